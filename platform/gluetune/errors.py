@@ -1,0 +1,113 @@
+"""Every error gluetune raises on purpose.
+
+The tree::
+
+    GluetuneError
+    ├── UserError                what the user can mend: one message, exit code 2, no traceback
+    │   ├── ConfigError          job files, search spaces, flags: all mistakes of a file at once
+    │   ├── DataError            data files: names file and line
+    │   ├── ModelError           encoders, tokenizers, checkpoints
+    │   ├── ClusterError         Ray addresses, resources that no cluster could give
+    │   ├── StorageError         output folders and buckets
+    │   └── TrackingError        the MLflow store
+    └── TrialError               the end of one trial, never of a search
+        ├── Diverged             loss or score is not a number
+        └── OutOfMemory          the device's memory is exhausted
+
+Every error pickles, so that it crosses Ray process borders whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class GluetuneError(Exception):
+    """Base of all errors below."""
+
+
+class UserError(GluetuneError):
+    """A mistake that the user can mend; shown as one message with exit code 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a configuration.
+
+    Attributes:
+        path: dotted path of the key, such as ``training.learning_rate``.
+        message: the rule, then the values.
+        file: the file it stands in, where there is one.
+        line: 1-based line in that file, where it is known.
+    """
+
+    path: str
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = "" if self.file is None else self.file + (f":{self.line}" if self.line else "") + ": "
+        return f"{place}{self.path}: {self.message}" if self.path else f"{place}{self.message}"
+
+
+class ConfigError(UserError):
+    """All the mistakes of a configuration at once.
+
+    Args:
+        problems: the mistakes, in file order.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class DataError(UserError):
+    """A data file breaks its format.
+
+    Args:
+        message: the rule, then the values.
+        file: the file.
+        line: 1-based line in it.
+    """
+
+    def __init__(self, message: str, file: str | Path | None = None, line: int | None = None) -> None:
+        self.message, self.file, self.line = message, None if file is None else str(file), line
+        super().__init__(message, self.file, line)
+
+    def __str__(self) -> str:
+        return str(Problem("", self.message, self.file, self.line))
+
+
+class ModelError(UserError):
+    """An encoder, tokenizer or checkpoint cannot be used."""
+
+
+class ClusterError(UserError):
+    """The Ray cluster cannot be reached or can never hold what is asked."""
+
+
+class StorageError(UserError):
+    """An output folder or bucket cannot be used."""
+
+
+class TrackingError(UserError):
+    """The MLflow store cannot be used."""
+
+
+class TrialError(GluetuneError):
+    """The end of one trial. The lane lives on."""
+
+
+class Diverged(TrialError):
+    """Loss, gradient or score is not a finite number."""
+
+
+class OutOfMemory(TrialError):
+    """The device's memory is exhausted."""

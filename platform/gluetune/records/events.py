@@ -1,0 +1,77 @@
+"""The journal's events. Each is one JSON line: ``{"event": "evaluated", "time": …, "trial": …, …}``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from gluetune.config import Value
+
+
+class _Base(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
+
+    time: float  # seconds since the epoch, when it happened
+
+
+class TrialStarted(_Base):
+    """A configuration was dealt. ``number`` counts trials of the whole search from 0."""
+
+    event: Literal["started"] = "started"
+    number: int
+    task: str
+    params: dict[str, Value]  # the searched fields
+    training: dict[str, Value | None]  # the whole TrainingConfig it runs with
+    seed: int
+
+
+class Evaluated(_Base):
+    """One evaluation on the selection rows.
+
+    ``metrics`` holds the task's metrics; ``eval_loss``, ``train_loss`` (mean since the last evaluation) and
+    ``learning_rate`` stand beside them. Seconds are those of the lane's rank 0.
+    """
+
+    event: Literal["evaluated"] = "evaluated"
+    number: int
+    index: int  # 1-based evaluation of this trial
+    step: int  # optimizer steps done
+    epoch: float
+    score: float  # the task's primary metric
+    metrics: dict[str, float]
+    eval_loss: float
+    train_loss: float
+    learning_rate: float
+    train_seconds: float = 0.0  # since the last evaluation
+    eval_seconds: float = 0.0
+    train_examples: int = 0
+    train_tokens: int = 0
+    started_gap: float | None = None  # seconds from the lane's previous trial's last step to this one's first; first evaluation only
+    lane: str = ""
+
+
+class TrialEnded(_Base):
+    """A trial ended. ``message`` says why where it did not finish."""
+
+    event: Literal["ended"] = "ended"
+    number: int
+    status: Literal["finished", "pruned", "diverged", "out_of_memory", "failed", "stopped"]
+    message: str = ""
+
+
+class WinnerScored(_Base):
+    """The winner of a task was scored on the official development splits and saved.
+
+    ``scores`` maps split to metrics. ``folder`` is the ``save_pretrained`` folder.
+    """
+
+    event: Literal["winner"] = "winner"
+    number: int
+    task: str
+    scores: dict[str, dict[str, float]]
+    folder: str
+
+
+Event = Annotated[TrialStarted | Evaluated | TrialEnded | WinnerScored, Field(discriminator="event")]
+EVENT: TypeAdapter[TrialStarted | Evaluated | TrialEnded | WinnerScored] = TypeAdapter(Event)
