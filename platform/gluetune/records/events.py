@@ -73,5 +73,5 @@ class WinnerScored(_Base):
     folder: str
 
 
-Event = Annotated[TrialStarted | Evaluated | TrialEnded | WinnerScored, Field(discriminator="event")]
-EVENT: TypeAdapter[TrialStarted | Evaluated | TrialEnded | WinnerScored] = TypeAdapter(Event)
+Event = TrialStarted | Evaluated | TrialEnded | WinnerScored
+EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])

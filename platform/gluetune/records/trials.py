@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gluetune.config import Value
-from gluetune.records.events import Evaluated, TrialEnded, TrialStarted, WinnerScored
+from gluetune.records.events import Evaluated, Event, TrialEnded, TrialStarted, WinnerScored
 
 
 class TrialStatus(StrEnum):
@@ -60,7 +60,7 @@ class TrialRecord:
         return self.best.score if self.best else None
 
 
-def fold(events: Iterable[TrialStarted | Evaluated | TrialEnded | WinnerScored]) -> dict[int, TrialRecord]:
+def fold(events: Iterable[Event]) -> dict[int, TrialRecord]:
     """Folds events into trials by number. An evaluation told twice (after a restart) replaces the earlier one."""
     trials: dict[int, TrialRecord] = {}
     for event in events:
@@ -68,7 +68,7 @@ def fold(events: Iterable[TrialStarted | Evaluated | TrialEnded | WinnerScored])
     return trials
 
 
-def apply(trials: dict[int, TrialRecord], event: TrialStarted | Evaluated | TrialEnded | WinnerScored) -> TrialRecord:
+def apply(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
     """Applies one event in place and returns the trial it concerns."""
     if isinstance(event, TrialStarted):
         trials[event.number] = TrialRecord(event.number, event.task, dict(event.params), dict(event.training),

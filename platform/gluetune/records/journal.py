@@ -1,0 +1,81 @@
+"""The journal: a search's events in order, one JSON line each, on the search's storage.
+
+A line is on disk before anything acts on it, so a driver may be killed at any moment. Object stores cannot append:
+there the journal is cut into segments of at most `SEGMENT` events, of which only the last is written again.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from gluetune.errors import StorageError
+from gluetune.records.events import EVENT, Event
+from gluetune.records.trials import TrialRecord, apply
+from gluetune.storage import Storage
+
+FOLDER = "journal"
+SEGMENT = 500
+
+
+class Listener(Protocol):
+    """Whoever wants to hear of events as they happen, in the driver."""
+
+    def on_event(self, event: Event, trial: TrialRecord) -> None:
+        """Called after each event has been written, with the trial as it stands then."""
+
+
+class Journal:
+    """Events of one search, written and folded.
+
+    Args:
+        storage: the search's folder.
+
+    Raises:
+        StorageError: a line is no event.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.events: list[Event] = []
+        self.trials: dict[int, TrialRecord] = {}
+        self._lines: list[bytes] = []
+        self._segment = 0
+        for self._segment, name in enumerate(storage.list(FOLDER)):
+            self._lines = self._read(f"{FOLDER}/{name}")
+
+    def append(self, event: Event) -> TrialRecord:
+        """Writes an event, applies it, and returns the trial it concerns."""
+        if len(self._lines) >= SEGMENT:
+            self._segment, self._lines = self._segment + 1, []
+        line = event.model_dump_json().encode() + b"\n"
+        self._lines.append(line)
+        self._write(line)
+        self.events.append(event)
+        return apply(self.trials, event)
+
+    def _write(self, line: bytes) -> None:
+        path = f"{FOLDER}/{self._segment:06d}.jsonl"
+        if not self._storage.local or len(self._lines) == 1:
+            self._storage.write(path, b"".join(self._lines))
+            return
+        with open(self._storage.uri(path), "ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _read(self, path: str) -> list[bytes]:
+        data = self._storage.read(path) or b""
+        lines = data.splitlines(keepends=True)
+        if lines and not lines[-1].endswith(b"\n"):  # the driver died while writing it: nobody acted on it
+            lines.pop()
+            self._storage.write(path, b"".join(lines))
+        for number, line in enumerate(lines, 1):
+            try:
+                event = EVENT.validate_json(line)
+            except ValueError as error:
+                raise StorageError(f"{self._storage.uri(path)}:{number}: not a journal event: {error}") from error
+            self.events.append(event)
+            apply(self.trials, event)
+        return lines
+

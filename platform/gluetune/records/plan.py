@@ -1,0 +1,54 @@
+"""What a search is going to do, as shown before it starts and recorded with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """One task of a search.
+
+    Attributes:
+        task: the task's name.
+        title: its name as papers print it.
+        source: where its rows come from, in words.
+        train_rows, selection_rows: rows trained on, and rows that choose the winner.
+        dev_rows: official development rows by split, on which the winner is scored.
+        metric: the primary metric.
+        baseline: that metric for always answering the majority class (or the mean) on the selection rows.
+        planned: number of trials, ``None`` where only the time budget ends them.
+    """
+
+    task: str
+    title: str
+    source: str
+    train_rows: int
+    selection_rows: int
+    dev_rows: dict[str, int]
+    metric: str
+    baseline: float
+    planned: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """A whole search, in words and numbers."""
+
+    name: str
+    seed: int
+    model: str
+    parameters: int  # weights of the encoder
+    space: str
+    space_source: str
+    fields: tuple[str, ...]  # the searched fields
+    algorithm: str
+    scheduler: str
+    lanes: int
+    workers_per_lane: int
+    resources: str  # of one worker, in words
+    folder: str  # <storage>/<name>
+    tracking_uri: str
+    experiment: str
+    tasks: tuple[TaskPlan, ...]
+    time_budget_s: float | None = None

@@ -1,0 +1,134 @@
+"""One folder, local or in a bucket: every path a search writes is made here.
+
+File systems are those of ``pyarrow.fs`` (local, ``s3://``, ``gs://``, ``hdfs://``), which Ray uses as well.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+from gluetune.errors import StorageError
+
+
+class Storage:
+    """A folder by path or URI.
+
+    Args:
+        uri: a local path, or ``s3://bucket/folder``, ``gs://…``, ``file:///…``.
+
+    Raises:
+        StorageError: the URI is of no known kind.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri if "://" in uri else str(Path(uri).expanduser().absolute())
+        self._connect()
+
+    def _connect(self) -> None:
+        from pyarrow import ArrowException
+        from pyarrow.fs import FileSystem
+
+        try:
+            self._files, self._root = FileSystem.from_uri(self._uri)
+        except (ArrowException, OSError, ValueError) as error:
+            raise StorageError(f"storage must be a local folder or an s3://, gs:// or hdfs:// URI, but got "
+                               f"{self._uri!r} ({error})") from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_uri": self._uri}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._uri = state["_uri"]
+        self._connect()
+
+    @property
+    def local(self) -> bool:
+        """Whether the folder is on this machine's own file system."""
+        return bool(self._files.type_name == "local")
+
+    def uri(self, path: str = "") -> str:
+        """The whole path or URI of something in the folder."""
+        return f"{self._uri.rstrip('/')}/{path}" if path else self._uri
+
+    def sub(self, path: str) -> Storage:
+        """A folder inside this one."""
+        return Storage(self.uri(path))
+
+    def write(self, path: str, data: bytes) -> None:
+        """Writes a file whole or not at all: a reader never sees half of it.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        target = self._at(path)
+        try:
+            self._files.create_dir(os.path.dirname(target), recursive=True)
+            if not self.local:  # object stores show an object only when it is complete
+                self._put(target, data)
+                return
+            draft = f"{target}.{uuid.uuid4().hex[:8]}.part"
+            self._put(draft, data)
+            os.replace(draft, target)
+        except OSError as error:
+            raise StorageError(f"cannot write {self.uri(path)}: {error}") from error
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes, ``None`` where there is none."""
+        try:
+            with self._files.open_input_stream(self._at(path)) as stream:
+                data: bytes = stream.read()
+                return data
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"cannot read {self.uri(path)}: {error}") from error
+
+    def exists(self, path: str = "") -> bool:
+        """Whether there is a file or folder."""
+        from pyarrow.fs import FileType
+
+        return bool(self._files.get_file_info(self._at(path)).type != FileType.NotFound)
+
+    def delete(self, path: str) -> None:
+        """Deletes a file or a whole folder; a missing one is fine."""
+        from pyarrow.fs import FileType
+
+        kind = self._files.get_file_info(self._at(path)).type
+        if kind == FileType.Directory:
+            self._files.delete_dir(self._at(path))
+        elif kind == FileType.File:
+            self._files.delete_file(self._at(path))
+
+    def list(self, path: str = "") -> list[str]:
+        """Names in a folder, sorted; empty where there is no such folder."""
+        from pyarrow.fs import FileSelector
+
+        entries = self._files.get_file_info(FileSelector(self._at(path), allow_not_found=True))
+        return sorted(entry.base_name for entry in entries)
+
+    def upload(self, folder: str | Path, path: str) -> None:
+        """Copies a local folder here, replacing what was there."""
+        from pyarrow.fs import LocalFileSystem, copy_files
+
+        self.delete(path)
+        self._files.create_dir(self._at(path), recursive=True)
+        copy_files(str(folder), self._at(path), source_filesystem=LocalFileSystem(),
+                   destination_filesystem=self._files, use_threads=False)
+
+    def download(self, path: str, folder: str | Path) -> None:
+        """Copies a folder from here to a local one."""
+        from pyarrow.fs import LocalFileSystem, copy_files
+
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        copy_files(self._at(path), str(folder), source_filesystem=self._files,
+                   destination_filesystem=LocalFileSystem(), use_threads=False)
+
+    def _at(self, path: str) -> str:
+        return f"{self._root.rstrip('/')}/{path}" if path else self._root
+
+    def _put(self, target: str, data: bytes) -> None:
+        with self._files.open_output_stream(target) as stream:
+            stream.write(data)
