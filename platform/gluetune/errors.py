@@ -19,9 +19,16 @@ Every error pickles, so that it crosses Ray process borders whole.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """The end of a message about a wrong name: ``; nearest: 'cola'``, or nothing where nothing is near."""
+    near = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
+    return f"; nearest: {near[0]!r}" if near else ""
 
 
 class GluetuneError(Exception):

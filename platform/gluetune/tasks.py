@@ -6,27 +6,33 @@ gives these. Metrics are GLUE's (Wang et al. 2019, https://gluebenchmark.com/tas
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, Problem, nearest
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Where one split's rows stand in the official folder.
+    """One layout of one split in the official folder: tab-separated, or one JSON object per line (``.jsonl``).
 
     Attributes:
-        files: file names relative to the data folder; the first that exists is read.
-        text: where the text columns stand, in the order of ``Task.columns``: header names, or positions without header.
-        label: header name or position of the label; ``None`` where the file has none.
-        index: header name or position of the row number, where there is one.
+        files: file names relative to the data folder, read one after the other.
+        text: where the text columns stand, in the order of ``Task.columns``: names in the header, or positions where
+            the files have no header.
+        label: the label's name or position; ``None`` where the files have none.
+        ragged: rows may be wider than the header (GLUE's SNLI writes five annotators' labels under ``label1``):
+            the label's position then counts from the end.
+        skip_malformed: rows with too few columns are left out and counted, as by the hub's builder (the official QQP
+            files hold questions that are torn at line breaks).
+        without: a file of the same layout whose rows are left out, where it exists.
     """
 
     files: tuple[str, ...]
     text: tuple[str, ...] | tuple[int, ...]
     label: str | int | None = None
-    index: str | int | None = None
+    ragged: bool = False
+    skip_malformed: bool = False
+    without: str | None = None
 
     @property
     def header(self) -> bool:
@@ -48,7 +54,7 @@ class Task:
         train: name of the training split; ``None`` for a task that is only evaluated.
         dev: official development splits; the first one ranks.
         test: official test splits.
-        tables: official files by split.
+        tables: official files by split; the first layout whose files all exist is read.
         hub: dataset path and configuration on the hub.
         model_of: the task whose model evaluates this one, for tasks without training data.
         spellings: other spellings of labels in the official files, to class names.
@@ -62,7 +68,7 @@ class Task:
     labels: tuple[str, ...]
     metrics: tuple[str, ...]
     primary: str
-    tables: dict[str, Table] = field(repr=False, hash=False)
+    tables: dict[str, tuple[Table, ...]] = field(repr=False, hash=False)
     hub: tuple[str, str | None] = ("nyu-mll/glue", None)
     train: str | None = "train"
     dev: tuple[str, ...] = ("validation",)
@@ -93,31 +99,60 @@ _F1 = ("accuracy", "f1", "accuracy_and_f1")
 _NLI = ("entailment", "neutral", "contradiction")
 _TWO_WAY = ("entailment", "not_entailment")
 _PAIR = ("sentence1", "sentence2")
-_SNLI_TEXT = ("sentence1", "sentence2")
 
 
-def _same(folder: str, text: tuple[str, ...], label: str, index: str | None = "index", test_index: str = "index",
-          ) -> dict[str, Table]:
+def _same(folder: str, text: tuple[str, ...], label: str, skip_malformed: bool = False) -> dict[str, tuple[Table, ...]]:
     """Tables of a task whose three files share their header names."""
     return {
-        "train": Table((f"{folder}/train.tsv",), text, label, index),
-        "validation": Table((f"{folder}/dev.tsv",), text, label, index),
-        "test": Table((f"{folder}/test.tsv",), text, None, test_index),
+        "train": (Table((f"{folder}/train.tsv",), text, label, skip_malformed=skip_malformed),),
+        "validation": (Table((f"{folder}/dev.tsv",), text, label, skip_malformed=skip_malformed),),
+        "test": (Table((f"{folder}/test.tsv",), text),),
     }
 
 
-def _mnli() -> dict[str, Table]:
-    tables = {"train": Table(("MNLI/train.tsv",), _PAIR, "gold_label", "index")}
+def _cola() -> dict[str, tuple[Table, ...]]:
+    """GLUE's files, or those of ``cola_public``, whose text differs slightly in a few rows."""
+    raw = "CoLA/raw/{}.tsv".format
+    return {
+        "train": (Table(("CoLA/train.tsv",), (3,), 1), Table((raw("in_domain_train"),), (3,), 1)),
+        "validation": (Table(("CoLA/dev.tsv",), (3,), 1),
+                       Table((raw("in_domain_dev"), raw("out_of_domain_dev")), (3,), 1)),
+        "test": (Table(("CoLA/test.tsv",), ("sentence",)),),
+    }
+
+
+def _mrpc() -> dict[str, tuple[Table, ...]]:
+    """GLUE's files, or Microsoft's own. GLUE's dev rows are cut from Microsoft's train file, its test is theirs."""
+    text, label = ("#1 String", "#2 String"), "Quality"
+    return {
+        "train": (Table(("MRPC/train.tsv",), text, label),
+                  Table(("MRPC/msr_paraphrase_train.txt",), text, label, without="MRPC/dev.tsv")),
+        "validation": (Table(("MRPC/dev.tsv",), text, label), Table(("MRPC/msr_paraphrase_test.txt",), text, label)),
+        "test": (Table(("MRPC/test.tsv",), text),),
+    }
+
+
+def _mnli() -> dict[str, tuple[Table, ...]]:
+    tables = {"train": (Table(("MNLI/train.tsv",), _PAIR, "gold_label"),)}
     for kind in ("matched", "mismatched"):
-        tables[f"validation_{kind}"] = Table((f"MNLI/dev_{kind}.tsv",), _PAIR, "gold_label", "index")
-        tables[f"test_{kind}"] = Table((f"MNLI/test_{kind}.tsv",), _PAIR, None, "index")
+        tables[f"validation_{kind}"] = (Table((f"MNLI/dev_{kind}.tsv",), _PAIR, "gold_label"),)
+        tables[f"test_{kind}"] = (Table((f"MNLI/test_{kind}.tsv",), _PAIR),)
     return tables
 
 
-def _snli(split: str, file: str) -> Table:
-    names = (f"SNLI/{file}.tsv", f"SNLI/snli_1.0_{file}.jsonl", f"SNLI/snli_1.0_{file}.txt",
-             f"snli_1.0/snli_1.0_{file}.jsonl", f"snli_1.0/snli_1.0_{file}.txt")
-    return Table(names, _SNLI_TEXT, "gold_label")
+def _ax() -> dict[str, tuple[Table, ...]]:
+    """The published diagnostic set with labels, or GLUE's file without."""
+    folders = ("AX", "diagnostic")
+    labelled = (Table((f"{folder}/diagnostic-full.tsv",), ("Premise", "Hypothesis"), "Label") for folder in folders)
+    names = ("AX/AX.tsv", "AX/test.tsv", *(f"{folder}/diagnostic.tsv" for folder in folders))
+    return {"test": (*labelled, *(Table((name,), _PAIR) for name in names))}
+
+
+def _snli(file: str) -> tuple[Table, ...]:
+    """GLUE's file, or Stanford's two formats in GLUE's folder or their own."""
+    names = (f"{folder}/snli_1.0_{file}.{suffix}" for folder in ("SNLI", "snli_1.0") for suffix in ("jsonl", "txt"))
+    return (Table((f"SNLI/{file}.tsv",), _PAIR, "gold_label", ragged=True),
+            *(Table((name,), _PAIR, "gold_label") for name in names))
 
 
 TASKS: dict[str, Task] = {
@@ -125,20 +160,17 @@ TASKS: dict[str, Task] = {
     for task in (
         Task("cola", "CoLA", ("sentence",), ("unacceptable", "acceptable"), ("matthews_correlation", "accuracy"),
              "matthews_correlation", hub=("nyu-mll/glue", "cola"), spellings={"0": "unacceptable", "1": "acceptable"},
-             tables={"train": Table(("CoLA/train.tsv", "CoLA/raw/in_domain_train.tsv"), (3,), 1),
-                     "validation": Table(("CoLA/dev.tsv",), (3,), 1),
-                     "test": Table(("CoLA/test.tsv",), ("sentence",), None, "index")}),
+             tables=_cola()),
         Task("sst2", "SST-2", ("sentence",), ("negative", "positive"), ("accuracy",), "accuracy",
              hub=("nyu-mll/glue", "sst2"), spellings={"0": "negative", "1": "positive"},
-             tables=_same("SST-2", ("sentence",), "label", index=None)),
+             tables=_same("SST-2", ("sentence",), "label")),
         Task("mrpc", "MRPC", _PAIR, ("not_equivalent", "equivalent"), _F1, "accuracy_and_f1",
-             hub=("nyu-mll/glue", "mrpc"), spellings={"0": "not_equivalent", "1": "equivalent"},
-             tables=_same("MRPC", ("#1 String", "#2 String"), "Quality", index=None)),
+             hub=("nyu-mll/glue", "mrpc"), spellings={"0": "not_equivalent", "1": "equivalent"}, tables=_mrpc()),
         Task("stsb", "STS-B", _PAIR, (), ("pearson", "spearman", "pearson_and_spearman"), "pearson_and_spearman",
              hub=("nyu-mll/glue", "stsb"), tables=_same("STS-B", _PAIR, "score")),
         Task("qqp", "QQP", ("question1", "question2"), ("not_duplicate", "duplicate"), _F1, "accuracy_and_f1",
              hub=("nyu-mll/glue", "qqp"), spellings={"0": "not_duplicate", "1": "duplicate"},
-             tables=_same("QQP", ("question1", "question2"), "is_duplicate", index="id", test_index="id")),
+             tables=_same("QQP", ("question1", "question2"), "is_duplicate", skip_malformed=True)),
         Task("mnli", "MNLI", ("premise", "hypothesis"), _NLI, ("accuracy",), "accuracy", hub=("nyu-mll/glue", "mnli"),
              dev=("validation_matched", "validation_mismatched"), test=("test_matched", "test_mismatched"),
              tables=_mnli(), drop=("-",)),
@@ -151,14 +183,10 @@ TASKS: dict[str, Task] = {
              tables=_same("WNLI", _PAIR, "label")),
         Task("ax", "AX", ("premise", "hypothesis"), _NLI, ("matthews_correlation", "accuracy"),
              "matthews_correlation", hub=("nyu-mll/glue", "ax"), train=None, dev=(), test=("test",), model_of="mnli",
-             tables={"test": Table(("AX/diagnostic-full.tsv", "diagnostic/diagnostic-full.tsv"),
-                                   ("Premise", "Hypothesis"), "Label"),
-                     "unlabelled": Table(("AX/diagnostic.tsv", "diagnostic/diagnostic.tsv", "AX/test.tsv"),
-                                         _PAIR, None, "index")}),
+             tables=_ax()),
         Task("snli", "SNLI", ("premise", "hypothesis"), _NLI, ("accuracy",), "accuracy",
              hub=("stanfordnlp/snli", None), drop=("-",),
-             tables={"train": _snli("train", "train"), "validation": _snli("validation", "dev"),
-                     "test": _snli("test", "test")}),
+             tables={"train": _snli("train"), "validation": _snli("dev"), "test": _snli("test")}),
     )
 }
 
@@ -175,6 +203,4 @@ def get_task(name: str) -> Task:
     key = name.lower().replace("-", "").replace("_", "")
     if key in TASKS:
         return TASKS[key]
-    near = difflib.get_close_matches(key, TASKS, n=1, cutoff=0.5)
-    hint = f"; nearest: {near[0]!r}" if near else ""
-    raise ConfigError([Problem("tasks", f"must be one of {', '.join(TASKS)}, but got {name!r}{hint}")])
+    raise ConfigError([Problem("tasks", f"must be one of {', '.join(TASKS)}, but got {name!r}{nearest(key, TASKS)}")])
