@@ -1,5 +1,6 @@
 """Typed, frozen configurations of jobs, searches and training, and their YAML files."""
 
+from gluetune.config.checks import check_fit, resolve_training
 from gluetune.config.job import (
     Algorithm,
     DataConfig,
@@ -11,11 +12,15 @@ from gluetune.config.job import (
     StorageConfig,
     TrackingConfig,
 )
-from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, Value, finite_values
+from gluetune.config.layers import Override
+from gluetune.config.load import dump_job, load_job, parse_job
+from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, Value, contains, finite_values
+from gluetune.config.spaces import dump_space, known_spaces, load_space, parse_space
 from gluetune.config.training import Section, TrainingConfig
 
 __all__ = [
     "Algorithm", "Choice", "DataConfig", "Distribution", "Float", "Int", "JobConfig", "LanesConfig", "ModelConfig",
-    "SchedulerConfig", "SearchConfig", "SearchSpace", "Section", "StorageConfig", "TrackingConfig", "TrainingConfig",
-    "Value", "finite_values",
+    "Override", "SchedulerConfig", "SearchConfig", "SearchSpace", "Section", "StorageConfig", "TrackingConfig",
+    "TrainingConfig", "Value", "check_fit", "contains", "dump_job", "dump_space", "finite_values", "known_spaces",
+    "load_job", "load_space", "parse_job", "parse_space", "resolve_training",
 ]

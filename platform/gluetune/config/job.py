@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from gluetune.config.tasks_field import TaskName, task_weights
 from gluetune.config.training import Section, TrainingConfig
 
 Algorithm = Literal["grid", "random", "tpe", "gp", "cmaes", "nsga2"]
 SchedulerName = Literal["none", "asha", "hyperband", "median"]
+
+
+def _whole_above_one(value: float) -> float:
+    if value > 1 and value != int(value):
+        raise ValueError(f"must be whole where it is more than 1 (Ray divides single GPUs only), but got {value}")
+    return value
+
+
+Cpus = Literal["auto"] | Annotated[float, Field(gt=0)]
+Gpus = Literal["auto"] | Annotated[float, Field(ge=0), AfterValidator(_whole_above_one)]
+Weight = Annotated[float, Field(gt=0)]
 
 
 class DataConfig(Section):
@@ -18,74 +30,90 @@ class DataConfig(Section):
     source: Literal["embedded", "hub", "dir"] = "embedded"
     dir: str | None = None
     cache_dir: str | None = None
-    max_seq_length: int = Field(128, ge=8, le=8192)
-    max_train_samples: int | None = Field(None, ge=2)
-    max_eval_samples: int | None = Field(None, ge=1)
+    max_seq_length: int = Field(default=128, ge=8, le=8192)
+    max_train_samples: int | None = Field(default=None, ge=2)
+    max_eval_samples: int | None = Field(default=None, ge=1)
     selection: Literal["carve", "dev"] = "carve"
-    selection_fraction: float = Field(0.1, gt=0, lt=1)
-    selection_max_rows: int = Field(2000, ge=1)
+    selection_fraction: float = Field(default=0.1, gt=0, lt=1)
+    selection_max_rows: int = Field(default=2000, ge=1)
 
 
 class ModelConfig(Section):
     """The encoder. ``embedded`` is the small one that gluetune pre-trains itself."""
 
-    name_or_path: str = "embedded"
+    name_or_path: str = Field(default="embedded", min_length=1)
     revision: str | None = None
     cache_dir: str | None = None
 
 
 class SchedulerConfig(Section):
-    """When a trial is stopped early. ``grace_epochs`` of training are never cut."""
+    """When a trial is stopped early. ``grace_epochs`` of training are never cut. A bare name has default settings."""
 
     name: SchedulerName = "none"
-    grace_epochs: float = Field(1.0, gt=0)
-    reduction_factor: float = Field(2.0, gt=1)
-    brackets: int = Field(3, ge=1)
-    min_trials: int = Field(3, ge=1)
+    grace_epochs: float = Field(default=1.0, gt=0)
+    reduction_factor: float = Field(default=2.0, gt=1)
+    brackets: int = Field(default=3, ge=1)
+    min_trials: int = Field(default=3, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, data: Any) -> Any:
+        return {"name": data} if isinstance(data, str) else data
 
 
 class SearchConfig(Section):
-    """What is searched and how. ``num_samples`` counts trials per task; ``None`` with a grid means all of it."""
+    """What is searched and how.
 
-    space: str = "compact_bert"
+    ``num_samples`` counts trials per task; ``None`` is all of a finite space, and of any other whatever
+    ``time_budget_s`` allows.
+    """
+
+    space: str = Field(default="compact_bert", min_length=1)
     algorithm: Algorithm = "grid"
     scheduler: SchedulerConfig = SchedulerConfig()
-    num_samples: int | None = Field(None, ge=1)
-    time_budget_s: float | None = Field(None, gt=0)
-    max_failures: int = Field(2, ge=0)
+    num_samples: int | None = Field(default=None, ge=1)
+    time_budget_s: float | None = Field(default=None, gt=0)
+    max_failures: int = Field(default=2, ge=0)
 
 
 class LanesConfig(Section):
-    """Lanes and what each holds. ``auto`` CPUs share out the cluster; ``auto`` GPUs take one per worker where there are any."""
+    """Lanes and their resources. ``auto`` CPUs share out the cluster; ``auto`` GPUs: one per worker where there are any."""
 
-    max_concurrent_trials: int = Field(2, ge=1)
-    workers_per_lane: int = Field(1, ge=1)
-    cpus_per_worker: Literal["auto"] | float = "auto"
-    gpus_per_worker: Literal["auto"] | float = "auto"
+    max_concurrent_trials: int = Field(default=2, ge=1)
+    workers_per_lane: int = Field(default=1, ge=1)
+    cpus_per_worker: Cpus = "auto"
+    gpus_per_worker: Gpus = "auto"
     placement_strategy: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
 
 
 class StorageConfig(Section):
     """Where the search's state, checkpoints and reports go: ``<path>/<name>/``."""
 
-    path: str = "runs"
-    keep_checkpoints: int = Field(1, ge=1)
+    path: str = Field(default="runs", min_length=1)
+    keep_checkpoints: int = Field(default=1, ge=1)
 
 
 class TrackingConfig(Section):
     """The MLflow store. No uri means SQLite and a folder beside the runs: ``<storage.path>/mlflow.db``."""
 
-    uri: str | None = None
-    experiment: str | None = None
+    uri: str | None = Field(default=None, min_length=1)
+    experiment: str | None = Field(default=None, min_length=1)
     register_models: bool = True
 
 
 class JobConfig(Section):
-    """One search, whole. ``tasks`` maps task names to weights of the fair dealing."""
+    """One search, whole.
 
-    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    seed: int = Field(42, ge=0, lt=2**31)
-    tasks: dict[str, float] = Field(default_factory=lambda: {"cola": 1.0, "mrpc": 1.0, "stsb": 1.0})
+    ``tasks`` maps task names to weights of the fair dealing; a list or comma-separated names weigh 1 each.
+    ``training`` fields set here win over those the search space sets.
+    """
+
+    name: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="text of letters, digits, '.', '_' and '-' that starts with a letter or digit, or null")
+    seed: int = Field(default=42, ge=0, lt=2**31)
+    tasks: Annotated[dict[TaskName, Weight], BeforeValidator(task_weights)] = Field(
+        default_factory=lambda: {"cola": 1.0, "mrpc": 1.0, "stsb": 1.0})
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()

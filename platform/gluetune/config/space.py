@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict, model_validator
 
 from gluetune.config.training import Section
 
@@ -17,27 +18,49 @@ class Choice(Section):
     """One of the values."""
 
     type: Literal["choice"] = "choice"
-    values: tuple[Value, ...] = Field(min_length=1)
+    values: Annotated[tuple[Value, ...], Strict(False), Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Choice:
+        for i, value in enumerate(self.values):
+            if value in self.values[:i]:
+                raise ValueError(f"values must be given once, but got {value!r} again")
+        return self
 
 
-class Float(Section):
+class _Range(Section):
+    """Bounds, both included. ``step`` and ``log`` exclude one another, as in Optuna."""
+
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> _Range:
+        low, high, step = (getattr(self, name) for name in ("low", "high", "step"))
+        if not low <= high:
+            raise ValueError(f"`low <= high` must hold, but got (low={low}, high={high})")
+        if self.log and low <= 0:
+            raise ValueError(f"`low > 0` must hold where log is true, but got (low={low})")
+        if self.log and "step" in self.model_fields_set and step not in (None, 1):
+            raise ValueError(f"step and log must not be given together, but got (step={step}, log=true)")
+        return self
+
+
+class Float(_Range):
     """A real number in ``[low, high]``, by ``step`` or on a log scale."""
 
     type: Literal["float"] = "float"
     low: float
     high: float
-    log: bool = False
-    step: float | None = None
+    step: float | None = Field(default=None, gt=0)
 
 
-class Int(Section):
+class Int(_Range):
     """A whole number in ``[low, high]``, by ``step`` or on a log scale."""
 
     type: Literal["int"] = "int"
     low: int
     high: int
-    log: bool = False
-    step: int = 1
+    step: int = Field(default=1, ge=1)
 
 
 Distribution = Choice | Float | Int
@@ -58,7 +81,7 @@ class SearchSpace(Section):
     source: str = ""
     training: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Distribution]
-    points: tuple[dict[str, Value], ...] = ()
+    points: Annotated[tuple[dict[str, Value], ...], Strict(False)] = ()
 
     @property
     def size(self) -> int | None:
@@ -86,5 +109,15 @@ def finite_values(distribution: Distribution) -> tuple[Value, ...] | None:
         return None if distribution.log else tuple(range(distribution.low, distribution.high + 1, distribution.step))
     if distribution.step is None:
         return None
-    count = int((distribution.high - distribution.low) / distribution.step + 1e-9) + 1
-    return tuple(distribution.low + i * distribution.step for i in range(count))
+    low, high, step = (Decimal(str(v)) for v in (distribution.low, distribution.high, distribution.step))
+    return tuple(float(low + i * step) for i in range(int((high - low) / step) + 1))
+
+
+def contains(distribution: Distribution, value: Value) -> bool:
+    """Whether a distribution can give the value."""
+    values = finite_values(distribution)
+    if values is not None:
+        return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in values)
+    if isinstance(distribution, Choice) or isinstance(value, bool | str):
+        return False
+    return distribution.low <= value <= distribution.high and (isinstance(distribution, Float) or value == int(value))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
-    """Base of all configuration sections: frozen, no unknown keys, numbers stay numbers."""
+    """Base of all configuration sections: frozen, no unknown keys, no guessing of types.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    A whole number may stand for a real one; nothing else is converted. A section without content is all defaults.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, data: Any) -> Any:
+        return {} if data is None else data
 
 
 class TrainingConfig(Section):
@@ -20,24 +28,24 @@ class TrainingConfig(Section):
     one: per worker x workers x accumulation.
     """
 
-    learning_rate: float = Field(3e-5, gt=0)
-    batch_size: int = Field(32, ge=1)
-    num_train_epochs: float = Field(3.0, gt=0)
-    max_steps: int | None = Field(None, ge=1)
+    learning_rate: float = Field(default=3e-5, gt=0)
+    batch_size: int = Field(default=32, ge=1)
+    num_train_epochs: float = Field(default=3.0, gt=0)
+    max_steps: int | None = Field(default=None, ge=1)
     lr_scheduler_type: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
-    warmup_ratio: float = Field(0.1, ge=0, le=1)
-    warmup_steps: int | None = Field(None, ge=0)
-    weight_decay: float = Field(0.01, ge=0)
-    adam_beta1: float = Field(0.9, ge=0, lt=1)
-    adam_beta2: float = Field(0.999, ge=0, lt=1)
-    adam_epsilon: float = Field(1e-8, gt=0)
-    max_grad_norm: float = Field(1.0, ge=0)
-    layerwise_lr_decay: float = Field(1.0, gt=0, le=1)
-    gradient_accumulation_steps: int = Field(1, ge=1)
-    evals_per_epoch: int = Field(1, ge=1)
-    eval_batch_size: int = Field(128, ge=1)
-    hidden_dropout_prob: float | None = Field(None, ge=0, lt=1)
-    attention_probs_dropout_prob: float | None = Field(None, ge=0, lt=1)
-    classifier_dropout: float | None = Field(None, ge=0, lt=1)
+    warmup_ratio: float = Field(default=0.1, ge=0, le=1)
+    warmup_steps: int | None = Field(default=None, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1)
+    adam_beta2: float = Field(default=0.999, ge=0, lt=1)
+    adam_epsilon: float = Field(default=1e-8, gt=0)
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    layerwise_lr_decay: float = Field(default=1.0, gt=0, le=1)
+    gradient_accumulation_steps: int = Field(default=1, ge=1)
+    evals_per_epoch: int = Field(default=1, ge=1)
+    eval_batch_size: int = Field(default=128, ge=1)
+    hidden_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
+    attention_probs_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
+    classifier_dropout: float | None = Field(default=None, ge=0, lt=1)
     bf16: Literal["auto"] | bool = "auto"
-    seed: int | None = Field(None, ge=0)
+    seed: int | None = Field(default=None, ge=0)

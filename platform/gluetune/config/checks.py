@@ -1,0 +1,100 @@
+"""What must hold between the settings of a job, and between a job and its search space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gluetune.config.job import JobConfig
+from gluetune.config.mistakes import Mistake, show
+from gluetune.config.space import Choice, SearchSpace, Value, finite_values
+from gluetune.config.training import TrainingConfig
+from gluetune.errors import ConfigError, Problem
+
+
+def resolve_training(config: JobConfig, space: SearchSpace, params: dict[str, Value] | None = None) -> TrainingConfig:
+    """What one trial trains with: the space's fixed fields, under what the job sets itself, under what is searched.
+
+    Args:
+        config: the job; only training fields it sets explicitly count.
+        space: the search space.
+        params: one configuration of it; ``None`` for the fields that do not vary.
+    """
+    given = config.training.model_dump(exclude_unset=True)
+    return TrainingConfig.model_validate({**space.training, **given, **(params or {})})
+
+
+def check_fit(config: JobConfig, space: SearchSpace) -> None:
+    """Checks that a job's algorithm, scheduler and budget suit its search space.
+
+    Raises:
+        ConfigError: all that does not fit.
+    """
+    if mistakes := space_mistakes(config, space):
+        raise ConfigError(Problem(".".join(map(str, m.path)), m.message) for m in mistakes)
+
+
+def job_mistakes(config: JobConfig) -> list[Mistake]:
+    """Mistakes between settings of one job."""
+    data = config.data
+    if data.source != "dir":
+        wrong = data.dir is not None
+        message = f"must not be given unless data.source is dir, but data.source is {data.source}"
+    elif data.dir is None:
+        wrong, message = True, "must be given where data.source is dir"
+    else:
+        wrong, message = not Path(data.dir).is_dir(), f"must be an existing folder, but got {show(data.dir)}"
+    return [Mistake(("data", "dir"), message)] if wrong else []
+
+
+def space_mistakes(config: JobConfig, space: SearchSpace) -> list[Mistake]:
+    """Mistakes between a job and its search space."""
+    return [*_searched_twice(config, space), *_algorithm(config, space), *_budget(config, space),
+            *_scheduler(config, space)]
+
+
+def _searched_twice(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
+    for field in config.training.model_fields_set & space.space.keys():
+        yield Mistake(("training", field), f"must not be set, because search space {space.name!r} varies it")
+
+
+def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
+    here = ("search", "algorithm")
+    endless = [field for field, distribution in space.space.items() if finite_values(distribution) is None]
+    if config.search.algorithm == "grid" and endless:
+        yield Mistake(here, f"grid needs a finite search space, but in {space.name!r} {', '.join(endless)} "
+                            "has no step; use random, tpe, gp, cmaes or nsga2")
+    if config.search.algorithm == "cmaes" and all(isinstance(d, Choice) for d in space.space.values()):
+        yield Mistake(here, f"cmaes needs at least one float or int distribution, but search space {space.name!r} "
+                            "has choices only; use grid, random, tpe, gp or nsga2")
+
+
+def _budget(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
+    if space.size is None and config.search.num_samples is None and config.search.time_budget_s is None:
+        yield Mistake(("search", "num_samples"),
+                      f"num_samples or time_budget_s must be given, because search space {space.name!r} is not finite")
+
+
+def _scheduler(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
+    """A scheduler must find an evaluation after the grace period and before the last one."""
+    scheduler, fixed = config.search.scheduler, resolve_training(config, space)
+    if scheduler.name == "none" or fixed.max_steps is not None or "max_steps" in space.space:
+        return
+    epochs = _largest(space, "num_train_epochs", fixed.num_train_epochs)
+    evaluations = _largest(space, "evals_per_epoch", fixed.evals_per_epoch)
+    if scheduler.grace_epochs >= epochs:
+        yield Mistake(("search", "scheduler", "grace_epochs"),
+                      f"`grace_epochs < num_train_epochs` must hold, but got (grace_epochs={scheduler.grace_epochs:g}, "
+                      f"num_train_epochs={epochs:g})")
+    elif epochs * evaluations <= 1:
+        yield Mistake(("search", "scheduler", "name"),
+                      f"{scheduler.name} needs more than one evaluation in a trial, but got "
+                      f"(num_train_epochs={epochs:g}, evals_per_epoch={evaluations:g})")
+
+
+def _largest(space: SearchSpace, field: str, fixed: float) -> float:
+    distribution = space.space.get(field)
+    if distribution is None:
+        return fixed
+    values = distribution.values if isinstance(distribution, Choice) else (distribution.high,)
+    return max(value for value in values if not isinstance(value, str))

@@ -1,0 +1,83 @@
+"""A job's values in layers: the file, then flags on top; each value remembers where it came from."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gluetune.config.mistakes import Mistake
+from gluetune.config.yaml_reader import Document, Path, dotted
+from gluetune.errors import Problem
+
+_SHORTHANDS: dict[Path, str] = {("search", "scheduler"): "name"}  # a scalar here stands for a mapping with this one key
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A value given on the command line.
+
+    Attributes:
+        path: dotted path of the key, such as ``search.num_samples``.
+        value: the new value; a mapping replaces the whole section.
+        flag: the flag as the user gave it, such as ``--num-samples`` or ``--set``.
+    """
+
+    path: str
+    value: Any
+    flag: str = "--set"
+
+
+class Layers:
+    """The merged values of a job.
+
+    Args:
+        document: the job file.
+        overrides: what replaces its values, later ones winning.
+    """
+
+    def __init__(self, document: Document, overrides: Iterable[Override] = ()) -> None:
+        self.tree: dict[str, Any] = document.value or {}
+        self._file = document.file
+        self._lines = dict(document.lines)
+        self._flags: dict[Path, str] = {}
+        for override in overrides:
+            self._apply(override)
+
+    def _apply(self, override: Override) -> None:
+        path = tuple(override.path.split("."))
+        section = self.tree
+        for depth, key in enumerate(path[:-1], start=1):
+            inner = section.get(key)
+            if inner is None:
+                inner = section[key] = {}
+            elif path[:depth] in _SHORTHANDS and isinstance(inner, str):
+                inner = section[key] = {_SHORTHANDS[path[:depth]]: inner}
+            elif not isinstance(inner, dict):
+                return  # the file's own mistake is reported
+            section = inner
+        section[path[-1]] = override.value
+        self._lines = {known: line for known, line in self._lines.items() if known[:len(path)] != path}
+        self._flags[path] = override.flag
+
+    def problem(self, mistake: Mistake) -> Problem:
+        """The mistake with the file and line, or the flag, that its value came from."""
+        for end in range(len(mistake.path), 0, -1):
+            prefix = mistake.path[:end]
+            if flag := self._flag(prefix, exact=end < len(mistake.path)):
+                return Problem(f"--set {dotted(mistake.path)}" if flag == "--set" else flag, mistake.message)
+            if prefix in self._lines:
+                return Problem(dotted(mistake.path), mistake.message, self._file, self._lines[prefix])
+        return Problem(dotted(mistake.path), mistake.message, self._file)
+
+    def _flag(self, path: Path, exact: bool) -> str | None:
+        """The flag that set this path, or made it by setting a key below that the file does not have."""
+        if path in self._flags or exact or path in self._lines:
+            return self._flags.get(path)
+        return next((flag for known, flag in self._flags.items() if known[:len(path)] == path), None)
+
+    def problems(self, mistakes: Iterable[Mistake]) -> list[Problem]:
+        """`problem` for all, in file order, those of flags last."""
+        found = [self.problem(mistake) for mistake in mistakes]
+        return sorted(found, key=lambda p: (p.file is None, p.line or sys.maxsize))

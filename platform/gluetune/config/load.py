@@ -1,0 +1,91 @@
+"""Job files: YAML and flags to a checked `JobConfig`, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gluetune.config.checks import job_mistakes, space_mistakes
+from gluetune.config.job import JobConfig
+from gluetune.config.layers import Layers, Override
+from gluetune.config.mistakes import Mistake, validate
+from gluetune.config.plain import plain_yaml
+from gluetune.config.spaces import find_space, load_space, project_file
+from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
+from gluetune.errors import ConfigError, Problem
+
+QUICKSTART = "jobs/quickstart.yaml"
+
+
+def load_job(path: str | None = None, overrides: Sequence[Override] = ()) -> JobConfig:
+    """Reads a job file, puts flags on top and checks everything, the search space included.
+
+    Args:
+        path: the file; ``None`` is the project's ``jobs/quickstart.yaml``.
+        overrides: values from the command line, later ones winning.
+
+    Raises:
+        ConfigError: all mistakes of the file, of the flags and of the search space.
+    """
+    document = read_yaml(path or project_file(QUICKSTART))
+    layers, config, mistakes = _build(document, overrides)
+    problems = layers.problems(mistakes)
+    name = config.search.space if config else _given_space(layers.tree)
+    if isinstance(name, str) and name:
+        try:
+            find_space(name, path)
+        except ConfigError as error:
+            problems += layers.problems(Mistake(("search", "space"), p.message) for p in error.problems)
+        else:
+            problems += _space_problems(layers, config, name, path)
+    if config is None or problems:
+        raise ConfigError(problems)
+    return config
+
+
+def parse_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> JobConfig:
+    """Reads a job file that `dump_job` wrote, without its search space.
+
+    Args:
+        data: the file's bytes.
+        file: the name that messages use.
+        overrides: values from the command line, later ones winning.
+
+    Raises:
+        ConfigError: all mistakes at once.
+    """
+    layers, config, mistakes = _build(parse_yaml(data, file), overrides)
+    if config is None or mistakes:
+        raise ConfigError(layers.problems(mistakes))
+    return config
+
+
+def dump_job(config: JobConfig) -> str:
+    """A whole job as YAML that `parse_job` reads back to an equal one.
+
+    Training fields that the job leaves to the search space stay out: written down, they would win over it.
+    """
+    values = config.model_dump(mode="json") | {"training": config.training.model_dump(mode="json", exclude_unset=True)}
+    return plain_yaml(values)
+
+
+def _build(document: Document, overrides: Iterable[Override]) -> tuple[Layers, JobConfig | None, list[Mistake]]:
+    if not isinstance(document.value, dict | None):
+        raise ConfigError([Problem("", "must be a mapping of keys to values", document.file, 1)])
+    layers = Layers(document, overrides)
+    config, mistakes = validate(JobConfig, layers.tree)
+    return layers, config, mistakes if config is None else job_mistakes(config)
+
+
+def _given_space(tree: dict[str, Any]) -> Any:
+    """The space a broken job names, so that mistakes in both are told at once."""
+    search = tree.get("search")
+    return search.get("space") if isinstance(search, dict) else None
+
+
+def _space_problems(layers: Layers, config: JobConfig | None, name: str, job_file: str | None) -> list[Problem]:
+    try:
+        space = load_space(name, job_file)
+    except ConfigError as error:
+        return list(error.problems)
+    return layers.problems(space_mistakes(config, space)) if config else []

@@ -1,0 +1,145 @@
+"""Validation of one section: every mistake with its path, the rule as its field states it, and the value given.
+
+The rule is described from the field's own annotation, so a message never drifts from what is checked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from gluetune.config.yaml_reader import Path
+
+M = TypeVar("M", bound=BaseModel)
+
+_WORDS: dict[Any, str] = {
+    int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null",
+    dict: "a mapping", tuple: "a list",
+}
+_BOUNDS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake, before it is known which file, line or flag it came from."""
+
+    path: Path
+    message: str
+
+
+def validate(model: type[M], data: Any) -> tuple[M | None, list[Mistake]]:
+    """Builds a section from plain values.
+
+    Returns:
+        The section and no mistakes, or ``None`` and all its mistakes, at most one per key.
+    """
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        found: dict[Path, Mistake] = {}
+        for detail in error.errors(include_url=False):
+            mistake = _mistake(model, detail)
+            found.setdefault(mistake.path, mistake)
+        return None, list(found.values())
+
+
+def _mistake(model: type[BaseModel], detail: Any) -> Mistake:
+    path, owner, rule = _locate(model, detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return Mistake(path, unknown_key(str(path[-1]), owner.model_fields))
+    if detail["type"] == "missing":
+        return Mistake(path, f"must be given ({rule})")
+    if detail["type"] == "value_error":
+        return Mistake(path, str(detail["ctx"]["error"]))
+    given = detail["input"]
+    return Mistake(path, f"must be {rule}, but got {show(given)}{_near_choice(rule, given)}")
+
+
+def _locate(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[Path, type[BaseModel], str]:
+    """The path in the file, the section that owns it and the rule in words; ``loc`` also holds names of union arms."""
+    owner: type[BaseModel] = model
+    annotation: Any = model
+    rule = "a mapping"
+    for depth, part in enumerate(loc):
+        inner = _section(annotation)
+        if inner is not None:
+            owner = inner
+            info = owner.model_fields.get(str(part))
+            if info is None:
+                return loc[:depth + 1], owner, ""
+            annotation, rule = info.annotation, describe_field(info)
+        elif get_origin(annotation) in (dict, tuple) and part != "[key]":
+            annotation = get_args(annotation)[1 if get_origin(annotation) is dict else 0]
+            rule = describe(annotation)
+        else:
+            return loc[:depth], owner, rule
+    return loc, owner, rule
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return cast("type[BaseModel]", annotation) if is_section else None
+
+
+def describe_field(info: FieldInfo) -> str:
+    """A field's rule in words, such as ``a whole number >= 1 or null``; its description where it has one."""
+    return info.description or describe(info.annotation, info.metadata)
+
+
+def describe(annotation: Any, metadata: Iterable[Any] = ()) -> str:
+    """A type's rule in words."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        inner, *extra = get_args(annotation)
+        return describe(inner, [m for e in extra for m in (e.metadata if isinstance(e, FieldInfo) else [e])])
+    if origin is Literal:
+        values = [str(value) for value in get_args(annotation)]
+        return f"one of {', '.join(values)}" if len(values) > 1 else values[0]
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(arm, metadata if arm is not type(None) else ()) for arm in get_args(annotation))
+    if _section(annotation):
+        return "a mapping"
+    return _WORDS.get(origin or annotation, str(annotation)) + _limits(metadata)
+
+
+def _limits(metadata: Iterable[Any]) -> str:
+    known = [(_BOUNDS[type(m)], m) for m in metadata if type(m) in _BOUNDS]
+    limits = [f"{sign} {getattr(m, attribute)}" for (attribute, sign), m in known]
+    if any(isinstance(m, MinLen) for m in metadata):
+        limits.append("that is not empty")
+    return f" {' and '.join(limits)}" if limits else ""
+
+
+def _near_choice(rule: str, given: Any) -> str:
+    if not rule.startswith("one of ") or not isinstance(given, str):
+        return ""
+    return hint(given, rule.removeprefix("one of ").split(" or ")[0].split(", "))
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """The message for a key that does not exist: the nearest one, or all of them."""
+    return "no such key" + (hint(key, known) or f"; there are: {', '.join(known)}")
+
+
+def hint(given: str, known: Iterable[str]) -> str:
+    """``; nearest: 'x'``, or nothing where no name is near."""
+    near = difflib.get_close_matches(given.lower(), list(known), n=1, cutoff=0.5)
+    return f"; nearest: {near[0]!r}" if near else ""
+
+
+def show(value: Any) -> str:
+    """A value as a message prints it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(show(item) for item in value) + "]"
+    return repr(value)

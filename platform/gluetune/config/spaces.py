@@ -1,0 +1,85 @@
+"""Search-space files: where they lie, and from YAML to a checked `SearchSpace`, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gluetune.config.mistakes import hint
+from gluetune.config.plain import plain_yaml
+from gluetune.config.space import SearchSpace
+from gluetune.config.space_checks import check_space
+from gluetune.config.yaml_reader import Document, dotted, parse_yaml, read_yaml
+from gluetune.errors import ConfigError, Problem
+
+SPACES = "search_spaces"
+_ENDINGS = (".yaml", ".yml")
+
+
+def load_space(name_or_path: str, job_file: str | None = None) -> SearchSpace:
+    """Reads a search space.
+
+    Args:
+        name_or_path: a name from a ``search_spaces`` folder, or a path to a YAML file.
+        job_file: the job file that names it; its folder is searched too.
+
+    Raises:
+        ConfigError: no such space, or all mistakes of its file.
+    """
+    return _build(read_yaml(find_space(name_or_path, job_file)))
+
+
+def parse_space(data: bytes, file: str) -> SearchSpace:
+    """Reads a search space from a file's bytes; ``file`` is the name that messages use.
+
+    Raises:
+        ConfigError: all mistakes of the file.
+    """
+    return _build(parse_yaml(data, file))
+
+
+def dump_space(space: SearchSpace) -> str:
+    """A search space as YAML that `parse_space` reads back to an equal one."""
+    return plain_yaml(space.model_dump(mode="json", exclude_none=True))
+
+
+def find_space(name_or_path: str, job_file: str | None = None) -> str:
+    """The path of a search space's file.
+
+    A name is looked up in the ``search_spaces`` folders of the current directory, of the job file's folder and the
+    one above, and of the repository this package lies in; a path against the same places.
+
+    Raises:
+        ConfigError: no such space; names the nearest one.
+    """
+    is_path = name_or_path.endswith(_ENDINGS) or "/" in name_or_path
+    relative = name_or_path if is_path else f"{SPACES}/{name_or_path}.yaml"
+    for root in _roots(job_file):
+        if (root / relative).is_file():
+            return str(root / relative)
+    known = known_spaces(job_file)
+    near = hint(Path(name_or_path).stem, known) or f"; there are: {', '.join(known) or 'none'}"
+    raise ConfigError([Problem("", f"must be a search space or the path of its file, but got {name_or_path!r}{near}")])
+
+
+def known_spaces(job_file: str | None = None) -> list[str]:
+    """Names of all search spaces in reach, sorted."""
+    return sorted({file.stem for root in _roots(job_file) for file in (root / SPACES).glob("*.yaml")})
+
+
+def project_file(relative: str) -> str:
+    """A file of the project: below the current directory, else below the repository this package lies in."""
+    return next((str(root / relative) for root in _roots(None) if (root / relative).is_file()), relative)
+
+
+def _roots(job_file: str | None) -> list[Path]:
+    """Where relative paths may start. ``Path()`` first, so that messages show short paths."""
+    beside = [Path(job_file).parent, Path(job_file).parent / ".."] if job_file else []
+    return [Path(), *beside, Path(__file__).resolve().parents[3]]
+
+
+def _build(document: Document) -> SearchSpace:
+    space, mistakes = check_space(document.value, Path(document.file).stem)
+    if space is None:
+        problems = [Problem(dotted(m.path), m.message, document.file, document.line(m.path)) for m in mistakes]
+        raise ConfigError(sorted(problems, key=lambda p: p.line or 0))
+    return space

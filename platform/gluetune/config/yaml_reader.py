@@ -1,0 +1,191 @@
+"""YAML files as plain values that know their lines.
+
+Scalars follow YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema), not PyYAML's 1.1: ``5e-5`` is a
+number, ``no``, ``on`` and ``2024-01-01`` are text, ``010`` is ten. A key given twice is a mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from gluetune.errors import ConfigError, Problem
+
+Path = tuple[str | int, ...]
+
+_TAG = "tag:yaml.org,2002:"
+_PATTERNS = {
+    "null": (r"~|null|Null|NULL|", "~nN"),
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    "float": (r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+              "-+.0123456789"),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's parser with the core schema's idea of what a plain scalar is."""
+
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - replaces the parent's YAML 1.1 table
+
+
+for _name, (_pattern, _first) in _PATTERNS.items():
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"),
+                                  [*_first, ""] if _name == "null" else list(_first))
+
+
+def _whole(text: str) -> int:
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+def _real(text: str) -> float:
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    _TAG + "str": str,
+    _TAG + "null": lambda text: None,
+    _TAG + "bool": lambda text: text.lower() == "true",
+    _TAG + "int": _whole,
+    _TAG + "float": _real,
+}
+
+
+@dataclass(slots=True)
+class Document:
+    """A YAML file, read.
+
+    Attributes:
+        value: its content in Python values; ``None`` for an empty file.
+        file: the name that messages use.
+        lines: 1-based line of each key and list item, by path.
+    """
+
+    value: Any
+    file: str
+    lines: dict[Path, int] = field(default_factory=dict)
+
+    def line(self, path: Path) -> int | None:
+        """Line of a path, or of the nearest part of it that stands in the file."""
+        return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
+
+
+def parse_yaml(data: bytes, file: str) -> Document:
+    """Reads YAML.
+
+    Args:
+        data: the file's bytes, UTF-8 with or without byte order mark.
+        file: the name that messages use.
+
+    Raises:
+        ConfigError: wrong encoding, broken syntax, keys given twice, tags.
+    """
+    builder = _Builder(Document(None, file))
+    node = _compose(_decode(data, file), file)
+    builder.document.value = None if node is None else builder.build(node, ())
+    if builder.problems:
+        raise ConfigError(builder.problems)
+    return builder.document
+
+
+def read_yaml(path: str) -> Document:
+    """Reads a YAML file.
+
+    Raises:
+        ConfigError: the file is missing or unreadable, or see `parse_yaml`.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise ConfigError([Problem("", f"cannot be read: {error.strerror}", path)]) from error
+    return parse_yaml(data, path)
+
+
+def _decode(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"must be UTF-8 text, but byte 0x{data[error.start]:02x} is not"
+        raise ConfigError([Problem("", message, file, line)]) from error
+
+
+def _compose(text: str, file: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise ConfigError([Problem("", _syntax(error), file, line)]) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        message = f"must be text without control characters, but got #x{ord(error.character):04x}"
+        raise ConfigError([Problem("", message, file, line)]) from error
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> str:
+    if "'\\t'" in str(error.problem):
+        return "must be valid YAML: indent with spaces, not with tabs"
+    return "must be valid YAML: " + ", ".join(part for part in (error.context, error.problem) if part)
+
+
+class _Builder:
+    """Turns nodes into values, noting lines and mistakes on the way."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+        self._open: list[yaml.Node] = []
+
+    def build(self, node: yaml.Node, path: Path) -> Any:
+        if any(node is parent for parent in self._open):
+            return self._wrong(node, path, "an alias must not contain itself")
+        self._open.append(node)
+        try:
+            if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+                return self._mapping(node, path)
+            if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+                return [self._item(child, (*path, i)) for i, child in enumerate(node.value)]
+            return self._scalar(node, path)
+        finally:
+            self._open.pop()
+
+    def _item(self, node: yaml.Node, path: Path) -> Any:
+        self.document.lines[path] = node.start_mark.line + 1
+        return self.build(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, child in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._wrong(key, path, "a key must be text")
+                continue
+            here = (*path, key.value)
+            if key.value in result:
+                self._wrong(key, here, f"a key must be given once, but line {self.document.lines[here]} has it too")
+                continue
+            self.document.lines[here] = key.start_mark.line + 1
+            result[key.value] = self.build(child, here)
+        return result
+
+    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        convert = _SCALARS.get(node.tag)
+        if convert is None:
+            return self._wrong(node, path, f"tags are not allowed, but got {node.tag!r}")
+        try:
+            return convert(node.value)
+        except ValueError:
+            return self._wrong(node, path, f"must fit its tag {node.tag!r}, but got {node.value!r}")
+
+    def _wrong(self, node: yaml.Node, path: Path, message: str) -> None:
+        self.problems.append(Problem(dotted(path), message, self.document.file, node.start_mark.line + 1))
+
+
+def dotted(path: Path) -> str:
+    """``("space", "learning_rate", 0)`` as ``space.learning_rate[0]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
