@@ -1,0 +1,134 @@
+"""Algorithms that learn from results: Optuna's samplers, with every suggestion answered and none trained twice.
+
+What Optuna is told, and why:
+
+========================================  =====================================================================
+end of the trial                          answer
+========================================  =====================================================================
+finished                                  COMPLETE, best score
+cut short with a score (pruned, ...)      PRUNED to TPE, which ranks such trials behind all complete ones; the
+                                          others skip PRUNED trials, so they are told COMPLETE with the best score
+diverged or out of memory, no score       COMPLETE, the worst score known: a FAIL would be skipped and the same
+                                          region suggested again; before any score is known it waits, unanswered
+failed, no score                          FAIL: an accident says nothing about the configuration
+========================================  =====================================================================
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Container
+from typing import ClassVar
+
+import optuna
+from optuna.trial import TrialState
+
+from gluetune.records import TrialStatus
+from gluetune.searchers.listed import random
+from gluetune.searchers.sampler import Outcome, Sampler, derive
+from gluetune.searchers.space import CodedSpace, Key
+
+_MAX_ASKS = 5  # suggestions in a row that are known already, before an unknown configuration is drawn at random
+
+
+class AdaptiveSampler(Sampler):
+    """One Optuna study in memory.
+
+    The Optuna sampler is made anew for each suggestion, seeded by how many the study has seen: the suggestion then
+    depends on the study's trials alone, not on how often the search was resumed.
+
+    Args:
+        space: the space.
+        task: the task, which tells its seeds from other tasks'.
+        seed: the search's seed.
+        num_samples: trials planned for the task, ``None`` where only time ends it.
+    """
+
+    learns_from_pruned: ClassVar[bool] = False
+    generational: ClassVar[bool] = False  # marks its own trials with generations when it is asked for them
+
+    def __init__(self, space: CodedSpace, task: str, seed: int, num_samples: int | None) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._space, self._task, self._seed, self._num_samples = space, task, seed, num_samples
+        self._study = optuna.create_study(direction="maximize")
+        self._unknown = random(space, derive(seed, task))
+        self._asked = 0
+        self._open: dict[Key, list[optuna.Trial]] = {}
+        self._outcomes: dict[Key, Outcome] = {}
+        self._unanswered: deque[tuple[optuna.Trial, Outcome]] = deque()
+        self._worst: float | None = None
+
+    @abstractmethod
+    def build(self, seed: int) -> optuna.samplers.BaseSampler:
+        """Makes the Optuna sampler."""
+
+    def suggest(self, known: Container[Key]) -> Key | None:
+        """What Optuna suggests; known suggestions are answered, and after a few an unknown point is drawn."""
+        for _ in range(_MAX_ASKS):
+            trial = self._ask(self.build(self._next_seed()))
+            key = self._key(trial)
+            if key not in known:
+                self._open[key] = [trial]
+                return key
+            self._answer_duplicate(key, trial)
+        unknown = self._unknown.suggest(known)
+        if unknown is not None:
+            self.begin(unknown)
+        return unknown
+
+    def begin(self, key: Key) -> None:
+        """Enters the configuration into the study as a running trial."""
+        self._open[key] = [self._inject(key)]
+
+    def end(self, key: Key, outcome: Outcome) -> None:
+        """Answers the configuration's trial, and the suggestions that repeated it meanwhile."""
+        self._outcomes[key] = outcome
+        if outcome.score is not None:
+            self._worst = outcome.score if self._worst is None else min(self._worst, outcome.score)
+        for trial in self._open.pop(key):
+            self._tell(trial, outcome)
+        while self._unanswered and self._worst is not None:
+            self._tell(*self._unanswered.popleft())
+
+    def replay(self, key: Key, outcome: Outcome) -> None:
+        """Enters the configuration with its answer."""
+        self.begin(key)
+        self.end(key, outcome)
+
+    def _next_seed(self) -> int:
+        self._asked += 1
+        return derive(self._seed, self._task, self._asked)
+
+    def _ask(self, sampler: optuna.samplers.BaseSampler) -> optuna.Trial:
+        self._study.sampler = sampler
+        return self._study.ask(self._space.distributions)
+
+    def _inject(self, key: Key) -> optuna.Trial:
+        """Makes the study suggest a given configuration; where no generation is to be marked, without a costly fit."""
+        seed = self._next_seed()
+        self._study.enqueue_trial(dict(zip(self._space.distributions, key, strict=True)))
+        return self._ask(self.build(seed) if self.generational else optuna.samplers.RandomSampler(seed))
+
+    def _key(self, trial: optuna.Trial) -> Key:
+        return tuple(trial.params[dimension.name] + 0 for dimension in self._space.dimensions)
+
+    def _answer_duplicate(self, key: Key, trial: optuna.Trial) -> None:
+        if key in self._open:
+            self._open[key].append(trial)
+        else:
+            self._tell(trial, self._outcomes[key])
+
+    def _tell(self, trial: optuna.Trial, outcome: Outcome) -> None:
+        if outcome.score is not None:
+            if outcome.status is not TrialStatus.FINISHED and self.learns_from_pruned:
+                trial.report(outcome.score, step=outcome.evaluations)
+                self._study.tell(trial, state=TrialState.PRUNED)
+            else:
+                self._study.tell(trial, outcome.score)
+        elif outcome.status is TrialStatus.FAILED:
+            self._study.tell(trial, state=TrialState.FAIL)
+        elif self._worst is None:
+            self._unanswered.append((trial, outcome))
+        else:
+            self._study.tell(trial, self._worst)

@@ -1,0 +1,86 @@
+"""The adaptive algorithms and the registry of all six.
+
+Optuna's defaults suit hundreds of trials. Fine-tuning searches have tens, so the random start and the populations
+shrink with the number of trials planned; otherwise a search of 20 trials would be random but for its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, TPESampler
+
+from gluetune.config import Algorithm
+from gluetune.errors import ConfigError, Problem
+from gluetune.searchers.adaptive import AdaptiveSampler
+from gluetune.searchers.listed import grid, random
+from gluetune.searchers.sampler import Sampler, derive
+from gluetune.searchers.space import CodedSpace
+
+
+class _ModelSampler(AdaptiveSampler):
+    @property
+    def startup(self) -> int:
+        """Random trials before the model is used: Optuna's 10, or a third of a small budget."""
+        return 10 if self._num_samples is None else min(10, max(3, self._num_samples // 3))
+
+
+class TPE(_ModelSampler):
+    """Tree-structured Parzen estimator, multivariate (Bergstra et al. 2011; Falkner et al. 2018).
+
+    Trials running on other lanes count as bad until they end ("constant liar"), so lanes do not crowd one spot.
+    """
+
+    learns_from_pruned: ClassVar[bool] = True
+
+    def build(self, seed: int) -> BaseSampler:
+        """Makes the Optuna sampler."""
+        return TPESampler(seed=seed, n_startup_trials=self.startup, multivariate=True, constant_liar=True)
+
+
+class GP(_ModelSampler):
+    """Gaussian process with log expected improvement (Ament et al. 2023)."""
+
+    def build(self, seed: int) -> BaseSampler:
+        """Makes the Optuna sampler."""
+        return GPSampler(seed=seed, n_startup_trials=self.startup, warn_independent_sampling=False)
+
+
+class CMAES(AdaptiveSampler):
+    """Covariance matrix adaptation (Hansen 2016); unordered choices beside it are drawn at random."""
+
+    generational: ClassVar[bool] = True
+
+    def build(self, seed: int) -> BaseSampler:
+        """Makes the Optuna sampler."""
+        return CmaEsSampler(seed=seed, warn_independent_sampling=False)
+
+
+class NSGA2(AdaptiveSampler):
+    """Genetic algorithm with elitism (Deb et al. 2002); with one objective its front is the best few."""
+
+    generational: ClassVar[bool] = True
+
+    def build(self, seed: int) -> BaseSampler:
+        """Makes the Optuna sampler."""
+        planned = 80 if self._num_samples is None else self._num_samples
+        return NSGAIISampler(seed=seed, population_size=min(50, max(4, planned // 4)))
+
+
+def _cmaes(space: CodedSpace, task: str, seed: int, num_samples: int | None) -> Sampler:
+    numeric = [d.name for d in space.dimensions if d.ordered and (d.codes is None or len(d.codes) > 1)]
+    if len(numeric) < 2:
+        rule = "cmaes needs at least two numeric fields with more than one value"
+        raise ConfigError([Problem("search.algorithm", f"{rule}, but got {numeric}; nearest: 'tpe'")])
+    return CMAES(space, task, seed, num_samples)
+
+
+ALGORITHMS: dict[Algorithm, Callable[[CodedSpace, str, int, int | None], Sampler]] = {
+    "grid": lambda space, task, seed, num_samples: grid(space),
+    "random": lambda space, task, seed, num_samples: random(space, derive(seed, task)),
+    "tpe": TPE,
+    "gp": GP,
+    "cmaes": _cmaes,
+    "nsga2": NSGA2,
+}

@@ -1,0 +1,170 @@
+"""One search over many tasks: deals each lane its next trial, fairly between tasks."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gluetune.config import Algorithm, SearchSpace, TrainingConfig, Value
+from gluetune.errors import ConfigError, Problem
+from gluetune.records import TrialRecord, TrialStatus
+from gluetune.searchers.algorithms import ALGORITHMS
+from gluetune.searchers.sampler import Outcome, Sampler
+from gluetune.searchers.space import CodedSpace, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """One trial to be trained.
+
+    Attributes:
+        number: counts trials of the whole search from 0.
+        task: the task's name.
+        params: the searched fields.
+        training: the whole `TrainingConfig`: the space's fixed fields, under what the job sets, under ``params``.
+        seed: seed of head, dropout and data order.
+    """
+
+    number: int
+    task: str
+    params: dict[str, Value]
+    training: dict[str, Value | None]
+    seed: int
+
+
+class _TaskSearch:
+    """One task's configurations: points to try first, then what the sampler suggests."""
+
+    def __init__(self, space: CodedSpace, sampler: Sampler, first: Iterable[Key], num_samples: int | None) -> None:
+        limits = [limit for limit in (num_samples, space.size) if limit is not None]
+        self.planned = min(limits, default=None)
+        self.sampler = sampler
+        self._first = deque(dict.fromkeys(first))
+        self._known: set[Key] = set()
+
+    @property
+    def dealt(self) -> int:
+        return len(self._known)
+
+    @property
+    def ended(self) -> bool:
+        return self.planned is not None and self.dealt >= self.planned
+
+    def next(self) -> Key:
+        while self._first:
+            key = self._first.popleft()
+            if key not in self._known:
+                self.resume(key)
+                return key
+        suggestion = self.sampler.suggest(self._known)
+        if suggestion is None:
+            raise RuntimeError("a sampler must suggest a configuration until the space is covered")
+        self._known.add(suggestion)
+        return suggestion
+
+    def resume(self, key: Key) -> None:
+        self._known.add(key)
+        self.sampler.begin(key)
+
+    def replay(self, key: Key, outcome: Outcome) -> None:
+        self._known.add(key)
+        self.sampler.replay(key, outcome)
+
+
+class Dealer:
+    """Deals trials. No configuration of a task is dealt twice.
+
+    The next trial goes to the task with the smallest number of trials dealt per weight, the first of equals. A task
+    whose space is covered, or that has its ``num_samples``, drops out.
+
+    Args:
+        tasks: weight by task name.
+        space: what varies, and the points to try first.
+        algorithm: a key of `ALGORITHMS`.
+        training: the job's training settings; fields it does not set explicitly may be set by the space.
+        seed: the job's seed.
+        num_samples: trials per task; ``None``: all of a finite space, without end for others.
+
+    Raises:
+        ConfigError: a weight is not positive, a point is outside the space, or the algorithm does not fit the space.
+    """
+
+    def __init__(self, tasks: Mapping[str, float], space: SearchSpace, algorithm: Algorithm, training: TrainingConfig,
+                 seed: int, num_samples: int | None) -> None:
+        wrong = [Problem(f"tasks.{task}", f"`weight > 0` must hold, but got {weight}")
+                 for task, weight in tasks.items() if not weight > 0]
+        if wrong:
+            raise ConfigError(wrong)
+        self._space, self._seed = CodedSpace(space), seed
+        self._base = space.training | training.model_dump(exclude_unset=True)
+        self._weights = dict(tasks)
+        first = [self._space.encode(point) for point in space.points]
+        samplers = {task: ALGORITHMS[algorithm](self._space, task, seed, num_samples) for task in tasks}
+        self._searches = {
+            task: _TaskSearch(self._space, sampler, first, num_samples) for task, sampler in samplers.items()
+        }
+        self._numbers = 0
+        self._unfinished: deque[Deal] = deque()
+        self._running: dict[int, tuple[str, Key]] = {}
+        self._evaluations: dict[int, int] = {}
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no further trial will ever be dealt."""
+        return not self._unfinished and all(search.ended for search in self._searches.values())
+
+    def planned(self, task: str) -> int | None:
+        """Trials the task will have in the end, ``None`` where only time ends it."""
+        return self._searches[task].planned
+
+    def deal(self) -> Deal | None:
+        """The next trial, ``None`` when the search is `exhausted`; unfinished trials of an earlier run come first."""
+        if self._unfinished:
+            return self._unfinished.popleft()
+        if self.exhausted:
+            return None
+        task = min((task for task, search in self._searches.items() if not search.ended), key=self._share)
+        key = self._searches[task].next()
+        number, self._numbers = self._numbers, self._numbers + 1
+        self._running[number] = (task, key)
+        params = self._space.decode(key)
+        training = TrainingConfig.model_validate(self._base | params)
+        seed = self._seed if training.seed is None else training.seed
+        return Deal(number, task, params, training.model_dump(), seed)
+
+    def evaluated(self, number: int, index: int, epoch: float, score: float) -> None:
+        """A trial was evaluated for the ``index``-th time, counted from 1."""
+        self._evaluations[number] = index
+
+    def ended(self, number: int, status: TrialStatus, best_score: float | None) -> None:
+        """A trial ended. A trial that was ``stopped`` has no result yet; a second end of a trial changes nothing."""
+        if not status.final or number not in self._running:
+            return
+        task, key = self._running.pop(number)
+        outcome = _outcome(status, best_score, self._evaluations.pop(number, 0))
+        self._searches[task].sampler.end(key, outcome)
+
+    def replay(self, trials: Iterable[TrialRecord]) -> None:
+        """Takes over the trials of an earlier run of this search, before anything is dealt.
+
+        Ended ones are told to the samplers; the others will be dealt again first, with their numbers and settings.
+        """
+        for trial in sorted(trials, key=lambda trial: trial.number):
+            key = self._space.encode(trial.params)
+            search = self._searches[trial.task]
+            if trial.status.final:
+                search.replay(key, _outcome(trial.status, trial.best_score, len(trial.evaluations)))
+            else:
+                search.resume(key)
+                self._running[trial.number] = (trial.task, key)
+                self._unfinished.append(Deal(trial.number, trial.task, trial.params, trial.training, trial.seed))
+            self._numbers = max(self._numbers, trial.number + 1)
+
+    def _share(self, task: str) -> float:
+        return self._searches[task].dealt / self._weights[task]
+
+
+def _outcome(status: TrialStatus, score: float | None, evaluations: int) -> Outcome:
+    return Outcome(status, score if score is not None and math.isfinite(score) else None, evaluations)

@@ -1,0 +1,68 @@
+"""Grid and random search: orders that no result changes.
+
+Neither uses Optuna's sampler of that name: `GridSampler` deals points again once it is through, and `RandomSampler`
+draws with replacement and from one stream, so that a resumed search would go on with other configurations. Here the
+order depends on the seed alone: a resumed search deals what the undisturbed one would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+import numpy as np
+
+from gluetune.errors import ConfigError, Problem
+from gluetune.searchers.sampler import Outcome, Sampler
+from gluetune.searchers.space import CodedSpace, Key
+
+_LARGEST_SHUFFLE = 2**20  # configurations; beyond, drawing one twice is so rare that rejecting it costs nothing
+
+
+class ListSampler(Sampler):
+    """Deals configurations in a given order.
+
+    Args:
+        order: configurations, finitely or infinitely many.
+    """
+
+    def __init__(self, order: Iterator[Key]) -> None:
+        self._order = order
+
+    def suggest(self, known: Container[Key]) -> Key | None:
+        """The next one in the order that is not known."""
+        return next((key for key in self._order if key not in known), None)
+
+    def begin(self, key: Key) -> None:
+        """Changes nothing."""
+
+    def end(self, key: Key, outcome: Outcome) -> None:
+        """Changes nothing."""
+
+    def replay(self, key: Key, outcome: Outcome) -> None:
+        """Changes nothing."""
+
+
+def grid(space: CodedSpace) -> ListSampler:
+    """All configurations in file order, the last field varying fastest.
+
+    Raises:
+        ConfigError: the space is not finite.
+    """
+    endless = [dimension.name for dimension in space.dimensions if dimension.codes is None]
+    if endless or space.size is None:
+        rule = "a grid needs finitely many values: use `choice`, or `step`, or another search.algorithm"
+        raise ConfigError([Problem(f"space.{name}", rule) for name in endless])
+    return ListSampler(space.at(position) for position in range(space.size))
+
+
+def random(space: CodedSpace, seed: int) -> ListSampler:
+    """Configurations drawn at random, without replacement where the space is finite."""
+    rng = np.random.default_rng(seed)
+    if space.size is not None and space.size <= _LARGEST_SHUFFLE:
+        return ListSampler(space.at(int(position)) for position in rng.permutation(space.size))
+    return ListSampler(_draws(space, rng))
+
+
+def _draws(space: CodedSpace, rng: np.random.Generator) -> Iterator[Key]:
+    while True:
+        yield space.draw(rng)

@@ -1,0 +1,174 @@
+"""A search space as samplers see it: every configuration is a tuple of codes.
+
+Codes make equality exact. A field with finitely many values is coded by position, so the value that is trained is the
+one in the file and never a rounded neighbour (``0.1 + 2 * 0.1`` against ``0.3``). Numeric choices are coded by rank:
+an adaptive sampler then sees that 2e-5 < 3e-5 < 5e-5, which Optuna's categorical distribution would hide.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from gluetune.config import Choice, Distribution, Float, Int, SearchSpace, Value, finite_values
+from gluetune.errors import ConfigError, Problem
+
+Code = int | float
+Key = tuple[Code, ...]
+
+
+class Dimension(ABC):
+    """One field of a space.
+
+    Attributes:
+        name: the training field.
+        distribution: what Optuna samples codes from.
+        codes: all codes in file order, ``None`` where there are infinitely many.
+    """
+
+    def __init__(self, name: str, distribution: BaseDistribution, codes: Sequence[int] | None) -> None:
+        self.name, self.distribution, self.codes = name, distribution, codes
+
+    @property
+    def ordered(self) -> bool:
+        """Whether codes are numbers on a scale, not mere labels."""
+        return not isinstance(self.distribution, CategoricalDistribution)
+
+    @abstractmethod
+    def decode(self, code: Code) -> Value:
+        """The training field's value."""
+
+    @abstractmethod
+    def encode(self, value: Value) -> Code:
+        """The code of a value.
+
+        Raises:
+            ConfigError: the value is outside the distribution.
+        """
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> Code:
+        """A random code."""
+
+    def _outside(self, value: Value) -> ConfigError:
+        return ConfigError([Problem(f"space.{self.name}", f"a point must lie in the space, but got {value!r}")])
+
+
+class _Listed(Dimension):
+    """Finitely many values, coded by position (by rank where all are numbers)."""
+
+    def __init__(self, name: str, values: Sequence[Value]) -> None:
+        unique = list(dict.fromkeys((isinstance(value, bool), value) for value in values))
+        numeric = all(isinstance(value, int | float) and not flag for flag, value in unique)
+        pairs = sorted(unique, key=lambda pair: pair[1]) if numeric else unique
+        self._values = [value for _, value in pairs]
+        self._codes = {pair: code for code, pair in enumerate(pairs)}
+        distribution = IntDistribution(0, len(pairs) - 1) if numeric else CategoricalDistribution(range(len(pairs)))
+        super().__init__(name, distribution, [self._codes[pair] for pair in unique])
+
+    def decode(self, code: Code) -> Value:
+        return self._values[int(code)]
+
+    def encode(self, value: Value) -> Code:
+        exact = self._codes.get((isinstance(value, bool), value))
+        if exact is not None:
+            return exact
+        for code, known in enumerate(self._values):
+            if isinstance(known, float) and isinstance(value, float) and math.isclose(known, value, rel_tol=1e-9):
+                return code
+        raise self._outside(value)
+
+    def draw(self, rng: np.random.Generator) -> Code:
+        return int(rng.integers(len(self._values)))
+
+
+class _LogInt(Dimension):
+    """Whole numbers on a log scale, coded by themselves."""
+
+    def __init__(self, name: str, spec: Int) -> None:
+        self._low, self._high = spec.low, spec.high
+        super().__init__(name, IntDistribution(spec.low, spec.high, log=True), range(spec.low, spec.high + 1))
+
+    def decode(self, code: Code) -> Value:
+        return int(code)
+
+    def encode(self, value: Value) -> Code:
+        if isinstance(value, str) or not self._low <= value <= self._high:
+            raise self._outside(value)
+        return int(value)
+
+    def draw(self, rng: np.random.Generator) -> Code:
+        exact = math.exp(rng.uniform(math.log(self._low - 0.5), math.log(self._high + 0.5)))
+        return min(max(round(exact), self._low), self._high)
+
+
+class _Real(Dimension):
+    """Real numbers, coded by themselves."""
+
+    def __init__(self, name: str, spec: Float) -> None:
+        self._low, self._high, self._log = spec.low, spec.high, spec.log
+        super().__init__(name, FloatDistribution(spec.low, spec.high, log=spec.log), None)
+
+    def decode(self, code: Code) -> Value:
+        return float(code)
+
+    def encode(self, value: Value) -> Code:
+        if isinstance(value, str) or not self._low <= value <= self._high:
+            raise self._outside(value)
+        return float(value) + 0.0  # -0.0 and 0.0 are one configuration
+
+    def draw(self, rng: np.random.Generator) -> Code:
+        if self._log:
+            value = math.exp(rng.uniform(math.log(self._low), math.log(self._high)))
+        else:
+            value = rng.uniform(self._low, self._high)
+        return min(max(value, self._low), self._high) + 0.0
+
+
+def _dimension(name: str, spec: Distribution) -> Dimension:
+    if isinstance(spec, Float) and spec.low == spec.high:
+        return _Listed(name, (spec.low,))
+    values = spec.values if isinstance(spec, Choice) else finite_values(spec)
+    if values is not None:
+        return _Listed(name, values)
+    return _LogInt(name, spec) if isinstance(spec, Int) else _Real(name, spec)  # type: ignore[arg-type]
+
+
+class CodedSpace:
+    """All fields of a search space, and the way between configurations and keys.
+
+    Args:
+        space: the distributions.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.dimensions = tuple(_dimension(name, spec) for name, spec in space.space.items())
+        self.distributions = {dimension.name: dimension.distribution for dimension in self.dimensions}
+        counts = [None if dimension.codes is None else len(dimension.codes) for dimension in self.dimensions]
+        self.size = None if None in counts else math.prod(count for count in counts if count)
+
+    def encode(self, params: Mapping[str, Value]) -> Key:
+        """The key of a configuration that names every field; raises `ConfigError` where it is outside the space."""
+        return tuple(dimension.encode(params[dimension.name]) for dimension in self.dimensions)
+
+    def decode(self, key: Key) -> dict[str, Value]:
+        """The configuration of a key, in file order."""
+        pairs = zip(self.dimensions, key, strict=True)
+        return {dimension.name: dimension.decode(code) for dimension, code in pairs}
+
+    def draw(self, rng: np.random.Generator) -> Key:
+        """A random configuration, each field by its own distribution."""
+        return tuple(dimension.draw(rng) for dimension in self.dimensions)
+
+    def at(self, position: int) -> Key:
+        """The configuration at a position of a finite space's grid, the last field varying fastest."""
+        key: list[Code] = []
+        for dimension in reversed(self.dimensions):
+            codes = dimension.codes or ()
+            position, digit = divmod(position, len(codes))
+            key.append(codes[digit])
+        return tuple(reversed(key))
