@@ -69,10 +69,9 @@ class NSGA2(AdaptiveSampler):
 
 
 def _cmaes(space: CodedSpace, task: str, seed: int, num_samples: int | None) -> Sampler:
-    numeric = [d.name for d in space.dimensions if d.ordered and (d.codes is None or len(d.codes) > 1)]
-    if len(numeric) < 2:
-        rule = "cmaes needs at least two numeric fields with more than one value"
-        raise ConfigError([Problem("search.algorithm", f"{rule}, but got {numeric}; nearest: 'tpe'")])
+    if not any(dimension.ordered for dimension in space.dimensions):
+        fields = ", ".join(dimension.name for dimension in space.dimensions)
+        raise ConfigError([Problem("search.algorithm", f"cmaes needs a numeric field, but got ({fields}); use 'tpe'")])
     return CMAES(space, task, seed, num_samples)
 
 
