@@ -95,13 +95,15 @@ class Task:
         return ((self.train,) if self.train else ()) + self.dev + self.test
 
 
+Tables = dict[str, tuple[Table, ...]]
+
 _F1 = ("accuracy", "f1", "accuracy_and_f1")
 _NLI = ("entailment", "neutral", "contradiction")
 _TWO_WAY = ("entailment", "not_entailment")
 _PAIR = ("sentence1", "sentence2")
 
 
-def _same(folder: str, text: tuple[str, ...], label: str, skip_malformed: bool = False) -> dict[str, tuple[Table, ...]]:
+def _same(folder: str, text: tuple[str, ...], label: str, skip_malformed: bool = False) -> Tables:
     """Tables of a task whose three files share their header names."""
     return {
         "train": (Table((f"{folder}/train.tsv",), text, label, skip_malformed=skip_malformed),),
@@ -110,7 +112,7 @@ def _same(folder: str, text: tuple[str, ...], label: str, skip_malformed: bool =
     }
 
 
-def _cola() -> dict[str, tuple[Table, ...]]:
+def _cola() -> Tables:
     """GLUE's files, or those of ``cola_public``, whose text differs slightly in a few rows."""
     raw = "CoLA/raw/{}.tsv".format
     return {
@@ -121,7 +123,7 @@ def _cola() -> dict[str, tuple[Table, ...]]:
     }
 
 
-def _mrpc() -> dict[str, tuple[Table, ...]]:
+def _mrpc() -> Tables:
     """GLUE's files, or Microsoft's own. GLUE's dev rows are cut from Microsoft's train file, its test is theirs."""
     text, label = ("#1 String", "#2 String"), "Quality"
     return {
@@ -132,15 +134,15 @@ def _mrpc() -> dict[str, tuple[Table, ...]]:
     }
 
 
-def _mnli() -> dict[str, tuple[Table, ...]]:
-    tables = {"train": (Table(("MNLI/train.tsv",), _PAIR, "gold_label"),)}
+def _mnli() -> Tables:
+    tables: Tables = {"train": (Table(("MNLI/train.tsv",), _PAIR, "gold_label"),)}
     for kind in ("matched", "mismatched"):
         tables[f"validation_{kind}"] = (Table((f"MNLI/dev_{kind}.tsv",), _PAIR, "gold_label"),)
         tables[f"test_{kind}"] = (Table((f"MNLI/test_{kind}.tsv",), _PAIR),)
     return tables
 
 
-def _ax() -> dict[str, tuple[Table, ...]]:
+def _ax() -> Tables:
     """The published diagnostic set with labels, or GLUE's file without."""
     folders = ("AX", "diagnostic")
     labelled = (Table((f"{folder}/diagnostic-full.tsv",), ("Premise", "Hypothesis"), "Label") for folder in folders)

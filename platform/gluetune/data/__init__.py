@@ -1,0 +1,14 @@
+"""Rows: where they come from, how they are tokenised, and how they are dealt out."""
+
+from gluetune.data.batches import plan_batches, shard
+from gluetune.data.encoding import Encoded, encode
+from gluetune.data.examples import DataSource, Examples
+from gluetune.data.folder import FolderSource
+from gluetune.data.hub import HubSource
+from gluetune.data.preparation import TaskData, open_source, prepare
+from gluetune.data.splits import carve
+
+__all__ = [
+    "DataSource", "Encoded", "Examples", "FolderSource", "HubSource", "TaskData", "carve", "encode", "open_source",
+    "plan_batches", "prepare", "shard",
+]

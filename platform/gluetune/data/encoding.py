@@ -1,0 +1,138 @@
+"""Tokenised rows as ragged arrays: no padding is stored, batches are padded when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from gluetune.data.examples import Examples, Labels, Rows
+from gluetune.errors import ConfigError, ModelError, Problem
+from gluetune.tasks import Task
+
+_ROWS_PER_CALL = 2048  # keeps the tokenizer's Python lists small
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Tokenised rows. Plain arrays, so that Ray's object store shares them without a copy.
+
+    Attributes:
+        input_ids: [tokens] int32, all rows after each other.
+        offsets: [rows + 1] int64, row ``i`` is ``input_ids[offsets[i]:offsets[i + 1]]``.
+        boundaries: [rows] int32, position in the row where the second segment's token type starts; the row's length
+            where there is none.
+        labels: [rows] int64 class ids or float32; ``None`` where there are none.
+        pad_token_id: fills up a batch.
+        token_types: whether the encoder takes ``token_type_ids``.
+    """
+
+    input_ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    boundaries: NDArray[np.int32]
+    labels: Labels | None
+    pad_token_id: int
+    token_types: bool
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """[rows] tokens in each row."""
+        return np.diff(self.offsets)
+
+    def select(self, rows: Rows) -> Encoded:
+        """The given rows, in the given order, copied."""
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
+        offsets = _offsets(lengths)
+        tokens = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, input_ids=self.input_ids[tokens], offsets=offsets, boundaries=self.boundaries[rows],
+                       labels=labels)
+
+    def collate(self, rows: Rows) -> dict[str, torch.Tensor]:
+        """A batch, padded on the right to its longest row.
+
+        Args:
+            rows: [batch] row numbers, at least one.
+
+        Returns:
+            ``input_ids``, ``attention_mask`` and, where the encoder takes them, ``token_type_ids``: int64
+            [batch, longest]; ``labels``: [batch] int64 or float32, where there are any.
+        """
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
+        positions = np.arange(lengths.max())
+        mask = positions < lengths[:, None]
+        tokens = np.where(mask, starts[:, None] + positions, 0)
+        batch = {"input_ids": np.where(mask, self.input_ids[tokens], self.pad_token_id), "attention_mask": mask}
+        if self.token_types:
+            batch["token_type_ids"] = mask & (positions >= self.boundaries[rows][:, None])
+        tensors = {name: torch.from_numpy(array.astype(np.int64)) for name, array in batch.items()}
+        if self.labels is not None:
+            tensors["labels"] = torch.from_numpy(self.labels[rows])
+        return tensors
+
+
+def encode(examples: Examples, task: Task, tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> Encoded:
+    """Tokenises rows; of a pair that is too long, the longer text is cut first (Devlin et al. 2019).
+
+    Args:
+        examples: the rows.
+        task: gives the text columns.
+        tokenizer: the encoder's.
+        max_seq_length: most tokens per row, special tokens included.
+
+    Raises:
+        ConfigError: the encoder takes fewer tokens than ``max_seq_length``.
+        ModelError: the tokenizer has no padding token, or its token types are not 0…0 1…1.
+    """
+    if max_seq_length > tokenizer.model_max_length:
+        limit = f"must be at most {tokenizer.model_max_length}, the encoder's limit, but got {max_seq_length}"
+        raise ConfigError([Problem("data.max_seq_length", limit)])
+    if tokenizer.pad_token_id is None:
+        raise ModelError(f"the tokenizer must have a padding token, but {tokenizer.name_or_path!r} has none")
+    token_types = "token_type_ids" in tokenizer.model_input_names
+    calls = list(_calls([examples.columns[name] for name in task.columns], tokenizer, max_seq_length, token_types))
+    lengths = _flat((map(len, call["input_ids"]) for call in calls), np.int64)
+    boundaries = lengths.astype(np.int32)
+    offsets = _offsets(lengths)
+    if token_types:
+        types = _flat((chain.from_iterable(call["token_type_ids"]) for call in calls), np.int8)
+        boundaries = _boundaries(types, offsets, tokenizer)
+    input_ids = _flat((chain.from_iterable(call["input_ids"]) for call in calls), np.int32)
+    return Encoded(input_ids, offsets, boundaries, examples.labels, int(tokenizer.pad_token_id), token_types)
+
+
+def _calls(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, max_seq_length: int, token_types: bool,
+           ) -> Iterable[Any]:
+    for start in range(0, len(texts[0]), _ROWS_PER_CALL):
+        yield tokenizer(*(column[start:start + _ROWS_PER_CALL] for column in texts), truncation="longest_first",
+                        max_length=max_seq_length, return_attention_mask=False, return_token_type_ids=token_types)
+
+
+def _flat(parts: Iterable[Iterable[int]], dtype: type[np.generic]) -> NDArray[Any]:
+    return np.fromiter(chain.from_iterable(parts), dtype)
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+
+
+def _boundaries(types: NDArray[np.int8], offsets: NDArray[np.int64], tokenizer: PreTrainedTokenizerBase,
+                ) -> NDArray[np.int32]:
+    """[rows] number of zeros in front of each row's ones; refuses types that this does not describe."""
+    lengths = np.diff(offsets)
+    ones = np.diff(np.concatenate([np.zeros(1, np.int64), np.cumsum(types, dtype=np.int64)])[offsets])
+    boundaries = lengths - ones
+    positions = np.arange(len(types)) - np.repeat(offsets[:-1], lengths)
+    if not np.array_equal(types, positions >= np.repeat(boundaries, lengths)):
+        raise ModelError(f"a row's token types must be 0…0 1…1, but those of {tokenizer.name_or_path!r} are not")
+    return boundaries.astype(np.int32)

@@ -1,0 +1,128 @@
+"""The official GLUE folder, as GLUE's download script leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gluetune.data.examples import DataSource, Examples
+from gluetune.data.labels import DROPPED, parse_labels
+from gluetune.data.records import read_records
+from gluetune.errors import DataError, nearest
+from gluetune.tasks import Table, Task
+
+
+class FolderSource(DataSource):
+    """Reads ``<folder>/CoLA/train.tsv`` and its like; see ``Task.tables`` for all layouts.
+
+    Args:
+        folder: the folder that holds the tasks' folders; letter case of names in it does not count.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).expanduser()
+        if not self.folder.is_dir():
+            raise DataError("`data.dir` must be a folder, but there is none", self.folder)
+
+    def load(self, task: Task, split: str) -> Examples:
+        """Reads one split from the first of its layouts that is there."""
+        table, files = self._layout(task, split)
+        parts = [_read(file, task, split, table) for file in files]
+        examples = parts[0] if len(parts) == 1 else _join(parts)
+        twin = find(self.folder, table.without) if table.without else None
+        return examples if twin is None else _without(examples, _read(twin, task, split, table), twin)
+
+    def has(self, task: Task, split: str) -> bool:
+        """Whether all files of one of the split's layouts are there."""
+        return any(all(find(self.folder, name) for name in table.files) for table in task.tables.get(split, ()))
+
+    def describe(self, task: Task) -> str:
+        """Names the folder."""
+        return f"dir:{self.folder}"
+
+    def _layout(self, task: Task, split: str) -> tuple[Table, list[Path]]:
+        if split not in task.tables:
+            raise DataError(f"the split of {task.name} must be one of {', '.join(task.tables)}, but got {split!r}"
+                            f"{nearest(split, task.tables)}", self.folder)
+        for table in task.tables[split]:
+            files = [find(self.folder, name) for name in table.files]
+            found = [file for file in files if file is not None]
+            if len(found) == len(files):
+                return table, found
+        raise self._missing(task, split)
+
+    def _missing(self, task: Task, split: str) -> DataError:
+        """Says what was looked for and what is there instead."""
+        layouts = [table.files for table in task.tables[split]]
+        wanted = " or ".join(" + ".join(files) for files in layouts)
+        home = layouts[0][0].split("/")[0]
+        inner = next((name for files in layouts for name in files if find(self.folder, name.partition("/")[2])), None)
+        if inner is not None:
+            return DataError(f"`data.dir` must be the folder that holds {home}/, but it is a task's folder itself; "
+                             f"give {self.folder.resolve().parent}", self.folder)
+        task_folder = find(self.folder, home)
+        around = self.folder.iterdir() if task_folder is None else task_folder.rglob("*")
+        names = sorted(path.relative_to(self.folder).as_posix() for path in around)
+        target = home if task_folder is None else layouts[0][0]
+        return DataError(f"{task.name}'s {split} rows must stand in {wanted}, but there is no such file"
+                         f"{nearest(target, names)}", self.folder)
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """The file of that name in a folder, letter case ignored where no exact one exists."""
+    path = folder
+    for part in name.split("/"):
+        if (path / part).exists():
+            path /= part
+            continue
+        entries = sorted(path.iterdir()) if path.is_dir() else []
+        same = next((entry for entry in entries if entry.name.casefold() == part.casefold()), None)
+        if same is None:
+            return None
+        path = same
+    return path
+
+
+def _read(file: Path, task: Task, split: str, table: Table) -> Examples:
+    records = read_records(file, table)
+    labels = None if table.label is None else parse_labels(task, records.labels, file, records.lines)
+    examples = Examples(task.name, split, dict(zip(task.columns, records.columns, strict=True)), labels, "")
+    dropped = 0
+    if labels is not None and task.drop:
+        kept = np.flatnonzero(labels != DROPPED)
+        dropped = len(labels) - len(kept)
+        examples = examples.take(kept) if dropped else examples
+    notes = _notes({"malformed rows": records.malformed, "rows without a label": dropped})
+    return replace(examples, source=f"dir:{file}{notes}")
+
+
+def _notes(left_out: dict[str, int]) -> str:
+    counts = [f"{count} {what}" for what, count in left_out.items() if count]
+    return f" ({' and '.join(counts)} left out)" if counts else ""
+
+
+def _join(parts: list[Examples]) -> Examples:
+    """All rows of several files, one file after the other."""
+    first = parts[0]
+    columns = {name: [text for part in parts for text in part.columns[name]] for name in first.columns}
+    labels: Any = [part.labels for part in parts if part.labels is not None]
+    return replace(first, columns=columns, labels=np.concatenate(labels) if labels else None,
+                   source=" + ".join(part.source for part in parts))
+
+
+def _without(examples: Examples, twin: Examples, file: Path) -> Examples:
+    """The rows whose text does not stand in another file, so that evaluation rows are not trained on."""
+    held = set(_texts(twin))
+    kept = [row for row, texts in enumerate(_texts(examples)) if texts not in held]
+    return replace(examples.take(np.array(kept, np.int64)), source=f"{examples.source} without the rows of {file}")
+
+
+def _texts(examples: Examples) -> Iterable[tuple[str, ...]]:
+    return zip(*examples.columns.values(), strict=True)

@@ -1,0 +1,102 @@
+"""The Hugging Face hub, through the datasets library."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gluetune.data.examples import DataSource, Examples, Labels
+from gluetune.errors import DataError, nearest
+from gluetune.tasks import Task
+
+UNLABELLED = -1
+
+
+class HubSource(DataSource):
+    """Loads ``nyu-mll/glue`` and ``stanfordnlp/snli``.
+
+    Args:
+        cache_dir: where the datasets library keeps its files; ``None`` for its own default.
+        mirror: a local folder that holds copies of the hub's repositories (``<mirror>/nyu-mll/glue/README.md``, …),
+            for machines without a network; ``None`` for the hub.
+    """
+
+    def __init__(self, cache_dir: str | None = None, mirror: str | Path | None = None) -> None:
+        self.cache_dir = cache_dir
+        self.mirror = None if mirror is None else Path(mirror).expanduser()
+
+    def load(self, task: Task, split: str) -> Examples:
+        """Loads one split; rows whose label is -1 count as unlabelled."""
+        place = self._place(task, split)
+        if split not in task.splits:
+            raise DataError(f"the split of {task.name} must be one of {', '.join(task.splits)}, but got {split!r}"
+                            f"{nearest(split, task.splits)}", place)
+        dataset = self._dataset(task, split, place)
+        for name in (*task.columns, "label"):
+            if name not in dataset.column_names:
+                raise DataError(f"the dataset must have the column {name!r}, but got "
+                                f"({', '.join(dataset.column_names)}){nearest(name, dataset.column_names)}", place)
+        table = dataset.select_columns([*task.columns, "label"])[:]
+        labels = _labels(task, table["label"], dataset.features["label"], place)
+        examples = Examples(task.name, split, {name: table[name] for name in task.columns}, labels, place)
+        return _labelled_rows(examples, task, place)
+
+    def describe(self, task: Task) -> str:
+        """Names the dataset and its configuration."""
+        path, name = task.hub
+        return "hub:" + "/".join(str(part) for part in (self.mirror, path, name) if part is not None)
+
+    def _place(self, task: Task, split: str) -> str:
+        return f"{self.describe(task)}/{split}"
+
+    def _dataset(self, task: Task, split: str, place: str) -> Any:
+        import datasets  # slow to import, and only this source needs it
+
+        path, name = task.hub
+        where = path if self.mirror is None else str(self.mirror / path)
+        try:
+            return datasets.load_dataset(where, name, split=split, cache_dir=self.cache_dir)
+        except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+            raise DataError("the dataset must be in the cache or within reach, but loading it failed "
+                            f"({type(error).__name__}: {error}); without a network, use `data.source: dir` or "
+                            "`embedded`, or name a local copy of the hub in `data.dir`", place) from error
+
+
+def _labels(task: Task, values: list[Any], feature: Any, place: str) -> Labels | None:
+    """Labels as the task numbers them; ``None`` where every row is unlabelled."""
+    numbers = np.array([UNLABELLED if value is None else value for value in values], np.float64)
+    if (numbers == UNLABELLED).all():
+        return None
+    if task.regression:
+        return _checked(numbers, (task.minimum <= numbers) & (numbers <= task.maximum), task, place).astype(np.float32)
+    ids = numbers.astype(np.int64)
+    names = getattr(feature, "names", None) or list(task.labels)
+    if set(names) != set(task.labels):
+        raise DataError(f"the classes must be {', '.join(task.labels)}, but got {', '.join(names)}", place)
+    known = (ids >= 0) & (ids < len(names)) | (ids == UNLABELLED) & bool(task.drop)
+    order = np.array([*(task.labels.index(name) for name in names), UNLABELLED], np.int64)
+    numbered: Labels = order[_checked(ids, known, task, place)]
+    return numbered
+
+
+def _checked(values: NDArray[Any], valid: NDArray[np.bool_], task: Task, place: str) -> NDArray[Any]:
+    """The values, if all are valid."""
+    if valid.all():
+        return values
+    low, high = (task.minimum, task.maximum) if task.regression else (0, task.num_labels - 1)
+    row = int(np.flatnonzero(~valid)[0])
+    raise DataError(f"`{low:g} <= label <= {high:g}` must hold, but got {values[row]:g} in row {row}", place)
+
+
+def _labelled_rows(examples: Examples, task: Task, place: str) -> Examples:
+    if examples.labels is None or not task.drop:
+        return examples
+    kept = np.flatnonzero(examples.labels != UNLABELLED)
+    if len(kept) == len(examples):
+        return examples
+    left = f"{place} ({len(examples) - len(kept)} rows without a label left out)"
+    return replace(examples.take(kept), source=left)

@@ -1,0 +1,52 @@
+"""Turns written labels into numbers, and says which line breaks the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gluetune.data.examples import Labels
+from gluetune.errors import DataError, nearest
+from gluetune.tasks import Task
+
+DROPPED = -1
+
+
+def parse_labels(task: Task, labels: Sequence[str], file: Path, lines: Sequence[int]) -> Labels:
+    """Parses a file's labels.
+
+    Args:
+        task: gives the class names and their spellings, or the range of a regression.
+        labels: as written, one per row.
+        file: the file, for messages.
+        lines: 1-based line of every row, for messages.
+
+    Returns:
+        [rows] class ids (int64), `DROPPED` for labels in ``task.drop``; or float32 for regression.
+
+    Raises:
+        DataError: a label that the task does not have; names its line.
+    """
+    if task.regression:
+        return _numbers(task, labels, file, lines)
+    ids = {name: number for number, name in enumerate(task.labels)}
+    ids |= {spelling: ids[name] for spelling, name in task.spellings.items()} | dict.fromkeys(task.drop, DROPPED)
+    for label, line in zip(labels, lines, strict=True):
+        if label not in ids:
+            options = ", ".join(repr(option) for option in (task.spellings or task.labels))
+            raise DataError(f"the label must be one of {options}, but got {label!r}{nearest(label, ids)}", file, line)
+    return np.array([ids[label] for label in labels], np.int64)
+
+
+def _numbers(task: Task, labels: Sequence[str], file: Path, lines: Sequence[int]) -> Labels:
+    values = np.empty(len(labels), np.float32)
+    for row, (label, line) in enumerate(zip(labels, lines, strict=True)):
+        try:
+            values[row] = float(label)
+        except ValueError:
+            raise DataError(f"the label must be a number, but got {label!r}", file, line) from None
+        if not task.minimum <= values[row] <= task.maximum:
+            raise DataError(f"`{task.minimum:g} <= label <= {task.maximum:g}` must hold, but got {label}", file, line)
+    return values

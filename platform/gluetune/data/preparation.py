@@ -1,0 +1,121 @@
+"""From a source to the tokenised rows of one task that all its trials share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from gluetune.config import DataConfig
+from gluetune.data.encoding import Encoded, encode
+from gluetune.data.examples import DataSource, Examples, Labels
+from gluetune.data.folder import FolderSource
+from gluetune.data.hub import HubSource
+from gluetune.data.splits import carve, sample
+from gluetune.errors import ConfigError, DataError, Problem
+from gluetune.tasks import Task
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """One task's rows, tokenised.
+
+    Attributes:
+        task: the task's name.
+        train: rows to train on.
+        selection: rows to choose the winner by.
+        dev: the official development splits; scored once, for the winner.
+        source: where the rows come from, in words.
+    """
+
+    task: str
+    train: Encoded
+    selection: Encoded
+    dev: dict[str, Encoded]
+    source: str
+
+
+def open_source(config: DataConfig) -> DataSource:
+    """The source that a job names.
+
+    Raises:
+        ConfigError: ``source: dir`` without ``dir``.
+        DataError: ``dir`` is no folder.
+    """
+    sources: dict[str, Callable[[DataConfig], DataSource]] = {
+        "embedded": _embedded,
+        "hub": lambda config: HubSource(config.cache_dir, mirror=config.dir),
+        "dir": _folder,
+    }
+    return sources[config.source](config)
+
+
+def _embedded(config: DataConfig) -> DataSource:
+    from gluetune.data.embedded import EmbeddedSource  # imports this package
+
+    return EmbeddedSource()
+
+
+def _folder(config: DataConfig) -> DataSource:
+    if config.dir is None:
+        raise ConfigError([Problem("data.dir", "must name the GLUE folder when `data.source` is 'dir', but got none")])
+    return FolderSource(config.dir)
+
+
+def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
+            ) -> TaskData:
+    """Loads, limits, parts and tokenises one task's rows.
+
+    ``max_train_samples`` counts rows trained on; carved selection rows come on top, from the whole of train.
+    ``max_eval_samples`` limits the selection rows and each dev split. Limits draw stratified random rows.
+    A source may lack dev splits other than the first (a folder without ``MNLI/dev_mismatched.tsv``).
+
+    Args:
+        task: a task with a training split.
+        source: where the rows come from.
+        tokenizer: the encoder's.
+        config: limits, and how the selection rows are chosen.
+        seed: the job's seed; the same seed gives the same rows.
+
+    Raises:
+        ConfigError: the task has no training split, or ``max_seq_length`` is beyond the encoder.
+        DataError: rows are missing, unlabelled or break their format.
+    """
+    if task.train is None:
+        raise ConfigError([Problem("tasks", f"must name tasks with training data, but {task.name} has none; "
+                                   f"the model of {task.model_of} answers it")])
+    train, train_labels = _labelled(source, task, task.train)
+    dev = {split: _limited(source, task, split, config, seed) for split in _dev_splits(source, task)}
+    origins = [part.source for part in (train, *dev.values())]
+    origins += [f"no {split}" for split in task.dev if split not in dev]
+
+    def encoded(examples: Examples) -> Encoded:
+        return encode(examples, task, tokenizer, config.max_seq_length)
+
+    encoded_dev = {split: encoded(examples) for split, examples in dev.items()}
+    if config.selection == "carve":
+        rows, chosen = carve(train_labels, task, config, seed)
+        selection = encoded(train.take(chosen))
+        train, train_labels = train.take(rows), train_labels[rows]
+    else:
+        selection = encoded_dev[task.dev[0]]
+    train = train.take(sample(train_labels, task, config.max_train_samples, seed))
+    return TaskData(task.name, encoded(train), selection, encoded_dev, "; ".join(origins))
+
+
+def _dev_splits(source: DataSource, task: Task) -> tuple[str, ...]:
+    """The first dev split, which ranks, and those of the others that the source has."""
+    return task.dev[:1] + tuple(split for split in task.dev[1:] if source.has(task, split))
+
+
+def _labelled(source: DataSource, task: Task, split: str) -> tuple[Examples, Labels]:
+    examples = source.load(task, split)
+    if examples.labels is None:
+        raise DataError(f"the {split} rows of {task.name} must have labels, but got none", examples.source)
+    return examples, examples.labels
+
+
+def _limited(source: DataSource, task: Task, split: str, config: DataConfig, seed: int) -> Examples:
+    examples, labels = _labelled(source, task, split)
+    return examples.take(sample(labels, task, config.max_eval_samples, seed))

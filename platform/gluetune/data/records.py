@@ -1,0 +1,139 @@
+r"""Reads the official files: tab-separated without quoting, or one JSON object per line.
+
+Lines end at ``\n``, ``\r\n`` or ``\r`` and nowhere else; quotes and other separators (U+2028, form feeds) belong
+to the text, as in GLUE's own readers (``csv`` with ``QUOTE_NONE``, ``datasets/glue/glue.py`` of the hub's builder).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from gluetune.errors import DataError, nearest
+from gluetune.tasks import Table
+
+
+@dataclass(slots=True)
+class Records:
+    """The rows of one file, as they are written.
+
+    Attributes:
+        columns: the text columns, each one string per row.
+        labels: one per row; empty where the table has none.
+        lines: 1-based line of every row.
+        malformed: number of rows left out for too few columns.
+    """
+
+    columns: list[list[str]]
+    labels: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    malformed: int = 0
+
+
+def read_records(file: Path, table: Table) -> Records:
+    """Reads the columns that a table names.
+
+    Args:
+        file: a ``.jsonl`` file, or else tab-separated.
+        table: its layout.
+
+    Raises:
+        DataError: the file cannot be read, is not UTF-8, holds no rows, or a line breaks the layout.
+    """
+    lines = _lines(file)
+    records = (_json if file.suffix.lower() == ".jsonl" else _tsv)(file, lines, table)
+    if not records.lines:
+        reason = f"{records.malformed} malformed ones" if records.malformed else "a header"
+        raise DataError(f"the file must hold rows, but got only {reason}", file)
+    return records
+
+
+def _lines(file: Path) -> list[str]:
+    """The file's lines; blank ones at the end do not count."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"the file must be readable, but got {error.strerror}", file) from error
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[:error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        byte = f"0x{error.object[error.start]:02x}"
+        raise DataError(f"text must be UTF-8, but got byte {byte} ({error.reason})", file, before.count(b"\n") + 1,
+                        ) from error
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
+    if lines == [""]:
+        raise DataError("the file must hold rows, but is empty", file)
+    return lines
+
+
+def _tsv(file: Path, lines: list[str], table: Table) -> Records:
+    names = lines[0].split("\t") if table.header else []
+    text = [_position(file, names, name) for name in table.text]
+    label = None if table.label is None else _position(file, names, table.label)
+    width = len(names) or 1 + max(*text, label or 0)
+    if table.ragged and label is not None:
+        label -= width
+    records = Records([[] for _ in text])
+    for line, row in enumerate(lines[table.header:], 1 + table.header):
+        cells = row.split("\t")
+        if len(cells) < width and table.skip_malformed:
+            records.malformed += 1
+            continue
+        if len(cells) != width and not (table.ragged and len(cells) > width):
+            _refuse_width(file, line, names, width, len(cells))
+        for column, position in zip(records.columns, text, strict=True):
+            column.append(cells[position])
+        if label is not None:
+            records.labels.append(cells[label])
+        records.lines.append(line)
+    return records
+
+
+def _position(file: Path, names: list[str], column: str | int) -> int:
+    """Where a column stands, by the header."""
+    if isinstance(column, int):
+        return column
+    if column not in names:
+        raise DataError(f"the header must name {column!r}, but got ({', '.join(names)}){nearest(column, names)}",
+                        file, 1)
+    return names.index(column)
+
+
+def _refuse_width(file: Path, line: int, names: list[str], width: int, got: int) -> NoReturn:
+    which = f" ({', '.join(names)})" if names else ""
+    raise DataError(f"a row must have {width} tab-separated columns{which}, but got {got}", file, line)
+
+
+def _json(file: Path, lines: list[str], table: Table) -> Records:
+    records = Records([[] for _ in table.text])
+    for line, text in enumerate(lines, 1):
+        row = _object(file, line, text)
+        for column, name in zip(records.columns, table.text, strict=True):
+            column.append(_string(file, line, row, str(name)))
+        if table.label is not None:
+            records.labels.append(_string(file, line, row, str(table.label)))
+        records.lines.append(line)
+    return records
+
+
+def _object(file: Path, line: int, text: str) -> dict[str, object]:
+    try:
+        row = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"a line must be one JSON object, but got {error.msg} at character {error.pos + 1}", file, line,
+                        ) from error
+    if not isinstance(row, dict):
+        raise DataError(f"a line must be one JSON object, but got {text[:40]!r}", file, line)
+    return row
+
+
+def _string(file: Path, line: int, row: dict[str, object], key: str) -> str:
+    if key not in row:
+        raise DataError(f"the object must have {key!r}, but got ({', '.join(row)}){nearest(key, row)}", file, line)
+    value = row[key]
+    if not isinstance(value, str):
+        raise DataError(f"{key!r} must be a string, but got {value!r}", file, line)
+    return value

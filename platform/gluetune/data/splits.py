@@ -1,0 +1,90 @@
+"""Stratified draws: the selection rows carved from train, and smaller samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gluetune.config import DataConfig
+from gluetune.data.examples import Labels, Rows
+from gluetune.errors import DataError
+from gluetune.tasks import Task
+
+_REGRESSION_BINS = 10
+_CARVE, _SAMPLE = 0, 1  # independent random streams of one seed
+
+
+def carve(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[Rows, Rows]:
+    """Parts train into rows to train on and rows to choose by.
+
+    The share is ``selection_fraction`` of all rows, at most ``selection_max_rows`` and ``max_eval_samples``, at least
+    one row per class. Classes (or, for regression, tenths of the label's distribution) keep their proportions, and a
+    class of two rows or more is on both sides wherever the share is large enough.
+
+    Args:
+        labels: [rows] of train.
+        task: the task.
+        config: gives fraction and limits.
+        seed: the job's seed; the same seed carves the same rows.
+
+    Returns:
+        Train rows and selection rows: sorted, disjoint, together all rows.
+
+    Raises:
+        DataError: fewer rows than two per class.
+    """
+    least = max(2, len(task.labels))
+    if len(labels) < 2 * least:
+        raise DataError(f"carving selection rows takes at least {2 * least} train rows of {task.name}, but got "
+                        f"{len(labels)}; `data.selection: dev` takes none")
+    share = max(least, round(config.selection_fraction * len(labels)))
+    share = min(share, len(labels) - least, config.selection_max_rows, config.max_eval_samples or share)
+    selection = _draw(_strata(labels, task), share, _generator(seed, _CARVE))
+    return np.setdiff1d(np.arange(len(labels)), selection), selection
+
+
+def sample(labels: Labels, task: Task, size: int | None, seed: int) -> Rows:
+    """A stratified random sample of ``size`` rows, sorted; all rows where there are no more or ``size`` is ``None``."""
+    if size is None or size >= len(labels):
+        return np.arange(len(labels))
+    return _draw(_strata(labels, task), size, _generator(seed, _SAMPLE))
+
+
+def _generator(seed: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+
+
+def _strata(labels: Labels, task: Task) -> NDArray[np.int64]:
+    """[rows] numbers 0, 1, … of the classes that occur, or of the label's quantile bins."""
+    keys = labels
+    if task.regression:
+        edges = np.quantile(labels, np.linspace(0, 1, _REGRESSION_BINS + 1)[1:-1])
+        keys = np.searchsorted(edges, labels, side="right")
+    strata: NDArray[np.int64] = np.unique(keys, return_inverse=True)[1]
+    return strata
+
+
+def _draw(strata: NDArray[np.int64], size: int, generator: np.random.Generator) -> Rows:
+    shares = _allocate(np.bincount(strata), size)
+    drawn = [generator.choice(np.flatnonzero(strata == stratum), share, replace=False)
+             for stratum, share in enumerate(shares)]
+    rows: Rows = np.sort(np.concatenate(drawn))
+    return rows
+
+
+def _allocate(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """How many rows each stratum gives: in proportion, rounded so that the sum is ``size``.
+
+    A stratum of two rows or more gives at least one and keeps at least one, as far as ``size`` allows.
+    """
+    low = np.minimum(counts - 1, 1)
+    high = counts - low
+    low = low if low.sum() <= size else np.zeros_like(counts)
+    high = high if high.sum() >= size else counts
+    quota = counts * size / counts.sum()
+    shares = np.clip(np.floor(quota).astype(np.int64), low, high)
+    while shares.sum() < size:
+        shares[np.argmax(np.where(shares < high, quota - shares, -np.inf))] += 1
+    while shares.sum() > size:
+        shares[np.argmax(np.where(shares > low, shares - quota, -np.inf))] -= 1
+    return shares
