@@ -77,7 +77,7 @@ class SearchConfig(Section):
 
 
 class LanesConfig(Section):
-    """Lanes and their resources. ``auto`` CPUs share out the cluster; ``auto`` GPUs: one per worker where there are any."""
+    """Lanes and their resources. ``auto`` shares out the cluster's CPUs, and one GPU each if there are any."""
 
     max_concurrent_trials: int = Field(default=2, ge=1)
     workers_per_lane: int = Field(default=1, ge=1)
