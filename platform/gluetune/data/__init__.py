@@ -2,10 +2,11 @@
 
 from gluetune.data.batches import plan_batches, shard
 from gluetune.data.encoding import Encoded, encode
-from gluetune.data.examples import DataSource, Examples
+from gluetune.data.examples import Examples
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
 from gluetune.data.preparation import TaskData, open_source, prepare
+from gluetune.data.source import DataSource
 from gluetune.data.splits import carve
 
 __all__ = [

@@ -1,14 +1,11 @@
-"""Rows of text with labels, and where they come from."""
+"""Rows of text with labels."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-
-from gluetune.tasks import Task
 
 Labels = NDArray[np.int64] | NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -39,27 +36,3 @@ class Examples:
         """The given rows, in the given order."""
         columns = {name: [texts[row] for row in rows] for name, texts in self.columns.items()}
         return replace(self, columns=columns, labels=None if self.labels is None else self.labels[rows])
-
-
-class DataSource(ABC):
-    """Where rows come from. Every source gives the columns, labels and splits of the task's row in ``TASKS``."""
-
-    @abstractmethod
-    def load(self, task: Task, split: str) -> Examples:
-        """Reads one split.
-
-        Args:
-            task: the task.
-            split: one of ``task.splits``.
-
-        Raises:
-            DataError: the split is missing, or its rows break their format.
-        """
-
-    def has(self, task: Task, split: str) -> bool:
-        """Whether the source has the split."""
-        return split in task.splits
-
-    @abstractmethod
-    def describe(self, task: Task) -> str:
-        """Where the task's rows would come from, in words. Reads nothing."""

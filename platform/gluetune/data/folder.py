@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from gluetune.data.examples import DataSource, Examples
+from gluetune.data.examples import Examples
 from gluetune.data.labels import DROPPED, parse_labels
 from gluetune.data.records import read_records
+from gluetune.data.source import DataSource, check_split
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Table, Task
 
@@ -48,9 +49,7 @@ class FolderSource(DataSource):
         return f"dir:{self.folder}"
 
     def _layout(self, task: Task, split: str) -> tuple[Table, list[Path]]:
-        if split not in task.tables:
-            raise DataError(f"the split of {task.name} must be one of {', '.join(task.tables)}, but got {split!r}"
-                            f"{nearest(split, task.tables)}", self.folder)
+        check_split(task, split, self.folder)
         for table in task.tables[split]:
             files = [find(self.folder, name) for name in table.files]
             found = [file for file in files if file is not None]

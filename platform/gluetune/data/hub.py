@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gluetune.data.examples import DataSource, Examples, Labels
+from gluetune.data.examples import Examples, Labels
+from gluetune.data.source import DataSource, check_split
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Task
 
@@ -32,9 +33,7 @@ class HubSource(DataSource):
     def load(self, task: Task, split: str) -> Examples:
         """Loads one split; rows whose label is -1 count as unlabelled."""
         place = self._place(task, split)
-        if split not in task.splits:
-            raise DataError(f"the split of {task.name} must be one of {', '.join(task.splits)}, but got {split!r}"
-                            f"{nearest(split, task.splits)}", place)
+        check_split(task, split, place)
         dataset = self._dataset(task, split, place)
         for name in (*task.columns, "label"):
             if name not in dataset.column_names:

@@ -9,9 +9,10 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
 from gluetune.data.encoding import Encoded, encode
-from gluetune.data.examples import DataSource, Examples, Labels
+from gluetune.data.examples import Examples, Labels
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
+from gluetune.data.source import DataSource
 from gluetune.data.splits import carve, sample
 from gluetune.errors import ConfigError, DataError, Problem
 from gluetune.tasks import Task

@@ -82,7 +82,7 @@ def _allocate(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     low = low if low.sum() <= size else np.zeros_like(counts)
     high = high if high.sum() >= size else counts
     quota = counts * size / counts.sum()
-    shares = np.clip(np.floor(quota).astype(np.int64), low, high)
+    shares: NDArray[np.int64] = np.clip(np.floor(quota).astype(np.int64), low, high)
     while shares.sum() < size:
         shares[np.argmax(np.where(shares < high, quota - shares, -np.inf))] += 1
     while shares.sum() > size:
