@@ -1,0 +1,90 @@
+"""The end: who won, how the lanes were used, and what to type next. Everything here is in ``summary.json`` as well."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gluetune.report import words
+from gluetune.report.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
+
+
+def print_closing(summary: Summary, console: Console, *, ui: str, summary_file: str, resume: str = "") -> None:
+    """Prints the winners.
+
+    Args:
+        summary: the search.
+        console: where to.
+        ui: what opens the MLflow UI, from `gluetune.tracking.ui_command`.
+        summary_file: where ``summary.json`` is.
+        resume: the command that goes on with an interrupted search.
+    """
+    narrow = console.width < words.NARROW
+    console.print(_winners(summary.tasks, narrow))
+    if narrow:
+        for task in summary.tasks:
+            if task.winner is not None:
+                console.print(Text(f"  {task.winner.name}: {words.configuration(task.winner.params)}"))
+        console.print()
+    console.print(Text(_counts(summary)))
+    console.print(Text(_lane_line(summary.lane_use)))
+    console.print()
+    for name, value in [*_places(summary, ui, summary_file), *([("resume", resume)] if resume else [])]:
+        console.print(Text.assemble((f"{name:<18}", "bold"), value), soft_wrap=True)
+
+
+def _places(summary: Summary, ui: str, summary_file: str) -> list[tuple[str, str]]:
+    """Where the results are, and what to type to see them."""
+    won = [(task.title, task.winner) for task in summary.tasks if task.winner is not None]
+    return [*((f"{title} checkpoint", winner.folder) for title, winner in won if winner.folder),
+            *((f"{title} champion", f"mlflow.pyfunc.load_model({winner.model_uri!r})")
+              for title, winner in won if winner.model_uri),
+            ("summary", summary_file), ("MLflow UI", ui)]
+
+
+def _winners(tasks: list[TaskSummary], narrow: bool) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("task", style="bold", no_wrap=True)
+    table.add_column("metric", no_wrap=True)
+    for name in ("selection", "baseline", "dev", "epochs", "time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("winner", no_wrap=True)
+        table.add_column("configuration")
+    for task in tasks:
+        row = _no_winner(task) if task.winner is None else _winner(task, task.winner)
+        table.add_row(*row[:len(table.columns)])
+    return table
+
+
+def _no_winner(task: TaskSummary) -> tuple[str | Text, ...]:
+    baseline = words.score(task.baseline)
+    return task.title, words.metric(task.metric), "–", baseline, "–", "–", "–", "none", "no trial was evaluated"
+
+
+def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
+    dev = "\n".join(words.score(metrics.get(task.metric)) for metrics in winner.dev_scores.values()) or "–"
+    above = winner.score is not None and task.baseline is not None and winner.score > task.baseline
+    best = "" if winner.best_epoch == winner.epochs else f"{winner.best_epoch:g} of "
+    return (task.title, words.metric(task.metric), Text(words.score(winner.score), style="green" if above else "red"),
+            words.score(task.baseline), dev, f"{best}{winner.epochs:g}", words.duration(winner.seconds), winner.name,
+            Text(words.configuration(winner.params)))
+
+
+def _counts(summary: Summary) -> str:
+    number = Counter(trial.status for trial in summary.trials)
+    parts = [f"{count} {status.replace('_', ' ')}" for status, count in number.most_common()]
+    return f"{words.count(len(summary.trials), 'trial')}: {', '.join(parts)}" if parts else "no trials"
+
+
+def _lane_line(use: LaneSummary) -> str:
+    parts = [f"{words.count(use.lanes, 'lane')}, {words.duration(use.wall_seconds)}"]
+    if use.utilisation is not None:
+        parts.append(f"{use.utilisation:.0%} of their time in training and evaluation")
+    if use.median_gap_seconds is not None:
+        parts.append(f"median gap between trials on a warm lane {use.median_gap_seconds:.2f} s")
+    return ", ".join(parts)

@@ -1,0 +1,58 @@
+"""What is going to run and on what data, before anything runs."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gluetune.records import SearchPlan, TaskPlan
+from gluetune.report import words
+
+
+def print_opening(plan: SearchPlan, console: Console) -> None:
+    """Prints the search and its tasks."""
+    console.print(_search(plan))
+    console.print(_tasks(plan.tasks))
+    by_source: dict[str, list[str]] = {}
+    for task in plan.tasks:
+        by_source.setdefault(task.source, []).append(task.title)
+    for source, titles in by_source.items():
+        console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if "generated" in source else ""))
+    console.print()
+
+
+def _search(plan: SearchPlan) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    source = f" ({plan.space_source})" if plan.space_source else ""
+    workers = f"{words.count(plan.workers_per_lane, 'worker')} ({plan.resources})"
+    budget = f", at most {words.duration(plan.time_budget_s)}" if plan.time_budget_s else ""
+    for name, value in (
+        ("search", f"{plan.name}, seed {plan.seed}"),
+        ("model", f"{plan.model} ({words.millions(plan.parameters)} weights)"),
+        ("space", f"{plan.space}: {', '.join(plan.fields)}{source}"),
+        ("algorithm", f"{plan.algorithm}, scheduler {plan.scheduler}{budget}"),
+        ("lanes", f"{plan.lanes}, each {workers}"),
+        ("folder", plan.folder),
+        ("MLflow", f"{plan.tracking_uri}, experiment {plan.experiment}"),
+    ):
+        table.add_row(name, Text(value))
+    return table
+
+
+def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("task", style="bold", no_wrap=True)
+    for name in ("trials", "train", "selection", "dev"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("metric")
+    table.add_column("baseline", justify="right", no_wrap=True)
+    for task in tasks:
+        dev = " + ".join(f"{rows:,}" for rows in task.dev_rows.values()) or "–"
+        planned = "–" if task.planned is None else f"{task.planned:,}"
+        table.add_row(task.title, planned, f"{task.train_rows:,}", f"{task.selection_rows:,}", dev,
+                      words.metric(task.metric), words.score(task.baseline))
+    return table

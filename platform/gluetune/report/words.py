@@ -1,0 +1,61 @@
+"""Numbers and configurations in few characters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+FIELDS = {"learning_rate": "lr", "batch_size": "batch", "num_train_epochs": "epochs", "weight_decay": "decay",
+          "warmup_ratio": "warmup", "layerwise_lr_decay": "layer decay", "classifier_dropout": "head dropout",
+          "hidden_dropout_prob": "dropout", "attention_probs_dropout_prob": "attention dropout",
+          "lr_scheduler_type": "schedule"}
+METRICS = {"matthews_correlation": "MCC", "accuracy_and_f1": "mean acc, F1", "pearson_and_spearman": "mean r, rho"}
+NARROW = 100  # columns below which configurations stand under a table instead of in it
+
+
+def configuration(params: Mapping[str, object]) -> str:
+    """Searched fields, such as ``lr 3e-5 · batch 16 · epochs 3``."""
+    return " · ".join(f"{FIELDS.get(name, name)} {_value(value)}" for name, value in params.items())
+
+
+def metric(name: str) -> str:
+    """A metric's name as tables show it."""
+    return METRICS.get(name, name)
+
+
+def score(value: float | None) -> str:
+    """A metric with four decimals, ``–`` for none."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as ``8 s``, ``3 min 20 s`` or ``2 h 05 min``, ``–`` for none."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun: ``1 trial``, ``2,000 trials``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def millions(number: int) -> str:
+    """A large number as ``4.4M`` or ``12k``."""
+    if number >= 1_000_000:
+        return f"{number / 1e6:.1f}M"
+    return f"{number / 1e3:.0f}k" if number >= 1000 else str(number)
+
+
+def _value(value: object) -> str:
+    """A number with three digits; small ones as papers write them (``3e-5``)."""
+    if not isinstance(value, float):
+        return str(value)
+    if value == 0 or abs(value) >= 0.001:
+        return f"{value:.3g}"
+    digits, _, exponent = f"{value:.2e}".partition("e")
+    return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"

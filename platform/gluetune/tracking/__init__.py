@@ -1,0 +1,9 @@
+"""The MLflow record of a search: run tree, metrics, winners.
+
+The only room that imports MLflow, and only when a store is opened: the import costs seconds.
+"""
+
+from gluetune.tracking.tracker import NullTracker, Tracker
+from gluetune.tracking.uris import ui_command
+
+__all__ = ["NullTracker", "Tracker", "ui_command"]

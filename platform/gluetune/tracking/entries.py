@@ -1,0 +1,193 @@
+"""From the journal's events to what MLflow shows. Pure: no MLflow, no clock, so a replay gives the same entries.
+
+The tree is search → task → trial. A metric's step is the trial's optimizer step; on the search and task runs, which
+gather many trials, it is the number of evaluations of that task so far (``trial_score``: the trial's number).
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import singledispatchmethod
+
+from gluetune import __version__
+from gluetune.records import Evaluated, Event, SearchPlan, TaskPlan, TrialEnded, TrialRecord, TrialStarted, WinnerScored
+
+RUN_STATUS = {"finished": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED", "diverged": "FAILED",
+              "out_of_memory": "FAILED", "failed": "FAILED"}
+EVALUATED = ("score", "eval_loss", "train_loss", "learning_rate", "epoch", "train_seconds", "eval_seconds",
+             "train_examples", "train_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of the tree. ``key`` names it within the search: ``search``, ``task:cola``, ``trial:7``."""
+
+    key: str
+    name: str
+    started: float  # seconds since the epoch
+    parent: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One metric value. ``time`` is the event's, so writing it again after a crash changes nothing."""
+
+    key: str
+    value: float
+    time: float
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one event adds to one run. ``status`` is MLflow's, ``None`` to leave it; ``files`` are text artifacts."""
+
+    run: Run
+    time: float
+    points: tuple[Point, ...] = ()
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    status: str | None = None
+
+
+class Ledger:
+    """Turns events, in journal order, into entries.
+
+    Args:
+        plan: the search.
+        started: when it began, in seconds since the epoch.
+    """
+
+    def __init__(self, plan: SearchPlan, started: float) -> None:
+        self._plan = plan
+        self._search = Run("search", plan.name, started)
+        self._plans = {task.task: task for task in plan.tasks}
+        self._tasks = {name: Run(f"task:{name}", task.title, started, self._search)
+                       for name, task in self._plans.items()}
+        self._best: dict[str, float] = {}
+        self._evaluations: Counter[str] = Counter()
+        self._ended: set[int] = set()
+        self._everywhere = {"gluetune.model": plan.model, "mlflow.user": _user(),
+                            "mlflow.source.name": f"gluetune {__version__}"}
+
+    def opening(self, job: str) -> list[Entry]:
+        """The search's and tasks' runs, before the first trial; ``job`` is the job file's text."""
+        time, tags = self._search.started, {"gluetune.level": "search"} | self._everywhere
+        entries = [Entry(self._search, time, params=_search_params(self._plan), tags=tags, files={"job.yaml": job})]
+        for task in self._plan.tasks:
+            tags = {"gluetune.level": "task", "gluetune.task": task.task} | self._everywhere
+            entries.append(Entry(self._tasks[task.task], time, params=_task_params(task), tags=tags,
+                                 points=(Point("baseline", task.baseline, time, 0),)))
+        return entries
+
+    def reopening(self) -> list[Entry]:
+        """The search's and tasks' runs go on."""
+        return [Entry(run, run.started, status="RUNNING") for run in (self._search, *self._tasks.values())]
+
+    def ending(self, time: float, status: str) -> list[Entry]:
+        """The search's and tasks' runs end."""
+        return [Entry(run, time, status=status) for run in (*self._tasks.values(), self._search)]
+
+    def trial_run(self, trial: TrialRecord) -> Run:
+        """The run of a trial."""
+        return Run(f"trial:{trial.number}", trial.name, trial.started, self._tasks[trial.task])
+
+    def entries(self, event: Event, trial: TrialRecord) -> list[Entry]:
+        """What an event adds, after it was applied to ``trial``."""
+        return self._entries(event, trial)
+
+    @singledispatchmethod
+    def _entries(self, event: Event, trial: TrialRecord) -> list[Entry]:
+        raise TypeError(f"event must be one of the journal's, but got {type(event).__name__}")
+
+    @_entries.register
+    def _(self, event: TrialStarted, trial: TrialRecord) -> list[Entry]:
+        params = {"task": event.task, "model": self._plan.model, **event.training, **event.params, "seed": event.seed}
+        tags = {"gluetune.level": "trial", "gluetune.task": event.task, "gluetune.trial": str(event.number),
+                "gluetune.seed": str(event.seed), "gluetune.status": "running"} | self._everywhere
+        status = self._reopened(event.number)
+        return [Entry(self.trial_run(trial), event.time, params=_text(params), tags=tags, status=status)]
+
+    @_entries.register
+    def _(self, event: Evaluated, trial: TrialRecord) -> list[Entry]:
+        values = {name: float(getattr(event, name)) for name in EVALUATED} | event.metrics
+        if event.started_gap is not None:
+            values["started_gap"] = event.started_gap
+        points = tuple(Point(name, value, event.time, event.step) for name, value in values.items())
+        tags = {"gluetune.lane": event.lane, "gluetune.status": "running"}
+        entry = Entry(self.trial_run(trial), event.time, points, tags=tags, status=self._reopened(event.number))
+        return [entry, *self._improved(event, trial)]
+
+    @_entries.register
+    def _(self, event: TrialEnded, trial: TrialRecord) -> list[Entry]:
+        tags: dict[str, str] = {"gluetune.status": event.status}
+        if event.message:
+            tags["gluetune.message"] = event.message
+        if event.status == "pruned" and trial.evaluations:
+            tags["gluetune.pruned_at"] = f"{trial.evaluations[-1].epoch:g}"
+        self._ended.add(event.number)
+        run, best = self.trial_run(trial), trial.best
+        if best is None:
+            return [Entry(run, event.time, tags=tags, status=RUN_STATUS[event.status])]
+        points = tuple(Point(name, value, event.time, best.step)
+                       for name, value in (("best_score", best.score), ("best_epoch", best.epoch)))
+        score = Point("trial_score", best.score, event.time, trial.number)
+        return [Entry(run, event.time, points, tags=tags, status=RUN_STATUS[event.status]),
+                Entry(self._tasks[trial.task], event.time, (score,))]
+
+    @_entries.register
+    def _(self, event: WinnerScored, trial: TrialRecord) -> list[Entry]:
+        points = tuple(Point(f"{split}.{name}", value, event.time, 0)
+                       for split, metrics in event.scores.items() for name, value in metrics.items())
+        run, task, metric = self.trial_run(trial), self._tasks[event.task], self._plans[event.task].metric
+        ranked = [Point(f"dev_score/{event.task}", metrics[metric], event.time, 0)
+                  for metrics in list(event.scores.values())[:1] if metric in metrics]
+        return [Entry(run, event.time, points, tags={"gluetune.winner": "true", "gluetune.folder": event.folder}),
+                Entry(task, event.time, points, tags={"gluetune.winner": trial.name}),
+                Entry(self._search, event.time, tuple(ranked))]
+
+    def _reopened(self, number: int) -> str | None:
+        """The status to set on a trial that goes on after its end; a new run has it already."""
+        if number not in self._ended:
+            return None
+        self._ended.discard(number)
+        return "RUNNING"
+
+    def _improved(self, event: Evaluated, trial: TrialRecord) -> list[Entry]:
+        """Entries of the search and task where the task has a new best score."""
+        self._evaluations[trial.task] += 1
+        if not event.score > self._best.get(trial.task, float("-inf")):
+            return []
+        self._best[trial.task] = event.score
+        step = self._evaluations[trial.task]
+        task, search = Point("best_score", event.score, event.time, step), f"best_score/{trial.task}"
+        return [Entry(self._tasks[trial.task], event.time, (task,), tags={"gluetune.best_trial": trial.name}),
+                Entry(self._search, event.time, (replace(task, key=search),))]
+
+
+def _search_params(plan: SearchPlan) -> dict[str, str]:
+    return _text({"seed": plan.seed, "model": plan.model, "parameters": plan.parameters, "space": plan.space,
+                  "space_source": plan.space_source, "fields": ", ".join(plan.fields), "algorithm": plan.algorithm,
+                  "scheduler": plan.scheduler, "lanes": plan.lanes, "workers_per_lane": plan.workers_per_lane,
+                  "resources": plan.resources, "tasks": ", ".join(task.task for task in plan.tasks),
+                  "time_budget_s": plan.time_budget_s, "folder": plan.folder})
+
+
+def _task_params(task: TaskPlan) -> dict[str, str]:
+    return _text({"task": task.task, "source": task.source, "metric": task.metric, "train_rows": task.train_rows,
+                  "selection_rows": task.selection_rows, "dev_rows": task.dev_rows, "planned": task.planned})
+
+
+def _text(values: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"

@@ -1,0 +1,151 @@
+"""The run tree in MLflow: finds or makes runs, and writes entries to them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gluetune.errors import TrackingError
+from gluetune.tracking.entries import Entry, Run
+from gluetune.tracking.state import TrackingState
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+# Short waits: the tracker's own thread tries again, for as long as it takes.
+_ENVIRONMENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+                "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+_PERMANENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
+
+
+def connect(uri: str) -> MlflowClient:
+    """Opens a store and makes sure that it answers.
+
+    Raises:
+        TrackingError: the store cannot be reached, refuses, or is no MLflow store; names the URI and the reason.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow.tracking import MlflowClient
+
+    for name, level in (("mlflow", logging.WARNING), ("alembic", logging.WARNING), ("urllib3", logging.ERROR)):
+        logging.getLogger(name).setLevel(level)
+    try:
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        client.search_experiments(max_results=1)
+    except Exception as error:  # SQLAlchemy's, requests' and MLflow's own, by kind of store
+        raise TrackingError(f"tracking.uri must be an MLflow store that answers, but got {uri!r} "
+                            f"({reason(error)})") from error
+    return client
+
+
+def reason(error: BaseException) -> str:
+    """An error's first line, cut to a readable length, from its innermost cause."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Whether writing the same again would be refused again (such as: somebody deleted the run)."""
+    return getattr(error, "error_code", None) in _PERMANENT
+
+
+class RunTree:
+    """Writes entries to the runs of one search.
+
+    Args:
+        client: the open store.
+        state: run ids kept from earlier; new ones are added.
+        resumed: whether runs may exist that the state does not know.
+        artifacts: folder for the artifacts of a new experiment; ``None`` leaves it to the store.
+    """
+
+    def __init__(self, client: MlflowClient, state: TrackingState, resumed: bool, artifacts: str | None) -> None:
+        self.client, self._state, self._artifacts = client, state, artifacts
+        self._unsure = resumed
+        self._experiment: str | None = None
+
+    @property
+    def experiment(self) -> str:
+        """Id of the experiment, made where it is missing."""
+        if self._experiment is None:
+            self._experiment = self._open_experiment()
+        return self._experiment
+
+    def run_id(self, run: Run) -> str:
+        """Id of a run, made with its parents where it is missing."""
+        if self._unsure:
+            self._find()
+        if run.key not in self._state.runs:
+            tags = {"gluetune.search_id": self._state.search_id, "gluetune.run": run.key}
+            if run.parent is not None:
+                tags["mlflow.parentRunId"] = self.run_id(run.parent)
+            self._unsure = True  # until the answer is here: the store may make the run and the answer be lost
+            made = self.client.create_run(self.experiment, _milliseconds(run.started), tags, run.name)
+            self._state.runs[run.key], self._unsure = str(made.info.run_id), False
+        return self._state.runs[run.key]
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Writes entries: one ``log_batch`` for each run."""
+        by_run: dict[str, list[Entry]] = {}
+        for entry in entries:
+            by_run.setdefault(entry.run.key, []).append(entry)
+        for group in by_run.values():
+            self._write_run(group)
+
+    def _write_run(self, group: list[Entry]) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        run_id = self.run_id(group[0].run)
+        params = {name: value for entry in group for name, value in entry.params.items()}
+        tags = {name: value for entry in group for name, value in entry.tags.items()}
+        metrics = [Metric(p.key, p.value, _milliseconds(p.time), p.step) for entry in group for p in entry.points]
+        if metrics or params or tags:
+            self.client.log_batch(run_id, metrics, [Param(*item) for item in params.items()],
+                                  [RunTag(*item) for item in tags.items()])
+        for entry in group:
+            for file, text in entry.files.items():
+                self.client.log_text(run_id, text, file)
+        last = next((entry for entry in reversed(group) if entry.status), None)
+        if last is not None:
+            self._set_status(run_id, last)
+
+    def _set_status(self, run_id: str, entry: Entry) -> None:
+        if entry.status == "RUNNING":
+            self.client.update_run(run_id, status="RUNNING")
+        else:
+            self.client.set_terminated(run_id, entry.status, _milliseconds(entry.time))
+
+    def _find(self) -> None:
+        """Learns run ids by the search's tag."""
+        query, page = f"tags.`gluetune.search_id` = '{self._state.search_id}'", None
+        while True:
+            found: Any = self.client.search_runs([self.experiment], query, max_results=1000, page_token=page)
+            self._state.runs.update({run.data.tags["gluetune.run"]: run.info.run_id for run in found})
+            page = found.token
+            if not page:
+                break
+        self._unsure = False
+
+    def _open_experiment(self) -> str:
+        from mlflow.exceptions import MlflowException
+
+        known = self.client.get_experiment_by_name(self._state.experiment)
+        if known is None:
+            try:
+                return str(self.client.create_experiment(self._state.experiment, self._artifacts))
+            except MlflowException:  # another search made it at this moment
+                known = self.client.get_experiment_by_name(self._state.experiment)
+                if known is None:
+                    raise
+        if known.lifecycle_stage == "deleted":
+            raise TrackingError(f"tracking.experiment must not be deleted, but got {self._state.experiment!r} "
+                                f"(restore it: mlflow experiments restore --experiment-id {known.experiment_id})")
+        return str(known.experiment_id)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,55 @@
+"""What a tracker must remember between sessions, in ``tracking.json``."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+if TYPE_CHECKING:
+    from gluetune.storage import Storage
+
+FILE = "tracking.json"
+
+
+class TrackingState(BaseModel):
+    """How far a search is written to which store.
+
+    Attributes:
+        uri, experiment: the store; another one begins a new record from the journal's first event.
+        search_id: tag of every run of this search, by which runs are found whose ids were not kept.
+        started: when tracking began, in seconds since the epoch.
+        runs: MLflow run ids by key.
+        written: number of journal events that are wholly written.
+        opened: whether the search's and tasks' own params are written.
+    """
+
+    uri: str
+    experiment: str
+    search_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    started: float = Field(default_factory=time.time)
+    runs: dict[str, str] = Field(default_factory=dict)
+    written: int = 0
+    opened: bool = False
+
+    def save(self, folder: Storage) -> None:
+        """Writes the state."""
+        folder.write(FILE, self.model_dump_json(indent=1).encode())
+
+
+def load_state(folder: Storage, uri: str, experiment: str) -> tuple[TrackingState, bool]:
+    """The kept state, or a new one, already saved.
+
+    Returns:
+        The state, and whether runs of it may exist.
+    """
+    data = folder.read(FILE)
+    if data is not None:
+        kept = TrackingState.model_validate_json(data)
+        if (kept.uri, kept.experiment) == (uri, experiment):
+            return kept, True
+    state = TrackingState(uri=uri, experiment=experiment)
+    state.save(folder)  # before the first run: whatever happens later, its runs can be found by the search's id
+    return state, False

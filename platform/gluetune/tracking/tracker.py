@@ -1,0 +1,115 @@
+"""Follows a search and records it in MLflow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from gluetune.records import Event, SearchPlan, TrialRecord
+from gluetune.records.trials import apply
+from gluetune.tracking.entries import Entry, Ledger
+from gluetune.tracking.runs import RunTree, connect, is_permanent, reason
+from gluetune.tracking.state import TrackingState, load_state
+from gluetune.tracking.uris import check_uri, is_fresh
+from gluetune.tracking.writer import Writer
+
+if TYPE_CHECKING:
+    from gluetune.storage import Storage
+
+
+class NullTracker:
+    """Records nothing."""
+
+    def on_event(self, event: Event, trial: TrialRecord) -> None:
+        """Does nothing."""
+
+    def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:
+        """Nothing was to be written."""
+        return True
+
+
+class Tracker:
+    """Writes a search's events to MLflow in a thread of its own; the search never waits for the store.
+
+    While the store is away events wait in memory; they are in the journal as well, so that a later session with the
+    same ``folder`` writes what this one could not.
+
+    Args:
+        plan: the search; ``tracking_uri`` and ``experiment`` say where it is recorded.
+        folder: the search's own folder; keeps ``tracking.json``.
+        job: the job file's text, kept as the artifact ``job.yaml``.
+        history: the journal so far, from its first event: what an earlier session did not write is written now.
+        artifacts: folder for artifacts of a new experiment; ``None`` leaves it to the store.
+        notify: told in words when the store goes away or comes back.
+
+    Raises:
+        TrackingError: the store cannot be reached or used. (The tables of a new SQLite file are made in the thread.)
+    """
+
+    def __init__(self, plan: SearchPlan, folder: Storage, *, job: str = "", history: Iterable[Event] = (),
+                 artifacts: str | None = None, notify: Callable[[str], None] = print) -> None:
+        check_uri(plan.tracking_uri)
+        self._plan, self._folder, self._artifacts = plan, folder, artifacts
+        self._client = None if is_fresh(plan.tracking_uri) else connect(plan.tracking_uri)
+        self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment)
+        self._ledger = Ledger(plan, self._state.started)
+        self._notify = notify
+        self._writer = Writer(self._open, is_permanent, notify)
+        self._writer.put(self._ledger.reopening() if self._state.opened else self._ledger.opening(job), events=0)
+        self._replay(history)
+
+    def on_event(self, event: Event, trial: TrialRecord) -> None:
+        """Queues an event's entries."""
+        self._writer.put(self._ledger.entries(event, trial))
+
+    def flush(self, timeout: float = 60.0) -> bool:
+        """Waits until everything so far is written, ``timeout`` seconds at most; says whether it is."""
+        return self._writer.flush(timeout)
+
+    def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:
+        """Ends the search's runs and waits for the last write.
+
+        Args:
+            timeout: seconds to wait at most.
+            complete: whether the search came to its end; else its runs are marked as killed until it is resumed.
+
+        Returns:
+            Whether all is written. Where not, ``notify`` was told what is missing and how to mend it.
+        """
+        self._writer.put(self._ledger.ending(time.time(), "FINISHED" if complete else "KILLED"), events=0)
+        written = self._writer.close(timeout)
+        if not written:
+            why = f" ({reason(self._writer.failure)})" if self._writer.failure else ""
+            self._notify(f"MLflow at {self._plan.tracking_uri} did not take {self._writer.waiting} events within "
+                         f"{timeout:g} s{why}; the journal has them: resume {self._plan.name!r} to write them")
+        return written and not self._writer.refused
+
+    def _replay(self, history: Iterable[Event]) -> None:
+        trials: dict[int, TrialRecord] = {}
+        for number, event in enumerate(history):
+            entries = self._ledger.entries(event, apply(trials, event))
+            if number >= self._state.written:
+                self._writer.put(entries)
+
+    def _open(self) -> _Sink:
+        if self._client is None:
+            self._client = connect(self._plan.tracking_uri)
+        return _Sink(RunTree(self._client, self._state, self._resumed, self._artifacts), self._state, self._folder)
+
+
+class _Sink:
+    """The run tree, and the count of events that are in it."""
+
+    def __init__(self, tree: RunTree, state: TrackingState, folder: Storage) -> None:
+        self._tree, self._state, self._folder = tree, state, folder
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Writes entries to their runs."""
+        self._tree.write(entries)
+
+    def mark(self, events: int) -> None:
+        """Keeps the count; first on disk, so that a failure leaves both as they were."""
+        after = self._state.model_copy(update={"written": self._state.written + events, "opened": True})
+        after.save(self._folder)
+        self._state.written, self._state.opened = after.written, True
