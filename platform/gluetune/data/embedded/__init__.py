@@ -1,0 +1,6 @@
+"""Generated data for every task, without network: the `EmbeddedSource` and the `corpus` its encoder is pre-trained on."""
+
+from gluetune.data.embedded.source import EmbeddedSource
+from gluetune.data.embedded.stories import corpus
+
+__all__ = ["EmbeddedSource", "corpus"]
