@@ -1,0 +1,84 @@
+"""The GLUE benchmark's metrics (Wang et al. 2019, https://gluebenchmark.com/tasks), from scikit-learn and SciPy.
+
+A metric is a row of a table: from predictions and labels, both ``[rows]``, to one number where higher is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+from gluetune.tasks import Task
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+def _correlation(statistic: Callable[[np.ndarray, np.ndarray], tuple[float, float]]) -> Metric:
+    def metric(predictions: np.ndarray, labels: np.ndarray) -> float:
+        if np.ptp(predictions) == 0 or np.ptp(labels) == 0:  # SciPy warns and gives NaN; nothing was learnt
+            return 0.0
+        return float(statistic(predictions.astype(np.float64), labels.astype(np.float64))[0])
+    return metric
+
+
+def _mean(first: Metric, second: Metric) -> Metric:
+    return lambda predictions, labels: (first(predictions, labels) + second(predictions, labels)) / 2
+
+
+def _accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    return float(accuracy_score(labels, predictions))
+
+
+def _f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """F1 of class 1 (the paraphrase); 0.0 where neither predictions nor labels hold it."""
+    return float(f1_score(labels, predictions, zero_division=0.0))
+
+
+def _matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
+    return float(matthews_corrcoef(labels, predictions))
+
+
+_pearson, _spearman = _correlation(pearsonr), _correlation(spearmanr)
+
+METRICS: dict[str, Metric] = {
+    "accuracy": _accuracy,
+    "f1": _f1,
+    "accuracy_and_f1": _mean(_accuracy, _f1),
+    "matthews_correlation": _matthews,
+    "pearson": _pearson,
+    "spearman": _spearman,
+    "pearson_and_spearman": _mean(_pearson, _spearman),
+}
+
+
+def compute(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """All metrics of a task.
+
+    Args:
+        task: says which.
+        logits: ``[rows, num_labels]``, finite.
+        labels: ``[rows]`` class ids, or scores for regression.
+
+    Returns:
+        Values by metric name, in the task's order. Constant predictions give correlations of 0.0.
+    """
+    predictions = logits[:, 0] if task.regression else logits.argmax(axis=1)
+    return _score(task, predictions, labels)
+
+
+def baseline(task: Task, labels: np.ndarray) -> float:
+    """The primary metric of always answering the majority class, or the mean for regression.
+
+    Args:
+        task: gives the primary metric.
+        labels: ``[rows]`` class ids, or scores for regression.
+    """
+    constant = labels.mean() if task.regression else np.bincount(labels).argmax()
+    return _score(task, np.full(len(labels), constant), labels)[task.primary]
+
+
+def _score(task: Task, predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    return {name: METRICS[name](predictions, labels) for name in task.metrics}

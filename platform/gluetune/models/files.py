@@ -1,0 +1,79 @@
+"""Where a model's files are: a folder is used as it is, a name on the hub is fetched into the cache."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from gluetune.config import ModelConfig
+from gluetune.errors import ModelError
+
+# Read for a near miss only: any other name on the hub is as welcome.
+_WELL_KNOWN = (
+    "albert/albert-base-v2", "answerdotai/ModernBERT-base", "answerdotai/ModernBERT-large", "bert-base-cased",
+    "bert-base-uncased", "bert-large-uncased", "distilbert-base-uncased", "distilroberta-base", "embedded",
+    "FacebookAI/roberta-base", "FacebookAI/roberta-large", "google-bert/bert-base-cased",
+    "google-bert/bert-base-uncased", "google-bert/bert-large-uncased", "google/bert_uncased_L-2_H-128_A-2",
+    "google/electra-base-discriminator", "google/electra-small-discriminator", "microsoft/deberta-v3-base",
+    "microsoft/deberta-v3-large", "microsoft/deberta-v3-small", "microsoft/MiniLM-L12-H384-uncased",
+    "prajjwal1/bert-tiny", "roberta-base", "roberta-large",
+)
+_FILES = ("*.json", "*.txt", "*.model", "model.safetensors", "model-*.safetensors")
+
+
+def locate(config: ModelConfig) -> Path:
+    """The folder that holds the model's files, fetched from the hub first where a name is given.
+
+    Only configuration, tokenizer and safetensors files are fetched; never code, never pickles.
+
+    Raises:
+        ModelError: no such folder or name, or the hub cannot be reached.
+    """
+    name = config.name_or_path
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise ModelError(f"model.name_or_path must be a folder that exists, but got {name!r}{_near_folder(folder)}")
+    return _fetch(config)
+
+
+def _fetch(config: ModelConfig) -> Path:
+    name, revision = config.name_or_path, config.revision or "main"
+    hint = _hint(name, _WELL_KNOWN)
+    try:
+        return Path(snapshot_download(name, revision=config.revision, cache_dir=config.cache_dir,
+                                      allow_patterns=list(_FILES), ignore_patterns=["*/*"]))
+    except GatedRepoError as error:
+        why: tuple[str, Exception] = (f"{name!r} asks for a login on huggingface.co (`hf auth login`)", error)
+    except RepositoryNotFoundError as error:
+        why = f"the hub has no model {name!r} and there is no such folder{hint}", error
+    except RevisionNotFoundError as error:
+        why = f"the hub's model {name!r} has no revision {revision!r} (model.revision)", error
+    except HFValidationError as error:
+        why = f"model.name_or_path must be a folder or a name on the hub, but got {name!r}{hint}", error
+    except LocalEntryNotFoundError as error:
+        why = (f"{name!r} is neither a folder nor in the cache, and huggingface.co cannot be reached{hint}; without "
+               "network, name a folder or use the embedded encoder (model.name_or_path: embedded)"), error
+    except OSError as error:
+        why = f"{name!r} cannot be fetched from the hub: {error}", error
+    raise ModelError(why[0]) from why[1]
+
+
+def _near_folder(folder: Path) -> str:
+    parent = folder.parent
+    return _hint(folder.name, tuple(p.name for p in parent.iterdir() if p.is_dir())) if parent.is_dir() else ""
+
+
+def _hint(name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f"; nearest: {near[0]!r}" if near and near[0] != name else ""

@@ -1,0 +1,52 @@
+"""A trial's files: the state it resumes from, and the weights of its best evaluation."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from gluetune.storage import Storage
+
+
+class Checkpoints:
+    """``state.pt`` and ``best.safetensors`` of one trial; each is replaced whole or not at all.
+
+    Args:
+        storage: the search's folder.
+        folder: the trial's folder in it.
+    """
+
+    def __init__(self, storage: Storage, folder: str) -> None:
+        self._storage, self._folder = storage, folder
+        self._state, self._best = f"{folder}/state.pt", f"{folder}/best.safetensors"
+
+    def load(self) -> dict[str, Any] | None:
+        """The last state saved, on the CPU; ``None`` where there is none. Only tensors and plain values are read."""
+        data = self._storage.read(self._state)
+        if data is None:
+            return None
+        state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        return state
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Replaces the state to resume from."""
+        buffer = io.BytesIO()
+        torch.save(dict(state), buffer)
+        self._storage.write(self._state, buffer.getvalue())
+
+    def load_best(self) -> dict[str, torch.Tensor] | None:
+        """Weights of the best evaluation; ``None`` before the first."""
+        data = self._storage.read(self._best)
+        return None if data is None else safetensors.torch.load(data)
+
+    def save_best(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Replaces the best weights."""
+        self._storage.write(self._best, safetensors.torch.save({k: v.contiguous() for k, v in weights.items()}))
+
+    def clear(self) -> None:
+        """Deletes both."""
+        self._storage.delete(self._folder)

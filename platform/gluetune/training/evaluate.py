@@ -1,0 +1,105 @@
+"""Predictions and scores, shared out among the workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gluetune import metrics
+from gluetune.data import Encoded, plan_batches
+from gluetune.errors import Diverged
+from gluetune.tasks import Task
+from gluetune.training.world import World
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one pass over labelled rows gave."""
+
+    score: float
+    metrics: dict[str, float]
+    loss: float
+    seconds: float
+
+
+def predict(model: nn.Module, encoded: Encoded, batch_size: int, world: World = World(), *,  # noqa: B008 (frozen)
+            bf16: bool = False) -> np.ndarray:
+    """Runs a model over rows.
+
+    Rows are batched by length, longest first, and the batches dealt out to the workers: their make-up, and so every
+    logit, does not depend on the number of workers.
+
+    Args:
+        model: on ``world.device``; its mode is kept.
+        encoded: the rows.
+        batch_size: rows per batch and worker.
+        world: the workers; each must call this.
+        bf16: whether to compute in bfloat16.
+
+    Returns:
+        fp32 logits ``[rows, num_labels]`` in row order, the same on every worker.
+    """
+    batches = plan_batches(encoded.lengths, batch_size, seed=0, epoch=0, shuffle=False)[::-1]
+    training = model.training
+    model.eval()
+    with torch.inference_mode():
+        logits = torch.zeros(len(encoded), model.config.num_labels, device=world.device)
+        for rows in batches[world.rank::world.size]:
+            inputs = to_device(encoded.collate(rows), world)
+            inputs.pop("labels", None)
+            with autocast(world, bf16):
+                output = model(**inputs).logits
+            logits[torch.from_numpy(rows).to(world.device)] = output.float()
+        world.sum(logits)
+    model.train(training)
+    array: np.ndarray = logits.numpy(force=True)
+    return array
+
+
+def score(model: nn.Module, task: Task, encoded: Encoded, batch_size: int, world: World, *, bf16: bool) -> Scores:
+    """Scores a model on labelled rows.
+
+    Raises:
+        Diverged: a logit is not finite.
+    """
+    begun = time.monotonic()
+    logits = predict(model, encoded, batch_size, world, bf16=bf16)
+    if not np.isfinite(logits).all():
+        raise Diverged("logits must be finite, but some of this evaluation's are not")
+    labels = encoded.labels
+    assert labels is not None  # selection rows carry labels
+    values = metrics.compute(task, logits, labels)
+    loss = loss_sum(torch.from_numpy(logits), torch.from_numpy(np.array(labels)), task).item() / len(labels)
+    return Scores(values[task.primary], values, loss, time.monotonic() - begun)
+
+
+def loss_sum(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Tensor:
+    """Loss summed over rows, in fp32: squared error for regression, else cross-entropy.
+
+    Args:
+        logits: ``[rows, num_labels]``.
+        labels: ``[rows]``.
+        task: says which.
+    """
+    if task.regression:
+        return functional.mse_loss(logits[:, 0].float(), labels, reduction="sum")
+    return functional.cross_entropy(logits.float(), labels, reduction="sum")
+
+
+def to_device(batch: Mapping[str, torch.Tensor], world: World) -> dict[str, torch.Tensor]:
+    """Copies a batch to the worker's device without waiting for it."""
+    if not world.cuda:
+        return dict(batch)
+    return {name: tensor.pin_memory().to(world.device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def autocast(world: World, bf16: bool) -> AbstractContextManager[object]:
+    """bfloat16 where asked for; weights and losses stay fp32."""
+    return torch.autocast("cuda" if world.cuda else "cpu", torch.bfloat16) if bf16 else nullcontext()

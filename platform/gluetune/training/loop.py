@@ -1,0 +1,90 @@
+"""The fine-tuning algorithm: steps, evaluations, checkpoints and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gluetune.config import TrainingConfig
+from gluetune.data import TaskData
+from gluetune.errors import OutOfMemory
+from gluetune.models import Encoder
+from gluetune.tasks import Task
+from gluetune.training.checkpoints import Checkpoints
+from gluetune.training.memory import free, out_of_memory
+from gluetune.training.run import Run
+from gluetune.training.world import Evaluation, World
+
+
+def always(step: int) -> bool:
+    """The answer of a trial that nobody stops."""
+    return True
+
+
+def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingConfig, seed: int, *,
+              report: Callable[[Evaluation], bool], checkpoints: Checkpoints | None = None,
+              wanted: Callable[[int], bool] = always, world: World = World()) -> bool:  # noqa: B008 (frozen)
+    """Fine-tunes an encoder on a task: one trial.
+
+    All workers of a trial call this with the same arguments but ``world``, and all call ``report`` and ``wanted`` at
+    the same steps with the same values; the answers must be the same on all of them.
+
+    Args:
+        task: what is learnt.
+        data: training and selection rows.
+        encoder: what it starts from; it is not changed.
+        training: hyperparameters.
+        seed: of head, data order and dropout. The same seed gives the same numbers on the same machine and number of
+            threads, whatever ran before in the process.
+        report: told every evaluation, after its checkpoint is saved; says whether to go on.
+        checkpoints: where the trial's state is kept. A trial that finds one there tells its last evaluation again (it
+            may have been saved but not told) and goes on from it to the same numbers as undisturbed.
+        wanted: asked before every optimizer step, with the number of steps done; says whether to go on.
+        world: this worker.
+
+    Returns:
+        ``True`` after the last step, ``False`` where ``report`` or ``wanted`` ended the trial.
+
+    Raises:
+        Diverged: a loss or a logit is not finite.
+        OutOfMemory: memory does not even suffice for a batch of one row, or for the optimizer.
+    """
+    try:
+        return _fine_tune(Run(task, data.train, encoder, training, seed, world), data, checkpoints, report, wanted,
+                          world)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        reason = str(error).split("\n", 1)[0] or type(error).__name__
+    free()  # only here: the traceback, which holds the trial's tensors, is gone
+    raise OutOfMemory(f"the trial must fit the memory of {world.device}, but got (batch_size={training.batch_size}, "
+                      f"gradient_accumulation_steps={training.gradient_accumulation_steps}): {reason}")
+
+
+def _fine_tune(run: Run, data: TaskData, checkpoints: Checkpoints | None, report: Callable[[Evaluation], bool],
+               wanted: Callable[[int], bool], world: World) -> bool:
+    state = checkpoints.load() if checkpoints else None
+    if state is not None:
+        run.restore(state)
+        del state
+        if run.last and not report(run.last):
+            return False
+    for batch in run.plan.batches(run.step):
+        if not wanted(run.step):
+            return False
+        run.train_step(batch)
+        if run.step in run.plan.evaluations:
+            evaluation = run.evaluate(data.selection)
+            _keep(run, checkpoints, world)
+            if not report(evaluation):
+                return False
+    return True
+
+
+def _keep(run: Run, checkpoints: Checkpoints | None, world: World) -> None:
+    """Saves the weights where they are the best so far, then the state: a crash between the two only repeats work."""
+    improved, state = run.improved(), run.state() if checkpoints else None
+    if checkpoints is None or state is None or world.rank != 0:
+        return
+    if improved:
+        checkpoints.save_best(state["model"])
+    checkpoints.save(state)

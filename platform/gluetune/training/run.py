@@ -1,0 +1,174 @@
+"""The moving parts of one trial: model, optimizer, learning rate and random numbers."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import clip_grad_norm_
+from transformers import PreTrainedModel
+
+from gluetune.config import TrainingConfig
+from gluetune.data import Encoded, shard
+from gluetune.models import Encoder, build_model
+from gluetune.tasks import Task
+from gluetune.training.evaluate import autocast, loss_sum, score, to_device
+from gluetune.training.memory import free, out_of_memory
+from gluetune.training.optimizer import make_optimizer, make_scheduler
+from gluetune.training.plan import StepPlan
+from gluetune.training.window import Window
+from gluetune.training.world import Evaluation, World
+
+
+class Run:
+    """One trial on one worker.
+
+    Args:
+        task: what is learnt.
+        train: training rows.
+        encoder: what it starts from.
+        training: hyperparameters.
+        seed: of head, data order and dropout.
+        world: this worker.
+
+    Attributes:
+        model: the model being trained.
+        plan: the trial's steps.
+        step: optimizer steps done.
+        last: the last evaluation, ``None`` before the first.
+    """
+
+    def __init__(self, task: Task, train: Encoded, encoder: Encoder, training: TrainingConfig, seed: int,
+                 world: World) -> None:
+        self._task, self._train, self._training, self._world = task, train, training, world
+        self._lengths = train.lengths
+        self._bf16 = _bf16(training, world)
+        self._splits = training.gradient_accumulation_steps
+        self._best_score = -float("inf")
+        self._learning_rate = 0.0
+        self._window: Window | None = None
+        self.step = 0
+        self.last: Evaluation | None = None
+        self.plan = StepPlan.make(self._lengths, training, seed)
+        self.model: PreTrainedModel = build_model(encoder, task, training, seed).to(world.device)
+        self._parallel = _parallel(self.model, world)
+        self._optimizer = make_optimizer(self.model, training)
+        self._scheduler = make_scheduler(self._optimizer, training, self.plan.total)
+        torch.manual_seed(int(np.random.SeedSequence((seed, world.rank)).generate_state(1)[0]))  # dropout
+
+    def train_step(self, batch: np.ndarray) -> None:
+        """One optimizer step on a global batch of row numbers.
+
+        Raises:
+            Diverged: a loss of the last few steps is not finite.
+        """
+        self._window = self._window or Window(self._world, self.step)
+        loss = self._gradients(batch)
+        if self._training.max_grad_norm:
+            clip_grad_norm_(self.model.parameters(), self._training.max_grad_norm)
+        self._learning_rate = self._scheduler.get_last_lr()[0]
+        self._optimizer.step()
+        self._scheduler.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self._window.add(loss, self._lengths[batch])
+
+    def evaluate(self, selection: Encoded) -> Evaluation:
+        """Scores the model on the selection rows and starts a new window.
+
+        Raises:
+            Diverged: a loss or a logit is not finite.
+        """
+        window, self._window = self._window, None
+        assert window is not None  # evaluations follow steps
+        train_loss, train_seconds = window.close()
+        index = self.last.index + 1 if self.last else 1
+        scores = score(self.model, self._task, selection, self._training.eval_batch_size, self._world, bf16=self._bf16)
+        self.last = Evaluation(
+            index=index, step=self.step, epoch=self.step / self.plan.per_epoch, score=scores.score,
+            metrics=scores.metrics, eval_loss=scores.loss, train_loss=train_loss, learning_rate=self._learning_rate,
+            train_seconds=train_seconds, eval_seconds=scores.seconds, train_examples=window.examples,
+            train_tokens=window.tokens, first_step_at=window.began if index == 1 else None,
+            last_step_at=window.began + train_seconds)
+        return self.last
+
+    def improved(self) -> bool:
+        """Whether the last evaluation is the best so far; of equals the earliest is."""
+        assert self.last is not None
+        better = self.last.score > self._best_score
+        self._best_score = max(self.last.score, self._best_score)
+        return better
+
+    def state(self) -> dict[str, Any]:
+        """All that a resume needs. All workers must call it, for each has random numbers of its own."""
+        random = {"cpu": torch.get_rng_state()}
+        if self._world.cuda:
+            random["cuda"] = torch.cuda.get_rng_state(self._world.device)
+        return {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict(),
+                "scheduler": self._scheduler.state_dict(), "random": self._world.gather(random),
+                "splits": self._splits, "step": self.step, "best_score": self._best_score,
+                "last": asdict(self.last) if self.last else None}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from a `state`, to the same numbers as undisturbed where the number of workers is the same."""
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scheduler.load_state_dict(state["scheduler"])
+        self._splits, self.step, self._best_score = state["splits"], state["step"], state["best_score"]
+        self.last = Evaluation(**state["last"]) if state["last"] else None
+        if self._world.rank < len(state["random"]):
+            random = state["random"][self._world.rank]
+            torch.set_rng_state(random["cpu"])
+            if self._world.cuda and "cuda" in random:
+                torch.cuda.set_rng_state(random["cuda"], self._world.device)
+
+    def _gradients(self, batch: np.ndarray) -> torch.Tensor:
+        """Adds the batch's gradients up; a single worker out of memory goes on with micro-batches of half the size."""
+        rows, counted = shard(batch, self._world.rank, self._world.size)
+        scale = self._world.size / len(batch) if counted else 0.0
+        while True:
+            try:
+                return self._backward(np.array_split(rows, min(self._splits, len(rows))), scale)
+            except (RuntimeError, MemoryError) as error:
+                # Other workers already wait for this one's gradients, so only a worker on its own can try again.
+                if not out_of_memory(error) or self._world.size > 1 or self._splits >= len(rows):
+                    raise
+            self._optimizer.zero_grad(set_to_none=True)
+            free()
+            self._splits *= 2
+
+    def _backward(self, micro_batches: list[np.ndarray], scale: float) -> torch.Tensor:
+        """Forward and backward; ``scale`` makes the workers' mean of summed losses the global batch's mean loss."""
+        total = torch.zeros((), device=self._world.device)
+        for number, rows in enumerate(micro_batches, 1):
+            inputs = to_device(self._train.collate(rows), self._world)
+            labels = inputs.pop("labels")
+            with self._unsynced() if number < len(micro_batches) else nullcontext():
+                with autocast(self._world, self._bf16):
+                    logits = self._parallel(**inputs).logits
+                loss = loss_sum(logits, labels, self._task) * scale
+                loss.backward()
+            total += loss.detach()
+        return total
+
+    def _unsynced(self) -> Any:
+        return self._parallel.no_sync() if isinstance(self._parallel, DistributedDataParallel) else nullcontext()
+
+
+def _parallel(model: PreTrainedModel, world: World) -> nn.Module:
+    if world.size == 1:
+        return model
+    devices = [torch.device(world.device)] if world.cuda else None
+    return DistributedDataParallel(model, device_ids=devices, gradient_as_bucket_view=True)
+
+
+def _bf16(training: TrainingConfig, world: World) -> bool:
+    """Whether to compute in bfloat16; ``auto`` where the GPU has it in hardware (compute capability 8.0 and later)."""
+    if training.bf16 == "auto":
+        return world.cuda and torch.cuda.get_device_capability(world.device) >= (8, 0)
+    return training.bf16

@@ -1,0 +1,66 @@
+"""What a trial did since its last evaluation."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import torch
+
+from gluetune.errors import Diverged
+from gluetune.training.world import World
+
+_READ_EVERY = 16  # steps; reading a loss waits for the GPU, so it is not done in every step
+
+
+class Window:
+    """Losses and counters between two evaluations.
+
+    Args:
+        world: this worker.
+        step: optimizer steps done before the window.
+    """
+
+    def __init__(self, world: World, step: int) -> None:
+        self._world, self._step = world, step
+        self._losses: list[float] = []
+        self._unread: list[torch.Tensor] = []  # still on the device
+        self.began = time.monotonic()
+        self.examples = 0
+        self.tokens = 0
+
+    def add(self, loss: torch.Tensor, lengths: np.ndarray) -> None:
+        """Counts one optimizer step.
+
+        Args:
+            loss: this worker's part of the step's loss, such that the workers' mean is the global batch's loss.
+            lengths: token counts of the global batch's rows.
+
+        Raises:
+            Diverged: one of the steps since the last look has a loss that is not finite.
+        """
+        self._unread.append(loss)
+        self.examples += len(lengths)
+        self.tokens += int(lengths.sum())
+        if len(self._unread) == _READ_EVERY:
+            self._read()
+
+    def close(self) -> tuple[float, float]:
+        """Waits for the device and returns the mean loss of the window's steps and the window's seconds.
+
+        Raises:
+            Diverged: see `add`.
+        """
+        self._read()
+        return math.fsum(self._losses) / len(self._losses), time.monotonic() - self.began
+
+    def _read(self) -> None:
+        if not self._unread:
+            return
+        for loss in (self._world.sum(torch.stack(self._unread)) / self._world.size).tolist():
+            self._losses.append(loss)
+            if not math.isfinite(loss):
+                step = self._step + len(self._losses)
+                raise Diverged(f"the training loss must be finite, but got (loss={loss}, step={step})")
+        self._unread.clear()
