@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -100,33 +100,32 @@ def encode(examples: Examples, task: Task, tokenizer: PreTrainedTokenizerBase, m
     if tokenizer.pad_token_id is None:
         raise ModelError(f"the tokenizer must have a padding token, but {tokenizer.name_or_path!r} has none")
     token_types = "token_type_ids" in tokenizer.model_input_names
-    calls = list(_calls([examples.columns[name] for name in task.columns], tokenizer, max_seq_length, token_types))
-    lengths = _flat((map(len, call["input_ids"]) for call in calls), np.int64)
-    boundaries = lengths.astype(np.int32)
-    offsets = _offsets(lengths)
-    if token_types:
-        types = _flat((chain.from_iterable(call["token_type_ids"]) for call in calls), np.int8)
-        boundaries = _boundaries(types, offsets, tokenizer)
-    input_ids = _flat((chain.from_iterable(call["input_ids"]) for call in calls), np.int32)
-    return Encoded(input_ids, offsets, boundaries, examples.labels, int(tokenizer.pad_token_id), token_types)
+    names = ("input_ids", "token_type_ids") if token_types else ("input_ids",)
+    parts: dict[str, list[NDArray[np.int32]]] = {name: [] for name in names}
+    lengths: list[int] = []
+    for call in _calls([examples.columns[name] for name in task.columns], tokenizer, max_seq_length, token_types):
+        lengths += map(len, call["input_ids"])
+        for name in names:
+            parts[name].append(np.fromiter(chain.from_iterable(call[name]), np.int32))
+    offsets = _offsets(np.array(lengths, np.int64))
+    flat = {name: np.concatenate([np.zeros(0, np.int32), *arrays]) for name, arrays in parts.items()}
+    boundaries = (_boundaries(flat["token_type_ids"], offsets, tokenizer) if token_types
+                  else np.array(lengths, np.int32))
+    return Encoded(flat["input_ids"], offsets, boundaries, examples.labels, int(tokenizer.pad_token_id), token_types)
 
 
 def _calls(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, max_seq_length: int, token_types: bool,
-           ) -> Iterable[Any]:
+           ) -> Iterator[Any]:
     for start in range(0, len(texts[0]), _ROWS_PER_CALL):
         yield tokenizer(*(column[start:start + _ROWS_PER_CALL] for column in texts), truncation="longest_first",
                         max_length=max_seq_length, return_attention_mask=False, return_token_type_ids=token_types)
-
-
-def _flat(parts: Iterable[Iterable[int]], dtype: type[np.generic]) -> NDArray[Any]:
-    return np.fromiter(chain.from_iterable(parts), dtype)
 
 
 def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
 
 
-def _boundaries(types: NDArray[np.int8], offsets: NDArray[np.int64], tokenizer: PreTrainedTokenizerBase,
+def _boundaries(types: NDArray[np.int32], offsets: NDArray[np.int64], tokenizer: PreTrainedTokenizerBase,
                 ) -> NDArray[np.int32]:
     """[rows] number of zeros in front of each row's ones; refuses types that this does not describe."""
     lengths = np.diff(offsets)
