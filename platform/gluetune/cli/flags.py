@@ -157,8 +157,8 @@ class _Value:
 
 
 def _setting(text: str) -> tuple[str, str, str, bool]:
-    key, _, value = text.partition("=")
-    return "--set", key.strip() if "=" in text else "", value if "=" in text else text, False
+    key, equals, value = text.partition("=")
+    return ("--set", key.strip(), value, False) if equals and key.strip() else ("--set", "", text, False)
 
 
 def _overrides(given: Sequence[tuple[str, str, str, bool]]) -> tuple[list[Override], list[Problem]]:

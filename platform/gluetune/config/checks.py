@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gluetune.config.job import JobConfig
 from gluetune.config.mistakes import Mistake, show
-from gluetune.config.space import Choice, SearchSpace, Value, finite_values
+from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values
 from gluetune.config.training import TrainingConfig
 from gluetune.errors import ConfigError, Problem
 
@@ -36,15 +36,14 @@ def check_fit(config: JobConfig, space: SearchSpace) -> None:
 
 def job_mistakes(config: JobConfig) -> list[Mistake]:
     """Mistakes between settings of one job."""
-    data = config.data
-    if data.source != "dir":
-        wrong = data.dir is not None
-        message = f"must not be given unless data.source is dir, but data.source is {data.source}"
-    elif data.dir is None:
-        wrong, message = True, "must be given where data.source is dir"
-    else:
-        wrong, message = not Path(data.dir).is_dir(), f"must be an existing folder, but got {show(data.dir)}"
-    return [Mistake(("data", "dir"), message)] if wrong else []
+    source, folder = config.data.source, config.data.dir
+    if source == "dir" and folder is None:
+        return [Mistake(("data", "source"), "dir needs data.dir (--data-dir), the official GLUE folder")]
+    if source == "dir" and not Path(str(folder)).is_dir():
+        return [Mistake(("data", "dir"), f"must be an existing folder, but got {show(folder)}")]
+    if source != "dir" and folder is not None:
+        return [Mistake(("data", "dir"), f"must not be given unless data.source (--data) is dir, but it is {source}")]
+    return []
 
 
 def space_mistakes(config: JobConfig, space: SearchSpace) -> list[Mistake]:
@@ -54,8 +53,9 @@ def space_mistakes(config: JobConfig, space: SearchSpace) -> list[Mistake]:
 
 
 def _searched_twice(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
-    for field in config.training.model_fields_set & space.space.keys():
-        yield Mistake(("training", field), f"must not be set, because search space {space.name!r} varies it")
+    for field in space.space:
+        if field in config.training.model_fields_set:
+            yield Mistake(("training", field), f"must not be set, because search space {space.name!r} varies it")
 
 
 def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
@@ -64,13 +64,21 @@ def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
     if config.search.algorithm == "grid" and endless:
         yield Mistake(here, f"grid needs a finite search space, but in {space.name!r} {', '.join(endless)} "
                             "has no step; use random, tpe, gp, cmaes or nsga2")
-    if config.search.algorithm == "cmaes" and all(isinstance(d, Choice) for d in space.space.values()):
-        yield Mistake(here, f"cmaes needs at least one float or int distribution, but search space {space.name!r} "
-                            "has choices only; use grid, random, tpe, gp or nsga2")
+    if config.search.algorithm == "cmaes" and not any(map(_numeric, space.space.values())):
+        yield Mistake(here, f"cmaes needs a field with numbers, but search space {space.name!r} has choices between "
+                            f"names only ({', '.join(space.space)}); use grid, random, tpe, gp or nsga2")
+
+
+def _numeric(distribution: Distribution) -> bool:
+    """Whether the values have an order; choices between numbers do."""
+    values = distribution.values if isinstance(distribution, Choice) else ()
+    return not any(isinstance(value, bool | str) for value in values)
 
 
 def _budget(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
-    if space.size is None and config.search.num_samples is None and config.search.time_budget_s is None:
+    search = config.search
+    open_ended = space.size is None and search.num_samples is None and search.time_budget_s is None
+    if open_ended and search.algorithm != "grid":
         yield Mistake(("search", "num_samples"),
                       f"num_samples or time_budget_s must be given, because search space {space.name!r} is not finite")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from gluetune.config.tasks_field import TaskName, task_weights
 from gluetune.config.training import Section, TrainingConfig
@@ -55,10 +55,9 @@ class SchedulerConfig(Section):
     brackets: int = Field(default=3, ge=1)
     min_trials: int = Field(default=3, ge=1)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_name(cls, data: Any) -> Any:
-        return {"name": data} if isinstance(data, str) else data
+def named_scheduler(name: Any) -> Any:
+    """A bare name of a scheduler as the mapping it stands for."""
+    return {"name": name} if isinstance(name, str) else name
 
 
 class SearchConfig(Section):
@@ -70,7 +69,7 @@ class SearchConfig(Section):
 
     space: str = Field(default="compact_bert", min_length=1)
     algorithm: Algorithm = "grid"
-    scheduler: SchedulerConfig = SchedulerConfig()
+    scheduler: Annotated[SchedulerConfig, BeforeValidator(named_scheduler)] = SchedulerConfig()
     num_samples: int | None = Field(default=None, ge=1)
     time_budget_s: float | None = Field(default=None, gt=0)
     max_failures: int = Field(default=2, ge=0)
@@ -113,7 +112,8 @@ class JobConfig(Section):
         description="text of letters, digits, '.', '_' and '-' that starts with a letter or digit, or null")
     seed: int = Field(default=42, ge=0, lt=2**31)
     tasks: Annotated[dict[TaskName, Weight], BeforeValidator(task_weights)] = Field(
-        default_factory=lambda: {"cola": 1.0, "mrpc": 1.0, "stsb": 1.0})
+        default_factory=lambda: {"cola": 1.0, "mrpc": 1.0, "stsb": 1.0},
+        description="names of tasks, or a mapping from names to weights")
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()

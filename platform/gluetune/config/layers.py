@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gluetune.config.mistakes import Mistake
+from gluetune.config.job import named_scheduler
+from gluetune.config.mistakes import Mistake, show
+from gluetune.config.tasks_field import task_weights
 from gluetune.config.yaml_reader import Document, Path, dotted
 from gluetune.errors import Problem
 
-_SHORTHANDS: dict[Path, str] = {("search", "scheduler"): "name"}  # a scalar here stands for a mapping with this one key
+_SHORTHANDS: dict[Path, Callable[[Any], Any]] = {("search", "scheduler"): named_scheduler, ("tasks",): task_weights}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,15 @@ class Layers:
     Args:
         document: the job file.
         overrides: what replaces its values, later ones winning.
+
+    Attributes:
+        tree: the values.
+        mistakes: overrides that have no place among them.
     """
 
     def __init__(self, document: Document, overrides: Iterable[Override] = ()) -> None:
         self.tree: dict[str, Any] = document.value or {}
+        self.mistakes: list[Mistake] = []
         self._file = document.file
         self._lines = dict(document.lines)
         self._flags: dict[Path, str] = {}
@@ -48,14 +55,13 @@ class Layers:
     def _apply(self, override: Override) -> None:
         path = tuple(override.path.split("."))
         section = self.tree
-        for depth, key in enumerate(path[:-1], start=1):
-            inner = section.get(key)
-            if inner is None:
-                inner = section[key] = {}
-            elif path[:depth] in _SHORTHANDS and isinstance(inner, str):
-                inner = section[key] = {_SHORTHANDS[path[:depth]]: inner}
-            elif not isinstance(inner, dict):
-                return  # the file's own mistake is reported
+        for depth in range(1, len(path)):
+            inner = _expand(path[:depth], section.get(path[depth - 1]))
+            if not isinstance(inner, dict):
+                self.mistakes.append(Mistake(path, f"{dotted(path[:depth])} must be a mapping, but is {show(inner)}"))
+                inner = {}  # keeps the file's own value, which may be what is wrong
+            else:
+                section[path[depth - 1]] = inner
             section = inner
         section[path[-1]] = override.value
         self._lines = {known: line for known, line in self._lines.items() if known[:len(path)] != path}
@@ -81,3 +87,13 @@ class Layers:
         """`problem` for all, in file order, those of flags last."""
         found = [self.problem(mistake) for mistake in mistakes]
         return sorted(found, key=lambda p: (p.file is None, p.line or sys.maxsize))
+
+
+def _expand(path: Path, value: Any) -> Any:
+    """The mapping that a missing or shortened section stands for."""
+    if value is None:
+        return {}
+    try:
+        return _SHORTHANDS[path](value) if path in _SHORTHANDS else value
+    except ValueError:
+        return value  # validation says what is wrong with it

@@ -8,7 +8,7 @@ from typing import Any
 from gluetune.config.checks import job_mistakes, space_mistakes
 from gluetune.config.job import JobConfig
 from gluetune.config.layers import Layers, Override
-from gluetune.config.mistakes import Mistake, validate
+from gluetune.config.mistakes import Mistake, show, validate
 from gluetune.config.plain import plain_yaml
 from gluetune.config.spaces import find_space, load_space, project_file
 from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
@@ -71,10 +71,11 @@ def dump_job(config: JobConfig) -> str:
 
 def _build(document: Document, overrides: Iterable[Override]) -> tuple[Layers, JobConfig | None, list[Mistake]]:
     if not isinstance(document.value, dict | None):
-        raise ConfigError([Problem("", "must be a mapping of keys to values", document.file, 1)])
+        message = f"must be a mapping of keys to values, but got {show(document.value)}"
+        raise ConfigError([Problem("", message, document.file, 1)])
     layers = Layers(document, overrides)
     config, mistakes = validate(JobConfig, layers.tree)
-    return layers, config, mistakes if config is None else job_mistakes(config)
+    return layers, config, layers.mistakes + (mistakes if config is None else job_mistakes(config))
 
 
 def _given_space(tree: dict[str, Any]) -> Any:

@@ -23,7 +23,9 @@ _WORDS: dict[Any, str] = {
     int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null",
     dict: "a mapping", tuple: "a list",
 }
+_NON_EMPTY: dict[Any, str] = {str: "non-empty text", tuple: "a non-empty list"}
 _BOUNDS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
+_LONGEST = 60  # characters of a value in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Mistake:
 
     path: Path
     message: str
+    generic: bool = False  # says what the key's type is, no more
 
 
 def validate(model: type[M], data: Any) -> tuple[M | None, list[Mistake]]:
@@ -43,11 +46,16 @@ def validate(model: type[M], data: Any) -> tuple[M | None, list[Mistake]]:
     try:
         return model.model_validate(data), []
     except ValidationError as error:
-        found: dict[Path, Mistake] = {}
-        for detail in error.errors(include_url=False):
-            mistake = _mistake(model, detail)
-            found.setdefault(mistake.path, mistake)
-        return None, list(found.values())
+        return None, _distinct(_mistake(model, detail) for detail in error.errors(include_url=False))
+
+
+def _distinct(mistakes: Iterable[Mistake]) -> list[Mistake]:
+    """One mistake per key, the deepest: a union tells one for each arm, and a list one beside those of its items."""
+    found: dict[Path, Mistake] = {}
+    for mistake in sorted(mistakes, key=lambda mistake: mistake.generic):  # stable
+        found.setdefault(mistake.path, mistake)
+    inner = {path[:end] for path in found for end in range(len(path))}
+    return [mistake for path, mistake in found.items() if path not in inner]
 
 
 def _mistake(model: type[BaseModel], detail: Any) -> Mistake:
@@ -59,7 +67,7 @@ def _mistake(model: type[BaseModel], detail: Any) -> Mistake:
     if detail["type"] == "value_error":
         return Mistake(path, str(detail["ctx"]["error"]))
     given = detail["input"]
-    return Mistake(path, f"must be {rule}, but got {show(given)}{_near_choice(rule, given)}")
+    return Mistake(path, f"must be {rule}, but got {show(given)}{_near_choice(rule, given)}", generic=True)
 
 
 def _locate(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[Path, type[BaseModel], str]:
@@ -103,17 +111,17 @@ def describe(annotation: Any, metadata: Iterable[Any] = ()) -> str:
         values = [str(value) for value in get_args(annotation)]
         return f"one of {', '.join(values)}" if len(values) > 1 else values[0]
     if origin in (Union, types.UnionType):
-        return " or ".join(describe(arm, metadata if arm is not type(None) else ()) for arm in get_args(annotation))
+        arms = [describe(arm, metadata if arm is not type(None) else ()) for arm in get_args(annotation)]
+        return f"{', '.join(arms[:-1])} or {arms[-1]}"
     if _section(annotation):
         return "a mapping"
-    return _WORDS.get(origin or annotation, str(annotation)) + _limits(metadata)
+    words = _NON_EMPTY if any(isinstance(m, MinLen) for m in metadata) else _WORDS
+    return words[origin or annotation] + _limits(metadata)
 
 
 def _limits(metadata: Iterable[Any]) -> str:
     known = [(_BOUNDS[type(m)], m) for m in metadata if type(m) in _BOUNDS]
     limits = [f"{sign} {getattr(m, attribute)}" for (attribute, sign), m in known]
-    if any(isinstance(m, MinLen) for m in metadata):
-        limits.append("that is not empty")
     return f" {' and '.join(limits)}" if limits else ""
 
 
@@ -130,8 +138,11 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 
 def hint(given: str, known: Iterable[str]) -> str:
     """``; nearest: 'x'``, or nothing where no name is near."""
-    near = difflib.get_close_matches(given.lower(), list(known), n=1, cutoff=0.5)
-    return f"; nearest: {near[0]!r}" if near else ""
+    names = {name.lower(): name for name in known}
+    word = given.lower()
+    holding = [name for name in names if len(word) >= 4 and word in name]
+    near = holding or difflib.get_close_matches(word, names, n=1, cutoff=0.65)
+    return f"; nearest: {names[near[0]]!r}" if near else ""
 
 
 def show(value: Any) -> str:
@@ -139,7 +150,6 @@ def show(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(show(item) for item in value) + "]"
-    return repr(value)
+        return "a mapping" if value else "an empty mapping"
+    text = "[" + ", ".join(map(show, value)) + "]" if isinstance(value, list | tuple) else repr(value)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gluetune.config.mistakes import Mistake, show, unknown_key, validate
+from gluetune.config.mistakes import Mistake, hint, show, unknown_key, validate
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, contains
 from gluetune.config.training import TrainingConfig
 from gluetune.config.yaml_reader import Path, dotted
@@ -57,7 +57,7 @@ def _fixed(value: Any) -> tuple[dict[str, Any], list[Mistake]]:
 def _distributions(value: Any) -> tuple[dict[str, Distribution], list[Mistake]]:
     if not isinstance(value, dict) or not value:
         message = f"must be a mapping from training fields to distributions, but got {show(value)}"
-        return {}, [Mistake(("space",), message)]
+        return {}, [Mistake(("space",), "must be given" if value is None else message)]
     space: dict[str, Distribution] = {}
     mistakes: list[Mistake] = []
     for field, spec in value.items():
@@ -77,7 +77,9 @@ def _distribution(field: str, spec: Any) -> tuple[Distribution | None, list[Mist
         return None, [Mistake((), f"must be a list of values or a mapping with the key 'type', but got {show(spec)}")]
     kind = _TYPES.get(str(spec.get("type")))
     if kind is None:
-        return None, [Mistake(("type",), f"must be one of {', '.join(_TYPES)}, but got {show(spec.get('type'))}")]
+        given = spec.get("type")
+        message = f"must be one of {', '.join(_TYPES)}, but got {show(given)}{hint(str(given), _TYPES)}"
+        return None, [Mistake(("type",), message)]
     distribution, mistakes = validate(kind, spec)
     if distribution is not None:
         mistakes = list(_misfits(field, distribution))
@@ -104,7 +106,7 @@ def _point_mistakes(points: Any, named: Any, space: dict[str, Distribution]) -> 
     if not isinstance(points, list):
         yield Mistake(("points",), f"must be a list of configurations, but got {show(points)}")
         return
-    fields = tuple(named) if isinstance(named, dict) else ()
+    fields = [field for field in named if field in TrainingConfig.model_fields] if isinstance(named, dict) else []
     for i, point in enumerate(points):
         if not isinstance(point, dict):
             yield Mistake(("points", i), f"must be a mapping, but got {show(point)}")

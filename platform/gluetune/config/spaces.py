@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from gluetune.config.mistakes import hint
@@ -81,5 +82,5 @@ def _build(document: Document) -> SearchSpace:
     space, mistakes = check_space(document.value, Path(document.file).stem)
     if space is None:
         problems = [Problem(dotted(m.path), m.message, document.file, document.line(m.path)) for m in mistakes]
-        raise ConfigError(sorted(problems, key=lambda p: p.line or 0))
+        raise ConfigError(sorted(problems, key=lambda p: p.line or sys.maxsize))
     return space

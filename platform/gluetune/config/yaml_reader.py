@@ -123,7 +123,7 @@ def _compose(text: str, file: str) -> yaml.Node | None:
         raise ConfigError([Problem("", _syntax(error), file, line)]) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        message = f"must be text without control characters, but got #x{ord(error.character):04x}"
+        message = f"must be text without control characters, but got 0x{error.character:02x}"
         raise ConfigError([Problem("", message, file, line)]) from error
 
 
