@@ -52,8 +52,10 @@ def validate(model: type[M], data: Any) -> tuple[M | None, list[Mistake]]:
 def _distinct(mistakes: Iterable[Mistake]) -> list[Mistake]:
     """One mistake per key, the deepest: a union tells one for each arm, and a list one beside those of its items."""
     found: dict[Path, Mistake] = {}
-    for mistake in sorted(mistakes, key=lambda mistake: mistake.generic):  # stable
-        found.setdefault(mistake.path, mistake)
+    for mistake in mistakes:
+        known = found.get(mistake.path)
+        if known is None or (known.generic and not mistake.generic):
+            found[mistake.path] = mistake
     inner = {path[:end] for path in found for end in range(len(path))}
     return [mistake for path, mistake in found.items() if path not in inner]
 
