@@ -1,0 +1,12 @@
+"""Searches hyperparameters for fine-tuning an encoder on GLUE tasks.
+
+    python jobs/tune_glue.py --config jobs/quickstart.yaml
+    ray job submit -- python jobs/tune_glue.py --help
+"""
+
+import sys
+
+from gluetune.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

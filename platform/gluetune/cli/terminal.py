@@ -1,0 +1,66 @@
+"""The user's terminal, kept apart from everybody else's chatter.
+
+Ray, its C++ core, MLflow and tokenizers all write to the process's standard streams. While a search runs, those go to
+a log file, and only gluetune's own console reaches the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+
+class Terminal:
+    """Consoles on copies of the original standard streams."""
+
+    def __init__(self) -> None:
+        self.out = _console(sys.stdout)
+        self.err = _console(sys.stderr)
+
+    def error(self, message: str) -> None:
+        """Prints the one message of a user's mistake."""
+        self.err.print(f"[bold red]error:[/] {_escaped(message)}", highlight=False, soft_wrap=True)
+
+    def note(self, message: str) -> None:
+        """Prints one line of progress."""
+        self.out.print(_escaped(message), style="dim", highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def logging_to(self, path: Path) -> Iterator[None]:
+        """Sends the process's standard streams, down to the file descriptors, to a file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        saved = [os.dup(1), os.dup(2)]
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for stream, copy in zip((1, 2), saved, strict=True):
+                os.dup2(copy, stream)
+                os.close(copy)
+
+
+def _console(stream: object) -> Console:
+    """A console on a copy of a stream's descriptor, or on the stream itself where it has none (tests, notebooks)."""
+    try:
+        descriptor = os.dup(stream.fileno())  # type: ignore[attr-defined]
+    except (OSError, AttributeError, ValueError):
+        return Console(file=stream)  # type: ignore[arg-type]
+    return Console(file=os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", buffering=1))
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,99 @@
+"""A lane as its trial actor holds it: the mailbox, and the Ray Train run behind it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
+
+from gluetune.lane.mailbox import LaneFailed, Mailbox, Order, Report
+from gluetune.lane.worker import serve
+from gluetune.storage import Storage
+
+CLOSING_S = 20.0
+
+
+@dataclass(frozen=True)
+class LaneSpec:
+    """What every lane of a search is made of.
+
+    Attributes:
+        workers: Ray Train workers, one process each.
+        cpus, gpus: of one worker; fractions allowed.
+        placement_strategy: of the workers over nodes.
+        data: `gluetune.data.TaskData` by task, in the object store.
+        encoder: the initial `gluetune.models.Encoder`, in the object store.
+        storage: the search's folder.
+        max_failures: how often a trial's workers may die before the trial counts as failed.
+    """
+
+    workers: int
+    cpus: float
+    gpus: float
+    placement_strategy: str
+    data: dict[str, Any]
+    encoder: Any
+    storage: Storage
+    max_failures: int
+
+    @property
+    def scaling(self) -> ScalingConfig:
+        """The worker group as Ray Train wants it."""
+        resources = {"CPU": self.cpus} | ({"GPU": self.gpus} if self.gpus else {})
+        return ScalingConfig(num_workers=self.workers, use_gpu=self.gpus > 0, resources_per_worker=resources,
+                             placement_strategy=self.placement_strategy)
+
+
+class Lane:
+    """Starts a worker group and hands it one order at a time.
+
+    Args:
+        spec: what the lane is made of.
+        name: its name, unique in the search.
+    """
+
+    def __init__(self, spec: LaneSpec, name: str) -> None:
+        self._ticket = 0
+        self._mailbox = ray.remote(num_cpus=0, max_concurrency=1000)(Mailbox).remote(spec.max_failures)
+        self._trainer = TorchTrainer(
+            serve,
+            train_loop_config={"spec": spec, "mailbox": self._mailbox, "name": name},
+            scaling_config=spec.scaling,
+            run_config=RunConfig(name=name, storage_path=spec.storage.uri("lanes"),
+                                 failure_config=FailureConfig(max_failures=-1)),
+        )
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def assign(self, order: Order) -> None:
+        """Sets the workers to a new order; one still in work is withdrawn."""
+        self._ticket = ray.get(self._mailbox.assign.remote(order))
+
+    def collect(self) -> Report:
+        """Waits for the next report on the current order.
+
+        Raises:
+            LaneFailed: the worker group could not be started or kept alive.
+        """
+        try:
+            report: Report = ray.get(self._mailbox.collect.remote(self._ticket))
+        except ray.exceptions.RayTaskError as error:
+            raise LaneFailed(str(error.cause)) from None
+        return report
+
+    def close(self) -> None:
+        """Ends the workers."""
+        ray.get(self._mailbox.close.remote())
+        self._thread.join(CLOSING_S)
+
+    def _run(self) -> None:
+        try:
+            self._trainer.fit()
+            reason = "its workers left their loop"
+        except Exception as error:
+            reason = f"its worker group ended: {error}"
+        ray.get(self._mailbox.close.remote(reason))

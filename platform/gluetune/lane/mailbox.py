@@ -1,0 +1,166 @@
+"""The mailbox between a lane's trial actor and its workers.
+
+It outlives the workers, so that a restarted worker group finds the order it was working on, and it outlives no lane:
+Ray ends it with the trial actor that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gluetune.errors import GluetuneError
+from gluetune.records import Evaluated, TrialEnded
+
+
+class LaneFailed(GluetuneError):
+    """A lane's worker group could not be started or kept alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a lane is to do next: one trial.
+
+    Attributes:
+        number: the trial's number in the search.
+        task: its task's name.
+        training: the whole training configuration, by field.
+        seed: seed of head, data order and dropout.
+        folder: the trial's folder on the search's storage.
+        reported: evaluations that the search knows already; a resumed trial reports those it does not.
+        ticket: counts the lane's orders; given by the mailbox.
+    """
+
+    number: int
+    task: str
+    training: dict[str, Any] = field(hash=False)
+    seed: int
+    folder: str
+    reported: int = 0
+    ticket: int = 0
+
+
+Report = Evaluated | TrialEnded
+
+
+class Mailbox:
+    """Holds a lane's current order and the reports on it. An async Ray actor; every wait is a coroutine.
+
+    Args:
+        max_failures: how often a trial's workers may die before the trial counts as failed.
+    """
+
+    def __init__(self, max_failures: int) -> None:
+        self._max_failures = max_failures
+        self._order: Order | None = None
+        self._tickets = 0
+        self._group: str | None = None  # the worker group that works on the order
+        self._failures = 0
+        self._asked = 0  # how many reports on the order the trial actor has asked for
+        self._told = 0  # how many it got
+        self._closed: str | None = None  # why, empty for an ordinary end
+        self._reports: asyncio.Queue[tuple[int, Report]] = asyncio.Queue()
+        self._changed = asyncio.Condition()
+
+    async def assign(self, order: Order) -> int:
+        """Replaces the current order, whatever has become of it; returns the new one's ticket."""
+        async with self._changed:
+            self._tickets += 1
+            self._order = replace(order, ticket=self._tickets)
+            self._group, self._failures, self._asked, self._told = None, 0, 0, 0
+            self._changed.notify_all()
+            return self._tickets
+
+    async def close(self, reason: str = "") -> None:
+        """Ends the lane: workers leave their loop, and with a reason whoever waits for a report gets `LaneFailed`."""
+        async with self._changed:
+            self._order, self._closed = None, reason
+            self._changed.notify_all()
+
+    async def take(self, group: str, after: int, timeout_s: float) -> Order | None:
+        """Rank 0 asks for work.
+
+        Args:
+            group: name of this incarnation of the worker group.
+            after: ticket of its last order. An order that another group took before is one that group died over.
+            timeout_s: how long to wait.
+
+        Returns:
+            The order, ``None`` once the lane is closed.
+
+        Raises:
+            TimeoutError: there is no work yet.
+        """
+        async with self._changed:
+            def ready() -> bool:
+                return self._closed is not None or (self._order is not None and self._order.ticket > after)
+
+            await asyncio.wait_for(self._changed.wait_for(ready), timeout_s)
+            if self._order is None or self._closed is not None:
+                return None
+            order = self._order
+            self._failures += self._group not in (None, group)
+            self._group = group
+        if self._failures <= self._max_failures:
+            return order
+        await self.report(order.ticket, _died(order, self._failures))
+        return await self.take(group, order.ticket, timeout_s)
+
+    async def report(self, ticket: int, report: Report) -> bool:
+        """Rank 0 reports on an order; whether the order is still wanted."""
+        order = self._order
+        if order is None or order.ticket != ticket:
+            return False
+        self._told += 1
+        await self._reports.put((ticket, report))
+        if isinstance(report, TrialEnded):
+            self._order = None
+            return False
+        self._order = replace(order, reported=report.index)
+        return True
+
+    async def collect(self, ticket: int) -> Report:
+        """The trial actor waits for the next report on its order, which approves the one before.
+
+        Raises:
+            LaneFailed: the lane is at an end.
+        """
+        async with self._changed:
+            self._asked += 1
+            self._changed.notify_all()
+        while True:
+            got = asyncio.ensure_future(self._reports.get())
+            over = asyncio.ensure_future(self._over())
+            done, pending = await asyncio.wait({got, over}, return_when=asyncio.FIRST_COMPLETED)
+            for waiting in pending:
+                waiting.cancel()
+            if got not in done:
+                raise LaneFailed(self._closed)
+            about, report = got.result()
+            if about == ticket:
+                return report
+
+    async def approved(self, ticket: int) -> bool:
+        """Waits until the search has gone on after the last report; ``False`` if the order was withdrawn instead."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._current(ticket) or self._asked > self._told)
+            return self._current(ticket)
+
+    async def withdrawn(self, ticket: int) -> None:
+        """Waits until an order is no longer the current one."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._current(ticket))
+
+    def _current(self, ticket: int) -> bool:
+        return self._order is not None and self._order.ticket == ticket
+
+    async def _over(self) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._closed is not None)
+
+
+def _died(order: Order, times: int) -> TrialEnded:
+    return TrialEnded(time=time.time(), number=order.number, status="failed",
+                      message=f"its worker processes died {times} times (killed, or out of host memory)")

@@ -1,0 +1,169 @@
+"""What runs in a lane's workers: a loop that serves one order after the other."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Literal
+
+import ray
+import torch
+from ray import train
+from torch import distributed
+
+from gluetune.config import TrainingConfig
+from gluetune.errors import Diverged, OutOfMemory
+from gluetune.lane.mailbox import Order
+from gluetune.records import Evaluated, TrialEnded
+from gluetune.tasks import get_task
+from gluetune.training import Checkpoints, Evaluation, World, fine_tune
+
+IDLE_S = 60.0  # an idle lane's ranks meet this often, well within the collectives' own timeout
+VERDICT_STEPS = 16  # lanes of several workers ask this often whether their trial is still wanted
+
+Status = Literal["finished", "diverged", "out_of_memory", "failed"]
+
+
+def serve(config: dict[str, Any]) -> None:
+    """Ray Train's ``train_loop_per_worker``: takes orders from the mailbox until the lane closes."""
+    worker = _Worker(**config)
+    ticket = 0
+    while (order := worker.next_order(ticket)) is not None:
+        worker.run(order)
+        ticket = order.ticket
+
+
+class _Worker:
+    """One rank of a lane.
+
+    Args:
+        spec: the lane's `LaneSpec`.
+        mailbox: the lane's mailbox actor; only rank 0 talks to it.
+        name: the lane's name.
+    """
+
+    def __init__(self, spec: Any, mailbox: Any, name: str) -> None:
+        context = train.get_context()
+        device = train.torch.get_device()
+        self._world = World(context.get_world_rank(), context.get_world_size(), str(device))
+        self._spec, self._mailbox, self._name = spec, mailbox, name
+        self._group = uuid.uuid4().hex
+        self._data: dict[str, Any] = {}
+        self._encoder = ray.get(spec.encoder)
+        self._last_step: float | None = None
+        torch.set_num_threads(max(1, int(spec.cpus)))
+
+    def next_order(self, after: int) -> Order | None:
+        """Waits for an order newer than a ticket; ``None`` ends the loop. All ranks get the same."""
+        while True:
+            answer = self._together(lambda: self._ask(after))
+            if answer != "wait":
+                return answer  # type: ignore[no-any-return]
+
+    def _ask(self, after: int) -> Order | str | None:
+        try:
+            return ray.get(self._mailbox.take.remote(self._group, after, IDLE_S))  # type: ignore[no-any-return]
+        except TimeoutError:
+            return "wait"
+
+    def run(self, order: Order) -> None:
+        """Trains one trial and reports how it ended; whatever the trial does, the lane lives on."""
+        try:
+            if self._train(order) and self._world.rank == 0:
+                self._end(order, "finished")
+        except Diverged as error:  # seen by all ranks at the same step
+            self._end(order, "diverged", str(error))
+        except OutOfMemory as error:
+            self._end(order, "out_of_memory", str(error))
+            if self._world.size > 1:  # the other ranks wait in a collective that never comes: start the group anew
+                raise
+        except Exception:
+            self._end(order, "failed", traceback.format_exc(limit=-3))
+            if self._world.size > 1:
+                raise
+
+    def _end(self, order: Order, status: Status, message: str = "") -> None:
+        ended = TrialEnded(time=time.time(), number=order.number, status=status, message=message)
+        ray.get(self._mailbox.report.remote(order.ticket, ended))
+
+    def _train(self, order: Order) -> bool:
+        if order.task not in self._data:
+            self._data[order.task] = ray.get(self._spec.data[order.task])
+        dialogue = _Dialogue(self, order)
+        checkpoints = _GatedCheckpoints(self._spec.storage, order.folder, dialogue.approved)
+        return fine_tune(
+            get_task(order.task), self._data[order.task], self._encoder, TrainingConfig(**order.training), order.seed,
+            report=dialogue.report, checkpoints=checkpoints, wanted=dialogue.wanted, world=self._world,
+        )
+
+    def _together(self, ask: Callable[[], Any]) -> Any:
+        """Rank 0's answer, on every rank."""
+        if self._world.size == 1:
+            return ask()
+        answer = [ask() if self._world.rank == 0 else None]
+        distributed.broadcast_object_list(answer, src=0)
+        return answer[0]
+
+    def gap(self, evaluation: Evaluation) -> float | None:
+        """Seconds from the lane's last step of the trial before to the first one of this trial."""
+        first, last = evaluation.first_step_at, self._last_step
+        self._last_step = evaluation.last_step_at
+        return None if first is None or last is None else first - last
+
+
+class _Dialogue:
+    """What rank 0 tells the mailbox about one order, and what all ranks learn from it."""
+
+    def __init__(self, worker: _Worker, order: Order) -> None:
+        self._worker, self._order = worker, order
+        self._stepped = False
+        rank0 = worker._world.rank == 0
+        self._withdrawn = worker._mailbox.withdrawn.remote(order.ticket) if rank0 else None
+
+    def wanted(self, step: int) -> bool:
+        """Whether the trial should go on training; asked before every step, and answered without waiting."""
+        self._stepped = True
+        if self._worker._world.size > 1 and step % VERDICT_STEPS:
+            return True
+        return bool(self._worker._together(lambda: not ray.wait([self._withdrawn], timeout=0)[0]))
+
+    def approved(self) -> bool:
+        """Waits until the search has taken the last report to heart; whether the trial goes on. Rank 0 only."""
+        return bool(ray.get(self._worker._mailbox.approved.remote(self._order.ticket)))
+
+    def report(self, evaluation: Evaluation) -> bool:
+        """Reports an evaluation; whether the trial is still wanted. What the search knows already is not told again."""
+        if evaluation.index <= self._order.reported:
+            return True
+        event = self._event(evaluation)
+        return bool(self._worker._together(
+            lambda: ray.get(self._worker._mailbox.report.remote(self._order.ticket, event))))
+
+    def _event(self, evaluation: Evaluation) -> Evaluated:
+        facts = asdict(evaluation)
+        del facts["first_step_at"], facts["last_step_at"]
+        gap = self._worker.gap(evaluation) if self._stepped else None  # else its times are another process's
+        return Evaluated(time=time.time(), number=self._order.number, started_gap=gap, lane=self._worker._name, **facts)
+
+
+class _GatedCheckpoints(Checkpoints):
+    """Checkpoints that a pruned trial can no longer change: each waits until the search wants the trial to go on.
+
+    Without this a lane, which trains on while the search decides, could overwrite the best weights of a trial that has
+    ended, with those of an evaluation that nobody recorded.
+    """
+
+    def __init__(self, storage: Any, folder: str, approved: Callable[[], bool]) -> None:
+        super().__init__(storage, folder)
+        self._approved = approved
+
+    def save(self, state: dict[str, Any]) -> None:
+        if self._approved():
+            super().save(state)
+
+    def save_best(self, weights: dict[str, Any]) -> None:
+        if self._approved():
+            super().save_best(weights)

@@ -1,0 +1,115 @@
+"""The conductor: decides what every event means, in one place and without Ray.
+
+It deals trials, writes the journal, asks the pruners, keeps the few checkpoints that are worth keeping, and tells the
+listeners. The Tune adapters (`gluetune.search.tune`) only translate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from typing import Literal
+
+from gluetune.lane import Order
+from gluetune.records import Evaluated, Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus
+from gluetune.schedulers import TaskPruners
+from gluetune.search.retention import Retention
+from gluetune.searchers import Dealer
+
+EndStatus = Literal["finished", "pruned", "diverged", "out_of_memory", "failed", "stopped"]
+
+GIVE_UP_AFTER = 3  # trials
+
+
+class Conductor:
+    """Runs one search over its journal.
+
+    Args:
+        journal: the search's journal; what it holds already is replayed into dealer and pruners.
+        dealer: deals the trials.
+        pruners: decide which trials go on.
+        retention: deletes the losers' checkpoints.
+        listeners: hear every event after it was written.
+    """
+
+    def __init__(self, journal: Journal, dealer: Dealer, pruners: TaskPruners, retention: Retention,
+                 listeners: Iterable[Listener] = ()) -> None:
+        self._journal, self._dealer, self._pruners, self._retention = journal, dealer, pruners, retention
+        self._listeners = list(listeners)
+        self.dealt: set[int] = set()  # trials that lanes work on
+        self.broken: str | None = None  # why the search makes no sense any more
+        self._ended, self._all_failed = 0, not any(t.evaluations for t in journal.trials.values())
+        dealer.replay(journal.trials.values())
+        pruners.replay(journal.trials.values())
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no more trials will be dealt."""
+        return self.broken is not None or self._dealer.exhausted
+
+    def deal(self) -> Order | None:
+        """The next trial to run; ``None`` if there is none now (see `exhausted`)."""
+        deal = None if self.broken else self._dealer.deal()
+        if deal is None:
+            return None
+        self.dealt.add(deal.number)
+        trial = self._journal.trials.get(deal.number)
+        if trial is None:
+            trial = self.record(TrialStarted(time=time.time(), **dataclasses.asdict(deal)))
+        return Order(trial.number, trial.task, dict(trial.training), trial.seed, trial_folder(trial),
+                     reported=len(trial.evaluations))
+
+    def heard(self, event: Evaluated | TrialEnded) -> bool:
+        """Takes in what a lane reports; whether the trial goes on."""
+        if event.number not in self.dealt:  # told twice, or of a trial that has ended meanwhile
+            return False
+        if isinstance(event, TrialEnded):
+            self._end(event)
+            return False
+        trial = self.record(event)
+        self._dealer.evaluated(trial.number, event.index, event.epoch, event.score)
+        goes_on = self._pruners.evaluated(trial.task, trial.number, event.epoch, trial.best_score or event.score)
+        if not goes_on:
+            self.end(trial.number, "pruned", f"after {event.epoch:g} epochs")
+        return goes_on
+
+    def end(self, number: int, status: EndStatus, message: str = "") -> None:
+        """Ends a trial that a lane still works on, or worked on until it died."""
+        if number in self.dealt:
+            self._end(TrialEnded(time=time.time(), number=number, status=status, message=message))
+
+    def stop(self, message: str) -> None:
+        """Stops all trials that run; a resumed search goes on with them."""
+        for number in sorted(self.dealt):
+            self.end(number, "stopped", message)
+
+    def record(self, event: Event) -> TrialRecord:
+        """Writes an event and tells the listeners."""
+        trial = self._journal.append(event)
+        for listener in self._listeners:
+            listener.on_event(event, trial)
+        return trial
+
+    def _end(self, event: TrialEnded) -> None:
+        self.dealt.discard(event.number)
+        trial = self.record(event)
+        if not trial.status.final:
+            return
+        self._dealer.ended(trial.number, TrialStatus(event.status), trial.best_score)
+        last_epoch = trial.evaluations[-1].epoch if trial.evaluations else 0.0
+        self._pruners.ended(trial.task, trial.number, last_epoch, trial.best_score)
+        self._retention.ended(trial)
+        self._check(trial)
+
+    def _check(self, trial: TrialRecord) -> None:
+        """Gives the search up when its first trials all failed: the rest would too."""
+        self._all_failed = self._all_failed and trial.status is TrialStatus.FAILED
+        self._ended += 1
+        if self._all_failed and self._ended == GIVE_UP_AFTER:
+            self.broken = f"the first {GIVE_UP_AFTER} trials all failed, the last one so:\n{trial.message}"
+
+
+def trial_folder(trial: TrialRecord) -> str:
+    """A trial's folder on the search's storage."""
+    return f"trials/{trial.name}"

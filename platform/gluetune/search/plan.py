@@ -1,0 +1,35 @@
+"""The plan of a search, from its parts."""
+
+from __future__ import annotations
+
+from gluetune.config import JobConfig, SearchSpace
+from gluetune.metrics import baseline
+from gluetune.records import SearchPlan, TaskPlan
+from gluetune.search.prepare import Prepared
+from gluetune.searchers import Dealer
+from gluetune.storage import Storage
+from gluetune.tasks import get_task
+
+
+def make_plan(name: str, job: JobConfig, space: SearchSpace, prepared: Prepared, dealer: Dealer, storage: Storage,
+              tracking_uri: str, resources: str) -> SearchPlan:
+    """Says what a search is going to do."""
+    return SearchPlan(
+        name=name, seed=job.seed, model=prepared.encoder.name, parameters=prepared.encoder.parameters,
+        space=space.name, space_source=space.source, fields=tuple(space.space), algorithm=job.search.algorithm,
+        scheduler=job.search.scheduler.name, lanes=job.lanes.max_concurrent_trials,
+        workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=storage.uri(),
+        tracking_uri=tracking_uri, experiment=job.tracking.experiment or name,
+        tasks=tuple(_task(task, prepared, dealer) for task in job.tasks), time_budget_s=job.search.time_budget_s,
+    )
+
+
+def _task(name: str, prepared: Prepared, dealer: Dealer) -> TaskPlan:
+    task, data = get_task(name), prepared.data[name]
+    labels = data.selection.labels
+    return TaskPlan(
+        task=name, title=task.title, source=data.source, train_rows=len(data.train),
+        selection_rows=len(data.selection), dev_rows={split: len(rows) for split, rows in data.dev.items()},
+        metric=task.primary, baseline=baseline(task, labels) if labels is not None else 0.0,
+        planned=dealer.planned(name),
+    )

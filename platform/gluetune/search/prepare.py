@@ -1,0 +1,79 @@
+"""Everything that is loaded once per search, in the driver: encoder, tokenizer and tokenised data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gluetune.config import DataConfig, JobConfig
+from gluetune.data import DataSource, Encoded, TaskData, encode, open_source
+from gluetune.data import prepare as prepare_task
+from gluetune.errors import DataError
+from gluetune.models import Encoder, load_encoder, load_tokenizer
+from gluetune.pretraining import embedded_encoder
+from gluetune.tasks import TASKS, Task, get_task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the driver hands to the lanes.
+
+    Attributes:
+        encoder: initial weights.
+        tokenizer: its tokenizer.
+        data: tokenised rows by task.
+    """
+
+    encoder: Encoder
+    tokenizer: PreTrainedTokenizerBase
+    data: dict[str, TaskData]
+
+
+def prepare(job: JobConfig, progress: Callable[[str], None]) -> Prepared:
+    """Loads encoder and data of a job.
+
+    Args:
+        job: the job.
+        progress: told what takes its time.
+
+    Raises:
+        DataError: a data file breaks its format, or there is none.
+        ModelError: the encoder cannot be used.
+    """
+    model = job.model
+    if model.name_or_path == EMBEDDED:
+        model = model.model_copy(update={"name_or_path": embedded_encoder(model.cache_dir, progress)})
+    encoder, tokenizer = load_encoder(model), load_tokenizer(model)
+    source = open_source(job.data)
+    data = {}
+    for name in job.tasks:
+        task = get_task(name)
+        data[name] = prepare_task(task, source, tokenizer, job.data, job.seed)
+        companions = _companions(task, source, tokenizer, job.data)
+        data[name] = replace(data[name], dev=data[name].dev | companions)
+    return Prepared(encoder, tokenizer, data)
+
+
+def _companions(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig,
+                ) -> dict[str, Encoded]:
+    """Labelled rows of tasks that are evaluated with this task's model (AX with MNLI's), by task name."""
+    found = {}
+    for other in TASKS.values():
+        if other.model_of != task.name:
+            continue
+        try:
+            examples = source.load(other, other.test[0])
+        except DataError:
+            continue  # a folder without the diagnostic set is a whole GLUE folder all the same
+        if examples.labels is not None:
+            rows = np.arange(min(len(examples), config.max_eval_samples or len(examples)))
+            found[other.name] = encode(examples.take(rows), other, tokenizer, config.max_seq_length)
+    return found

@@ -1,0 +1,37 @@
+"""Which checkpoints are worth keeping: those of a task's best trials so far."""
+
+from __future__ import annotations
+
+import bisect
+from collections import defaultdict
+from collections.abc import Iterable
+
+from gluetune.records import TrialRecord
+from gluetune.storage import Storage
+
+
+class Retention:
+    """Keeps at most so many ended trials' checkpoints per task; running trials keep theirs.
+
+    Args:
+        storage: the search's folder.
+        keep: checkpoints per task.
+        trials: trials recorded so far.
+    """
+
+    def __init__(self, storage: Storage, keep: int, trials: Iterable[TrialRecord] = ()) -> None:
+        self._storage, self._keep = storage, keep
+        self._best: dict[str, list[tuple[float, int, str]]] = defaultdict(list)  # best first
+        for trial in trials:
+            if trial.status.final:
+                self.ended(trial)
+
+    def ended(self, trial: TrialRecord) -> None:
+        """Deletes what a newly ended trial makes superfluous: another trial's checkpoints, or its own."""
+        if trial.best_score is None:
+            self._storage.delete(f"trials/{trial.name}")
+            return
+        best = self._best[trial.task]
+        bisect.insort(best, (-trial.best_score, trial.number, trial.name))
+        while len(best) > self._keep:
+            self._storage.delete(f"trials/{best.pop()[2]}")

@@ -1,0 +1,56 @@
+"""The winners: each scored once on the official development splits, and saved as a ``from_pretrained`` folder."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import ray
+
+from gluetune.config import TrainingConfig
+from gluetune.lane import LaneSpec
+from gluetune.metrics import compute
+from gluetune.models import build_model, save_pretrained
+from gluetune.records import TrialRecord, WinnerScored, ranking
+from gluetune.search.conductor import trial_folder
+from gluetune.tasks import TASKS, get_task
+from gluetune.training import Checkpoints, World, predict
+
+
+def winners(trials: Iterable[TrialRecord], tasks: Iterable[str]) -> list[TrialRecord]:
+    """The best ended trial of every task that has one."""
+    ended = [trial for trial in trials if trial.status.final]
+    return [best[0] for task in tasks if (best := ranking(ended, task))]
+
+
+def score_winners(spec: LaneSpec, tokenizer: Any, trials: Iterable[TrialRecord]) -> list[WinnerScored]:
+    """Scores and saves winners on the cluster, each with one lane worker's resources."""
+    shared = ray.put(tokenizer)
+    run = ray.remote(num_cpus=spec.cpus, num_gpus=spec.gpus, max_retries=2)(_score)
+    scored: list[WinnerScored] = ray.get([run.remote(spec, shared, trial) for trial in trials])
+    return scored
+
+
+def _score(spec: LaneSpec, tokenizer: Any, trial: TrialRecord) -> WinnerScored:
+    import torch
+
+    torch.set_num_threads(max(1, int(spec.cpus)))
+    task, training = get_task(trial.task), TrainingConfig(**trial.training)  # type: ignore[arg-type]
+    encoder, data = ray.get([spec.encoder, spec.data[trial.task]])
+    weights = Checkpoints(spec.storage, trial_folder(trial)).load_best()
+    world = World(device="cuda" if torch.cuda.is_available() else "cpu")
+    model = build_model(encoder, task, training, trial.seed)
+    model.load_state_dict(weights)
+    model.to(world.device).eval()
+    scores = {}
+    for split, rows in data.dev.items():
+        logits = predict(model, rows, training.eval_batch_size, world)
+        scores[split] = compute(TASKS.get(split, task), logits, rows.labels)
+    folder = f"winners/{trial.task}"
+    with tempfile.TemporaryDirectory() as local:
+        save_pretrained(encoder, task, weights, tokenizer, local)
+        spec.storage.upload(local, folder)
+    return WinnerScored(time=time.time(), number=trial.number, task=trial.task, scores=scores,
+                        folder=spec.storage.uri(folder))
