@@ -3,7 +3,8 @@
 The only room that imports MLflow, and only when a store is opened: the import costs seconds.
 """
 
+from gluetune.tracking.champion import Champion
 from gluetune.tracking.tracker import NullTracker, Tracker
 from gluetune.tracking.uris import ui_command
 
-__all__ = ["NullTracker", "Tracker", "ui_command"]
+__all__ = ["Champion", "NullTracker", "Tracker", "ui_command"]

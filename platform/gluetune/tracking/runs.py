@@ -14,9 +14,10 @@ from gluetune.tracking.state import TrackingState
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-# Short waits: the tracker's own thread tries again, for as long as it takes.
+# Defaults where the user set none. Short waits: the tracker's own thread tries again, for as long as it takes.
 _ENVIRONMENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-                "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+                "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1", "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 _PERMANENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
 
 

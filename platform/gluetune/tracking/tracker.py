@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from gluetune.errors import TrackingError
 from gluetune.records import Event, SearchPlan, TrialRecord
 from gluetune.records.trials import apply
+from gluetune.tracking.champion import Champion, log_champion
 from gluetune.tracking.entries import Entry, Ledger
 from gluetune.tracking.runs import RunTree, connect, is_permanent, reason
 from gluetune.tracking.state import TrackingState, load_state
@@ -23,6 +25,15 @@ class NullTracker:
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
         """Does nothing."""
+
+    def flush(self, timeout: float = 60.0) -> bool:
+        """Nothing was to be written."""
+        return True
+
+    def log_winner(self, trial: TrialRecord, champion: Champion, *, register: bool = True,
+                   timeout: float = 120.0) -> str | None:
+        """Logs nothing."""
+        return None
 
     def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:
         """Nothing was to be written."""
@@ -66,6 +77,40 @@ class Tracker:
     def flush(self, timeout: float = 60.0) -> bool:
         """Waits until everything so far is written, ``timeout`` seconds at most; says whether it is."""
         return self._writer.flush(timeout)
+
+    def log_winner(self, trial: TrialRecord, champion: Champion, *, register: bool = True,
+                   timeout: float = 120.0) -> str | None:
+        """Logs a winner's model to its trial's run and registers it, once everything before is written.
+
+        Args:
+            trial: the winning trial.
+            champion: what is logged of it.
+            register: whether it becomes the task's ``champion`` in the registry.
+            timeout: seconds after which a store that is away is given up.
+
+        Returns:
+            A URI for ``mlflow.pyfunc.load_model``; ``None`` where the store was away for all of ``timeout`` or
+            refused (``notify`` was told why). A later session may try again.
+        """
+        ends = time.monotonic() + timeout
+        while True:
+            try:
+                return self._log_winner(trial, champion, register, ends)
+            except Exception as error:
+                wait = min(2.0, ends - time.monotonic())
+                if wait <= 0 or is_permanent(error) or isinstance(error, TrackingError):
+                    self._notify(f"the winner {trial.name} is not in MLflow: {reason(error)}")
+                    return None
+                time.sleep(wait)
+
+    def _log_winner(self, trial: TrialRecord, champion: Champion, register: bool, ends: float) -> str:
+        if not self.flush(ends - time.monotonic()) or self._client is None:
+            raise TimeoutError(f"the store at {self._plan.tracking_uri} did not take the events before it")
+        tree = RunTree(self._client, self._state, self._resumed, self._artifacts)
+        run_id = tree.run_id(self._ledger.trial_run(trial))
+        tags = {"gluetune.search": self._plan.name, "gluetune.search_id": self._state.search_id,
+                "gluetune.model": self._plan.model}
+        return log_champion(self._client, tree.experiment, run_id, tags, champion, register)
 
     def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:
         """Ends the search's runs and waits for the last write.

@@ -1,0 +1,171 @@
+"""Winners in MLflow: a model with signature on the winner's run, and the registered ``champion`` of its task."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gluetune.errors import TrackingError
+from gluetune.tasks import Task
+
+if TYPE_CHECKING:
+    from mlflow.models import Model
+    from mlflow.tracking import MlflowClient
+
+ALIAS = "champion"
+NAME = "model"  # of the MLflow model on the winner's run: runs:/<run id>/model
+BATCH_SIZE = 64
+EXAMPLE_ROWS = 3
+PACKAGES = ("mlflow", "pandas", "safetensors", "torch", "transformers")
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """What is logged of a winner.
+
+    Attributes:
+        task: its task.
+        trial: the trial's name.
+        folder: local ``save_pretrained`` folder.
+        score: its selection score.
+        dev_scores: official development metrics by split.
+        examples: a few rows of the task's text columns, for the signature's input example.
+        max_seq_length: most tokens per row, as in training.
+    """
+
+    task: Task
+    trial: str
+    folder: str
+    score: float
+    dev_scores: Mapping[str, Mapping[str, float]]
+    examples: Mapping[str, list[str]]
+    max_seq_length: int
+
+    @property
+    def registered_name(self) -> str:
+        """Name in the registry."""
+        return f"gluetune-{self.task.name}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of model and version."""
+        dev = {f"gluetune.{split}.{name}": f"{value:.6f}" for split, scores in self.dev_scores.items()
+               for name, value in scores.items()}
+        return {"gluetune.task": self.task.name, "gluetune.trial": self.trial, "gluetune.metric": self.task.primary,
+                "gluetune.score": f"{self.score:.6f}"} | dev
+
+
+def log_champion(client: MlflowClient, experiment: str, run_id: str, search: Mapping[str, str], champion: Champion,
+                 register: bool) -> str:
+    """Logs a winner and registers it; told again for the same run, it goes on where it was cut.
+
+    Args:
+        client: the open store.
+        experiment: the experiment's id.
+        run_id: the winner's run.
+        search: tags that name the search.
+        champion: the winner.
+        register: whether to make it the task's ``champion``.
+
+    Returns:
+        A URI for ``mlflow.pyfunc.load_model``.
+    """
+    tags = dict(search) | champion.tags
+    model_id = _logged(client, experiment, run_id) or _log(client, experiment, run_id, tags, champion)
+    return _register(client, model_id, run_id, tags, champion) if register else f"models:/{model_id}"
+
+
+def _logged(client: MlflowClient, experiment: str, run_id: str) -> str | None:
+    """Id of the run's model, where an earlier attempt came to its end."""
+    found = client.search_logged_models([experiment], f"name = '{NAME}' AND source_run_id = '{run_id}'")
+    return next((str(model.model_id) for model in found if str(model.status) == "READY"), None)
+
+
+def _log(client: MlflowClient, experiment: str, run_id: str, tags: dict[str, str], champion: Champion) -> str:
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    made = client.create_logged_model(experiment, NAME, run_id, tags, model_type=champion.task.name)
+    with tempfile.TemporaryDirectory(prefix="gluetune-champion-") as folder:
+        description = Model(artifact_path=made.artifact_location, run_id=run_id, model_uuid=made.model_id,
+                            model_id=made.model_id, metadata=dict(tags))
+        save_champion(f"{folder}/{NAME}", champion, description)
+        client.log_model_artifacts(made.model_id, f"{folder}/{NAME}")
+    client.finalize_logged_model(made.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(made.model_id, step=0)])
+    return str(made.model_id)
+
+
+def save_champion(path: str, champion: Champion, description: Model) -> None:
+    """Writes the MLflow model's folder.
+
+    Raises:
+        TrackingError: the checkpoint folder is missing.
+    """
+    import pandas as pd  # type: ignore[import-untyped]
+    from mlflow.pyfunc import save_model
+
+    if not Path(champion.folder).is_dir():
+        raise TrackingError(f"the winner's folder must exist, but got {champion.folder!r}")
+    checkpoint = Path(path).with_name("checkpoint")  # MLflow keeps a folder under its last name
+    checkpoint.symlink_to(Path(champion.folder).absolute(), target_is_directory=True)
+    config = {"columns": list(champion.task.columns), "labels": list(champion.task.labels),
+              "max_seq_length": champion.max_seq_length, "batch_size": BATCH_SIZE}
+    examples = pd.DataFrame({name: champion.examples[name][:EXAMPLE_ROWS] for name in champion.task.columns})
+    save_model(path, python_model=str(Path(__file__).with_name("champion_model.py")), mlflow_model=description,
+               artifacts={"checkpoint": str(checkpoint)}, model_config=config, signature=signature(champion.task),
+               input_example=examples, pip_requirements=requirements())
+
+
+def signature(task: Task) -> Any:
+    """The model's inputs and outputs as ``mlflow.models.ModelSignature``."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    outputs = [] if task.regression else [ColSpec(DataType.string, "label")]
+    outputs += [ColSpec(DataType.float, name) for name in ("score", *(f"probability_{label}" for label in task.labels))]
+    return ModelSignature(Schema([ColSpec(DataType.string, name) for name in task.columns]), Schema(outputs))
+
+
+def requirements() -> list[str]:
+    """The packages the model needs, at the versions installed; without local parts such as ``+cpu``."""
+    return [f"{package}=={version(package).split('+')[0]}" for package in PACKAGES]
+
+
+def _register(client: MlflowClient, model_id: str, run_id: str, tags: dict[str, str], champion: Champion) -> str:
+    name, source = champion.registered_name, f"models:/{model_id}"
+    _ensure_registered(client, name, champion.task)
+    known = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    with _default_store(client.tracking_uri):
+        made = known[0] if known else client.create_model_version(name, source, run_id, tags, model_id=model_id)
+    client.set_registered_model_alias(name, ALIAS, made.version)
+    return f"models:/{name}@{ALIAS}"
+
+
+@contextmanager
+def _default_store(uri: str) -> Iterator[None]:
+    """Makes a store MLflow's default for a while: its SQLAlchemy registry looks ``models:/`` sources up there only."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+def _ensure_registered(client: MlflowClient, name: str, task: Task) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name, {"gluetune.task": task.name, "gluetune.metric": task.primary},
+                                       f"Winners of gluetune searches on {task.title}")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
