@@ -94,24 +94,27 @@ def encode(examples: Examples, task: Task, tokenizer: PreTrainedTokenizerBase, m
         ConfigError: the encoder takes fewer tokens than ``max_seq_length``.
         ModelError: the tokenizer has no padding token, or its token types are not 0…0 1…1.
     """
+    _check(tokenizer, max_seq_length)
+    token_types = "token_type_ids" in tokenizer.model_input_names
+    input_ids, types, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+    for call in _calls([examples.columns[name] for name in task.columns], tokenizer, max_seq_length, token_types):
+        input_ids.append(np.fromiter(chain.from_iterable(call["input_ids"]), np.int32))
+        lengths.append(np.fromiter(map(len, call["input_ids"]), np.int64))
+        if token_types:
+            types.append(np.fromiter(chain.from_iterable(call["token_type_ids"]), np.int32))
+    offsets = _offsets(np.concatenate(lengths))
+    boundaries = (_boundaries(np.concatenate(types), offsets, tokenizer) if token_types
+                  else np.diff(offsets).astype(np.int32))
+    return Encoded(np.concatenate(input_ids), offsets, boundaries, examples.labels, int(tokenizer.pad_token_id),
+                   token_types)
+
+
+def _check(tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> None:
     if max_seq_length > tokenizer.model_max_length:
         limit = f"must be at most {tokenizer.model_max_length}, the encoder's limit, but got {max_seq_length}"
         raise ConfigError([Problem("data.max_seq_length", limit)])
     if tokenizer.pad_token_id is None:
         raise ModelError(f"the tokenizer must have a padding token, but {tokenizer.name_or_path!r} has none")
-    token_types = "token_type_ids" in tokenizer.model_input_names
-    names = ("input_ids", "token_type_ids") if token_types else ("input_ids",)
-    parts: dict[str, list[NDArray[np.int32]]] = {name: [] for name in names}
-    lengths: list[int] = []
-    for call in _calls([examples.columns[name] for name in task.columns], tokenizer, max_seq_length, token_types):
-        lengths += map(len, call["input_ids"])
-        for name in names:
-            parts[name].append(np.fromiter(chain.from_iterable(call[name]), np.int32))
-    offsets = _offsets(np.array(lengths, np.int64))
-    flat = {name: np.concatenate([np.zeros(0, np.int32), *arrays]) for name, arrays in parts.items()}
-    boundaries = (_boundaries(flat["token_type_ids"], offsets, tokenizer) if token_types
-                  else np.array(lengths, np.int32))
-    return Encoded(flat["input_ids"], offsets, boundaries, examples.labels, int(tokenizer.pad_token_id), token_types)
 
 
 def _calls(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, max_seq_length: int, token_types: bool,

@@ -112,7 +112,8 @@ CASES = [
          ": rte's test rows must stand in RTE/test.tsv, but there is no such file; nearest: 'RTE/train.tsv'", "test"),
     Case("half of a layout", "cola", {"CoLA/raw/in_domain_dev.tsv": COLA},
          ": cola's validation rows must stand in CoLA/dev.tsv or CoLA/raw/in_domain_dev.tsv + "
-         "CoLA/raw/out_of_domain_dev.tsv, but there is no such file; nearest: 'CoLA/raw/in_domain_dev.tsv'", "validation"),
+         "CoLA/raw/out_of_domain_dev.tsv, but there is no such file; nearest: 'CoLA/raw/in_domain_dev.tsv'",
+         "validation"),
     Case("nothing near", "rte", {"readme": b""},
          ": rte's train rows must stand in RTE/train.tsv, but there is no such file"),
 ]

@@ -1,0 +1,134 @@
+"""From a source to the rows that all trials share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gluetune.config import DataConfig
+from gluetune.data import DataSource, Encoded, Examples, FolderSource, HubSource, open_source, prepare
+from gluetune.data.embedded import EmbeddedSource
+from gluetune.errors import ConfigError, DataError
+from gluetune.tasks import Task, get_task
+from transformers import PreTrainedTokenizerBase
+
+
+class Numbered(DataSource):
+    """Rows that say which split they are of, and which row."""
+
+    def __init__(self, train: int = 100, dev: int = 40, lacks: str = "") -> None:
+        self.sizes = {"train": train, "validation": dev}
+        self.lacks = lacks
+
+    def has(self, task: Task, split: str) -> bool:
+        return split != self.lacks
+
+    def load(self, task: Task, split: str) -> Examples:
+        if split == self.lacks:
+            raise DataError(f"no {split}")
+        rows = np.arange(self.sizes[split.split("_")[0]])
+        columns = {column: [f"{split} number {row}" for row in rows] for column in task.columns}
+        return Examples(task.name, split, columns, rows % task.num_labels, f"numbered {split}")
+
+    def describe(self, task: Task) -> str:
+        return "numbered"
+
+
+def texts(encoded: Encoded, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    return [tokenizer.decode(encoded.collate(np.array([row]))["input_ids"][0], skip_special_tokens=True)
+            for row in range(len(encoded))]
+
+
+def test_carved_rows_come_from_train_and_dev_stays_whole(bert: PreTrainedTokenizerBase) -> None:
+    data = prepare(get_task("cola"), Numbered(), bert, DataConfig(), seed=0)
+    train, selection = texts(data.train, bert), texts(data.selection, bert)
+    assert (len(train), len(selection)) == (90, 10)
+    assert not set(train) & set(selection)
+    assert set(train) | set(selection) == {f"train number {row}" for row in range(100)}
+    assert texts(data.dev["validation"], bert) == [f"validation number {row}" for row in range(40)]
+
+
+def test_labels_stay_with_their_rows(bert: PreTrainedTokenizerBase) -> None:
+    data = prepare(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=30), seed=0)
+    for part in (data.train, data.selection, data.dev["validation"]):
+        assert part.labels is not None
+        assert part.labels.tolist() == [int(text.split()[-1]) % 2 for text in texts(part, bert)]
+
+
+def test_the_published_protocol_selects_on_dev(bert: PreTrainedTokenizerBase) -> None:
+    data = prepare(get_task("mnli"), Numbered(), bert, DataConfig(selection="dev"), seed=0)
+    assert len(data.train) == 100
+    assert set(data.dev) == {"validation_matched", "validation_mismatched"}
+    assert texts(data.selection, bert) == texts(data.dev["validation_matched"], bert)
+
+
+@pytest.mark.parametrize(("limit", "train"), [(20, 20), (90, 90), (95, 90), (1000, 90)])
+def test_carved_rows_come_on_top_of_the_train_limit(bert: PreTrainedTokenizerBase, limit: int, train: int) -> None:
+    data = prepare(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=limit), seed=0)
+    assert (len(data.train), len(data.selection)) == (train, 10)
+    assert not set(texts(data.train, bert)) & set(texts(data.selection, bert))
+
+
+def test_a_train_limit_leaves_the_selection_rows_alone(bert: PreTrainedTokenizerBase) -> None:
+    whole, limited = (prepare(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=limit), seed=0)
+                      for limit in (None, 20))
+    assert texts(whole.selection, bert) == texts(limited.selection, bert)
+    assert set(texts(limited.train, bert)) < set(texts(whole.train, bert))
+
+
+@pytest.mark.parametrize("selection", ["carve", "dev"])
+def test_the_eval_limit_holds_for_selection_and_dev(bert: PreTrainedTokenizerBase, selection: str) -> None:
+    config = DataConfig.model_validate({"selection": selection, "max_eval_samples": 5})
+    data = prepare(get_task("mnli"), Numbered(), bert, config, seed=0)
+    assert [len(part) for part in (data.selection, *data.dev.values())] == [5, 5, 5]
+
+
+def test_the_same_seed_the_same_rows(bert: PreTrainedTokenizerBase) -> None:
+    config = DataConfig(max_train_samples=20, max_eval_samples=7)
+    first, again, other = (prepare(get_task("cola"), Numbered(), bert, config, seed) for seed in (1, 1, 2))
+    for part in ("train", "selection"):
+        assert texts(getattr(first, part), bert) == texts(getattr(again, part), bert)
+        assert texts(getattr(first, part), bert) != texts(getattr(other, part), bert)
+
+
+def test_a_second_dev_split_may_be_missing_and_is_named(bert: PreTrainedTokenizerBase) -> None:
+    data = prepare(get_task("mnli"), Numbered(lacks="validation_mismatched"), bert, DataConfig(), seed=0)
+    assert set(data.dev) == {"validation_matched"}
+    assert data.source == "numbered train; numbered validation_matched; no validation_mismatched"
+
+
+def test_the_ranking_dev_split_may_not_be_missing(bert: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(DataError, match="no validation_matched"):
+        prepare(get_task("mnli"), Numbered(lacks="validation_matched"), bert, DataConfig(), seed=0)
+
+
+def test_a_task_without_training_data(bert: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(ConfigError) as caught:
+        prepare(get_task("ax"), Numbered(), bert, DataConfig(), seed=0)
+    assert str(caught.value) == ("tasks: must name tasks with training data, but ax has none; the model of mnli "
+                                 "answers it")
+
+
+def test_unlabelled_training_rows(bert: PreTrainedTokenizerBase) -> None:
+    class Unlabelled(Numbered):
+        def load(self, task: Task, split: str) -> Examples:
+            return Examples(task.name, split, super().load(task, split).columns, None, "nowhere")
+
+    with pytest.raises(DataError) as caught:
+        prepare(get_task("cola"), Unlabelled(), bert, DataConfig(), seed=0)
+    assert str(caught.value) == "nowhere: the train rows of cola must have labels, but got none"
+
+
+def test_the_job_names_the_source(tmp_path: Path) -> None:
+    assert isinstance(open_source(DataConfig()), EmbeddedSource)
+    assert isinstance(open_source(DataConfig(source="hub")), HubSource)
+    folder = open_source(DataConfig(source="dir", dir=str(tmp_path)))
+    assert isinstance(folder, FolderSource)
+    assert folder.describe(get_task("cola")) == f"dir:{tmp_path}"
+
+
+def test_a_folder_source_needs_its_folder() -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_source(DataConfig(source="dir"))
+    assert str(caught.value) == "data.dir: must name the GLUE folder when `data.source` is 'dir', but got none"
