@@ -16,11 +16,10 @@ from gluetune.tasks import Task
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
-def _correlation(statistic: Callable[[np.ndarray, np.ndarray], tuple[float, float]]) -> Metric:
+def _correlation(statistic: Metric) -> Metric:
+    """A correlation that is 0.0 where predictions or labels are constant, without SciPy's warnings and NaN."""
     def metric(predictions: np.ndarray, labels: np.ndarray) -> float:
-        if np.ptp(predictions) == 0 or np.ptp(labels) == 0:  # SciPy warns and gives NaN; nothing was learnt
-            return 0.0
-        return float(statistic(predictions.astype(np.float64), labels.astype(np.float64))[0])
+        return statistic(predictions, labels) if np.ptp(predictions) and np.ptp(labels) else 0.0
     return metric
 
 
@@ -41,16 +40,22 @@ def _matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
     return float(matthews_corrcoef(labels, predictions))
 
 
-_pearson, _spearman = _correlation(pearsonr), _correlation(spearmanr)
+def _pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
+    return float(pearsonr(predictions.astype(np.float64), labels.astype(np.float64)).statistic)
+
+
+def _spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
+    return float(spearmanr(predictions, labels).statistic)
+
 
 METRICS: dict[str, Metric] = {
     "accuracy": _accuracy,
     "f1": _f1,
     "accuracy_and_f1": _mean(_accuracy, _f1),
-    "matthews_correlation": _matthews,
-    "pearson": _pearson,
-    "spearman": _spearman,
-    "pearson_and_spearman": _mean(_pearson, _spearman),
+    "matthews_correlation": _correlation(_matthews),
+    "pearson": _correlation(_pearson),
+    "spearman": _correlation(_spearman),
+    "pearson_and_spearman": _mean(_correlation(_pearson), _correlation(_spearman)),
 }
 
 

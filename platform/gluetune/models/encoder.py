@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
@@ -60,7 +61,7 @@ def load_encoder(config: ModelConfig) -> Encoder:
         with quiet():
             model, info = architecture.from_pretrained(folder, config=settings, use_safetensors=True,
                                                        dtype=torch.float32, output_loading_info=True)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{config.name_or_path!r} cannot be loaded as {architecture.__name__}: {error}") from error
     names = _pretrained(model, set(info["missing_keys"]), config.name_or_path)
     state = model.state_dict()

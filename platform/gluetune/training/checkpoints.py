@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from typing import Any
 
 import safetensors.torch
@@ -32,10 +31,10 @@ class Checkpoints:
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         return state
 
-    def save(self, state: Mapping[str, Any]) -> None:
+    def save(self, state: dict[str, Any]) -> None:
         """Replaces the state to resume from."""
         buffer = io.BytesIO()
-        torch.save(dict(state), buffer)
+        torch.save(state, buffer)
         self._storage.write(self._state, buffer.getvalue())
 
     def load_best(self) -> dict[str, torch.Tensor] | None:
@@ -43,7 +42,7 @@ class Checkpoints:
         data = self._storage.read(self._best)
         return None if data is None else safetensors.torch.load(data)
 
-    def save_best(self, weights: Mapping[str, torch.Tensor]) -> None:
+    def save_best(self, weights: dict[str, torch.Tensor]) -> None:
         """Replaces the best weights."""
         self._storage.write(self._best, safetensors.torch.save({k: v.contiguous() for k, v in weights.items()}))
 

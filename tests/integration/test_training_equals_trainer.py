@@ -1,0 +1,67 @@
+"""The loop gives the same numbers as ``transformers.Trainer`` on the same weights and batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from training_setup import run_trial, task_data, tiny_encoder
+from transformers import Trainer, TrainingArguments
+
+from gluetune.config import TrainingConfig
+from gluetune.models import build_model
+from gluetune.tasks import TASKS, Task
+from gluetune.training.plan import StepPlan
+
+SEED = 3
+PER_EPOCH = 9  # 65 rows in batches of 8
+
+
+def trainers_run(task: Task, training: TrainingConfig, folder: Path) -> tuple[list[float], dict[str, torch.Tensor]]:
+    """Losses by step and final weights of ``transformers.Trainer`` on our batches."""
+    train = task_data(task).train
+    plan = StepPlan.make(train.lengths, training, SEED)
+    batches = [train.collate(batch) for batch in plan.batches()]
+    losses: list[float] = []
+
+    class OurBatches(Trainer):
+        def get_train_dataloader(self) -> DataLoader[Any]:
+            return DataLoader(batches, batch_size=1, shuffle=False, collate_fn=lambda items: items[0])
+
+        def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+            loss = super().compute_loss(*args, **kwargs)
+            losses.append(loss.item())
+            return loss
+
+    model = build_model(tiny_encoder(), task, training, SEED)
+    arguments = TrainingArguments(
+        output_dir=str(folder), max_steps=plan.total, learning_rate=training.learning_rate,
+        lr_scheduler_type=training.lr_scheduler_type, warmup_steps=training.warmup_steps or 0,
+        weight_decay=training.weight_decay, adam_beta1=training.adam_beta1, adam_beta2=training.adam_beta2,
+        adam_epsilon=training.adam_epsilon, max_grad_norm=training.max_grad_norm, use_cpu=True, report_to=[],
+        save_strategy="no", disable_tqdm=True, logging_strategy="no")
+    OurBatches(model, arguments, train_dataset=batches).train()
+    return losses, model.state_dict()
+
+
+@pytest.mark.parametrize(("name", "changes"), [
+    ("cola", {}),
+    ("stsb", {}),
+    ("mnli", {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
+])
+def test_losses_and_final_weights_equal_trainers(name: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    training = TrainingConfig(**{"learning_rate": 5e-3, "batch_size": 8, "num_train_epochs": 7, "warmup_steps": 6,
+                                 "weight_decay": 0.1, "max_grad_norm": 1.0, "evals_per_epoch": PER_EPOCH, **changes})
+    ours, checkpoints = run_trial(TASKS[name], training, tmp_path / "ours", seed=SEED)
+    losses, weights = trainers_run(TASKS[name], training, tmp_path / "trainers")
+    assert len(losses) == 7 * PER_EPOCH
+    np.testing.assert_allclose([evaluation.train_loss for evaluation in ours], losses, atol=1e-5, rtol=0)
+    assert losses[-1] < 0.9 * losses[0]  # it is training that is compared
+    state = checkpoints.load()
+    assert state is not None
+    for key, tensor in weights.items():
+        torch.testing.assert_close(state["model"][key], tensor, atol=1e-5, rtol=0, msg=lambda m, key=key: f"{key}: {m}")

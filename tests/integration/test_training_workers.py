@@ -1,0 +1,82 @@
+"""Two workers train to the same numbers as one with the same global batch."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import distributed, multiprocessing
+from training_setup import numbers, run_trial, task_data, tiny_encoder
+
+from gluetune.config import TrainingConfig
+from gluetune.errors import Diverged
+from gluetune.tasks import TASKS
+from gluetune.training import World, fine_tune
+
+COMMON = {"batch_size": 8, "learning_rate": 5e-3, "num_train_epochs": 2, "evals_per_epoch": 2}
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "classification": ("mnli", {}),
+    "regression": ("stsb", {}),
+    "accumulation": ("cola", {"gradient_accumulation_steps": 3}),
+}
+
+
+def worker(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    world = World(rank, 2)
+    distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
+    results: dict[str, Any] = {}
+    for case, (name, changes) in CASES.items():
+        told, checkpoints = run_trial(TASKS[name], TrainingConfig(**COMMON, **changes), folder / case, world=world)
+        results[case] = told, checkpoints.load_best()
+    noisy = TrainingConfig(**COMMON, hidden_dropout_prob=0.3)
+    results["undisturbed"] = run_trial(TASKS["cola"], noisy, folder / "undisturbed", world=world)[0]
+    run_trial(TASKS["cola"], noisy, folder / "resumed", world=world, stop_after=2)
+    results["resumed"] = run_trial(TASKS["cola"], noisy, folder / "resumed", world=world)[0]
+    try:
+        fine_tune(TASKS["cola"], task_data(TASKS["cola"]), tiny_encoder(), TrainingConfig(learning_rate=1e30), 3,
+                  report=lambda evaluation: True, world=world)
+    except Diverged as error:
+        results["diverged"] = str(error)
+    (folder / f"rank{rank}").write_bytes(pickle.dumps(results))
+    distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("workers")
+    multiprocessing.spawn(worker, (folder,), nprocs=2)
+    return [pickle.loads((folder / f"rank{rank}").read_bytes()) for rank in range(2)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_workers_equal_one(case: str, ranks: list[dict[str, Any]], tmp_path: Path) -> None:
+    name, changes = CASES[case]
+    alone, checkpoints = run_trial(TASKS[name], TrainingConfig(**COMMON, **changes), tmp_path)
+    together, best = ranks[0][case]
+    for one, two in zip(alone, together, strict=True):
+        assert two.metrics == pytest.approx(one.metrics, abs=1e-4)
+        assert [two.eval_loss, two.train_loss] == pytest.approx([one.eval_loss, one.train_loss], abs=1e-4)
+        assert (two.train_examples, two.train_tokens) == (one.train_examples, one.train_tokens)
+    weights = checkpoints.load_best()
+    assert weights is not None
+    for key, tensor in weights.items():
+        np.testing.assert_allclose(best[key].numpy(), tensor.numpy(), atol=1e-4, rtol=0, err_msg=key)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_all_workers_see_the_same_evaluations(case: str, ranks: list[dict[str, Any]]) -> None:
+    assert [numbers(e) for e in ranks[0][case][0]] == [numbers(e) for e in ranks[1][case][0]]
+
+
+def test_a_resumed_group_goes_on_to_the_same_numbers(ranks: list[dict[str, Any]]) -> None:
+    for results in ranks:
+        assert [numbers(e) for e in results["resumed"]] == [numbers(e) for e in results["undisturbed"]][1:]
+
+
+def test_all_workers_see_that_a_trial_diverged(ranks: list[dict[str, Any]]) -> None:
+    assert ranks[0]["diverged"] == ranks[1]["diverged"]

@@ -1,0 +1,111 @@
+"""Models that cannot be used say why, and nothing unsafe is ever read."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForMaskedLM, BertTokenizer, GPT2Config, GPT2LMHeadModel
+
+from gluetune.config import ModelConfig, TrainingConfig
+from gluetune.errors import ModelError
+from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
+from gluetune.tasks import TASKS
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "bear", "sleeps"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A tiny BERT with its tokenizer."""
+    config = BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8,
+                        max_position_embeddings=16)
+    BertForMaskedLM(config).save_pretrained(tmp_path / "bear")
+    (tmp_path / "vocab.txt").write_text("\n".join(WORDS))
+    BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "bear")
+    return tmp_path / "bear"
+
+
+def config_of(path: Path | str) -> ModelConfig:
+    return ModelConfig(name_or_path=str(path))
+
+
+def test_a_saved_model_can_be_used_again(folder: Path, tmp_path: Path) -> None:
+    encoder, tokenizer = load_encoder(config_of(folder)), load_tokenizer(config_of(folder))
+    model = build_model(encoder, TASKS["rte"], TrainingConfig(), seed=1)
+    save_pretrained(encoder, TASKS["rte"], model.state_dict(), tokenizer, tmp_path / "saved")
+    again = type(model).from_pretrained(tmp_path / "saved")
+    assert again.config.id2label == {0: "entailment", 1: "not_entailment"}
+    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
+    assert load_tokenizer(config_of(tmp_path / "saved")).tokenize("a bear sleeps") == ["a", "bear", "sleeps"]
+    assert not list((tmp_path / "saved").glob("*.bin"))
+
+
+def test_an_encoder_pickles(folder: Path) -> None:
+    encoder = load_encoder(config_of(folder))
+    again = pickle.loads(pickle.dumps(encoder))
+    assert again.parameters == encoder.parameters == sum(array.size for array in encoder.weights.values())
+    assert "weights" not in repr(again)
+
+
+def test_a_missing_folder_names_the_nearest(folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"must be a folder that exists, but got '.*bera'; nearest: 'bear'"):
+        load_encoder(config_of(folder.parent / "bera"))
+
+
+def test_pickled_weights_are_never_read(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"must hold its weights as model.safetensors .* got .*pytorch_model.bin"):
+        load_encoder(config_of(folder))
+
+
+def test_code_of_a_repository_is_never_run(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}}')
+    (folder / "mine.py").write_text("raise SystemExit('this code ran')")
+    with pytest.raises(ModelError, match=r"must hold a config.json of an encoder that transformers knows"):
+        load_encoder(config_of(folder))
+
+
+def test_a_decoder_is_refused(tmp_path: Path) -> None:
+    GPT2LMHeadModel(GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=1)).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="must be an encoder .* got model_type 'gpt2'"):
+        load_encoder(config_of(tmp_path))
+
+
+def test_a_missing_tokenizer_is_named(folder: Path) -> None:
+    """Transformers makes a tokenizer of nothing but special tokens of such a folder."""
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(ModelError, match=r"must hold a tokenizer .* got config.json, model.safetensors"):
+        load_tokenizer(config_of(folder))
+
+
+def test_missing_weights_are_named(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    del weights["bert.encoder.layer.0.output.dense.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"1 are missing, such as 'bert.encoder.layer.0.output.dense.weight'"):
+        load_encoder(config_of(folder))
+
+
+def test_a_broken_weights_file_is_named(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"not a safetensors file")
+    with pytest.raises(ModelError, match="cannot be loaded as BertForSequenceClassification"):
+        load_encoder(config_of(folder))
+
+
+def test_weights_of_another_shape_are_named(folder: Path) -> None:
+    text = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(text.replace('"hidden_size": 8', '"hidden_size": 16'))
+    with pytest.raises(ModelError, match="cannot be loaded as BertForSequenceClassification"):
+        load_encoder(config_of(folder))
+
+
+def test_a_name_without_network_says_so_and_names_the_nearest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"'bert-bas-uncased'.*cannot be reached; nearest: 'bert-base-uncased'"):
+        load_encoder(ModelConfig(name_or_path="bert-bas-uncased", cache_dir=str(tmp_path)))
