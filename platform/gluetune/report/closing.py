@@ -11,9 +11,10 @@ from rich.text import Text
 
 from gluetune.report import words
 from gluetune.report.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
+from gluetune.tasks import TASKS
 
 
-def print_closing(summary: Summary, console: Console, *, ui: str, summary_file: str, resume: str = "") -> None:
+def print_closing(summary: Summary, console: Console, *, ui: str, summary_file: str) -> None:
     """Prints the winners.
 
     Args:
@@ -21,7 +22,6 @@ def print_closing(summary: Summary, console: Console, *, ui: str, summary_file: 
         console: where to.
         ui: what opens the MLflow UI, from `gluetune.tracking.ui_command`.
         summary_file: where ``summary.json`` is.
-        resume: the command that goes on with an interrupted search.
     """
     narrow = console.width < words.NARROW
     console.print(_winners(summary.tasks, narrow))
@@ -33,7 +33,7 @@ def print_closing(summary: Summary, console: Console, *, ui: str, summary_file: 
     console.print(Text(_counts(summary)))
     console.print(Text(_lane_line(summary.lane_use)))
     console.print()
-    for name, value in [*_places(summary, ui, summary_file), *([("resume", resume)] if resume else [])]:
+    for name, value in _places(summary, ui, summary_file):
         console.print(Text.assemble((f"{name:<18}", "bold"), value), soft_wrap=True)
 
 
@@ -47,7 +47,7 @@ def _places(summary: Summary, ui: str, summary_file: str) -> list[tuple[str, str
 
 
 def _winners(tasks: list[TaskSummary], narrow: bool) -> Table:
-    table = Table(box=SIMPLE, pad_edge=False)
+    table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1 if narrow else 2, 0, 0))
     table.add_column("task", style="bold", no_wrap=True)
     table.add_column("metric", no_wrap=True)
     for name in ("selection", "baseline", "dev", "epochs", "time"):
@@ -67,12 +67,20 @@ def _no_winner(task: TaskSummary) -> tuple[str | Text, ...]:
 
 
 def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
-    dev = "\n".join(words.score(metrics.get(task.metric)) for metrics in winner.dev_scores.values()) or "–"
     above = winner.score is not None and task.baseline is not None and winner.score > task.baseline
     best = "" if winner.best_epoch == winner.epochs else f"{winner.best_epoch:g} of "
     return (task.title, words.metric(task.metric), Text(words.score(winner.score), style="green" if above else "red"),
-            words.score(task.baseline), dev, f"{best}{winner.epochs:g}", words.duration(winner.seconds), winner.name,
-            Text(words.configuration(winner.params)))
+            words.score(task.baseline), _dev(task, winner), f"{best}{winner.epochs:g}", words.duration(winner.seconds),
+            winner.name, Text(words.configuration(winner.params)))
+
+
+def _dev(task: TaskSummary, winner: WinnerSummary) -> str:
+    """The primary metric of every development split, named where there are several (MNLI's two, and AX)."""
+    scores = {split: words.score(metrics.get(TASKS[split].primary if split in TASKS else task.metric))
+              for split, metrics in winner.dev_scores.items()}
+    if len(scores) == 1:
+        return next(iter(scores.values()))
+    return "\n".join(f"{split.removeprefix('validation_')} {value}" for split, value in scores.items()) or "–"
 
 
 def _counts(summary: Summary) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gluetune.errors import TrackingError
+from gluetune.storage import Storage
 from gluetune.tasks import Task
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ class Champion:
     Attributes:
         task: its task.
         trial: the trial's name.
-        folder: local ``save_pretrained`` folder.
+        folder: its ``save_pretrained`` folder, by path or URI.
         score: its selection score.
         dev_scores: official development metrics by split.
-        examples: a few rows of the task's text columns, for the signature's input example.
+        examples: rows of the task's text columns; the first few become the model's input example.
         max_seq_length: most tokens per row, as in training.
     """
 
@@ -43,7 +44,7 @@ class Champion:
     folder: str
     score: float
     dev_scores: Mapping[str, Mapping[str, float]]
-    examples: Mapping[str, list[str]]
+    examples: Mapping[str, Sequence[str]]
     max_seq_length: int
 
     @property
@@ -105,21 +106,22 @@ def save_champion(path: str, champion: Champion, description: Model) -> None:
     """Writes the MLflow model's folder.
 
     Raises:
-        TrackingError: the checkpoint folder is missing.
+        TrackingError: the winner's folder is missing.
     """
     import pandas as pd  # type: ignore[import-untyped]
     from mlflow.pyfunc import save_model
 
-    if not Path(champion.folder).is_dir():
+    storage = Storage(champion.folder)
+    if not storage.exists():
         raise TrackingError(f"the winner's folder must exist, but got {champion.folder!r}")
     checkpoint = Path(path).with_name("checkpoint")  # MLflow keeps a folder under its last name
-    checkpoint.symlink_to(Path(champion.folder).absolute(), target_is_directory=True)
+    storage.download("", checkpoint)
     config = {"columns": list(champion.task.columns), "labels": list(champion.task.labels),
               "max_seq_length": champion.max_seq_length, "batch_size": BATCH_SIZE}
-    examples = pd.DataFrame({name: champion.examples[name][:EXAMPLE_ROWS] for name in champion.task.columns})
+    example = pd.DataFrame({name: list(champion.examples[name][:EXAMPLE_ROWS]) for name in champion.task.columns})
     save_model(path, python_model=str(Path(__file__).with_name("champion_model.py")), mlflow_model=description,
                artifacts={"checkpoint": str(checkpoint)}, model_config=config, signature=signature(champion.task),
-               input_example=examples, pip_requirements=requirements())
+               input_example=example, pip_requirements=requirements())
 
 
 def signature(task: Task) -> Any:
