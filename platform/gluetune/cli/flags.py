@@ -104,7 +104,7 @@ def parse(argv: Sequence[str]) -> ParsedArguments:
     """
     given, unknown = _parser().parse_known_args([_spelling(argument) for argument in argv])
     problems = [_unknown(argument) for argument, before in zip(unknown, ["", *unknown], strict=False)
-                if argument.startswith("-") or not before.startswith("-")]  # no word on an unknown flag's value
+                if argument.startswith("-") or not before.startswith("-") or "=" in before]  # not its value too
     overrides, wrong = _overrides(given.overrides or [])
     problems += wrong
     if given.resume is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class Layers:
             else:
                 section[path[depth - 1]] = inner
             section = inner
-        section[path[-1]] = override.value
+        section[path[-1]] = copy.deepcopy(override.value)
         self._lines = {known: line for known, line in self._lines.items() if known[:len(path)] != path}
         self._flags[path] = override.flag
 

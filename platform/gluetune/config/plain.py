@@ -1,4 +1,4 @@
-"""Writing YAML."""
+"""Writing YAML that `gluetune.config.yaml_reader` and YAML 1.1 readers take alike."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from typing import Any
 
 import yaml
 
+from gluetune.config.core_schema import TAG, add_core_schema
+
 
 class _Dumper(yaml.SafeDumper):
-    """Writes floats so that YAML 1.1 readers take them for numbers too (``5.0e-05``), lists in one line."""
+    """Quotes text that any of the two would take for something else; PyYAML writes floats as ``5.0e-05`` already."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
+add_core_schema(_Dumper)
+
+
 def _in_one_line(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.Node:
     nested = any(isinstance(item, dict) for item in items)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=not nested)
+    return dumper.represent_sequence(TAG + "seq", items, flow_style=not nested)
 
 
 _Dumper.add_representer(list, _in_one_line)
@@ -24,4 +29,4 @@ _Dumper.add_representer(list, _in_one_line)
 
 def plain_yaml(values: dict[str, Any]) -> str:
     """Values as YAML, keys in their order."""
-    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, width=120)

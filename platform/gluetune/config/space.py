@@ -13,6 +13,8 @@ from gluetune.config.training import Section
 
 Value = bool | int | float | str
 
+_MOST_STEPS = 1_000_000  # a range of more is not worth counting through
+
 
 class Choice(Section):
     """One of the values."""
@@ -102,22 +104,23 @@ class SearchSpace(Section):
 
 
 def finite_values(distribution: Distribution) -> tuple[Value, ...] | None:
-    """All values of a distribution, ``None`` for a continuous or log-scaled integer one."""
+    """All values of a distribution; ``None`` for a continuous one, a log-scaled one and one of over a million steps."""
     if isinstance(distribution, Choice):
         return distribution.values
-    if isinstance(distribution, Int):
-        return None if distribution.log else tuple(range(distribution.low, distribution.high + 1, distribution.step))
-    if distribution.step is None:
+    if distribution.log or distribution.step is None:
         return None
-    low, high, step = (Decimal(str(v)) for v in (distribution.low, distribution.high, distribution.step))
-    return tuple(float(low + i * step) for i in range(int((high - low) / step) + 1))
+    low, high, step = (Decimal(str(bound)) for bound in (distribution.low, distribution.high, distribution.step))
+    count = int((high - low) / step) + 1
+    convert = int if isinstance(distribution, Int) else float
+    return tuple(convert(low + i * step) for i in range(count)) if count <= _MOST_STEPS else None
 
 
-def contains(distribution: Distribution, value: Value) -> bool:
+def contains(distribution: Distribution, value: Any) -> bool:
     """Whether a distribution can give the value."""
     values = finite_values(distribution)
     if values is not None:
         return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in values)
-    if isinstance(distribution, Choice) or isinstance(value, bool | str):
+    if isinstance(distribution, Choice) or isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return distribution.low <= value <= distribution.high and (isinstance(distribution, Float) or value == int(value))
+    on_step = isinstance(distribution, Float) or (value - distribution.low) % distribution.step == 0
+    return on_step and distribution.low <= value <= distribution.high

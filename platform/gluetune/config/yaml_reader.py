@@ -1,30 +1,21 @@
 """YAML files as plain values that know their lines.
 
-Scalars follow YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema), not PyYAML's 1.1: ``5e-5`` is a
-number, ``no``, ``on`` and ``2024-01-01`` are text, ``010`` is ten. A key given twice is a mistake.
+Scalars follow YAML 1.2's core schema: ``5e-5`` is a number, ``no``, ``on`` and ``2024-01-01`` are text, ``010`` is
+ten. A key given twice is a mistake.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from gluetune.config.core_schema import TAG, add_core_schema
 from gluetune.errors import ConfigError, Problem
 
 Path = tuple[str | int, ...]
-
-_TAG = "tag:yaml.org,2002:"
-_PATTERNS = {
-    "null": (r"~|null|Null|NULL|", "~nN"),
-    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
-    "float": (r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-              "-+.0123456789"),
-}
 
 
 class _Loader(yaml.SafeLoader):
@@ -33,9 +24,7 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - replaces the parent's YAML 1.1 table
 
 
-for _name, (_pattern, _first) in _PATTERNS.items():
-    _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})$"),
-                                  [*_first, ""] if _name == "null" else list(_first))
+add_core_schema(_Loader)
 
 
 def _whole(text: str) -> int:
@@ -47,11 +36,11 @@ def _real(text: str) -> float:
 
 
 _SCALARS: dict[str, Callable[[str], Any]] = {
-    _TAG + "str": str,
-    _TAG + "null": lambda text: None,
-    _TAG + "bool": lambda text: text.lower() == "true",
-    _TAG + "int": _whole,
-    _TAG + "float": _real,
+    TAG + "str": str,
+    TAG + "null": lambda text: None,
+    TAG + "bool": lambda text: text.lower() == "true",
+    TAG + "int": _whole,
+    TAG + "float": _real,
 }
 
 
@@ -85,8 +74,12 @@ def parse_yaml(data: bytes, file: str) -> Document:
         ConfigError: wrong encoding, broken syntax, keys given twice, tags.
     """
     builder = _Builder(Document(None, file))
-    node = _compose(_decode(data, file), file)
-    builder.document.value = None if node is None else builder.build(node, ())
+    text = _decode(data, file)
+    try:
+        node = _compose(text, file)
+        builder.document.value = None if node is None else builder.build(node, ())
+    except RecursionError as error:
+        raise ConfigError([Problem("", "must not be nested so deeply", file)]) from error
     if builder.problems:
         raise ConfigError(builder.problems)
     return builder.document
@@ -146,9 +139,9 @@ class _Builder:
             return self._wrong(node, path, "an alias must not contain itself")
         self._open.append(node)
         try:
-            if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+            if isinstance(node, yaml.MappingNode) and node.tag == TAG + "map":
                 return self._mapping(node, path)
-            if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+            if isinstance(node, yaml.SequenceNode) and node.tag == TAG + "seq":
                 return [self._item(child, (*path, i)) for i, child in enumerate(node.value)]
             return self._scalar(node, path)
         finally:

@@ -1,0 +1,109 @@
+"""Job files and overrides: what comes out of what was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gluetune.config import JobConfig, Override, dump_job, load_job, parse_job
+from gluetune.errors import ConfigError
+
+
+def job(text: str, *overrides: Override) -> JobConfig:
+    return parse_job(text.encode(), "job.yaml", overrides)
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    assert job("") == JobConfig()
+
+
+def test_a_section_without_content_is_all_defaults() -> None:
+    assert job("data:\nsearch:\n  # num_samples: 3\n") == JobConfig()
+
+
+@pytest.mark.parametrize("tasks", ["cola, SST-2", "[CoLA, sst_2]", "{cola: 1, sst2: 1.0}"])
+def test_tasks_in_all_forms(tasks: str) -> None:
+    assert job(f"tasks: {tasks}").tasks == {"cola": 1.0, "sst2": 1.0}
+
+
+def test_tasks_keep_their_order_and_weights() -> None:
+    assert list(job("tasks: {rte: 1, cola: 2.5}").tasks.items()) == [("rte", 1.0), ("cola", 2.5)]
+
+
+def test_a_bare_scheduler_name_is_a_scheduler() -> None:
+    assert job("search: {scheduler: asha}") == job("search: {scheduler: {name: asha}}")
+
+
+def test_a_whole_number_may_stand_for_a_real_one() -> None:
+    assert job("training: {num_train_epochs: 2}").training.num_train_epochs == 2.0
+
+
+def test_later_overrides_win_over_earlier_ones_and_the_file() -> None:
+    config = job("seed: 1", Override("seed", 2, "--seed"), Override("seed", 3, "--seed"))
+    assert config.seed == 3
+
+
+def test_an_override_leaves_its_neighbours_alone() -> None:
+    config = job("search: {scheduler: asha, num_samples: 4}", Override("search.scheduler.grace_epochs", 2))
+    assert (config.search.scheduler.name, config.search.scheduler.grace_epochs) == ("asha", 2.0)
+    assert config.search.num_samples == 4
+
+
+def test_an_override_may_add_a_task_to_a_list() -> None:
+    assert job("tasks: [cola]", Override("tasks.rte", 3)).tasks == {"cola": 1.0, "rte": 3.0}
+
+
+def test_a_flag_replaces_all_tasks() -> None:
+    assert job("tasks: {cola: 2}", Override("tasks", "rte", "--tasks")).tasks == {"rte": 1.0}
+
+
+def test_a_flag_mends_a_mistake_of_the_file() -> None:
+    assert job("seed: many", Override("seed", 5, "--seed")).seed == 5
+
+
+def test_a_mistake_in_the_file_keeps_its_line_beside_a_flags() -> None:
+    with pytest.raises(ConfigError) as caught:
+        job("# job\nseed: -1\n", Override("search.num_samples", 0, "--num-samples"))
+    assert [(p.path, p.file, p.line) for p in caught.value.problems] == [
+        ("seed", "job.yaml", 2), ("--num-samples", None, None)]
+
+
+@pytest.mark.parametrize("text", [
+    "",
+    "name: first\nseed: 7\ntasks: {rte: 2, cola: 1}\n",
+    "training: {bf16: false, weight_decay: 5e-5}\nsearch: {algorithm: tpe, num_samples: 3, scheduler: asha}\n",
+    "lanes: {gpus_per_worker: 0.25, cpus_per_worker: 2}\ntracking: {uri: 'http://localhost:5000', experiment: 'no'}\n",
+    "model: {name_or_path: 'bert-mini', revision: '5e-5', cache_dir: 'café ~'}\nstorage: {path: 's3://bucket/runs'}\n",
+])
+def test_what_is_dumped_reads_back_equal(text: str) -> None:
+    config = job(text)
+    assert parse_job(dump_job(config).encode(), "job.yaml") == config
+
+
+def test_a_dump_does_not_take_training_fields_from_the_search_space() -> None:
+    again = job(dump_job(job("training: {weight_decay: 0.1}")))
+    assert again.training.model_fields_set == {"weight_decay"}
+
+
+def test_without_a_file_the_quickstart_is_read_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = load_job()
+    monkeypatch.chdir(tmp_path)
+    assert load_job() == here
+    assert here.tasks == {"cola": 1.0, "mrpc": 1.0, "stsb": 1.0}
+    assert (here.search.num_samples or 0) * len(here.tasks) >= 24
+    assert here.lanes.max_concurrent_trials == 2
+
+
+def test_a_space_beside_the_job_file_is_found(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("space: {batch_size: [16]}\n")
+    (tmp_path / "job.yaml").write_text("search: {space: mine.yaml}\n")
+    assert load_job(str(tmp_path / "job.yaml")).search.space == "mine.yaml"
+
+
+def test_mistakes_of_a_job_and_of_its_space_are_told_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("space:\n  learning_rate: [0]\n")
+    (tmp_path / "job.yaml").write_text("search: {space: mine.yaml}\nseed: -1\n")
+    with pytest.raises(ConfigError) as caught:
+        load_job("job.yaml")
+    assert [(p.file, p.line) for p in caught.value.problems] == [("job.yaml", 2), ("mine.yaml", 2)]

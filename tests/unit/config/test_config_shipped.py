@@ -1,0 +1,38 @@
+"""The search spaces and job files of the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gluetune.config import load_job, load_space
+
+PROJECT = Path(__file__).parents[3]
+SPACES = sorted((PROJECT / "search_spaces").glob("*.yaml"))
+JOBS = sorted((PROJECT / "jobs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_every_space_is_valid_cites_its_source_and_names_points(path: Path) -> None:
+    space = load_space(str(path))
+    assert space.source
+    assert 1 <= len(space.points) <= 3
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+def test_every_job_is_valid_with_its_space(path: Path) -> None:
+    job = load_job(str(path))
+    assert load_space(job.search.space, str(path)).space
+
+
+@pytest.mark.parametrize(("name", "size"), [
+    ("bert_recommended", 3 * 2 * 3), ("compact_bert", 4 * 5), ("roberta", 3 * 2), ("electra", 4 * 3 * 2),
+    ("deberta_v3", 4 * 4 * 4 * 3), ("modernbert", 4 * 4 * 5), ("wide", None),
+])
+def test_spaces_are_as_large_as_published(name: str, size: int | None) -> None:
+    assert load_space(name).size == size
+
+
+def test_the_recommended_grid_is_that_of_the_bert_paper() -> None:
+    grid = {(c["learning_rate"], c["batch_size"], c["num_train_epochs"]) for c in load_space("bert_recommended").grid()}
+    assert grid == {(rate, size, epochs) for rate in (5e-5, 3e-5, 2e-5) for size in (16, 32) for epochs in (2, 3, 4)}

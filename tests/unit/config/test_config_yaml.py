@@ -1,0 +1,58 @@
+"""YAML 1.2 scalars and line numbers."""
+
+from __future__ import annotations
+
+import pytest
+from gluetune.config.yaml_reader import parse_yaml
+from gluetune.errors import ConfigError
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    ("5e-5", 5e-5), ("1E3", 1000.0), (".5", 0.5), ("-1.", -1.0), ("16", 16), ("+3", 3), ("010", 10), ("0x1F", 31),
+    ("0o17", 15), ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
+    ("no", "no"), ("on", "on"), ("Yes", "Yes"), ("2024-01-01", "2024-01-01"), ("1:30", "1:30"), ("1_000", "1_000"),
+    ("'5e-5'", "5e-5"), ("e5", "e5"), ("1e", "1e"), ("!!str 5", "5"), ("!!float 5", 5.0),
+])
+def test_scalars_follow_the_core_schema(text: str, value: object) -> None:
+    got = parse_yaml(f"key: {text}\n".encode(), "f").value["key"]
+    assert (got, type(got)) == (value, type(value))
+
+
+def test_infinity_is_a_number() -> None:
+    assert parse_yaml(b"[.inf, -.INF]", "f").value == [float("inf"), float("-inf")]
+
+
+def test_keys_are_text_whatever_they_look_like() -> None:
+    assert parse_yaml(b"{on: 1, 5: 2, null: 3}", "f").value == {"on": 1, "5": 2, "null": 3}
+
+
+def test_byte_order_mark_and_windows_line_ends_are_fine() -> None:
+    assert parse_yaml("seed: 1\r\nname: a\r\n".encode("utf-8-sig"), "f").value == {"seed": 1, "name": "a"}
+
+
+def test_empty_and_comment_only_files_are_none() -> None:
+    assert parse_yaml(b"", "f").value is None
+    assert parse_yaml(b"# nothing\n", "f").value is None
+
+
+def test_lines_of_keys_and_items() -> None:
+    document = parse_yaml(b"a:\n  b: 1\n  c:\n    - 1\n    - 2\n", "f")
+    assert document.lines == {("a",): 1, ("a", "b"): 2, ("a", "c"): 3, ("a", "c", 0): 4, ("a", "c", 1): 5}
+    assert document.line(("a", "c", 1, "deeper")) == 5
+    assert document.line(("x",)) is None
+
+
+def test_anchors_may_be_used_again() -> None:
+    assert parse_yaml(b"a: &x [1]\nb: *x\n", "f").value == {"a": [1], "b": [1]}
+
+
+def test_a_file_nested_without_end_is_a_mistake_not_a_crash() -> None:
+    with pytest.raises(ConfigError, match="must not be nested so deeply"):
+        parse_yaml(b"a: " + b"[" * 5000 + b"]" * 5000, "f.yaml")
+
+
+def test_all_doubled_keys_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml(b"a: 1\nb: {c: 1, c: 2}\na: 2\n", "f.yaml")
+    assert str(caught.value) == ("f.yaml:2: b.c: a key must be given once, but line 2 has it too\n"
+                                 "f.yaml:3: a: a key must be given once, but line 1 has it too")
