@@ -164,7 +164,8 @@ def _parallel(model: PreTrainedModel, world: World) -> nn.Module:
     if world.size == 1:
         return model
     devices = [torch.device(world.device)] if world.cuda else None
-    return DistributedDataParallel(model, device_ids=devices, gradient_as_bucket_view=True)
+    # No buffer of an encoder changes in training, so none needs to be sent around.
+    return DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True)
 
 
 def _bf16(training: TrainingConfig, world: World) -> bool:

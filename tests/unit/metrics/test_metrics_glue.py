@@ -1,10 +1,11 @@
+"""GLUE's metrics against values worked out by hand."""
+
 from __future__ import annotations
 
 import warnings
 
 import numpy as np
 import pytest
-
 from gluetune import metrics
 from gluetune.tasks import TASKS
 

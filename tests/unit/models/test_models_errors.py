@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForMaskedLM, BertTokenizer, GPT2Config, GPT2LMHeadModel
-
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
 from gluetune.tasks import TASKS
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForMaskedLM, BertTokenizer, GPT2Config, GPT2LMHeadModel
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "bear", "sleeps"]
 
@@ -72,7 +71,7 @@ def test_code_of_a_repository_is_never_run(folder: Path) -> None:
 
 def test_a_decoder_is_refused(tmp_path: Path) -> None:
     GPT2LMHeadModel(GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=1)).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="must be an encoder .* got model_type 'gpt2'"):
+    with pytest.raises(ModelError, match=r"must be an encoder .* got model_type 'gpt2'"):
         load_encoder(config_of(tmp_path))
 
 

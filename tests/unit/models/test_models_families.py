@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gluetune.config import ModelConfig, TrainingConfig
+from gluetune.errors import ModelError
+from gluetune.models import Encoder, build_model, load_encoder
+from gluetune.tasks import TASKS
 from transformers import (
     AlbertConfig,
     AutoModelForMaskedLM,
@@ -19,11 +23,6 @@ from transformers import (
     PretrainedConfig,
     RobertaConfig,
 )
-
-from gluetune.config import ModelConfig, TrainingConfig
-from gluetune.errors import ModelError
-from gluetune.models import Encoder, build_model, load_encoder
-from gluetune.tasks import TASKS
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
          "intermediate_size": 32, "max_position_embeddings": 40}
@@ -40,7 +39,6 @@ FAMILIES: dict[str, PretrainedConfig] = {
     "distilbert": DistilBertConfig(vocab_size=50, dim=16, n_layers=2, n_heads=2, hidden_dim=32,
                                    max_position_embeddings=40),
 }
-# What every family calls the three dropouts. DistilBERT and ELECTRA have all of them, under names of their own or BERT's.
 DROPOUTS = {"hidden_dropout_prob": 0.21, "attention_probs_dropout_prob": 0.22, "classifier_dropout": 0.23}
 
 
@@ -100,6 +98,15 @@ def test_training_a_model_leaves_the_encoder_alone(family: str, folders: dict[st
         for parameter in build_model(encoder, TASKS["rte"], TrainingConfig(), seed=0).parameters():
             parameter.fill_(9.0)
     assert all(np.array_equal(before[name], array) for name, array in encoder.weights.items())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_weight_is_trained(family: str, folders: dict[str, Path]) -> None:
+    """Workers that train together wait for the gradient of every weight."""
+    model = build_model(encoder_of(folders[family]), TASKS["rte"], TrainingConfig(), seed=0)
+    ids = torch.arange(3, 23).reshape(2, 10)
+    model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.sum().backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)

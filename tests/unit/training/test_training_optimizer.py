@@ -1,0 +1,125 @@
+"""Parameter groups and the learning rate's course."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from gluetune.config import TrainingConfig
+from gluetune.training.optimizer import decayed_names, layer_scales, make_optimizer, make_scheduler
+from torch import nn
+from transformers import (
+    AlbertConfig,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    DebertaV2Config,
+    ElectraConfig,
+    ModernBertConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    RobertaConfig,
+)
+from transformers.trainer_pt_utils import get_parameter_names
+
+SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
+         "intermediate_size": 32, "max_position_embeddings": 40, "pad_token_id": 0}
+DEBERTA = {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["p2c", "c2p"],
+           "norm_rel_ebd": "layer_norm", "position_buckets": 8}
+TRAINERS_PATTERNS = [r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)"]
+
+
+def model_of(config: PretrainedConfig) -> PreTrainedModel:
+    return AutoModelForSequenceClassification.from_config(config)
+
+
+@pytest.mark.parametrize("config", [
+    BertConfig(**SMALL), RobertaConfig(**SMALL), DebertaV2Config(**SMALL, **DEBERTA), AlbertConfig(**SMALL),
+    ElectraConfig(**SMALL, embedding_size=8),
+    ModernBertConfig(**SMALL, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2),
+], ids=lambda config: config.model_type)
+def test_the_same_weights_decay_as_in_trainer(config: PretrainedConfig) -> None:
+    model = model_of(config)
+    expected = set(get_parameter_names(model, [nn.LayerNorm], TRAINERS_PATTERNS))
+    assert set(decayed_names(model)) == expected
+    assert "classifier.weight" in expected or "classifier.out_proj.weight" in expected
+
+
+def test_every_parameter_is_in_one_group() -> None:
+    model = model_of(BertConfig(**SMALL))
+    for decay in (1.0, 0.8):
+        optimizer = make_optimizer(model, TrainingConfig(layerwise_lr_decay=decay))
+        grouped = [id(p) for group in optimizer.param_groups for p in group["params"]]
+        assert sorted(grouped) == sorted(id(p) for p in model.parameters())
+
+
+def test_groups_hold_the_configured_rates() -> None:
+    training = TrainingConfig(learning_rate=1e-3, weight_decay=0.2, adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6)
+    optimizer = make_optimizer(model_of(BertConfig(**SMALL)), training)
+    assert {(g["lr"], g["weight_decay"], g["betas"], g["eps"]) for g in optimizer.param_groups} == {
+        (1e-3, 0.2, (0.8, 0.95), 1e-6), (1e-3, 0.0, (0.8, 0.95), 1e-6)}
+
+
+def test_layerwise_decay_is_electras() -> None:
+    """ELECTRA with 3 layers: embeddings at depth 0, layers at 1 to 3, the head at 5."""
+    scales = layer_scales(model_of(ElectraConfig(**SMALL, embedding_size=8)), 0.8)
+    assert scales["electra.embeddings.word_embeddings.weight"] == pytest.approx(0.8**5)
+    assert scales["electra.embeddings_project.weight"] == pytest.approx(0.8**5)
+    assert scales["electra.encoder.layer.0.output.dense.weight"] == pytest.approx(0.8**4)
+    assert scales["electra.encoder.layer.2.attention.output.LayerNorm.bias"] == pytest.approx(0.8**2)
+    assert scales["classifier.dense.weight"] == scales["classifier.out_proj.bias"] == 1.0
+
+
+@pytest.mark.parametrize(("config", "name", "depth"), [
+    (BertConfig(**SMALL), "bert.pooler.dense.weight", 4),
+    (DebertaV2Config(**SMALL, **DEBERTA), "deberta.encoder.rel_embeddings.weight", 0),
+    (DebertaV2Config(**SMALL, **DEBERTA), "pooler.dense.weight", 5),
+    (ModernBertConfig(**SMALL), "model.layers.1.mlp.Wi.weight", 2),
+    (ModernBertConfig(**SMALL), "model.final_norm.weight", 4),
+    (ModernBertConfig(**SMALL), "head.dense.weight", 5),
+], ids=lambda value: getattr(value, "model_type", str(value)))
+def test_depths_in_other_families(config: PretrainedConfig, name: str, depth: int) -> None:
+    assert layer_scales(model_of(config), 0.5)[name] == pytest.approx(0.5 ** (5 - depth))
+
+
+def rates(total: int, **fields: object) -> list[float]:
+    """The head's learning rate in every step."""
+    optimizer = make_optimizer(model_of(BertConfig(**SMALL)), TrainingConfig(learning_rate=1.0, **fields))
+    scheduler = make_scheduler(optimizer, TrainingConfig(learning_rate=1.0, **fields), total)
+    values = []
+    for _ in range(total):
+        values.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    return values
+
+
+def test_linear_warm_up_and_decay() -> None:
+    assert rates(10, warmup_ratio=0.2) == pytest.approx([0, 0.5, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
+
+
+def test_warm_up_is_rounded_up_and_steps_go_before_the_ratio() -> None:
+    assert rates(11, warmup_ratio=0.1)[:3] == pytest.approx([0, 0.5, 1])
+    assert rates(11, warmup_ratio=0.1, warmup_steps=0)[0] == 1.0
+
+
+def test_cosine_and_constant() -> None:
+    cosine = rates(4, lr_scheduler_type="cosine", warmup_ratio=0)
+    assert cosine == pytest.approx([(1 + math.cos(math.pi * step / 4)) / 2 for step in range(4)])
+    assert rates(4, lr_scheduler_type="constant", warmup_ratio=0.5) == [1.0] * 4
+    assert rates(4, lr_scheduler_type="constant_with_warmup", warmup_ratio=0.5) == pytest.approx([0, 0.5, 1, 1])
+
+
+def test_weight_decay_is_decoupled() -> None:
+    """Without gradient signal a weight shrinks by lr * decay, and a bias stays."""
+    model = model_of(BertConfig(**SMALL))
+    optimizer = make_optimizer(model, TrainingConfig(learning_rate=0.1, weight_decay=0.5))
+    weight, bias = model.classifier.weight, model.classifier.bias
+    with torch.no_grad():
+        bias.fill_(1.0)
+    before = weight.detach().clone()
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    torch.testing.assert_close(weight, before * 0.95)
+    assert torch.equal(bias, torch.ones_like(bias))

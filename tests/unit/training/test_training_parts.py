@@ -1,0 +1,117 @@
+"""Checkpoints, windows of losses, predictions, and errors that mean memory."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from gluetune.data import Encoded
+from gluetune.errors import Diverged
+from gluetune.storage import Storage
+from gluetune.tasks import TASKS
+from gluetune.training import Checkpoints, World, predict
+from gluetune.training.evaluate import loss_sum
+from gluetune.training.memory import out_of_memory
+from gluetune.training.window import Window
+from torch import nn
+
+
+class SumOfTokens(nn.Module):
+    """Answers the sum of a row's tokens and its number of real tokens, and notes how wide its batches are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = SimpleNamespace(num_labels=2)
+        self.dropout = nn.Dropout(0.5)
+        self.widths: list[tuple[int, ...]] = []
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
+        self.widths.append(tuple(input_ids.shape))
+        sums = torch.stack([(input_ids * attention_mask).sum(1), attention_mask.sum(1)], dim=1)
+        return SimpleNamespace(logits=self.dropout(sums.float()))
+
+
+@pytest.fixture
+def encoded() -> Encoded:
+    """Row ``i`` is ``lengths[i]`` times the token ``i``."""
+    lengths = np.array([3, 9, 1, 5, 7])
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Encoded(np.repeat(np.arange(5), lengths).astype(np.int32), offsets, lengths.astype(np.int32),
+                   np.zeros(5, np.int64), 0, False)
+
+
+def test_predictions_come_in_row_order_without_dropout(encoded: Encoded) -> None:
+    model = SumOfTokens().train()
+    logits = predict(model, encoded, batch_size=2)
+    assert logits.dtype == np.float32
+    assert logits.tolist() == [[0, 3], [9, 9], [2, 1], [15, 5], [28, 7]]
+    assert model.training
+
+
+def test_batches_hold_rows_of_like_length_the_longest_first(encoded: Encoded) -> None:
+    model = SumOfTokens()
+    predict(model, encoded, batch_size=2)
+    assert model.widths[0][1] == 9
+    assert sum(rows * width for rows, width in model.widths) <= 31  # as given, 9 + 9 + 5 + 5 + 7 = 35
+
+
+def test_regression_loss_is_squared_error_and_classification_cross_entropy() -> None:
+    assert loss_sum(torch.tensor([[1.0], [3.0]]), torch.tensor([0.0, 5.0]), TASKS["stsb"]).item() == 5.0
+    loss = loss_sum(torch.zeros(4, 3), torch.tensor([0, 1, 2, 0]), TASKS["mnli"]).item()
+    assert loss == pytest.approx(4 * np.log(3))
+
+
+def test_a_window_gives_the_mean_loss_of_its_steps() -> None:
+    window = Window(World(), step=10)
+    for loss in range(20):
+        window.add(torch.tensor(float(loss)), np.array([3, 4]))
+    mean, seconds = window.close()
+    assert (mean, window.examples, window.tokens) == (9.5, 40, 140)
+    assert seconds > 0
+
+
+def test_a_window_names_the_step_whose_loss_is_no_number() -> None:
+    window = Window(World(), step=10)
+    window.add(torch.tensor(1.0), np.array([3]))
+    window.add(torch.tensor(float("nan")), np.array([3]))
+    with pytest.raises(Diverged, match="step=12"):
+        window.close()
+
+
+def test_checkpoints_come_back_and_are_cleared(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(Storage(str(tmp_path)), "trials/cola-0001")
+    assert checkpoints.load() is None
+    assert checkpoints.load_best() is None
+    checkpoints.save({"step": 3, "model": {"w": torch.ones(2)}, "last": None})
+    checkpoints.save_best({"w": torch.arange(6.0).reshape(2, 3).T})
+    again = pickle.loads(pickle.dumps(checkpoints))
+    state, best = again.load(), again.load_best()
+    assert state is not None
+    assert best is not None
+    assert state["step"] == 3
+    assert best["w"].tolist() == [[0, 3], [1, 4], [2, 5]]
+    checkpoints.clear()
+    assert checkpoints.load() is None
+    assert checkpoints.load_best() is None
+
+
+def test_a_state_that_would_run_code_is_not_read(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(Storage(str(tmp_path)), "trial")
+    checkpoints.save({"harm": print})
+    with pytest.raises(pickle.UnpicklingError):
+        checkpoints.load()
+
+
+@pytest.mark.parametrize(("error", "expected"), [
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"), True),
+    (RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+    (MemoryError(), True),
+    (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    (ValueError("out of memory"), False),
+])
+def test_errors_that_mean_memory(error: Exception, expected: bool) -> None:
+    assert out_of_memory(error) is expected
