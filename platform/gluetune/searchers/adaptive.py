@@ -8,14 +8,16 @@ end of the trial                          answer
 finished                                  COMPLETE, best score
 cut short with a score (pruned, ...)      PRUNED to TPE, which ranks such trials behind all complete ones; the
                                           others skip PRUNED trials, so they are told COMPLETE with the best score
-diverged or out of memory, no score       COMPLETE, the worst score known: a FAIL would be skipped and the same
-                                          region suggested again; before any score is known it waits, unanswered
+diverged or out of memory, no score       COMPLETE, with a score as far below the worst known as that is below the
+                                          best: a FAIL would be skipped and the same region suggested again. Until two
+                                          scores differ it waits, as if it were running
 failed, no score                          FAIL: an accident says nothing about the configuration
 ========================================  =====================================================================
 """
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Container
@@ -36,28 +38,32 @@ class AdaptiveSampler(Sampler):
     """One Optuna study in memory.
 
     The Optuna sampler is made anew for each suggestion, seeded by how many the study has seen: the suggestion then
-    depends on the study's trials alone, not on how often the search was resumed.
+    depends on the study's trials alone, not on how often the search was resumed. (A resumed study lacks suggestions
+    that repeated a known configuration, for they were no trials; after such a one it may go on differently.)
 
     Args:
         space: the space.
         task: the task, which tells its seeds from other tasks'.
         seed: the search's seed.
         num_samples: trials planned for the task, ``None`` where only time ends it.
+
+    Attributes:
+        study: the Optuna study; parameters in it are codes.
     """
 
     learns_from_pruned: ClassVar[bool] = False
-    generational: ClassVar[bool] = False  # marks its own trials with generations when it is asked for them
+    generational: ClassVar[bool] = False  # learns only from trials that it has marked with a generation
 
     def __init__(self, space: CodedSpace, task: str, seed: int, num_samples: int | None) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space, self._task, self._seed, self._num_samples = space, task, seed, num_samples
-        self._study = optuna.create_study(direction="maximize")
+        self.study = optuna.create_study(direction="maximize")
         self._unknown = random(space, derive(seed, task))
         self._asked = 0
         self._open: dict[Key, list[optuna.Trial]] = {}
         self._outcomes: dict[Key, Outcome] = {}
         self._unanswered: deque[tuple[optuna.Trial, Outcome]] = deque()
-        self._worst: float | None = None
+        self._worst, self._best = math.inf, -math.inf
 
     @abstractmethod
     def build(self, seed: int) -> optuna.samplers.BaseSampler:
@@ -66,7 +72,7 @@ class AdaptiveSampler(Sampler):
     def suggest(self, known: Container[Key]) -> Key | None:
         """What Optuna suggests; known suggestions are answered, and after a few an unknown point is drawn."""
         for _ in range(_MAX_ASKS):
-            trial = self._ask(self.build(self._next_seed()))
+            trial = self._ask()
             key = self._key(trial)
             if key not in known:
                 self._open[key] = [trial]
@@ -85,10 +91,10 @@ class AdaptiveSampler(Sampler):
         """Answers the configuration's trial, and the suggestions that repeated it meanwhile."""
         self._outcomes[key] = outcome
         if outcome.score is not None:
-            self._worst = outcome.score if self._worst is None else min(self._worst, outcome.score)
+            self._worst, self._best = min(self._worst, outcome.score), max(self._best, outcome.score)
         for trial in self._open.pop(key):
             self._tell(trial, outcome)
-        while self._unanswered and self._worst is not None:
+        while self._unanswered and self._worst < self._best:
             self._tell(*self._unanswered.popleft())
 
     def replay(self, key: Key, outcome: Outcome) -> None:
@@ -100,15 +106,18 @@ class AdaptiveSampler(Sampler):
         self._asked += 1
         return derive(self._seed, self._task, self._asked)
 
-    def _ask(self, sampler: optuna.samplers.BaseSampler) -> optuna.Trial:
-        self._study.sampler = sampler
-        return self._study.ask(self._space.distributions)
+    def _ask(self) -> optuna.Trial:
+        self._asked += 1
+        self.study.sampler = self.build(derive(self._seed, self._task, self._asked))
+        return self.study.ask(self._space.distributions)
 
     def _inject(self, key: Key) -> optuna.Trial:
-        """Makes the study suggest a given configuration; where no generation is to be marked, without a costly fit."""
-        seed = self._next_seed()
-        self._study.enqueue_trial(dict(zip(self._space.distributions, key, strict=True)))
-        return self._ask(self.build(seed) if self.generational else optuna.samplers.RandomSampler(seed))
+        """Makes the study suggest a given configuration, for which Optuna fits no model."""
+        self.study.enqueue_trial(dict(zip(self._space.distributions, key, strict=True)))
+        trial = self._ask()
+        if self.generational:
+            _ = trial.relative_params  # the property's getter runs the sampler, which marks the trial
+        return trial
 
     def _key(self, trial: optuna.Trial) -> Key:
         return tuple(trial.params[dimension.name] + 0 for dimension in self._space.dimensions)
@@ -123,12 +132,12 @@ class AdaptiveSampler(Sampler):
         if outcome.score is not None:
             if outcome.status is not TrialStatus.FINISHED and self.learns_from_pruned:
                 trial.report(outcome.score, step=outcome.evaluations)
-                self._study.tell(trial, state=TrialState.PRUNED)
+                self.study.tell(trial, state=TrialState.PRUNED)
             else:
-                self._study.tell(trial, outcome.score)
+                self.study.tell(trial, outcome.score)
         elif outcome.status is TrialStatus.FAILED:
-            self._study.tell(trial, state=TrialState.FAIL)
-        elif self._worst is None:
-            self._unanswered.append((trial, outcome))
+            self.study.tell(trial, state=TrialState.FAIL)
+        elif self._worst < self._best:
+            self.study.tell(trial, self._worst - (self._best - self._worst))
         else:
-            self._study.tell(trial, self._worst)
+            self._unanswered.append((trial, outcome))

@@ -1,8 +1,8 @@
 """A search space as samplers see it: every configuration is a tuple of codes.
 
 Codes make equality exact. A field with finitely many values is coded by position, so the value that is trained is the
-one in the file and never a rounded neighbour (``0.1 + 2 * 0.1`` against ``0.3``). Numeric choices are coded by rank:
-an adaptive sampler then sees that 2e-5 < 3e-5 < 5e-5, which Optuna's categorical distribution would hide.
+one in the file and never a neighbour that a sampler has rounded (``0.1 + 2 * 0.1`` against ``0.3``). Numbers are coded
+by rank: an adaptive sampler then sees that 2e-5 < 3e-5 < 5e-5, which Optuna's categorical distribution would hide.
 """
 
 from __future__ import annotations
@@ -62,52 +62,51 @@ class _Listed(Dimension):
     """Finitely many values, coded by position (by rank where all are numbers)."""
 
     def __init__(self, name: str, values: Sequence[Value]) -> None:
-        unique = list(dict.fromkeys((isinstance(value, bool), value) for value in values))
-        numeric = all(isinstance(value, int | float) and not flag for flag, value in unique)
-        pairs = sorted(unique, key=lambda pair: pair[1]) if numeric else unique
-        self._values = [value for _, value in pairs]
-        self._codes = {pair: code for code, pair in enumerate(pairs)}
-        distribution = IntDistribution(0, len(pairs) - 1) if numeric else CategoricalDistribution(range(len(pairs)))
-        super().__init__(name, distribution, [self._codes[pair] for pair in unique])
+        numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+        numeric = len(numbers) == len(values)
+        self._values: Sequence[Value] = sorted(numbers) if numeric else values
+        self._codes = {value: code for code, value in enumerate(self._values)}
+        count = len(self._values)
+        distribution = IntDistribution(0, count - 1) if numeric else CategoricalDistribution(range(count))
+        super().__init__(name, distribution, [self._codes[value] for value in values])
 
     def decode(self, code: Code) -> Value:
         return self._values[int(code)]
 
     def encode(self, value: Value) -> Code:
-        exact = self._codes.get((isinstance(value, bool), value))
-        if exact is not None:
-            return exact
-        for code, known in enumerate(self._values):
-            if isinstance(known, float) and isinstance(value, float) and math.isclose(known, value, rel_tol=1e-9):
-                return code
-        raise self._outside(value)
+        if value not in self._codes:
+            raise self._outside(value)
+        return self._codes[value]
 
     def draw(self, rng: np.random.Generator) -> Code:
         return int(rng.integers(len(self._values)))
 
 
-class _LogInt(Dimension):
-    """Whole numbers on a log scale, coded by themselves."""
+class _Whole(Dimension):
+    """Whole numbers on a log scale, or too many to list, coded by themselves."""
 
     def __init__(self, name: str, spec: Int) -> None:
-        self._low, self._high = spec.low, spec.high
-        super().__init__(name, IntDistribution(spec.low, spec.high, log=True), range(spec.low, spec.high + 1))
+        self._range, self._log = range(spec.low, spec.high + 1, spec.step), spec.log
+        super().__init__(name, IntDistribution(spec.low, self._range[-1], spec.log, spec.step), self._range)
 
     def decode(self, code: Code) -> Value:
         return int(code)
 
     def encode(self, value: Value) -> Code:
-        if isinstance(value, str) or not self._low <= value <= self._high:
+        if isinstance(value, str) or value != int(value) or int(value) not in self._range:
             raise self._outside(value)
         return int(value)
 
     def draw(self, rng: np.random.Generator) -> Code:
-        exact = math.exp(rng.uniform(math.log(self._low - 0.5), math.log(self._high + 0.5)))
-        return min(max(round(exact), self._low), self._high)
+        if not self._log:
+            return self._range[int(rng.integers(len(self._range)))]
+        low, high = self._range[0], self._range[-1]
+        exact = math.exp(rng.uniform(math.log(low - 0.5), math.log(high + 0.5)))
+        return min(max(round(exact), low), high)
 
 
 class _Real(Dimension):
-    """Real numbers, coded by themselves."""
+    """Real numbers, coded by themselves; a step too fine to be listed is none."""
 
     def __init__(self, name: str, spec: Float) -> None:
         self._low, self._high, self._log = spec.low, spec.high, spec.log
@@ -135,7 +134,7 @@ def _dimension(name: str, spec: Distribution) -> Dimension:
     values = spec.values if isinstance(spec, Choice) else finite_values(spec)
     if values is not None:
         return _Listed(name, values)
-    return _LogInt(name, spec) if isinstance(spec, Int) else _Real(name, spec)  # type: ignore[arg-type]
+    return _Whole(name, spec) if isinstance(spec, Int) else _Real(name, spec)  # type: ignore[arg-type]
 
 
 class CodedSpace:

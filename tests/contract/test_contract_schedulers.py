@@ -1,0 +1,168 @@
+"""What every scheduler must hold, on made-up learning curves in place of training."""
+
+import random
+
+import pytest
+from gluetune.config import SchedulerConfig
+from gluetune.records import Evaluated, TrialRecord, TrialStatus
+from gluetune.schedulers import SCHEDULERS, TaskPruners, open_pruner
+
+EPOCHS = 8
+CUTTING = tuple(name for name in SCHEDULERS if name != "none")
+
+
+def make(name, grace=1.0, factor=2.0, seed=0):
+    return open_pruner(SchedulerConfig(name=name, grace_epochs=grace, reduction_factor=factor), EPOCHS, seed)
+
+
+def curve(quality, epoch):
+    return quality * (1 - 0.5 ** (epoch + 1))
+
+
+def train(pruner, number, quality, every=1.0):
+    """Trains one trial to its end or until it is cut; returns the epochs it was evaluated at."""
+    epochs = []
+    for i in range(1, round(EPOCHS / every) + 1):
+        epochs.append(i * every)
+        if not pruner.evaluated(number, epochs[-1], curve(quality, epochs[-1])):
+            break
+    pruner.ended(number, epochs[-1], curve(quality, epochs[-1]))
+    return epochs
+
+
+def interleave(pruner, qualities, lanes=4):
+    """Trains trials ``lanes`` at a time, evaluation by evaluation; returns (number, epoch, answer) in order."""
+    told, waiting, running = [], list(enumerate(qualities)), {}
+    while waiting or running:
+        while waiting and len(running) < lanes:
+            number, quality = waiting.pop(0)
+            running[number] = (quality, 0)
+        for number, (quality, epoch) in list(running.items()):
+            answer = pruner.evaluated(number, epoch + 1, curve(quality, epoch + 1))
+            told.append((number, epoch + 1, answer))
+            running[number] = (quality, epoch + 1)
+            if not answer or epoch + 1 == EPOCHS:
+                del running[number]
+    return told
+
+
+def records(told, qualities, drop=()):
+    """The journal's trials for what was told."""
+    trials = {}
+    for time, (number, epoch, answer) in enumerate(told):
+        trial = trials.setdefault(number, TrialRecord(number, "cola", {}, {}, 0, 0.0))
+        score = curve(qualities[number], epoch)
+        trial.evaluations.append(Evaluated(
+            time=float(time), number=number, index=epoch, step=epoch, epoch=epoch, score=score, metrics={},
+            eval_loss=0.0, train_loss=0.0, learning_rate=0.0))
+        ended = epoch == EPOCHS or not answer
+        trial.status = TrialStatus.RUNNING if not ended else (TrialStatus.FINISHED if answer else TrialStatus.PRUNED)
+    return list(trials.values())
+
+
+def qualities(count, seed=0):
+    return random.Random(seed).sample([i / count for i in range(1, count + 1)], count)
+
+
+def test_none_cuts_nothing():
+    assert all(len(train(make("none"), number, quality)) == EPOCHS for number, quality in enumerate(qualities(12)))
+
+
+@pytest.mark.parametrize("name", CUTTING)
+def test_clearly_bad_trials_are_cut(name):
+    pruner = make(name)
+    for number in range(20):
+        assert len(train(pruner, number, 0.8)) == EPOCHS
+    bad = [len(train(pruner, number, 0.1)) for number in range(20, 40)]
+    assert sum(bad) < 0.7 * EPOCHS * 20
+    assert min(bad) < EPOCHS / 2
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_is_never_cut(name, seed):
+    values = qualities(30, seed)
+    told = interleave(make(name), values)
+    best = values.index(max(values))
+    assert [epoch for number, epoch, answer in told if number == best and answer] == list(range(1, EPOCHS + 1))
+
+
+@pytest.mark.parametrize("name", CUTTING)
+@pytest.mark.parametrize("grace", [1.0, 2.5, 4.0])
+def test_nothing_is_cut_before_the_grace_period_is_over(name, grace):
+    told = interleave(make(name, grace=grace), qualities(40))
+    cut = [epoch for _, epoch, answer in told if not answer]
+    assert cut
+    assert min(cut) >= grace
+
+
+@pytest.mark.parametrize("name", CUTTING)
+def test_the_first_trials_have_nothing_to_be_compared_with(name):
+    pruner = make(name)
+    assert [len(train(pruner, number, 0.9 - number / 10)) for number in range(3)] == [EPOCHS] * 3
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_telling_an_evaluation_again_changes_nothing(name):
+    values = qualities(40)
+    once = interleave(make(name), values)
+    pruner, seen = make(name), []
+    for number, epoch, answer in once:
+        for earlier in (epoch, epoch - 1, epoch):
+            seen.append(pruner.evaluated(number, earlier, curve(values[number], earlier)) or not answer)
+            assert not (answer and not seen[-1])
+        assert pruner.evaluated(number, epoch, curve(values[number], epoch)) == answer
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("cut_at", [0, 17, 60])
+def test_resumed_scheduler_decides_as_the_undisturbed_one(name, cut_at):
+    values = qualities(40)
+    undisturbed = interleave(make(name), values)
+    assert len(undisturbed) > 60
+    resumed = make(name)
+    resumed.replay(reversed(records(undisturbed[:cut_at], values)))
+    for number, epoch, answer in undisturbed[cut_at:]:
+        assert resumed.evaluated(number, epoch, curve(values[number], epoch)) == answer
+
+
+@pytest.mark.parametrize("name", CUTTING)
+def test_trial_cut_but_restarted_before_its_end_was_written_stays_cut(name):
+    values = qualities(40)
+    told = interleave(make(name), values)
+    number, epoch, _ = next(entry for entry in told if not entry[2])
+    resumed = make(name)
+    resumed.replay(records(told, values))
+    assert not resumed.evaluated(number, epoch + 1, 1.0)
+
+
+@pytest.mark.parametrize("name", CUTTING)
+@pytest.mark.parametrize("score", [None, float("nan")])
+def test_trials_without_a_score_rank_last(name, score):
+    pruner = make(name)
+    for number in range(20):
+        train(pruner, number, 0.5)
+    cut = [not all(pruner.evaluated(number, epoch, score) for epoch in range(1, EPOCHS)) for number in range(20, 40)]
+    assert sum(cut) >= 10
+    assert len(train(pruner, 99, 0.9)) == EPOCHS
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_equal_trials_are_all_kept(name):
+    pruner = make(name)
+    assert all(len(train(pruner, number, 0.5)) == EPOCHS for number in range(20))
+
+
+@pytest.mark.parametrize("name", CUTTING)
+def test_evaluations_by_fractions_of_an_epoch_cut_too(name):
+    pruner = make(name, grace=0.5)
+    lengths = [len(train(pruner, number, quality, every=0.1)) for number, quality in enumerate(qualities(40))]
+    assert 5 <= min(lengths) < 80 == max(lengths)
+
+
+def test_tasks_are_judged_apart():
+    pruners = TaskPruners(["cola", "rte"], SchedulerConfig(name="asha"), EPOCHS, seed=0)
+    for number in range(0, 20, 2):
+        assert pruners.evaluated("cola", number, 1.0, 0.9)
+    assert pruners.evaluated("rte", 21, 1.0, 0.1)
+    assert not pruners.evaluated("cola", 22, 1.0, 0.1)

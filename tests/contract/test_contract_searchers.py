@@ -1,0 +1,208 @@
+"""What every search algorithm must hold, with a fake objective in place of training."""
+
+import math
+from collections import deque
+from itertools import pairwise
+from statistics import mean
+
+import pytest
+from gluetune.config import SearchSpace, TrainingConfig
+from gluetune.records import Evaluated, TrialRecord, TrialStatus
+from gluetune.searchers import ALGORITHMS, Dealer
+
+FINITE = SearchSpace.model_validate({"name": "finite", "space": {
+    "learning_rate": {"type": "choice", "values": [5e-5, 3e-5, 2e-5]},
+    "weight_decay": {"type": "float", "low": 0.1, "high": 0.3, "step": 0.1},
+    "batch_size": {"type": "choice", "values": [16, 32]},
+}})
+MIXED = SearchSpace.model_validate({"name": "mixed", "space": {
+    "learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True},
+    "batch_size": {"type": "int", "low": 8, "high": 64, "log": True},
+    "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine"]},
+    "num_train_epochs": {"type": "int", "low": 2, "high": 4},
+}})
+CONTINUOUS = SearchSpace.model_validate({"name": "continuous", "space": {
+    "learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True},
+    "weight_decay": {"type": "float", "low": 0.0, "high": 0.3},
+}})
+SPACES = (FINITE, MIXED, CONTINUOUS)
+SAMPLED = tuple(name for name in ALGORITHMS if name != "grid")
+LEARNING = ("tpe", "gp", "cmaes")
+COSTLY = {"gp": 6}  # trials, where others train more: fitting takes GP most of a second
+
+
+def objective(params):
+    rate = math.log10(params["learning_rate"])
+    decay = params.get("weight_decay", 0.1)
+    return 1.0 - 0.2 * (rate + 4.5) ** 2 - 5.0 * (decay - 0.1) ** 2
+
+
+def make(algorithm, space, num_samples=None, seed=42, tasks=("cola",)):
+    return Dealer(dict.fromkeys(tasks, 1.0), space, algorithm, TrainingConfig(), seed, num_samples)
+
+
+def finish(dealer, deal, score):
+    dealer.evaluated(deal.number, 1, 1.0, score)
+    dealer.ended(deal.number, TrialStatus.FINISHED, score)
+
+
+def run(dealer, trials=10**6, lanes=1):
+    """Trains up to ``trials`` trials, ``lanes`` at a time; returns them in the order of dealing."""
+    deals, running = [], deque()
+    while len(deals) < trials and (deal := dealer.deal()) is not None:
+        deals.append(deal)
+        running.append(deal)
+        if len(running) == lanes:
+            done = running.popleft()
+            finish(dealer, done, objective(done.params))
+    for done in running:
+        finish(dealer, done, objective(done.params))
+    return deals
+
+
+def record(deal, status=TrialStatus.FINISHED):
+    trial = TrialRecord(deal.number, deal.task, deal.params, deal.training, deal.seed, 0.0, status)
+    trial.evaluations.append(Evaluated(
+        time=float(deal.number), number=deal.number, index=1, step=10, epoch=1.0, score=objective(deal.params),
+        metrics={}, eval_loss=0.0, train_loss=0.0, learning_rate=0.0))
+    return trial
+
+
+def keys(deals):
+    return [tuple(deal.params.items()) for deal in deals]
+
+
+@pytest.mark.parametrize("num_samples", [None, 100])
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_finite_space_is_covered_exactly_once_and_ends(algorithm, lanes, num_samples):
+    dealer = make(algorithm, FINITE, num_samples)
+    assert dealer.planned("cola") == 18
+    deals = run(dealer, lanes=lanes)
+    assert sorted(keys(deals)) == sorted(tuple(point.items()) for point in FINITE.grid())
+    assert dealer.exhausted
+    assert dealer.deal() is None
+
+
+@pytest.mark.parametrize("space", [MIXED, CONTINUOUS], ids=lambda space: space.name)
+@pytest.mark.parametrize("algorithm", SAMPLED)
+def test_num_samples_ends_an_endless_space_without_a_duplicate(algorithm, space):
+    trials = COSTLY.get(algorithm, 20)
+    dealer = make(algorithm, space, num_samples=trials)
+    deals = run(dealer, lanes=2)
+    assert [deal.number for deal in deals] == list(range(trials))
+    assert len(set(keys(deals))) == trials
+    assert dealer.exhausted
+    for deal in deals:
+        for field, value in deal.params.items():
+            spec = space.space[field]
+            assert value in spec.values if spec.type == "choice" else spec.low <= value <= spec.high
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("algorithm", SAMPLED)
+def test_same_seed_same_deals(algorithm, space):
+    trials = COSTLY.get(algorithm, 20)
+    first, second = (run(make(algorithm, space, trials), trials, lanes=2) for _ in range(2))
+    assert first == second
+    assert keys(first[:3]) != keys(run(make(algorithm, space, trials, seed=7), 3))
+
+
+@pytest.mark.parametrize("algorithm", SAMPLED)
+def test_tasks_are_searched_independently(algorithm):
+    deals = run(make(algorithm, MIXED, 4, tasks=("cola", "rte")))
+    cola, rte = ([deal.params for deal in deals if deal.task == task] for task in ("cola", "rte"))
+    assert cola[0] != rte[0]
+    assert cola == [deal.params for deal in run(make(algorithm, MIXED, 4, tasks=("cola",)))]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("algorithm", SAMPLED)
+def test_points_are_tried_first_and_not_again(algorithm, space):
+    point = run(make("random", space, 3, seed=99))[-1].params
+    pointed = space.model_copy(update={"points": (point, point)})
+    deals = run(make(algorithm, pointed, 8))
+    assert deals[0].params == point
+    assert len(set(keys(deals))) == 8
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_resume_deals_unfinished_trials_first_and_finished_ones_never(algorithm, space):
+    if algorithm == "grid" and space is not FINITE:
+        pytest.skip("a grid needs a finite space")
+    before = make(algorithm, space, 8)
+    deals = run(before, 4)
+    unfinished = [before.deal(), before.deal()]
+    stopped, running = record(unfinished[0], TrialStatus.STOPPED), record(unfinished[1], TrialStatus.RUNNING)
+    after = make(algorithm, space, 8)
+    after.replay([running, *map(record, reversed(deals)), stopped])
+    resumed = run(after)
+    assert resumed[:2] == unfinished
+    assert [deal.number for deal in resumed] == list(range(4, 8))
+    assert len(set(keys(deals + resumed))) == 8
+
+
+@pytest.mark.parametrize("space", [MIXED, CONTINUOUS], ids=lambda space: space.name)
+@pytest.mark.parametrize("algorithm", [name for name in SAMPLED if name != "nsga2"])  # its children repeat parents
+def test_search_resumed_on_one_lane_deals_what_the_undisturbed_one_would(algorithm, space):
+    trials = COSTLY.get(algorithm, 24)
+    undisturbed = run(make(algorithm, space, trials))
+    after = make(algorithm, space, trials)
+    after.replay(map(record, undisturbed[:trials - 2]))
+    assert run(after) == undisturbed[trials - 2:]
+
+
+@pytest.mark.parametrize("algorithm", ["grid", "random"])
+def test_resumed_grid_and_random_search_of_a_finite_space_keep_their_order(algorithm):
+    undisturbed = run(make(algorithm, FINITE))
+    after = make(algorithm, FINITE)
+    after.replay(map(record, undisturbed[:7]))
+    assert run(after, lanes=3) == undisturbed[7:]
+
+
+@pytest.mark.parametrize("algorithm", LEARNING)
+def test_learning_finds_better_configurations_than_chance(algorithm):
+    """Mean score of the last third of the trials; 0.80 is the expectation of a random configuration."""
+    seeds, trials = (2, 15) if algorithm in COSTLY else (5, 24)
+    late = [objective(deal.params) for seed in range(seeds)
+            for deal in run(make(algorithm, CONTINUOUS, trials, seed))[2 * trials // 3:]]
+    assert mean(late) > 0.87
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("status", [status for status in TrialStatus if status.final])
+def test_trials_without_a_score_neither_stop_the_search_nor_come_again(algorithm, status):
+    dealer, dealt = make(algorithm, FINITE), []
+    while (deal := dealer.deal()) is not None:
+        dealt.append(deal)
+        dealer.ended(deal.number, status, float("nan") if deal.number % 2 else None)
+    assert len(set(keys(dealt))) == len(dealt) == 18
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "cmaes"])
+def test_search_turns_back_from_a_region_that_diverges(algorithm):
+    """The score rises with the learning rate until training diverges; an accident there would teach nothing."""
+
+    def share_beyond_the_edge(status):
+        beyond = []
+        for seed in range(3):
+            dealer = make(algorithm, CONTINUOUS, 30, seed)
+            while (deal := dealer.deal()) is not None:
+                rate = deal.params["learning_rate"]
+                beyond.append(rate > 1e-5)
+                if beyond[-1]:
+                    dealer.ended(deal.number, status, None)
+                else:
+                    finish(dealer, deal, math.log10(rate))
+        return mean(beyond)
+
+    assert share_beyond_the_edge(TrialStatus.DIVERGED) < share_beyond_the_edge(TrialStatus.FAILED) - 0.05
+
+
+def test_trials_are_dealt_in_proportion_to_weights():
+    dealer = Dealer({"cola": 1.0, "mnli": 2.0}, CONTINUOUS, "random", TrainingConfig(), 0, None)
+    tasks = [dealer.deal().task for _ in range(9)]
+    assert tasks[:3] == ["cola", "mnli", "mnli"]
+    assert tasks.count("mnli") == 6
+    assert all(pair != ("cola", "cola") for pair in pairwise(tasks))

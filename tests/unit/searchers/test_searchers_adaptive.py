@@ -1,0 +1,83 @@
+"""What the Optuna study is told."""
+
+import optuna
+import pytest
+from gluetune.config import SearchSpace
+from gluetune.records import TrialStatus
+from gluetune.searchers import ALGORITHMS, CodedSpace, Outcome
+from optuna.trial import TrialState
+
+SPACE = CodedSpace(SearchSpace.model_validate({"name": "s", "space": {
+    "batch_size": {"type": "choice", "values": [8, 16]}, "num_train_epochs": {"type": "choice", "values": [2, 3]}}}))
+ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")
+
+
+def make(algorithm):
+    return ALGORITHMS[algorithm](SPACE, "cola", 0, None)
+
+
+def states(sampler):
+    return [trial.state for trial in sampler.study.trials]
+
+
+def end(sampler, position, status, score, evaluations=1):
+    key = SPACE.at(position)
+    sampler.begin(key)
+    sampler.end(key, Outcome(status, score, evaluations))
+
+
+@pytest.mark.parametrize("algorithm", ADAPTIVE)
+def test_every_suggestion_is_answered_in_the_end_duplicates_with_the_known_score(algorithm):
+    sampler, known, score = make(algorithm), set(), {}
+    while (key := sampler.suggest(known)) is not None:  # all four run at the same moment
+        known.add(key)
+        score[key] = len(known) / 10
+    for key in known:
+        sampler.end(key, Outcome(TrialStatus.FINISHED, score[key], 1))
+    assert known == {SPACE.at(i) for i in range(4)}
+    assert sampler.suggest(known) is None
+    assert len(sampler.study.trials) > 4
+    for trial in sampler.study.trials:
+        assert trial.value == score[tuple(trial.params.values())]
+
+
+@pytest.mark.parametrize("algorithm", ADAPTIVE)
+def test_pruned_trial_is_told_so_that_the_sampler_learns_from_it(algorithm):
+    sampler = make(algorithm)
+    end(sampler, 0, TrialStatus.PRUNED, 0.4, evaluations=3)
+    trial = sampler.study.trials[0]
+    if algorithm == "tpe":
+        assert (trial.state, trial.intermediate_values) == (TrialState.PRUNED, {3: 0.4})
+    else:
+        assert (trial.state, trial.value) == (TrialState.COMPLETE, 0.4)
+
+
+@pytest.mark.parametrize("status", [TrialStatus.DIVERGED, TrialStatus.OUT_OF_MEMORY])
+def test_trial_without_a_score_is_told_as_worse_than_all_once_scores_differ(status):
+    sampler = make("cmaes")
+    end(sampler, 0, status, None)
+    end(sampler, 1, TrialStatus.FINISHED, 0.8)
+    assert states(sampler) == [TrialState.RUNNING, TrialState.COMPLETE]
+    end(sampler, 2, TrialStatus.FINISHED, 0.9)
+    assert sampler.study.trials[0].value == pytest.approx(0.7)
+    end(sampler, 3, status, None)
+    assert sampler.study.trials[3].value == pytest.approx(0.7)
+
+
+def test_accident_teaches_nothing():
+    sampler = make("tpe")
+    end(sampler, 0, TrialStatus.FAILED, None)
+    assert states(sampler) == [TrialState.FAIL]
+
+
+def test_optuna_is_silent(capfd):
+    sampler, known = make("cmaes"), set()
+    while (key := sampler.suggest(known)) is not None:
+        known.add(key)
+        sampler.end(key, Outcome(TrialStatus.FINISHED, 0.5, 1))
+    assert capfd.readouterr() == ("", "")
+    assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+
+
+def test_small_budgets_leave_trials_to_the_model():
+    assert [ALGORITHMS["tpe"](SPACE, "cola", 0, budget).startup for budget in (None, 100, 12, 4)] == [10, 10, 4, 3]

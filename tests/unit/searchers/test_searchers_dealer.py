@@ -1,0 +1,89 @@
+"""Settings, seeds and errors of dealt trials."""
+
+import pytest
+from gluetune.config import SearchSpace, TrainingConfig
+from gluetune.errors import ConfigError
+from gluetune.records import TrialStatus
+from gluetune.searchers import Dealer
+from gluetune.searchers.sampler import derive
+
+CHOICES = {"batch_size": {"type": "choice", "values": [16, 32]},
+           "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine"]}}
+REAL = {"weight_decay": {"type": "float", "low": 0.0, "high": 0.3}}
+
+
+def make(fields=CHOICES, algorithm="grid", training=None, tasks=None, num_samples=None, **rest):
+    space = SearchSpace.model_validate({"name": "s", "space": fields, **rest})
+    return Dealer(tasks or {"cola": 1.0}, space, algorithm, TrainingConfig(**training or {}), 42, num_samples)
+
+
+def test_searched_fields_go_over_the_jobs_and_those_over_the_spaces():
+    space = SearchSpace.model_validate(
+        {"name": "s", "space": CHOICES, "training": {"weight_decay": 0.1, "adam_epsilon": 1e-6}})
+    deal = Dealer({"cola": 1.0}, space, "grid", TrainingConfig(weight_decay=0.2), 42, None).deal()
+    assert deal.params == {"batch_size": 16, "lr_scheduler_type": "linear"}
+    assert deal.training == TrainingConfig(weight_decay=0.2, adam_epsilon=1e-6, batch_size=16).model_dump()
+
+
+def test_trial_seed_is_the_jobs_unless_training_sets_or_searches_it():
+    assert make().deal().seed == 42
+    assert make(training={"seed": 7}).deal().seed == 7
+    seeds = make({"seed": {"type": "choice", "values": [3, 1, 2]}})
+    assert [seeds.deal().seed for _ in range(3)] == [3, 1, 2]
+
+
+def test_grid_deals_points_first_then_the_rest_in_order():
+    dealer = make(points=({"batch_size": 32, "lr_scheduler_type": "linear"},))
+    dealt = [tuple(dealer.deal().params.values()) for _ in range(4)]
+    assert dealt == [(32, "linear"), (16, "linear"), (16, "cosine"), (32, "cosine")]
+    assert dealer.deal() is None
+
+
+def test_task_that_ended_leaves_its_lanes_to_the_others():
+    dealer = make(tasks={"cola": 1.0, "rte": 3.0})
+    tasks = [dealer.deal().task for _ in range(8)]
+    assert tasks.count("cola") == tasks.count("rte") == 4
+    assert tasks[-2:] == ["cola", "cola"]
+    assert dealer.exhausted
+
+
+def test_planned_is_the_smaller_of_budget_and_space():
+    assert make().planned("cola") == 4
+    assert make(num_samples=3).planned("cola") == 3
+    assert make(num_samples=9).planned("cola") == 4
+    assert make(REAL, "random", num_samples=9).planned("cola") == 9
+    assert make(REAL, "random").planned("cola") is None
+    assert not make(REAL, "random").exhausted
+
+
+def test_a_second_end_of_a_trial_changes_nothing():
+    dealer = make(algorithm="tpe")
+    deal = dealer.deal()
+    for _ in range(2):
+        dealer.ended(deal.number, TrialStatus.FINISHED, 0.5)
+    assert sum(dealer.deal() is not None for _ in range(5)) == 3
+
+
+def test_stopped_trial_has_no_result_yet():
+    dealer = make(algorithm="tpe")
+    deal = dealer.deal()
+    dealer.ended(deal.number, TrialStatus.STOPPED, 0.5)
+    dealer.ended(deal.number, TrialStatus.FINISHED, 0.6)
+    assert dealer.deal().number == 1
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"tasks": {"cola": 1.0, "rte": 0.0}}, r"tasks\.rte: `weight > 0` must hold, but got 0\.0"),
+    ({"fields": REAL}, r"space\.weight_decay: a grid needs finitely"),
+    ({"points": ({"batch_size": 64, "lr_scheduler_type": "linear"},)}, r"space\.batch_size: .* but got 64"),
+    ({"fields": {"lr_scheduler_type": CHOICES["lr_scheduler_type"]}, "algorithm": "cmaes"},
+     r"search\.algorithm: cmaes needs a numeric field, but got \(lr_scheduler_type\); use 'tpe'"),
+])
+def test_what_cannot_be_dealt_is_refused_at_once(change, message):
+    with pytest.raises(ConfigError, match=message):
+        make(**change)
+
+
+def test_seeds_are_the_same_in_every_process():
+    seeds = [derive(42, "cola"), derive(42, "cola", 1), derive(42, "rte"), derive(43, "cola")]
+    assert seeds == [2011152981, 2095299208, 3792302289, 2702610285]

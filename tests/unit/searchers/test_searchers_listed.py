@@ -1,0 +1,37 @@
+"""Grid and random order."""
+
+from itertools import islice
+
+from gluetune.config import SearchSpace
+from gluetune.searchers import CodedSpace
+from gluetune.searchers.listed import grid, random
+
+
+def coded(**fields):
+    return CodedSpace(SearchSpace.model_validate({"name": "s", "space": fields}))
+
+
+HUGE = coded(a={"type": "int", "low": 0, "high": 10**6}, b={"type": "int", "low": 0, "high": 10**6})
+
+
+def deals(sampler, count=None):
+    return list(islice(iter(lambda: sampler.suggest(()), None), count))
+
+
+def test_random_order_is_a_shuffle_of_a_finite_grid():
+    space = coded(a={"type": "int", "low": 1, "high": 5}, b={"type": "choice", "values": ["x", "y"]})
+    drawn, listed = deals(random(space, 0)), deals(grid(space))
+    assert drawn != listed == [(a, b) for a in range(5) for b in range(2)]
+    assert sorted(drawn) == listed
+
+
+def test_known_configurations_are_passed_over():
+    space = coded(a={"type": "int", "low": 1, "high": 5})
+    assert grid(space).suggest({(0,), (1,)}) == (2,)
+    assert random(space, 0).suggest({(i,) for i in range(5)}) is None
+
+
+def test_huge_finite_space_is_drawn_from_without_listing_it():
+    drawn = deals(random(HUGE, 3), 50)
+    assert drawn == deals(random(HUGE, 3), 50) != deals(random(HUGE, 4), 50)
+    assert len(set(drawn)) == 50
