@@ -47,7 +47,7 @@ def _places(summary: Summary, ui: str, summary_file: str) -> list[tuple[str, str
 
 
 def _winners(tasks: list[TaskSummary], narrow: bool) -> Table:
-    table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1 if narrow else 2, 0, 0))
+    table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("task", style="bold", no_wrap=True)
     table.add_column("metric", no_wrap=True)
     for name in ("selection", "baseline", "dev", "epochs", "time"):
@@ -80,7 +80,7 @@ def _dev(task: TaskSummary, winner: WinnerSummary) -> str:
               for split, metrics in winner.dev_scores.items()}
     if len(scores) == 1:
         return next(iter(scores.values()))
-    return "\n".join(f"{split.removeprefix('validation_')} {value}" for split, value in scores.items()) or "–"
+    return "\n".join(f"{words.SPLITS.get(split, split)} {value}" for split, value in scores.items()) or "–"
 
 
 def _counts(summary: Summary) -> str:

@@ -9,6 +9,7 @@ FIELDS = {"learning_rate": "lr", "batch_size": "batch", "num_train_epochs": "epo
           "hidden_dropout_prob": "dropout", "attention_probs_dropout_prob": "attention dropout",
           "lr_scheduler_type": "schedule"}
 METRICS = {"matthews_correlation": "MCC", "accuracy_and_f1": "mean acc, F1", "pearson_and_spearman": "mean r, rho"}
+SPLITS = {"validation_matched": "m", "validation_mismatched": "mm"}
 NARROW = 100  # columns below which configurations stand under a table instead of in it
 
 

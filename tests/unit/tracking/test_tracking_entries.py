@@ -1,0 +1,109 @@
+"""What each event adds to which MLflow run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from gluetune.records import Event, TrialRecord
+from gluetune.records.trials import apply
+from gluetune.tracking.entries import Entry, Ledger
+from sample_search import ended, evaluated, events, plan, started
+
+
+def replay(journal: list[Event]) -> list[Entry]:
+    ledger, trials = Ledger(plan(), started=0.0), {}
+    entries = []
+    for event in journal:
+        entries += ledger.entries(event, apply(trials, event))
+    return entries
+
+
+def merged(entries: list[Entry], key: str) -> tuple[dict[str, list[Any]], dict[str, str], str | None]:
+    """Points by metric, tags and last status of one run."""
+    points: dict[str, list[Any]] = {}
+    tags: dict[str, str] = {}
+    status = None
+    for entry in (entry for entry in entries if entry.run.key == key):
+        for point in entry.points:
+            points.setdefault(point.key, []).append((point.step, point.value))
+        tags |= entry.tags
+        status = entry.status or status
+    return points, tags, status
+
+
+def test_a_trial_shows_every_evaluation_and_its_best_score() -> None:
+    points, tags, status = merged(replay(events()), "trial:0")
+    assert points["matthews_correlation"] == points["score"] == [(50, 0.30), (100, 0.50), (150, 0.40)]
+    assert points["epoch"] == [(50, 1.0), (100, 2.0), (150, 3.0)]
+    assert points["best_score"] == [(100, 0.50)]
+    assert points["best_epoch"] == [(100, 2.0)]
+    assert points["validation.matthews_correlation"] == [(0, 0.45)]
+    assert {"eval_loss", "train_loss", "learning_rate", "train_seconds", "train_tokens"} <= points.keys()
+    assert tags["gluetune.winner"] == "true"
+    assert tags["gluetune.folder"] == "runs/small/winners/cola"
+    assert status == "FINISHED"
+
+
+def test_a_trial_carries_its_whole_configuration_and_tags() -> None:
+    first = replay(events())[0]
+    assert first.params["learning_rate"] == "0.0001"
+    assert first.params["batch_size"] == "16"
+    assert first.params["warmup_ratio"] == "0.1"
+    assert first.params["seed"] == "100"
+    assert first.tags["gluetune.trial"] == "0"
+    assert (first.tags["gluetune.task"], first.tags["gluetune.model"]) == ("cola", "embedded")
+    assert first.tags["gluetune.seed"] == "100"
+    assert (first.run.name, first.run.parent.name, first.run.parent.parent.name) == ("cola-0000", "CoLA", "small")
+
+
+def test_a_pruned_trial_is_finished_and_says_where_it_was_cut() -> None:
+    _, tags, status = merged(replay(events()), "trial:2")
+    assert (status, tags["gluetune.status"], tags["gluetune.pruned_at"]) == ("FINISHED", "pruned", "1")
+
+
+def test_a_diverged_trial_is_failed_and_says_why() -> None:
+    points, tags, status = merged(replay(events()), "trial:3")
+    assert (status, tags["gluetune.status"]) == ("FAILED", "diverged")
+    assert tags["gluetune.message"] == "loss is not a finite number"
+    assert "best_score" not in points
+
+
+@pytest.mark.parametrize(("status", "expected"), [
+    ("stopped", "KILLED"), ("failed", "FAILED"), ("out_of_memory", "FAILED"), ("finished", "FINISHED")])
+def test_run_status_follows_trial_status(status: str, expected: str) -> None:
+    entries = replay([started(0, "cola"), evaluated(0, 1, 0.3), ended(0, status)])
+    assert merged(entries, "trial:0")[2] == expected
+
+
+def test_search_and_task_show_each_improvement_once() -> None:
+    entries = replay(events())
+    search, task = merged(entries, "search")[0], merged(entries, "task:cola")
+    assert search["best_score/cola"] == task[0]["best_score"] == [(1, 0.30), (2, 0.50)]
+    assert search["best_score/mnli"] == [(1, 0.60), (2, 0.70)]
+    assert task[0]["trial_score"] == [(0, 0.50), (2, 0.10)]
+    assert task[1]["gluetune.best_trial"] == task[1]["gluetune.winner"] == "cola-0000"
+    assert search["dev_score/mnli"] == [(0, 0.68)]  # the first development split ranks
+
+
+def test_a_stopped_trial_that_goes_on_runs_again() -> None:
+    journal = [started(0, "cola"), evaluated(0, 1, 0.3), ended(0, "stopped"), evaluated(0, 2, 0.4)]
+    assert merged(replay(journal), "trial:0")[2] == "RUNNING"
+
+
+def test_replaying_gives_the_same_entries() -> None:
+    assert repr(replay(events())) == repr(replay(events()))
+
+
+def test_opening_names_the_plan_and_keeps_the_job_file() -> None:
+    search, cola, mnli = Ledger(plan(), started=5.0).opening("name: small\n")
+    assert search.files == {"job.yaml": "name: small\n"}
+    assert search.params["space_source"] == "Turc et al. 2019"
+    assert search.params["tasks"] == "cola, mnli"
+    assert (cola.params["metric"], cola.params["train_rows"]) == ("matthews_correlation", "1800")
+    assert [(point.key, point.value) for point in mnli.points] == [("baseline", 0.345)]
+
+
+def test_an_unknown_event_is_refused() -> None:
+    with pytest.raises(TypeError, match="event must be one of the journal's, but got str"):
+        Ledger(plan(), started=0.0).entries("evaluated", TrialRecord(0, "cola", {}, {}, 0, 0.0))  # type: ignore[arg-type]

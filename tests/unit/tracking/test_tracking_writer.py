@@ -1,0 +1,132 @@
+"""The writing thread: order, retries, refusals, deadlines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+import pytest
+from gluetune.tracking import writer as writing
+from gluetune.tracking.entries import Entry, Run
+from gluetune.tracking.writer import Writer
+
+
+class RefusedError(Exception):
+    """An error that would come again for ever."""
+
+
+class Store:
+    """A store in memory that can be away, or refuse single entries."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.marked = 0
+        self.calls = 0
+        self.away = threading.Event()
+        self.refuses: set[str] = set()
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        self.calls += 1
+        if self.away.is_set():
+            raise ConnectionError("connection refused")
+        if self.refuses & {entry.run.name for entry in entries}:
+            raise RefusedError("no such run")
+        self.names += [entry.run.name for entry in entries]
+
+    def mark(self, events: int) -> None:
+        self.marked += events
+
+
+@pytest.fixture
+def notes() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def writer(store: Store, notes: list[str], monkeypatch: pytest.MonkeyPatch) -> Writer:
+    monkeypatch.setattr(writing, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(writing, "LINGER", 0.01)
+    return Writer(lambda: store, lambda error: isinstance(error, RefusedError), notes.append)
+
+
+def entry(name: str) -> list[Entry]:
+    return [Entry(Run(name, name, 0.0), 0.0)]
+
+
+def names(count: int) -> list[str]:
+    return [f"run-{i}" for i in range(count)]
+
+
+def test_everything_is_written_in_order_and_in_few_requests(writer: Writer, store: Store) -> None:
+    for name in names(100):
+        writer.put(entry(name))
+    assert writer.close(5.0)
+    assert store.names == names(100)
+    assert store.marked == 100
+    assert store.calls <= 10
+
+
+def test_nothing_is_lost_while_the_store_is_away(writer: Writer, store: Store, notes: list[str]) -> None:
+    store.away.set()
+    for name in names(5):
+        writer.put(entry(name))
+    assert not writer.flush(0.3)
+    assert writer.waiting == 5
+    store.away.clear()
+    assert writer.close(5.0)
+    assert store.names == names(5)
+    assert len(notes) == 2
+    assert notes[0].startswith("MLflow does not answer (connection refused)")
+    assert notes[1] == "MLflow answers again; the record goes on"
+
+
+def test_putting_never_waits_for_the_store(writer: Writer, store: Store) -> None:
+    store.away.set()
+    begin = time.monotonic()
+    for name in names(1000):
+        writer.put(entry(name))
+    assert time.monotonic() - begin < 0.5
+    assert not writer.close(0.1)
+
+
+def test_a_refused_entry_is_left_out_and_said_once(writer: Writer, store: Store, notes: list[str]) -> None:
+    store.refuses = {"run-1", "run-3"}
+    for name in names(5):
+        writer.put(entry(name))
+    assert writer.close(5.0)
+    assert store.names == ["run-0", "run-2", "run-4"]
+    assert writer.refused == 2
+    assert notes == ["MLflow refuses part of the record of run-1, which is left out: no such run"]
+
+
+def test_closing_returns_in_time_when_the_store_stays_away(writer: Writer, store: Store) -> None:
+    store.away.set()
+    writer.put(entry("run-0"))
+    begin = time.monotonic()
+    assert not writer.close(0.2)
+    assert time.monotonic() - begin < 2.0
+    assert isinstance(writer.failure, ConnectionError)
+
+
+def test_a_store_that_opens_late_gets_all(notes: list[str], store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "LONGEST_WAIT", 0.05)
+    attempts: list[int] = []
+
+    def open_late() -> Store:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise ConnectionError("not yet")
+        return store
+
+    late = Writer(open_late, lambda error: False, notes.append)
+    late.put(entry("run-0"), events=0)
+    late.put(entry("run-1"))
+    assert late.close(5.0)
+    assert store.names == ["run-0", "run-1"]
+    assert store.marked == 1
