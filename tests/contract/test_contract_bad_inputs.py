@@ -112,8 +112,8 @@ JOB_FILES = [
      "job.yaml:1: search.space: must be a search space or the path of its file, but got 'missing/wide.yaml'; "
      "nearest: 'wide'"),
     ("search: {space: wide, algorithm: grid}",
-     "job.yaml:1: search.algorithm: grid needs a finite search space, but in 'wide' learning_rate has no step; use "
-     "random, tpe, gp, cmaes or nsga2"),
+     "job.yaml:1: search.algorithm: grid needs a finite search space, but 'wide' is not (learning_rate); use random, "
+     "tpe, gp, cmaes or nsga2"),
     ("search: {space: wide, algorithm: random}",
      "job.yaml:1: search.num_samples: num_samples or time_budget_s must be given, because search space 'wide' is "
      "not finite"),

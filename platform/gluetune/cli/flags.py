@@ -5,71 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import gluetune
+from gluetune.cli.flag_table import FLAGS, Flag
 from gluetune.config import JobConfig, Override, TrainingConfig
 from gluetune.config.mistakes import hint
 from gluetune.config.yaml_reader import parse_yaml
 from gluetune.errors import ConfigError, Problem
 
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A flag that is a short cut for one key of the job file.
-
-    Attributes:
-        name: as it is typed.
-        path: dotted path of the key.
-        metavar: what its value is called in the help.
-        help: one line.
-        text: whether the value is text as it stands; otherwise it is read as YAML.
-        resumable: whether it may go with ``--resume``: it changes where or how long a search runs, not what.
-    """
-
-    name: str
-    path: str
-    metavar: str
-    help: str
-    text: bool = False
-    resumable: bool = False
-
-
-FLAGS: dict[str, tuple[Flag, ...]] = {
-    "what to search": (
-        Flag("--name", "name", "NAME", "name of the search and of its folder", text=True),
-        Flag("--tasks", "tasks", "LIST", "task names, such as cola,sst2", text=True),
-        Flag("--space", "search.space", "SPACE", "name or file of a search space, such as compact_bert", text=True),
-        Flag("--algorithm", "search.algorithm", "NAME", "grid, random, tpe, gp, cmaes or nsga2", text=True),
-        Flag("--scheduler", "search.scheduler.name", "NAME", "none, asha, hyperband or median", text=True),
-        Flag("--num-samples", "search.num_samples", "N", "trials per task; null: all of a finite space"),
-        Flag("--time-budget-s", "search.time_budget_s", "SECONDS", "end the search after this time", resumable=True),
-        Flag("--selection", "data.selection", "NAME", "carve: choose by rows held out of train; dev: by official dev",
-             text=True),
-        Flag("--seed", "seed", "N", "seed of everything random"),
-    ),
-    "data and model": (
-        Flag("--data", "data.source", "SOURCE", "embedded (generated), hub or dir", text=True),
-        Flag("--data-dir", "data.dir", "FOLDER", "the official GLUE folder, with --data dir", text=True),
-        Flag("--model-name-or-path", "model.name_or_path", "MODEL", "encoder on the hub or in a folder", text=True),
-        Flag("--max-seq-length", "data.max_seq_length", "N", "tokens per row"),
-        Flag("--max-train-samples", "data.max_train_samples", "N", "use at most this many training rows"),
-        Flag("--max-eval-samples", "data.max_eval_samples", "N", "use at most this many rows of each evaluation"),
-    ),
-    "lanes": (
-        Flag("--max-concurrent-trials", "lanes.max_concurrent_trials", "N", "lanes", resumable=True),
-        Flag("--workers-per-lane", "lanes.workers_per_lane", "N", "workers that share one trial's batches"),
-        Flag("--cpus-per-worker", "lanes.cpus_per_worker", "N", "CPUs of one worker, or auto"),
-        Flag("--gpus-per-worker", "lanes.gpus_per_worker", "N", "GPUs of one worker, fractions too, or auto"),
-    ),
-    "storage and tracking": (
-        Flag("--storage-path", "storage.path", "PATH", "folder or bucket; results go to PATH/NAME", text=True,
-             resumable=True),
-        Flag("--keep-checkpoints", "storage.keep_checkpoints", "N", "best checkpoints kept per task"),
-        Flag("--tracking-uri", "tracking.uri", "URI", "MLflow server or store", text=True, resumable=True),
-        Flag("--experiment-name", "tracking.experiment", "NAME", "MLflow experiment", text=True),
-    ),
-}
 _SPELLINGS = {"--search-space": "--space"}
 _OTHER = ("--config", "--resume", "--address", "--set", "--dry-run", "--version", "--help")
 
@@ -146,22 +90,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Given(NamedTuple):
+    """A key's new value as it was typed; no ``path`` where ``--set`` could not be taken apart."""
+
+    flag: str
+    path: str
+    text: str
+    verbatim: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """Turns a flag's text into an override, unread."""
+    """Takes a flag's value from argparse, unread: it is checked with the job file."""
 
     flag: Flag
 
-    def __call__(self, text: str) -> tuple[str, str, str, bool]:
-        return self.flag.name, self.flag.path, text, self.flag.text
+    def __call__(self, text: str) -> _Given:
+        return _Given(self.flag.name, self.flag.path, text, self.flag.text)
 
 
-def _setting(text: str) -> tuple[str, str, str, bool]:
+def _setting(text: str) -> _Given:
     key, equals, value = text.partition("=")
-    return ("--set", key.strip(), value, False) if equals and key.strip() else ("--set", "", text, False)
+    return _Given("--set", key.strip(), value) if equals and key.strip() else _Given("--set", "", text)
 
 
-def _overrides(given: Sequence[tuple[str, str, str, bool]]) -> tuple[list[Override], list[Problem]]:
+def _overrides(given: Sequence[_Given]) -> tuple[list[Override], list[Problem]]:
     overrides, problems = [], []
     for flag, path, text, verbatim in given:
         if not path:

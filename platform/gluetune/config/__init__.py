@@ -1,4 +1,7 @@
-"""Typed, frozen configurations of jobs, searches and training, and their YAML files."""
+"""Typed, frozen configurations of jobs, searches and training, and their YAML files.
+
+Imports `gluetune.errors` and, for their names, `gluetune.tasks`.
+"""
 
 from gluetune.config.checks import check_fit, resolve_training
 from gluetune.config.job import (

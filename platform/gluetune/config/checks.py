@@ -62,8 +62,8 @@ def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
     here = ("search", "algorithm")
     endless = [field for field, distribution in space.space.items() if finite_values(distribution) is None]
     if config.search.algorithm == "grid" and endless:
-        yield Mistake(here, f"grid needs a finite search space, but in {space.name!r} {', '.join(endless)} "
-                            "has no step; use random, tpe, gp, cmaes or nsga2")
+        yield Mistake(here, f"grid needs a finite search space, but {space.name!r} is not ({', '.join(endless)}); "
+                            "use random, tpe, gp, cmaes or nsga2")
     if config.search.algorithm == "cmaes" and not any(map(_numeric, space.space.values())):
         yield Mistake(here, f"cmaes needs a field with numbers, but search space {space.name!r} has choices between "
                             f"names only ({', '.join(space.space)}); use grid, random, tpe, gp or nsga2")

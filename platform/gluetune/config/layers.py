@@ -11,10 +11,10 @@ from typing import Any
 from gluetune.config.job import named_scheduler
 from gluetune.config.mistakes import Mistake, show
 from gluetune.config.tasks_field import task_weights
-from gluetune.config.yaml_reader import Document, Path, dotted
+from gluetune.config.yaml_reader import Document, KeyPath, dotted
 from gluetune.errors import Problem
 
-_SHORTHANDS: dict[Path, Callable[[Any], Any]] = {("search", "scheduler"): named_scheduler, ("tasks",): task_weights}
+_SHORTHANDS: dict[KeyPath, Callable[[Any], Any]] = {("search", "scheduler"): named_scheduler, ("tasks",): task_weights}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Layers:
         self.mistakes: list[Mistake] = []
         self._file = document.file
         self._lines = dict(document.lines)
-        self._flags: dict[Path, str] = {}
+        self._flags: dict[KeyPath, str] = {}
         for override in overrides:
             self._apply(override)
 
@@ -72,17 +72,17 @@ class Layers:
         """The mistake with the file and line, or the flag, that its value came from."""
         for end in range(len(mistake.path), 0, -1):
             prefix = mistake.path[:end]
-            if flag := self._flag(prefix, exact=end < len(mistake.path)):
+            flag = self._flags.get(prefix) or self._made_by(prefix)
+            if flag is not None:
                 return Problem(f"--set {dotted(mistake.path)}" if flag == "--set" else flag, mistake.message)
             if prefix in self._lines:
                 return Problem(dotted(mistake.path), mistake.message, self._file, self._lines[prefix])
         return Problem(dotted(mistake.path), mistake.message, self._file)
 
-    def _flag(self, path: Path, exact: bool) -> str | None:
-        """The flag that set this path, or made it by setting a key below that the file does not have."""
-        if path in self._flags or exact or path in self._lines:
-            return self._flags.get(path)
-        return next((flag for known, flag in self._flags.items() if known[:len(path)] == path), None)
+    def _made_by(self, path: KeyPath) -> str | None:
+        """The flag that made a section which is not in the file, by setting a key in it."""
+        inside = (flag for known, flag in self._flags.items() if known[:len(path)] == path)
+        return None if path in self._lines else next(inside, None)
 
     def problems(self, mistakes: Iterable[Mistake]) -> list[Problem]:
         """`problem` for all, in file order, those of flags last."""
@@ -90,7 +90,7 @@ class Layers:
         return sorted(found, key=lambda p: (p.file is None, p.line or sys.maxsize))
 
 
-def _expand(path: Path, value: Any) -> Any:
+def _expand(path: KeyPath, value: Any) -> Any:
     """The mapping that a missing or shortened section stands for."""
     if value is None:
         return {}

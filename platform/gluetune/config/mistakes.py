@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from gluetune.config.yaml_reader import Path
+from gluetune.config.yaml_reader import KeyPath
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,7 +32,7 @@ _LONGEST = 60  # characters of a value in a message
 class Mistake:
     """One mistake, before it is known which file, line or flag it came from."""
 
-    path: Path
+    path: KeyPath
     message: str
     generic: bool = False  # says what the key's type is, no more
 
@@ -51,7 +51,7 @@ def validate(model: type[M], data: Any) -> tuple[M | None, list[Mistake]]:
 
 def _distinct(mistakes: Iterable[Mistake]) -> list[Mistake]:
     """One mistake per key, the deepest: a union tells one for each arm, and a list one beside those of its items."""
-    found: dict[Path, Mistake] = {}
+    found: dict[KeyPath, Mistake] = {}
     for mistake in mistakes:
         known = found.get(mistake.path)
         if known is None or (known.generic and not mistake.generic):
@@ -72,7 +72,7 @@ def _mistake(model: type[BaseModel], detail: Any) -> Mistake:
     return Mistake(path, f"must be {rule}, but got {show(given)}{_near_choice(rule, given)}", generic=True)
 
 
-def _locate(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[Path, type[BaseModel], str]:
+def _locate(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[KeyPath, type[BaseModel], str]:
     """The path in the file, the section that owns it and the rule in words; ``loc`` also holds names of union arms."""
     owner: type[BaseModel] = model
     annotation: Any = model

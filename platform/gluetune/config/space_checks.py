@@ -8,7 +8,7 @@ from typing import Any
 from gluetune.config.mistakes import Mistake, hint, show, unknown_key, validate
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, contains
 from gluetune.config.training import TrainingConfig
-from gluetune.config.yaml_reader import Path, dotted
+from gluetune.config.yaml_reader import KeyPath, dotted
 
 _TYPES: dict[str, type[Choice] | type[Float] | type[Int]] = {"choice": Choice, "float": Float, "int": Int}
 _KEYS = ("name", "source", "training", "space", "points")
@@ -95,7 +95,7 @@ def _misfits(field: str, distribution: Distribution) -> Iterator[Mistake]:
         yield from (Mistake(path, f"{field} {mistake.message}") for mistake in mistakes)
 
 
-def _samples(distribution: Distribution) -> list[tuple[Path, Any]]:
+def _samples(distribution: Distribution) -> list[tuple[KeyPath, Any]]:
     if isinstance(distribution, Choice):
         return [(("values", i), value) for i, value in enumerate(distribution.values)]
     convert = float if isinstance(distribution, Float) else int

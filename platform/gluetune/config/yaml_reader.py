@@ -15,7 +15,7 @@ import yaml
 from gluetune.config.core_schema import TAG, add_core_schema
 from gluetune.errors import ConfigError, Problem
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]  # of a value in a file: ("space", "learning_rate", 0)
 
 
 class _Loader(yaml.SafeLoader):
@@ -56,9 +56,9 @@ class Document:
 
     value: Any
     file: str
-    lines: dict[Path, int] = field(default_factory=dict)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
 
-    def line(self, path: Path) -> int | None:
+    def line(self, path: KeyPath) -> int | None:
         """Line of a path, or of the nearest part of it that stands in the file."""
         return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
 
@@ -134,7 +134,7 @@ class _Builder:
         self.problems: list[Problem] = []
         self._open: list[yaml.Node] = []
 
-    def build(self, node: yaml.Node, path: Path) -> Any:
+    def build(self, node: yaml.Node, path: KeyPath) -> Any:
         if any(node is parent for parent in self._open):
             return self._wrong(node, path, "an alias must not contain itself")
         self._open.append(node)
@@ -147,11 +147,11 @@ class _Builder:
         finally:
             self._open.pop()
 
-    def _item(self, node: yaml.Node, path: Path) -> Any:
+    def _item(self, node: yaml.Node, path: KeyPath) -> Any:
         self.document.lines[path] = node.start_mark.line + 1
         return self.build(node, path)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, child in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -165,7 +165,7 @@ class _Builder:
             result[key.value] = self.build(child, here)
         return result
 
-    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+    def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         convert = _SCALARS.get(node.tag)
         if convert is None:
             return self._wrong(node, path, f"tags are not allowed, but got {node.tag!r}")
@@ -174,11 +174,11 @@ class _Builder:
         except ValueError:
             return self._wrong(node, path, f"must fit its tag {node.tag!r}, but got {node.value!r}")
 
-    def _wrong(self, node: yaml.Node, path: Path, message: str) -> None:
+    def _wrong(self, node: yaml.Node, path: KeyPath, message: str) -> None:
         self.problems.append(Problem(dotted(path), message, self.document.file, node.start_mark.line + 1))
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """``("space", "learning_rate", 0)`` as ``space.learning_rate[0]``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")

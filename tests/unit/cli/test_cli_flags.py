@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gluetune
 import pytest
-from gluetune.cli.flags import FLAGS, Flag, parse
+from gluetune.cli.flag_table import FLAGS, Flag
+from gluetune.cli.flags import parse
 from gluetune.config import JobConfig, Override
 from gluetune.errors import ConfigError
 from pydantic import BaseModel
