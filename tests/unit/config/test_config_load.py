@@ -57,6 +57,12 @@ def test_a_flag_replaces_all_tasks() -> None:
     assert job("tasks: {cola: 2}", Override("tasks", "rte", "--tasks")).tasks == {"rte": 1.0}
 
 
+def test_overrides_are_left_as_they_were_given() -> None:
+    given = Override("lanes", {"max_concurrent_trials": 3})
+    assert job("", given, Override("lanes.workers_per_lane", 2)).lanes.workers_per_lane == 2
+    assert given.value == {"max_concurrent_trials": 3}
+
+
 def test_a_flag_mends_a_mistake_of_the_file() -> None:
     assert job("seed: many", Override("seed", 5, "--seed")).seed == 5
 
