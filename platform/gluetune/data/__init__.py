@@ -7,9 +7,9 @@ from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
 from gluetune.data.preparation import TaskData, open_source, prepare
 from gluetune.data.source import DataSource
-from gluetune.data.splits import carve
+from gluetune.data.splits import carve, sample
 
 __all__ = [
     "DataSource", "Encoded", "Examples", "FolderSource", "HubSource", "TaskData", "carve", "encode", "open_source",
-    "plan_batches", "prepare", "shard",
+    "plan_batches", "prepare", "sample", "shard",
 ]

@@ -11,15 +11,14 @@ from gluetune.errors import DataError
 from gluetune.tasks import Task
 
 _REGRESSION_BINS = 10
-_CARVE, _SAMPLE = 0, 1  # independent random streams of one seed
 
 
 def carve(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[Rows, Rows]:
     """Parts train into rows to train on and rows to choose by.
 
     The share is ``selection_fraction`` of all rows, at most ``selection_max_rows`` and ``max_eval_samples``, at least
-    one row per class. Classes (or, for regression, tenths of the label's distribution) keep their proportions, and a
-    class of two rows or more is on both sides wherever the share is large enough.
+    one row per class. Classes (or, for regression, tenths of the label's distribution) keep their proportions; a
+    class of two rows or more is on both sides, and a single row is trained on, wherever the share allows.
 
     Args:
         labels: [rows] of train.
@@ -39,7 +38,7 @@ def carve(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[Ro
                         f"{len(labels)}; `data.selection: dev` takes none")
     share = max(least, round(config.selection_fraction * len(labels)))
     share = min(share, len(labels) - least, config.selection_max_rows, config.max_eval_samples or share)
-    selection = _draw(_strata(labels, task), share, _generator(seed, _CARVE))
+    selection = _draw(_strata(labels, task), share, seed, keep=1)
     return np.setdiff1d(np.arange(len(labels)), selection), selection
 
 
@@ -47,11 +46,7 @@ def sample(labels: Labels, task: Task, size: int | None, seed: int) -> Rows:
     """A stratified random sample of ``size`` rows, sorted; all rows where there are no more or ``size`` is ``None``."""
     if size is None or size >= len(labels):
         return np.arange(len(labels))
-    return _draw(_strata(labels, task), size, _generator(seed, _SAMPLE))
-
-
-def _generator(seed: int, stream: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+    return _draw(_strata(labels, task), size, seed, keep=0)
 
 
 def _strata(labels: Labels, task: Task) -> NDArray[np.int64]:
@@ -64,21 +59,22 @@ def _strata(labels: Labels, task: Task) -> NDArray[np.int64]:
     return strata
 
 
-def _draw(strata: NDArray[np.int64], size: int, generator: np.random.Generator) -> Rows:
-    shares = _allocate(np.bincount(strata), size)
+def _draw(strata: NDArray[np.int64], size: int, seed: int, keep: int) -> Rows:
+    generator = np.random.default_rng(seed)
+    shares = _allocate(np.bincount(strata), size, keep)
     drawn = [generator.choice(np.flatnonzero(strata == stratum), share, replace=False)
              for stratum, share in enumerate(shares)]
     rows: Rows = np.sort(np.concatenate(drawn))
     return rows
 
 
-def _allocate(counts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def _allocate(counts: NDArray[np.int64], size: int, keep: int) -> NDArray[np.int64]:
     """How many rows each stratum gives: in proportion, rounded so that the sum is ``size``.
 
-    A stratum of two rows or more gives at least one and keeps at least one, as far as ``size`` allows.
+    As far as ``size`` allows, a stratum keeps ``keep`` rows, and gives one at least if it has more.
     """
-    low = np.minimum(counts - 1, 1)
-    high = counts - low
+    high = counts - keep
+    low = np.minimum(high, 1)
     low = low if low.sum() <= size else np.zeros_like(counts)
     high = high if high.sum() >= size else counts
     quota = counts * size / counts.sum()

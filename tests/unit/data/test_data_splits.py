@@ -57,16 +57,18 @@ def test_similarities_keep_their_distribution() -> None:
         assert (labels[selection] < edge).mean() == pytest.approx((labels < edge).mean(), abs=3 / len(selection))
 
 
-@pytest.mark.parametrize("counts", [(2, 2), (2, 98), (3, 3), (2, 5000), (5000, 2)])
-def test_a_rare_class_is_on_both_sides(counts: tuple[int, int]) -> None:
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.98])
+@pytest.mark.parametrize("counts", [(2, 2), (2, 98), (3, 3), (2, 1500), (1500, 2)])
+def test_a_rare_class_is_on_both_sides(counts: tuple[int, int], fraction: float) -> None:
     labels = classes(*counts)
-    for side in carve(labels, COLA, DataConfig(), seed=0):
+    for side in carve(labels, COLA, DataConfig(selection_fraction=fraction), seed=0):
         assert set(labels[side].tolist()) == {0, 1}
 
 
-def test_a_class_of_one_row_is_trained_on() -> None:
+@pytest.mark.parametrize("fraction", [0.1, 0.9])
+def test_a_class_of_one_row_is_trained_on(fraction: float) -> None:
     labels = classes(50, 50, 1)
-    train, _ = carve(labels, MNLI, DataConfig(), seed=0)
+    train, _ = carve(labels, MNLI, DataConfig(selection_fraction=fraction), seed=0)
     assert 2 in labels[train]
 
 
@@ -110,6 +112,8 @@ def test_a_sample_keeps_proportions_and_rare_classes() -> None:
     labels = classes(900, 95, 5)
     assert np.bincount(labels[sample(labels, MNLI, 100, seed=0)]).tolist() == [90, 9, 1]
     assert set(labels[sample(labels, MNLI, 3, seed=0)].tolist()) == {0, 1, 2}
+    labels = classes(900, 99, 1)
+    assert set(labels[sample(labels, MNLI, 20, seed=0)].tolist()) == {0, 1, 2}
 
 
 def test_a_sample_is_not_the_first_rows() -> None:
