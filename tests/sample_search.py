@@ -70,7 +70,8 @@ def folded(journal: Iterable[Event]) -> dict[int, TrialRecord]:
     return trials
 
 
-def tell(listener: Any, journal: Iterable[Event], trials: dict[int, TrialRecord] | None = None) -> dict[int, TrialRecord]:
+def tell(listener: Any, journal: Iterable[Event],
+         trials: dict[int, TrialRecord] | None = None) -> dict[int, TrialRecord]:
     """Tells a listener every event as the driver does, and returns the trials."""
     trials = {} if trials is None else trials
     for event in journal:

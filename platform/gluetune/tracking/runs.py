@@ -21,8 +21,12 @@ _ENVIRONMENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RE
 _PERMANENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
 
 
-def connect(uri: str) -> MlflowClient:
+def connect(uri: str, experiment: str) -> MlflowClient:
     """Opens a store and makes sure that it answers.
+
+    Args:
+        uri: the store.
+        experiment: the experiment that is going to be used.
 
     Raises:
         TrackingError: the store cannot be reached, refuses, or is no MLflow store; names the URI and the reason.
@@ -35,17 +39,20 @@ def connect(uri: str) -> MlflowClient:
         logging.getLogger(name).setLevel(level)
     try:
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        client.search_experiments(max_results=1)
+        known = client.get_experiment_by_name(experiment)
     except Exception as error:  # SQLAlchemy's, requests' and MLflow's own, by kind of store
         raise TrackingError(f"tracking.uri must be an MLflow store that answers, but got {uri!r} "
                             f"({reason(error)})") from error
+    if known is not None and known.lifecycle_stage == "deleted":
+        raise TrackingError(f"tracking.experiment must not be deleted, but got {experiment!r} "
+                            f"(restore it: mlflow experiments restore --experiment-id {known.experiment_id})")
     return client
 
 
 def reason(error: BaseException) -> str:
-    """An error's first line, cut to a readable length, from its innermost cause."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    """An error's first line, cut to a readable length, from its innermost cause (``Connection refused``)."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
     return f"{type(error).__name__}: {error}".splitlines()[0][:300]
 
 
@@ -142,9 +149,6 @@ class RunTree:
                 known = self.client.get_experiment_by_name(self._state.experiment)
                 if known is None:
                     raise
-        if known.lifecycle_stage == "deleted":
-            raise TrackingError(f"tracking.experiment must not be deleted, but got {self._state.experiment!r} "
-                                f"(restore it: mlflow experiments restore --experiment-id {known.experiment_id})")
         return str(known.experiment_id)
 
 

@@ -17,6 +17,8 @@ from gluetune.tracking.uris import check_uri, is_fresh
 from gluetune.tracking.writer import Writer
 
 if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
     from gluetune.storage import Storage
 
 
@@ -62,8 +64,9 @@ class Tracker:
                  artifacts: str | None = None, notify: Callable[[str], None] = print) -> None:
         check_uri(plan.tracking_uri)
         self._plan, self._folder, self._artifacts = plan, folder, artifacts
-        self._client = None if is_fresh(plan.tracking_uri) else connect(plan.tracking_uri)
+        client = None if is_fresh(plan.tracking_uri) else connect(plan.tracking_uri, plan.experiment)
         self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment)
+        self._tree = None if client is None else self._grow(client)
         self._ledger = Ledger(plan, self._state.started)
         self._notify = notify
         self._writer = Writer(self._open, is_permanent, notify)
@@ -104,13 +107,12 @@ class Tracker:
                 time.sleep(wait)
 
     def _log_winner(self, trial: TrialRecord, champion: Champion, register: bool, ends: float) -> str:
-        if not self.flush(ends - time.monotonic()) or self._client is None:
+        if not self.flush(ends - time.monotonic()) or self._tree is None:
             raise TimeoutError(f"the store at {self._plan.tracking_uri} did not take the events before it")
-        tree = RunTree(self._client, self._state, self._resumed, self._artifacts)
-        run_id = tree.run_id(self._ledger.trial_run(trial))
+        run_id = self._tree.run_id(self._ledger.trial_run(trial))
         tags = {"gluetune.search": self._plan.name, "gluetune.search_id": self._state.search_id,
                 "gluetune.model": self._plan.model}
-        return log_champion(self._client, tree.experiment, run_id, tags, champion, register)
+        return log_champion(self._tree.client, self._tree.experiment, run_id, tags, champion, register)
 
     def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:
         """Ends the search's runs and waits for the last write.
@@ -138,9 +140,12 @@ class Tracker:
                 self._writer.put(entries)
 
     def _open(self) -> _Sink:
-        if self._client is None:
-            self._client = connect(self._plan.tracking_uri)
-        return _Sink(RunTree(self._client, self._state, self._resumed, self._artifacts), self._state, self._folder)
+        if self._tree is None:
+            self._tree = self._grow(connect(self._plan.tracking_uri, self._plan.experiment))
+        return _Sink(self._tree, self._state, self._folder)
+
+    def _grow(self, client: MlflowClient) -> RunTree:
+        return RunTree(client, self._state, self._resumed, self._artifacts)
 
 
 class _Sink:

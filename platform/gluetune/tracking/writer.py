@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gluetune.tracking.entries import Entry
+from gluetune.tracking.runs import reason
 
 BATCH = 40  # items in one write: well below MLflow's limit of 1,000 metrics and 100 params in one request
 LINGER = 0.1  # seconds in which items gather, so that a burst is few requests
@@ -81,7 +82,8 @@ class Writer:
             except Exception as error:
                 failures += 1
                 if failures == 1:
-                    self._notify(f"MLflow does not answer ({error}); the record waits and is written when it is back")
+                    self._notify(f"MLflow does not answer ({reason(error)}); "
+                                 f"the record waits and is written when it is back")
                 self.failure = error
                 self._pause(min(LONGEST_WAIT, 0.25 * 2.0**failures))
                 continue
@@ -114,7 +116,8 @@ class Writer:
                     raise
                 self.refused += 1
                 if self.refused == 1:
-                    self._notify(f"MLflow refuses part of the record of {entry.run.name}, which is left out: {error}")
+                    self._notify(f"MLflow refuses part of the record of {entry.run.name}, which is left out: "
+                                 f"{reason(error)}")
 
     def _wait_for_items(self) -> bool:
         with self._changed:

@@ -82,7 +82,7 @@ def test_nothing_is_lost_while_the_store_is_away(writer: Writer, store: Store, n
     assert writer.close(5.0)
     assert store.names == names(5)
     assert len(notes) == 2
-    assert notes[0].startswith("MLflow does not answer (connection refused)")
+    assert notes[0].startswith("MLflow does not answer (ConnectionError: connection refused)")
     assert notes[1] == "MLflow answers again; the record goes on"
 
 
@@ -102,7 +102,7 @@ def test_a_refused_entry_is_left_out_and_said_once(writer: Writer, store: Store,
     assert writer.close(5.0)
     assert store.names == ["run-0", "run-2", "run-4"]
     assert writer.refused == 2
-    assert notes == ["MLflow refuses part of the record of run-1, which is left out: no such run"]
+    assert notes == ["MLflow refuses part of the record of run-1, which is left out: RefusedError: no such run"]
 
 
 def test_closing_returns_in_time_when_the_store_stays_away(writer: Writer, store: Store) -> None:

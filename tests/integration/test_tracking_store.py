@@ -1,0 +1,203 @@
+"""The tracker on a real MLflow store: SQLite and a folder."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gluetune.errors import TrackingError
+from gluetune.storage import Storage
+from gluetune.tracking import Tracker
+from gluetune.tracking.runs import connect
+from sample_search import ended, evaluated, events, folded, plan, started, tell
+
+Open = Callable[..., Tracker]
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables: making them takes seconds, copying the file none."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    connect(f"sqlite:///{file}", "tests")
+    return file
+
+
+@pytest.fixture
+def uri(tmp_path: Path, empty_store: Path) -> str:
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def notes() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def open_tracker(tmp_path: Path, uri: str, notes: list[str]) -> Open:
+    def make(**options: Any) -> Tracker:
+        changes = {"tracking_uri": uri} | options.pop("changes", {})
+        defaults = {"job": "name: small\n", "artifacts": str(tmp_path / "mlartifacts"), "notify": notes.append}
+        return Tracker(plan(**changes), Storage(str(tmp_path / "small")), **(defaults | options))
+    return make
+
+
+def runs_of(uri: str, experiment: str = "tests") -> dict[str, Any]:
+    """All runs of an experiment by name."""
+    client = connect(uri, experiment)
+    found = client.search_runs([client.get_experiment_by_name(experiment).experiment_id], max_results=1000)
+    assert len({run.info.run_name for run in found}) == len(found), "a run was made twice"
+    return {run.info.run_name: run for run in found}
+
+
+def history(uri: str, run: Any, metric: str) -> list[tuple[int, float]]:
+    return [(point.step, point.value) for point in connect(uri, "tests").get_metric_history(run.info.run_id, metric)]
+
+
+def test_the_whole_tree(open_tracker: Open, uri: str, tmp_path: Path, notes: list[str]) -> None:
+    tracker = open_tracker()
+    tell(tracker, events())
+    assert tracker.close()
+    assert notes == []
+    runs = runs_of(uri)
+    assert runs.keys() == {"small", "CoLA", "MNLI", "cola-0000", "mnli-0001", "cola-0002", "mnli-0003"}
+    parents = {name: run.data.tags.get("mlflow.parentRunId") for name, run in runs.items()}
+    assert parents["CoLA"] == parents["MNLI"] == runs["small"].info.run_id
+    assert parents["cola-0000"] == runs["CoLA"].info.run_id
+    assert {name: run.info.status for name, run in runs.items()} == {
+        "small": "FINISHED", "CoLA": "FINISHED", "MNLI": "FINISHED", "cola-0000": "FINISHED", "mnli-0001": "FINISHED",
+        "cola-0002": "FINISHED", "mnli-0003": "FAILED"}
+    trial = runs["cola-0000"]
+    assert history(uri, trial, "matthews_correlation") == [(50, 0.30), (100, 0.50), (150, 0.40)]
+    assert trial.data.metrics["best_score"] == 0.50
+    assert trial.data.params["learning_rate"] == "0.0001"
+    assert (trial.info.start_time, trial.info.end_time) == (1_700_000_000_000, 1_700_000_060_000)
+    assert runs["small"].data.metrics["best_score/cola"] == 0.50
+    job = tmp_path / "mlartifacts" / runs["small"].info.run_id / "artifacts" / "job.yaml"
+    assert job.read_text() == "name: small\n"
+
+
+@pytest.mark.parametrize("cut", [1, 4, 7, 12])
+def test_a_resumed_search_goes_on_in_the_same_runs(open_tracker: Open, uri: str, cut: int) -> None:
+    journal = events()
+    first = open_tracker()
+    tell(first, journal[:cut])
+    assert first.close(complete=False)
+    assert runs_of(uri)["small"].info.status == "KILLED"
+    second = open_tracker(history=journal[:cut])
+    tell(second, journal[cut:], folded(journal[:cut]))
+    assert second.close()
+    runs = runs_of(uri)
+    assert len(runs) == 7
+    assert runs["small"].info.status == "FINISHED"
+    assert history(uri, runs["cola-0000"], "score") == [(50, 0.30), (100, 0.50), (150, 0.40)]
+    assert history(uri, runs["small"], "best_score/cola") == [(1, 0.30), (2, 0.50)]
+
+
+def test_events_that_a_killed_session_did_not_write_are_written_later(open_tracker: Open, uri: str) -> None:
+    first = open_tracker()
+    tell(first, events()[:3])
+    assert first.close(complete=False)
+    second = open_tracker(history=events())  # the journal is longer than what was written
+    assert second.close()
+    assert runs_of(uri)["mnli-0003"].info.status == "FAILED"
+    assert runs_of(uri)["cola-0000"].data.metrics["best_score"] == 0.50
+
+
+def test_runs_made_just_before_a_crash_are_found_again(open_tracker: Open, uri: str, tmp_path: Path) -> None:
+    """A driver killed between making runs and keeping their ids must not make them twice."""
+    begun = Storage(str(tmp_path / "small"))
+    first = open_tracker()
+    assert first.flush()
+    before = begun.read("tracking.json")
+    tell(first, events())
+    assert first.close(complete=False)
+    assert before is not None
+    begun.write("tracking.json", before)
+    second = open_tracker(history=events())
+    assert second.close()
+    runs = runs_of(uri)
+    assert len(runs) == 7
+    assert history(uri, runs["cola-0000"], "score") == [(50, 0.30), (100, 0.50), (150, 0.40)]
+
+
+def test_a_trial_stopped_by_the_first_session_ends_in_the_second(open_tracker: Open, uri: str) -> None:
+    journal = [started(0, "cola"), evaluated(0, 1, 0.3), ended(0, "stopped")]
+    first = open_tracker()
+    tell(first, journal)
+    first.close(complete=False)
+    assert runs_of(uri)["cola-0000"].info.status == "KILLED"
+    second = open_tracker(history=journal)
+    tell(second, [evaluated(0, 2, 0.4)], trials := folded(journal))
+    assert second.flush()
+    assert runs_of(uri)["cola-0000"].info.status == "RUNNING"
+    tell(second, [ended(0)], trials)
+    second.close()
+    assert runs_of(uri)["cola-0000"].info.status == "FINISHED"
+    assert runs_of(uri)["cola-0000"].data.tags["gluetune.status"] == "finished"
+
+
+def test_another_store_gets_the_whole_search(open_tracker: Open, tmp_path: Path, empty_store: Path) -> None:
+    first = open_tracker()
+    tell(first, events())
+    first.close()
+    other = f"sqlite:///{tmp_path}/other.db"
+    shutil.copy(empty_store, tmp_path / "other.db")
+    assert open_tracker(changes={"tracking_uri": other}, history=events()).close()
+    assert len(runs_of(other)) == 7
+
+
+def test_two_searches_share_an_experiment(open_tracker: Open, uri: str, tmp_path: Path) -> None:
+    trackers = [open_tracker(), Tracker(plan(tracking_uri=uri, name="second"), Storage(str(tmp_path / "second")))]
+    for tracker in trackers:
+        tell(tracker, events()[:1])
+    assert all(tracker.close() for tracker in trackers)
+    client = connect(uri, "tests")
+    found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
+    roots = [run.info.run_name for run in found if "mlflow.parentRunId" not in run.data.tags]
+    assert sorted(roots) == ["second", "small"]
+    assert len(found) == 8
+
+
+def test_a_run_deleted_meanwhile_does_not_stop_the_others(open_tracker: Open, uri: str, notes: list[str]) -> None:
+    journal = events()
+    tracker = open_tracker()
+    trials = tell(tracker, journal[:4])
+    assert tracker.flush()
+    connect(uri, "tests").delete_run(runs_of(uri)["cola-0000"].info.run_id)
+    tell(tracker, journal[4:], trials)
+    assert not tracker.close()
+    assert runs_of(uri)["mnli-0001"].data.metrics["best_score"] == 0.70
+    assert [note for note in notes if "refuses part of the record of cola-0000" in note] == notes
+
+
+def test_an_old_database_is_refused_at_once(tmp_path: Path, open_tracker: Open) -> None:
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    with pytest.raises(TrackingError, match=r"tracking.uri must be an MLflow store that answers, but got 'sqlite:"):
+        open_tracker()
+
+
+def test_a_deleted_experiment_is_said(open_tracker: Open, uri: str, notes: list[str]) -> None:
+    client = connect(uri, "tests")
+    client.delete_experiment(client.create_experiment("tests"))
+    with pytest.raises(TrackingError, match=r"tracking\.experiment must not be deleted, but got 'tests'"):
+        open_tracker()
+
+
+def test_no_server_at_the_address(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match=r"but got 'http://127.0.0.1:9' \(ConnectionRefusedError: .*refused\)"):
+        Tracker(plan(tracking_uri="http://127.0.0.1:9"), Storage(str(tmp_path)))
+
+
+@pytest.mark.slow
+def test_a_new_database_is_made_in_the_background(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/new/mlflow.db"
+    tracker = Tracker(plan(tracking_uri=uri), Storage(str(tmp_path / "small")))
+    tell(tracker, events())
+    assert tracker.close()
+    assert len(runs_of(uri)) == 7

@@ -1,0 +1,120 @@
+"""What the user reads: opening, live lines and table, closing."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from gluetune.records import SearchPlan, TrialRecord
+from gluetune.report import LiveTable, print_closing, print_opening, summarise
+from rich.console import Console
+from sample_search import BEGIN, events, folded, plan, tell
+
+
+def console(width: int = 120, terminal: bool = False) -> Console:
+    return Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
+
+
+def text(of: Console) -> str:
+    return of.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def row(output: str, first: str) -> list[str]:
+    """The cells of the first table row that begins with a word."""
+    line = next(line for line in output.splitlines() if line.strip().startswith(first + " "))
+    return re.split(r"\s{2,}", line.strip())
+
+
+def closing(to: Console, of: SearchPlan, trials: dict[int, TrialRecord]) -> str:
+    summary = summarise(of, trials.values(), status="complete", session_started=BEGIN, now=BEGIN + 54,
+                        models={"cola": "models:/gluetune-cola@champion"})
+    print_closing(summary, to, ui="mlflow ui --backend-store-uri sqlite:///mlflow.db", summary_file="runs/summary.json")
+    return text(to)
+
+
+def test_opening_says_what_runs_on_what_data() -> None:
+    out = console()
+    print_opening(plan(time_budget_s=600), out)
+    said = text(out)
+    assert "compact_bert: learning_rate, batch_size (Turc et al. 2019)" in said
+    assert "grid, scheduler asha, at most 10 min 00 s" in said
+    assert "2, each 1 worker (1 CPU)" in said
+    assert row(said, "CoLA") == ["CoLA", "2", "1,800", "200", "400", "MCC", "0.0000"]
+    assert row(said, "MNLI") == ["MNLI", "2", "2,400", "240", "300 + 310", "accuracy", "0.3450"]
+    assert "CoLA, MNLI: generated (seed 0)" in said
+
+
+def test_lines_when_it_is_no_terminal() -> None:
+    out = console(80)
+    with LiveTable(plan(), out) as live:
+        live.note("lanes start")
+        tell(live, events())
+    lines = [line.split(" ", 1)[1] for line in text(out).splitlines()]
+    assert lines == [
+        "lanes start",
+        "CoLA: best MCC is now 0.3000 (cola-0000, epoch 1: lr 1e-4 · batch 16)",
+        "MNLI: best accuracy is now 0.6000 (mnli-0001, epoch 1: lr 1e-4 · batch 16)",
+        "CoLA: best MCC is now 0.5000 (cola-0000, epoch 2: lr 1e-4 · batch 16)",
+        "cola-0000 finished: best 0.5000; CoLA 1/2 done, about 22 s left",
+        "MNLI: best accuracy is now 0.7000 (mnli-0001, epoch 2: lr 1e-4 · batch 16)",
+        "mnli-0001 finished: best 0.7000; MNLI 1/2 done, about 22 s left",
+        "cola-0002 pruned: best 0.1000; CoLA 2/2 done",
+        "mnli-0003 diverged (loss is not a finite number): best –; MNLI 2/2 done",
+        "CoLA: the winner cola-0000 is scored on the development rows",
+        "MNLI: the winner mnli-0001 is scored on the development rows",
+    ]
+
+
+def test_a_resumed_search_speaks_of_what_is_better_than_before() -> None:
+    out, journal = console(), events()
+    trials = folded(journal[:5])
+    with LiveTable(plan(), out, trials) as live:
+        tell(live, journal[5:6], trials)
+    assert text(out) == ""
+
+
+def test_the_live_table_counts_and_shows_the_best() -> None:
+    out = console(120)
+    live = LiveTable(plan(), out, folded(events()[:11]))
+    out.print(live.render())
+    said = text(out)
+    header = ["task", "planned", "done", "running", "pruned", "failed", "left", "best", "configuration"]
+    assert row(said, "task") == header
+    assert row(said, "CoLA") == ["CoLA", "2", "1", "1", "0", "0", "18 s", "0.5000", "lr 1e-4 · batch 16"]
+    assert row(said, "MNLI") == ["MNLI", "2", "1", "0", "0", "0", "18 s", "0.7000", "lr 1e-4 · batch 16"]
+
+
+def test_the_live_table_on_a_terminal_shows_notes() -> None:
+    out = console(90, terminal=True)
+    with LiveTable(plan(), out) as live:
+        live.note("lanes start")
+        out.print(live.render())
+        assert "so far · lanes start" in text(out)
+        tell(live, events())
+    assert "best MCC is now" not in text(out)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_closing(width: int) -> None:
+    said = closing(console(width), plan(), folded(events()))
+    cells = row(said, "CoLA")
+    assert cells[:7] == ["CoLA", "MCC", "0.5000", "0.0000", "0.4500", "2 of 3", "27 s"]
+    assert row(said, "MNLI")[:7] == ["MNLI", "accuracy", "0.7000", "0.3450", "m 0.6800", "2", "18 s"]
+    assert "mm 0.6600" in said
+    assert ("cola-0000: lr 1e-4 · batch 16" in said) == (width == 80)
+    assert cells[7:] == ([] if width == 80 else ["cola-0000", "lr 1e-4 · batch 16"])
+    assert "4 trials: 2 finished, 1 pruned, 1 diverged" in said
+    assert "2 lanes, 54 s, 58% of their time in training and evaluation" in said
+    assert "warm lane 0.06 s" in said.replace("\n", " ")
+    assert "CoLA checkpoint   runs/small/winners/cola\n" in said
+    assert "CoLA champion     mlflow.pyfunc.load_model('models:/gluetune-cola@champion')\n" in said
+    assert "MNLI champion" not in said
+    assert said.rstrip().endswith("MLflow UI         mlflow ui --backend-store-uri sqlite:///mlflow.db")
+    assert max(map(len, said.splitlines()[:12])) <= width
+
+
+def test_closing_of_a_search_that_evaluated_nothing() -> None:
+    said = closing(console(), plan(), {})
+    assert row(said, "CoLA") == ["CoLA", "MCC", "–", "0.0000", "–", "–", "–", "none", "no trial was evaluated"]
+    assert "no trials" in said

@@ -1,0 +1,29 @@
+"""Numbers in few characters."""
+
+from __future__ import annotations
+
+import pytest
+from gluetune.report import words
+
+
+@pytest.mark.parametrize(("params", "expected"), [
+    ({"learning_rate": 3e-5, "batch_size": 16, "num_train_epochs": 3}, "lr 3e-5 · batch 16 · epochs 3"),
+    ({"learning_rate": 1.2345e-4, "warmup_ratio": 0.06}, "lr 1.23e-4 · warmup 0.06"),
+    ({"weight_decay": 0.0, "lr_scheduler_type": "cosine", "adam_beta2": 0.98},
+     "decay 0 · schedule cosine · adam_beta2 0.98"),
+    ({}, ""),
+])
+def test_configuration(params: dict[str, object], expected: str) -> None:
+    assert words.configuration(params) == expected
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [
+    (None, "–"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")])
+def test_duration(seconds: float | None, expected: str) -> None:
+    assert words.duration(seconds) == expected
+
+
+def test_counts() -> None:
+    assert (words.count(1, "trial"), words.count(2000, "trial")) == ("1 trial", "2,000 trials")
+    assert [words.millions(n) for n in (12, 12_345, 109_482_240)] == ["12", "12k", "109.5M"]
+    assert words.score(None) == "–"
