@@ -7,7 +7,6 @@ restart, pauses trials while others are too few to compare with, and cannot be r
 from __future__ import annotations
 
 import bisect
-import math
 import statistics
 
 from gluetune.schedulers.pruner import TOLERANCE, Pruner
@@ -50,10 +49,9 @@ class Median(Pruner):
     def _judge(self, number: int, epoch: float, score: float) -> bool:
         if epoch < self._grace - TOLERANCE:
             return True
-        others = [curve.mean(epoch) for other, curve in self._curves.items()
-                  if other != number and curve.epochs[0] <= epoch + TOLERANCE and curve.epochs[-1] >= epoch - TOLERANCE]
-        if math.isfinite(score):
-            self._curves.setdefault(number, _Curve()).add(epoch, score)
+        others = [curve.mean(epoch) for curve in self._curves.values()  # the trial's own ends before this epoch
+                  if curve.epochs[0] <= epoch + TOLERANCE and curve.epochs[-1] >= epoch - TOLERANCE]
+        self._curves.setdefault(number, _Curve()).add(epoch, score)
         if len(others) < self._min_trials or epoch >= self._max - TOLERANCE:
             return True
         return score >= statistics.median(others)

@@ -32,7 +32,7 @@ class Pruner(ABC):
         Returns:
             Whether the trial may go on.
         """
-        if number not in self._cut and epoch > self._latest.get(number, 0.0):
+        if epoch > self._latest.get(number, 0.0):
             self._latest[number] = epoch
             score = float("-inf") if best_score is None or best_score != best_score else best_score
             if not self._judge(number, epoch, score):

@@ -43,6 +43,13 @@ def test_rungs_are_judged_one_by_one():
     assert not pruner.evaluated(1, 2.0, 0.6)
 
 
+def test_tenths_of_an_epoch_reach_the_rung_they_add_up_to():
+    pruner, tenths = Halving(1.0, 2.0, 8.0, min_trials=1), sum([0.1] * 10)
+    assert tenths < 1.0
+    assert pruner.evaluated(0, tenths, 0.9)
+    assert not pruner.evaluated(1, tenths, 0.1)
+
+
 def test_trial_evaluated_past_several_rungs_enters_the_last_only():
     pruner = Halving(1.0, 2.0, 8.0, min_trials=1)
     assert pruner.evaluated(0, 4.0, 0.9)

@@ -3,7 +3,7 @@
 import pytest
 from gluetune.config import SearchSpace, TrainingConfig
 from gluetune.errors import ConfigError
-from gluetune.records import TrialStatus
+from gluetune.records import TrialRecord, TrialStatus
 from gluetune.searchers import Dealer
 from gluetune.searchers.sampler import derive
 
@@ -64,12 +64,36 @@ def test_a_second_end_of_a_trial_changes_nothing():
     assert sum(dealer.deal() is not None for _ in range(5)) == 3
 
 
-def test_stopped_trial_has_no_result_yet():
-    dealer = make(algorithm="tpe")
-    deal = dealer.deal()
-    dealer.ended(deal.number, TrialStatus.STOPPED, 0.5)
-    dealer.ended(deal.number, TrialStatus.FINISHED, 0.6)
-    assert dealer.deal().number == 1
+def next_deal_after(*ends):
+    """What is dealt after four trials, the last of which ended so (status and score) or is still running."""
+    dealer = make(REAL, "tpe", num_samples=9)
+    for score in (0.1, 0.5, 0.9):
+        dealer.ended(dealer.deal().number, TrialStatus.FINISHED, score)
+    last = dealer.deal()
+    for status, score in ends:
+        dealer.ended(last.number, status, score)
+    return dealer.deal()
+
+
+def test_stopped_trial_counts_as_running():
+    assert next_deal_after((TrialStatus.STOPPED, 5.0)) == next_deal_after()
+    finished = (TrialStatus.FINISHED, 5.0)
+    assert next_deal_after((TrialStatus.STOPPED, 5.0), finished) == next_deal_after(finished) != next_deal_after()
+
+
+def test_nan_is_no_score():
+    for status in (TrialStatus.DIVERGED, TrialStatus.FAILED):
+        assert next_deal_after((status, float("nan"))) == next_deal_after((status, None))
+
+
+def test_points_that_an_earlier_run_has_tried_are_not_dealt_again():
+    points = ({"batch_size": 32, "lr_scheduler_type": "linear"}, {"batch_size": 32, "lr_scheduler_type": "cosine"})
+    deal = make(points=points).deal()
+    resumed = make(points=points)
+    resumed.replay([TrialRecord(deal.number, deal.task, deal.params, deal.training, 42, 0.0, TrialStatus.FAILED)])
+    assert resumed.deal().params == points[1]
+    assert len({tuple(resumed.deal().params.values()) for _ in range(2)}) == 2
+    assert resumed.deal() is None
 
 
 @pytest.mark.parametrize(("change", "message"), [
