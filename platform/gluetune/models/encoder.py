@@ -24,6 +24,11 @@ from gluetune.errors import ModelError
 from gluetune.models.files import locate
 
 
+# Families that number positions from ``pad_token_id + 1``, so that some of their position embeddings are never used.
+_POSITIONS_AFTER_PADDING = frozenset({"camembert", "data2vec-text", "longformer", "mpnet", "roberta",
+                                      "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"})
+
+
 @dataclass(frozen=True)
 class Encoder:
     """A pre-trained encoder as plain arrays: pickles, and Ray's object store shares it without copies.
@@ -69,7 +74,7 @@ def load_encoder(config: ModelConfig) -> Encoder:
 
 
 def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
-    """Loads the encoder's tokenizer.
+    """Loads the encoder's tokenizer; its ``model_max_length`` is never more than the encoder has positions for.
 
     Raises:
         ModelError: no such model, or no tokenizer with it.
@@ -83,7 +88,17 @@ def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder without vocabulary
         raise ModelError(f"{config.name_or_path!r} must hold a tokenizer (tokenizer.json, vocab.txt or a sentencepiece "
                          f"model), but got {_listing(folder)}")
+    limit = max_tokens(_settings(folder, config.name_or_path))
+    tokenizer.model_max_length = min(tokenizer.model_max_length, limit or tokenizer.model_max_length)
     return tokenizer
+
+
+def max_tokens(settings: PretrainedConfig) -> int | None:
+    """Longest row, special tokens included, that an encoder has positions for; ``None`` where positions are relative."""
+    positions: int | None = getattr(settings, "max_position_embeddings", None)
+    if positions is None or not getattr(settings, "position_biased_input", True):  # DeBERTa's relative positions
+        return None
+    return positions - (settings.pad_token_id + 1 if settings.model_type in _POSITIONS_AFTER_PADDING else 0)
 
 
 def model_class(settings: PretrainedConfig) -> type[PreTrainedModel]:

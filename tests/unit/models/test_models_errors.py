@@ -10,9 +10,19 @@ import torch
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
+from gluetune.models.encoder import max_tokens
 from gluetune.tasks import TASKS
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForMaskedLM, BertTokenizer, GPT2Config, GPT2LMHeadModel
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertTokenizer,
+    DebertaV2Config,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PretrainedConfig,
+    RobertaConfig,
+)
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "bear", "sleeps"]
 
@@ -41,6 +51,20 @@ def test_a_saved_model_can_be_used_again(folder: Path, tmp_path: Path) -> None:
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
     assert load_tokenizer(config_of(tmp_path / "saved")).tokenize("a bear sleeps") == ["a", "bear", "sleeps"]
     assert not list((tmp_path / "saved").glob("*.bin"))
+
+
+def test_the_tokenizer_knows_how_many_positions_the_encoder_has(folder: Path) -> None:
+    """Its own files do not say so; one token more would end in an index error in the middle of a trial."""
+    assert load_tokenizer(config_of(folder)).model_max_length == 16
+
+
+@pytest.mark.parametrize(("settings", "expected"), [
+    (BertConfig(max_position_embeddings=512), 512),
+    (RobertaConfig(max_position_embeddings=514, pad_token_id=1), 512),
+    (DebertaV2Config(max_position_embeddings=512, position_biased_input=False), None),
+], ids=lambda value: getattr(value, "model_type", str(value)))
+def test_the_longest_row(settings: PretrainedConfig, expected: int | None) -> None:
+    assert max_tokens(settings) == expected
 
 
 def test_an_encoder_pickles(folder: Path) -> None:
