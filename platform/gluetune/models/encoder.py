@@ -23,7 +23,6 @@ from gluetune.config import ModelConfig
 from gluetune.errors import ModelError
 from gluetune.models.files import locate
 
-
 # Families that number positions from ``pad_token_id + 1``, so that some of their position embeddings are never used.
 _POSITIONS_AFTER_PADDING = frozenset({"camembert", "data2vec-text", "longformer", "mpnet", "roberta",
                                       "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"})
@@ -94,7 +93,7 @@ def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
 
 
 def max_tokens(settings: PretrainedConfig) -> int | None:
-    """Longest row, special tokens included, that an encoder has positions for; ``None`` where positions are relative."""
+    """Longest row, special tokens included, that an encoder takes; ``None`` where positions are relative."""
     positions: int | None = getattr(settings, "max_position_embeddings", None)
     if positions is None or not getattr(settings, "position_biased_input", True):  # DeBERTa's relative positions
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -156,7 +156,7 @@ class Run:
             total += loss.detach()
         return total
 
-    def _unsynced(self) -> Any:
+    def _unsynced(self) -> AbstractContextManager[Any]:
         return self._parallel.no_sync() if isinstance(self._parallel, DistributedDataParallel) else nullcontext()
 
 
