@@ -1,0 +1,148 @@
+"""A winner's MLflow model: loading the champion back gives the recorded score on the same rows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gluetune.config import DataConfig, ModelConfig, TrainingConfig
+from gluetune.data import encode, open_source
+from gluetune.metrics import compute
+from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
+from gluetune.storage import Storage
+from gluetune.tasks import get_task
+from gluetune.tracking import Champion, Tracker
+from gluetune.tracking.runs import connect
+from gluetune.training import predict
+from sample_search import events, plan, started, tell
+
+MAX_LENGTH = 16  # short enough to cut rows
+
+
+@pytest.fixture(scope="module")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of one layer with random weights and a vocabulary of letters."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("encoder")
+    letters = [f"{prefix}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz.,'?" for prefix in ("", "##")]
+    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters])}
+    BertTokenizerFast(vocab=vocabulary).save_pretrained(folder)
+    BertModel(BertConfig(vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                         intermediate_size=32, max_position_embeddings=64)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
+    folder = tmp_path_factory.mktemp("champion")
+    made = Tracker(plan(tracking_uri=f"sqlite:///{folder}/mlflow.db"), Storage(str(folder / "small")),
+                   artifacts=str(folder / "mlartifacts"))
+    made.trials = tell(made, [*events(), started(4, "cola")])  # type: ignore[attr-defined]
+    made.uri = f"sqlite:///{folder}/mlflow.db"  # type: ignore[attr-defined]
+    assert made.flush()
+    return made
+
+
+@pytest.fixture
+def use_store(tracker: Any) -> Any:
+    """MLflow with the tracker's store as its default, as a user would have it."""
+    import mlflow
+
+    mlflow.set_tracking_uri(tracker.uri)
+    yield mlflow
+    mlflow.set_tracking_uri(None)
+
+
+def make_champion(name: str, encoder_folder: Path, folder: Path) -> tuple[Champion, Any, np.ndarray]:
+    """A saved model of a task, the rows it is scored on, and its logits on them."""
+    task, model_config = get_task(name), ModelConfig(name_or_path=str(encoder_folder))
+    encoder, tokenizer = load_encoder(model_config), load_tokenizer(model_config)
+    rows = open_source(DataConfig()).load(task, task.dev[0]).take(np.arange(80))
+    model = build_model(encoder, task, TrainingConfig(), seed=3).eval()
+    encoded = encode(rows, task, tokenizer, MAX_LENGTH)
+    assert max(encoded.lengths) == MAX_LENGTH
+    logits = predict(model, encoded, 32)
+    save_pretrained(encoder, task, model.state_dict(), tokenizer, str(folder))
+    score = compute(task, logits, encoded.labels)[task.primary]
+    return Champion(task, f"{name}-0000", str(folder), score, {}, rows.columns, MAX_LENGTH), rows, logits
+
+
+def test_classification(tracker: Any, use_store: Any, encoder_folder: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    champion, rows, logits = make_champion("mnli", encoder_folder, tmp_path)
+    uri = tracker.log_winner(tracker.trials[1], champion)
+    assert uri == "models:/gluetune-mnli@champion"
+    answer = use_store.pyfunc.load_model(uri).predict(pd.DataFrame(rows.columns))
+    labels = champion.task.labels
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(answer[[f"probability_{label}" for label in labels]], probabilities, atol=1e-5)
+    np.testing.assert_allclose(answer["score"], probabilities.max(axis=1), atol=1e-5)
+    predicted = np.eye(len(labels))[[labels.index(label) for label in answer["label"]]]
+    assert compute(champion.task, predicted, rows.labels)["accuracy"] == pytest.approx(champion.score)
+
+
+def test_regression(tracker: Any, use_store: Any, encoder_folder: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    champion, rows, logits = make_champion("stsb", encoder_folder, tmp_path)
+    uri = tracker.log_winner(tracker.trials[0], champion)
+    answer = use_store.pyfunc.load_model(uri).predict(pd.DataFrame(rows.columns))
+    assert list(answer.columns) == ["score"]
+    np.testing.assert_allclose(answer["score"], logits[:, 0], atol=1e-5)
+
+
+def test_registered_once_with_tags_signature_and_checkpoint(tracker: Any, use_store: Any, encoder_folder: Path,
+                                                            tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    champion, _, _ = make_champion("cola", encoder_folder, tmp_path)
+    champion = replace(champion, score=0.5, dev_scores={"validation": {"matthews_correlation": 0.45}})
+    assert tracker.log_winner(tracker.trials[2], champion) == tracker.log_winner(tracker.trials[2], champion)
+    client = connect(tracker.uri, "tests")
+    version, = client.search_model_versions("name = 'gluetune-cola'")
+    assert client.get_model_version_by_alias("gluetune-cola", "champion").version == version.version
+    assert version.tags["gluetune.score"] == "0.500000"
+    assert version.tags["gluetune.validation.matthews_correlation"] == "0.450000"
+    assert version.tags["gluetune.search"] == "small"
+    info = use_store.models.get_model_info("models:/gluetune-cola@champion")
+    assert info.run_id == version.run_id
+    assert info.signature.inputs.input_names() == ["sentence"]
+    probabilities = ["probability_unacceptable", "probability_acceptable"]
+    assert info.signature.outputs.input_names() == ["label", "score", *probabilities]
+    checkpoint = use_store.artifacts.download_artifacts(f"runs:/{version.run_id}/model/artifacts/checkpoint")
+    assert AutoModelForSequenceClassification.from_pretrained(checkpoint).config.id2label[1] == "acceptable"
+
+
+def test_the_model_needs_no_gluetune(tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:
+    champion, _, _ = make_champion("rte", encoder_folder, tmp_path)
+    uri = tracker.log_winner(tracker.trials[3], champion, register=False)
+    assert uri is not None
+    assert uri.startswith("models:/m-")
+    code = f"""
+import sys
+sys.modules["gluetune"] = None
+import mlflow, pandas
+mlflow.set_tracking_uri({tracker.uri!r})
+answer = mlflow.pyfunc.load_model({uri!r}).predict(pandas.DataFrame({{"sentence1": ["a b"], "sentence2": ["c"]}}))
+assert set(answer["label"]) <= {{"entailment", "not_entailment"}}, answer
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
+                          env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"})
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_missing_folder_is_said_and_does_not_raise(tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:
+    champion, _, _ = make_champion("rte", encoder_folder, tmp_path)
+    notes: list[str] = []
+    tracker._notify = notes.append
+    assert tracker.log_winner(tracker.trials[4], replace(champion, folder=str(tmp_path / "gone"))) is None
+    assert notes == [f"the winner cola-0004 is not in MLflow: TrackingError: the winner's folder must exist, "
+                     f"but got '{tmp_path}/gone'"]
