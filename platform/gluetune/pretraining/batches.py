@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from gluetune.pretraining.config import PretrainingConfig
 from gluetune.pretraining.masking import Masker
 from gluetune.pretraining.pairs import Documents, Pair, draw_pairs
 
@@ -63,9 +64,9 @@ def bucketed(pairs: Sequence[Pair], batch_size: int, rng: np.random.Generator) -
     yield from (batches[i] for i in rng.permutation(len(batches)))
 
 
-def endless(documents: Documents, collator: Collator, batch_size: int, rng: np.random.Generator,
+def endless(documents: Documents, collator: Collator, config: PretrainingConfig, rng: np.random.Generator,
             ) -> Iterator[dict[str, torch.Tensor]]:
     """Batches without end; every round over the documents draws other partners and masks."""
     while True:
-        for batch in bucketed(draw_pairs(documents, rng), batch_size, rng):
+        for batch in bucketed(draw_pairs(documents, rng, config.near_partners), config.batch_size, rng):
             yield collator(batch, rng)

@@ -13,7 +13,7 @@ from gluetune.pretraining.config import PretrainingConfig
 from gluetune.pretraining.job import pretrain_folder
 from gluetune.pretraining.loop import Progress
 
-CONFIG = PretrainingConfig()
+CONFIG = PretrainingConfig(initializer_range=0.08, learning_rate=2e-3, near_partners=0.5)
 """What the embedded encoder is made with."""
 
 
@@ -30,7 +30,7 @@ def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], Non
     documents = list(corpus())
     folder = _cache(cache_dir) / f"embedded-encoder-{fingerprint(documents, CONFIG)}"
     if not folder.exists():
-        progress(f"pre-training the embedded encoder on generated text (once, about a minute): {folder}")
+        progress(f"pre-training the embedded encoder on generated text, once: {folder}")
         _build(documents, folder, CONFIG, progress)
     return str(folder)
 
@@ -47,10 +47,11 @@ def _cache(cache_dir: str | None) -> Path:
     return Path(cache_dir or os.environ.get("GLUETUNE_CACHE_DIR") or Path.home() / ".cache" / "gluetune")
 
 
-def _build(documents: list[list[str]], folder: Path, config: PretrainingConfig, progress: Callable[[str], None]) -> None:
+def _build(documents: list[list[str]], folder: Path, config: PretrainingConfig, progress: Callable[[str], None],
+           ) -> None:
     """Writes beside the folder and renames, so that the folder is whole or absent, whoever else builds it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-", ignore_cleanup_errors=True) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".embedded-encoder-") as scratch:
         made = Path(scratch) / "encoder"
         pretrain_folder(documents, made, config, lambda at: progress(describe(at)))
         try:

@@ -39,7 +39,7 @@ def pretrain_folder(documents: Sequence[Sequence[str]], folder: Path, config: Pr
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = BertForPreTraining(_architecture(config, tokenizer))
-        batches = endless(ids[:cut], collator, config.batch_size, np.random.default_rng((config.seed, 1)))
+        batches = endless(ids[:cut], collator, config, np.random.default_rng((config.seed, 1)))
         losses = pretrain(model, batches, held_out, config, report)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -48,7 +48,8 @@ def pretrain_folder(documents: Sequence[Sequence[str]], folder: Path, config: Pr
 
 def _held_out(ids: list[list[np.ndarray]], collator: Collator, config: PretrainingConfig) -> list[Batch]:
     rng = np.random.default_rng((config.seed, 2))
-    return [collator(batch, rng) for batch in bucketed(draw_pairs(ids, rng), config.batch_size, rng)]
+    pairs = draw_pairs(ids, rng, config.near_partners)
+    return [collator(batch, rng) for batch in bucketed(pairs, config.batch_size, rng)]
 
 
 def _architecture(config: PretrainingConfig, tokenizer: PreTrainedTokenizerBase) -> BertConfig:
@@ -56,4 +57,5 @@ def _architecture(config: PretrainingConfig, tokenizer: PreTrainedTokenizerBase)
         vocab_size=len(tokenizer), hidden_size=config.hidden_size, num_hidden_layers=config.num_hidden_layers,
         num_attention_heads=config.num_attention_heads, intermediate_size=config.intermediate_size,
         hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout,
-        max_position_embeddings=config.max_seq_length, pad_token_id=tokenizer.pad_token_id)
+        initializer_range=config.initializer_range, max_position_embeddings=config.max_seq_length,
+        pad_token_id=tokenizer.pad_token_id)

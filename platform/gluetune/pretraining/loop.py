@@ -86,11 +86,11 @@ def objective(model: BertForPreTraining, batch: Batch) -> tuple[torch.Tensor, to
     return masked_lm, functional.cross_entropy(relation, batch["next_sentence_label"])
 
 
-@torch.no_grad()
 def evaluate(model: BertForPreTraining, batches: Sequence[Batch]) -> Losses:
     """Mean losses over batches, without dropout; the model is left in training mode."""
     model.eval()
-    both = torch.stack([torch.stack(objective(model, batch)) for batch in batches])
+    with torch.no_grad():
+        both = torch.stack([torch.stack(objective(model, batch)) for batch in batches])
     model.train()
     return Losses(*both.mean(0).tolist())
 
@@ -100,7 +100,7 @@ def _optimizer(model: BertForPreTraining, config: PretrainingConfig) -> torch.op
     decayed = [weight for weight in model.parameters() if weight.ndim > 1]
     free = [weight for weight in model.parameters() if weight.ndim <= 1]
     return torch.optim.AdamW([{"params": decayed, "weight_decay": config.weight_decay},
-                              {"params": free, "weight_decay": 0.0}], lr=config.learning_rate)
+                              {"params": free, "weight_decay": 0.0}], lr=config.learning_rate, fused=True)
 
 
 def _rate(step: int, config: PretrainingConfig) -> float:

@@ -1,4 +1,7 @@
-"""Masked-LM inputs (Devlin et al. 2019, §3.1): of the masked tokens 80% become ``[MASK]``, 10% a random token, 10% stay."""
+"""Masked-LM inputs (Devlin et al. 2019, §3.1).
+
+Of the predicted tokens 80% become ``[MASK]``, 10% a random token, 10% stay.
+"""
 
 from __future__ import annotations
 

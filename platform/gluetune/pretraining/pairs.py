@@ -1,4 +1,7 @@
-"""Next-sentence pairs (Devlin et al. 2019, §3.1): half are consecutive, half have a second sentence from another document."""
+"""Next-sentence pairs (Devlin et al. 2019, §3.1).
+
+Half are consecutive, half have a second sentence from another document.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,13 @@ def tokenize(documents: Sequence[Sequence[str]], tokenizer: PreTrainedTokenizerB
     return [[np.array(next(ids), dtype=np.int32) for _ in document] for document in documents]
 
 
-def draw_pairs(documents: Documents, rng: np.random.Generator) -> list[Pair]:
+def draw_pairs(documents: Documents, rng: np.random.Generator, near: float = 0.0) -> list[Pair]:
     """One pair for each sentence that has a next one, in random order.
 
     Args:
         documents: at least two documents, at least one of them with two sentences.
         rng: the only source of chance; another state draws other random partners.
+        near: share of random partners that come from the document before or behind.
 
     Raises:
         ValueError: fewer than two documents.
@@ -45,12 +49,13 @@ def draw_pairs(documents: Documents, rng: np.random.Generator) -> list[Pair]:
         raise ValueError(f"`len(documents) >= 2` must hold, but got {len(documents)}")
     places = [(d, s) for d, document in enumerate(documents) for s in range(len(document) - 1)]
     labels = rng.permutation(np.arange(len(places)) % 2)
-    pairs = [_pair(documents, d, s, int(label), rng) for (d, s), label in zip(places, labels, strict=True)]
+    pairs = [_pair(documents, d, s, int(label), rng, near) for (d, s), label in zip(places, labels, strict=True)]
     return [pairs[i] for i in rng.permutation(len(pairs))]
 
 
-def _pair(documents: Documents, d: int, s: int, label: int, rng: np.random.Generator) -> Pair:
+def _pair(documents: Documents, d: int, s: int, label: int, rng: np.random.Generator, near: float) -> Pair:
     if label == IS_NEXT:
         return Pair(documents[d][s], documents[d][s + 1], IS_NEXT)
-    other = (d + 1 + int(rng.integers(len(documents) - 1))) % len(documents)
-    return Pair(documents[d][s], documents[other][int(rng.integers(len(documents[other])))], IS_RANDOM)
+    step = int(rng.choice((-1, 1))) if rng.random() < near else 1 + int(rng.integers(len(documents) - 1))
+    other = documents[(d + step) % len(documents)]
+    return Pair(documents[d][s], other[int(rng.integers(len(other)))], IS_RANDOM)

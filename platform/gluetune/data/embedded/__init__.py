@@ -1,4 +1,4 @@
-"""Generated data for every task, without network: the `EmbeddedSource` and the `corpus` its encoder is pre-trained on."""
+"""Generated data for every task, without network, and the `corpus` that the embedded encoder is pre-trained on."""
 
 from gluetune.data.embedded.source import EmbeddedSource
 from gluetune.data.embedded.stories import corpus

@@ -11,7 +11,7 @@ from gluetune.data.embedded.events import Event, World
 from gluetune.data.embedded.lexicon import NAMES, VERBS
 from gluetune.data.embedded.row import Row
 from gluetune.data.embedded.speaker import Speaker
-from gluetune.data.embedded.wording import Phrase, Role, Style, Tense, clause, sentence
+from gluetune.data.embedded.wording import Phrase, Role, Style, Tense, any_style, clause, sentence
 
 _SINGULAR = ("the", "a", "this", "every")
 _PLURAL = ("the", "these", "many", "some", "all")
@@ -29,17 +29,20 @@ def acceptable(world: World) -> str:
     """A well-formed sentence."""
     if world.rng.random() < 0.15:
         return _reflexive(world, matching=True)
-    return sentence(_base(world, world.verb()))
+    return said_well(world.event(place=0.4, time=0.2), world)
 
 
-def _base(world: World, verb: Verb, *tenses: Tense) -> list[Phrase]:
-    event = _determined(world.event(verb, place=0.4, time=0.2), world.rng)
-    return _clause(event, world, *tenses)
+def said_well(event: Event, world: World) -> str:
+    """An event in any tense, with any determiner that agrees."""
+    return sentence(_clause(_determined(event, world.rng), world))
 
 
-def _clause(event: Event, world: World, *tenses: Tense) -> list[Phrase]:
-    style = Style(passive=world.rng.random() < 0.25, fronted=world.rng.random() < 0.3,
-                  tense=world.rng.choice(tenses or tuple(Tense)))
+def _base(world: World, verb: Verb) -> list[Phrase]:
+    return _clause(_determined(world.event(verb, place=0.4, time=0.2), world.rng), world)
+
+
+def _clause(event: Event, world: World) -> list[Phrase]:
+    style = any_style(world.rng, world.rng.choice(tuple(Tense)), passive=0.25, fronted=0.3)
     event = replace(event, negated=world.rng.random() < 0.2)
     return clause(event, Speaker(world.rng), style)
 
@@ -56,7 +59,8 @@ def _agreement(world: World) -> str:
     style = Style(tense=world.rng.choice((Tense.PRESENT, Tense.PROGRESSIVE)), fronted=world.rng.random() < 0.3)
     speaker = Speaker(world.rng, renewal=0.0)
     phrases, others = clause(event, speaker, style), clause(wrong, speaker, style)
-    return sentence(other if phrase.role is Role.VERB else phrase for phrase, other in zip(phrases, others, strict=True))
+    return sentence(other if phrase.role is Role.VERB else phrase
+                    for phrase, other in zip(phrases, others, strict=True))
 
 
 def _determiner(world: World) -> str:
@@ -126,5 +130,5 @@ def _clause_of_name(name: Name, world: World) -> list[Phrase]:
     return [Phrase(Role.SUBJECT, (name.word,)), *phrases[1:]]
 
 
-_VIOLATIONS: tuple[Violation, ...] = (_agreement, _agreement, _determiner, _order_in_phrase, _order_of_phrases, _valency,
-                                      _auxiliary, _mismatched_reflexive)
+_VIOLATIONS: tuple[Violation, ...] = (_agreement, _agreement, _determiner, _order_in_phrase, _order_of_phrases,
+                                      _valency, _auxiliary, _mismatched_reflexive)

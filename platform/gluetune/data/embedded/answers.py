@@ -36,7 +36,7 @@ def _unanswering(event: Event, slot: Slot, world: World) -> Event:
 
 def _without(event: Event, slot: Slot, world: World) -> Event:
     """The event without what is asked for; where it tells the other circumstance less often, that one is added."""
-    silent = replace(event, **{slot.value: None})
+    silent = slot.hidden_in(event)
     if slot is Slot.PLACE:
         return silent if silent.time else replace(silent, time=world.event(time=1.0).time)
     return silent if silent.place else replace(silent, place=world.rng.choice(world.places()))

@@ -79,8 +79,8 @@ def rte(world: World) -> Row:
 def pair(world: World, label: str, genre: Genre) -> Row:
     """A premise and a hypothesis of this class."""
     if world.rng.random() < genre.quantified:
-        return _quantified(world, label, genre)
-    event = world.event(world.verb(transitive=True), adjective=0.5)
+        return quantified(world, label, genre)
+    event = world.event(world.verb(transitive=True), adjective=0.7)
     premise = replace(event, negated=world.rng.random() < genre.negated)
     other = None
     if genre.second_premise:
@@ -97,10 +97,10 @@ def _related(premise: Event, world: World, label: str) -> Event:
         return shorter
     if label == "contradiction":
         return changes.first_that_applies(shorter, world, [changes.negate, changes.opposite_quality])
-    if world.rng.random() < 0.4:
+    if world.rng.random() < 0.25:
         return changes.first_that_applies(premise, world, [*_STRONGER, changes.swap_roles, changes.other_verb])
     unrelated = changes.first_that_applies(shorter, world, _UNRELATED)
-    return changes.negate(unrelated, world) if world.rng.random() < 0.4 else unrelated
+    return changes.negate(unrelated, world) if world.rng.random() < 0.6 else unrelated
 
 
 def _mixed(premise: Event, other: Event, world: World) -> Event:
@@ -119,12 +119,13 @@ def _maybe(event: Event, world: World, options: list[changes.Change], probabilit
 
 def _said(premise: Event, other: Event | None, hypothesis: Event, world: World, genre: Genre) -> tuple[str, str]:
     speaker = Speaker(world.rng)
-    told = [_say(event, world, speaker, genre) for event in (premise, other) if event is not None]
+    told = [say_in(genre, event, world, speaker) for event in (premise, other) if event is not None]
     world.rng.shuffle(told)
-    return " ".join(told), _say(hypothesis, world, speaker, genre)
+    return " ".join(told), say_in(genre, hypothesis, world, speaker)
 
 
-def _say(event: Event, world: World, speaker: Speaker, genre: Genre) -> str:
+def say_in(genre: Genre, event: Event, world: World, speaker: Speaker) -> str:
+    """An event as a genre tells it."""
     agent = replace(event.agent, determiner="the" if event.agent.many else genre.determiner)
     patient = event.patient
     if patient is not None:
@@ -132,7 +133,8 @@ def _say(event: Event, world: World, speaker: Speaker, genre: Genre) -> str:
     return say(replace(event, agent=agent, patient=patient), speaker, any_style(world.rng, genre.tense))
 
 
-def _quantified(world: World, label: str, genre: Genre) -> Row:
+def quantified(world: World, label: str, genre: Genre) -> Row:
+    """A pair of this class whose sentences differ in the quantifier only."""
     event = world.event(world.verb(transitive=True), adjective=0.0)
     determiners = world.rng.choice(_QUANTIFIED[label])
     speaker = Speaker(world.rng)

@@ -71,7 +71,8 @@ class World:
         return self.rng.choice([verb for verb in VERBS
                                 if reversible in (None, verb.reversible) and transitive in (None, verb.transitive)])
 
-    def event(self, verb: Verb | None = None, *, place: float = 0.4, time: float = 0.4, adjective: float = 0.3) -> Event:
+    def event(self, verb: Verb | None = None, *, place: float = 0.4, time: float = 0.4, adjective: float = 0.3,
+              ) -> Event:
         """An event, with place, time and adjectives at these probabilities."""
         verb = verb or self.verb()
         agent = self.entity(frozenset({"person"}) if not verb.reversible else verb.patients, adjective=adjective)

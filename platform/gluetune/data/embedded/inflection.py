@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _VOWELS = frozenset("aeiou")
-_PLURALS = {"child": "children", "person": "people", "mouse": "mice", "thief": "thieves", "loaf": "loaves",
-            "goose": "geese", "man": "men", "woman": "women"}
-_IRREGULAR = {"teach": ("taught", "taught"), "hide": ("hid", "hidden"), "find": ("found", "found"),
-              "buy": ("bought", "bought"), "sleep": ("slept", "slept"), "weep": ("wept", "wept"),
-              "sing": ("sang", "sung"), "fall": ("fell", "fallen"), "break": ("broke", "broken"),
-              "take": ("took", "taken"), "steal": ("stole", "stolen"), "draw": ("drew", "drawn"), "eat": ("ate", "eaten"),
-              "sell": ("sold", "sold"), "feed": ("fed", "fed"), "win": ("won", "won"), "shake": ("shook", "shaken")}
-_DOUBLED = frozenset({"hug", "nap", "chat", "win", "grin", "sob", "stop"})
+_PLURALS = {"child": "children", "person": "people", "thief": "thieves"}
+_IRREGULAR = {"buy": ("bought", "bought"), "hide": ("hid", "hidden"), "sleep": ("slept", "slept"),
+              "steal": ("stole", "stolen"), "take": ("took", "taken"), "weep": ("wept", "wept")}
+_DOUBLED = frozenset({"hug", "nap", "chat", "sob"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +26,7 @@ def plural(noun: str) -> str:
     """The plural of a noun."""
     if noun in _PLURALS:
         return _PLURALS[noun]
-    if noun.endswith("man"):
-        return noun[:-2] + "en"
-    return _with_s(noun)
+    return noun[:-2] + "en" if noun.endswith("man") else _with_s(noun)
 
 
 def verb_forms(base: str) -> VerbForms:

@@ -5,34 +5,31 @@ from __future__ import annotations
 from gluetune.data.embedded.concepts import ANIMATE_KINDS, Adjective, Domain, Name, Noun, Place, Time, Verb
 
 _NOUNS = {
-    (Domain.TOWN, "person"): "chef/cook doctor/physician lawyer/attorney boss/manager thief/robber child/kid "
-                             "teacher/tutor painter/artist",
-    (Domain.TOWN, "animal"): "dog/hound cat/kitten rabbit/bunny horse/pony",
-    (Domain.TOWN, "vehicle"): "car/automobile truck/lorry bicycle/bike",
-    (Domain.TOWN, "object"): "picture/painting lamp/lantern chair/seat bag/sack",
-    (Domain.HARBOUR, "person"): "sailor/seaman captain/skipper diver/swimmer pirate/smuggler tourist/traveler guard/sentry",
-    (Domain.HARBOUR, "animal"): "turtle/tortoise gull/seabird seal/pup crab/lobster",
-    (Domain.HARBOUR, "vehicle"): "ship/vessel boat/canoe ferry/steamer",
-    (Domain.HARBOUR, "object"): "net/trap flag/banner map/chart box/crate",
+    (Domain.TOWN, "person"): "chef/cook doctor/physician lawyer/attorney boss/manager thief/robber child/kid",
+    (Domain.TOWN, "animal"): "dog/hound cat/kitten rabbit/bunny",
+    (Domain.TOWN, "vehicle"): "car/automobile truck/lorry",
+    (Domain.TOWN, "object"): "picture/painting lamp/lantern bag/sack",
+    (Domain.HARBOUR, "person"): "sailor/seaman captain/skipper pirate/smuggler tourist/traveler guard/sentry",
+    (Domain.HARBOUR, "animal"): "turtle/tortoise gull/seabird crab/lobster",
+    (Domain.HARBOUR, "vehicle"): "ship/vessel boat/canoe",
+    (Domain.HARBOUR, "object"): "flag/banner map/chart box/crate",
 }
 _VERBS = {
-    ANIMATE_KINDS: "help/assist follow/trail watch/observe scare/frighten push/shove find/discover save/rescue "
-                   "hug/embrace feed/nourish",
-    frozenset({"person"}): "greet/welcome praise/applaud blame/accuse teach/instruct",
-    frozenset({"vehicle", "object"}): "buy/purchase fix/repair hide/conceal steal/take break/smash clean/wash",
-    frozenset[str](): "sleep/nap arrive/appear laugh/giggle weep/sob smile/grin talk/chat",
+    ANIMATE_KINDS: "help/assist follow/trail watch/observe scare/frighten push/shove rescue/save hug/embrace",
+    frozenset({"person"}): "greet/welcome blame/accuse",
+    frozenset({"vehicle", "object"}): "buy/purchase fix/repair hide/conceal steal/take",
+    frozenset[str](): "sleep/nap laugh/giggle weep/sob talk/chat",
 }
-_QUALITIES_OF_THINGS = {"big/large": "small/little", "clean/spotless": "dirty/filthy", "cheap/inexpensive": "expensive/costly"}
+_QUALITIES_OF_THINGS = {"big/large": "small/little", "cheap/inexpensive": "expensive/costly"}
 _QUALITIES = {
     "big/large": "small/little", "old/elderly": "young/youthful", "happy/glad": "sad/unhappy",
-    "rich/wealthy": "poor/needy", "strong/powerful": "weak/feeble", "clever/smart": "stupid/foolish",
-    "loud/noisy": "quiet/silent", "brave/bold": "timid/shy",
+    "rich/wealthy": "poor/needy", "strong/powerful": "weak/feeble", "loud/noisy": "quiet/silent",
 }
 _PLACES = {
-    (Domain.TOWN, "in"): "kitchen garden/yard park street/road school office",
+    (Domain.TOWN, "in"): "kitchen garden/yard street/road office/study",
     (Domain.TOWN, "at"): "market/bazaar station",
-    (Domain.HARBOUR, "on"): "beach/shore island dock/pier",
-    (Domain.HARBOUR, "in"): "cave/cavern harbor/port lighthouse",
+    (Domain.HARBOUR, "on"): "beach/shore island/isle",
+    (Domain.HARBOUR, "in"): "cave/cavern harbor/port",
 }
 _FEMININE = "Mary Anna Susan Laura Emma Julia"
 _MASCULINE = "John Peter Tom David Paul Mark"
@@ -58,7 +55,7 @@ TIMES = tuple(Time((words,)) for words in (
 NAMES = tuple(Name(word, feminine) for feminine, table in ((True, _FEMININE), (False, _MASCULINE))
               for word in table.split())
 
-PRAISE = tuple("good great wonderful brilliant charming moving funny lovely excellent delightful".split())
-SCORN = tuple("bad awful terrible dull boring clumsy tedious horrible dreadful annoying".split())
-ASPECTS = tuple("film movie story plot music acting ending script cast dialogue song show".split())
-INTENSIFIERS = tuple("very really truly quite".split())
+PRAISE = ("good", "great", "wonderful", "brilliant", "charming", "moving", "funny", "lovely", "excellent", "delightful")
+SCORN = ("bad", "awful", "terrible", "dull", "boring", "clumsy", "tedious", "horrible", "dreadful", "annoying")
+ASPECTS = ("film", "movie", "story", "plot", "music", "acting", "ending", "script", "cast", "dialogue", "song", "show")
+INTENSIFIERS = ("very", "really", "truly", "quite")

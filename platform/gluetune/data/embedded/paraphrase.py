@@ -57,18 +57,18 @@ def stsb(world: World) -> Row:
     if differing <= 2 and second.verb.reversible and world.rng.random() < 0.3:
         second, score = second.swapped(), score - 2.0
     score = min(5.0, max(0.0, score + world.rng.gauss(0.0, 0.3)))
-    return Row(_pair(event, second, world, renewal=0.7), round(score * 5) / 5)
+    return Row(_pair(event, second, world, renewal=0.85), round(score * 5) / 5)
 
 
 def _otherwise(event: Event, slot: Slot, world: World) -> Event:
-    """An event that asks another question; nothing about the asked slot itself is told, so changing that does not count."""
+    """An event that asks another question; a change of the slot that is asked for would not show."""
     if slot is Slot.AGENT:
         return changes.first_that_applies(event, world, [changes.other_patient, changes.other_verb])
     return _changed(event, world)
 
 
 def _changed(event: Event, world: World) -> Event:
-    if world.rng.random() < 0.5:
+    if world.rng.random() < 0.35:
         return event.swapped()
     return changes.first_that_applies(event, world, _ONE_SLOT)
 

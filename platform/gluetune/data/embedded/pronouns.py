@@ -37,15 +37,16 @@ def by_gender(world: World) -> tuple[str, str, str]:
 
 
 def by_size(world: World) -> tuple[str, str, str]:
-    """``The lamp does not fit into the bag because it is too big.``: too big is what goes in, too small what holds."""
+    """``The lamp does not fit into the bag because it is too big.``: what goes in is too big, what holds too small."""
     thing, holder = (world.rng.choice(noun.words) for noun in
                      world.rng.sample(world.nouns(frozenset({"object", "vehicle"})), 2))
     big, small = next((quality.words, quality.antonyms) for quality in ADJECTIVES if "big" in quality.words)
     goes_in = world.rng.random() < 0.5
     quality = world.rng.choice(big if goes_in else small)
     referent, rival = (thing, holder) if goes_in else (holder, thing)
-    return (punctuate(("the", thing, "does", "not", "fit", "into", "the", holder, "because", "it", "is", "too", quality)),
-            punctuate(("the", referent, "is", "too", quality)), punctuate(("the", rival, "is", "too", quality)))
+    text = ("the", thing, "does", "not", "fit", "into", "the", holder, "because", "it", "is", "too", quality)
+    right, wrong = (punctuate(("the", candidate, "is", "too", quality)) for candidate in (referent, rival))
+    return punctuate(text), right, wrong
 
 
 def _couple(world: World) -> tuple[Name, Name]:

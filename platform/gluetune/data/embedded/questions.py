@@ -22,6 +22,16 @@ class Slot(Enum):
         """Whether the event tells it."""
         return getattr(event, self.value) is not None
 
+    def hidden_in(self, event: Event) -> Event:
+        """The event without its place or time.
+
+        Raises:
+            ValueError: every event has an agent.
+        """
+        if self is Slot.AGENT:
+            raise ValueError("only place and time may be hidden, but got the agent")
+        return replace(event, place=None) if self is Slot.PLACE else replace(event, time=None)
+
 
 _INTERROGATIVE = {Slot.AGENT: ("who",), Slot.PLACE: ("where",), Slot.TIME: ("when",)}
 
@@ -29,7 +39,7 @@ _INTERROGATIVE = {Slot.AGENT: ("who",), Slot.PLACE: ("where",), Slot.TIME: ("whe
 def ask(event: Event, slot: Slot, rng: Random, speaker: Speaker, passive: float = 0.4) -> str:
     """A question about one slot of an event in the past; passive voice at this probability."""
     voice = Style(passive=event.verb.transitive and rng.random() < passive)
-    known = event if slot is Slot.AGENT else replace(event, **{slot.value: None})
+    known = event if slot is Slot.AGENT else slot.hidden_in(event)
     phrases = {phrase.role: phrase for phrase in clause(known, speaker, voice)}
     if slot is Slot.AGENT:
         return _ask_agent(phrases, voice)

@@ -76,8 +76,8 @@ def _rows(name: str, splits: tuple[str, ...], seed: int) -> dict[str, list[Row]]
     seen: set[frozenset[str]] = set()
     found: dict[str, list[Row]] = {}
     for split in splits:
-        world = World(Random(f"{name}/{split}/{seed}"), Domain.HARBOUR if split.endswith("_mismatched") else Domain.TOWN)
-        found[split] = _distinct(world, generate, _size(sizes, split), seen)
+        domain = Domain.HARBOUR if split.endswith("_mismatched") else Domain.TOWN
+        found[split] = _distinct(World(Random(f"{name}/{split}/{seed}"), domain), generate, _size(sizes, split), seen)
     return found
 
 

@@ -1,75 +1,100 @@
-"""Stories of the generated language, for pre-training: consecutive sentences speak of the same events and participants."""
+"""Documents of the generated language, for pre-training: consecutive sentences are about the same topic."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from itertools import islice
 from random import Random
 
 from gluetune.data.embedded import changes
-from gluetune.data.embedded.acceptability import acceptable
+from gluetune.data.embedded.acceptability import acceptable, said_well
 from gluetune.data.embedded.concepts import Domain
-from gluetune.data.embedded.entailment import CAPTION, DIAGNOSTIC, STORY, pair
+from gluetune.data.embedded.entailment import CAPTION, STORY, Genre, quantified, say_in
 from gluetune.data.embedded.events import Event, World
 from gluetune.data.embedded.pronouns import explained
 from gluetune.data.embedded.questions import Slot, ask
 from gluetune.data.embedded.sentiment import opinion
 from gluetune.data.embedded.speaker import Speaker
-from gluetune.data.embedded.wording import any_style, say
+from gluetune.data.embedded.wording import Tense
 
-Passage = Callable[[World], list[str]]
+Series = Callable[[World], list[list[str]]]
+"""Gives documents that stand one behind the other."""
 
 
-def corpus(seed: int = 0, documents: int = 6000) -> Iterator[list[str]]:
-    """Documents, each a list of consecutive sentences.
+def corpus(seed: int = 0, documents: int = 10000) -> Iterator[list[str]]:
+    """Documents, each a list of consecutive sentences about one topic.
+
+    Neighbouring documents often tell of events that differ in one slot, as reports of similar events do.
 
     Args:
         seed: the same seed gives the same documents.
         documents: how many.
     """
     rng = Random(f"corpus/{seed}")
-    for _ in range(documents):
+    yield from islice(_all_series(rng), documents)
+
+
+def _all_series(rng: Random) -> Iterator[list[str]]:
+    while True:
         world = World(rng, rng.choices(tuple(Domain), (2, 1))[0])
-        yield [line for _ in range(rng.randint(2, 4)) for line in rng.choices(_PASSAGES, _WEIGHTS)[0](world)]
+        yield from rng.choices(_SERIES, _WEIGHTS)[0](world)
 
 
-def _restated(world: World) -> list[str]:
-    """An event said several times in other words, ever shorter."""
-    event = world.event(world.verb(transitive=True))
+def _told(world: World) -> list[list[str]]:
+    """Similar events, each told and asked about again and again in other words, as a whole or in part."""
+    genre = world.rng.choice((STORY, STORY, CAPTION))
+    event = world.event(world.verb(transitive=True), adjective=0.4)
+    similar = [changes.first_that_applies(event, world, _CHANGES) for _ in range(2)]
+    return [_document(each, world, genre) for each in (similar[0], event, similar[1])]
+
+
+def _document(event: Event, world: World, genre: Genre) -> list[str]:
     speaker = Speaker(world.rng)
-    told = [event, event, _shortened(event, world)]
-    return [say(each, speaker, any_style(world.rng)) for each in told]
+    lines = [say_in(genre, event, world, speaker)]
+    for _ in range(world.rng.randint(3, 5)):
+        asking = genre.tense is Tense.PAST and not event.negated and world.rng.random() < 0.2
+        lines.append(_question(event, world, speaker) if asking else
+                     say_in(genre, _shortened(event, world), world, speaker))
+    return lines
+
+
+_CHANGES: list[changes.Change] = [
+    changes.other_agent, changes.other_patient, changes.other_verb, changes.other_place, changes.other_time,
+    changes.swap_roles, changes.swap_roles, changes.negate, changes.opposite_quality]
+
+
+def _question(event: Event, world: World, speaker: Speaker) -> str:
+    slot = world.rng.choice([slot for slot in Slot if slot.answered_by(event)])
+    return ask(event, slot, world.rng, speaker)
 
 
 def _shortened(event: Event, world: World) -> Event:
-    return changes.drop_circumstance(event, world) or changes.drop_quality(event, world) or event
+    shorten = world.rng.choice((changes.drop_circumstance, changes.drop_quality, changes.hypernym, None, None))
+    return (shorten(event, world) if shorten else None) or event
 
 
-def _questioned(world: World) -> list[str]:
-    """A question, the same question in other words, its answer."""
-    event = world.event(world.verb(transitive=True), place=0.6, time=0.6)
-    slot = world.rng.choice([slot for slot in Slot if slot.answered_by(event)])
-    speaker = Speaker(world.rng)
-    questions = [ask(event, slot, world.rng, speaker) for _ in range(2)]
-    return [*questions, say(event, speaker, any_style(world.rng))]
+def _followed(world: World) -> list[list[str]]:
+    """A statement about all, many, some or none, and what follows from it."""
+    return [list(quantified(world, "entailment", STORY).texts)]
 
 
-def _told_again(world: World) -> list[str]:
-    """A statement and what follows from it."""
-    genre = world.rng.choice((STORY, CAPTION, DIAGNOSTIC))
-    return list(pair(world, "entailment", genre).texts)
-
-
-def _reviewed(world: World) -> list[str]:
-    """Opinions that agree."""
+def _reviewed(world: World) -> list[list[str]]:
+    """Opinions that agree, then opinions that disagree with them."""
     positive = world.rng.random() < 0.5
-    return [opinion(world.rng, positive) for _ in range(2)]
+    return [[opinion(world.rng, praised) for _ in range(world.rng.randint(3, 5))]
+            for praised in (positive, not positive)]
 
 
-def _described(world: World) -> list[str]:
-    """Sentences of all tenses, determiners and pronouns."""
-    return [acceptable(world), acceptable(world)]
+def _described(world: World) -> list[list[str]]:
+    """One event in several tenses, of several participants of a kind."""
+    event = world.event(place=0.4, time=0.2)
+    return [[said_well(event, world) for _ in range(world.rng.randint(3, 5))]]
 
 
-_PASSAGES: tuple[Passage, ...] = (_restated, _questioned, _told_again, _reviewed, _described, explained)
-_WEIGHTS = (6, 3, 3, 2, 3, 1)
+def _introduced(world: World) -> list[list[str]]:
+    """Single sentences with names and pronouns."""
+    return [[*explained(world), acceptable(world)]]
+
+
+_SERIES: tuple[Series, ...] = (_told, _followed, _reviewed, _described, _introduced)
+_WEIGHTS = (8, 4, 2, 4, 4)

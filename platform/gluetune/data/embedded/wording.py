@@ -62,7 +62,7 @@ def any_style(rng: Random, tense: Tense = Tense.PAST, passive: float = 0.4, fron
     return Style(rng.random() < passive, rng.random() < fronted, tense)
 
 
-def clause(event: Event, speaker: Speaker, style: Style = Style()) -> list[Phrase]:  # noqa: B008 - frozen
+def clause(event: Event, speaker: Speaker, style: Style = Style()) -> list[Phrase]:
     """Says an event, each concept by any of its words."""
     agent = entity_words(event.agent, speaker)
     patient = None if event.patient is None else entity_words(event.patient, speaker)
@@ -139,6 +139,6 @@ def punctuate(words: Iterable[str], end: str = ".") -> str:
     return text[0].upper() + text[1:] + end
 
 
-def say(event: Event, speaker: Speaker, style: Style = Style()) -> str:  # noqa: B008 - frozen
+def say(event: Event, speaker: Speaker, style: Style = Style()) -> str:
     """An event as a sentence."""
     return sentence(clause(event, speaker, style))
