@@ -1,7 +1,7 @@
 """Searches hyperparameters for fine-tuning an encoder on GLUE tasks.
 
-    python jobs/tune_glue.py --config jobs/quickstart.yaml
-    ray job submit -- python jobs/tune_glue.py --help
+python jobs/tune_glue.py --config jobs/quickstart.yaml
+ray job submit -- python jobs/tune_glue.py --help
 """
 
 import sys

@@ -17,7 +17,7 @@ EVENT_KEY = "event"
 ORDER_KEY = "order"
 
 
-class Trial(tune.Trainable):
+class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
     """Runs the order in ``config["order"]``; each step returns one journal event in ``result["event"]``."""
 
     def setup(self, config: dict[str, Any], spec: LaneSpec) -> None:

@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+
 from gluetune.cli.flags import parse
 from gluetune.config import JobConfig, load_job
 from gluetune.errors import ConfigError

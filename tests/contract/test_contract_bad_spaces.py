@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from gluetune.config import load_space
 from gluetune.errors import ConfigError
 

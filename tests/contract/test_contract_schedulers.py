@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from gluetune.config import SchedulerConfig
 from gluetune.records import Evaluated, TrialRecord, TrialStatus
 from gluetune.schedulers import SCHEDULERS, TaskPruners, open_pruner

@@ -6,6 +6,7 @@ from itertools import pairwise
 from statistics import mean
 
 import pytest
+
 from gluetune.config import SearchSpace, TrainingConfig
 from gluetune.records import Evaluated, TrialRecord, TrialStatus
 from gluetune.searchers import ALGORITHMS, Dealer

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gluetune.data import DataSource, Examples, FolderSource, HubSource
 from gluetune.data.embedded import EmbeddedSource
 from gluetune.errors import DataError

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gluetune.config import DataConfig, ModelConfig, TrainingConfig
 from gluetune.data import encode, open_source
 from gluetune.metrics import compute

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
 from gluetune.tracking.runs import connect

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gluetune.errors import TrackingError
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker

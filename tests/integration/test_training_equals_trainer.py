@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainingArguments
+
 from gluetune.config import TrainingConfig
 from gluetune.models import build_model
 from gluetune.tasks import TASKS, Task
 from gluetune.training.plan import StepPlan
-from torch.utils.data import DataLoader
 from training_setup import run_trial, task_data, tiny_encoder
-from transformers import Trainer, TrainingArguments
 
 SEED = 3
 PER_EPOCH = 9  # 65 rows in batches of 8

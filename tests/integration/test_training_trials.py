@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+
 from gluetune.config import TrainingConfig
 from gluetune.errors import Diverged, OutOfMemory
 from gluetune.models import build_model
 from gluetune.tasks import TASKS
 from gluetune.training import Evaluation, fine_tune, run
-from torch import nn
 from training_setup import numbers, run_trial, task_data, tiny_encoder
 
 COLA = TASKS["cola"]

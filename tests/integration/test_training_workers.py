@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import distributed, multiprocessing
+
 from gluetune.config import TrainingConfig
 from gluetune.errors import Diverged
 from gluetune.tasks import TASKS
 from gluetune.training import World, fine_tune
-from torch import distributed, multiprocessing
 from training_setup import numbers, run_trial, task_data, tiny_encoder
 
 COMMON = {"batch_size": 8, "learning_rate": 5e-3, "num_train_epochs": 2, "evals_per_epoch": 2}

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import BertConfig, BertModel
+
 from gluetune.config import TrainingConfig
 from gluetune.data import Encoded, TaskData
 from gluetune.models import Encoder
 from gluetune.storage import Storage
 from gluetune.tasks import Task
 from gluetune.training import Checkpoints, Evaluation, World, fine_tune
-from transformers import BertConfig, BertModel
 
 VOCABULARY = 60
 SIGNAL = 7  # the token that decides the label

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import shlex
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import ray
 
 from gluetune.cli.session import JOB_FILE, Session
 from gluetune.cli.terminal import Terminal
-from gluetune.config import resolve_training
 from gluetune.errors import UserError
-from gluetune.records import Journal, SearchPlan
+from gluetune.records import Journal, SearchPlan, TrialRecord
 from gluetune.report import LiveTable, print_closing, print_opening, summarise, write_summary
 from gluetune.schedulers import TaskPruners, max_epochs
 from gluetune.search import Ending, Prepared, Search, connect, make_plan, prepare, share_out
 from gluetune.search.cluster import Resources
+from gluetune.search.winners import winner_folder, winners
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
-from gluetune.tracking import Tracker, ui_command
+from gluetune.tasks import get_task
+from gluetune.tracking import Champion, Tracker, ui_command
 
 
 def show_plan(session: Session, terminal: Terminal) -> None:
@@ -82,26 +85,34 @@ class _Run:
         tracker.close(complete=not interrupted)
         self._summarise(plan, journal, started, models, complete=not interrupted)
         if ending is not Ending.COMPLETE:
-            out.print(f"\n{ending.value}; go on with: [bold]{_resume_command(session)}[/]", highlight=False, soft_wrap=True)
+            out.print(f"\n{ending.value}; go on with: [bold]{_resume_command(session)}[/]", highlight=False,
+                      soft_wrap=True)
         return not interrupted
 
     def _register(self, tracker: Tracker, journal: Journal) -> dict[str, str]:
         """Logs the winners' models to MLflow; their URIs by task."""
-        scored = [trial for trial in journal.trials.values() if trial.winner is not None]
-        return {trial.task: tracker.log_winner(trial) for trial in scored}
+        register = self.session.job.tracking.register_models
+        scored = winners(journal.trials.values(), self.session.job.tasks)
+        uris = {trial.task: tracker.log_winner(trial, self._champion(trial, local), register=register)
+                for trial, local in _local_folders(self.session.storage, scored)}
+        return {task: uri for task, uri in uris.items() if uri is not None}
+
+    def _champion(self, trial: TrialRecord, folder: str) -> Champion:
+        dev_scores = trial.winner.scores if trial.winner else {}
+        return Champion(get_task(trial.task), trial.name, folder, trial.best_score or 0.0, dev_scores,
+                        self.prepared.samples[trial.task], self.session.job.data.max_seq_length)
 
     def _summarise(self, plan: SearchPlan, journal: Journal, started: float, models: dict[str, str], *,
                    complete: bool) -> None:
-        status = "complete" if complete else "interrupted"
-        summary = summarise(plan, journal.trials.values(), status=status, session_started=started, now=time.time(),
-                            models=models)
+        summary = summarise(plan, journal.trials.values(), status="complete" if complete else "interrupted",
+                            session_started=started, now=time.time(), models=models)
         file = write_summary(self.session.storage, summary)
         print_closing(summary, self.terminal.out, ui=ui_command(plan.tracking_uri), summary_file=file)
 
 
 def _dealer(session: Session) -> Dealer:
     job = session.job
-    return Dealer(job.tasks, session.space, job.search.algorithm, resolve_training(job, session.space), job.seed,
+    return Dealer(job.tasks, session.space, job.search.algorithm, job.training, job.seed,
                   job.search.num_samples)
 
 
@@ -116,7 +127,7 @@ def _plan(session: Session, prepared: Prepared, dealer: Dealer, resources: str) 
 
 
 def _home(session: Session) -> Storage:
-    """Where the default MLflow store lies: beside the searches, or in the working directory when they are in a bucket."""
+    """Where the default MLflow store lies: beside the searches, or in ``runs`` here when they are in a bucket."""
     root = Storage(session.job.storage.path)
     return root if root.local else Storage("runs")
 
@@ -124,6 +135,18 @@ def _home(session: Session) -> Storage:
 def _artifacts(session: Session) -> str | None:
     """Where the default MLflow store keeps its artifacts; another store knows itself."""
     return None if session.job.tracking.uri else _home(session).uri("mlartifacts")
+
+
+def _local_folders(storage: Storage, scored: list[TrialRecord]) -> Iterator[tuple[TrialRecord, str]]:
+    """Winners with their ``save_pretrained`` folders on this machine."""
+    for trial in scored:
+        path = winner_folder(trial.task)
+        if storage.local:
+            yield trial, storage.uri(path)
+            continue
+        with tempfile.TemporaryDirectory() as local:
+            storage.download(path, local)
+            yield trial, local
 
 
 def _resume_command(session: Session) -> str:

@@ -47,7 +47,7 @@ class Evaluated(_Base):
     eval_seconds: float = 0.0
     train_examples: int = 0
     train_tokens: int = 0
-    started_gap: float | None = None  # seconds from the lane's previous trial's last step to this one's first; first evaluation only
+    started_gap: float | None = None  # seconds from the lane's last step of another trial to this trial's first
     lane: str = ""
 
 

@@ -62,9 +62,11 @@ def share_out(lanes: LanesConfig) -> Resources:
     """
     total = ray.cluster_resources()
     workers = lanes.max_concurrent_trials * lanes.workers_per_lane
-    gpus = _share(total.get("GPU", 0.0), workers, at_most=1.0) if lanes.gpus_per_worker == "auto" else lanes.gpus_per_worker
-    cpus = _share(total.get("CPU", 0.0), workers) if lanes.cpus_per_worker == "auto" else lanes.cpus_per_worker
-    share = Resources(cpus, gpus)
+    cpus, gpus = lanes.cpus_per_worker, lanes.gpus_per_worker
+    share = Resources(
+        cpus=_share(total.get("CPU", 0.0), workers) if cpus == "auto" else cpus,
+        gpus=_share(total.get("GPU", 0.0), workers, at_most=1.0) if gpus == "auto" else gpus,
+    )
     _check(lanes, share)
     return share
 

@@ -69,10 +69,11 @@ class Conductor:
             return False
         trial = self.record(event)
         self._dealer.evaluated(trial.number, event.index, event.epoch, event.score)
-        goes_on = self._pruners.evaluated(trial.task, trial.number, event.epoch, trial.best_score or event.score)
-        if not goes_on:
-            self.end(trial.number, "pruned", f"after {event.epoch:g} epochs")
-        return goes_on
+        goes_on = self._pruners.evaluated(trial.task, trial.number, event.epoch, trial.best_score)
+        if goes_on or _was_last(event, trial):
+            return True
+        self.end(trial.number, "pruned", f"after {event.epoch:g} epochs")
+        return False
 
     def end(self, number: int, status: EndStatus, message: str = "") -> None:
         """Ends a trial that a lane still works on, or worked on until it died."""
@@ -113,3 +114,9 @@ class Conductor:
 def trial_folder(trial: TrialRecord) -> str:
     """A trial's folder on the search's storage."""
     return f"trials/{trial.name}"
+
+
+def _was_last(event: Evaluated, trial: TrialRecord) -> bool:
+    """Whether a trial has nothing left to be pruned: its lane is about to say that it finished."""
+    epochs, steps = trial.training["num_train_epochs"], trial.training["max_steps"]
+    return (steps is not None and event.step >= int(steps)) or event.epoch >= float(epochs or 0.0)

@@ -30,11 +30,16 @@ class Prepared:
         encoder: initial weights.
         tokenizer: its tokenizer.
         data: tokenised rows by task.
+        samples: a few rows of text by task and column, to show what a model takes.
     """
 
     encoder: Encoder
     tokenizer: PreTrainedTokenizerBase
     data: dict[str, TaskData]
+    samples: dict[str, dict[str, list[str]]]
+
+
+SAMPLES = 3
 
 
 def prepare(job: JobConfig, progress: Callable[[str], None]) -> Prepared:
@@ -53,13 +58,14 @@ def prepare(job: JobConfig, progress: Callable[[str], None]) -> Prepared:
         model = model.model_copy(update={"name_or_path": embedded_encoder(model.cache_dir, progress)})
     encoder, tokenizer = load_encoder(model), load_tokenizer(model)
     source = open_source(job.data)
-    data = {}
+    data, samples = {}, {}
     for name in job.tasks:
         task = get_task(name)
         data[name] = prepare_task(task, source, tokenizer, job.data, job.seed)
         companions = _companions(task, source, tokenizer, job.data)
         data[name] = replace(data[name], dev=data[name].dev | companions)
-    return Prepared(encoder, tokenizer, data)
+        samples[name] = source.load(task, task.dev[0]).take(np.arange(SAMPLES)).columns
+    return Prepared(encoder, tokenizer, data, samples)
 
 
 def _companions(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig,

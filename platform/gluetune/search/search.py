@@ -96,7 +96,7 @@ class Search:
                 tune_config=tune.TuneConfig(
                     search_alg=ConductedSearcher(conductor), scheduler=ConductedScheduler(conductor), num_samples=-1,
                     max_concurrent_trials=self.job.lanes.max_concurrent_trials, time_budget_s=budget,
-                    reuse_actors=True,
+                    reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id,
                 ),
                 run_config=tune.RunConfig(
                     name="tune", storage_path=scratch, verbose=0,

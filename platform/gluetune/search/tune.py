@@ -54,7 +54,8 @@ class ConductedScheduler(FIFOScheduler):  # type: ignore[misc]
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Whether the trial goes on."""
         goes_on = self._conductor.heard(REPORT.validate_json(result[EVENT_KEY]))
-        return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
+        decision: str = TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
+        return decision
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """The trial's actor died, and its retries are used up."""

@@ -10,6 +10,7 @@ from typing import Any
 import ray
 
 from gluetune.config import TrainingConfig
+from gluetune.errors import StorageError
 from gluetune.lane import LaneSpec
 from gluetune.metrics import compute
 from gluetune.models import build_model, save_pretrained
@@ -23,6 +24,11 @@ def winners(trials: Iterable[TrialRecord], tasks: Iterable[str]) -> list[TrialRe
     """The best ended trial of every task that has one."""
     ended = [trial for trial in trials if trial.status.final]
     return [best[0] for task in tasks if (best := ranking(ended, task))]
+
+
+def winner_folder(task: str) -> str:
+    """A winner's ``save_pretrained`` folder on the search's storage."""
+    return f"winners/{task}"
 
 
 def score_winners(spec: LaneSpec, tokenizer: Any, trials: Iterable[TrialRecord]) -> list[WinnerScored]:
@@ -40,6 +46,8 @@ def _score(spec: LaneSpec, tokenizer: Any, trial: TrialRecord) -> WinnerScored:
     task, training = get_task(trial.task), TrainingConfig(**trial.training)  # type: ignore[arg-type]
     encoder, data = ray.get([spec.encoder, spec.data[trial.task]])
     weights = Checkpoints(spec.storage, trial_folder(trial)).load_best()
+    if weights is None:
+        raise StorageError(f"the checkpoint of winner {trial.name} is gone from {spec.storage.uri()}")
     world = World(device="cuda" if torch.cuda.is_available() else "cpu")
     model = build_model(encoder, task, training, trial.seed)
     model.load_state_dict(weights)
@@ -48,7 +56,7 @@ def _score(spec: LaneSpec, tokenizer: Any, trial: TrialRecord) -> WinnerScored:
     for split, rows in data.dev.items():
         logits = predict(model, rows, training.eval_batch_size, world)
         scores[split] = compute(TASKS.get(split, task), logits, rows.labels)
-    folder = f"winners/{trial.task}"
+    folder = winner_folder(trial.task)
     with tempfile.TemporaryDirectory() as local:
         save_pretrained(encoder, task, weights, tokenizer, local)
         spec.storage.upload(local, folder)

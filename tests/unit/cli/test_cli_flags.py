@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gluetune
 import pytest
+from pydantic import BaseModel
+
+import gluetune
 from gluetune.cli.flag_table import FLAGS, Flag
 from gluetune.cli.flags import parse
 from gluetune.config import JobConfig, Override
 from gluetune.errors import ConfigError
-from pydantic import BaseModel
 
 ALL = [flag for flags in FLAGS.values() for flag in flags]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gluetune.config import JobConfig, SearchSpace, check_fit, parse_job, parse_space, resolve_training
 from gluetune.errors import ConfigError
 

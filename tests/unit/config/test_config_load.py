@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from gluetune.config import JobConfig, Override, dump_job, load_job, parse_job
 from gluetune.errors import ConfigError
 

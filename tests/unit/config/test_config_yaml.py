@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gluetune.config.yaml_reader import parse_yaml
 from gluetune.errors import ConfigError
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from gluetune.data import FolderSource
 from gluetune.errors import DataError
 from gluetune.tasks import get_task

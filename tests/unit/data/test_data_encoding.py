@@ -8,11 +8,12 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
+from transformers import BertTokenizerFast, PreTrainedTokenizerBase
+
 from gluetune.data import Encoded, Examples, FolderSource, encode
 from gluetune.errors import ConfigError, ModelError
 from gluetune.tasks import get_task
-from tokenizers.processors import TemplateProcessing
-from transformers import BertTokenizerFast, PreTrainedTokenizerBase
 
 REAL, VOCABULARY = os.environ.get("GLUETUNE_GLUE_DIR"), os.environ.get("GLUETUNE_BERT_VOCAB_DIR")
 FIRST = ["the cat sat on the mat", "a dog", "", "the cats ran " * 9, "not good!", "a"]

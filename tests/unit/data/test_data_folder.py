@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gluetune.data import Examples, FolderSource
 from gluetune.tasks import get_task
 

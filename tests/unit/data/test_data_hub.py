@@ -9,6 +9,7 @@ from typing import Any
 import datasets
 import numpy as np
 import pytest
+
 from gluetune.config import DataConfig
 from gluetune.data import HubSource, open_source
 from gluetune.errors import DataError

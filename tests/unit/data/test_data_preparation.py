@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import PreTrainedTokenizerBase
+
 from gluetune.config import DataConfig
 from gluetune.data import DataSource, Encoded, Examples, FolderSource, HubSource, open_source, prepare
 from gluetune.data.embedded import EmbeddedSource
 from gluetune.errors import ConfigError, DataError
 from gluetune.tasks import Task, get_task
-from transformers import PreTrainedTokenizerBase
 
 
 class Numbered(DataSource):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gluetune.config import DataConfig
 from gluetune.data import carve
 from gluetune.data.splits import sample

@@ -7,6 +7,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
+
 from gluetune.data.embedded import changes
 from gluetune.data.embedded.events import Entity, Event, World
 from gluetune.data.embedded.inflection import plural, verb_forms

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gluetune.data.embedded import EmbeddedSource
-from gluetune.tasks import TASKS, Task
 from scipy import sparse
 from scipy.stats import pearsonr
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+
+from gluetune.data.embedded import EmbeddedSource
+from gluetune.tasks import TASKS, Task
 
 CEILINGS = {"mrpc": 0.75, "qqp": 0.72, "mnli": 0.60, "snli": 0.60, "qnli": 0.62, "rte": 0.62, "wnli": 0.68}
 """Accuracies; the labels are noiseless, so 1.0 could be reached."""

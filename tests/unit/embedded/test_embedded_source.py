@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+
 from gluetune.data.embedded import EmbeddedSource
 from gluetune.errors import DataError
 from gluetune.tasks import TASKS, Task

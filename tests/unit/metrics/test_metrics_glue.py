@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+
 from gluetune import metrics
 from gluetune.tasks import TASKS
 

@@ -7,11 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from gluetune.config import ModelConfig, TrainingConfig
-from gluetune.errors import ModelError
-from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
-from gluetune.models.encoder import max_tokens
-from gluetune.tasks import TASKS
 from safetensors.torch import load_file, save_file
 from transformers import (
     BertConfig,
@@ -23,6 +18,12 @@ from transformers import (
     PretrainedConfig,
     RobertaConfig,
 )
+
+from gluetune.config import ModelConfig, TrainingConfig
+from gluetune.errors import ModelError
+from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
+from gluetune.models.encoder import max_tokens
+from gluetune.tasks import TASKS
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "bear", "sleeps"]
 

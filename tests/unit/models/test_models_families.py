@@ -7,10 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gluetune.config import ModelConfig, TrainingConfig
-from gluetune.errors import ModelError
-from gluetune.models import Encoder, build_model, load_encoder
-from gluetune.tasks import TASKS
 from transformers import (
     AlbertConfig,
     AutoModelForMaskedLM,
@@ -23,6 +19,11 @@ from transformers import (
     PretrainedConfig,
     RobertaConfig,
 )
+
+from gluetune.config import ModelConfig, TrainingConfig
+from gluetune.errors import ModelError
+from gluetune.models import Encoder, build_model, load_encoder
+from gluetune.tasks import TASKS
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
          "intermediate_size": 32, "max_position_embeddings": 40}

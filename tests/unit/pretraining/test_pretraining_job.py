@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from gluetune.data.embedded import corpus
-from gluetune.pretraining import PretrainingConfig, Progress, embedded, pretrain_folder
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertForPreTraining
+
+from gluetune.data.embedded import corpus
+from gluetune.pretraining import PretrainingConfig, Progress, embedded, pretrain_folder
 
 TINY = PretrainingConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=1, max_steps=30, batch_size=16,
                          evaluate_every=15)

@@ -8,6 +8,8 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from transformers import PreTrainedTokenizerBase
+
 from gluetune.data.embedded import EmbeddedSource, corpus
 from gluetune.pretraining import PretrainingConfig
 from gluetune.pretraining.batches import Collator, bucketed, endless
@@ -15,7 +17,6 @@ from gluetune.pretraining.masking import IGNORED, Masker
 from gluetune.pretraining.pairs import IS_NEXT, IS_RANDOM, Pair, draw_pairs, tokenize
 from gluetune.pretraining.vocabulary import train_tokenizer
 from gluetune.tasks import TASKS, Task
-from transformers import PreTrainedTokenizerBase
 
 TEXT = list(corpus(documents=300))
 TOKENIZER = train_tokenizer((line for document in TEXT for line in document), 2000, 64)

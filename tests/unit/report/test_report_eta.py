@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gluetune.report.eta import remaining_seconds
 from sample_search import ended, evaluated, events, folded, started
 

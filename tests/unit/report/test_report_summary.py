@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gluetune.report import Summary, summarise, write_summary
 from gluetune.report.docs import markdown
 from gluetune.storage import Storage

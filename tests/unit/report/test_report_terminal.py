@@ -6,9 +6,10 @@ import io
 import re
 
 import pytest
+from rich.console import Console
+
 from gluetune.records import SearchPlan, TrialRecord
 from gluetune.report import LiveTable, print_closing, print_opening, summarise
-from rich.console import Console
 from sample_search import BEGIN, events, folded, plan, tell
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+
 from gluetune.schedulers.halving import Halving, rungs
 
 

@@ -1,6 +1,7 @@
 """The median rule in numbers."""
 
 import pytest
+
 from gluetune.schedulers.median import Median
 
 

@@ -1,6 +1,7 @@
 """The longest trial, which bounds the rungs."""
 
 import pytest
+
 from gluetune.config import SearchSpace, TrainingConfig
 from gluetune.schedulers import max_epochs
 

@@ -2,10 +2,11 @@
 
 import optuna
 import pytest
+from optuna.trial import TrialState
+
 from gluetune.config import SearchSpace
 from gluetune.records import TrialStatus
 from gluetune.searchers import ALGORITHMS, CodedSpace, Outcome
-from optuna.trial import TrialState
 
 SPACE = CodedSpace(SearchSpace.model_validate({"name": "s", "space": {
     "batch_size": {"type": "choice", "values": [8, 16]}, "num_train_epochs": {"type": "choice", "values": [2, 3]}}}))

@@ -1,6 +1,7 @@
 """Settings, seeds and errors of dealt trials."""
 
 import pytest
+
 from gluetune.config import SearchSpace, TrainingConfig
 from gluetune.errors import ConfigError
 from gluetune.records import TrialRecord, TrialStatus

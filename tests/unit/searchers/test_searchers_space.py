@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from gluetune.config import SearchSpace
 from gluetune.errors import ConfigError
 from gluetune.searchers import CodedSpace

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from gluetune.records import Event, TrialRecord
 from gluetune.records.trials import apply
 from gluetune.tracking.entries import Entry, Ledger

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gluetune.errors import TrackingError
 from gluetune.tracking import ui_command
 from gluetune.tracking.uris import check_uri, is_fresh

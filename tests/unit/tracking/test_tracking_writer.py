@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 import pytest
+
 from gluetune.tracking import writer as writing
 from gluetune.tracking.entries import Entry, Run
 from gluetune.tracking.writer import Writer

@@ -6,8 +6,6 @@ import math
 
 import pytest
 import torch
-from gluetune.config import TrainingConfig
-from gluetune.training.optimizer import decayed_names, layer_scales, make_optimizer, make_scheduler
 from torch import nn
 from transformers import (
     AlbertConfig,
@@ -21,6 +19,9 @@ from transformers import (
     RobertaConfig,
 )
 from transformers.trainer_pt_utils import get_parameter_names
+
+from gluetune.config import TrainingConfig
+from gluetune.training.optimizer import decayed_names, layer_scales, make_optimizer, make_scheduler
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
          "intermediate_size": 32, "max_position_embeddings": 40, "pad_token_id": 0}

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from gluetune.data import Encoded
 from gluetune.errors import Diverged
 from gluetune.storage import Storage
@@ -17,7 +19,6 @@ from gluetune.training import Checkpoints, World, predict
 from gluetune.training.evaluate import loss_sum
 from gluetune.training.memory import out_of_memory
 from gluetune.training.window import Window
-from torch import nn
 
 
 class SumOfTokens(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gluetune.config import TrainingConfig
 from gluetune.training.plan import StepPlan
 

@@ -1,0 +1,158 @@
+"""One grid search through the command line: what it prints, writes and records; and its like after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from searches import ROOT, command, run, summary, trials, winners, write_job
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_job(tmp_path_factory.mktemp("job"))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def printed(job: Path, runs: Path) -> str:
+    return run("--config", job, "--name", "whole", "--storage-path", runs)
+
+
+def test_the_grid_is_covered_exactly_once_per_task(printed: str, runs: Path) -> None:
+    dealt = [(t["task"], tuple(sorted(t["params"].items()))) for t in summary(runs / "whole")["trials"]]
+    assert len(dealt) == len(set(dealt)) == 8
+    assert {t["status"] for t in summary(runs / "whole")["trials"]} == {"finished"}
+
+
+def test_each_trial_is_valued_by_its_best_evaluation(printed: str, runs: Path) -> None:
+    for trial in summary(runs / "whole")["trials"]:
+        assert trial["best_score"] == max(e["score"] for e in trial["evaluations"])
+        assert len(trial["evaluations"]) == 2
+
+
+def test_lanes_are_started_once_and_kept_warm(printed: str, runs: Path) -> None:
+    lanes = {e["lane"] for t in summary(runs / "whole")["trials"] for e in t["evaluations"]}
+    assert len(lanes) == 2
+    assert summary(runs / "whole")["lane_use"]["gaps"] == 6
+
+
+def test_the_terminal_says_what_runs_first_and_who_won_last(printed: str, runs: Path) -> None:
+    assert "generated" in printed.split("starting 2 lanes")[0]
+    closing = printed.rsplit("scored on the development rows", 1)[1]
+    for task, winner in winners(runs / "whole").items():
+        dev = next(iter(winner["dev_scores"].values()))
+        assert f"{winner['score']:.4f}" in closing, task
+        assert any(f"{value:.4f}" in closing for value in dev.values()), task
+    assert f"mlflow ui --backend-store-uri sqlite:///{runs}/mlflow.db" in closing
+    assert "ray.log" in printed
+    assert "Traceback" not in printed
+
+
+def test_only_the_best_checkpoint_of_each_task_is_kept(printed: str, runs: Path) -> None:
+    kept = sorted(path.name for path in (runs / "whole" / "trials").iterdir())
+    assert kept == sorted(task["winner"]["name"] for task in summary(runs / "whole")["tasks"])
+    assert not (runs / "whole" / "lanes").exists()
+
+
+def test_a_winner_loads_as_a_transformers_folder(printed: str, runs: Path) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = runs / "whole" / "winners" / "cola"
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    tokens = AutoTokenizer.from_pretrained(folder)("the dog sleeps .", return_tensors="pt")
+    assert model(**tokens).logits.shape == (1, 2)
+    assert model.config.id2label == {0: "unacceptable", 1: "acceptable"}
+
+
+def test_the_champion_in_mlflow_gives_the_recorded_dev_score_again(printed: str, runs: Path) -> None:
+    import mlflow
+    import pandas as pd
+    from sklearn.metrics import matthews_corrcoef
+
+    from gluetune.config import DataConfig
+    from gluetune.data import open_source
+    from gluetune.tasks import TASKS
+
+    mlflow.set_tracking_uri(f"sqlite:///{runs}/mlflow.db")
+    champion = mlflow.pyfunc.load_model("models:/gluetune-cola@champion")
+    task, rows = TASKS["cola"], open_source(DataConfig()).load(TASKS["cola"], "validation")
+    recorded = winners(runs / "whole")["cola"]["dev_scores"]["validation"]["matthews_correlation"]
+    predicted = champion.predict(pd.DataFrame(rows.columns))["label"].map(task.labels.index)
+    assert matthews_corrcoef(rows.labels, predicted) == pytest.approx(recorded, abs=1e-6)
+
+
+def test_a_folder_in_use_is_not_overwritten(printed: str, job: Path, runs: Path) -> None:
+    before = (runs / "whole" / "summary.json").read_text()
+    said = run("--config", job, "--name", "whole", "--storage-path", runs, code=2)
+    assert "must be empty" in said
+    assert "--resume whole" in said
+    assert (runs / "whole" / "summary.json").read_text() == before
+
+
+def start(job: Path, runs: Path, name: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(command("--config", job, "--name", name, "--storage-path", runs), cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def wait_for_trials(runs: Path, name: str, count: int) -> None:
+    """Waits until so many trials have ended, and one more has been evaluated."""
+    journal = runs / name / "journal" / "000000.jsonl"
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        lines = journal.read_text().splitlines() if journal.exists() else []
+        ended = [i for i, line in enumerate(lines) if '"ended"' in line]
+        if len(ended) >= count and any('"evaluated"' in line for line in lines[ended[count - 1]:]):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the search did not get that far")
+
+
+def test_a_killed_driver_resumes_to_the_same_trials_and_winners(printed: str, job: Path, runs: Path) -> None:
+    driver = start(job, runs, "killed")
+    wait_for_trials(runs, "killed", 2)
+    driver.kill()
+    driver.communicate()
+    ended = [line for line in (runs / "killed/journal/000000.jsonl").read_text().splitlines() if '"ended"' in line]
+    run("--resume", "killed", "--storage-path", runs)
+    assert trials(runs / "killed") == trials(runs / "whole")
+    assert winners(runs / "killed") == winners(runs / "whole")
+    after = (runs / "killed/journal/000000.jsonl").read_text().splitlines()
+    assert [line for line in after if '"ended"' in line][:len(ended)] == ended
+
+
+def test_mlflow_has_one_run_per_trial_after_a_resume(runs: Path) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
+    found = client.search_runs([e.experiment_id for e in client.search_experiments()],
+                               "tags.`gluetune.search` = 'killed'", max_results=1000)
+    by_trial = [r for r in found if "gluetune.trial" in r.data.tags]
+    assert len(by_trial) == len({r.data.tags["gluetune.trial"] for r in by_trial}) == 8
+    for one in by_trial:
+        assert len(client.get_metric_history(one.info.run_id, "score")) == 2
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_resume(printed: str, job: Path, runs: Path) -> None:
+    driver = start(job, runs, "stopped")
+    wait_for_trials(runs, "stopped", 1)
+    driver.send_signal(signal.SIGINT)
+    said, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 130
+    assert "--resume stopped" in said
+    assert "Traceback" not in said
+    assert {t["status"] for t in summary(runs / "stopped")["trials"]} >= {"finished", "stopped"}
+    run("--resume", "stopped", "--storage-path", runs)
+    assert trials(runs / "stopped") == trials(runs / "whole")
+    assert not os.path.exists(runs / "stopped" / "lanes")

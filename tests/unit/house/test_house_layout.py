@@ -1,0 +1,100 @@
+"""The house's own rules: where things lie, and which room may know which."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGE = ROOT / "platform" / "gluetune"
+
+# Each room, and the rooms it may import beside those of the rooms named; no arrow points back.
+MAY_IMPORT = {
+    "errors": set(),
+    "tasks": {"errors"},
+    "config": {"errors", "tasks"},
+    "storage": {"errors"},
+    "records": {"errors", "config", "storage"},
+    "data": {"errors", "config", "tasks"},
+    "models": {"errors", "config", "tasks", "data"},
+    "metrics": {"errors", "tasks"},
+    "training": {"errors", "config", "tasks", "storage", "data", "models", "metrics"},
+    "pretraining": {"errors", "config", "data", "models"},
+    "lane": {"errors", "config", "tasks", "storage", "records", "training"},
+    "trial": {"lane"},
+    "searchers": {"errors", "config", "records"},
+    "schedulers": {"errors", "config", "records"},
+    "search": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training",
+               "pretraining", "lane", "trial", "searchers", "schedulers"},
+    "tracking": {"errors", "config", "tasks", "storage", "records"},
+    "report": {"errors", "config", "tasks", "storage", "records", "tracking"},
+}
+MAY_IMPORT["cli"] = set(MAY_IMPORT)
+ONLY_IN = {
+    "ray": {"lane", "trial", "search", "cli"},
+    "mlflow": {"tracking"},
+    "optuna": {"searchers"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names of everything a module imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_room_imports_upward(path: Path) -> None:
+    here = room(path)
+    if here == "__init__":
+        return
+    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("gluetune.")}
+    assert rooms - {here} <= MAY_IMPORT[here], f"{here} may not import {sorted(rooms - {here} - MAY_IMPORT[here])}"
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_libraries_stay_in_their_rooms(library: str) -> None:
+    users = {room(path) for path in modules() if any(name.split(".")[0] == library for name in imports(path))}
+    assert users <= ONLY_IN[library]
+
+
+def test_platform_is_no_package_because_it_would_hide_pythons_own() -> None:
+    assert not (ROOT / "platform" / "__init__.py").exists()
+    shown = subprocess.run([sys.executable, "-c", "import platform; print(platform.python_version())"], cwd=ROOT,
+                           capture_output=True, text=True, check=True)
+    assert shown.stdout.strip()
+
+
+def test_training_runs_without_ray_or_mlflow() -> None:
+    code = ("import sys, gluetune.training, gluetune.metrics; "
+            "print(sorted({'ray', 'mlflow', 'optuna'} & set(sys.modules)))")
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_no_file_is_a_maze() -> None:
+    longest = max(modules(), key=lambda path: len(path.read_text().splitlines()))
+    assert len(longest.read_text().splitlines()) <= 400, longest
+
+
+def test_job_scripts_are_thin() -> None:
+    for script in (ROOT / "jobs").glob("*.py"):
+        assert len(script.read_text().splitlines()) < 60, script
