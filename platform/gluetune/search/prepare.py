@@ -56,7 +56,7 @@ def prepare(job: JobConfig, progress: Callable[[str], None]) -> Prepared:
     model = job.model
     if model.name_or_path == EMBEDDED:
         model = model.model_copy(update={"name_or_path": embedded_encoder(model.cache_dir, progress)})
-    encoder, tokenizer = load_encoder(model), load_tokenizer(model)
+    encoder, tokenizer = replace(load_encoder(model), name=job.model.name_or_path), load_tokenizer(model)
     source = open_source(job.data)
     data, samples = {}, {}
     for name in job.tasks:

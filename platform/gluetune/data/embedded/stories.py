@@ -41,15 +41,27 @@ def _all_series(rng: Random) -> Iterator[list[str]]:
 
 
 def _told(world: World) -> list[list[str]]:
-    """Similar events, each told and asked about again and again in other words, as a whole or in part."""
+    """Events of which each differs from the one before, each told again and again in other words, whole or in part."""
     genre = world.rng.choice((STORY, STORY, CAPTION))
     event = world.event(world.verb(transitive=True), adjective=0.4)
-    similar = [changes.first_that_applies(event, world, _CHANGES) for _ in range(2)]
-    return [_document(each, world, genre) for each in (similar[0], event, similar[1])]
+    documents = [_document(event, world, genre)]
+    for _ in range(3):
+        event = _another(event, world)
+        documents.append(_document(event, world, genre))
+    return documents
+
+
+def _another(event: Event, world: World) -> Event:
+    """Quite another event, or one that differs in up to three slots."""
+    if world.rng.random() < 0.5:
+        return world.event(event.verb if world.rng.random() < 0.3 else world.verb(transitive=True), adjective=0.4)
+    for _ in range(world.rng.choice((1, 1, 2, 3))):
+        event = changes.first_that_applies(event, world, _CHANGES)
+    return event
 
 
 def _document(event: Event, world: World, genre: Genre) -> list[str]:
-    speaker = Speaker(world.rng)
+    speaker = Speaker(world.rng, renewal=world.rng.choice((0.0, 0.25, 0.5)))
     lines = [say_in(genre, event, world, speaker)]
     for _ in range(world.rng.randint(3, 5)):
         asking = genre.tense is Tense.PAST and not event.negated and world.rng.random() < 0.2
@@ -97,4 +109,4 @@ def _introduced(world: World) -> list[list[str]]:
 
 
 _SERIES: tuple[Series, ...] = (_told, _followed, _reviewed, _described, _introduced)
-_WEIGHTS = (8, 4, 2, 4, 4)
+_WEIGHTS = (8, 2, 2, 4, 4)

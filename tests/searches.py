@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "jobs" / "tune_glue.py"
 SPACE = """
 space:
@@ -21,7 +21,8 @@ training:
 JOB = """
 tasks: [cola, mrpc]
 seed: 7
-data: {max_train_samples: 400}
+data: {max_train_samples: 400, max_seq_length: 64}
+model: {name_or_path: /root/.cache/gluetune/embedded-encoder-3c950cd4c8d4}
 search: {space: SPACE, algorithm: grid}
 """
 
