@@ -1,0 +1,113 @@
+"""The mailbox by itself, without Ray: what workers and the trial actor learn from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from gluetune.lane import LaneFailed, Order
+from gluetune.lane.mailbox import Mailbox
+from gluetune.records import Evaluated, TrialEnded
+
+ORDER = Order(number=4, task="cola", training={}, seed=1, folder="trials/cola-0004")
+
+
+def evaluated(index: int) -> Evaluated:
+    return Evaluated(time=0.0, number=4, index=index, step=index, epoch=index, score=0.5, metrics={}, eval_loss=0.0,
+                     train_loss=0.0, learning_rate=0.0)
+
+
+END = TrialEnded(time=0.0, number=4, status="finished")
+
+
+def play(scene: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(scene, timeout=5))
+
+
+def test_an_order_reaches_the_workers_and_their_reports_come_back() -> None:
+    async def scene() -> None:
+        box = Mailbox(max_failures=1)
+        ticket = await box.assign(ORDER)
+        order = await box.take("group", 0, 1.0)
+        assert order is not None
+        assert (order.number, order.ticket) == (4, ticket)
+        assert await box.report(ticket, evaluated(1))
+        assert not await box.report(ticket, END)
+        assert await box.collect(ticket) == evaluated(1)
+        assert await box.collect(ticket) == END
+
+    play(scene())
+
+
+def test_reports_on_a_withdrawn_order_are_dropped() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        old = await box.assign(ORDER)
+        assert await box.report(old, evaluated(1))
+        new = await box.assign(ORDER)
+        await asyncio.wait_for(box.withdrawn(old), 1)
+        assert not await box.report(old, evaluated(2))
+        assert await box.report(new, evaluated(3))
+        assert await box.collect(new) == evaluated(3)
+
+    play(scene())
+
+
+def test_checkpoints_wait_until_the_search_has_gone_on() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        ticket = await box.assign(ORDER)
+        first = asyncio.ensure_future(box.collect(ticket))
+        assert await box.approved(ticket)
+        await box.report(ticket, evaluated(1))
+        await first
+        waiting = asyncio.ensure_future(box.approved(ticket))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        second = asyncio.ensure_future(box.collect(ticket))  # Tune let the trial go on
+        assert await waiting
+        await box.report(ticket, evaluated(2))
+        await second
+        waiting = asyncio.ensure_future(box.approved(ticket))
+        await asyncio.sleep(0.05)
+        await box.assign(ORDER)  # Tune ended it
+        assert not await waiting
+
+    play(scene())
+
+
+def test_a_restarted_group_gets_the_same_order_until_it_has_died_too_often() -> None:
+    async def scene() -> None:
+        box = Mailbox(max_failures=1)
+        ticket = await box.assign(ORDER)
+        await box.take("first", 0, 1.0)
+        await box.report(ticket, evaluated(1))
+        again = await box.take("second", 0, 1.0)
+        assert again is not None
+        assert again.reported == 1
+        with pytest.raises(TimeoutError):
+            await box.take("third", 0, 0.05)
+        assert await box.collect(ticket) == evaluated(1)
+        end = await box.collect(ticket)
+        assert isinstance(end, TrialEnded)
+        assert end.status == "failed"
+        assert "died 2 times" in end.message
+
+    play(scene())
+
+
+def test_a_failed_lane_tells_whoever_waits() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        ticket = await box.assign(ORDER)
+        waiting = asyncio.ensure_future(box.collect(ticket))
+        await asyncio.sleep(0)
+        await box.close("no such GPU")
+        with pytest.raises(LaneFailed, match="no such GPU"):
+            await waiting
+        assert await box.take("group", 0, 1.0) is None
+
+    play(scene())

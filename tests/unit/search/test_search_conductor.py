@@ -1,0 +1,129 @@
+"""The conductor: what every event leads to. Real journal, dealer, pruners and checkpoints folder; no Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gluetune.config import JobConfig, SchedulerConfig, SearchSpace
+from gluetune.records import Evaluated, Event, Journal, TrialEnded, TrialRecord
+from gluetune.schedulers import TaskPruners
+from gluetune.search.conductor import Conductor
+from gluetune.search.retention import Retention
+from gluetune.searchers import Dealer
+from gluetune.storage import Storage
+
+SPACE = SearchSpace.model_validate({"name": "s", "space": {"learning_rate": {"type": "choice", "values": [
+    1e-5, 2e-5, 3e-5, 4e-5]}}})
+JOB = JobConfig.model_validate({"tasks": {"cola": 1.0}, "training": {"num_train_epochs": 4}})
+
+
+def conduct(folder: Path, scheduler: str = "none", keep: int = 1) -> tuple[Conductor, list[Event]]:
+    heard: list[Event] = []
+
+    class Ear:
+        def on_event(self, event: Event, trial: TrialRecord) -> None:
+            heard.append(event)
+
+    storage = Storage(str(folder))
+    journal = Journal(storage)
+    dealer = Dealer(JOB.tasks, SPACE, "grid", JOB.training, 1, None)
+    pruners = TaskPruners(JOB.tasks, SchedulerConfig.model_validate({"name": scheduler, "min_trials": 1}), 4, 1)
+    retention = Retention(storage, keep, journal.trials.values())
+    return Conductor(journal, dealer, pruners, retention, [Ear()]), heard
+
+
+def evaluated(number: int, epoch: float, score: float) -> Evaluated:
+    return Evaluated(time=0.0, number=number, index=int(epoch), step=int(10 * epoch), epoch=epoch, score=score,
+                     metrics={}, eval_loss=0.0, train_loss=0.0, learning_rate=0.0)
+
+
+def ended(number: int, status: str = "finished", message: str = "") -> TrialEnded:
+    return TrialEnded(time=0.0, number=number, status=status, message=message)  # type: ignore[arg-type]
+
+
+def run_trial(conductor: Conductor, folder: Path, score: float) -> int:
+    order = conductor.deal()
+    assert order is not None
+    (folder / order.folder).mkdir(parents=True)
+    for epoch in range(1, 5):
+        if not conductor.heard(evaluated(order.number, epoch, score)):
+            return order.number
+    conductor.heard(ended(order.number))
+    return order.number
+
+
+def test_a_finite_space_is_dealt_once_and_then_the_search_is_exhausted(tmp_path: Path) -> None:
+    conductor, heard = conduct(tmp_path)
+    for score in (0.1, 0.2, 0.3, 0.4):
+        assert not conductor.exhausted
+        run_trial(conductor, tmp_path, score)
+    assert conductor.exhausted
+    assert conductor.deal() is None
+    assert [event.event for event in heard].count("ended") == 4
+
+
+def test_only_the_best_checkpoints_stay(tmp_path: Path) -> None:
+    conductor, _ = conduct(tmp_path, keep=2)
+    for score in (0.3, 0.1, 0.4, 0.2):
+        run_trial(conductor, tmp_path, score)
+    assert sorted(path.name for path in (tmp_path / "trials").iterdir()) == ["cola-0000", "cola-0002"]
+
+
+def test_a_bad_trial_is_pruned_and_its_late_reports_change_nothing(tmp_path: Path) -> None:
+    conductor, heard = conduct(tmp_path, "asha")
+    run_trial(conductor, tmp_path, 0.9)
+    order = conductor.deal()
+    assert order is not None
+    assert not conductor.heard(evaluated(order.number, 1, 0.1))
+    assert heard[-1].event == "ended"
+    assert not conductor.heard(evaluated(order.number, 2, 0.95))
+    assert heard[-1].event == "ended"
+
+
+def test_a_trial_is_not_pruned_at_its_last_evaluation(tmp_path: Path) -> None:
+    conductor, heard = conduct(tmp_path, "asha")
+    run_trial(conductor, tmp_path, 0.9)
+    order = conductor.deal()
+    assert order is not None
+    assert conductor.heard(evaluated(order.number, 4, 0.1))
+    conductor.heard(ended(order.number))
+    assert [event.status for event in heard if isinstance(event, TrialEnded)] == ["finished", "finished"]
+
+
+def test_a_resumed_search_deals_what_was_unfinished_first_and_nothing_twice(tmp_path: Path) -> None:
+    before, _ = conduct(tmp_path)
+    run_trial(before, tmp_path, 0.5)
+    first, second = before.deal(), before.deal()
+    assert first is not None
+    assert second is not None
+    before.heard(evaluated(first.number, 1, 0.2))
+    before.stop("interrupted")  # as by Ctrl-C
+    after, _ = conduct(tmp_path)
+    again = [after.deal(), after.deal(), after.deal()]
+    assert [order.number for order in again if order] == [first.number, second.number, 3]
+    assert [order.reported for order in again if order] == [1, 0, 0]
+    assert [order.training for order in again if order][:2] == [first.training, second.training]
+    assert after.exhausted
+
+
+def test_a_search_whose_first_trials_all_fail_is_given_up(tmp_path: Path) -> None:
+    conductor, _ = conduct(tmp_path)
+    for _ in range(3):
+        order = conductor.deal()
+        assert order is not None
+        conductor.heard(ended(order.number, "failed", "no such file"))
+    assert conductor.exhausted
+    assert conductor.broken is not None
+    assert "no such file" in conductor.broken
+
+
+@pytest.mark.parametrize("status", ["diverged", "out_of_memory", "failed"])
+def test_a_trial_that_comes_to_nothing_is_a_result(tmp_path: Path, status: str) -> None:
+    conductor, heard = conduct(tmp_path)
+    order = conductor.deal()
+    assert order is not None
+    conductor.heard(ended(order.number, status, "why"))
+    assert heard[-1].event == "ended"
+    assert conductor.deal() is not None
