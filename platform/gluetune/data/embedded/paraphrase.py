@@ -22,7 +22,7 @@ def mrpc(world: World) -> Row:
     event = world.event(world.verb(reversible=True))
     equivalent = world.rng.random() < 0.67
     second = event if equivalent else _changed(event, world)
-    return Row(_pair(event, second, world), "equivalent" if equivalent else "not_equivalent")
+    return Row(_pair(event, second, world, renewal=0.35), "equivalent" if equivalent else "not_equivalent")
 
 
 def qqp(world: World) -> Row:
@@ -73,6 +73,6 @@ def _changed(event: Event, world: World) -> Event:
     return changes.first_that_applies(event, world, _ONE_SLOT)
 
 
-def _pair(first: Event, second: Event, world: World, renewal: float = 0.5) -> tuple[str, str]:
+def _pair(first: Event, second: Event, world: World, renewal: float) -> tuple[str, str]:
     speaker = Speaker(world.rng, renewal)
     return say(first, speaker, any_style(world.rng)), say(second, speaker, any_style(world.rng))

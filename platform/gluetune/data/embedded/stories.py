@@ -21,7 +21,7 @@ Series = Callable[[World], list[list[str]]]
 """Gives documents that stand one behind the other."""
 
 
-def corpus(seed: int = 0, documents: int = 10000) -> Iterator[list[str]]:
+def corpus(seed: int = 0, documents: int = 16000) -> Iterator[list[str]]:
     """Documents, each a list of consecutive sentences about one topic.
 
     Neighbouring documents often tell of events that differ in one slot, as reports of similar events do.
@@ -52,10 +52,10 @@ def _told(world: World) -> list[list[str]]:
 
 
 def _another(event: Event, world: World) -> Event:
-    """Quite another event, or one that differs in up to three slots."""
-    if world.rng.random() < 0.5:
+    """Quite another event, or one that differs in up to four slots."""
+    if world.rng.random() < 0.4:
         return world.event(event.verb if world.rng.random() < 0.3 else world.verb(transitive=True), adjective=0.4)
-    for _ in range(world.rng.choice((1, 1, 2, 3))):
+    for _ in range(world.rng.choice((1, 2, 3, 4))):
         event = changes.first_that_applies(event, world, _CHANGES)
     return event
 
@@ -81,8 +81,10 @@ def _question(event: Event, world: World, speaker: Speaker) -> str:
 
 
 def _shortened(event: Event, world: World) -> Event:
-    shorten = world.rng.choice((changes.drop_circumstance, changes.drop_quality, changes.hypernym, None, None))
-    return (shorten(event, world) if shorten else None) or event
+    if world.rng.random() < 0.65:
+        return event
+    shorten = world.rng.choice((changes.drop_circumstance, changes.drop_quality, changes.hypernym))
+    return shorten(event, world) or event
 
 
 def _followed(world: World) -> list[list[str]]:
@@ -109,4 +111,4 @@ def _introduced(world: World) -> list[list[str]]:
 
 
 _SERIES: tuple[Series, ...] = (_told, _followed, _reviewed, _described, _introduced)
-_WEIGHTS = (8, 2, 2, 4, 4)
+_WEIGHTS = (8, 2, 1, 3, 3)
