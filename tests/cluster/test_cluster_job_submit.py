@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from searches import ROOT, run, trials, winners, write_job
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow]
@@ -34,30 +35,29 @@ def head() -> Iterator[dict[str, str]]:
     port, dashboard = free_port(), free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_AUTH")}
     environment |= {"RAY_AUTH_MODE": "disabled", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    log = Path(folder, "head.log").open("w")
     process = subprocess.Popen(
         [RAY, "start", "--head", "--block", f"--port={port}", f"--dashboard-port={dashboard}", f"--temp-dir={folder}",
          "--num-cpus=2", "--object-store-memory=500000000", "--disable-usage-stats", "--include-dashboard=true"],
-        env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=folder)
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=folder)
     try:
-        wait_for(dashboard, process)
-        yield environment | {"RAY_ADDRESS": f"http://127.0.0.1:{dashboard}"}
+        environment |= {"RAY_ADDRESS": f"http://127.0.0.1:{dashboard}"}
+        wait_until_jobs_run(environment, process)
+        yield environment
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=60)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
+def wait_until_jobs_run(environment: dict[str, str], head: subprocess.Popen[bytes]) -> None:
+    """The Jobs API answers before the head can run a job; the first job that runs says it is ready."""
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
-        assert process.poll() is None, "the head ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                time.sleep(5)  # the Jobs API answers a little later than its port
-                return
-        time.sleep(0.5)
-    raise AssertionError("the head's dashboard did not come up")
+        assert head.poll() is None, "the head ended"
+        if subprocess.run([RAY, "job", "submit", "--", "true"], env=environment, capture_output=True).returncode == 0:
+            return
+        time.sleep(1)
+    raise AssertionError("the head runs no jobs")
 
 
 def test_a_submitted_grid_gives_the_same_trials_and_winners(head: dict[str, str], tmp_path: Path) -> None:

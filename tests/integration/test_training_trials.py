@@ -48,7 +48,8 @@ def test_a_trial_resumes_to_the_same_bits_after_any_evaluation(stop_after: int, 
     undisturbed, whole = run_trial(COLA, NOISY, tmp_path / "whole")
     run_trial(COLA, NOISY, tmp_path / "parts", stop_after=stop_after)
     resumed, parts = run_trial(COLA, NOISY, tmp_path / "parts")
-    assert [numbers(e) for e in resumed] == [numbers(e) for e in undisturbed][stop_after - 1:]  # tells the last again
+    saved = min(stop_after, 3)  # no state is kept of the last evaluation: nothing comes after it
+    assert [numbers(e) for e in resumed] == [numbers(e) for e in undisturbed][saved - 1:]  # tells it again
     assert_same_bits(parts.load_best(), whole.load_best())
     ended, expected = parts.load(), whole.load()
     assert ended is not None
@@ -58,7 +59,7 @@ def test_a_trial_resumes_to_the_same_bits_after_any_evaluation(stop_after: int, 
 
 def test_the_best_evaluations_weights_are_kept(tmp_path: Path) -> None:
     """A far too large rate at the end of warm-up spoils the model; the weights of the peak must survive it."""
-    training = TrainingConfig(batch_size=8, learning_rate=0.3, num_train_epochs=4, warmup_ratio=1.0, max_grad_norm=0)
+    training = TrainingConfig(batch_size=8, learning_rate=0.1, num_train_epochs=4, warmup_ratio=1.0, max_grad_norm=0)
     told, checkpoints = run_trial(TASKS["stsb"], training, tmp_path)
     best = max(told, key=lambda evaluation: evaluation.score)
     assert best is not told[-1]

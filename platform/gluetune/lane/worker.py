@@ -108,9 +108,9 @@ class _Worker:
         return answer[0]
 
     def gap(self, evaluation: Evaluation) -> float | None:
-        """Seconds from the lane's last step of the trial before to the first one of this trial."""
+        """Seconds from the lane's last step of another trial, its last evaluation included, to this one's first."""
         first, last = evaluation.first_step_at, self._last_step
-        self._last_step = evaluation.last_step_at
+        self._last_step = evaluation.last_step_at + evaluation.eval_seconds
         return None if first is None or last is None else first - last
 
 

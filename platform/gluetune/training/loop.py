@@ -81,10 +81,14 @@ def _fine_tune(run: Run, data: TaskData, checkpoints: Checkpoints | None, report
 
 
 def _keep(run: Run, checkpoints: Checkpoints | None, world: World) -> None:
-    """Saves the weights where they are the best so far, then the state: a crash between the two only repeats work."""
+    """Saves the weights where they are the best so far, then the state: a crash between the two only repeats work.
+
+    After the last step nothing is left to go on with, so its state is not saved: the next trial need not wait for it.
+    """
     improved, state = run.improved(), run.state() if checkpoints else None
     if checkpoints is None or state is None or world.rank != 0:
         return
     if improved:
         checkpoints.save_best(state["model"])
-    checkpoints.save(state)
+    if run.step < run.plan.total:
+        checkpoints.save(state)
