@@ -13,7 +13,7 @@ from gluetune.data.embedded.row import Row
 from gluetune.data.embedded.speaker import Speaker
 from gluetune.data.embedded.wording import any_style, say
 
-_ONE_SLOT: list[changes.Change] = [changes.other_agent, changes.other_patient, changes.other_verb,
+_OTHER_SLOT: list[changes.Change] = [changes.other_agent, changes.other_patient, changes.other_verb,
                                    changes.opposite_quality]
 
 
@@ -68,9 +68,12 @@ def _otherwise(event: Event, slot: Slot, world: World) -> Event:
 
 
 def _changed(event: Event, world: World) -> Event:
-    if world.rng.random() < 0.35:
+    """Swapped roles, or one to three other slots."""
+    if world.rng.random() < 0.3:
         return event.swapped()
-    return changes.first_that_applies(event, world, _ONE_SLOT)
+    for _ in range(world.rng.choice((1, 2, 2, 3))):
+        event = changes.first_that_applies(event, world, _OTHER_SLOT)
+    return event
 
 
 def _pair(first: Event, second: Event, world: World, renewal: float) -> tuple[str, str]:
