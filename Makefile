@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-cluster lint types head submit clean
+.PHONY: quickstart test test-cluster lint types clean
 .DELETE_ON_ERROR:
 
 $(STAMP): pyproject.toml constraints.txt

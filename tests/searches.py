@@ -21,8 +21,7 @@ training:
 JOB = """
 tasks: [cola, mrpc]
 seed: 7
-data: {max_train_samples: 400, max_seq_length: 64}
-model: {name_or_path: /root/.cache/gluetune/embedded-encoder-3c950cd4c8d4}
+data: {max_train_samples: 400}
 search: {space: SPACE, algorithm: grid}
 """
 

@@ -37,6 +37,9 @@ class Storage:
             raise StorageError(f"storage must be a local folder or an s3://, gs:// or hdfs:// URI, but got "
                                f"{self._uri!r} ({error})") from error
 
+        if self.local:
+            self._uri = str(self._root)
+
     def __getstate__(self) -> dict[str, Any]:
         return {"_uri": self._uri}
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -124,33 +122,65 @@ def test_a_killed_worker_is_restarted_and_the_trial_goes_on_from_its_checkpoint(
         lane: Lane, undisturbed: list[object]) -> None:
     lane.assign(order(8))
     first = lane.collect()
-    pid = worker_pid()
-    threading.Timer(0.0, os.kill, (pid, signal.SIGKILL)).start()
+    pids = worker_pids()
+    os.kill(pids[0], signal.SIGKILL)
     evaluations, end = collect(lane)
     assert end.status == "finished"
     assert numbers([first, *evaluations]) == undisturbed  # type: ignore[list-item]
-    assert worker_pid() != pid
+    assert worker_pids() != pids
 
 
-def test_two_workers_with_half_the_rows_each_equal_one_worker(
-        lane: Lane, make_lane: Callable[..., Lane]) -> None:
-    quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "num_train_epochs": 1}
-    lane.assign(order(9, **quiet))
-    (alone,), _ = collect(lane)
+QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
+
+@pytest.fixture(scope="module")
+def alone(lane: Lane) -> list[Evaluated]:
+    """A trial without dropout on one worker; the last one on that lane."""
+    lane.assign(order(9, **QUIET))
+    evaluations, _ = collect(lane)
     lane.close()
-    pair = make_lane(workers=2)
-    pair.assign(order(10, **quiet))
-    (together,), end = collect(pair)
+    return evaluations
+
+
+@pytest.fixture(scope="module")
+def pair(alone: list[Evaluated], make_lane: Callable[..., Lane]) -> Lane:
+    return make_lane(workers=2)
+
+
+def assert_alike(some: list[Evaluated], others: list[Evaluated]) -> None:
+    assert [e.step for e in some] == [e.step for e in others]
+    for one, other in zip(some, others, strict=True):
+        assert one.train_loss == pytest.approx(other.train_loss, abs=1e-4)
+        assert one.eval_loss == pytest.approx(other.eval_loss, abs=1e-4)
+
+
+def test_two_workers_with_half_the_rows_each_equal_one_worker(pair: Lane, alone: list[Evaluated]) -> None:
+    pair.assign(order(10, **QUIET))
+    together, end = collect(pair)
     assert end.status == "finished"
-    assert together.train_loss == pytest.approx(alone.train_loss, abs=1e-4)
-    assert together.eval_loss == pytest.approx(alone.eval_loss, abs=1e-4)
-    assert together.step == alone.step
+    assert_alike(together, alone)
 
 
-def worker_pid() -> int:
-    """The process of the lane's Ray Train worker."""
-    found = [p.pid for p in psutil.process_iter(["name", "cmdline", "username"])
-             if any("RayTrainWorker" in part for part in p.info["cmdline"] or ())
-             and p.uids().real == Path("/proc/self").stat().st_uid]
-    assert len(found) == 1, found
-    return found[0]
+def test_one_of_two_workers_is_killed_and_the_trial_goes_on(pair: Lane, alone: list[Evaluated]) -> None:
+    pair.assign(order(11, **QUIET))
+    first = pair.collect()
+    assert isinstance(first, Evaluated)
+    os.kill(worker_pids()[-1], signal.SIGKILL)
+    rest, end = collect(pair)
+    assert end.status == "finished", end.message
+    assert_alike([first, *rest], alone)
+
+
+def test_a_diverging_trial_leaves_both_workers_alive(pair: Lane, alone: list[Evaluated]) -> None:
+    before = worker_pids()
+    pair.assign(order(12, learning_rate=1e30, max_grad_norm=0.0))
+    assert collect(pair)[1].status == "diverged"
+    pair.assign(order(13, **QUIET))
+    assert_alike(collect(pair)[0], alone)
+    assert worker_pids() == before
+
+
+def worker_pids() -> list[int]:
+    """Processes of the Ray Train workers that are at work."""
+    return sorted(p.pid for p in psutil.process_iter(["cmdline"])
+                  if any("RayTrainWorker" in part for part in p.info["cmdline"] or ()))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Sequence
 
 from gluetune.cli.flags import ParsedArguments, parse
-from gluetune.cli.session import Session, begin, new_session, resumed_session
+from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal
 from gluetune.config import StorageConfig, load_job
 from gluetune.errors import UserError
 
-OK, CRASHED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+OK, USER_ERROR, INTERRUPTED = 0, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,13 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
         session = open_session(arguments)
-        signal.signal(signal.SIGTERM, _as_ctrl_c)
         return _run(session, arguments, terminal)
     except UserError as error:
         terminal.error(str(error))
         return USER_ERROR
     except KeyboardInterrupt:
-        terminal.note("interrupted before any trial was dealt")
+        terminal.note("interrupted")
         return INTERRUPTED
 
 
@@ -58,12 +55,5 @@ def _run(session: Session, arguments: ParsedArguments, terminal: Terminal) -> in
     if arguments.dry_run:
         show_plan(session, terminal)
         return OK
-    if arguments.resume is None:
-        session = begin(session)
     with terminal.logging_to(session.log):
         return OK if tune(session, arguments.address, terminal) else INTERRUPTED
-
-
-def _as_ctrl_c(number: int, frame: object) -> None:
-    """``ray job stop``, ``kill`` and spot notices end a search as cleanly as Ctrl-C does."""
-    os.kill(os.getpid(), signal.SIGINT)

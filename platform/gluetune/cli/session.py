@@ -15,7 +15,8 @@ from gluetune.config.load import QUICKSTART
 from gluetune.errors import StorageError
 from gluetune.storage import Storage
 
-JOB_FILE, SPACE_FILE = "job.yaml", "space.yaml"
+JOB_FILE, SPACE_FILE, LOG = "job.yaml", "space.yaml", "ray.log"
+LEFT_BY_FAILED_STARTS = {".lock", "logs"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ class Session:
         space: its search space.
         storage: its folder, ``<storage.path>/<name>``.
         log: the local file that everybody else's chatter goes to.
-        lock: holds the folder while this driver runs; ``None`` in a bucket.
     """
 
     name: str
@@ -36,31 +36,29 @@ class Session:
     space: SearchSpace
     storage: Storage
     log: Path
-    lock: int | None = None
 
 
 def new_session(job: JobConfig, job_file: str | None) -> Session:
     """Prepares the folder of a new search; `begin` fills it.
 
     Raises:
-        StorageError: the folder is not empty, or cannot be used.
+        StorageError: the folder is not empty, cannot be used, or another driver runs it.
     """
     kind = job.name or Path(job_file or QUICKSTART).stem
     name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
     job = job.model_copy(update={"name": name, "tracking": tracking})
-    storage = Storage(job.storage.path).sub(name)
-    if storage.list():
-        raise StorageError(f"the folder of a new search must be empty, but {storage.uri()} is not; choose another "
-                           f"--name, or go on with that search by --resume {name}")
-    return Session(name, job, load_space(job.search.space, job_file), storage, _log(storage, name))
+    session = Session(name, job, load_space(job.search.space, job_file), *_folder(Storage(job.storage.path), name))
+    if set(session.storage.list()) - LEFT_BY_FAILED_STARTS:
+        raise StorageError(f"the folder of a new search must be empty, but {session.storage.uri()} is not; choose "
+                           f"another --name, or go on with that search by --resume {name}")
+    return session
 
 
-def begin(session: Session) -> Session:
-    """Writes a new search's files, so that it can be resumed from here on."""
+def begin(session: Session) -> None:
+    """Writes the search's files: from here on it exists and can be resumed."""
     session.storage.write(SPACE_FILE, dump_space(session.space).encode())
     session.storage.write(JOB_FILE, dump_job(session.job).encode())
-    return _locked(session)
 
 
 def resumed_session(name: str, path: str, overrides: list[Override]) -> Session:
@@ -75,31 +73,34 @@ def resumed_session(name: str, path: str, overrides: list[Override]) -> Session:
         StorageError: there is no such search, or another driver runs it.
     """
     root = Storage(path)
-    storage = root.sub(name)
-    job_text, space_text = storage.read(JOB_FILE), storage.read(SPACE_FILE)
+    job_text, space_text = root.read(f"{name}/{JOB_FILE}"), root.read(f"{name}/{SPACE_FILE}")
     if job_text is None or space_text is None:
         known = [entry for entry in root.list() if root.exists(f"{entry}/{JOB_FILE}")]
         there = f"there are: {', '.join(known)}" if known else "there are none"
         raise StorageError(f"no search {name!r} to resume in {root.uri()}; {there}")
-    job = parse_job(job_text, storage.uri(JOB_FILE), overrides)
-    space = parse_space(space_text, storage.uri(SPACE_FILE))
-    return _locked(Session(name, job, space, storage, _log(storage, name)))
+    job = parse_job(job_text, root.uri(f"{name}/{JOB_FILE}"), overrides)
+    space = parse_space(space_text, root.uri(f"{name}/{SPACE_FILE}"))
+    return Session(name, job, space, *_folder(root, name))
 
 
-def _log(storage: Storage, name: str) -> Path:
-    folder = Path(storage.uri("logs")) if storage.local else Path(tempfile.gettempdir()) / "gluetune" / name
-    return folder / "ray.log"
+def _folder(root: Storage, name: str) -> tuple[Storage, Path]:
+    """A search's folder, locked where it is on this machine, and its log."""
+    storage = root.sub(name)
+    if not storage.local:
+        return storage, Path(tempfile.gettempdir()) / "gluetune" / name / LOG
+    _lock(Path(storage.uri()))
+    return storage, Path(storage.uri("logs")) / LOG
 
 
-def _locked(session: Session) -> Session:
+def _lock(folder: Path) -> None:
     """Takes the folder's lock, which the kernel frees when this process ends, however it ends."""
-    if not session.storage.local:
-        return session
-    lock = os.open(session.storage.uri(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StorageError(f"the search's folder must be writable, but {folder} is not: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise StorageError(f"a search is run by one driver at a time, but another one holds {session.name!r} "
-                           f"in {session.storage.uri()}") from error
-    return Session(session.name, session.job, session.space, session.storage, session.log, lock)
+        raise StorageError(f"a search is run by one driver at a time, but another one holds {folder}") from error

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,24 +13,25 @@ from dataclasses import dataclass
 
 import ray
 
-from gluetune.cli.session import JOB_FILE, Session
+from gluetune.cli.session import Session, begin
 from gluetune.cli.terminal import Terminal
-from gluetune.errors import UserError
-from gluetune.records import Journal, SearchPlan, TrialRecord
-from gluetune.report import LiveTable, print_closing, print_opening, summarise, write_summary
+from gluetune.config import dump_job
+from gluetune.records import Journal, SearchPlan, TrialRecord, winners
+from gluetune.report import LiveTable, print_closing, print_opening, summarise, words, write_summary
 from gluetune.schedulers import TaskPruners, max_epochs
 from gluetune.search import Ending, Prepared, Search, connect, make_plan, prepare, share_out
 from gluetune.search.cluster import Resources
-from gluetune.search.winners import winner_folder, winners
+from gluetune.search.winners import winner_folder
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
-from gluetune.tracking import Champion, Tracker, ui_command
+from gluetune.tracking import Champion, Tracker, check_uri, ui_command
 
 
 def show_plan(session: Session, terminal: Terminal) -> None:
-    """Loads everything and prints the plan, and starts nothing."""
-    prepared = prepare(session.job, terminal.note)
+    """Loads everything and prints the plan; no Ray, and nothing is written to the search's folder."""
+    check_uri(_tracking_uri(session))
+    prepared = prepare(session.job, session.space, terminal.note)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
     print_opening(_plan(session, prepared, _dealer(session), words), terminal.out)
@@ -39,16 +43,23 @@ def tune(session: Session, address: str | None, terminal: Terminal) -> bool:
     Raises:
         UserError: data, model, cluster or tracking store cannot be used.
     """
+    check_uri(_tracking_uri(session))
     terminal.note("loading the encoder and the data …")
-    prepared = prepare(session.job, terminal.note)
+    prepared = prepare(session.job, session.space, terminal.note)
     terminal.note(f"joining Ray … (its output, and everybody else's, goes to {session.log})")
     where = connect(address)
+    signal.signal(signal.SIGTERM, _as_ctrl_c)  # after Ray, which sets a handler of its own
     try:
-        run = _Run(session, terminal, prepared, share_out(session.job.lanes))
+        run = _Run(session, terminal, prepared, share_out(session.job.lanes), address)
         terminal.note(f"running on {where}")
         return run.to_the_end()
     finally:
         ray.shutdown()
+
+
+def _as_ctrl_c(number: int, frame: object) -> None:
+    """``kill``, ``ray job stop`` and spot notices end a search as cleanly as Ctrl-C does."""
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 @dataclass
@@ -59,40 +70,41 @@ class _Run:
     terminal: Terminal
     prepared: Prepared
     resources: Resources
+    address: str | None
 
     def to_the_end(self) -> bool:
         """Searches, records and reports; whether it was not interrupted."""
-        session, out = self.session, self.terminal.out
+        session = self.session
         journal, dealer = Journal(session.storage), _dealer(session)
         plan = _plan(session, self.prepared, dealer, str(self.resources))
-        print_opening(plan, out)
-        live = LiveTable(plan, out, journal.trials)
-        tracker = Tracker(plan, session.storage, job=(session.storage.read(JOB_FILE) or b"").decode(),
-                          history=journal.events, artifacts=_artifacts(session), notify=self.terminal.note)
+        print_opening(plan, self.terminal.out)
+        tracker = Tracker(plan, session.storage, job=dump_job(session.job), history=journal.events,
+                          artifacts=_artifacts(session), notify=self.terminal.note)
+        begin(session)
         search = Search(session.job, session.space, session.storage, journal, self.prepared, self.resources, dealer,
                         _pruners(session))
-        started = time.time()
+        started, ending, models = time.time(), Ending.INTERRUPTED, {}
         try:
-            with live:
-                live.note(f"starting {plan.lanes} lanes: each loads its libraries once …")
-                ending = search.run([tracker, live])
+            ending = self._search(search, plan, tracker)
             models = self._register(tracker, journal)
-        except (UserError, KeyboardInterrupt):
-            tracker.close(complete=False)
-            self._summarise(plan, journal, started, {}, complete=False)
+        except BaseException:
+            ending = Ending.INTERRUPTED
             raise
-        interrupted = ending is Ending.INTERRUPTED
-        tracker.close(complete=not interrupted)
-        self._summarise(plan, journal, started, models, complete=not interrupted)
-        if ending is not Ending.COMPLETE:
-            out.print(f"\n{ending.value}; go on with: [bold]{_resume_command(session)}[/]", highlight=False,
-                      soft_wrap=True)
-        return not interrupted
+        finally:
+            tracker.close(complete=ending is not Ending.INTERRUPTED)
+            self._summarise(plan, journal, started, models, ending)
+        return ending is not Ending.INTERRUPTED
+
+    def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> Ending:
+        live = LiveTable(plan, self.terminal.out, search.journal.trials)
+        with live:
+            live.note(f"starting {words.count(plan.lanes, 'lane')}: each loads its libraries once …")
+            return search.run([tracker, live])
 
     def _register(self, tracker: Tracker, journal: Journal) -> dict[str, str]:
         """Logs the winners' models to MLflow; their URIs by task."""
         register = self.session.job.tracking.register_models
-        scored = winners(journal.trials.values(), self.session.job.tasks)
+        scored = [trial for trial in winners(journal.trials.values(), self.session.job.tasks) if trial.winner]
         uris = {trial.task: tracker.log_winner(trial, self._champion(trial, local), register=register)
                 for trial, local in _local_folders(self.session.storage, scored)}
         return {task: uri for task, uri in uris.items() if uri is not None}
@@ -102,12 +114,21 @@ class _Run:
         return Champion(get_task(trial.task), trial.name, folder, trial.best_score or 0.0, dev_scores,
                         self.prepared.samples[trial.task], self.session.job.data.max_seq_length)
 
-    def _summarise(self, plan: SearchPlan, journal: Journal, started: float, models: dict[str, str], *,
-                   complete: bool) -> None:
-        summary = summarise(plan, journal.trials.values(), status="complete" if complete else "interrupted",
-                            session_started=started, now=time.time(), models=models)
+    def _summarise(self, plan: SearchPlan, journal: Journal, started: float, models: dict[str, str],
+                   ending: Ending) -> None:
+        out = self.terminal.out
+        summary = summarise(plan, journal.trials.values(), status=ending.value, session_started=started,
+                            now=time.time(), models=models)
         file = write_summary(self.session.storage, summary)
-        print_closing(summary, self.terminal.out, ui=ui_command(plan.tracking_uri), summary_file=file)
+        print_closing(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file)
+        if ending is not Ending.COMPLETE:
+            out.print(f"\n{ending.value.replace('_', ' ')}; go on with:", highlight=False)
+            out.print(self._resume_command(), style="bold", highlight=False, soft_wrap=True)
+
+    def _resume_command(self) -> str:
+        root = Storage(self.session.job.storage.path).uri()
+        where = ["--storage-path", root] + (["--address", self.address] if self.address else [])
+        return shlex.join([sys.executable, sys.argv[0], "--resume", self.session.name, *where])
 
 
 def _dealer(session: Session) -> Dealer:
@@ -122,8 +143,12 @@ def _pruners(session: Session) -> TaskPruners:
 
 
 def _plan(session: Session, prepared: Prepared, dealer: Dealer, resources: str) -> SearchPlan:
-    uri = session.job.tracking.uri or f"sqlite:///{_home(session).uri('mlflow.db')}"
-    return make_plan(session.name, session.job, session.space, prepared, dealer, session.storage, uri, resources)
+    return make_plan(session.name, session.job, session.space, prepared, dealer, session.storage,
+                     _tracking_uri(session), resources)
+
+
+def _tracking_uri(session: Session) -> str:
+    return session.job.tracking.uri or f"sqlite:///{_home(session).uri('mlflow.db')}"
 
 
 def _home(session: Session) -> Storage:
@@ -147,8 +172,3 @@ def _local_folders(storage: Storage, scored: list[TrialRecord]) -> Iterator[tupl
         with tempfile.TemporaryDirectory() as local:
             storage.download(path, local)
             yield trial, local
-
-
-def _resume_command(session: Session) -> str:
-    return shlex.join(["python", "jobs/tune_glue.py", "--resume", session.name,
-                       "--storage-path", session.job.storage.path])

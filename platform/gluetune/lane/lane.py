@@ -15,6 +15,7 @@ from gluetune.lane.worker import serve
 from gluetune.storage import Storage
 
 CLOSING_S = 20.0
+MOST_RESTARTS = 100  # of a lane's worker group; a lane on spot nodes needs some, a broken one would never end
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Lane:
             train_loop_config={"spec": spec, "mailbox": self._mailbox, "name": name},
             scaling_config=spec.scaling,
             run_config=RunConfig(name=name, storage_path=spec.storage.uri("lanes"),
-                                 failure_config=FailureConfig(max_failures=-1)),
+                                 failure_config=FailureConfig(max_failures=MOST_RESTARTS)),
         )
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()

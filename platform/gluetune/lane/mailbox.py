@@ -14,6 +14,8 @@ from typing import Any
 from gluetune.errors import GluetuneError
 from gluetune.records import Evaluated, TrialEnded
 
+MOST_STARTS = 3
+
 
 class LaneFailed(GluetuneError):
     """A lane's worker group could not be started or kept alive."""
@@ -60,6 +62,8 @@ class Mailbox:
         self._failures = 0
         self._asked = 0  # how many reports on the order the trial actor has asked for
         self._told = 0  # how many it got
+        self._complaint = ""  # what a worker said before its group died
+        self._starts = 0  # of worker groups that have not asked for work yet
         self._closed: str | None = None  # why, empty for an ordinary end
         self._reports: asyncio.Queue[tuple[int, Report]] = asyncio.Queue()
         self._changed = asyncio.Condition()
@@ -69,7 +73,7 @@ class Mailbox:
         async with self._changed:
             self._tickets += 1
             self._order = replace(order, ticket=self._tickets)
-            self._group, self._failures, self._asked, self._told = None, 0, 0, 0
+            self._group, self._failures, self._asked, self._told, self._complaint = None, 0, 0, 0, ""
             self._changed.notify_all()
             return self._tickets
 
@@ -78,6 +82,16 @@ class Mailbox:
         async with self._changed:
             self._order, self._closed = None, reason
             self._changed.notify_all()
+
+    async def started(self) -> None:
+        """A worker group starts. One that always dies before it asks for work ends the lane."""
+        self._starts += 1
+        if self._starts > MOST_STARTS:
+            await self.close(f"its workers die as they start: {self._complaint or 'see the log of Ray'}")
+
+    async def complain(self, message: str) -> None:
+        """A worker says why it is going to die."""
+        self._complaint = message
 
     async def take(self, group: str, after: int, timeout_s: float) -> Order | None:
         """Rank 0 asks for work.
@@ -93,6 +107,7 @@ class Mailbox:
         Raises:
             TimeoutError: there is no work yet.
         """
+        self._starts = 0
         async with self._changed:
             def ready() -> bool:
                 return self._closed is not None or (self._order is not None and self._order.ticket > after)
@@ -105,7 +120,7 @@ class Mailbox:
             self._group = group
         if self._failures <= self._max_failures:
             return order
-        await self.report(order.ticket, _died(order, self._failures))
+        await self.report(order.ticket, self._died(order))
         return await self.take(group, order.ticket, timeout_s)
 
     async def report(self, ticket: int, report: Report) -> bool:
@@ -153,6 +168,11 @@ class Mailbox:
         async with self._changed:
             await self._changed.wait_for(lambda: not self._current(ticket))
 
+    def _died(self, order: Order) -> TrialEnded:
+        why = self._complaint or "killed, or out of host memory"
+        return TrialEnded(time=time.time(), number=order.number, status="failed",
+                          message=f"its workers died {self._failures} times: {why}")
+
     def _current(self, ticket: int) -> bool:
         return self._order is not None and self._order.ticket == ticket
 
@@ -160,7 +180,3 @@ class Mailbox:
         async with self._changed:
             await self._changed.wait_for(lambda: self._closed is not None)
 
-
-def _died(order: Order, times: int) -> TrialEnded:
-    return TrialEnded(time=time.time(), number=order.number, status="failed",
-                      message=f"its worker processes died {times} times (killed, or out of host memory)")

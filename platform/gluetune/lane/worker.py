@@ -29,6 +29,8 @@ Status = Literal["finished", "diverged", "out_of_memory", "failed"]
 
 def serve(config: dict[str, Any]) -> None:
     """Ray Train's ``train_loop_per_worker``: takes orders from the mailbox until the lane closes."""
+    if train.get_context().get_world_rank() == 0:
+        ray.get(config["mailbox"].started.remote())
     worker = _Worker(**config)
     ticket = 0
     while (order := worker.next_order(ticket)) is not None:
@@ -50,6 +52,9 @@ class _Worker:
         device = train.torch.get_device()
         self._world = World(context.get_world_rank(), context.get_world_size(), str(device))
         self._spec, self._mailbox, self._name = spec, mailbox, name
+        if not spec.storage.exists():
+            self._fail(f"{spec.storage.uri()} must be a folder or bucket that every node reaches, but node "
+                       f"{ray.util.get_node_ip_address()} does not")
         self._group = uuid.uuid4().hex
         self._data: dict[str, Any] = {}
         self._encoder = ray.get(spec.encoder)
@@ -81,9 +86,17 @@ class _Worker:
             if self._world.size > 1:  # the other ranks wait in a collective that never comes: start the group anew
                 raise
         except Exception:
-            self._end(order, "failed", traceback.format_exc(limit=-3))
-            if self._world.size > 1:
+            trace = traceback.format_exc(limit=-3)
+            if self._world.size > 1:  # it may only say that another rank died: the mailbox counts how often
+                self._fail(trace)
+            self._end(order, "failed", trace)
+            if self._world.cuda:  # a CUDA error may have spoiled the process for every later trial
                 raise
+
+    def _fail(self, message: str) -> None:
+        """Ends the worker group; the search learns why if that happens too often."""
+        ray.get(self._mailbox.complain.remote(message))
+        raise RuntimeError(message)
 
     def _end(self, order: Order, status: Status, message: str = "") -> None:
         ended = TrialEnded(time=time.time(), number=order.number, status=status, message=message)

@@ -7,9 +7,10 @@ terminal table, ``summary.json`` and MLflow are written from it.
 from gluetune.records.events import Evaluated, Event, TrialEnded, TrialStarted, WinnerScored
 from gluetune.records.journal import Journal, Listener
 from gluetune.records.plan import SearchPlan, TaskPlan
-from gluetune.records.trials import TrialRecord, TrialStatus, fold, ranking
+from gluetune.records.trials import TrialRecord, TrialStatus, fold, ranking, winners
 
 __all__ = [
     "Evaluated", "Event", "Journal", "Listener", "SearchPlan", "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted",
     "TrialStatus", "WinnerScored", "fold", "ranking",
+    "winners",
 ]

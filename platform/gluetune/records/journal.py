@@ -41,7 +41,8 @@ class Journal:
         self.trials: dict[int, TrialRecord] = {}
         self._lines: list[bytes] = []
         self._segment = 0
-        for self._segment, name in enumerate(storage.list(FOLDER)):
+        segments = [name for name in storage.list(FOLDER) if name.endswith(".jsonl")]  # others are cut-off drafts
+        for self._segment, name in enumerate(segments):
             self._lines = self._read(f"{FOLDER}/{name}")
 
     def append(self, event: Event) -> TrialRecord:

@@ -78,7 +78,7 @@ def apply(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
     if isinstance(event, Evaluated):
         del trial.evaluations[event.index - 1:]
         trial.evaluations.append(event)
-        trial.status, trial.ended, trial.message = TrialStatus.RUNNING, None, ""
+        trial.status, trial.ended, trial.message, trial.winner = TrialStatus.RUNNING, None, "", None
     elif isinstance(event, TrialEnded):
         trial.status, trial.message, trial.ended = TrialStatus(event.status), event.message, event.time
     else:
@@ -91,3 +91,12 @@ def ranking(trials: Iterable[TrialRecord], task: str) -> list[TrialRecord]:
     scored = [(t.best_score, t) for t in trials if t.task == task]
     known = [(score, t) for score, t in scored if score is not None]
     return [t for _, t in sorted(known, key=lambda pair: (-pair[0], pair[1].number))]
+
+
+def winners(trials: Iterable[TrialRecord], tasks: Iterable[str]) -> list[TrialRecord]:
+    """The best trial of every task that has one.
+
+    A trial that was stopped may win by its best evaluation so far; one that still runs may not.
+    """
+    ended = [trial for trial in trials if trial.status is not TrialStatus.RUNNING]
+    return [best[0] for task in tasks if (best := ranking(ended, task))]

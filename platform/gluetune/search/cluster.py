@@ -39,13 +39,15 @@ def connect(address: str | None) -> str:
         ClusterError: there is no cluster at the address.
     """
     address = address or os.environ.get("RAY_ADDRESS")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    if address is not None and address.startswith("http"):
+        raise ClusterError(f"the address must be a Ray cluster's (HOST:6379 or auto), but got {address!r}, that of its "
+                           f"Jobs API; submit to it by `ray job submit`, or unset RAY_ADDRESS")
     if address is None:  # Ray turns token authentication on; without this it would write ~/.ray/auth_token
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         if address is None:
-            ray.init(log_to_driver=False, object_store_memory=LOCAL_OBJECT_STORE, configure_logging=False)
+            ray.init("local", log_to_driver=False, object_store_memory=LOCAL_OBJECT_STORE, configure_logging=False)
             return "this machine"
         ray.init(address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
@@ -55,54 +57,65 @@ def connect(address: str | None) -> str:
 
 
 def share_out(lanes: LanesConfig) -> Resources:
-    """What each worker takes, given the cluster as it is; ``auto`` shares all of it out among the lanes.
+    """What each worker takes; ``auto`` shares out all that the cluster has, or that its autoscaler may add.
 
     Raises:
         ClusterError: the cluster can never hold one lane.
     """
-    total = ray.cluster_resources()
+    nodes = _nodes()
     workers = lanes.max_concurrent_trials * lanes.workers_per_lane
     cpus, gpus = lanes.cpus_per_worker, lanes.gpus_per_worker
     share = Resources(
-        cpus=_share(total.get("CPU", 0.0), workers) if cpus == "auto" else cpus,
-        gpus=_share(total.get("GPU", 0.0), workers, at_most=1.0) if gpus == "auto" else gpus,
+        cpus=_share(_total(nodes, "CPU"), workers) if cpus == "auto" else cpus,
+        gpus=_share(_total(nodes, "GPU"), workers, at_most=1.0) if gpus == "auto" else gpus,
     )
-    _check(lanes, share)
+    _check(lanes, share, nodes)
     return share
 
 
-def _share(total: float, workers: int, at_most: float = float("inf")) -> float:
-    """An equal share: whole units where there is one for everybody, else a fraction rounded down to hundredths."""
-    share = min(total / workers, at_most)
-    return float(int(share)) if share >= 1 else int(share * 100) / 100
+Nodes = list[tuple[dict[str, float], int]]
 
 
-def _check(lanes: LanesConfig, share: Resources) -> None:
-    nodes = _nodes()
-    room = sum(count * _fits(node, share) for node, count in nodes)
-    spread = sum(count * (_fits(node, share) > 0) for node, count in nodes)
-    strict = lanes.placement_strategy == "STRICT_SPREAD"
-    if (spread if strict else room) >= lanes.workers_per_lane:
-        return
-    cpus, gpus = (sum(count * node.get(kind, 0) for node, count in nodes) for kind in ("CPU", "GPU"))
-    raise ClusterError(
-        f"a lane must fit on the cluster, but {lanes.workers_per_lane} workers of {share} each"
-        f"{' on different nodes' if strict else ''} do not fit on {sum(count for _, count in nodes)} node(s) with "
-        f"{cpus:g} CPU and {gpus:g} GPU in all; lower lanes.workers_per_lane, lanes.cpus_per_worker or "
-        f"lanes.gpus_per_worker")
-
-
-def _nodes() -> list[tuple[dict[str, float], int]]:
-    """Resources and number of the nodes that are there or that an autoscaler could still add."""
+def _nodes() -> Nodes:
+    """Resources and number of the nodes that are there, and of those that an autoscaler could still add."""
     from ray._private.state import state
 
-    nodes = [(node["Resources"], 1) for node in ray.nodes() if node["Alive"]]
+    there = [(node["Resources"], 1) for node in ray.nodes() if node["Alive"]]
     config = state.get_cluster_config()
     groups = config.node_group_configs if config else ()
-    return nodes + [(dict(group.resources), group.max_count) for group in groups]
+    return there + [(dict(group.resources), group.max_count) for group in groups if group.max_count > 0]
+
+
+def _total(nodes: Nodes, kind: str) -> float:
+    return sum(count * node.get(kind, 0.0) for node, count in nodes)
+
+
+def _share(total: float, workers: int, at_most: float = float("inf")) -> float:
+    """An equal share: whole units where there is one for everybody, else a fraction in hundredths, rounded down."""
+    share = min(total / workers, at_most)
+    if share >= 1:
+        return float(int(share))
+    return max(int(share * 100), 1) / 100 if total else 0.0
+
+
+def _check(lanes: LanesConfig, share: Resources, nodes: Nodes) -> None:
+    wanted, strategy = lanes.workers_per_lane, lanes.placement_strategy
+    fits = [(_fits(node, share), count) for node, count in nodes]
+    room = {
+        "STRICT_PACK": max((fit for fit, _ in fits), default=0),
+        "STRICT_SPREAD": sum(count for fit, count in fits if fit),
+    }.get(strategy, sum(fit * count for fit, count in fits))
+    if room >= wanted:
+        return
+    where = {"STRICT_PACK": " on one node", "STRICT_SPREAD": " on different nodes"}.get(strategy, "")
+    raise ClusterError(
+        f"a lane must fit on the cluster, but {wanted} workers of {share} each{where} do not fit on "
+        f"{sum(count for _, count in nodes)} node(s) with {_total(nodes, 'CPU'):g} CPU and "
+        f"{_total(nodes, 'GPU'):g} GPU in all; lower lanes.workers_per_lane, lanes.cpus_per_worker or "
+        f"lanes.gpus_per_worker")
 
 
 def _fits(node: dict[str, float], share: Resources) -> int:
     """How many workers a node could hold."""
     wants = {"CPU": share.cpus, "GPU": share.gpus}
-    return min(int(node.get(kind, 0) / amount + 1e-9) for kind, amount in wants.items() if amount)
+    return min((int(node.get(kind, 0.0) / amount + 1e-9) for kind, amount in wants.items() if amount), default=0)

@@ -38,6 +38,7 @@ class Conductor:
         self._journal, self._dealer, self._pruners, self._retention = journal, dealer, pruners, retention
         self._listeners = list(listeners)
         self.dealt: set[int] = set()  # trials that lanes work on
+        self._lane_errors: dict[int, str] = {}
         self.broken: str | None = None  # why the search makes no sense any more
         self._ended, self._all_failed = 0, not any(t.evaluations for t in journal.trials.values())
         dealer.replay(journal.trials.values())
@@ -80,6 +81,14 @@ class Conductor:
         if number in self.dealt:
             self._end(TrialEnded(time=time.time(), number=number, status=status, message=message))
 
+    def lane_died(self, number: int, message: str) -> None:
+        """A lane died over a trial, which may be tried again on another one."""
+        self._lane_errors[number] = message
+
+    def give_up(self, number: int) -> None:
+        """Ends a trial over which too many lanes died."""
+        self.end(number, "failed", self._lane_errors.pop(number, "") or "its lane died")
+
     def stop(self, message: str) -> None:
         """Stops all trials that run; a resumed search goes on with them."""
         for number in sorted(self.dealt):
@@ -119,4 +128,4 @@ def trial_folder(trial: TrialRecord) -> str:
 def _was_last(event: Evaluated, trial: TrialRecord) -> bool:
     """Whether a trial has nothing left to be pruned: its lane is about to say that it finished."""
     epochs, steps = trial.training["num_train_epochs"], trial.training["max_steps"]
-    return (steps is not None and event.step >= int(steps)) or event.epoch >= float(epochs or 0.0)
+    return event.step >= int(steps) if steps else event.epoch >= float(epochs or 0.0)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gluetune.config import DataConfig, JobConfig
-from gluetune.data import DataSource, Encoded, TaskData, encode, open_source
+from gluetune.config import Choice, DataConfig, JobConfig, SearchSpace, Value, resolve_training
+from gluetune.data import DataSource, Encoded, TaskData, encode, open_source, sample
 from gluetune.data import prepare as prepare_task
-from gluetune.errors import DataError
-from gluetune.models import Encoder, load_encoder, load_tokenizer
+from gluetune.models import Encoder, build_model, load_encoder, load_tokenizer
 from gluetune.pretraining import embedded_encoder
 from gluetune.tasks import TASKS, Task, get_task
 
@@ -42,11 +41,12 @@ class Prepared:
 SAMPLES = 3
 
 
-def prepare(job: JobConfig, progress: Callable[[str], None]) -> Prepared:
+def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None]) -> Prepared:
     """Loads encoder and data of a job.
 
     Args:
         job: the job.
+        space: its search space; a field that the encoder's family does not have is found here.
         progress: told what takes its time.
 
     Raises:
@@ -57,29 +57,31 @@ def prepare(job: JobConfig, progress: Callable[[str], None]) -> Prepared:
     if model.name_or_path == EMBEDDED:
         model = model.model_copy(update={"name_or_path": embedded_encoder(model.cache_dir, progress)})
     encoder, tokenizer = replace(load_encoder(model), name=job.model.name_or_path), load_tokenizer(model)
+    build_model(encoder, get_task(next(iter(job.tasks))), resolve_training(job, space, _any_point(space)), job.seed)
     source = open_source(job.data)
     data, samples = {}, {}
     for name in job.tasks:
         task = get_task(name)
         data[name] = prepare_task(task, source, tokenizer, job.data, job.seed)
-        companions = _companions(task, source, tokenizer, job.data)
+        companions = _companions(task, source, tokenizer, job.data, job.seed)
         data[name] = replace(data[name], dev=data[name].dev | companions)
         samples[name] = source.load(task, task.dev[0]).take(np.arange(SAMPLES)).columns
     return Prepared(encoder, tokenizer, data, samples)
 
 
-def _companions(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig,
+def _any_point(space: SearchSpace) -> dict[str, Value]:
+    return {field: spec.values[0] if isinstance(spec, Choice) else spec.low for field, spec in space.space.items()}
+
+
+def _companions(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
                 ) -> dict[str, Encoded]:
     """Labelled rows of tasks that are evaluated with this task's model (AX with MNLI's), by task name."""
     found = {}
     for other in TASKS.values():
-        if other.model_of != task.name:
-            continue
-        try:
-            examples = source.load(other, other.test[0])
-        except DataError:
+        if other.model_of != task.name or not source.has(other, other.test[0]):
             continue  # a folder without the diagnostic set is a whole GLUE folder all the same
+        examples = source.load(other, other.test[0])
         if examples.labels is not None:
-            rows = np.arange(min(len(examples), config.max_eval_samples or len(examples)))
+            rows = sample(examples.labels, other, config.max_eval_samples, seed)
             found[other.name] = encode(examples.take(rows), other, tokenizer, config.max_seq_length)
     return found

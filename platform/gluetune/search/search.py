@@ -14,14 +14,14 @@ from ray import tune
 from gluetune.config import JobConfig, SearchSpace
 from gluetune.errors import ClusterError
 from gluetune.lane import LaneSpec
-from gluetune.records import Journal, Listener
+from gluetune.records import Journal, Listener, TrialStatus, winners
 from gluetune.schedulers import TaskPruners
 from gluetune.search.cluster import Resources
 from gluetune.search.conductor import Conductor
 from gluetune.search.prepare import Prepared
 from gluetune.search.retention import Retention
 from gluetune.search.tune import ConductedScheduler, ConductedSearcher
-from gluetune.search.winners import score_winners, winners
+from gluetune.search.winners import score_winners
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
 from gluetune.trial import Trial
@@ -33,7 +33,7 @@ class Ending(StrEnum):
     """How a search ended. Only a complete one has all its trials."""
 
     COMPLETE = "complete"
-    OUT_OF_TIME = "out of time"
+    OUT_OF_TIME = "out_of_time"
     INTERRUPTED = "interrupted"
 
 
@@ -72,11 +72,16 @@ class Search:
         spec = self._spec()
         ending = self._tune(conductor, spec)
         self.storage.delete(LANE_FILES)
-        if conductor.broken:
-            raise ClusterError(conductor.broken)
+        self._check(conductor)
         if ending is not Ending.INTERRUPTED:
             self._score(conductor, spec)
         return ending
+
+    def _check(self, conductor: Conductor) -> None:
+        trials = self.journal.trials.values()
+        failed = [trial for trial in trials if trial.status is TrialStatus.FAILED]
+        if conductor.broken or (failed and len(failed) == len(trials)):
+            raise ClusterError(conductor.broken or f"all trials failed, the last one so:\n{failed[-1].message}")
 
     def _spec(self) -> LaneSpec:
         lanes = self.job.lanes
@@ -108,7 +113,7 @@ class Search:
             return Ending.COMPLETE
         out_of_time = budget is not None and time.monotonic() - started >= budget
         ending = Ending.OUT_OF_TIME if out_of_time else Ending.INTERRUPTED
-        conductor.stop(ending.value)
+        conductor.stop(ending.value.replace("_", " "))
         return ending
 
     def _score(self, conductor: Conductor, spec: LaneSpec) -> None:

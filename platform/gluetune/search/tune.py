@@ -23,16 +23,21 @@ class ConductedSearcher(Searcher):  # type: ignore[misc]
     def __init__(self, conductor: Conductor) -> None:
         super().__init__()
         self._conductor = conductor
+        self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next order, ``FINISHED`` when there are no more, ``None`` when there is none yet."""
         order = self._conductor.deal()
         if order is None:
             return Searcher.FINISHED if self._conductor.exhausted else None
+        self._numbers[trial_id] = order.number
         return {ORDER_KEY: dataclasses.asdict(order)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: the scheduler hears of it first."""
+        """With an error: the trial's lane died, and so did those it was tried again on."""
+        number = self._numbers.pop(trial_id)
+        if error:
+            self._conductor.give_up(number)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the journal is the state."""
@@ -58,9 +63,8 @@ class ConductedScheduler(FIFOScheduler):  # type: ignore[misc]
         return decision
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
-        """The trial's actor died, and its retries are used up."""
-        error = trial.get_error()
-        self._conductor.end(trial.config[ORDER_KEY]["number"], "failed", str(error) if error else "its lane died")
+        """The trial's lane died; Tune tries it again on a new one, or tells the searcher that it gave it up."""
+        self._conductor.lane_died(trial.config[ORDER_KEY]["number"], str(trial.get_error() or ""))
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import ray
 
 from gluetune.config import TrainingConfig
-from gluetune.errors import StorageError
+from gluetune.errors import ClusterError, StorageError
 from gluetune.lane import LaneSpec
 from gluetune.metrics import compute
 from gluetune.models import build_model, save_pretrained
-from gluetune.records import TrialRecord, WinnerScored, ranking
+from gluetune.records import TrialRecord, WinnerScored
 from gluetune.search.conductor import trial_folder
 from gluetune.tasks import TASKS, get_task
 from gluetune.training import Checkpoints, World, predict
-
-
-def winners(trials: Iterable[TrialRecord], tasks: Iterable[str]) -> list[TrialRecord]:
-    """The best ended trial of every task that has one."""
-    ended = [trial for trial in trials if trial.status.final]
-    return [best[0] for task in tasks if (best := ranking(ended, task))]
 
 
 def winner_folder(task: str) -> str:
@@ -31,12 +25,25 @@ def winner_folder(task: str) -> str:
     return f"winners/{task}"
 
 
-def score_winners(spec: LaneSpec, tokenizer: Any, trials: Iterable[TrialRecord]) -> list[WinnerScored]:
-    """Scores and saves winners on the cluster, each with one lane worker's resources."""
+def score_winners(spec: LaneSpec, tokenizer: Any, trials: Iterable[TrialRecord]) -> Iterator[WinnerScored]:
+    """Scores and saves winners on the cluster, each with one lane worker's resources, and yields them as they come.
+
+    Raises:
+        ClusterError: after all others have been yielded: some could not be scored.
+    """
     shared = ray.put(tokenizer)
     run = ray.remote(num_cpus=spec.cpus, num_gpus=spec.gpus, max_retries=2)(_score)
-    scored: list[WinnerScored] = ray.get([run.remote(spec, shared, trial) for trial in trials])
-    return scored
+    pending = {run.remote(spec, shared, trial): trial for trial in trials}
+    failed = []
+    while pending:
+        (done,), _ = ray.wait(list(pending), num_returns=1)
+        trial = pending.pop(done)
+        try:
+            yield ray.get(done)
+        except ray.exceptions.RayError as error:
+            failed.append(f"the winner {trial.name} could not be scored: {error}")
+    if failed:
+        raise ClusterError("\n".join(failed))
 
 
 def _score(spec: LaneSpec, tokenizer: Any, trial: TrialRecord) -> WinnerScored:
