@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,13 @@ def run(*arguments: str | Path, code: int = 0, timeout: float = 300) -> str:
 
 def summary(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "summary.json").read_text())  # type: ignore[no-any-return]
+
+
+def readme_command(start: str) -> list[str]:
+    """The README's only command that begins so, split as a shell would."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"    {start}")]
+    return shlex.split(line)
 
 
 def trials(folder: Path) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from searches import ROOT, run, trials, winners, write_job
+from searches import ROOT, readme_command, run, trials, winners, write_job
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow]
 
@@ -35,12 +35,12 @@ def head() -> Iterator[dict[str, str]]:
     port, dashboard = free_port(), free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_AUTH")}
     environment |= {"RAY_AUTH_MODE": "disabled", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    process = subprocess.Popen(
-        [RAY, "start", "--head", "--block", f"--port={port}", f"--dashboard-port={dashboard}", f"--temp-dir={folder}",
-         "--num-cpus=2", "--object-store-memory=500000000", "--disable-usage-stats", "--include-dashboard=true"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=folder)
+    environment |= {"RAY_ADDRESS": f"http://127.0.0.1:{dashboard}"}
+    own = ["--block", f"--port={port}", f"--dashboard-port={dashboard}", f"--temp-dir={folder}", "--num-cpus=2",
+           "--object-store-memory=500000000"]
+    process = subprocess.Popen([RAY, *readme_command("ray start --head")[1:], *own], env=environment, cwd=folder,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        environment |= {"RAY_ADDRESS": f"http://127.0.0.1:{dashboard}"}
         wait_until_jobs_run(environment, process)
         yield environment
     finally:
@@ -63,11 +63,11 @@ def wait_until_jobs_run(environment: dict[str, str], head: subprocess.Popen[byte
 def test_a_submitted_grid_gives_the_same_trials_and_winners(head: dict[str, str], tmp_path: Path) -> None:
     job = write_job(tmp_path)
     run("--config", job, "--name", "here", "--storage-path", tmp_path / "runs")
-    done = subprocess.run(
-        [RAY, "job", "submit", "--working-dir", ".", "--runtime-env-json", '{"env_vars": {"PYTHONPATH": "platform"}}',
-         "--", "python", "jobs/tune_glue.py", "--config", str(job), "--name", "there", "--storage-path",
-         str(tmp_path / "runs")],
-        cwd=ROOT, env=head, capture_output=True, text=True, timeout=400)
+    submit = readme_command("ray job submit")
+    submit[submit.index("--address") + 1] = head["RAY_ADDRESS"]
+    submit[submit.index("--storage-path") + 1] = str(tmp_path / "runs")
+    done = subprocess.run([RAY, *submit[1:], "--config", str(job), "--name", "there"], cwd=ROOT, env=head,
+                          capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the winner" in done.stdout
     assert trials(tmp_path / "runs" / "there") == trials(tmp_path / "runs" / "here")

@@ -26,7 +26,8 @@ def test_auto_shares_out_the_cpus_among_all_workers(ray_cluster: None) -> None:
 
 
 def test_more_workers_than_the_cluster_can_ever_hold_is_an_error(ray_cluster: None) -> None:
-    with pytest.raises(ClusterError, match=rf"{CPUS + 1} workers of 1 CPU each do not fit on 1 node\(s\) with {CPUS} CPU"):
+    rule = rf"{CPUS + 1} workers of 1 CPU each do not fit on 1 node\(s\) with {CPUS} CPU"
+    with pytest.raises(ClusterError, match=rule):
         share_out(lanes(workers_per_lane=CPUS + 1, cpus_per_worker=1.0))
 
 

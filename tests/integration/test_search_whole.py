@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 import signal
 import subprocess
 import time
@@ -143,15 +143,33 @@ def test_mlflow_has_one_run_per_trial_after_a_resume(runs: Path) -> None:
         assert len(client.get_metric_history(one.info.run_id, "score")) == 2
 
 
-def test_ctrl_c_stops_cleanly_and_says_how_to_resume(printed: str, job: Path, runs: Path) -> None:
-    driver = start(job, runs, "stopped")
-    wait_for_trials(runs, "stopped", 1)
-    driver.send_signal(signal.SIGINT)
+def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_goes_on(printed: str, job: Path, runs: Path) -> None:
+    driver = start(job, runs, "lane-lost")
+    wait_for_trials(runs, "lane-lost", 1)
+    actors = [p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [""])[0].startswith("ray::Trial")]
+    actors[0].kill()
+    said, _ = driver.communicate(timeout=300)
+    assert driver.returncode == 0, said
+    assert trials(runs / "lane-lost") == trials(runs / "whole")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "kill"])
+def test_a_search_stops_cleanly_and_says_how_to_resume(
+        how: signal.Signals, printed: str, job: Path, runs: Path) -> None:
+    name = f"stopped-{how.name.lower()}"
+    driver = start(job, runs, name)
+    wait_for_trials(runs, name, 1)
+    driver.send_signal(how)
     said, _ = driver.communicate(timeout=120)
-    assert driver.returncode == 130
-    assert "--resume stopped" in said
+    assert driver.returncode == 130, said
     assert "Traceback" not in said
-    assert {t["status"] for t in summary(runs / "stopped")["trials"]} >= {"finished", "stopped"}
-    run("--resume", "stopped", "--storage-path", runs)
-    assert trials(runs / "stopped") == trials(runs / "whole")
-    assert not os.path.exists(runs / "stopped" / "lanes")
+    assert {t["status"] for t in summary(runs / name)["trials"]} >= {"finished", "stopped"}
+    assert not (runs / name / "lanes").exists()
+    resume = shlex.split(next(line for line in said.splitlines() if "--resume" in line))
+    assert resume[2:] == ["--resume", name, "--storage-path", str(runs)]
+
+
+def test_a_stopped_search_resumes_to_the_same_trials_and_winners(printed: str, runs: Path) -> None:
+    run("--resume", "stopped-sigint", "--storage-path", runs)
+    assert trials(runs / "stopped-sigint") == trials(runs / "whole")
+    assert winners(runs / "stopped-sigint") == winners(runs / "whole")

@@ -112,7 +112,7 @@ def test_registered_once_with_tags_signature_and_checkpoint(tracker: Any, use_st
     assert client.get_model_version_by_alias("gluetune-cola", "champion").version == version.version
     assert version.tags["gluetune.score"] == "0.500000"
     assert version.tags["gluetune.validation.matthews_correlation"] == "0.450000"
-    assert version.tags["gluetune.search"] == "small"
+    assert (version.tags["gluetune.search"], version.tags["gluetune.data"]) == ("small", "generated (seed 0)")
     info = use_store.models.get_model_info("models:/gluetune-cola@champion")
     assert info.run_id == version.run_id
     assert info.signature.inputs.input_names() == ["sentence"]
@@ -120,6 +120,16 @@ def test_registered_once_with_tags_signature_and_checkpoint(tracker: Any, use_st
     assert info.signature.outputs.input_names() == ["label", "score", *probabilities]
     checkpoint = use_store.artifacts.download_artifacts(f"runs:/{version.run_id}/model/artifacts/checkpoint")
     assert AutoModelForSequenceClassification.from_pretrained(checkpoint).config.id2label[1] == "acceptable"
+
+
+def test_a_winner_that_trained_on_becomes_a_new_version(tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:
+    """A search out of time registers a stopped trial; resumed, the trial gets better, in the same run."""
+    champion, _, _ = make_champion("sst2", encoder_folder, tmp_path)
+    tracker.log_winner(tracker.trials[0], replace(champion, score=0.5))
+    tracker.log_winner(tracker.trials[0], replace(champion, score=0.6))
+    client = connect(tracker.uri, "tests")
+    assert len(client.search_model_versions("name = 'gluetune-sst2'")) == 2
+    assert client.get_model_version_by_alias("gluetune-sst2", "champion").tags["gluetune.score"] == "0.600000"
 
 
 def test_the_model_needs_no_gluetune(tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from gluetune.errors import TrackingError
+from gluetune.records import WinnerScored
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
 from gluetune.tracking.runs import connect
-from sample_search import ended, evaluated, events, folded, plan, started, tell
+from sample_search import BEGIN, ended, evaluated, events, folded, plan, started, tell
 
 Open = Callable[..., Tracker]
 
@@ -80,6 +81,27 @@ def test_the_whole_tree(open_tracker: Open, uri: str, tmp_path: Path, notes: lis
     assert runs["small"].data.metrics["best_score/cola"] == 0.50
     job = tmp_path / "mlartifacts" / runs["small"].info.run_id / "artifacts" / "job.yaml"
     assert job.read_text() == "name: small\n"
+
+
+def test_the_end_of_a_trial_with_a_long_message_is_written(open_tracker: Open, uri: str, tmp_path: Path) -> None:
+    trace = "Traceback\n" + "line\n" * 4000
+    tracker = open_tracker()
+    tell(tracker, [started(0, "cola"), ended(0, "failed", trace)])
+    assert tracker.close()
+    run = runs_of(uri)["cola-0000"]
+    assert run.info.status == "FAILED"
+    assert run.data.tags["gluetune.message"] == trace[:4000]
+    assert (tmp_path / "mlartifacts" / run.info.run_id / "artifacts" / "message.txt").read_text() == trace
+
+
+def test_a_beaten_winner_is_marked_so(open_tracker: Open, uri: str) -> None:
+    tracker = open_tracker()
+    better = WinnerScored(time=BEGIN + 900, number=2, task="cola", scores={}, folder="runs/small/winners/cola")
+    tell(tracker, [*events(), better])
+    assert tracker.close()
+    tags = {name: run.data.tags for name, run in runs_of(uri).items()}
+    assert (tags["cola-0000"]["gluetune.winner"], tags["cola-0002"]["gluetune.winner"]) == ("false", "true")
+    assert {tag["gluetune.search"] for tag in tags.values()} == {"small"}
 
 
 @pytest.mark.parametrize("cut", [1, 4, 7, 12])

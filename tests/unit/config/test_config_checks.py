@@ -37,7 +37,7 @@ def test_what_a_job_sets_itself_wins_over_the_spaces_fixed_fields() -> None:
     ("search: {algorithm: gp, num_samples: 5}", ENDLESS),
     ("search: {algorithm: nsga2, time_budget_s: 60}", ENDLESS),
     ("search: {scheduler: asha}", FINITE),
-    ("search: {scheduler: asha}\ntraining: {max_steps: 50, num_train_epochs: 1}", FINITE),
+    ("training: {max_steps: 50, num_train_epochs: 1}", FINITE),
     ("search: {scheduler: {name: hyperband, grace_epochs: 0.5}}\n"
      "training: {num_train_epochs: 1, evals_per_epoch: 4}", FINITE),
     ("search: {scheduler: median}", "space: {num_train_epochs: [1, 2, 3]}"),
@@ -52,6 +52,8 @@ def test_what_fits(text: str, searched: str) -> None:
     ("search: {algorithm: random}", ENDLESS, ["search.num_samples"]),
     ("search: {scheduler: median}", "space: {num_train_epochs: [1]}", ["search.scheduler.grace_epochs"]),
     ("search: {scheduler: asha}\ntraining: {num_train_epochs: 1}", FINITE, ["search.scheduler.grace_epochs"]),
+    ("search: {scheduler: asha}\ntraining: {max_steps: 50}", FINITE, ["search.scheduler.name"]),
+    ("search: {scheduler: median}", "space: {max_steps: [50, 100]}", ["search.scheduler.name"]),
     ("training: {batch_size: 8, learning_rate: 1e-4}", FINITE, ["training.learning_rate", "training.batch_size"]),
 ])
 def test_what_does_not_fit(text: str, searched: str, paths: list[str]) -> None:

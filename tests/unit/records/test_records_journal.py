@@ -66,7 +66,8 @@ def test_segments_are_read_back_in_order(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_trial_is_valued_by_its_best_evaluation_and_the_earliest_of_equals() -> None:
-    trial = fold([started(0), evaluated(0, 1, 0.2), evaluated(0, 2, 0.7), evaluated(0, 3, 0.7), evaluated(0, 4, 0.1)])[0]
+    scores = (0.2, 0.7, 0.7, 0.1)
+    trial = fold([started(0), *(evaluated(0, index, score) for index, score in enumerate(scores, 1))])[0]
     assert trial.best_score == 0.7
     assert trial.best is not None
     assert trial.best.index == 2

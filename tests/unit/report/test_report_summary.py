@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from gluetune.records import Event
 from gluetune.report import Summary, summarise, write_summary
 from gluetune.report.docs import markdown
+from gluetune.report.schema import WinnerSummary
 from gluetune.storage import Storage
-from sample_search import BEGIN, events, folded, plan
+from sample_search import BEGIN, ended, evaluated, events, folded, plan, started
 
 PAGE = Path(__file__).parents[3] / "docs" / "summary.md"
 
@@ -38,6 +40,26 @@ def test_winners(written: dict[str, Any]) -> None:
         "folder": "runs/small/winners/cola", "model_uri": "models:/gluetune-cola@champion"}
     assert written["tasks"][1]["winner"]["model_uri"] is None
     assert written["tasks"][0]["trials"] == {"finished": 1, "pruned": 1}
+
+
+def winner_after(journal: list[Event]) -> WinnerSummary | None:
+    """CoLA's winner when these events come after the sample's."""
+    trials = folded([*events(), *journal]).values()
+    models = {"cola": "models:/gluetune-cola@champion"}
+    return summarise(plan(), trials, status="interrupted", session_started=BEGIN, now=BEGIN, models=models).tasks[0].winner
+
+
+def test_a_running_trial_is_no_winner() -> None:
+    winner = winner_after([started(4, "cola"), evaluated(4, 1, 0.9)])
+    assert winner is not None
+    assert (winner.trial, winner.score, winner.folder) == (0, 0.5, "runs/small/winners/cola")
+
+
+def test_a_stopped_trial_wins_by_its_best_evaluation_but_not_with_anothers_scores_and_model() -> None:
+    winner = winner_after([started(4, "cola"), evaluated(4, 1, 0.9), ended(4, "stopped")])
+    assert winner is not None
+    assert (winner.trial, winner.score) == (4, 0.9)
+    assert (winner.dev_scores, winner.folder, winner.model_uri) == ({}, None, None)
 
 
 def test_every_trial_with_its_evaluations(written: dict[str, Any]) -> None:

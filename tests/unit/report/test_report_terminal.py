@@ -10,6 +10,7 @@ from rich.console import Console
 
 from gluetune.records import SearchPlan, TrialRecord
 from gluetune.report import LiveTable, print_closing, print_opening, summarise
+from gluetune.report.schema import SearchStatus
 from sample_search import BEGIN, events, folded, plan, tell
 
 
@@ -27,8 +28,8 @@ def row(output: str, first: str) -> list[str]:
     return re.split(r"\s{2,}", line.strip())
 
 
-def closing(to: Console, of: SearchPlan, trials: dict[int, TrialRecord]) -> str:
-    summary = summarise(of, trials.values(), status="complete", session_started=BEGIN, now=BEGIN + 54,
+def closing(to: Console, of: SearchPlan, trials: dict[int, TrialRecord], status: SearchStatus = "complete") -> str:
+    summary = summarise(of, trials.values(), status=status, session_started=BEGIN, now=BEGIN + 54,
                         models={"cola": "models:/gluetune-cola@champion"})
     print_closing(summary, to, ui="mlflow ui --backend-store-uri sqlite:///mlflow.db", summary_file="runs/summary.json")
     return text(to)
@@ -107,7 +108,7 @@ def test_closing(width: int) -> None:
     assert cells[7:] == ([] if width == 80 else ["cola-0000", "lr 1e-4 · batch 16"])
     assert "4 trials: 2 finished, 1 pruned, 1 diverged" in said
     assert "2 lanes, 54 s, 58% of their time in training and evaluation" in said
-    assert "warm lane 0.06 s" in said.replace("\n", " ")
+    assert "median 0.06 s on a lane from a trial's last evaluation to the next's first step" in said.replace("\n", " ")
     assert "CoLA checkpoint   runs/small/winners/cola\n" in said
     assert "CoLA champion     mlflow.pyfunc.load_model('models:/gluetune-cola@champion')\n" in said
     assert "MNLI champion" not in said
@@ -119,3 +120,8 @@ def test_closing_of_a_search_that_evaluated_nothing() -> None:
     said = closing(console(), plan(), {})
     assert row(said, "CoLA") == ["CoLA", "MCC", "–", "0.0000", "–", "–", "–", "none", "no trial was evaluated"]
     assert "no trials" in said
+
+
+def test_closing_says_that_the_time_was_up() -> None:
+    said = closing(console(), plan(), folded(events()), "out_of_time")
+    assert "\nout of time; 4 trials: 2 finished, 1 pruned, 1 diverged\n" in said

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gluetune.records import Event, TrialRecord
+from gluetune.records import Event, TrialRecord, WinnerScored
 from gluetune.records.trials import apply
 from gluetune.tracking.entries import Entry, Ledger
-from sample_search import ended, evaluated, events, plan, started
+from sample_search import BEGIN, ended, evaluated, events, plan, started
 
 
 def replay(journal: list[Event]) -> list[Entry]:
@@ -55,6 +55,7 @@ def test_a_trial_carries_its_whole_configuration_and_tags() -> None:
     assert first.tags["gluetune.trial"] == "0"
     assert (first.tags["gluetune.task"], first.tags["gluetune.model"]) == ("cola", "embedded")
     assert first.tags["gluetune.seed"] == "100"
+    assert (first.tags["gluetune.search"], first.tags["gluetune.data"]) == ("small", "generated (seed 0)")
     assert (first.run.name, first.run.parent.name, first.run.parent.parent.name) == ("cola-0000", "CoLA", "small")
 
 
@@ -103,6 +104,34 @@ def test_opening_names_the_plan_and_keeps_the_job_file() -> None:
     assert search.params["tasks"] == "cola, mnli"
     assert (cola.params["metric"], cola.params["train_rows"]) == ("matthews_correlation", "1800")
     assert [(point.key, point.value) for point in mnli.points] == [("baseline", 0.345)]
+    assert {entry.tags["gluetune.search"] for entry in (search, cola, mnli)} == {"small"}
+    assert cola.tags["gluetune.data"] == "generated (seed 0)"
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_a_long_message_is_cut_in_the_tag_and_whole_in_a_file(scored: bool) -> None:
+    trace = "Traceback\n" + "line\n" * 2000
+    entries = replay([started(0, "cola"), *([evaluated(0, 1, 0.3)] if scored else []), ended(0, "failed", trace)])
+    end = next(entry for entry in entries if entry.status == "FAILED")
+    assert end.tags["gluetune.message"] == trace[:4000]
+    assert end.files == {"message.txt": trace}
+
+
+def test_a_short_message_needs_no_file() -> None:
+    assert not any(entry.files for entry in replay(events()))
+
+
+def test_an_earlier_winner_is_one_no_more() -> None:
+    scored = WinnerScored(time=BEGIN + 900, number=4, task="cola", scores={}, folder="runs/small/winners/cola")
+    entries = replay([*events(), started(4, "cola"), evaluated(4, 1, 0.9), ended(4), scored])
+    old, new, other = (merged(entries, f"trial:{number}")[1] for number in (0, 4, 1))
+    assert (old["gluetune.winner"], new["gluetune.winner"], other["gluetune.winner"]) == ("false", "true", "true")
+    assert (old["gluetune.folder"], new["gluetune.folder"]) == ("", "runs/small/winners/cola")
+
+
+def test_a_winner_scored_again_stays_one() -> None:
+    again = WinnerScored(time=BEGIN + 900, number=0, task="cola", scores={}, folder="runs/small/winners/cola")
+    assert merged(replay([*events(), again]), "trial:0")[1]["gluetune.winner"] == "true"
 
 
 def test_an_unknown_event_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -48,9 +49,15 @@ def test_ui_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert ui_command("http://tracking:5000") == "http://tracking:5000"
     assert ui_command("sqlite:////data/my runs/mlflow.db") == (
-        "mlflow ui --backend-store-uri 'sqlite:////data/my runs/mlflow.db'")
-    assert ui_command("sqlite:///runs/mlflow.db") == f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db"
-    assert ui_command("postgresql://db/mlflow") == "mlflow ui --backend-store-uri postgresql://db/mlflow"
+        f"{sys.executable} -m mlflow ui --backend-store-uri 'sqlite:////data/my runs/mlflow.db'")
+    assert ui_command("sqlite:///runs/mlflow.db") == (
+        f"{sys.executable} -m mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db")
+    assert ui_command("postgresql://db/mlflow").endswith("mlflow ui --backend-store-uri postgresql://db/mlflow")
+
+
+def test_ui_command_names_an_interpreter_in_a_folder_with_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/my env/bin/python")
+    assert shlex.split(ui_command("postgresql://db/mlflow"))[:3] == ["/my env/bin/python", "-m", "mlflow"]
 
 
 def test_importing_the_room_does_not_import_mlflow() -> None:
