@@ -7,22 +7,26 @@ from torch import nn
 from transformers import BertForPreTraining
 
 _RANDOM_SHARE = 0.25
+_POSITION_SHARE = 0.5
+_ATTENTION_SHARE = 0.5
 
 
-def mimic_trained_attention(model: BertForPreTraining) -> None:
-    """Starts attention near where training takes it: a token attends to its like, and what it attends to is handed on.
+def start_matching(model: BertForPreTraining) -> None:
+    """Starts a randomly initialised encoder so that words attend to the same words and hand them on.
 
     Mimetic initialisation (Trockman and Kolter 2023, "Mimetic Initialization of Self-Attention Layers"): trained query
-    and key weights have a product near the identity, and so have value and output weights. A random start of a small
-    encoder spends most of a short pre-training on finding that a masked word stands in the other sentence.
+    and key weights have a product near the identity, and so have value and output weights. Positions start smaller than
+    words, so that a word is alike wherever it stands. From a fully random start a small encoder spends most of a short
+    pre-training on finding that a masked word stands in the other sentence.
 
     Args:
-        model: initialised at random; changed in place.
+        model: changed in place.
     """
     with torch.no_grad():
+        model.bert.embeddings.position_embeddings.weight.mul_(_POSITION_SHARE)
         for layer in model.bert.encoder.layer:
             attention = layer.attention
-            attention.self.query.weight.mul_(0.5)
+            attention.self.query.weight.mul_(_ATTENTION_SHARE)
             attention.self.key.weight.copy_(attention.self.query.weight)
             _towards_identity(attention.self.value)
             _towards_identity(attention.output.dense)

@@ -11,7 +11,7 @@ from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerBase
 
 from gluetune.pretraining.batches import Collator, bucketed, endless
 from gluetune.pretraining.config import PretrainingConfig
-from gluetune.pretraining.initialisation import mimic_trained_attention
+from gluetune.pretraining.initialisation import start_matching
 from gluetune.pretraining.loop import Batch, Losses, Progress, pretrain
 from gluetune.pretraining.masking import Masker
 from gluetune.pretraining.pairs import draw_pairs, tokenize
@@ -40,7 +40,7 @@ def pretrain_folder(documents: Sequence[Sequence[str]], folder: Path, config: Pr
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = BertForPreTraining(_architecture(config, tokenizer))
-        mimic_trained_attention(model)
+        start_matching(model)
         batches = endless(ids[:cut], collator, config, np.random.default_rng((config.seed, 1)))
         losses = pretrain(model, batches, held_out, config, report)
     model.save_pretrained(folder)
