@@ -11,6 +11,5 @@ from gluetune.records.trials import TrialRecord, TrialStatus, fold, ranking, win
 
 __all__ = [
     "Evaluated", "Event", "Journal", "Listener", "SearchPlan", "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted",
-    "TrialStatus", "WinnerScored", "fold", "ranking",
-    "winners",
+    "TrialStatus", "WinnerScored", "fold", "ranking", "winners",
 ]

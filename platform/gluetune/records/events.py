@@ -47,7 +47,8 @@ class Evaluated(_Base):
     eval_seconds: float = 0.0
     train_examples: int = 0
     train_tokens: int = 0
-    started_gap: float | None = None  # seconds from the lane's last step of another trial to this trial's first
+    # Seconds from the end of the lane's last evaluation of another trial to the first training step of this one.
+    started_gap: float | None = None
     lane: str = ""
 
 

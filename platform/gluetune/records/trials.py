@@ -82,6 +82,9 @@ def apply(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
     elif isinstance(event, TrialEnded):
         trial.status, trial.message, trial.ended = TrialStatus(event.status), event.message, event.time
     else:
+        for other in trials.values():
+            if other.task == event.task:  # a task has one winner's folder, and its weights are now this trial's
+                other.winner = None
         trial.winner = event
     return trial
 
@@ -94,9 +97,10 @@ def ranking(trials: Iterable[TrialRecord], task: str) -> list[TrialRecord]:
 
 
 def winners(trials: Iterable[TrialRecord], tasks: Iterable[str]) -> list[TrialRecord]:
-    """The best trial of every task that has one.
+    """The best trial of every task that has one, in the order of ``tasks``.
 
-    A trial that was stopped may win by its best evaluation so far; one that still runs may not.
+    A trial that was stopped may win by its best evaluation so far, whose weights are kept; a resume may make it
+    better. One that still runs may not.
     """
     ended = [trial for trial in trials if trial.status is not TrialStatus.RUNNING]
     return [best[0] for task in tasks if (best := ranking(ended, task))]

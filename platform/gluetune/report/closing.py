@@ -86,7 +86,8 @@ def _dev(task: TaskSummary, winner: WinnerSummary) -> str:
 def _counts(summary: Summary) -> str:
     number = Counter(trial.status for trial in summary.trials)
     parts = [f"{count} {status.replace('_', ' ')}" for status, count in number.most_common()]
-    return f"{words.count(len(summary.trials), 'trial')}: {', '.join(parts)}" if parts else "no trials"
+    counts = f"{words.count(len(summary.trials), 'trial')}: {', '.join(parts)}" if parts else "no trials"
+    return counts if summary.status == "complete" else f"{summary.status.replace('_', ' ')}; {counts}"
 
 
 def _lane_line(use: LaneSummary) -> str:
@@ -94,5 +95,6 @@ def _lane_line(use: LaneSummary) -> str:
     if use.utilisation is not None:
         parts.append(f"{use.utilisation:.0%} of their time in training and evaluation")
     if use.median_gap_seconds is not None:
-        parts.append(f"median gap between trials on a warm lane {use.median_gap_seconds:.2f} s")
+        parts.append(f"median {use.median_gap_seconds:.2f} s on a lane from a trial's last evaluation to the next's "
+                     "first step")
     return ", ".join(parts)

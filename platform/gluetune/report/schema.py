@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from gluetune.config import Value
 
 SCHEMA_VERSION = 1
-SearchStatus = Literal["running", "complete", "interrupted"]
+SearchStatus = Literal["complete", "out_of_time", "interrupted", "running"]
 
 
 class _Part(BaseModel):
@@ -72,7 +72,7 @@ class TrialSummary(_Part):
 
 
 class WinnerSummary(_Part):
-    """The best trial of a task."""
+    """The best trial of a task that has ended, or that the time budget or Ctrl-C stopped."""
 
     trial: int = Field(description="number of the trial")
     name: str = Field(description="name of the trial")
@@ -101,7 +101,7 @@ class TaskSummary(_Part):
     planned: int | None = Field(description="number of planned trials; null where only the time budget ends them")
     trials: dict[str, int] = Field(description="number of trials by status")
     seconds: float = Field(description="seconds its trials spent in training and evaluation")
-    winner: WinnerSummary | None = Field(description="its best trial; null where no trial was evaluated")
+    winner: WinnerSummary | None = Field(description="its best trial that no longer runs; null where there is none")
 
 
 class LaneSummary(_Part):
@@ -112,7 +112,7 @@ class LaneSummary(_Part):
     busy_seconds: float = Field(description="seconds in training and evaluation over all lanes, in this session")
     utilisation: float | None = Field(description="busy_seconds / (lanes × wall_seconds)")
     median_gap_seconds: float | None = Field(
-        description="median seconds from a trial's last step to the next one's first on the same warm lane")
+        description="median seconds from the end of a lane's last evaluation of one trial to its first step of another")
     gaps: int = Field(description="number of such gaps")
 
 

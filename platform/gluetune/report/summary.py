@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import TYPE_CHECKING
 
-from gluetune.records import Evaluated, SearchPlan, TaskPlan, TrialRecord, ranking
+from gluetune.records import Evaluated, SearchPlan, TaskPlan, TrialRecord, winners
 from gluetune.report.eta import busy_seconds
 from gluetune.report.schema import (
     EvaluationSummary,
@@ -35,7 +35,7 @@ def summarise(plan: SearchPlan, trials: Iterable[TrialRecord], *, status: Search
         status: how it stands.
         session_started: when this session's lanes were asked for, in seconds since the epoch.
         now: seconds since the epoch.
-        models: MLflow model URI by task, where a winner is registered.
+        models: MLflow model URI by task, where its winner, as scored, is registered.
     """
     known = sorted(trials, key=lambda trial: trial.number)
     return Summary(
@@ -65,7 +65,7 @@ def _lane_use(lanes: int, trials: list[TrialRecord], started: float, now: float)
 
 def _task(plan: TaskPlan, trials: list[TrialRecord], model_uri: str | None) -> TaskSummary:
     own = [trial for trial in trials if trial.task == plan.task]
-    best = next(iter(ranking(own, plan.task)), None)
+    best = next(iter(winners(own, [plan.task])), None)
     return TaskSummary(
         task=plan.task, title=plan.title, source=plan.source, metric=plan.metric, train_rows=plan.train_rows,
         selection_rows=plan.selection_rows, dev_rows=plan.dev_rows, baseline=plan.baseline, planned=plan.planned,
@@ -79,7 +79,7 @@ def _winner(trial: TrialRecord, best: Evaluated, model_uri: str | None) -> Winne
     return WinnerSummary(
         trial=trial.number, name=trial.name, score=best.score, params=trial.params,
         epochs=trial.evaluations[-1].epoch, best_epoch=best.epoch, seconds=busy_seconds(trial),
-        dev_scores=dev, folder=scored.folder if scored else None, model_uri=model_uri)
+        dev_scores=dev, folder=scored.folder if scored else None, model_uri=model_uri if scored else None)
 
 
 def _trial(trial: TrialRecord) -> TrialSummary:

@@ -46,7 +46,8 @@ def winner_after(journal: list[Event]) -> WinnerSummary | None:
     """CoLA's winner when these events come after the sample's."""
     trials = folded([*events(), *journal]).values()
     models = {"cola": "models:/gluetune-cola@champion"}
-    return summarise(plan(), trials, status="interrupted", session_started=BEGIN, now=BEGIN, models=models).tasks[0].winner
+    summary = summarise(plan(), trials, status="interrupted", session_started=BEGIN, now=BEGIN, models=models)
+    return summary.tasks[0].winner
 
 
 def test_a_running_trial_is_no_winner() -> None:

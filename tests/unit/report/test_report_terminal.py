@@ -108,7 +108,7 @@ def test_closing(width: int) -> None:
     assert cells[7:] == ([] if width == 80 else ["cola-0000", "lr 1e-4 · batch 16"])
     assert "4 trials: 2 finished, 1 pruned, 1 diverged" in said
     assert "2 lanes, 54 s, 58% of their time in training and evaluation" in said
-    assert "median 0.06 s on a lane from a trial's last evaluation to the next's first step" in said.replace("\n", " ")
+    assert "median 0.06 s on a lane from a trial's last evaluation to the next's first step" in " ".join(said.split())
     assert "CoLA checkpoint   runs/small/winners/cola\n" in said
     assert "CoLA champion     mlflow.pyfunc.load_model('models:/gluetune-cola@champion')\n" in said
     assert "MNLI champion" not in said
