@@ -25,10 +25,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-def nearest(name: str, options: Iterable[str]) -> str:
-    """The end of a message about a wrong name: ``; nearest: 'cola'``, or nothing where nothing is near."""
-    near = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
-    return f"; nearest: {near[0]!r}" if near else ""
+def nearest(name: str, options: Iterable[str], cutoff: float = 0.65) -> str:
+    """The end of a message about a wrong name: ``; nearest: 'cola'``, or nothing where nothing is near.
+
+    A name that holds the wrong one is nearer than one that is spelled like it; case does not count.
+
+    Args:
+        name: the wrong name.
+        options: the right ones.
+        cutoff: least similarity of spelling, from 0 to 1 (`difflib.SequenceMatcher.ratio`).
+    """
+    known = {option.lower(): option for option in options}
+    word = name.lower()
+    holding = [option for option in known if len(word) >= 4 and word in option]
+    near = holding or difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
+    return f"; nearest: {known[near[0]]!r}" if near else ""
 
 
 class GluetuneError(Exception):

@@ -5,7 +5,6 @@ The rule is described from the field's own annotation, so a message never drifts
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from gluetune.config.yaml_reader import KeyPath
+from gluetune.errors import nearest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -130,21 +130,15 @@ def _limits(metadata: Iterable[Any]) -> str:
 def _near_choice(rule: str, given: Any) -> str:
     if not rule.startswith("one of ") or not isinstance(given, str):
         return ""
-    return hint(given, rule.removeprefix("one of ").split(" or ")[0].split(", "))
+    return nearest(given, rule.removeprefix("one of ").split(" or ")[0].split(", "))
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The message for a key that does not exist: the nearest one, or all of them."""
-    return "no such key" + (hint(key, known) or f"; there are: {', '.join(known)}")
+    return "no such key" + (nearest(key, known) or f"; there are: {', '.join(known)}")
 
 
-def hint(given: str, known: Iterable[str]) -> str:
-    """``; nearest: 'x'``, or nothing where no name is near."""
-    names = {name.lower(): name for name in known}
-    word = given.lower()
-    holding = [name for name in names if len(word) >= 4 and word in name]
-    near = holding or difflib.get_close_matches(word, names, n=1, cutoff=0.65)
-    return f"; nearest: {names[near[0]]!r}" if near else ""
+hint = nearest  # the name by which the command line knows it
 
 
 def show(value: Any) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gluetune.config.mistakes import Mistake, hint, show, unknown_key, validate
+from gluetune.config.mistakes import Mistake, show, unknown_key, validate
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, contains
 from gluetune.config.training import TrainingConfig
 from gluetune.config.yaml_reader import KeyPath, dotted
+from gluetune.errors import nearest
 
 _TYPES: dict[str, type[Choice] | type[Float] | type[Int]] = {"choice": Choice, "float": Float, "int": Int}
 _KEYS = ("name", "source", "training", "space", "points")
@@ -78,7 +79,7 @@ def _distribution(field: str, spec: Any) -> tuple[Distribution | None, list[Mist
     kind = _TYPES.get(str(spec.get("type")))
     if kind is None:
         given = spec.get("type")
-        message = f"must be one of {', '.join(_TYPES)}, but got {show(given)}{hint(str(given), _TYPES)}"
+        message = f"must be one of {', '.join(_TYPES)}, but got {show(given)}{nearest(str(given), _TYPES)}"
         return None, [Mistake(("type",), message)]
     distribution, mistakes = validate(kind, spec)
     if distribution is not None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gluetune.config.mistakes import hint
 from gluetune.config.plain import plain_yaml
 from gluetune.config.space import SearchSpace
 from gluetune.config.space_checks import check_space
 from gluetune.config.yaml_reader import Document, dotted, parse_yaml, read_yaml
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, Problem, nearest
 
 SPACES = "search_spaces"
 _ENDINGS = (".yaml", ".yml")
@@ -58,7 +57,7 @@ def find_space(name_or_path: str, job_file: str | None = None) -> str:
         if (root / relative).is_file():
             return str(root / relative)
     known = known_spaces(job_file)
-    near = hint(Path(name_or_path).stem, known) or f"; there are: {', '.join(known) or 'none'}"
+    near = nearest(Path(name_or_path).stem, known) or f"; there are: {', '.join(known) or 'none'}"
     raise ConfigError([Problem("", f"must be a search space or the path of its file, but got {name_or_path!r}{near}")])
 
 

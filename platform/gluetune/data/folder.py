@@ -71,7 +71,7 @@ class FolderSource(DataSource):
         names = sorted(path.relative_to(self.folder).as_posix() for path in around)
         target = home if task_folder is None else layouts[0][0]
         return DataError(f"{task.name}'s {split} rows must stand in {wanted}, but there is no such file"
-                         f"{nearest(target, names)}", self.folder)
+                         f"{nearest(target, names, cutoff=0.5)}", self.folder)  # paths are long
 
 
 def find(folder: Path, name: str) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -15,7 +14,7 @@ from huggingface_hub.errors import (
 )
 
 from gluetune.config import ModelConfig
-from gluetune.errors import ModelError
+from gluetune.errors import ModelError, nearest
 
 # Read for a near miss only: any other name on the hub is as welcome.
 _WELL_KNOWN = (
@@ -49,7 +48,7 @@ def locate(config: ModelConfig) -> Path:
 
 def _fetch(config: ModelConfig) -> Path:
     name, revision = config.name_or_path, config.revision or "main"
-    hint = _hint(name, _WELL_KNOWN)
+    hint = nearest(name, (known for known in _WELL_KNOWN if known != name))
     try:
         return Path(snapshot_download(name, revision=config.revision, cache_dir=config.cache_dir,
                                       allow_patterns=list(_FILES), ignore_patterns=["*/*"]))
@@ -71,9 +70,4 @@ def _fetch(config: ModelConfig) -> Path:
 
 def _near_folder(folder: Path) -> str:
     parent = folder.parent
-    return _hint(folder.name, tuple(p.name for p in parent.iterdir() if p.is_dir())) if parent.is_dir() else ""
-
-
-def _hint(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-    return f"; nearest: {near[0]!r}" if near and near[0] != name else ""
+    return nearest(folder.name, (p.name for p in parent.iterdir() if p.is_dir())) if parent.is_dir() else ""

@@ -4,7 +4,7 @@ The only room that imports MLflow, and only when a store is opened: the import c
 """
 
 from gluetune.tracking.champion import Champion
-from gluetune.tracking.tracker import NullTracker, Tracker
+from gluetune.tracking.tracker import Tracker
 from gluetune.tracking.uris import check_uri, ui_command
 
-__all__ = ["Champion", "NullTracker", "Tracker", "check_uri", "ui_command"]
+__all__ = ["Champion", "Tracker", "check_uri", "ui_command"]

@@ -77,14 +77,15 @@ def log_champion(client: MlflowClient, experiment: str, run_id: str, search: Map
         A URI for ``mlflow.pyfunc.load_model``.
     """
     tags = dict(search) | champion.tags
-    model_id = _logged(client, experiment, run_id) or _log(client, experiment, run_id, tags, champion)
+    model_id = _logged(client, experiment, run_id, champion) or _log(client, experiment, run_id, tags, champion)
     return _register(client, model_id, run_id, tags, champion) if register else f"models:/{model_id}"
 
 
-def _logged(client: MlflowClient, experiment: str, run_id: str) -> str | None:
-    """Id of the run's model, where an earlier attempt came to its end."""
+def _logged(client: MlflowClient, experiment: str, run_id: str, champion: Champion) -> str | None:
+    """Id of the run's model, where an earlier attempt came to its end; no worse one of before it trained on."""
     found = client.search_logged_models([experiment], f"name = '{NAME}' AND source_run_id = '{run_id}'")
-    return next((str(model.model_id) for model in found if str(model.status) == "READY"), None)
+    return next((str(model.model_id) for model in found
+                 if str(model.status) == "READY" and champion.tags.items() <= dict(model.tags).items()), None)
 
 
 def _log(client: MlflowClient, experiment: str, run_id: str, tags: dict[str, str], champion: Champion) -> str:
@@ -142,7 +143,8 @@ def requirements() -> list[str]:
 def _register(client: MlflowClient, model_id: str, run_id: str, tags: dict[str, str], champion: Champion) -> str:
     name, source = champion.registered_name, f"models:/{model_id}"
     _ensure_registered(client, name, champion.task)
-    known = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    found = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    known = [version for version in found if version.source == source]
     with _default_store(client.tracking_uri):
         made = known[0] if known else client.create_model_version(name, source, run_id, tags, model_id=model_id)
     client.set_registered_model_alias(name, ALIAS, made.version)

@@ -19,6 +19,7 @@ RUN_STATUS = {"finished": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED",
               "out_of_memory": "FAILED", "failed": "FAILED"}
 EVALUATED = ("score", "eval_loss", "train_loss", "learning_rate", "epoch", "train_seconds", "eval_seconds",
              "train_examples", "train_tokens")
+LONGEST_TAG = 4000  # characters; stores refuse tags of more than 5,000 to 8,000, and with them the run's end
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class Ledger:
         self._best: dict[str, float] = {}
         self._evaluations: Counter[str] = Counter()
         self._ended: set[int] = set()
-        self._everywhere = {"gluetune.model": plan.model, "mlflow.user": _user(),
+        self._winners: dict[str, TrialRecord] = {}
+        self._everywhere = {"gluetune.search": plan.name, "gluetune.model": plan.model, "mlflow.user": _user(),
                             "mlflow.source.name": f"gluetune {__version__}"}
 
     def opening(self, job: str) -> list[Entry]:
@@ -79,7 +81,8 @@ class Ledger:
         time, tags = self._search.started, {"gluetune.level": "search"} | self._everywhere
         entries = [Entry(self._search, time, params=_search_params(self._plan), tags=tags, files={"job.yaml": job})]
         for task in self._plan.tasks:
-            tags = {"gluetune.level": "task", "gluetune.task": task.task} | self._everywhere
+            tags = {"gluetune.level": "task", "gluetune.task": task.task, "gluetune.data": task.source,
+                    } | self._everywhere
             entries.append(Entry(self._tasks[task.task], time, params=_task_params(task), tags=tags,
                                  points=(Point("baseline", task.baseline, time, 0),)))
         return entries
@@ -108,7 +111,8 @@ class Ledger:
     def _(self, event: TrialStarted, trial: TrialRecord) -> list[Entry]:
         params = {"task": event.task, "model": self._plan.model, **event.training, **event.params, "seed": event.seed}
         tags = {"gluetune.level": "trial", "gluetune.task": event.task, "gluetune.trial": str(event.number),
-                "gluetune.seed": str(event.seed), "gluetune.status": "running"} | self._everywhere
+                "gluetune.seed": str(event.seed), "gluetune.status": "running",
+                "gluetune.data": self._plans[event.task].source} | self._everywhere
         status = self._reopened(event.number)
         return [Entry(self.trial_run(trial), event.time, params=_text(params), tags=tags, status=status)]
 
@@ -126,17 +130,18 @@ class Ledger:
     def _(self, event: TrialEnded, trial: TrialRecord) -> list[Entry]:
         tags: dict[str, str] = {"gluetune.status": event.status}
         if event.message:
-            tags["gluetune.message"] = event.message
+            tags["gluetune.message"] = event.message[:LONGEST_TAG]
+        files = {"message.txt": event.message} if len(event.message) > LONGEST_TAG else {}
         if event.status == "pruned" and trial.evaluations:
             tags["gluetune.pruned_at"] = f"{trial.evaluations[-1].epoch:g}"
         self._ended.add(event.number)
         run, best = self.trial_run(trial), trial.best
         if best is None:
-            return [Entry(run, event.time, tags=tags, status=RUN_STATUS[event.status])]
+            return [Entry(run, event.time, tags=tags, files=files, status=RUN_STATUS[event.status])]
         points = tuple(Point(name, value, event.time, best.step)
                        for name, value in (("best_score", best.score), ("best_epoch", best.epoch)))
         score = Point("trial_score", best.score, event.time, trial.number)
-        return [Entry(run, event.time, points, tags=tags, status=RUN_STATUS[event.status]),
+        return [Entry(run, event.time, points, tags=tags, files=files, status=RUN_STATUS[event.status]),
                 Entry(self._tasks[trial.task], event.time, (score,))]
 
     @_entries.register
@@ -146,9 +151,18 @@ class Ledger:
         run, task, metric = self.trial_run(trial), self._tasks[event.task], self._plans[event.task].metric
         ranked = [Point(f"dev_score/{event.task}", metrics[metric], event.time, 0)
                   for metrics in list(event.scores.values())[:1] if metric in metrics]
-        return [Entry(run, event.time, points, tags={"gluetune.winner": "true", "gluetune.folder": event.folder}),
+        return [*self._beaten(event, trial),
+                Entry(run, event.time, points, tags={"gluetune.winner": "true", "gluetune.folder": event.folder}),
                 Entry(task, event.time, points, tags={"gluetune.winner": trial.name}),
                 Entry(self._search, event.time, tuple(ranked))]
+
+    def _beaten(self, event: WinnerScored, trial: TrialRecord) -> list[Entry]:
+        """The end of an earlier winner's time as such: a resumed search found a better trial."""
+        before, self._winners[event.task] = self._winners.get(event.task), trial
+        if before is None or before.number == trial.number:
+            return []
+        tags = {"gluetune.winner": "false", "gluetune.folder": ""}  # the task's folder holds the new one's weights
+        return [Entry(self.trial_run(before), event.time, tags=tags)]
 
     def _reopened(self, number: int) -> str | None:
         """The status to set on a trial that goes on after its end; a new run has it already."""

@@ -114,12 +114,12 @@ class RunTree:
         if metrics or params or tags:
             self.client.log_batch(run_id, metrics, [Param(*item) for item in params.items()],
                                   [RunTag(*item) for item in tags.items()])
-        for entry in group:
-            for file, text in entry.files.items():
-                self.client.log_text(run_id, text, file)
         last = next((entry for entry in reversed(group) if entry.status), None)
         if last is not None:
             self._set_status(run_id, last)
+        for entry in group:  # last: an artifact store that refuses leaves the rest as it should be
+            for file, text in entry.files.items():
+                self.client.log_text(run_id, text, file)
 
     def _set_status(self, run_id: str, entry: Entry) -> None:
         if entry.status == "RUNNING":

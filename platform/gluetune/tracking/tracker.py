@@ -22,26 +22,6 @@ if TYPE_CHECKING:
     from gluetune.storage import Storage
 
 
-class NullTracker:
-    """Records nothing."""
-
-    def on_event(self, event: Event, trial: TrialRecord) -> None:
-        """Does nothing."""
-
-    def flush(self, timeout: float = 60.0) -> bool:
-        """Nothing was to be written."""
-        return True
-
-    def log_winner(self, trial: TrialRecord, champion: Champion, *, register: bool = True,
-                   timeout: float = 120.0) -> str | None:
-        """Logs nothing."""
-        return None
-
-    def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:
-        """Nothing was to be written."""
-        return True
-
-
 class Tracker:
     """Writes a search's events to MLflow in a thread of its own; the search never waits for the store.
 
@@ -111,7 +91,8 @@ class Tracker:
             raise TimeoutError(f"the store at {self._plan.tracking_uri} did not take the events before it")
         run_id = self._tree.run_id(self._ledger.trial_run(trial))
         tags = {"gluetune.search": self._plan.name, "gluetune.search_id": self._state.search_id,
-                "gluetune.model": self._plan.model}
+                "gluetune.model": self._plan.model,
+                "gluetune.data": next(task.source for task in self._plan.tasks if task.task == trial.task)}
         return log_champion(self._tree.client, self._tree.experiment, run_id, tags, champion, register)
 
     def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:

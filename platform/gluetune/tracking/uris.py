@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gluetune.errors import TrackingError
+from gluetune.errors import TrackingError, nearest
 
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
 
@@ -25,9 +25,8 @@ def check_uri(uri: str) -> None:
     """
     scheme = urlsplit(uri).scheme.split("+")[0] if ":" in uri else uri
     if scheme not in SCHEMES:
-        near = difflib.get_close_matches(scheme, SCHEMES, n=1)
-        hint = f"; nearest: {near[0]!r}" if near else ""
-        raise TrackingError(f"tracking.uri must begin with one of {', '.join(SCHEMES)}, but got {uri!r}{hint}")
+        raise TrackingError(f"tracking.uri must begin with one of {', '.join(SCHEMES)}, but got {uri!r}"
+                            f"{nearest(scheme, SCHEMES)}")
     if scheme in ("http", "https") and not urlsplit(uri).hostname:
         raise TrackingError(f"tracking.uri must name a host ({scheme}://host:port), but got {uri!r}")
     if scheme == "sqlite":
@@ -47,11 +46,15 @@ def is_fresh(uri: str) -> bool:
 
 
 def ui_command(uri: str) -> str:
-    """What opens the MLflow UI of a store: a shell command, or the address of its server."""
+    """What opens the MLflow UI of a store: a shell command, or the address of its server.
+
+    The command names this interpreter, so that it runs where its environment is not activated.
+    """
     if urlsplit(uri).scheme in ("http", "https"):
         return uri
     file = sqlite_file(uri)
-    return f"mlflow ui --backend-store-uri {shlex.quote(uri if file is None else f'sqlite:///{file.absolute()}')}"
+    store = uri if file is None else f"sqlite:///{file.absolute()}"
+    return shlex.join([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store])
 
 
 def _check_sqlite(uri: str) -> None:
