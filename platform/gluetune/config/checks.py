@@ -13,15 +13,8 @@ from gluetune.errors import ConfigError, Problem
 
 
 def resolve_training(config: JobConfig, space: SearchSpace, params: dict[str, Value] | None = None) -> TrainingConfig:
-    """What one trial trains with: the space's fixed fields, under what the job sets itself, under what is searched.
-
-    Args:
-        config: the job; only training fields it sets explicitly count.
-        space: the search space.
-        params: one configuration of it; ``None`` for the fields that do not vary.
-    """
-    given = config.training.model_dump(exclude_unset=True)
-    return TrainingConfig.model_validate({**space.training, **given, **(params or {})})
+    """What one trial of a job trains with, see `SearchSpace.resolve`."""
+    return space.resolve(config.training, params)
 
 
 def check_fit(config: JobConfig, space: SearchSpace) -> None:
@@ -84,12 +77,21 @@ def _budget(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
 
 
 def _scheduler(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
-    """A scheduler must find an evaluation after the grace period and before the last one."""
-    scheduler, fixed = config.search.scheduler, resolve_training(config, space)
-    if scheduler.name == "none" or fixed.max_steps is not None or "max_steps" in space.space:
+    """A scheduler must find an evaluation after the grace period and before the last one.
+
+    It counts epochs, and how many of them ``max_steps`` are depends on each trial's data and batch size.
+    """
+    scheduler, fixed = config.search.scheduler, space.resolve(config.training)
+    if scheduler.name == "none":
         return
-    epochs = _largest(space, "num_train_epochs", fixed.num_train_epochs)
-    evaluations = _largest(space, "evals_per_epoch", fixed.evals_per_epoch)
+    if fixed.max_steps is not None or "max_steps" in space.space:
+        steps = "searched" if "max_steps" in space.space else fixed.max_steps
+        yield Mistake(("search", "scheduler", "name"),
+                      f"{scheduler.name} counts epochs, so max_steps must not be given with it, but got "
+                      f"(max_steps={steps}); give num_train_epochs, which may be a fraction")
+        return
+    epochs = space.largest("num_train_epochs", fixed.num_train_epochs)
+    evaluations = space.largest("evals_per_epoch", fixed.evals_per_epoch)
     if scheduler.grace_epochs >= epochs:
         yield Mistake(("search", "scheduler", "grace_epochs"),
                       f"`grace_epochs < num_train_epochs` must hold, but got (grace_epochs={scheduler.grace_epochs:g}, "
@@ -98,11 +100,3 @@ def _scheduler(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
         yield Mistake(("search", "scheduler", "name"),
                       f"{scheduler.name} needs more than one evaluation in a trial, but got "
                       f"(num_train_epochs={epochs:g}, evals_per_epoch={evaluations:g})")
-
-
-def _largest(space: SearchSpace, field: str, fixed: float) -> float:
-    distribution = space.space.get(field)
-    if distribution is None:
-        return fixed
-    values = distribution.values if isinstance(distribution, Choice) else (distribution.high,)
-    return max(value for value in values if not isinstance(value, str))

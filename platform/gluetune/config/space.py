@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict, model_validator
 
-from gluetune.config.training import Section
+from gluetune.config.training import Section, TrainingConfig
 
 Value = bool | int | float | str
 
@@ -101,6 +101,24 @@ class SearchSpace(Section):
         columns = [finite_values(distribution) or () for distribution in self.space.values()]
         for values in itertools.product(*columns):
             yield dict(zip(self.space, values, strict=True))
+
+    def resolve(self, training: TrainingConfig, params: dict[str, Value] | None = None) -> TrainingConfig:
+        """What one trial trains with: the space's fixed fields, under what a job sets itself, under what is searched.
+
+        Args:
+            training: the job's; only the fields it sets explicitly count.
+            params: one configuration of the space; ``None`` for the fields that do not vary.
+        """
+        given = training.model_dump(exclude_unset=True)
+        return TrainingConfig.model_validate({**self.training, **given, **(params or {})})
+
+    def largest(self, field: str, fixed: float) -> float:
+        """The largest value that a field with numbers can have; ``fixed`` where the space does not vary it."""
+        distribution = self.space.get(field)
+        if distribution is None:
+            return fixed
+        values = distribution.values if isinstance(distribution, Choice) else (distribution.high,)
+        return max(value for value in values if not isinstance(value, str))
 
 
 def finite_values(distribution: Distribution) -> tuple[Value, ...] | None:

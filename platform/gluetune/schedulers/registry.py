@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable
 
-from gluetune.config import Choice, SchedulerConfig, SearchSpace, TrainingConfig
+from gluetune.config import SchedulerConfig, SearchSpace, TrainingConfig
 from gluetune.config.job import SchedulerName
 from gluetune.records import TrialRecord
 from gluetune.schedulers.halving import Halving
@@ -34,12 +34,8 @@ def open_pruner(config: SchedulerConfig, max_epochs: float, seed: int) -> Pruner
 
 
 def max_epochs(training: TrainingConfig, space: SearchSpace) -> float:
-    """Epochs of the longest trial that a space allows."""
-    spec = space.space.get("num_train_epochs")
-    if spec is None:
-        fixed = space.training | training.model_dump(exclude_unset=True)
-        return TrainingConfig.model_validate(fixed).num_train_epochs
-    return max(float(value) for value in (spec.values if isinstance(spec, Choice) else (spec.high,)))
+    """Epochs of the longest trial that a space allows; schedulers do not go with ``max_steps``."""
+    return space.largest("num_train_epochs", space.resolve(training).num_train_epochs)
 
 
 class TaskPruners:

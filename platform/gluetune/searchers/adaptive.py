@@ -102,10 +102,6 @@ class AdaptiveSampler(Sampler):
         self.begin(key)
         self.end(key, outcome)
 
-    def _next_seed(self) -> int:
-        self._asked += 1
-        return derive(self._seed, self._task, self._asked)
-
     def _ask(self) -> optuna.Trial:
         self._asked += 1
         self.study.sampler = self.build(derive(self._seed, self._task, self._asked))

@@ -98,7 +98,7 @@ class Dealer:
         if wrong:
             raise ConfigError(wrong)
         self._space, self._seed = CodedSpace(space), seed
-        self._base = space.training | training.model_dump(exclude_unset=True)
+        self._searched, self._training = space, training
         self._weights = dict(tasks)
         first = [self._space.encode(point) for point in space.points]
         samplers = {task: ALGORITHMS[algorithm](self._space, task, seed, num_samples) for task in tasks}
@@ -130,7 +130,7 @@ class Dealer:
         number, self._numbers = self._numbers, self._numbers + 1
         self._running[number] = (task, key)
         params = self._space.decode(key)
-        training = TrainingConfig.model_validate(self._base | params)
+        training = self._searched.resolve(self._training, params)
         seed = self._seed if training.seed is None else training.seed
         return Deal(number, task, params, training.model_dump(), seed)
 

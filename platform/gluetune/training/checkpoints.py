@@ -20,7 +20,7 @@ class Checkpoints:
     """
 
     def __init__(self, storage: Storage, folder: str) -> None:
-        self._storage, self._folder = storage, folder
+        self._storage = storage
         self._state, self._best = f"{folder}/state.pt", f"{folder}/best.safetensors"
 
     def load(self) -> dict[str, Any] | None:
@@ -45,7 +45,3 @@ class Checkpoints:
     def save_best(self, weights: dict[str, torch.Tensor]) -> None:
         """Replaces the best weights."""
         self._storage.write(self._best, safetensors.torch.save({k: v.contiguous() for k, v in weights.items()}))
-
-    def clear(self) -> None:
-        """Deletes both."""
-        self._storage.delete(self._folder)
