@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from searches import ROOT, command, run, summary, trials, winners, write_job

@@ -10,9 +10,8 @@ from typing import NamedTuple, NoReturn
 import gluetune
 from gluetune.cli.flag_table import FLAGS, Flag
 from gluetune.config import JobConfig, Override, TrainingConfig
-from gluetune.config.mistakes import hint
 from gluetune.config.yaml_reader import parse_yaml
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, Problem, nearest
 
 _SPELLINGS = {"--search-space": "--space"}
 _OTHER = ("--config", "--resume", "--address", "--set", "--dry-run", "--version", "--help")
@@ -149,7 +148,7 @@ def _unknown(argument: str) -> Problem:
         if key in getattr(model, "model_fields", {}):
             return Problem(name, f"no such flag; use --set {section}.{key}=VALUE")
     known = [flag.name for flags in FLAGS.values() for flag in flags] + [*_OTHER, *_SPELLINGS]
-    return Problem(name, "no such flag" + (hint(name, known) or "; --help lists them"))
+    return Problem(name, "no such flag" + (nearest(name, known) or "; --help lists them"))
 
 
 def _spelling(argument: str) -> str:

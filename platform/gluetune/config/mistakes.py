@@ -138,7 +138,6 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     return "no such key" + (nearest(key, known) or f"; there are: {', '.join(known)}")
 
 
-hint = nearest  # the name by which the command line knows it
 
 
 def show(value: Any) -> str:

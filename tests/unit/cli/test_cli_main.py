@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from searches import run
 
 from gluetune.cli import main
 from gluetune.cli.session import new_session, resumed_session
 from gluetune.config import load_job
 from gluetune.config.layers import Override
 from gluetune.errors import StorageError
+from searches import run
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
