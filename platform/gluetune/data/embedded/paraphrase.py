@@ -57,7 +57,7 @@ def stsb(world: World) -> Row:
     if differing <= 2 and second.verb.reversible and world.rng.random() < 0.3:
         second, score = second.swapped(), score - 2.0
     score = min(5.0, max(0.0, score + world.rng.gauss(0.0, 0.3)))
-    return Row(_pair(event, second, world, renewal=0.85), round(score * 5) / 5)
+    return Row(_pair(event, second, world, renewal=0.95), round(score * 5) / 5)
 
 
 def _otherwise(event: Event, slot: Slot, world: World) -> Event:

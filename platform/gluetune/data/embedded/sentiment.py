@@ -1,4 +1,4 @@
-"""Opinions (SST-2): negation flips, intensifiers do not, and the last word of a contrast decides."""
+"""Opinions (SST-2): negation flips, intensifiers do not, and the main or last clause of a contrast decides."""
 
 from __future__ import annotations
 
@@ -57,4 +57,14 @@ def _verdict(rng: Random, positive: bool) -> list[str]:
     return [caller, "would", "call", "the", rng.choice(ASPECTS), quality]
 
 
-_FRAMES: tuple[Frame, ...] = (_plain, _plain, _contrast, _concession, _agreement, _verdict)
+def _doubt(rng: Random, positive: bool) -> list[str]:
+    return ["I", "do", "not", "think", "that", *rng.choice((_plain, _contrast))(rng, not positive)]
+
+
+def _exception(rng: Random, positive: bool) -> list[str]:
+    """The other way round than a contrast: the first clause decides, since the second only excepts."""
+    first, second = rng.sample(ASPECTS, 2)
+    return ["the", first, *_judgement(rng, positive), "even", "if", "the", second, *_judgement(rng, not positive)]
+
+
+_FRAMES: tuple[Frame, ...] = (_plain, _contrast, _concession, _exception, _agreement, _verdict, _doubt)

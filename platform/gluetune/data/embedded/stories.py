@@ -111,4 +111,4 @@ def _introduced(world: World) -> list[list[str]]:
 
 
 _SERIES: tuple[Series, ...] = (_told, _followed, _reviewed, _described, _introduced)
-_WEIGHTS = (8, 2, 1, 3, 3)
+_WEIGHTS = (8, 2, 1, 8, 4)
