@@ -112,7 +112,7 @@ class _Run:
     def _champion(self, trial: TrialRecord, folder: str) -> Champion:
         dev_scores = trial.winner.scores if trial.winner else {}
         return Champion(get_task(trial.task), trial.name, folder, trial.best_score or 0.0, dev_scores,
-                        self.prepared.samples[trial.task], self.session.job.data.max_seq_length)
+                        self.prepared.samples[trial.task], self.prepared.max_seq_length)
 
     def _summarise(self, plan: SearchPlan, journal: Journal, started: float, models: dict[str, str],
                    ending: Ending) -> None:

@@ -30,12 +30,14 @@ class Prepared:
         tokenizer: its tokenizer.
         data: tokenised rows by task.
         samples: a few rows of text by task and column, to show what a model takes.
+        max_seq_length: most tokens of a row.
     """
 
     encoder: Encoder
     tokenizer: PreTrainedTokenizerBase
     data: dict[str, TaskData]
     samples: dict[str, dict[str, list[str]]]
+    max_seq_length: int
 
 
 SAMPLES = 3
@@ -58,15 +60,24 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
         model = model.model_copy(update={"name_or_path": embedded_encoder(model.cache_dir, progress)})
     encoder, tokenizer = replace(load_encoder(model), name=job.model.name_or_path), load_tokenizer(model)
     build_model(encoder, get_task(next(iter(job.tasks))), resolve_training(job, space, _any_point(space)), job.seed)
-    source = open_source(job.data)
+    config = job.data.model_copy(update={"max_seq_length": _fitting_length(job.data, tokenizer, progress)})
+    source = open_source(config)
     data, samples = {}, {}
     for name in job.tasks:
         task = get_task(name)
-        data[name] = prepare_task(task, source, tokenizer, job.data, job.seed)
-        companions = _companions(task, source, tokenizer, job.data, job.seed)
+        data[name] = prepare_task(task, source, tokenizer, config, job.seed)
+        companions = _companions(task, source, tokenizer, config, job.seed)
         data[name] = replace(data[name], dev=data[name].dev | companions)
         samples[name] = source.load(task, task.dev[0]).take(np.arange(SAMPLES)).columns
-    return Prepared(encoder, tokenizer, data, samples)
+    return Prepared(encoder, tokenizer, data, samples, config.max_seq_length)
+
+
+def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase, progress: Callable[[str], None]) -> int:
+    """The length asked for, or the most that the encoder takes, as ``run_glue.py`` does."""
+    most = int(tokenizer.model_max_length)
+    if config.max_seq_length > most and "max_seq_length" in config.model_fields_set:
+        progress(f"data.max_seq_length is {config.max_seq_length}, but this encoder takes at most {most}: using {most}")
+    return min(config.max_seq_length, most)
 
 
 def _any_point(space: SearchSpace) -> dict[str, Value]:
