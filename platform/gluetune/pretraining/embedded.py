@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from gluetune.data.embedded import corpus
 from gluetune.pretraining.config import PretrainingConfig
@@ -54,12 +57,24 @@ def _build(documents: list[list[str]], folder: Path, config: PretrainingConfig, 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".embedded-encoder-") as scratch:
         made = Path(scratch) / "encoder"
-        pretrain_folder(documents, made, config, lambda at: progress(describe(at)))
+        with _one_thread():
+            pretrain_folder(documents, made, config, lambda at: progress(describe(at)))
         try:
             made.rename(folder)
         except OSError:
             if not folder.exists():
                 raise
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """So the weights do not depend on the number of cores; matrices this small gain nothing from more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def describe(at: Progress) -> str:
