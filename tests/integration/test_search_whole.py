@@ -147,8 +147,8 @@ def test_mlflow_has_one_run_per_trial_after_a_resume(runs: Path) -> None:
 def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_goes_on(printed: str, job: Path, runs: Path) -> None:
     driver = start(job, runs, "lane-lost")
     wait_for_trials(runs, "lane-lost", 1)
-    actors = [p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [""])[0].startswith("ray::Trial")]
-    actors[0].kill()
+    titles = {p: " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])}
+    next(p for p, title in titles.items() if title.startswith("ray::ResourceTrainable")).kill()
     said, _ = driver.communicate(timeout=300)
     assert driver.returncode == 0, said
     assert trials(runs / "lane-lost") == trials(runs / "whole")
