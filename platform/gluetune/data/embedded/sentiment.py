@@ -26,7 +26,7 @@ def opinion(rng: Random, positive: bool) -> str:
 
 def _judgement(rng: Random, positive: bool) -> list[str]:
     """``is (very) good``, or its negated opposite."""
-    negated = rng.random() < 0.4
+    negated = rng.random() < 0.3
     quality = rng.choice(PRAISE if positive is not negated else SCORN)
     strong = [rng.choice(INTENSIFIERS)] if rng.random() < 0.4 else []
     return ["is", *([rng.choice(("not", "never"))] if negated else []), *strong, quality]
@@ -67,4 +67,5 @@ def _exception(rng: Random, positive: bool) -> list[str]:
     return ["the", first, *_judgement(rng, positive), "even", "if", "the", second, *_judgement(rng, not positive)]
 
 
-_FRAMES: tuple[Frame, ...] = (_plain, _contrast, _concession, _exception, _agreement, _verdict, _doubt)
+_FRAMES: tuple[Frame, ...] = (_plain, _plain, _plain, _agreement, _agreement, _contrast, _concession, _exception,
+                              _verdict, _doubt)
