@@ -102,7 +102,7 @@ def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, 
     else:
         selection = encoded_dev[task.dev[0]]
     train = train.take(sample(train_labels, task, config.max_train_samples, seed))
-    return TaskData(task.name, encoded(train), selection, encoded_dev, "; ".join(origins))
+    return TaskData(task.name, encoded(train), selection, encoded_dev, "; ".join(dict.fromkeys(origins)))
 
 
 def _dev_splits(source: DataSource, task: Task) -> tuple[str, ...]:
