@@ -76,8 +76,8 @@ def test_reports_both_losses_on_the_way(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_learns_both_objectives(tmp_path: Path) -> None:
-    config = PretrainingConfig(**{**embedded.CONFIG.model_dump(), "max_steps": 500, "num_hidden_layers": 2})
-    losses = pretrain_folder(list(corpus(documents=2000)), tmp_path, config, ignore)
+    config = PretrainingConfig(**{**embedded.CONFIG.model_dump(), "max_steps": 1000})
+    losses = pretrain_folder(list(corpus(documents=6000)), tmp_path, config, ignore)
     vocabulary = BertForPreTraining.from_pretrained(tmp_path).config.vocab_size
     assert losses.masked_lm < 0.5 * math.log(vocabulary)
     assert losses.next_sentence < 0.95 * math.log(2)
