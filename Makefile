@@ -1,5 +1,5 @@
 # The README's commands. `make quickstart` and `make test` make the environment first.
-PYTHON ?= python3.11
+PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

@@ -39,7 +39,7 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, str(SCRIPT), *map(str, arguments)]
 
 
-def run(*arguments: str | Path, code: int = 0, timeout: float = 300) -> str:
+def run(*arguments: str | Path, code: int = 0, timeout: float = 600) -> str:
     """Runs ``jobs/tune_glue.py`` and returns what it printed; its exit code must be ``code``."""
     done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=timeout, cwd=ROOT,
                           env=os.environ | {"COLUMNS": "120"})

@@ -110,7 +110,7 @@ def start(job: Path, runs: Path, name: str) -> subprocess.Popen[str]:
 def wait_for_trials(runs: Path, name: str, count: int) -> None:
     """Waits until so many trials have ended, and one more has been evaluated."""
     journal = runs / name / "journal" / "000000.jsonl"
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
         lines = journal.read_text().splitlines() if journal.exists() else []
         ended = [i for i, line in enumerate(lines) if '"ended"' in line]
