@@ -22,7 +22,7 @@ class PretrainingConfig(Section):
     intermediate_size: int = Field(default=512, ge=8)
     initializer_range: float = Field(default=0.02, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    max_seq_length: int = Field(default=64, ge=8, le=512)
+    max_seq_length: int = Field(default=128, ge=8, le=512)
     mlm_probability: float = Field(default=0.15, gt=0, lt=1)
     near_partners: float = Field(default=0.0, ge=0, le=1)
     max_steps: int = Field(default=1000, ge=1)

@@ -17,7 +17,7 @@ from gluetune.pretraining.job import pretrain_folder
 from gluetune.pretraining.loop import Progress
 
 CONFIG = PretrainingConfig(initializer_range=0.08, near_partners=0.8, max_steps=2500, batch_size=32,
-                           learning_rate=1.1e-3, held_out=0.02, evaluate_every=500)
+                           learning_rate=1e-3, held_out=0.02, evaluate_every=500)
 """What the embedded encoder is made with."""
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from transformers import BertForPreTraining
 
 _RANDOM_SHARE = 0.25
-_POSITION_SHARE = 0.6
+_POSITION_SHARE = 0.4
 _ATTENTION_SHARE = 0.5
 
 
