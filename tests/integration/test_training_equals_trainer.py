@@ -22,17 +22,19 @@ PER_EPOCH = 9  # 65 rows in batches of 8
 
 
 def trainers_run(task: Task, training: TrainingConfig, folder: Path) -> tuple[list[float], dict[str, torch.Tensor]]:
-    """Losses by step and final weights of ``transformers.Trainer`` on our batches."""
+    """Losses by step of ``transformers.Trainer`` on our batches, and its weights before the last step."""
     train = task_data(task).train
     plan = StepPlan.make(train.lengths, training, SEED)
     batches = [train.collate(batch) for batch in plan.batches()]
     losses: list[float] = []
+    weights: dict[str, torch.Tensor] = {}
 
     class OurBatches(Trainer):
         def get_train_dataloader(self) -> DataLoader[Any]:
             return DataLoader(batches, batch_size=1, shuffle=False, collate_fn=lambda items: items[0])
 
         def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+            weights.update({key: tensor.clone() for key, tensor in model.state_dict().items()})
             loss = super().compute_loss(*args, **kwargs)
             losses.append(loss.item())
             return loss
@@ -45,7 +47,7 @@ def trainers_run(task: Task, training: TrainingConfig, folder: Path) -> tuple[li
         adam_epsilon=training.adam_epsilon, max_grad_norm=training.max_grad_norm, use_cpu=True, report_to=[],
         save_strategy="no", disable_tqdm=True, logging_strategy="no")
     OurBatches(model, arguments, train_dataset=batches).train()
-    return losses, model.state_dict()
+    return losses, weights
 
 
 @pytest.mark.parametrize(("name", "changes"), [
@@ -53,7 +55,7 @@ def trainers_run(task: Task, training: TrainingConfig, folder: Path) -> tuple[li
     ("stsb", {}),
     ("mnli", {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
 ])
-def test_losses_and_final_weights_equal_trainers(name: str, changes: dict[str, Any], tmp_path: Path) -> None:
+def test_losses_and_weights_equal_trainers(name: str, changes: dict[str, Any], tmp_path: Path) -> None:
     training = TrainingConfig(**{"learning_rate": 5e-3, "batch_size": 8, "num_train_epochs": 7, "warmup_steps": 6,
                                  "weight_decay": 0.1, "max_grad_norm": 1.0, "evals_per_epoch": PER_EPOCH, **changes})
     ours, checkpoints = run_trial(TASKS[name], training, tmp_path / "ours", seed=SEED)
@@ -61,7 +63,8 @@ def test_losses_and_final_weights_equal_trainers(name: str, changes: dict[str, A
     assert len(losses) == 7 * PER_EPOCH
     np.testing.assert_allclose([evaluation.train_loss for evaluation in ours], losses, atol=1e-5, rtol=0)
     assert losses[-1] < 0.9 * losses[0]  # it is training that is compared
-    state = checkpoints.load()
+    state = checkpoints.load()  # of the last evaluation but one, and so of the last step but one
     assert state is not None
+    assert state["step"] == len(losses) - 1
     for key, tensor in weights.items():
         torch.testing.assert_close(state["model"][key], tensor, atol=1e-5, rtol=0, msg=lambda m, key=key: f"{key}: {m}")
