@@ -29,7 +29,7 @@ from gluetune.tracking import Champion, Tracker, check_uri, ui_command
 
 
 def show_plan(session: Session, terminal: Terminal) -> None:
-    """Loads everything and prints the plan; no Ray, and nothing is written to the search's folder."""
+    """Loads everything and prints the plan; starts no Ray and leaves nothing that could be resumed."""
     check_uri(_tracking_uri(session))
     prepared = prepare(session.job, session.space, terminal.note)
     lanes = session.job.lanes

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gluetune.config import Choice, DataConfig, JobConfig, SearchSpace, Value, resolve_training
 from gluetune.data import DataSource, Encoded, TaskData, encode, open_source, sample
 from gluetune.data import prepare as prepare_task
@@ -68,7 +66,8 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
         data[name] = prepare_task(task, source, tokenizer, config, job.seed)
         companions = _companions(task, source, tokenizer, config, job.seed)
         data[name] = replace(data[name], dev=data[name].dev | companions)
-        samples[name] = source.load(task, task.dev[0]).take(np.arange(SAMPLES)).columns
+        columns = source.load(task, task.dev[0]).columns
+        samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
     return Prepared(encoder, tokenizer, data, samples, config.max_seq_length)
 
 
