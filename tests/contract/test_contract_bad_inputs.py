@@ -29,8 +29,8 @@ JOB_FILES = [
     ("search: {num_sample: 3}", "job.yaml:1: search.num_sample: no such key; nearest: 'num_samples'"),
     ("foo: 1",
      "job.yaml:1: foo: no such key; there are: name, seed, tasks, data, model, training, search, lanes, storage, "
-     "tracking"),
-    ("data: {source: disk}", "job.yaml:1: data.source: must be one of embedded, hub, dir, but got 'disk'"),
+     "tracking, published"),
+    ("data: {source: disk}", "job.yaml:1: data.source: must be one of embedded, hub, dir, custom, but got 'disk'"),
     ("data: {max_seq_length: 4}",
      "job.yaml:1: data.max_seq_length: must be a whole number >= 8 and <= 8192, but got 4"),
     ("data: {max_seq_length: 16.0}",
@@ -41,7 +41,7 @@ JOB_FILES = [
      "job.yaml:1: data.max_train_samples: must be a whole number >= 2 or null, but got 1"),
     ("data: {selection_fraction: 1}", "job.yaml:1: data.selection_fraction: must be a number > 0 and < 1, but got 1"),
     ("data: {selection: deev}",
-     "job.yaml:1: data.selection: must be one of carve, dev, but got 'deev'; nearest: 'dev'"),
+     "job.yaml:1: data.selection: must be one of carve, dev, train_test_split, but got 'deev'; nearest: 'dev'"),
     ("data: {source: dir}", "job.yaml:1: data.source: dir needs data.dir (--data-dir), the official GLUE folder"),
     ("data: {source: dir, dir: nowhere}", "job.yaml:1: data.dir: must be an existing folder, but got 'nowhere'"),
     ("data: {dir: glue}",
@@ -225,7 +225,7 @@ FLAGS = [
      "--algorithm: must be one of grid, random, tpe, gp, cmaes, nsga2, but got 'tpx'; nearest: 'tpe'"),
     ("--scheduler ahsa", "--scheduler: must be one of none, asha, hyperband, median, but got 'ahsa'; nearest: 'asha'"),
     ("--space wid", "--space: must be a search space or the path of its file, but got 'wid'; nearest: 'wide'"),
-    ("--data disk", "--data: must be one of embedded, hub, dir, but got 'disk'"),
+    ("--data disk", "--data: must be one of embedded, hub, dir, custom, but got 'disk'"),
     ("--data dir", "--data: dir needs data.dir (--data-dir), the official GLUE folder"),
     ("--data dir --data-dir nowhere", "--data-dir: must be an existing folder, but got 'nowhere'"),
     ("--data-dir .", "--data-dir: must not be given unless data.source (--data) is dir, but it is embedded"),
@@ -248,7 +248,7 @@ FLAGS = [
      "--set training.learning_rate: must not be set, because search space 'compact_bert' varies it"),
     ("--max-seq-length 4", "--max-seq-length: must be a whole number >= 8 and <= 8192, but got 4"),
     ("--time-budget-s soon", "--time-budget-s: must be a number > 0 or null, but got 'soon'"),
-    ("--selection train", "--selection: must be one of carve, dev, but got 'train'"),
+    ("--selection train", "--selection: must be one of carve, dev, train_test_split, but got 'train'; nearest: 'train_test_split'"),
     ("--max-concurrent-trials 0", "--max-concurrent-trials: must be a whole number >= 1, but got 0"),
     ("--resume x --tasks cola --set seed=1 --config f",
      "--resume: a search goes on as it was started; only --address, --max-concurrent-trials, --storage-path, "
@@ -262,7 +262,7 @@ FLAGS = [
      "--set training.lr: no such key; there are: learning_rate, batch_size, num_train_epochs, max_steps, "
      "lr_scheduler_type, warmup_ratio, warmup_steps, weight_decay, adam_beta1, adam_beta2, adam_epsilon, "
      "max_grad_norm, layerwise_lr_decay, gradient_accumulation_steps, evals_per_epoch, eval_batch_size, "
-     "hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout, bf16, seed\n"
+     "hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout, head, head_hidden_size, pooling, freeze_embeddings, freeze_layers, bf16, logging_steps, seed\n"
      "--algorithm: must be one of grid, random, tpe, gp, cmaes, nsga2, but got 'tpx'; nearest: 'tpe'"),
     ("--max-train-samples 1", "--max-train-samples: must be a whole number >= 2 or null, but got 1"),
 ]

@@ -10,6 +10,7 @@ from gluetune.config.job import (
     JobConfig,
     LanesConfig,
     ModelConfig,
+    PublishedConfig,
     SchedulerConfig,
     SearchConfig,
     StorageConfig,
@@ -23,7 +24,7 @@ from gluetune.config.training import Section, TrainingConfig
 
 __all__ = [
     "Algorithm", "Choice", "DataConfig", "Distribution", "Float", "Int", "JobConfig", "LanesConfig", "ModelConfig",
-    "Override", "SchedulerConfig", "SearchConfig", "SearchSpace", "Section", "StorageConfig", "TrackingConfig",
+    "Override", "PublishedConfig", "SchedulerConfig", "SearchConfig", "SearchSpace", "Section", "StorageConfig", "TrackingConfig",
     "TrainingConfig", "Value", "check_fit", "contains", "dump_job", "dump_space", "finite_values", "known_spaces",
     "load_job", "load_space", "parse_job", "parse_space", "resolve_training",
 ]

@@ -25,25 +25,46 @@ Weight = Annotated[float, Field(gt=0)]
 
 
 class DataConfig(Section):
-    """Where the rows come from and which of them choose the winner (design: carve, or the published dev protocol)."""
+    """Where the rows come from and which of them choose the winner.
 
-    source: Literal["embedded", "hub", "dir"] = "embedded"
+    ``train_file``, ``validation_file`` and ``test_file`` replace official files of a ``dir``; relative paths start
+    there. ``dataset`` is the import path (``package.module:Class``) of a user's own dataset class, for ``custom``.
+
+    ``selection``: ``carve`` holds stratified rows out of train (at most ``selection_max_rows``), ``dev`` is the
+    published protocol, ``train_test_split`` draws the rows that scikit-learn's function of that name draws.
+    ``selection_seed`` is that draw's; ``None`` is the job's seed.
+    """
+
+    source: Literal["embedded", "hub", "dir", "custom"] = "embedded"
     dir: str | None = None
+    dataset: str | None = Field(default=None, min_length=1)
+    train_file: str | None = Field(default=None, min_length=1)
+    validation_file: str | None = Field(default=None, min_length=1)
+    test_file: str | None = Field(default=None, min_length=1)
     cache_dir: str | None = None
     max_seq_length: int = Field(default=128, ge=8, le=8192)
+    truncation: Literal["longest_first", "proportional"] = "longest_first"
     max_train_samples: int | None = Field(default=None, ge=2)
     max_eval_samples: int | None = Field(default=None, ge=1)
-    selection: Literal["carve", "dev"] = "carve"
+    selection: Literal["carve", "dev", "train_test_split"] = "carve"
     selection_fraction: float = Field(default=0.1, gt=0, lt=1)
     selection_max_rows: int = Field(default=2000, ge=1)
+    selection_seed: int | None = Field(default=None, ge=0, lt=2**32)
 
 
 class ModelConfig(Section):
-    """The encoder. ``embedded`` is the small one that gluetune pre-trains itself."""
+    """The encoder. ``embedded`` is the small one that gluetune pre-trains itself.
+
+    ``from_scratch`` takes the model's architecture and vocabulary but random weights, drawn by the job's seed. The
+    architecture is then ``config.json``'s, or BERT's where there is only a vocabulary; ``config_overrides`` replaces
+    single values of it, such as ``num_hidden_layers``.
+    """
 
     name_or_path: str = Field(default="embedded", min_length=1)
     revision: str | None = None
     cache_dir: str | None = None
+    from_scratch: bool = False
+    config_overrides: dict[str, bool | int | float | str] = Field(default_factory=dict)
 
 
 class SchedulerConfig(Section):
@@ -100,6 +121,18 @@ class TrackingConfig(Section):
     register_models: bool = True
 
 
+class PublishedConfig(Section):
+    """Figures that others published for what a job does, to be printed beside the measured ones.
+
+    ``figures`` maps ``<split>.<metric>``, such as ``validation.accuracy``, ``train.loss`` or ``test.accuracy``, to
+    the published value.
+    """
+
+    source: str = Field(min_length=1)
+    figures: dict[str, float]
+    note: str = ""
+
+
 class JobConfig(Section):
     """One search, whole.
 
@@ -121,3 +154,4 @@ class JobConfig(Section):
     lanes: LanesConfig = LanesConfig()
     storage: StorageConfig = StorageConfig()
     tracking: TrackingConfig = TrackingConfig()
+    published: PublishedConfig | None = None

@@ -26,6 +26,13 @@ class TrainingConfig(Section):
 
     Names are those of ``transformers.TrainingArguments`` where it has the same thing. ``batch_size`` is the *global*
     one: per worker x workers x accumulation.
+
+    ``head`` is what stands on the encoder, ``pooling`` how its last hidden states become one vector; ``default`` is
+    the family's own (BERT's: the pooler, a dense tanh layer on ``[CLS]`` that pre-training made for next-sentence
+    prediction, then a linear one). ``linear`` is one linear layer; ``mlp`` a ReLU layer of ``head_hidden_size`` units
+    (``None``: as wide as the encoder), then a linear one; ``nsp`` a tanh layer that starts from the checkpoint's
+    next-sentence head where it has one, then a linear one. ``freeze_layers`` keeps the embeddings and that many layers
+    as they are. ``logging_steps`` reports the running loss every so many steps, beside the evaluations.
     """
 
     learning_rate: float = Field(default=3e-5, gt=0)
@@ -47,5 +54,11 @@ class TrainingConfig(Section):
     hidden_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
     attention_probs_dropout_prob: float | None = Field(default=None, ge=0, lt=1)
     classifier_dropout: float | None = Field(default=None, ge=0, lt=1)
+    head: Literal["default", "linear", "mlp", "nsp"] = "default"
+    head_hidden_size: int | None = Field(default=None, ge=1)
+    pooling: Literal["default", "cls", "mean", "max"] = "default"
+    freeze_embeddings: bool = False
+    freeze_layers: int = Field(default=0, ge=0)
     bf16: Literal["auto"] | bool = "auto"
+    logging_steps: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0)
