@@ -12,7 +12,7 @@ import pytest
 import ray
 
 from gluetune.config import TrainingConfig
-from gluetune.lane import Lane, LaneSpec, Order
+from gluetune.lane import FineTuning, Lane, LaneSpec, Order
 from gluetune.records import Evaluated, TrialEnded
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
@@ -27,11 +27,11 @@ EPOCHS = 3
 @pytest.fixture(scope="module")
 def make_lane(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Lane]]:
     storage = Storage(str(tmp_path_factory.mktemp("search")))
-    data, encoder = {"cola": ray.put(task_data(get_task("cola"), train=400))}, ray.put(tiny_encoder(dropout=0.1))
+    work = FineTuning({"cola": ray.put(task_data(get_task("cola"), train=400))}, ray.put(tiny_encoder(dropout=0.1)))
     lanes = []
 
     def make(workers: int = 1) -> Lane:
-        spec = LaneSpec(workers, 1.0, 0.0, "PACK", data, encoder, storage, max_failures=1)
+        spec = LaneSpec(workers, 1.0, 0.0, "PACK", work, storage, max_failures=1)
         lanes.append(Lane(spec, f"lane-{len(lanes)}-{os.getpid()}"))
         return lanes[-1]
 

@@ -6,5 +6,6 @@ Starting a worker group costs half a minute, most of it imports. A lane pays it 
 
 from gluetune.lane.lane import Lane, LaneSpec
 from gluetune.lane.mailbox import LaneFailed, Order
+from gluetune.lane.work import Contact, FineTuning, Work
 
-__all__ = ["Lane", "LaneFailed", "LaneSpec", "Order"]
+__all__ = ["Contact", "FineTuning", "Lane", "LaneFailed", "LaneSpec", "Order", "Work"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any
-
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
-from gluetune.lane.mailbox import LaneFailed, Mailbox, Order, Report
+from gluetune.lane.mailbox import LaneFailed, Mailbox, Order
+from gluetune.lane.work import Work
 from gluetune.lane.worker import serve
+from gluetune.records import LaneEvent
 from gluetune.storage import Storage
 
 CLOSING_S = 20.0
@@ -26,8 +26,7 @@ class LaneSpec:
         workers: Ray Train workers, one process each.
         cpus, gpus: of one worker; fractions allowed.
         placement_strategy: of the workers over nodes.
-        data: `gluetune.data.TaskData` by task, in the object store.
-        encoder: the initial `gluetune.models.Encoder`, in the object store.
+        work: what its workers do.
         storage: the search's folder.
         max_failures: how often a trial's workers may die before the trial counts as failed.
     """
@@ -36,8 +35,7 @@ class LaneSpec:
     cpus: float
     gpus: float
     placement_strategy: str
-    data: dict[str, Any]
-    encoder: Any
+    work: Work
     storage: Storage
     max_failures: int
 
@@ -74,14 +72,14 @@ class Lane:
         """Sets the workers to a new order; one still in work is withdrawn."""
         self._ticket = ray.get(self._mailbox.assign.remote(order))
 
-    def collect(self) -> Report:
+    def collect(self) -> LaneEvent:
         """Waits for the next report on the current order.
 
         Raises:
             LaneFailed: the worker group could not be started or kept alive.
         """
         try:
-            report: Report = ray.get(self._mailbox.collect.remote(self._ticket))
+            report: LaneEvent = ray.get(self._mailbox.collect.remote(self._ticket))
         except ray.exceptions.RayTaskError as error:
             raise LaneFailed(str(error.cause)) from None
         return report

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gluetune.errors import GluetuneError
-from gluetune.records import Evaluated, TrialEnded
+from gluetune.records import LaneEvent, Logged, TrialEnded
 
 MOST_STARTS = 3
 
@@ -32,6 +32,7 @@ class Order:
         seed: seed of head, data order and dropout.
         folder: the trial's folder on the search's storage.
         reported: evaluations that the search knows already; a resumed trial reports those it does not.
+        logged: step of the last log that the search knows already.
         ticket: counts the lane's orders; given by the mailbox.
     """
 
@@ -41,10 +42,9 @@ class Order:
     seed: int
     folder: str
     reported: int = 0
+    logged: int = 0
     ticket: int = 0
 
-
-Report = Evaluated | TrialEnded
 
 
 class Mailbox:
@@ -65,7 +65,7 @@ class Mailbox:
         self._complaint = ""  # what a worker said before its group died
         self._starts = 0  # of worker groups that have not asked for work yet
         self._closed: str | None = None  # why, empty for an ordinary end
-        self._reports: asyncio.Queue[tuple[int, Report]] = asyncio.Queue()
+        self._reports: asyncio.Queue[tuple[int, LaneEvent]] = asyncio.Queue()
         self._changed = asyncio.Condition()
 
     async def assign(self, order: Order) -> int:
@@ -123,7 +123,7 @@ class Mailbox:
         await self.report(order.ticket, self._died(order))
         return await self.take(group, order.ticket, timeout_s)
 
-    async def report(self, ticket: int, report: Report) -> bool:
+    async def report(self, ticket: int, report: LaneEvent) -> bool:
         """Rank 0 reports on an order; whether the order is still wanted."""
         order = self._order
         if order is None or order.ticket != ticket:
@@ -133,10 +133,11 @@ class Mailbox:
         if isinstance(report, TrialEnded):
             self._order = None
             return False
-        self._order = replace(order, reported=report.index)
+        self._order = (replace(order, logged=report.step) if isinstance(report, Logged)
+                       else replace(order, reported=report.index))
         return True
 
-    async def collect(self, ticket: int) -> Report:
+    async def collect(self, ticket: int) -> LaneEvent:
         """The trial actor waits for the next report on its order, which approves the one before.
 
         Raises:

@@ -14,12 +14,10 @@ import torch
 from ray import train
 from torch import distributed
 
-from gluetune.config import TrainingConfig
 from gluetune.errors import Diverged, OutOfMemory
 from gluetune.lane.mailbox import Order
-from gluetune.records import Evaluated, TrialEnded
-from gluetune.tasks import get_task
-from gluetune.training import Checkpoints, Evaluation, World, fine_tune
+from gluetune.records import Evaluated, LaneEvent, Logged, TrialEnded
+from gluetune.training import Checkpoints, Evaluation, StepLog, World
 
 IDLE_S = 60.0  # an idle lane's ranks meet this often, well within the collectives' own timeout
 VERDICT_STEPS = 16  # lanes of several workers ask this often whether their trial is still wanted
@@ -56,8 +54,6 @@ class _Worker:
             self._fail(f"{spec.storage.uri()} must be a folder or bucket that every node reaches, but node "
                        f"{ray.util.get_node_ip_address()} does not")
         self._group = uuid.uuid4().hex
-        self._data: dict[str, Any] = {}
-        self._encoder = ray.get(spec.encoder)
         self._last_step: float | None = None
         torch.set_num_threads(max(1, int(spec.cpus)))
 
@@ -103,14 +99,9 @@ class _Worker:
         ray.get(self._mailbox.report.remote(order.ticket, ended))
 
     def _train(self, order: Order) -> bool:
-        if order.task not in self._data:
-            self._data[order.task] = ray.get(self._spec.data[order.task])
         dialogue = _Dialogue(self, order)
         checkpoints = _GatedCheckpoints(self._spec.storage, order.folder, dialogue.approved)
-        return fine_tune(
-            get_task(order.task), self._data[order.task], self._encoder, TrainingConfig(**order.training), order.seed,
-            report=dialogue.report, checkpoints=checkpoints, wanted=dialogue.wanted, world=self._world,
-        )
+        return bool(self._spec.work.run(order, dialogue, checkpoints, self._world))
 
     def _together(self, ask: Callable[[], Any]) -> Any:
         """Rank 0's answer, on every rank."""
@@ -152,8 +143,15 @@ class _Dialogue:
         if evaluation.index <= self._order.reported:
             return True
         event = self._event(evaluation)
-        return bool(self._worker._together(
-            lambda: ray.get(self._worker._mailbox.report.remote(self._order.ticket, event))))
+        return bool(self._worker._together(lambda: self._tell(event)))
+
+    def log(self, log: StepLog) -> None:
+        """Tells how training goes; what the search knows already is not told again."""
+        if self._worker._world.rank == 0 and log.step > self._order.logged:
+            self._tell(Logged(time=time.time(), number=self._order.number, **asdict(log)))
+
+    def _tell(self, event: LaneEvent) -> bool:
+        return bool(ray.get(self._worker._mailbox.report.remote(self._order.ticket, event)))
 
     def _event(self, evaluation: Evaluation) -> Evaluated:
         facts = asdict(evaluation)

@@ -4,12 +4,21 @@ The journal is the only truth of a search. The searcher and the schedulers are r
 terminal table, ``summary.json`` and MLflow are written from it.
 """
 
-from gluetune.records.events import Evaluated, Event, TrialEnded, TrialStarted, WinnerScored
+from gluetune.records.events import (
+    LANE_EVENT,
+    Evaluated,
+    Event,
+    LaneEvent,
+    Logged,
+    TrialEnded,
+    TrialStarted,
+    WinnerScored,
+)
 from gluetune.records.journal import Journal, Listener
 from gluetune.records.plan import SearchPlan, TaskPlan
 from gluetune.records.trials import TrialRecord, TrialStatus, fold, ranking, winners
 
 __all__ = [
-    "Evaluated", "Event", "Journal", "Listener", "SearchPlan", "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted",
-    "TrialStatus", "WinnerScored", "fold", "ranking", "winners",
+    "LANE_EVENT", "Evaluated", "Event", "Journal", "LaneEvent", "Listener", "Logged", "SearchPlan", "TaskPlan",
+    "TrialEnded", "TrialRecord", "TrialStarted", "TrialStatus", "WinnerScored", "fold", "ranking", "winners",
 ]

@@ -42,6 +42,7 @@ class Evaluated(_Base):
     metrics: dict[str, float]
     eval_loss: float
     train_loss: float
+    train_accuracy: float | None = None  # of the training rows, each before the step that learnt from it
     learning_rate: float
     train_seconds: float = 0.0  # since the last evaluation
     eval_seconds: float = 0.0
@@ -50,6 +51,23 @@ class Evaluated(_Base):
     # Seconds from the end of the lane's last evaluation of another trial to the first training step of this one.
     started_gap: float | None = None
     lane: str = ""
+
+
+class Logged(_Base):
+    """How training goes between evaluations; only where the job sets ``logging_steps``.
+
+    ``loss`` and ``examples_per_second`` are means since the last log or evaluation, ``accuracy`` since the last
+    evaluation.
+    """
+
+    event: Literal["logged"] = "logged"
+    number: int
+    step: int
+    epoch: float
+    loss: float
+    accuracy: float | None = None
+    learning_rate: float
+    examples_per_second: float
 
 
 class TrialEnded(_Base):
@@ -74,5 +92,8 @@ class WinnerScored(_Base):
     folder: str
 
 
-Event = TrialStarted | Evaluated | TrialEnded | WinnerScored
+LaneEvent = Logged | Evaluated | TrialEnded
+"""What lanes tell."""
+Event = TrialStarted | LaneEvent | WinnerScored
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+LANE_EVENT: TypeAdapter[LaneEvent] = TypeAdapter(Annotated[LaneEvent, Field(discriminator="event")])

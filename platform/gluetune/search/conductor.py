@@ -12,7 +12,18 @@ from collections.abc import Iterable
 from typing import Literal
 
 from gluetune.lane import Order
-from gluetune.records import Evaluated, Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus
+from gluetune.records import (
+    Evaluated,
+    Event,
+    Journal,
+    LaneEvent,
+    Listener,
+    Logged,
+    TrialEnded,
+    TrialRecord,
+    TrialStarted,
+    TrialStatus,
+)
 from gluetune.schedulers import TaskPruners
 from gluetune.search.retention import Retention
 from gluetune.searchers import Dealer
@@ -59,9 +70,9 @@ class Conductor:
         if trial is None:
             trial = self.record(TrialStarted(time=time.time(), **dataclasses.asdict(deal)))
         return Order(trial.number, trial.task, dict(trial.training), trial.seed, trial_folder(trial),
-                     reported=len(trial.evaluations))
+                     reported=len(trial.evaluations), logged=trial.logs[-1].step if trial.logs else 0)
 
-    def heard(self, event: Evaluated | TrialEnded) -> bool:
+    def heard(self, event: LaneEvent) -> bool:
         """Takes in what a lane reports; whether the trial goes on."""
         if event.number not in self.dealt:  # told twice, or of a trial that has ended meanwhile
             return False
@@ -69,6 +80,8 @@ class Conductor:
             self._end(event)
             return False
         trial = self.record(event)
+        if isinstance(event, Logged):
+            return True
         self._dealer.evaluated(trial.number, event.index, event.epoch, event.score)
         goes_on = self._pruners.evaluated(trial.task, trial.number, event.epoch, trial.best_score)
         if goes_on or _was_last(event, trial):

@@ -13,7 +13,7 @@ from ray import tune
 
 from gluetune.config import JobConfig, SearchSpace
 from gluetune.errors import ClusterError
-from gluetune.lane import LaneSpec
+from gluetune.lane import FineTuning, LaneSpec
 from gluetune.records import Journal, Listener, TrialStatus, winners
 from gluetune.schedulers import TaskPruners
 from gluetune.search.cluster import Resources
@@ -69,12 +69,14 @@ class Search:
         """
         retention = Retention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
         conductor = Conductor(self.journal, self.dealer, self.pruners, retention, listeners)
-        spec = self._spec()
+        work = FineTuning({task: ray.put(data) for task, data in self.prepared.data.items()},
+                          ray.put(self.prepared.encoder))
+        spec = self._spec(work)
         ending = self._tune(conductor, spec)
         self.storage.delete(LANE_FILES)
         self._check(conductor)
         if ending is not Ending.INTERRUPTED:
-            self._score(conductor, spec)
+            self._score(conductor, spec, work)
         return ending
 
     def _check(self, conductor: Conductor) -> None:
@@ -83,13 +85,12 @@ class Search:
         if conductor.broken or (failed and len(failed) == len(trials)):
             raise ClusterError(conductor.broken or f"all trials failed, the last one so:\n{failed[-1].message}")
 
-    def _spec(self) -> LaneSpec:
+    def _spec(self, work: FineTuning) -> LaneSpec:
         lanes = self.job.lanes
         return LaneSpec(
             workers=lanes.workers_per_lane, cpus=self.resources.cpus, gpus=self.resources.gpus,
             placement_strategy=lanes.placement_strategy,
-            data={task: ray.put(data) for task, data in self.prepared.data.items()},
-            encoder=ray.put(self.prepared.encoder), storage=self.storage,
+            work=work, storage=self.storage,
             max_failures=self.job.search.max_failures,
         )
 
@@ -116,7 +117,7 @@ class Search:
         conductor.stop(ending.value.replace("_", " "))
         return ending
 
-    def _score(self, conductor: Conductor, spec: LaneSpec) -> None:
+    def _score(self, conductor: Conductor, spec: LaneSpec, work: FineTuning) -> None:
         unscored = [trial for trial in winners(self.journal.trials.values(), self.job.tasks) if trial.winner is None]
-        for event in score_winners(spec, self.prepared.tokenizer, unscored):
+        for event in score_winners(spec, work, self.prepared.tokenizer, unscored):
             conductor.record(event)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from pydantic import TypeAdapter
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from gluetune.records import Evaluated, TrialEnded
+from gluetune.records import LANE_EVENT
 from gluetune.search.conductor import Conductor
 from gluetune.trial import EVENT_KEY, ORDER_KEY
-
-REPORT: TypeAdapter[Evaluated | TrialEnded] = TypeAdapter(Evaluated | TrialEnded)
 
 
 class ConductedSearcher(Searcher):  # type: ignore[misc]
@@ -58,7 +55,7 @@ class ConductedScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Whether the trial goes on."""
-        goes_on = self._conductor.heard(REPORT.validate_json(result[EVENT_KEY]))
+        goes_on = self._conductor.heard(LANE_EVENT.validate_json(result[EVENT_KEY]))
         decision: str = TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
         return decision
 

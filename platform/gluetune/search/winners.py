@@ -11,7 +11,7 @@ import ray
 
 from gluetune.config import TrainingConfig
 from gluetune.errors import ClusterError, StorageError
-from gluetune.lane import LaneSpec
+from gluetune.lane import FineTuning, LaneSpec
 from gluetune.metrics import compute
 from gluetune.models import build_model, save_pretrained
 from gluetune.records import TrialRecord, WinnerScored
@@ -25,7 +25,8 @@ def winner_folder(task: str) -> str:
     return f"winners/{task}"
 
 
-def score_winners(spec: LaneSpec, tokenizer: Any, trials: Iterable[TrialRecord]) -> Iterator[WinnerScored]:
+def score_winners(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: Iterable[TrialRecord],
+                  ) -> Iterator[WinnerScored]:
     """Scores and saves winners on the cluster, each with one lane worker's resources, and yields them as they come.
 
     Raises:
@@ -33,7 +34,7 @@ def score_winners(spec: LaneSpec, tokenizer: Any, trials: Iterable[TrialRecord])
     """
     shared = ray.put(tokenizer)
     run = ray.remote(num_cpus=spec.cpus, num_gpus=spec.gpus, max_retries=2)(_score)
-    pending = {run.remote(spec, shared, trial): trial for trial in trials}
+    pending = {run.remote(spec, work, shared, trial): trial for trial in trials}
     failed = []
     while pending:
         (done,), _ = ray.wait(list(pending), num_returns=1)
@@ -46,12 +47,12 @@ def score_winners(spec: LaneSpec, tokenizer: Any, trials: Iterable[TrialRecord])
         raise ClusterError("\n".join(failed))
 
 
-def _score(spec: LaneSpec, tokenizer: Any, trial: TrialRecord) -> WinnerScored:
+def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, trial: TrialRecord) -> WinnerScored:
     import torch
 
     torch.set_num_threads(max(1, int(spec.cpus)))
     task, training = get_task(trial.task), TrainingConfig(**trial.training)  # type: ignore[arg-type]
-    encoder, data = ray.get([spec.encoder, spec.data[trial.task]])
+    encoder, data = ray.get([work.encoder, work.data[trial.task]])
     weights = Checkpoints(spec.storage, trial_folder(trial)).load_best()
     if weights is None:
         raise StorageError(f"the checkpoint of winner {trial.name} is gone from {spec.storage.uri()}")

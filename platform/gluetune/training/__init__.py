@@ -3,6 +3,7 @@
 from gluetune.training.checkpoints import Checkpoints
 from gluetune.training.evaluate import predict
 from gluetune.training.loop import fine_tune
-from gluetune.training.world import Evaluation, World
+from gluetune.training.reports import Evaluation, StepLog
+from gluetune.training.world import World
 
-__all__ = ["Checkpoints", "Evaluation", "World", "fine_tune", "predict"]
+__all__ = ["Checkpoints", "Evaluation", "StepLog", "World", "fine_tune", "predict"]

@@ -93,6 +93,19 @@ def loss_sum(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Te
     return functional.cross_entropy(logits.float(), labels, reduction="sum")
 
 
+def right_answers(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Tensor:
+    """How many rows have their label's logit as the largest; 0 for regression.
+
+    Args:
+        logits: ``[rows, num_labels]``.
+        labels: ``[rows]``.
+        task: says which.
+    """
+    if task.regression:
+        return torch.zeros((), device=logits.device)
+    return (logits.detach().argmax(dim=1) == labels).sum()
+
+
 def to_device(batch: Mapping[str, torch.Tensor], world: World) -> dict[str, torch.Tensor]:
     """Copies a batch to the worker's device without waiting for it."""
     if not world.cuda:

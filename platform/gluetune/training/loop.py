@@ -11,8 +11,9 @@ from gluetune.models import Encoder
 from gluetune.tasks import Task
 from gluetune.training.checkpoints import Checkpoints
 from gluetune.training.memory import free, out_of_memory
+from gluetune.training.reports import Evaluation, StepLog
 from gluetune.training.run import Run
-from gluetune.training.world import Evaluation, World
+from gluetune.training.world import World
 
 
 def always(step: int) -> bool:
@@ -20,9 +21,14 @@ def always(step: int) -> bool:
     return True
 
 
+def unheard(log: StepLog) -> None:
+    """Who listens to step logs where nobody does."""
+
+
 def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingConfig, seed: int, *,
               report: Callable[[Evaluation], bool], checkpoints: Checkpoints | None = None,
-              wanted: Callable[[int], bool] = always, world: World = World()) -> bool:  # noqa: B008 (frozen)
+              log: Callable[[StepLog], None] = unheard, wanted: Callable[[int], bool] = always,
+              world: World = World()) -> bool:  # noqa: B008 (frozen)
     """Fine-tunes an encoder on a task: one trial.
 
     All workers of a trial call this with the same arguments but ``world``, and all call ``report`` and ``wanted`` at
@@ -38,6 +44,7 @@ def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingCo
         report: told every evaluation, after its checkpoint is saved; says whether to go on.
         checkpoints: where the trial's state is kept. A trial that finds one there tells its last evaluation again (it
             may have been saved but not told) and goes on from it to the same numbers as undisturbed.
+        log: told how training goes, every ``training.logging_steps`` steps.
         wanted: asked before every optimizer step, with the number of steps done; says whether to go on.
         world: this worker.
 
@@ -49,8 +56,8 @@ def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingCo
         OutOfMemory: memory does not even suffice for a batch of one row, or for the optimizer.
     """
     try:
-        return _fine_tune(Run(task, data.train, encoder, training, seed, world), data, checkpoints, report, wanted,
-                          world)
+        run = Run(task, data.train, encoder, training, seed, world)
+        return _fine_tune(run, data, training, checkpoints, report, log, wanted)
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
@@ -60,8 +67,9 @@ def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingCo
                       f"gradient_accumulation_steps={training.gradient_accumulation_steps}): {reason}")
 
 
-def _fine_tune(run: Run, data: TaskData, checkpoints: Checkpoints | None, report: Callable[[Evaluation], bool],
-               wanted: Callable[[int], bool], world: World) -> bool:
+def _fine_tune(run: Run, data: TaskData, training: TrainingConfig, checkpoints: Checkpoints | None,
+               report: Callable[[Evaluation], bool], log: Callable[[StepLog], None],
+               wanted: Callable[[int], bool]) -> bool:
     state = checkpoints.load() if checkpoints else None
     if state is not None:
         run.restore(state)
@@ -72,21 +80,23 @@ def _fine_tune(run: Run, data: TaskData, checkpoints: Checkpoints | None, report
         if not wanted(run.step):
             return False
         run.train_step(batch)
+        if training.logging_steps and run.step % training.logging_steps == 0:
+            log(run.log())
         if run.step in run.plan.evaluations:
             evaluation = run.evaluate(data.selection)
-            _keep(run, checkpoints, world)
+            _keep(run, checkpoints)
             if not report(evaluation):
                 return False
     return True
 
 
-def _keep(run: Run, checkpoints: Checkpoints | None, world: World) -> None:
+def _keep(run: Run, checkpoints: Checkpoints | None) -> None:
     """Saves the weights where they are the best so far, then the state: a crash between the two only repeats work.
 
     After the last step nothing is left to go on with, so its state is not saved: the next trial need not wait for it.
     """
     improved, state = run.improved(), run.state() if checkpoints else None
-    if checkpoints is None or state is None or world.rank != 0:
+    if checkpoints is None or state is None or run.world.rank != 0:
         return
     if improved:
         checkpoints.save_best(state["model"])

@@ -17,12 +17,13 @@ from gluetune.config import TrainingConfig
 from gluetune.data import Encoded, shard
 from gluetune.models import Encoder, build_model
 from gluetune.tasks import Task
-from gluetune.training.evaluate import autocast, loss_sum, score, to_device
+from gluetune.training.evaluate import autocast, loss_sum, right_answers, score, to_device
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.optimizer import make_optimizer, make_scheduler
 from gluetune.training.plan import StepPlan
+from gluetune.training.reports import Evaluation, StepLog
 from gluetune.training.window import Window
-from gluetune.training.world import Evaluation, World
+from gluetune.training.world import World
 
 
 class Run:
@@ -40,12 +41,13 @@ class Run:
         model: the model being trained.
         plan: the trial's steps.
         step: optimizer steps done.
+        world: this worker.
         last: the last evaluation, ``None`` before the first.
     """
 
     def __init__(self, task: Task, train: Encoded, encoder: Encoder, training: TrainingConfig, seed: int,
                  world: World) -> None:
-        self._task, self._train, self._training, self._world = task, train, training, world
+        self._task, self._train, self._training, self.world = task, train, training, world
         self._lengths = train.lengths
         self._bf16 = _bf16(training, world)
         self._splits = training.gradient_accumulation_steps
@@ -67,8 +69,8 @@ class Run:
         Raises:
             Diverged: a loss of the last few steps is not finite.
         """
-        self._window = self._window or Window(self._world, self.step)
-        loss = self._gradients(batch)
+        self._window = self._window or Window(self.world, self.step)
+        loss, right = self._gradients(batch)
         if self._training.max_grad_norm:
             clip_grad_norm_(self.model.parameters(), self._training.max_grad_norm)
         self._learning_rate = self._scheduler.get_last_lr()[0]
@@ -76,7 +78,18 @@ class Run:
         self._scheduler.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        self._window.add(loss, self._lengths[batch])
+        self._window.add(loss, right, self._lengths[batch])
+
+    def log(self) -> StepLog:
+        """How training goes since the last log or evaluation; all workers must call it after the same step.
+
+        Raises:
+            Diverged: a loss since then is not finite.
+        """
+        assert self._window is not None  # logs follow steps
+        loss, speed = self._window.progress()
+        return StepLog(self.step, self.step / self.plan.per_epoch, loss, self._accuracy(self._window),
+                       self._learning_rate, speed)
 
     def evaluate(self, selection: Encoded) -> Evaluation:
         """Scores the model on the selection rows and starts a new window.
@@ -88,12 +101,12 @@ class Run:
         assert window is not None  # evaluations follow steps
         train_loss, train_seconds = window.close()
         index = self.last.index + 1 if self.last else 1
-        scores = score(self.model, self._task, selection, self._training.eval_batch_size, self._world, bf16=self._bf16)
+        scores = score(self.model, self._task, selection, self._training.eval_batch_size, self.world, bf16=self._bf16)
         self.last = Evaluation(
             index=index, step=self.step, epoch=self.step / self.plan.per_epoch, score=scores.score,
-            metrics=scores.metrics, eval_loss=scores.loss, train_loss=train_loss, learning_rate=self._learning_rate,
-            train_seconds=train_seconds, eval_seconds=scores.seconds, train_examples=window.examples,
-            train_tokens=window.tokens, first_step_at=window.began if index == 1 else None,
+            metrics=scores.metrics, eval_loss=scores.loss, train_loss=train_loss, train_accuracy=self._accuracy(window),
+            learning_rate=self._learning_rate, train_seconds=train_seconds, eval_seconds=scores.seconds,
+            train_examples=window.examples, train_tokens=window.tokens, first_step_at=window.began if index == 1 else None,
             last_step_at=window.began + train_seconds)
         return self.last
 
@@ -107,10 +120,10 @@ class Run:
     def state(self) -> dict[str, Any]:
         """All that a resume needs. All workers must call it, for each has random numbers of its own."""
         random = {"cpu": torch.get_rng_state()}
-        if self._world.cuda:
-            random["cuda"] = torch.cuda.get_rng_state(self._world.device)
+        if self.world.cuda:
+            random["cuda"] = torch.cuda.get_rng_state(self.world.device)
         return {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict(),
-                "scheduler": self._scheduler.state_dict(), "random": self._world.gather(random),
+                "scheduler": self._scheduler.state_dict(), "random": self.world.gather(random),
                 "splits": self._splits, "step": self.step, "best_score": self._best_score,
                 "last": asdict(self.last) if self.last else None}
 
@@ -121,40 +134,49 @@ class Run:
         self._scheduler.load_state_dict(state["scheduler"])
         self._splits, self.step, self._best_score = state["splits"], state["step"], state["best_score"]
         self.last = Evaluation(**state["last"]) if state["last"] else None
-        if self._world.rank < len(state["random"]):
-            random = state["random"][self._world.rank]
+        if self.world.rank < len(state["random"]):
+            random = state["random"][self.world.rank]
             torch.set_rng_state(random["cpu"])
-            if self._world.cuda and "cuda" in random:
-                torch.cuda.set_rng_state(random["cuda"], self._world.device)
+            if self.world.cuda and "cuda" in random:
+                torch.cuda.set_rng_state(random["cuda"], self.world.device)
 
-    def _gradients(self, batch: np.ndarray) -> torch.Tensor:
-        """Adds the batch's gradients up; a single worker out of memory goes on with micro-batches of half the size."""
-        rows, counted = shard(batch, self._world.rank, self._world.size)
-        scale = self._world.size / len(batch) if counted else 0.0
+    def _accuracy(self, window: Window) -> float | None:
+        return None if self._task.regression else window.accuracy
+
+    def _gradients(self, batch: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Adds the batch's gradients up; a single worker out of memory goes on with micro-batches of half the size.
+
+        Returns:
+            This worker's part of the loss, and how many of its rows were answered rightly.
+        """
+        rows, counted = shard(batch, self.world.rank, self.world.size)
+        scale = self.world.size / len(batch) if counted else 0.0
         while True:
             try:
-                return self._backward(np.array_split(rows, min(self._splits, len(rows))), scale)
+                loss, right = self._backward(np.array_split(rows, min(self._splits, len(rows))), scale)
+                return loss, right * bool(counted)
             except (RuntimeError, MemoryError) as error:
                 # Other workers already wait for this one's gradients, so only a worker on its own can try again.
-                if not out_of_memory(error) or self._world.size > 1 or self._splits >= len(rows):
+                if not out_of_memory(error) or self.world.size > 1 or self._splits >= len(rows):
                     raise
             self._optimizer.zero_grad(set_to_none=True)
             free()
             self._splits *= 2
 
-    def _backward(self, micro_batches: list[np.ndarray], scale: float) -> torch.Tensor:
+    def _backward(self, micro_batches: list[np.ndarray], scale: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Forward and backward; ``scale`` makes the workers' mean of summed losses the global batch's mean loss."""
-        total = torch.zeros((), device=self._world.device)
+        total, right = torch.zeros(2, device=self.world.device)
         for number, rows in enumerate(micro_batches, 1):
-            inputs = to_device(self._train.collate(rows), self._world)
+            inputs = to_device(self._train.collate(rows), self.world)
             labels = inputs.pop("labels")
             with self._unsynced() if number < len(micro_batches) else nullcontext():
-                with autocast(self._world, self._bf16):
+                with autocast(self.world, self._bf16):
                     logits = self._parallel(**inputs).logits
                 loss = loss_sum(logits, labels, self._task) * scale
                 loss.backward()
             total += loss.detach()
-        return total
+            right += right_answers(logits, labels, self._task)
+        return total, right
 
     def _unsynced(self) -> AbstractContextManager[Any]:
         return self._parallel.no_sync() if isinstance(self._parallel, DistributedDataParallel) else nullcontext()

@@ -25,26 +25,46 @@ class Window:
     def __init__(self, world: World, step: int) -> None:
         self._world, self._step = world, step
         self._losses: list[float] = []
+        self._right = 0.0
         self._unread: list[torch.Tensor] = []  # still on the device
         self.began = time.monotonic()
         self.examples = 0
         self.tokens = 0
+        self._logged = (0, 0, self.began)  # steps, examples and time of the last log
 
-    def add(self, loss: torch.Tensor, lengths: np.ndarray) -> None:
+    def add(self, loss: torch.Tensor, right: torch.Tensor, lengths: np.ndarray) -> None:
         """Counts one optimizer step.
 
         Args:
             loss: this worker's part of the step's loss, such that the workers' mean is the global batch's loss.
+            right: number of this worker's rows that were answered rightly.
             lengths: token counts of the global batch's rows.
 
         Raises:
             Diverged: one of the steps since the last look has a loss that is not finite.
         """
-        self._unread.append(loss)
+        self._unread.append(torch.stack((loss, right)))
         self.examples += len(lengths)
         self.tokens += int(lengths.sum())
         if len(self._unread) == _READ_EVERY:
             self._read()
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the rows read so far that were answered rightly."""
+        return self._right / self.examples
+
+    def progress(self) -> tuple[float, float]:
+        """Waits for the device; mean loss and examples per second since the last call. All workers must call it.
+
+        Raises:
+            Diverged: see `add`.
+        """
+        self._read()
+        steps, examples, then = self._logged
+        self._logged = (len(self._losses), self.examples, time.monotonic())
+        recent = self._losses[steps:]
+        return math.fsum(recent) / len(recent), (self.examples - examples) / max(self._logged[2] - then, 1e-9)
 
     def close(self) -> tuple[float, float]:
         """Waits for the device and returns the mean loss of the window's steps and the window's seconds.
@@ -58,8 +78,9 @@ class Window:
     def _read(self) -> None:
         if not self._unread:
             return
-        for loss in (self._world.sum(torch.stack(self._unread)) / self._world.size).tolist():
-            self._losses.append(loss)
+        for loss, right in self._world.sum(torch.stack(self._unread)).tolist():
+            self._losses.append(loss / self._world.size)
+            self._right += right
             if not math.isfinite(loss):
                 step = self._step + len(self._losses)
                 raise Diverged(f"the training loss must be finite, but got (loss={loss}, step={step})")

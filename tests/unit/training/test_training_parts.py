@@ -69,16 +69,17 @@ def test_regression_loss_is_squared_error_and_classification_cross_entropy() -> 
 def test_a_window_gives_the_mean_loss_of_its_steps() -> None:
     window = Window(World(), step=10)
     for loss in range(20):
-        window.add(torch.tensor(float(loss)), np.array([3, 4]))
+        window.add(torch.tensor(float(loss)), torch.tensor(1.0), np.array([3, 4]))
     mean, seconds = window.close()
     assert (mean, window.examples, window.tokens) == (9.5, 40, 140)
     assert seconds > 0
+    assert window.accuracy == 0.5
 
 
 def test_a_window_names_the_step_whose_loss_is_no_number() -> None:
     window = Window(World(), step=10)
-    window.add(torch.tensor(1.0), np.array([3]))
-    window.add(torch.tensor(float("nan")), np.array([3]))
+    window.add(torch.tensor(1.0), torch.tensor(1.0), np.array([3]))
+    window.add(torch.tensor(float("nan")), torch.tensor(0.0), np.array([3]))
     with pytest.raises(Diverged, match="step=12"):
         window.close()
 

@@ -1,0 +1,62 @@
+"""What a lane's workers do: any long-lived training that reports evaluations, such as fine-tuning or pre-training."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import ray
+
+from gluetune.config import TrainingConfig
+from gluetune.lane.mailbox import Order
+from gluetune.tasks import get_task
+from gluetune.training import Checkpoints, Evaluation, StepLog, World, fine_tune
+
+
+class Contact(Protocol):
+    """Whom a worker tells how an order goes. All workers of a lane call it at the same steps with the same values."""
+
+    def report(self, evaluation: Evaluation) -> bool:
+        """Tells an evaluation, after its checkpoint is saved; says whether to go on."""
+
+    def log(self, log: StepLog) -> None:
+        """Tells how training goes between evaluations."""
+
+    def wanted(self, step: int) -> bool:
+        """Says, before every step, whether to go on."""
+
+
+class Work(Protocol):
+    """Carries out orders in a worker; it is pickled into every worker once."""
+
+    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> bool:
+        """Carries out an order; whether it came to its end.
+
+        Raises:
+            Diverged: a loss is not finite.
+            OutOfMemory: the smallest micro-batch does not fit.
+        """
+
+
+class FineTuning:
+    """Fine-tunes an encoder on the order's task.
+
+    Args:
+        data: `gluetune.data.TaskData` by task, in the object store.
+        encoder: the initial `gluetune.models.Encoder`, in the object store.
+    """
+
+    def __init__(self, data: dict[str, Any], encoder: Any) -> None:
+        self.data, self.encoder = data, encoder
+        self._here: dict[Any, Any] = {}  # what this process has fetched
+
+    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> bool:
+        """Trains one trial, see `gluetune.training.fine_tune`."""
+        return fine_tune(
+            get_task(order.task), self._get(self.data[order.task]), self._get(self.encoder),
+            TrainingConfig.model_validate(order.training), order.seed, report=contact.report, checkpoints=checkpoints,
+            log=contact.log, wanted=contact.wanted, world=world)
+
+    def _get(self, reference: Any) -> Any:
+        if reference not in self._here:
+            self._here[reference] = ray.get(reference)
+        return self._here[reference]
