@@ -32,6 +32,9 @@ MAY_IMPORT = {
                "pretraining", "lane", "trial", "searchers", "schedulers"},
     "tracking": {"errors", "config", "tasks", "storage", "records"},
     "report": {"errors", "config", "tasks", "storage", "records", "tracking"},
+    "prediction": {"errors", "config", "tasks", "storage", "data", "models", "metrics", "training"},
+    "submission": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training",
+                   "prediction"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 ONLY_IN = {

@@ -1,0 +1,88 @@
+"""Trained classifiers, from the folders that searches write."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from gluetune.config import DataConfig, ModelConfig
+from gluetune.errors import ModelError, nearest
+from gluetune.models import load_tokenizer
+from gluetune.storage import Storage
+from gluetune.tasks import TASKS, Task
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained model with all it takes to answer rows of text.
+
+    Attributes:
+        task: what it answers.
+        model: one output per class, or a single one for regression.
+        tokenizer: its tokenizer.
+        config: how rows become tokens: ``max_seq_length`` and ``truncation``.
+    """
+
+    task: Task
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    config: DataConfig
+
+
+def load_classifier(folder: str, task: Task, config: DataConfig = DataConfig()) -> Classifier:  # noqa: B008 (frozen)
+    """Loads a trained model, such as a search's ``winners/<task>``.
+
+    Args:
+        folder: a ``save_pretrained`` folder, by path or URI.
+        task: what it shall answer.
+        config: gives ``max_seq_length``, of which a model takes what it has positions for, and ``truncation``.
+
+    Raises:
+        ModelError: there is no such folder, it is no trained model, or it answers another task.
+    """
+    with _local(folder) as local:
+        model, tokenizer = _load(local)
+    _check_classes(model, task, folder)
+    longest = min(config.max_seq_length, int(tokenizer.model_max_length))
+    return Classifier(task, model, tokenizer, config.model_copy(update={"max_seq_length": longest}))
+
+
+@contextmanager
+def _local(folder: str) -> Iterator[Path]:
+    """The folder on this machine, fetched where it is in a bucket."""
+    storage = Storage(folder)
+    if not storage.exists():
+        parent, _, name = storage.uri().rpartition("/")
+        raise ModelError(f"a trained model must be a folder that exists, but got {folder!r}"
+                         f"{nearest(name, Storage(parent or '/').list())}")
+    if storage.local:
+        yield Path(storage.uri())
+        return
+    with tempfile.TemporaryDirectory() as local:
+        storage.download("", local)
+        yield Path(local)
+
+
+def _classes(task: Task) -> tuple[str, ...]:
+    """Names of a model's outputs, as `gluetune.models.save_pretrained` writes them."""
+    return task.labels or (task.name,)
+
+
+def _check_classes(model: PreTrainedModel, task: Task, folder: str) -> None:
+    """Refuses a model whose outputs are not the task's: its answers would be read as what they are not."""
+    names = tuple(str(model.config.id2label[number]) for number in range(model.config.num_labels))
+    if names != _classes(task):
+        others = [other.name for other in TASKS.values() if other.train and _classes(other) == names]
+        hint = f"; it answers {' or '.join(others)}" if others else ""
+        raise ModelError(f"the classes of a model for {task.name} must be ({', '.join(_classes(task))}), but those of "
+                         f"{folder!r} are ({', '.join(names)}){hint}")
+
+
+def _load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    tokenizer = load_tokenizer(ModelConfig(name_or_path=str(folder)))
+    return AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True), tokenizer

@@ -1,0 +1,109 @@
+"""Predictions for rows with or without labels, and the file they are written to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from gluetune.data import Examples, encode
+from gluetune.errors import ModelError
+from gluetune.prediction.classifier import Classifier
+from gluetune.storage import Storage
+from gluetune.tasks import Task
+from gluetune.training import World, predict
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a classifier says of rows, in row order.
+
+    Attributes:
+        task: the task.
+        logits: [rows, num_labels] float32, finite.
+    """
+
+    task: Task
+    logits: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    @property
+    def label_ids(self) -> NDArray[np.int64]:
+        """[rows] the likeliest classes; for classification."""
+        ids: NDArray[np.int64] = self.logits.argmax(axis=1)
+        return ids
+
+    @property
+    def labels(self) -> list[str]:
+        """[rows] names of `label_ids`."""
+        return [self.task.labels[number] for number in self.label_ids]
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """[rows, classes] softmax of the logits; for classification."""
+        shares: NDArray[np.float64] = softmax(self.logits.astype(np.float64), axis=1)
+        return shares
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """[rows] the predicted numbers; for regression."""
+        return self.logits[:, 0]
+
+
+def predict_examples(classifier: Classifier, examples: Examples, batch_size: int,
+                     world: World = World()) -> Predictions:  # noqa: B008 (frozen)
+    """Predicts every row of ``examples``, whose labels do not matter.
+
+    Args:
+        classifier: answers them; its model is moved to ``world.device``.
+        examples: the rows.
+        batch_size: rows per batch and worker.
+        world: the workers that share the rows; each must call this.
+
+    Raises:
+        ModelError: the model's outputs are not finite.
+    """
+    config = classifier.config
+    encoded = encode(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
+    classifier.model.to(world.device)
+    logits = predict(classifier.model, encoded, batch_size, world)
+    broken = int((~np.isfinite(logits).all(axis=1)).sum())
+    if broken:
+        raise ModelError(f"a model's outputs must be finite, but those for {broken} of {len(logits)} rows of "
+                         f"{examples.source} are not")
+    return Predictions(classifier.task, logits)
+
+
+def write_predictions(predictions: Predictions, path: str | Path) -> None:
+    """Writes predictions as a tab-separated file with a header, whole or not at all.
+
+    Columns: ``index`` (rows count from 0), ``label``, ``probability`` (the label's), then ``probability_<class>`` for
+    each class; for regression ``index`` and ``score``. Numbers have six decimals.
+
+    Args:
+        predictions: the rows.
+        path: a file, local or by URI.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    folder, _, name = str(path).rpartition("/")
+    root = folder or ("/" if str(path).startswith("/") else ".")
+    text = "".join("\t".join(cells) + "\n" for cells in _cells(predictions))
+    Storage(root).write(name, text.encode())
+
+
+def _cells(predictions: Predictions) -> Iterator[tuple[str, ...]]:
+    if predictions.task.regression:
+        yield "index", "score"
+        yield from ((str(row), f"{score:.6f}") for row, score in enumerate(predictions.scores))
+        return
+    yield "index", "label", "probability", *(f"probability_{name}" for name in predictions.task.labels)
+    for row, (label, shares) in enumerate(zip(predictions.labels, predictions.probabilities, strict=True)):
+        yield str(row), label, f"{shares.max():.6f}", *(f"{share:.6f}" for share in shares)
