@@ -26,6 +26,8 @@ def trainers_run(task: Task, training: TrainingConfig, folder: Path) -> tuple[li
     train = task_data(task).train
     plan = StepPlan.make(train.lengths, training, SEED)
     batches = [train.collate(batch) for batch in plan.batches()]
+    if not task.regression:  # its loss takes no int32 classes
+        batches = [batch | {"labels": batch["labels"].long()} for batch in batches]
     losses: list[float] = []
     weights: dict[str, torch.Tensor] = {}
 

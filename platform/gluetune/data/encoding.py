@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +10,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.data.examples import Examples, Labels, Rows
+from gluetune.data.truncation import Flat, Truncation, tokenize
 from gluetune.errors import ConfigError, ModelError, Problem
 from gluetune.tasks import Task
 
@@ -64,8 +62,9 @@ class Encoded:
             rows: [batch] row numbers, at least one.
 
         Returns:
-            ``input_ids``, ``attention_mask`` and, where the encoder takes them, ``token_type_ids``: int64
-            [batch, longest]; ``labels``: [batch] int64 or float32, where there are any.
+            ``input_ids``, ``attention_mask`` and, where the encoder takes them, ``token_type_ids``: int32
+            [batch, longest], mask and types 0 beyond the row; ``labels``: [batch] int32 class ids or float32, where
+            there are any.
         """
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
@@ -75,38 +74,38 @@ class Encoded:
         batch = {"input_ids": np.where(mask, self.input_ids[tokens], self.pad_token_id), "attention_mask": mask}
         if self.token_types:
             batch["token_type_ids"] = mask & (positions >= self.boundaries[rows][:, None])
-        tensors = {name: torch.from_numpy(array.astype(np.int64)) for name, array in batch.items()}
+        tensors = {name: torch.from_numpy(array.astype(np.int32)) for name, array in batch.items()}
         if self.labels is not None:
-            tensors["labels"] = torch.from_numpy(self.labels[rows])
+            labels = self.labels[rows]
+            tensors["labels"] = torch.from_numpy(labels if labels.dtype == np.float32 else labels.astype(np.int32))
         return tensors
 
 
-def encode(examples: Examples, task: Task, tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> Encoded:
-    """Tokenises rows; of a pair that is too long, the longer text is cut first (Devlin et al. 2019).
+def encode(examples: Examples, task: Task, tokenizer: PreTrainedTokenizerBase, max_seq_length: int,
+           truncation: Truncation = "longest_first") -> Encoded:
+    """Tokenises rows.
 
     Args:
         examples: the rows.
         task: gives the text columns.
         tokenizer: the encoder's.
         max_seq_length: most tokens per row, special tokens included.
+        truncation: how a pair that is too long is cut, see `gluetune.data.truncation`.
 
     Raises:
         ConfigError: the encoder takes fewer tokens than ``max_seq_length``.
         ModelError: the tokenizer has no padding token, or its token types are not 0…0 1…1.
     """
     _check(tokenizer, max_seq_length)
-    token_types = "token_type_ids" in tokenizer.model_input_names
-    input_ids, types, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
-    for call in _calls([examples.columns[name] for name in task.columns], tokenizer, max_seq_length, token_types):
-        input_ids.append(np.fromiter(chain.from_iterable(call["input_ids"]), np.int32))
-        lengths.append(np.fromiter(map(len, call["input_ids"]), np.int64))
-        if token_types:
-            types.append(np.fromiter(chain.from_iterable(call["token_type_ids"]), np.int32))
-    offsets = _offsets(np.concatenate(lengths))
-    boundaries = (_boundaries(np.concatenate(types), offsets, tokenizer) if token_types
-                  else np.diff(offsets).astype(np.int32))
-    return Encoded(np.concatenate(input_ids), offsets, boundaries, examples.labels, int(tokenizer.pad_token_id),
-                   token_types)
+    texts = [examples.columns[name] for name in task.columns]
+    calls: list[Flat] = [(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64))]
+    for start in range(0, len(examples), _ROWS_PER_CALL):
+        rows = [column[start:start + _ROWS_PER_CALL] for column in texts]
+        calls.append(tokenize(rows, tokenizer, max_seq_length, truncation))
+    input_ids, types, lengths = (np.concatenate(parts) for parts in zip(*calls, strict=True))
+    offsets, token_types = _offsets(lengths), "token_type_ids" in tokenizer.model_input_names
+    boundaries = _boundaries(types, offsets, tokenizer) if token_types else lengths.astype(np.int32)
+    return Encoded(input_ids, offsets, boundaries, examples.labels, int(tokenizer.pad_token_id), token_types)
 
 
 def _check(tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> None:
@@ -115,13 +114,6 @@ def _check(tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> None:
         raise ConfigError([Problem("data.max_seq_length", limit)])
     if tokenizer.pad_token_id is None:
         raise ModelError(f"the tokenizer must have a padding token, but {tokenizer.name_or_path!r} has none")
-
-
-def _calls(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, max_seq_length: int, token_types: bool,
-           ) -> Iterator[Any]:
-    for start in range(0, len(texts[0]), _ROWS_PER_CALL):
-        yield tokenizer(*(column[start:start + _ROWS_PER_CALL] for column in texts), truncation="longest_first",
-                        max_length=max_seq_length, return_attention_mask=False, return_token_type_ids=token_types)
 
 
 def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

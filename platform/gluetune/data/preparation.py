@@ -92,7 +92,7 @@ def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, 
     origins += [f"no {split}" for split in task.dev if split not in dev]
 
     def encoded(examples: Examples) -> Encoded:
-        return encode(examples, task, tokenizer, config.max_seq_length)
+        return encode(examples, task, tokenizer, config.max_seq_length, config.truncation)
 
     encoded_dev = {split: encoded(examples) for split, examples in dev.items()}
     if config.selection == "carve":

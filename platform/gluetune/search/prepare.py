@@ -64,8 +64,8 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
     for name in job.tasks:
         task = get_task(name)
         data[name] = prepare_task(task, source, tokenizer, config, job.seed)
-        companions = _companions(task, source, tokenizer, config, job.seed)
-        data[name] = replace(data[name], dev=data[name].dev | companions)
+        others = _also_scored(task, source, tokenizer, config, job.seed)
+        data[name] = replace(data[name], dev=data[name].dev | others)
         columns = source.load(task, task.dev[0]).columns
         samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
     return Prepared(encoder, tokenizer, data, samples, config.max_seq_length)
@@ -83,15 +83,21 @@ def _any_point(space: SearchSpace) -> dict[str, Value]:
     return {field: spec.values[0] if isinstance(spec, Choice) else spec.low for field, spec in space.space.items()}
 
 
-def _companions(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
-                ) -> dict[str, Encoded]:
-    """Labelled rows of tasks that are evaluated with this task's model (AX with MNLI's), by task name."""
+def _also_scored(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
+                 ) -> dict[str, Encoded]:
+    """Labelled rows that the winner is scored on beside the development splits, by name.
+
+    These are an official test split with labels (SNLI's), and tasks that are evaluated with this task's model (AX with
+    MNLI's).
+    """
     found = {}
-    for other in TASKS.values():
-        if other.model_of != task.name or not source.has(other, other.test[0]):
+    for other in (task, *(other for other in TASKS.values() if other.model_of == task.name)):
+        split = other.test[0]
+        if not other.labelled_test or not source.has(other, split):
             continue  # a folder without the diagnostic set is a whole GLUE folder all the same
-        examples = source.load(other, other.test[0])
+        examples = source.load(other, split)
         if examples.labels is not None:
-            rows = sample(examples.labels, other, config.max_eval_samples, seed)
-            found[other.name] = encode(examples.take(rows), other, tokenizer, config.max_seq_length)
+            taken = examples.take(sample(examples.labels, other, config.max_eval_samples, seed))
+            found[split if other is task else other.name] = encode(taken, other, tokenizer, config.max_seq_length,
+                                                                   config.truncation)
     return found

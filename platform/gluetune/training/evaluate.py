@@ -90,7 +90,7 @@ def loss_sum(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Te
     """
     if task.regression:
         return functional.mse_loss(logits[:, 0].float(), labels, reduction="sum")
-    return functional.cross_entropy(logits.float(), labels, reduction="sum")
+    return functional.cross_entropy(logits.float(), labels.long(), reduction="sum")  # torch takes no int32 classes
 
 
 def right_answers(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Tensor:
