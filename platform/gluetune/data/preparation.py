@@ -95,12 +95,13 @@ def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, 
         return encode(examples, task, tokenizer, config.max_seq_length, config.truncation)
 
     encoded_dev = {split: encoded(examples) for split, examples in dev.items()}
-    if config.selection == "carve":
+    if config.selection == "dev":
+        selection = encoded_dev[task.dev[0]]
+    else:
         rows, chosen = carve(train_labels, task, config, seed)
+        chosen = chosen[sample(train_labels[chosen], task, config.max_eval_samples, seed)]
         selection = encoded(train.take(chosen))
         train, train_labels = train.take(rows), train_labels[rows]
-    else:
-        selection = encoded_dev[task.dev[0]]
     train = train.take(sample(train_labels, task, config.max_train_samples, seed))
     return TaskData(task.name, encoded(train), selection, encoded_dev, "; ".join(dict.fromkeys(origins)))
 

@@ -1,9 +1,12 @@
-"""Stratified draws: the selection rows carved from train, and smaller samples."""
+"""Draws: the selection rows carved from train, and smaller samples."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
 
 from gluetune.config import DataConfig
 from gluetune.data.examples import Labels, Rows
@@ -16,30 +19,49 @@ _REGRESSION_BINS = 10
 def carve(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[Rows, Rows]:
     """Parts train into rows to train on and rows to choose by.
 
-    The share is ``selection_fraction`` of all rows, at most ``selection_max_rows`` and ``max_eval_samples``, at least
-    one row per class. Classes (or, for regression, tenths of the label's distribution) keep their proportions; a
-    class of two rows or more is on both sides, and a single row is trained on, wherever the share allows.
+    ``selection: carve``: the share is ``selection_fraction`` of all rows, at most ``selection_max_rows`` and
+    ``max_eval_samples``, at least one row per class. Classes (or, for regression, tenths of the label's distribution)
+    keep their proportions; a class of two rows or more is on both sides, and a single row is trained on, wherever the
+    share allows.
+
+    ``selection: train_test_split``: the rows that ``sklearn.model_selection.train_test_split(range(rows),
+    random_state=seed, test_size=selection_fraction)`` draws, all of them and not stratified.
 
     Args:
         labels: [rows] of train.
         task: the task.
-        config: gives fraction and limits.
-        seed: the job's seed; the same seed carves the same rows.
+        config: gives way, fraction, limits and, where it has one, the seed.
+        seed: the job's seed, for a config without ``selection_seed``; the same seed carves the same rows.
 
     Returns:
         Train rows and selection rows: sorted, disjoint, together all rows.
 
     Raises:
-        DataError: fewer rows than two per class.
+        DataError: fewer rows than two per class, or none would be left to train on.
     """
+    seed = seed if config.selection_seed is None else config.selection_seed
+    ways = {"carve": _stratified, "train_test_split": _as_scikit_learn}
+    selection = ways[config.selection](labels, task, config, seed)
+    return np.setdiff1d(np.arange(len(labels)), selection), selection
+
+
+def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> Rows:
     least = max(2, len(task.labels))
     if len(labels) < 2 * least:
         raise DataError(f"carving selection rows takes at least {2 * least} train rows of {task.name}, but got "
                         f"{len(labels)}; `data.selection: dev` takes none")
     share = max(least, round(config.selection_fraction * len(labels)))
     share = min(share, len(labels) - least, config.selection_max_rows, config.max_eval_samples or share)
-    selection = _draw(_strata(labels, task), share, seed, keep=1)
-    return np.setdiff1d(np.arange(len(labels)), selection), selection
+    return _draw(_strata(labels, task), share, seed, keep=1)
+
+
+def _as_scikit_learn(labels: Labels, task: Task, config: DataConfig, seed: int) -> Rows:
+    fraction, rows = config.selection_fraction, np.arange(len(labels))
+    if len(rows) <= math.ceil(fraction * len(rows)):
+        raise DataError(f"train_test_split must leave rows of {task.name} to train on, but got (rows={len(rows)}, "
+                        f"selection_fraction={fraction:g}); `data.selection: dev` takes none")
+    selection: Rows = np.sort(train_test_split(rows, random_state=seed, test_size=fraction)[1])
+    return selection
 
 
 def sample(labels: Labels, task: Task, size: int | None, seed: int) -> Rows:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.model_selection import train_test_split
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
@@ -13,6 +15,8 @@ from gluetune.data import DataSource, Encoded, Examples, FolderSource, HubSource
 from gluetune.data.embedded import EmbeddedSource
 from gluetune.errors import ConfigError, DataError
 from gluetune.tasks import Task, get_task
+
+REAL = os.environ.get("GLUETUNE_GLUE_DIR")
 
 
 class Numbered(DataSource):
@@ -78,11 +82,37 @@ def test_a_train_limit_leaves_the_selection_rows_alone(bert: PreTrainedTokenizer
     assert set(texts(limited.train, bert)) < set(texts(whole.train, bert))
 
 
-@pytest.mark.parametrize("selection", ["carve", "dev"])
+@pytest.mark.parametrize("selection", ["carve", "dev", "train_test_split"])
 def test_the_eval_limit_holds_for_selection_and_dev(bert: PreTrainedTokenizerBase, selection: str) -> None:
     config = DataConfig.model_validate({"selection": selection, "max_eval_samples": 5})
     data = prepare(get_task("mnli"), Numbered(), bert, config, seed=0)
     assert [len(part) for part in (data.selection, *data.dev.values())] == [5, 5, 5]
+
+
+def test_rows_drawn_as_by_scikit_learn_are_not_trained_on(bert: PreTrainedTokenizerBase) -> None:
+    drawn = sorted(train_test_split(range(100), random_state=7, test_size=0.25)[1])
+    for limit in (None, 9):
+        config = DataConfig(selection="train_test_split", selection_fraction=0.25, selection_seed=7,
+                            max_eval_samples=limit)
+        data = prepare(get_task("cola"), Numbered(), bert, config, seed=0)
+        chosen = {f"train number {row}" for row in drawn}
+        assert set(texts(data.train, bert)) == {f"train number {row}" for row in range(100)} - chosen
+        assert set(texts(data.selection, bert)) <= chosen
+        assert len(data.selection) == (limit or 25)
+
+
+@pytest.mark.skipif(REAL is None, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
+def test_the_split_of_the_pytorch_tutorial(bert: PreTrainedTokenizerBase) -> None:
+    """CoLA's 8,551 rows, 10% held out with seed 2018; the labels of both sides counted with scikit-learn alone."""
+    config = DataConfig(source="dir", dir=REAL, selection="train_test_split", selection_seed=2018, max_seq_length=64)
+    data = prepare(get_task("cola"), open_source(config), bert, config, seed=42)
+    lines = Path(str(REAL), "CoLA", "train.tsv").read_text(encoding="utf-8").splitlines()
+    labels = [int(line.split("\t")[1]) for line in lines]
+    expected = train_test_split(labels, random_state=2018, test_size=0.1)
+    assert (len(data.train), len(data.selection)) == (7695, 856)
+    assert data.train.labels is not None
+    assert data.selection.labels is not None
+    assert [data.train.labels.sum(), data.selection.labels.sum()] == [sum(part) for part in expected]
 
 
 def test_the_same_seed_the_same_rows(bert: PreTrainedTokenizerBase) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.model_selection import train_test_split
 
 from gluetune.config import DataConfig
 from gluetune.data import carve
@@ -121,3 +122,44 @@ def test_a_sample_is_not_the_first_rows() -> None:
     rows = sample(classes(500, 500), COLA, 50, seed=0)
     assert rows.max() > 800
     assert not np.array_equal(rows, sample(classes(500, 500), COLA, 50, seed=1))
+
+
+SKLEARN = DataConfig(selection="train_test_split", selection_seed=2018)
+
+
+@pytest.mark.parametrize("seed", [0, 42, 2018])
+@pytest.mark.parametrize(("rows", "fraction"), [(8551, 0.1), (5, 0.5), (15, 0.1), (2, 0.5), (30_000, 0.2)])
+def test_train_test_split_draws_scikit_learns_rows(rows: int, fraction: float, seed: int) -> None:
+    config = DataConfig(selection="train_test_split", selection_fraction=fraction)
+    train, selection = carve(classes(1, rows - 1), COLA, config, seed)
+    expected = train_test_split(list(range(rows)), random_state=seed, test_size=fraction)
+    assert [train.tolist(), selection.tolist()] == [sorted(part) for part in expected]
+
+
+def test_train_test_split_knows_no_cap_and_no_labels() -> None:
+    """The rows of the PyTorch tutorial on CoLA: 7,695 and 856 of 8,551, whatever their labels."""
+    first, second = (carve(labels, COLA, SKLEARN, seed=0) for labels in (classes(2528, 6023), classes(1, 8550)))
+    assert [len(part) for part in first] == [7695, 856]
+    assert np.array_equal(first[1], second[1])
+    assert len(carve(classes(9000, 41_000), COLA, SKLEARN, seed=0)[1]) == 5000
+
+
+@pytest.mark.parametrize("selection", ["carve", "train_test_split"])
+def test_the_selections_own_seed_wins_over_the_jobs(selection: str) -> None:
+    labels = classes(300, 700)
+    own = DataConfig.model_validate({"selection": selection, "selection_seed": 0})
+    jobs = DataConfig.model_validate({"selection": selection})
+    first, again, by_job, other = (carve(labels, COLA, config, seed)[1]
+                                   for config, seed in ((own, 1), (own, 2), (jobs, 0), (jobs, 1)))
+    assert np.array_equal(first, again)
+    assert np.array_equal(first, by_job)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(("rows", "fraction"), [(1, 0.1), (10, 0.95), (0, 0.1)])
+def test_train_test_split_must_leave_rows_to_train_on(rows: int, fraction: float) -> None:
+    config = DataConfig(selection="train_test_split", selection_fraction=fraction)
+    with pytest.raises(DataError) as caught:
+        carve(np.zeros(rows, np.int64), COLA, config, seed=0)
+    assert str(caught.value) == (f"train_test_split must leave rows of cola to train on, but got (rows={rows}, "
+                                 f"selection_fraction={fraction:g}); `data.selection: dev` takes none")
