@@ -10,7 +10,7 @@ from gluetune.config import load_job, load_space
 
 PROJECT = Path(__file__).parents[3]
 SPACES = sorted((PROJECT / "search_spaces").glob("*.yaml"))
-JOBS = sorted((PROJECT / "jobs").glob("*.yaml"))
+JOBS = sorted(path for path in (PROJECT / "jobs").glob("*.yaml") if "\nsearch:" in path.read_text())  # others: house
 
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
@@ -21,7 +21,7 @@ def test_every_space_is_valid_cites_its_source_and_names_points(path: Path) -> N
 
 
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
-def test_every_job_is_valid_with_its_space(path: Path) -> None:
+def test_every_search_job_is_valid_with_its_space(path: Path) -> None:
     job = load_job(str(path))
     assert load_space(job.search.space, str(path)).space
 

@@ -1,0 +1,120 @@
+"""The job files that ship: each is accepted, says how it is run, and tells where its published figures stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gluetune.config import JobConfig, Override, load_job
+from gluetune.tasks import get_task
+
+ROOT = Path(__file__).resolve().parents[3]
+JOBS = sorted((ROOT / "jobs").glob("*.yaml"))
+FLAGS = {"--data": "data.source", "--data-dir": "data.dir", "--model-name-or-path": "model.name_or_path",
+         "--max-seq-length": "data.max_seq_length", "--max-steps": "training.max_steps"}
+
+
+def read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text())  # type: ignore[no-any-return]
+
+
+SEARCHES = [path for path in JOBS if "search" in read(path)]
+FINETUNES = [path for path in JOBS if "tasks" in read(path) and path not in SEARCHES]
+PRETRAININGS = [path for path in JOBS if path not in SEARCHES + FINETUNES]
+PUBLISHED = [path for path in FINETUNES if "published" in read(path)]
+
+
+def load(path: Path, overrides: list[Override]) -> JobConfig:
+    """A job as its program loads it: jobs/finetune.py sets the search space that varies nothing."""
+    single = [] if path in SEARCHES else [Override("search.space", "single")]
+    return load_job(str(path), single + overrides)
+
+
+def data_dir(path: Path, folder: Path) -> list[Override]:
+    given = read(path).get("data", {}).get("source") == "dir"
+    return [Override("data.dir", str(folder), "--data-dir")] if given else []
+
+
+def commands(path: Path) -> list[str]:
+    """The commands of a job file's comments, each with the indented comment lines that continue it."""
+    text = path.read_text().replace("\n#   ", " ")
+    return re.findall(r"python jobs/\w+\.py [^#\n]*?--config \S+[^#\n]*", text)
+
+
+def overrides_of(command: str) -> list[Override]:
+    words = shlex.split(command)
+    found = []
+    for flag, value in pairwise(words):
+        if flag in FLAGS:
+            found.append(Override(FLAGS[flag], yaml.safe_load(value), flag))
+        elif flag == "--set":
+            key, _, given = value.partition("=")
+            found.append(Override(key, yaml.safe_load(given)))
+    return found
+
+
+@pytest.mark.parametrize("path", SEARCHES + FINETUNES, ids=lambda path: path.stem)
+def test_every_job_is_accepted(path: Path, tmp_path: Path) -> None:
+    assert load(path, data_dir(path, tmp_path)).tasks
+
+
+@pytest.mark.parametrize("path", PRETRAININGS, ids=lambda path: path.stem)
+def test_every_pretraining_job_is_accepted(path: Path) -> None:
+    from gluetune.pretraining.job_file import load_pretrain_job  # imports torch
+
+    assert load_pretrain_job(str(path))
+
+
+@pytest.mark.parametrize("path", FINETUNES, ids=lambda path: path.stem)
+def test_the_offline_command_of_every_fine_tuning_job_is_accepted(path: Path) -> None:
+    offline = [command for command in commands(path) if "--data embedded" in command]
+    assert len(offline) == 1
+    job = load(path, overrides_of(offline[0]))
+    assert (job.data.source, job.model.name_or_path) == ("embedded", "embedded")
+    assert job.data.max_seq_length <= 128  # what the embedded encoder reads
+    assert (job.training.warmup_steps or 0) < (job.training.max_steps or 10**9)
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+def test_commands_in_comments_name_their_own_file(path: Path) -> None:
+    for command in commands(path):
+        program, config = re.search(r"python (\S+) .*?--config (\S+)", command).groups()  # type: ignore[union-attr]
+        if "pretrain" in program and path in FINETUNES:
+            assert config != f"jobs/{path.name}"  # the command that makes this job's encoder
+        else:
+            assert config == f"jobs/{path.name}", command
+    if path in FINETUNES:
+        assert any(command.startswith("python jobs/finetune.py") for command in commands(path))
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_published_figures_cite_a_page_and_name_what_this_job_measures(path: Path, tmp_path: Path) -> None:
+    job = load(path, data_dir(path, tmp_path))
+    (name,) = job.tasks
+    task = get_task(name)
+    assert job.published is not None
+    assert re.search(r"https://\S+", job.published.source)
+    assert job.published.figures
+    for key, figure in job.published.figures.items():
+        split, _, metric = key.partition(".")
+        assert split in {*task.splits, "selection"}, key
+        assert metric in {"loss", "accuracy", *task.metrics}, key
+        assert 0 <= figure <= 1, "a share, not a percentage"
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+def test_every_job_file_is_described(path: Path) -> None:
+    pages = [(ROOT / page).read_text() for page in ("README.md", "docs/source-systems.md")]
+    assert any(path.name in page for page in pages)
+
+
+def test_the_page_of_source_systems_names_no_file_that_is_missing() -> None:
+    page = (ROOT / "docs" / "source-systems.md").read_text()
+    missing = {name for name in re.findall(r"jobs/[a-z0-9_]+\.(?:yaml|py)", page) if not (ROOT / name).exists()}
+    assert not missing
