@@ -37,8 +37,15 @@ def load(path: Path, overrides: list[Override]) -> JobConfig:
 
 
 def data_dir(path: Path, folder: Path) -> list[Override]:
-    given = read(path).get("data", {}).get("source") == "dir"
-    return [Override("data.dir", str(folder), "--data-dir")] if given else []
+    """``--data-dir`` for a job that reads a folder, with the files that it names there."""
+    data = read(path).get("data", {})
+    if data.get("source") != "dir":
+        return []
+    for key in ("train_file", "validation_file", "test_file"):
+        if key in data:
+            (folder / data[key]).parent.mkdir(parents=True, exist_ok=True)
+            (folder / data[key]).touch()
+    return [Override("data.dir", str(folder), "--data-dir")]
 
 
 def commands(path: Path) -> list[str]:
