@@ -70,7 +70,7 @@ def make_champion(name: str, encoder_folder: Path, folder: Path) -> tuple[Champi
     encoded = encode(rows, task, tokenizer, MAX_LENGTH)
     assert max(encoded.lengths) == MAX_LENGTH
     logits = predict(model, encoded, 32)
-    save_pretrained(encoder, task, model.state_dict(), tokenizer, str(folder))
+    save_pretrained(encoder, task, model.state_dict(), tokenizer, str(folder), TrainingConfig())
     score = compute(task, logits, encoded.labels)[task.primary]
     return Champion(task, f"{name}-0000", str(folder), score, {}, rows.columns, MAX_LENGTH), rows, logits
 

@@ -1,6 +1,8 @@
 """Encoders by name or folder, and the classification models made of them."""
 
-from gluetune.models.build import build_model, save_pretrained
+from gluetune.models.build import build_model, check_training, load_trained, save_pretrained
+from gluetune.models.depth import depths
 from gluetune.models.encoder import Encoder, load_encoder, load_tokenizer
 
-__all__ = ["Encoder", "build_model", "load_encoder", "load_tokenizer", "save_pretrained"]
+__all__ = ["Encoder", "build_model", "check_training", "depths", "load_encoder", "load_tokenizer", "load_trained",
+           "save_pretrained"]

@@ -26,13 +26,15 @@ _WELL_KNOWN = (
     "microsoft/deberta-v3-large", "microsoft/deberta-v3-small", "microsoft/MiniLM-L12-H384-uncased",
     "prajjwal1/bert-tiny", "roberta-base", "roberta-large",
 )
-_FILES = ("*.json", "*.txt", "*.model", "model.safetensors", "model-*.safetensors")
+_FILES = ("*.json", "*.txt", "*.model")
+_WEIGHTS = ("model.safetensors", "model-*.safetensors")
 
 
 def locate(config: ModelConfig) -> Path:
     """The folder that holds the model's files, fetched from the hub first where a name is given.
 
-    Only configuration, tokenizer and safetensors files are fetched; never code, never pickles.
+    Only configuration, tokenizer and safetensors files are fetched; never code, never pickles, and no weights where
+    ``from_scratch`` draws them.
 
     Raises:
         ModelError: no such folder or name, or the hub cannot be reached.
@@ -46,12 +48,18 @@ def locate(config: ModelConfig) -> Path:
     return _fetch(config)
 
 
+def listing(folder: Path) -> str:
+    """Names of a folder's files, for messages."""
+    return ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))) or "no files"
+
+
 def _fetch(config: ModelConfig) -> Path:
     name, revision = config.name_or_path, config.revision or "main"
+    wanted = [*_FILES, *(() if config.from_scratch else _WEIGHTS)]
     hint = nearest(name, (known for known in _WELL_KNOWN if known != name))
     try:
         return Path(snapshot_download(name, revision=config.revision, cache_dir=config.cache_dir,
-                                      allow_patterns=list(_FILES), ignore_patterns=["*/*"]))
+                                      allow_patterns=wanted, ignore_patterns=["*/*"]))
     except GatedRepoError as error:
         why: tuple[str, Exception] = (f"{name!r} asks for a login on huggingface.co (`hf auth login`)", error)
     except RepositoryNotFoundError as error:

@@ -56,7 +56,7 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
     model = job.model
     if model.name_or_path == EMBEDDED:
         model = model.model_copy(update={"name_or_path": embedded_encoder(model.cache_dir, progress)})
-    encoder, tokenizer = replace(load_encoder(model), name=job.model.name_or_path), load_tokenizer(model)
+    encoder, tokenizer = replace(load_encoder(model, job.seed), name=job.model.name_or_path), load_tokenizer(model)
     build_model(encoder, get_task(next(iter(job.tasks))), resolve_training(job, space, _any_point(space)), job.seed)
     config = job.data.model_copy(update={"max_seq_length": _fitting_length(job.data, tokenizer, progress)})
     source = open_source(config)

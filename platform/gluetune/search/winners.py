@@ -66,7 +66,7 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, trial: TrialRecord)
         scores[split] = compute(TASKS.get(split, task), logits, rows.labels)
     folder = winner_folder(trial.task)
     with tempfile.TemporaryDirectory() as local:
-        save_pretrained(encoder, task, weights, tokenizer, local)
+        save_pretrained(encoder, task, weights, tokenizer, local, training)
         spec.storage.upload(local, folder)
     return WinnerScored(time=time.time(), number=trial.number, task=trial.task, scores=scores,
                         folder=spec.storage.uri(folder))

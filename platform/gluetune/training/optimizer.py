@@ -13,19 +13,20 @@ from torch.optim.lr_scheduler import LRScheduler
 from transformers import PreTrainedModel, get_scheduler
 
 from gluetune.config import TrainingConfig
+from gluetune.models import depths
 
 # As transformers.Trainer.get_decay_parameter_names: no decay of biases and norms.
 _NO_DECAY = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)")
-_LAYER = re.compile(r"\.(?:layer|layers|albert_layer_groups)\.(\d+)\.")
 
 
 def make_optimizer(model: PreTrainedModel, training: TrainingConfig) -> AdamW:
-    """AdamW over the model's parameters; the head's group comes first where rates differ by layer."""
+    """AdamW over the parameters that are not frozen; the head's group comes first where rates differ by layer."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
     scales = layer_scales(model, training.layerwise_lr_decay)
     decayed = set(decayed_names(model))
     for name, parameter in model.named_parameters():
-        groups[scales[name], name in decayed].append(parameter)
+        if parameter.requires_grad:
+            groups[scales[name], name in decayed].append(parameter)
     rate, decay = training.learning_rate, training.weight_decay
     return AdamW([{"params": parameters, "lr": rate * scale, "weight_decay": decay if decays else 0.0}
                   for (scale, decays), parameters in sorted(groups.items(), key=lambda group: group[0], reverse=True)],
@@ -52,19 +53,8 @@ def layer_scales(model: PreTrainedModel, decay: float) -> dict[str, float]:
     """Factor of the learning rate by parameter name.
 
     The rule is ELECTRA's (Clark et al. 2020, ``_get_layer_lrs`` in google-research/electra's ``optimization.py``):
-    ``decay ** (layers + 2 - depth)`` with depth 0 for embeddings, ``i + 1`` for layer ``i`` and ``layers + 2`` for the
-    head. What an encoder has above its layers (BERT's pooler, ModernBERT's final norm) stands at ``layers + 1``.
+    ``decay ** (layers + 2 - depth)`` with the depths of `gluetune.models.depths`.
     """
-    names = [name for name, _ in model.named_parameters()]
-    found = {name: int(match[1]) for name in names if (match := _LAYER.search(name))}
-    layers = max(found.values(), default=-1) + 1
-    encoder = model.base_model_prefix + "."
-
-    def depth(name: str) -> int:
-        if not name.startswith(encoder):
-            return layers + 2
-        if name in found:
-            return found[name] + 1
-        return 0 if "embeddings" in name else layers + 1
-
-    return {name: decay ** (layers + 2 - depth(name)) for name in names}
+    found = depths(model)
+    head = max(found.values())
+    return {name: decay ** (head - depth) for name, depth in found.items()}

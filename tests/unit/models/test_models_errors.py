@@ -22,7 +22,7 @@ from transformers import (
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
-from gluetune.models.encoder import max_tokens
+from gluetune.models.architecture import max_tokens
 from gluetune.tasks import TASKS
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "bear", "sleeps"]
@@ -46,7 +46,7 @@ def config_of(path: Path | str) -> ModelConfig:
 def test_a_saved_model_can_be_used_again(folder: Path, tmp_path: Path) -> None:
     encoder, tokenizer = load_encoder(config_of(folder)), load_tokenizer(config_of(folder))
     model = build_model(encoder, TASKS["rte"], TrainingConfig(), seed=1)
-    save_pretrained(encoder, TASKS["rte"], model.state_dict(), tokenizer, tmp_path / "saved")
+    save_pretrained(encoder, TASKS["rte"], model.state_dict(), tokenizer, tmp_path / "saved", TrainingConfig())
     again = type(model).from_pretrained(tmp_path / "saved")
     assert again.config.id2label == {0: "entailment", 1: "not_entailment"}
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())

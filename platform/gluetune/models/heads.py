@@ -1,0 +1,137 @@
+"""An encoder under a head and a pooling of one's choice, for what its family's own classification model cannot be.
+
+`save_pretrained` copies this file beside the weights (transformers' way with custom models), so that
+``AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)`` loads them where gluetune is
+not installed. It therefore imports nothing but torch and transformers.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+class EncoderWithHeadConfig(PretrainedConfig):  # type: ignore[misc]  # transformers hides its type
+    """Settings of `EncoderWithHead`.
+
+    Args:
+        encoder: the encoder's own settings, as in its ``config.json``.
+        head: a key of `HEADS`.
+        head_hidden_size: units of the ``mlp`` head's first layer; ``None`` is as wide as the encoder.
+        head_dropout: rate of the head's dropout.
+        pooling: a key of `POOLINGS`.
+        kwargs: what every configuration has, such as ``id2label``.
+    """
+
+    model_type = "gluetune"
+    has_no_defaults_at_init = True
+
+    def __init__(self, encoder: dict[str, Any], head: str = "linear", head_hidden_size: int | None = None,
+                 head_dropout: float = 0.0, pooling: str = "cls", **kwargs: Any) -> None:
+        self.encoder = encoder
+        self.head, self.head_hidden_size, self.head_dropout = head, head_hidden_size, head_dropout
+        self.pooling = pooling
+        self.initializer_range = float(encoder.get("initializer_range", 0.02))
+        super().__init__(**{**kwargs, "initializer_range": self.initializer_range})
+
+    def encoder_config(self) -> PretrainedConfig:
+        """The encoder's settings as its family's class."""
+        return AutoConfig.for_model(**self.encoder)
+
+
+class EncoderWithHead(PreTrainedModel):  # type: ignore[misc]
+    """Encoder, pooling of its last hidden states, head. It has no weights that its logits do not depend on."""
+
+    config: EncoderWithHeadConfig
+    config_class = EncoderWithHeadConfig
+    base_model_prefix = "encoder"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+
+    def __init__(self, config: EncoderWithHeadConfig) -> None:
+        super().__init__(config)
+        self.encoder = AutoModel.from_config(config.encoder_config())
+        if hasattr(self.encoder, "pooler"):
+            self.encoder.pooler = nn.Identity()  # pooling is done here, and a worker group waits for every weight
+        self.pool = POOLINGS[config.pooling]
+        self.head = HEADS[config.head](self.encoder.config.hidden_size, config)
+        self.post_init()
+
+    def forward(self, input_ids: torch.Tensor | None = None, attention_mask: torch.Tensor | None = None,
+                token_type_ids: torch.Tensor | None = None, labels: torch.Tensor | None = None,
+                **inputs: Any) -> SequenceClassifierOutput:
+        """Logits of rows.
+
+        Args:
+            input_ids: [rows, tokens] int.
+            attention_mask: [rows, tokens] 1 for tokens, 0 for padding; ``None`` where there is none.
+            token_type_ids: [rows, tokens] int, only for encoders that take them.
+            labels: [rows]; adds the ``loss``.
+            inputs: what else the encoder takes.
+        """
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **inputs)[0]
+        mask = torch.ones(hidden.shape[:2], device=hidden.device) if attention_mask is None else attention_mask
+        logits = self.head(self.pool(hidden, mask.unsqueeze(-1).bool()))
+        loss = None if labels is None else self._loss(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if self.config.problem_type == "regression":
+            return nn.functional.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
+        return nn.functional.cross_entropy(logits, labels.long())
+
+
+def first(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Hidden state of the first token, ``[CLS]``: [rows, width] of [rows, tokens, width]."""
+    return hidden[:, 0]
+
+
+def mean(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean over the tokens of a row, padding left out. ``mask``: [rows, tokens, 1] bool."""
+    return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+
+
+def maximum(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Largest value of every feature over the tokens of a row, padding left out."""
+    return hidden.masked_fill(~mask, torch.finfo(hidden.dtype).min).amax(1)
+
+
+def linear(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
+    """Dropout and one linear layer."""
+    return _head(dropout=nn.Dropout(config.head_dropout), output=nn.Linear(width, config.num_labels))
+
+
+def mlp(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
+    """Dropout, a ReLU layer and a linear one.
+
+    With 256 units it is the head for SNLI of Zhang et al., Dive into Deep Learning (d2l.ai), section "Natural Language
+    Inference: Fine-Tuning BERT".
+    """
+    units = config.head_hidden_size or width
+    return _head(dropout=nn.Dropout(config.head_dropout), dense=nn.Linear(width, units), activation=nn.ReLU(),
+                 output=nn.Linear(units, config.num_labels))
+
+
+def nsp(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
+    """A tanh layer, dropout and a linear layer: what BERT predicts the next sentence with (Devlin et al. 2019)."""
+    return _head(dense=nn.Linear(width, width), activation=nn.Tanh(), dropout=nn.Dropout(config.head_dropout),
+                 output=nn.Linear(width, config.num_labels))
+
+
+def _head(**layers: nn.Module) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(layers))
+
+
+HEADS: dict[str, Callable[[int, EncoderWithHeadConfig], nn.Sequential]] = {"linear": linear, "mlp": mlp, "nsp": nsp}
+POOLINGS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {"cls": first, "mean": mean,
+                                                                              "max": maximum}
+EncoderWithHeadConfig.register_for_auto_class()
+EncoderWithHead.register_for_auto_class("AutoModelForSequenceClassification")

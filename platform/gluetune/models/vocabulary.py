@@ -1,0 +1,52 @@
+"""Tokenizers of folders: transformers' files, or BERT's ``vocab.txt`` alone, as Google's own checkpoints have it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
+
+from gluetune.errors import ModelError
+from gluetune.models.files import listing
+from gluetune.models.quiet import quiet
+
+VOCABULARY = "vocab.txt"
+_MORE = ("config.json", "tokenizer.json", "tokenizer_config.json")
+
+
+def open_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
+    """The folder's tokenizer, with its own ``model_max_length``.
+
+    Args:
+        folder: where its files are.
+        name: what the user calls the model.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if vocabulary_alone(folder):
+        return _of_vocabulary(folder / VOCABULARY)
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, TypeError, KeyError, ImportError) as error:
+        raise ModelError(f"{name!r} must hold a tokenizer, but: {error}") from error
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder without vocabulary
+        raise ModelError(f"{name!r} must hold a tokenizer (tokenizer.json, vocab.txt or a sentencepiece "
+                         f"model), but got {listing(folder)}")
+    return tokenizer
+
+
+def vocabulary_alone(folder: Path) -> bool:
+    """Whether all that the folder says of its tokenizer is BERT's vocabulary."""
+    return (folder / VOCABULARY).exists() and not any((folder / file).exists() for file in _MORE)
+
+
+def _of_vocabulary(path: Path) -> PreTrainedTokenizerBase:
+    """Lower-cases the text where no token but the special ones has an upper-case letter: nothing else says so."""
+    tokens = [line.rstrip("\n") for line in path.open(encoding="utf-8")]
+    missing = [token for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") if token not in tokens]
+    if missing:
+        raise ModelError(f"{path} must be a vocabulary of BERT's, a token a line, but it has no {', '.join(missing)}")
+    cased = any(token != token.lower() for token in tokens if not token.startswith("["))
+    return BertTokenizer(str(path), do_lower_case=not cased)
