@@ -42,6 +42,13 @@ def nearest(name: str, options: Iterable[str], cutoff: float = 0.65) -> str:
     return f"; nearest: {known[near[0]]!r}" if near else ""
 
 
+def nearest_file(file: Path) -> str:
+    """The end of a message about a file that is missing: the nearest name beside the first part that is not there."""
+    while not file.parent.is_dir() and file.parent != file:
+        file = file.parent
+    return nearest(file.name, sorted(path.name for path in file.parent.iterdir()), cutoff=0.5)
+
+
 class GluetuneError(Exception):
     """Base of all errors below."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from gluetune.config.job import JobConfig
+from gluetune.config.job import DataConfig, JobConfig
 from gluetune.config.mistakes import Mistake, show
 from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values
 from gluetune.config.training import TrainingConfig
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, Problem, nearest_file
 
 
 def resolve_training(config: JobConfig, space: SearchSpace, params: dict[str, Value] | None = None) -> TrainingConfig:
@@ -29,14 +29,51 @@ def check_fit(config: JobConfig, space: SearchSpace) -> None:
 
 def job_mistakes(config: JobConfig) -> list[Mistake]:
     """Mistakes between settings of one job."""
-    source, folder = config.data.source, config.data.dir
+    return [*_source(config.data), *_files(config)]
+
+
+def _source(data: DataConfig) -> Iterator[Mistake]:
+    """Whether the source has what it needs and nothing that it does not use."""
+    source, folder = data.source, data.dir
     if source == "dir" and folder is None:
-        return [Mistake(("data", "source"), "dir needs data.dir (--data-dir), the official GLUE folder")]
-    if source == "dir" and not Path(str(folder)).is_dir():
-        return [Mistake(("data", "dir"), f"must be an existing folder, but got {show(folder)}")]
-    if source != "dir" and folder is not None:
-        return [Mistake(("data", "dir"), f"must not be given unless data.source (--data) is dir, but it is {source}")]
-    return []
+        yield Mistake(("data", "source"), "dir needs data.dir (--data-dir), the official GLUE folder")
+    if source == "custom" and data.dataset is None:
+        yield Mistake(("data", "source"), "custom needs data.dataset, your own dataset class (package.module:Class)")
+    if source in ("dir", "custom"):
+        if folder is not None and not Path(folder).expanduser().is_dir():
+            yield Mistake(("data", "dir"), f"must be an existing folder, but got {show(folder)}")
+    elif folder is not None:
+        yield Mistake(("data", "dir"),
+                      f"must not be given unless data.source (--data) is dir or custom, but it is {source}")
+    if source != "custom" and data.dataset is not None:
+        yield Mistake(("data", "dataset"),
+                      f"must not be given unless data.source (--data) is custom, but it is {source}")
+
+
+_FILES = ("train_file", "validation_file", "test_file")
+
+
+def _files(config: JobConfig) -> Iterator[Mistake]:
+    """Files stand in for those of one task in a folder; generated data have no use for them, and no harm from them."""
+    data = config.data
+    for field in _FILES if data.source != "embedded" else ():
+        name = getattr(data, field)
+        if name is None:
+            continue
+        if data.source != "dir":
+            yield Mistake(("data", field),
+                          f"must not be given unless data.source (--data) is dir, but it is {data.source}")
+        elif len(config.tasks) > 1:
+            yield Mistake(("data", field), f"must be given for one task only, but got {', '.join(config.tasks)}")
+        elif data.dir is not None and (file := _missing_file(data.dir, name)) is not None:
+            yield Mistake(("data", field), f"must be a file, but there is no {str(file)!r}{nearest_file(file)}")
+
+
+def _missing_file(folder: str, name: str) -> Path | None:
+    """The file's path, where the folder is there but the file is not."""
+    home = Path(folder).expanduser()
+    file = home / Path(name).expanduser()
+    return file if home.is_dir() and not file.is_file() else None
 
 
 def space_mistakes(config: JobConfig, space: SearchSpace) -> list[Mistake]:

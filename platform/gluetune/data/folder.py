@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from gluetune.data.examples import Examples
-from gluetune.data.labels import DROPPED, parse_labels
-from gluetune.data.records import read_records
+from gluetune.data.files import read_file, read_table
 from gluetune.data.source import DataSource, check_split
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Table, Task
@@ -22,34 +21,49 @@ class FolderSource(DataSource):
 
     Args:
         folder: the folder that holds the tasks' folders; letter case of names in it does not count.
+        train, validation, test: files that stand in for the official ones of the train split, the first dev split and
+            the first test split, in any layout that `read_file` takes; relative paths start in ``folder``. They are
+            for one task: tasks that are only evaluated (AX) keep their official files.
 
     Raises:
         DataError: there is no such folder.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, train: str | None = None, validation: str | None = None,
+                 test: str | None = None) -> None:
         self.folder = Path(folder).expanduser()
+        self._files = (train, validation, test)
         if not self.folder.is_dir():
             raise DataError("`data.dir` must be a folder, but there is none", self.folder)
 
     def load(self, task: Task, split: str) -> Examples:
-        """Reads one split from the first of its layouts that is there."""
+        """Reads one split from the file that stands in for it, or from the first of its layouts that is there."""
+        check_split(task, split, self.folder)
+        if given := self._given(task).get(split):
+            rows = read_file(self.folder / Path(given).expanduser(), task, labels=None if split in task.test else True)
+            return replace(rows, split=split)
         table, files = self._layout(task, split)
-        parts = [_read(file, task, split, table) for file in files]
+        parts = [read_table(file, task, split, table) for file in files]
         examples = parts[0] if len(parts) == 1 else _join(parts)
         twin = find(self.folder, table.without) if table.without else None
-        return examples if twin is None else _without(examples, _read(twin, task, split, table), twin)
+        return examples if twin is None else _without(examples, read_table(twin, task, split, table), twin)
 
     def has(self, task: Task, split: str) -> bool:
-        """Whether all files of one of the split's layouts are there."""
-        return any(all(find(self.folder, name) for name in table.files) for table in task.tables.get(split, ()))
+        """Whether a file stands in for the split, or all files of one of its layouts are there."""
+        official = task.tables.get(split, ())
+        return split in self._given(task) or any(all(find(self.folder, name) for name in table.files)
+                                                 for table in official)
 
     def describe(self, task: Task) -> str:
         """Names the folder."""
         return f"dir:{self.folder}"
 
+    def _given(self, task: Task) -> dict[str, str]:
+        """Files that stand in for official ones, by split."""
+        firsts = (task.train, task.dev[0], task.test[0]) if task.train else ()
+        return {str(split): file for split, file in zip(firsts, self._files, strict=False) if file is not None}
+
     def _layout(self, task: Task, split: str) -> tuple[Table, list[Path]]:
-        check_split(task, split, self.folder)
         for table in task.tables[split]:
             files = [find(self.folder, name) for name in table.files]
             found = [file for file in files if file is not None]
@@ -87,24 +101,6 @@ def find(folder: Path, name: str) -> Path | None:
             return None
         path = same
     return path
-
-
-def _read(file: Path, task: Task, split: str, table: Table) -> Examples:
-    records = read_records(file, table)
-    labels = None if table.label is None else parse_labels(task, records.labels, file, records.lines)
-    examples = Examples(task.name, split, dict(zip(task.columns, records.columns, strict=True)), labels, "")
-    dropped = 0
-    if labels is not None and task.drop:
-        kept = np.flatnonzero(labels != DROPPED)
-        dropped = len(labels) - len(kept)
-        examples = examples.take(kept) if dropped else examples
-    notes = _notes({"malformed rows": records.malformed, "rows without a label": dropped})
-    return replace(examples, source=f"dir:{file}{notes}")
-
-
-def _notes(left_out: dict[str, int]) -> str:
-    counts = [f"{count} {what}" for what, count in left_out.items() if count]
-    return f" ({' and '.join(counts)} left out)" if counts else ""
 
 
 def _join(parts: list[Examples]) -> Examples:

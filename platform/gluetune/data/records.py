@@ -50,12 +50,34 @@ def read_records(file: Path, table: Table) -> Records:
     return records
 
 
+def first_names(file: Path) -> list[str]:
+    """What the first line has: its cells, or the keys of its object in a ``.jsonl`` file.
+
+    Raises:
+        DataError: the file cannot be read, is not UTF-8 or JSON, or is empty.
+    """
+    try:
+        with file.open("rb") as stream:
+            raw = stream.readline()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    line = _split(file, raw)[0]
+    return list(_object(file, 1, line)) if file.suffix.lower() == ".jsonl" else line.split("\t")
+
+
 def _lines(file: Path) -> list[str]:
     """The file's lines; blank ones at the end do not count."""
     try:
-        raw = file.read_bytes()
+        return _split(file, file.read_bytes())
     except OSError as error:
-        raise DataError(f"the file must be readable, but got {error.strerror}", file) from error
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> DataError:
+    return DataError(f"the file must be readable, but got {error.strerror}", file)
+
+
+def _split(file: Path, raw: bytes) -> list[str]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

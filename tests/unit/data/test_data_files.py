@@ -1,0 +1,195 @@
+"""Any file of a task: which layout it is read in, and what is said where none fits."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gluetune.config import DataConfig
+from gluetune.data import Examples, FolderSource, open_source, read_file
+from gluetune.errors import DataError
+from gluetune.tasks import get_task
+
+REAL = os.environ.get("GLUETUNE_GLUE_DIR")
+MRPC = ("\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n"
+        "1\t702876\t702977\tHe said.\tShe said.\r\n0\t1\t2\tA.\tB.\r\n")
+STANFORD = ("gold_label\tsentence1_parse\tsentence1\tsentence2\tlabel1\tlabel2\n"
+            "neutral\t(ROOT)\tA man.\tA woman.\tneutral\t\n-\t(ROOT)\tNobody agreed.\tOn this.\tneutral\tentailment\n")
+JSONL = "".join(json.dumps({"gold_label": label, "sentence1": a, "sentence2": b}) + "\n"
+                for label, a, b in (("neutral", "A man.", "A woman."), ("-", "Nobody agreed.", "On this.")))
+GLUE_SNLI = ("index\tsentence1\tsentence2\tlabel1\tgold_label\n"
+             "0\tA man.\tA woman.\tneutral\tneutral\n1\tNobody agreed.\tOn this.\tneutral\tneutral\t-\n")
+COLA = "gj04\t1\t\tIn.\nclc95\t0\t*\tOut.\n"
+
+
+def read(folder: Path, name: str, content: str, task: str, labels: bool | None = None) -> Examples:
+    (folder / name).write_bytes(content.encode())
+    return read_file(folder / name, get_task(task), labels=labels)
+
+
+def given(examples: Examples) -> list[float] | None:
+    return None if examples.labels is None else examples.labels.tolist()
+
+
+@pytest.mark.parametrize(("task", "name", "content", "rows", "labels"), [
+    ("mrpc", "mine.txt", MRPC, [("He said.", "She said."), ("A.", "B.")], [1, 0]),
+    ("mrpc", "test.tsv", "index\t#1 ID\t#2 ID\t#1 String\t#2 String\n0\t1\t2\tA.\tB.\n", [("A.", "B.")], None),
+    ("cola", "out_of_domain_dev.tsv", COLA, [("In.",), ("Out.",)], [1, 0]),
+    ("cola", "test.tsv", "index\tsentence\n0\tBill whistled.\n", [("Bill whistled.",)], None),
+    ("cola", "four.tsv", "id\tgenre\tnote\tsentence\n0\tfiction\t\tBill whistled.\n", [("Bill whistled.",)], None),
+    ("cola", "mine.tsv", "sentence\tlabel\nBill whistled.\t1\n", [("Bill whistled.",)], [1]),
+    ("snli", "train.txt", STANFORD, [("A man.", "A woman.")], [1]),
+    ("snli", "train.jsonl", JSONL, [("A man.", "A woman.")], [1]),
+    ("snli", "train.tsv", GLUE_SNLI, [("A man.", "A woman.")], [1]),
+    ("snli", "mine.tsv", "premise\thypothesis\tlabel\nA.\tB.\tentailment\n", [("A.", "B.")], [0]),
+    ("snli", "mine.jsonl", '{"hypothesis": "B.", "premise": "A."}\n', [("A.", "B.")], None),
+    ("stsb", "mine.tsv", "sentence2\tscore\tsentence1\nB.\t2.5\tA.\n", [("A.", "B.")], [2.5]),
+    ("ax", "full.tsv", "Domain\tPremise\tHypothesis\tLabel\n\tA.\tB.\tneutral\n", [("A.", "B.")], [1]),
+    ("ax", "AX.tsv", "index\tsentence1\tsentence2\n0\tA.\tB.\n", [("A.", "B.")], None),
+])
+def test_the_layout_is_the_one_that_fits(tmp_path: Path, task: str, name: str, content: str,
+                                         rows: list[tuple[str, ...]], labels: list[float] | None) -> None:
+    examples = read(tmp_path, name, content, task)
+    assert list(zip(*examples.columns.values(), strict=True)) == rows
+    assert given(examples) == labels
+    assert tuple(examples.columns) == get_task(task).columns
+    assert (examples.task, examples.split) == (task, name)
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.txt", STANFORD), ("a.jsonl", JSONL), ("a.tsv", GLUE_SNLI)])
+def test_undecided_rows_are_left_out_where_labels_are_read(tmp_path: Path, name: str, content: str) -> None:
+    examples = read(tmp_path, name, content, "snli")
+    assert len(examples) == 1
+    assert examples.source == f"file:{tmp_path / name} (1 rows without a label left out)"
+    unread = read(tmp_path, name, content, "snli", labels=False)
+    assert unread.columns == {"premise": ["A man.", "Nobody agreed."], "hypothesis": ["A woman.", "On this."]}
+    assert unread.labels is None
+
+
+def test_labels_that_are_not_read_may_be_anything(tmp_path: Path) -> None:
+    content = "gj04\tunknown\t\tIn.\n"
+    assert read(tmp_path, "a.tsv", content, "cola", labels=False).columns == {"sentence": ["In."]}
+    with pytest.raises(DataError, match="the label must be one of '0', '1', but got 'unknown'"):
+        read(tmp_path, "a.tsv", content, "cola", labels=True)
+
+
+@pytest.mark.parametrize(("task", "labels", "content", "message"), [
+    ("mrpc", None, "Quality\t#1 Strng\t#2 String\n1\ta\tb\n",
+     "a file of mrpc must name the columns (#1 String, #2 String) or (sentence1, sentence2), but its first line has "
+     "(Quality, #1 Strng, #2 String); nearest: '#1 Strng'"),
+    ("mrpc", True, "index\t#1 String\t#2 String\n1\ta\tb\n",
+     "a file of mrpc must name the columns (#1 String, #2 String, Quality) or (sentence1, sentence2, label), but its "
+     "first line has (index, #1 String, #2 String)"),
+    ("cola", None, "Bill whistled.\n",
+     "a file of cola must name the columns (sentence) or have 4 columns without a header, but its first line has "
+     "(Bill whistled.)"),
+    ("cola", True, "index\tsentence\n0\ta\n",
+     "a file of cola must name the columns (sentence, label) or have 4 columns without a header, but its first line "
+     "has (index, sentence)"),
+    ("rte", False, "0\t" + "very " * 30 + "long\n",
+     "a file of rte must name the columns (sentence1, sentence2), but its first line has "
+     "(0, very very very very very very very very very very very very very very very very very very very very very "
+     "very very ve…)"),
+])
+def test_no_layout_fits(tmp_path: Path, task: str, labels: bool | None, content: str, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, "a.tsv", content, task, labels)
+    assert str(caught.value) == f"{tmp_path}/a.tsv:1: {message}"
+
+
+def test_no_keys_fit(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, "a.jsonl", '{"premis": "a", "hypothesis": "b"}\n', "snli")
+    assert str(caught.value) == (f"{tmp_path}/a.jsonl:1: a file of snli must name the columns (sentence1, sentence2) "
+                                 "or (premise, hypothesis), but its first line has (premis, hypothesis)")
+
+
+@pytest.mark.parametrize(("name", "near"), [("CoLA/raw/in_domain_dv.tsv", "; nearest: 'in_domain_dev.tsv'"),
+                                            ("CoLA/rwa/in_domain_dev.tsv", "; nearest: 'raw'"), ("x", ""),
+                                            ("CoLA", "; nearest: 'CoLA'")])
+def test_a_missing_file_with_the_nearest_name(tmp_path: Path, name: str, near: str) -> None:
+    (tmp_path / "CoLA/raw").mkdir(parents=True)
+    (tmp_path / "CoLA/raw/in_domain_dev.tsv").write_text(COLA)
+    with pytest.raises(DataError) as caught:
+        read_file(tmp_path / name, get_task("cola"), labels=None)
+    assert str(caught.value) == f"{tmp_path / name}: must be a file, but there is none{near}"
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (b"", ": the file must hold rows, but is empty"),
+    (b"\xef\xbb\xbf", ": the file must hold rows, but is empty"),
+    (b"caf\xe9\n", ":1: text must be UTF-8, but got byte 0xe9 (invalid continuation byte)"),
+])
+def test_a_first_line_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.tsv").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_file(tmp_path / "a.tsv", get_task("rte"), labels=None)
+    assert str(caught.value) == f"{tmp_path}/a.tsv{message}"
+
+
+def test_given_files_stand_in_for_official_ones(tmp_path: Path) -> None:
+    (tmp_path / "CoLA").mkdir()
+    for name, content in (("train.tsv", COLA), ("dev.tsv", COLA), ("mine.tsv", "x\t1\t\tMine.\n")):
+        (tmp_path / "CoLA" / name).write_text(content)
+    elsewhere = tmp_path / "elsewhere.tsv"
+    elsewhere.write_text("index\tsentence\n0\tUnlabelled.\n")
+    cola = get_task("cola")
+    for field, split in (("train_file", "train"), ("validation_file", "validation"), ("test_file", "test")):
+        source = open_source(DataConfig.model_validate({"source": "dir", "dir": str(tmp_path), field: "CoLA/mine.tsv"}))
+        examples = source.load(cola, split)
+        assert (examples.columns, given(examples), examples.split) == ({"sentence": ["Mine."]}, [1], split)
+        assert examples.source == f"file:{tmp_path}/CoLA/mine.tsv"
+        others = {"train", "validation"} - {split}
+        assert all(source.load(cola, other).columns == {"sentence": ["In.", "Out."]} for other in others)
+        assert source.has(cola, "test") == (split == "test")
+    assert given(FolderSource(tmp_path, test=str(elsewhere)).load(cola, "test")) is None
+    with pytest.raises(DataError, match=r"must name the columns \(sentence, label\)"):
+        FolderSource(tmp_path, train=str(elsewhere)).load(cola, "train")
+
+
+def test_given_files_are_for_the_first_splits_of_trained_tasks(tmp_path: Path) -> None:
+    header = "sentence1\tsentence2\tgold_label\n"
+    for name, text in (("MNLI/dev_mismatched.tsv", "official"), ("AX/AX.tsv", "diagnostic"), ("mine.tsv", "mine")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{header}{text}\tb\tneutral\n")
+    source = FolderSource(tmp_path, validation="mine.tsv", test="mine.tsv")
+    mnli, ax = get_task("mnli"), get_task("ax")
+    assert source.load(mnli, "validation_matched").columns["premise"] == ["mine"]
+    assert source.load(mnli, "validation_mismatched").columns["premise"] == ["official"]
+    assert source.load(mnli, "test_matched").columns["premise"] == ["mine"]
+    assert source.load(ax, "test").columns["premise"] == ["diagnostic"]
+
+
+@pytest.mark.skipif(REAL is None, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
+@pytest.mark.parametrize(("task", "name", "rows", "positive"), [
+    ("cola", "CoLA/raw/out_of_domain_dev.tsv", 516, 354), ("cola", "CoLA/raw/in_domain_dev.tsv", 527, 365),
+    ("cola", "CoLA/raw/in_domain_train.tsv", 8551, 6023), ("cola", "CoLA/test.tsv", 1063, None),
+    ("mrpc", "MRPC/msr_paraphrase_train.txt", 4076, 2753), ("mrpc", "MRPC/msr_paraphrase_test.txt", 1725, 1147),
+    ("mrpc", "MRPC/dev.tsv", 408, 279), ("mrpc", "MRPC/test.tsv", 1725, None), ("rte", "RTE/test.tsv", 3000, None),
+    ("snli", "SNLI/dev.tsv", 48, None), ("mnli", "MNLI/dev_matched.tsv", 48, None),
+])
+def test_official_files(task: str, name: str, rows: int, positive: int | None) -> None:
+    examples = read_file(Path(str(REAL), name), get_task(task), labels=None)
+    labelled = task not in ("snli", "mnli")
+    if labelled:
+        assert len(examples) == rows
+        assert (None if examples.labels is None else int(np.sum(examples.labels == 1))) == positive
+    else:
+        assert examples.labels is not None
+        assert set(examples.labels.tolist()) == {0, 1, 2}
+
+
+@pytest.mark.skipif(REAL is None, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
+def test_the_raw_five_column_file_of_mrpc() -> None:
+    """GluonNLP's reader takes fields 3, 4 and 0 of each line but the first."""
+    file = Path(str(REAL), "MRPC/dev.tsv")
+    lines = file.read_text(encoding="utf-8").split("\n")[1:]
+    fields = [line.removesuffix("\r").split("\t") for line in lines if line]
+    assert {len(row) for row in fields} == {5}
+    examples = read_file(file, get_task("mrpc"), labels=True)
+    assert examples.columns == {"sentence1": [row[3] for row in fields], "sentence2": [row[4] for row in fields]}
+    assert given(examples) == [int(row[0]) for row in fields]
