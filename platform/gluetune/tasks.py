@@ -90,6 +90,16 @@ class Task:
         return len(self.labels) or 1
 
     @property
+    def correlation(self) -> bool:
+        """Whether the primary metric is a correlation, which is no mean over rows."""
+        return "correlation" in self.primary or self.regression
+
+    @property
+    def labelled_test(self) -> bool:
+        """Whether the official files of the first test split hold labels, as SNLI's and AX's do."""
+        return any(table.label is not None for table in self.tables[self.test[0]])
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """All official splits."""
         return ((self.train,) if self.train else ()) + self.dev + self.test

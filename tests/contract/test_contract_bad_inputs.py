@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.cli.flags import parse
+from gluetune.cli.main import TUNE
 from gluetune.config import JobConfig, load_job
 from gluetune.errors import ConfigError
 
@@ -305,7 +306,7 @@ def test_job_file_that_cannot_be_read(path: str, message: str) -> None:
 
 
 def command_line(line: str) -> JobConfig:
-    arguments = parse(shlex.split(line))
+    arguments = parse(shlex.split(line), TUNE)
     return load_job(arguments.config or "job.yaml", arguments.overrides)
 
 

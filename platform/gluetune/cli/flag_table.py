@@ -1,4 +1,4 @@
-"""The flags that are short cuts for keys of the job file: one row each."""
+"""The flags that are short cuts for keys of a job file: one row each, in the groups that programs are made of."""
 
 from __future__ import annotations
 
@@ -26,38 +26,57 @@ class Flag:
     resumable: bool = False
 
 
-FLAGS: dict[str, tuple[Flag, ...]] = {
-    "what to search": (
-        Flag("--name", "name", "NAME", "name of the search and of its folder", text=True),
-        Flag("--tasks", "tasks", "LIST", "task names, such as cola,sst2", text=True),
-        Flag("--space", "search.space", "SPACE", "name or file of a search space, such as compact_bert", text=True),
-        Flag("--algorithm", "search.algorithm", "NAME", "grid, random, tpe, gp, cmaes or nsga2", text=True),
-        Flag("--scheduler", "search.scheduler.name", "NAME", "none, asha, hyperband or median", text=True),
-        Flag("--num-samples", "search.num_samples", "N", "trials per task; null: all of a finite space"),
-        Flag("--time-budget-s", "search.time_budget_s", "SECONDS", "end the search after this time", resumable=True),
-        Flag("--selection", "data.selection", "NAME", "carve: choose by rows held out of train; dev: by official dev",
-             text=True),
-        Flag("--seed", "seed", "N", "seed of everything random"),
-    ),
-    "data and model": (
-        Flag("--data", "data.source", "SOURCE", "embedded (generated), hub or dir", text=True),
-        Flag("--data-dir", "data.dir", "FOLDER", "the official GLUE folder, with --data dir", text=True),
-        Flag("--model-name-or-path", "model.name_or_path", "MODEL", "encoder on the hub or in a folder", text=True),
-        Flag("--max-seq-length", "data.max_seq_length", "N", "tokens per row"),
-        Flag("--max-train-samples", "data.max_train_samples", "N", "use at most this many training rows"),
-        Flag("--max-eval-samples", "data.max_eval_samples", "N", "use at most this many rows of each evaluation"),
-    ),
-    "lanes": (
-        Flag("--max-concurrent-trials", "lanes.max_concurrent_trials", "N", "lanes", resumable=True),
-        Flag("--workers-per-lane", "lanes.workers_per_lane", "N", "workers that share one trial's batches"),
-        Flag("--cpus-per-worker", "lanes.cpus_per_worker", "N", "CPUs of one worker, or auto"),
-        Flag("--gpus-per-worker", "lanes.gpus_per_worker", "N", "GPUs of one worker, fractions too, or auto"),
-    ),
-    "storage and tracking": (
-        Flag("--storage-path", "storage.path", "PATH", "folder or bucket; results go to PATH/NAME", text=True,
-             resumable=True),
-        Flag("--keep-checkpoints", "storage.keep_checkpoints", "N", "best checkpoints kept per task"),
-        Flag("--tracking-uri", "tracking.uri", "URI", "MLflow server or store", text=True, resumable=True),
-        Flag("--experiment-name", "tracking.experiment", "NAME", "MLflow experiment", text=True),
-    ),
-}
+NAME = Flag("--name", "name", "NAME", "name of the run and of its folder", text=True)
+TASKS = Flag("--tasks", "tasks", "LIST", "task names, such as cola,sst2", text=True)
+SEED = Flag("--seed", "seed", "N", "seed of everything random")
+SELECTION = Flag("--selection", "data.selection", "NAME",
+                 "carve: choose by rows held out of train; dev: by official dev; train_test_split", text=True)
+
+SEARCH = (
+    NAME,
+    TASKS,
+    Flag("--space", "search.space", "SPACE", "name or file of a search space, such as compact_bert", text=True),
+    Flag("--algorithm", "search.algorithm", "NAME", "grid, random, tpe, gp, cmaes or nsga2", text=True),
+    Flag("--scheduler", "search.scheduler.name", "NAME", "none, asha, hyperband or median", text=True),
+    Flag("--num-samples", "search.num_samples", "N", "trials per task; null: all of a finite space"),
+    Flag("--time-budget-s", "search.time_budget_s", "SECONDS", "end the search after this time", resumable=True),
+    SELECTION,
+    SEED,
+)
+TRAINING = (
+    NAME,
+    TASKS,
+    Flag("--learning-rate", "training.learning_rate", "RATE", "the highest learning rate"),
+    Flag("--batch-size", "training.batch_size", "N", "rows per step, over all workers"),
+    Flag("--num-train-epochs", "training.num_train_epochs", "N", "passes over the training rows"),
+    Flag("--max-steps", "training.max_steps", "N", "end after so many steps; goes before --num-train-epochs"),
+    Flag("--logging-steps", "training.logging_steps", "N", "tell the running loss every so many steps; null: never"),
+    SELECTION,
+    SEED,
+)
+DATA_AND_MODEL = (
+    Flag("--data", "data.source", "SOURCE", "embedded (generated), hub, dir or custom", text=True),
+    Flag("--data-dir", "data.dir", "FOLDER", "the official GLUE folder, with --data dir", text=True),
+    Flag("--model-name-or-path", "model.name_or_path", "MODEL", "encoder on the hub or in a folder", text=True),
+    Flag("--max-seq-length", "data.max_seq_length", "N", "tokens per row"),
+    Flag("--max-train-samples", "data.max_train_samples", "N", "use at most this many training rows"),
+    Flag("--max-eval-samples", "data.max_eval_samples", "N", "use at most this many rows of each evaluation"),
+)
+WORKERS = (
+    Flag("--workers-per-lane", "lanes.workers_per_lane", "N", "workers that share one trial's batches"),
+    Flag("--cpus-per-worker", "lanes.cpus_per_worker", "N", "CPUs of one worker, or auto"),
+    Flag("--gpus-per-worker", "lanes.gpus_per_worker", "N", "GPUs of one worker, fractions too, or auto"),
+)
+LANES = (
+    Flag("--max-concurrent-trials", "lanes.max_concurrent_trials", "N", "lanes", resumable=True),
+    *WORKERS,
+)
+STORAGE = (
+    Flag("--storage-path", "storage.path", "PATH", "folder or bucket; results go to PATH/NAME", text=True,
+         resumable=True),
+    Flag("--keep-checkpoints", "storage.keep_checkpoints", "N", "best checkpoints kept per task"),
+)
+TRACKING = (
+    Flag("--tracking-uri", "tracking.uri", "URI", "MLflow server or store", text=True, resumable=True),
+    Flag("--experiment-name", "tracking.experiment", "NAME", "MLflow experiment", text=True),
+)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
 import gluetune
-from gluetune.cli.flag_table import FLAGS, Flag
-from gluetune.config import JobConfig, Override, TrainingConfig
+from gluetune.cli.flag_table import Flag
+from gluetune.cli.program import Program
+from gluetune.config import Override
 from gluetune.config.yaml_reader import parse_yaml
 from gluetune.errors import ConfigError, Problem, nearest
 
@@ -22,11 +23,12 @@ class ParsedArguments:
     """What the command line asks for.
 
     Attributes:
-        config: job file; ``None`` is the project's quickstart.
-        resume: name of the search to go on with.
+        config: job file; ``None`` where none is given.
+        resume: name of the run to go on with.
         overrides: values on top of the job file, in the order given.
         address: Ray address; ``None`` is Ray's own default.
         dry_run: whether to check and show the plan only.
+        options: the program's own flags that were given, by name.
     """
 
     config: str | None = None
@@ -34,27 +36,31 @@ class ParsedArguments:
     overrides: tuple[Override, ...] = ()
     address: str | None = None
     dry_run: bool = False
+    options: dict[str, str] = field(default_factory=dict)
 
 
-def parse(argv: Sequence[str]) -> ParsedArguments:
+def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
     """Reads the command line. ``--help`` and ``--version`` print and raise ``SystemExit(0)``.
 
     Args:
         argv: the arguments without the program's name; ``_`` and ``-`` in flags are the same.
+        program: whose they are.
 
     Raises:
         ConfigError: unknown flags, missing values, flags that do not go with ``--resume``.
     """
-    given, unknown = _parser().parse_known_args([_spelling(argument) for argument in argv])
-    problems = [_unknown(argument) for argument, before in zip(unknown, ["", *unknown], strict=False)
+    given, unknown = _parser(program).parse_known_args([_spelling(argument) for argument in argv])
+    problems = [_unknown(argument, program) for argument, before in zip(unknown, ["", *unknown], strict=False)
                 if argument.startswith("-") or not before.startswith("-") or "=" in before]  # not its value too
     overrides, wrong = _overrides(given.overrides or [])
-    problems += wrong
+    options = {option.name: value for option in program.options
+               if (value := getattr(given, _attribute(option.name))) is not None}
+    problems += [*wrong, *_wrong_options(options, program)]
     if given.resume is not None:
-        problems += _not_resumable(given.config, overrides)
+        problems += _not_resumable(given.config, overrides, program)
     if problems:
         raise ConfigError(problems)
-    return ParsedArguments(given.config, given.resume, tuple(overrides), given.address, given.dry_run)
+    return ParsedArguments(given.config, given.resume, tuple(overrides), given.address, given.dry_run, options)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,22 +72,23 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError([Problem(flag, rule)])
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: Program) -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="tune_glue.py", allow_abbrev=False, usage="%(prog)s [--config FILE | --resume NAME] [flags]",
-        description="Search hyperparameters for fine-tuning encoders on GLUE tasks. Without flags: the embedded "
-                    "quickstart, which needs no network.",
+        prog=program.name, allow_abbrev=False, usage="%(prog)s [--config FILE | --resume NAME] [flags]",
+        description=program.description,
         epilog="Flags win over the job file; of a flag given twice the last one counts. "
                "--set takes every key of a job file, flags are short cuts for the frequent ones.")
     parser.add_argument("--version", action="version", version=f"gluetune {gluetune.__version__}")
     job = parser.add_argument_group("job")
-    job.add_argument("--config", metavar="FILE", help="job file (default: jobs/quickstart.yaml)")
-    job.add_argument("--resume", metavar="NAME", help="go on with a search that was stopped")
+    job.add_argument("--config", metavar="FILE", help=f"job file ({program.config})")
+    job.add_argument("--resume", metavar="NAME", help="go on with a run that was stopped")
     job.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", type=_setting,
-                     help="any key of the job file, such as training.num_train_epochs=3; may be repeated")
+                     help=f"any key of the job file, such as {program.example}; may be repeated")
     job.add_argument("--dry-run", action="store_true", help="check everything, print the plan, start nothing")
     job.add_argument("--address", metavar="ADDRESS", help="Ray cluster (default: the one in reach, else a local one)")
-    for title, flags in FLAGS.items():
+    for option in program.options:
+        job.add_argument(option.name, metavar=option.metavar, help=option.help)
+    for title, flags in program.flags.items():
         group = parser.add_argument_group(title)
         for flag in flags:
             group.add_argument(flag.name, metavar=flag.metavar, help=flag.help, dest="overrides", action="append",
@@ -127,27 +134,40 @@ def _overrides(given: Sequence[_Given]) -> tuple[list[Override], list[Problem]]:
     return overrides, problems
 
 
-def _not_resumable(config: str | None, overrides: Sequence[Override]) -> Iterator[Problem]:
-    allowed = [flag for flags in FLAGS.values() for flag in flags if flag.resumable]
+def _attribute(name: str) -> str:
+    return name.removeprefix("--").replace("-", "_")
+
+
+def _wrong_options(options: dict[str, str], program: Program) -> Iterator[Problem]:
+    for option in program.options:
+        value = options.get(option.name)
+        if value is not None and option.choices and value not in option.choices:
+            yield Problem(option.name, f"must be one of {', '.join(option.choices)}, but got {value!r}"
+                                       f"{nearest(value, option.choices)}")
+
+
+def _not_resumable(config: str | None, overrides: Sequence[Override], program: Program) -> Iterator[Problem]:
+    allowed = [flag for flag in program.table if flag.resumable]
     wrong = ["--config"] if config is not None else []
     wrong += [f"--set {o.path}" if o.flag == "--set" else o.flag for o in overrides
               if o.path not in {flag.path for flag in allowed}]
     if wrong:
         names = ", ".join(["--address", *sorted(flag.name for flag in allowed)])
-        yield Problem("--resume", f"a search goes on as it was started; only {names} may change, "
+        yield Problem("--resume", f"a run goes on as it was started; only {names} may change, "
                                   f"but got {', '.join(dict.fromkeys(wrong))}")
 
 
-def _unknown(argument: str) -> Problem:
+def _unknown(argument: str, program: Program) -> Problem:
     if not argument.startswith("-"):
         return Problem("", f"flags must start with --, but got {argument!r}")
     name = argument.split("=")[0]
     key = name.lstrip("-").replace("-", "_")
-    sections = {"training": TrainingConfig} | {n: f.annotation for n, f in JobConfig.model_fields.items()}
-    for section, model in sections.items():
+    sections = {name: field.annotation for name, field in program.schema.model_fields.items()}
+    for section, model in sorted(sections.items(), key=lambda item: item[0] != "training"):
         if key in getattr(model, "model_fields", {}):
             return Problem(name, f"no such flag; use --set {section}.{key}=VALUE")
-    known = [flag.name for flags in FLAGS.values() for flag in flags] + [*_OTHER, *_SPELLINGS]
+    own = [flag.name for flag in program.table] + [option.name for option in program.options]
+    known = [*own, *_OTHER, *(other for other, name in _SPELLINGS.items() if name in own)]
     return Problem(name, "no such flag" + (nearest(name, known) or "; --help lists them"))
 
 

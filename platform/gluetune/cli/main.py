@@ -1,11 +1,13 @@
-"""One command from flags to winners."""
+"""One command from flags to winners: ``jobs/tune_glue.py``, and what all the commands share."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments, parse
+from gluetune.cli.program import Program
 from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal
 from gluetune.config import StorageConfig, load_job
@@ -13,11 +15,27 @@ from gluetune.errors import UserError
 
 OK, USER_ERROR, INTERRUPTED = 0, 2, 130
 
+TUNE = Program(
+    "tune_glue.py",
+    "Search hyperparameters for fine-tuning encoders on GLUE tasks. Without flags: the embedded quickstart, which "
+    "needs no network.",
+    "default: jobs/quickstart.yaml",
+    {"what to search": table.SEARCH, "data and model": table.DATA_AND_MODEL, "lanes": table.LANES,
+     "storage and tracking": table.STORAGE + table.TRACKING},
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line.
+    """Runs ``jobs/tune_glue.py``; see `run`."""
+    return run(TUNE, _tune, argv)
+
+
+def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv: Sequence[str] | None = None) -> int:
+    """Runs a program.
 
     Args:
+        program: its flags.
+        act: what it does; returns the exit code.
         argv: arguments without the program's name; those of the process by default.
 
     Returns:
@@ -25,9 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     terminal = Terminal()
     try:
-        arguments = parse(sys.argv[1:] if argv is None else argv)
-        session = open_session(arguments)
-        return _run(session, arguments, terminal)
+        return act(parse(sys.argv[1:] if argv is None else argv, program), terminal)
     except UserError as error:
         terminal.error(str(error))
         return USER_ERROR
@@ -36,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def open_session(arguments: ParsedArguments) -> Session:
+def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
     """The session that the arguments ask for.
 
     Raises:
@@ -49,11 +65,13 @@ def open_session(arguments: ParsedArguments) -> Session:
     return resumed_session(arguments.resume, paths[-1] if paths else StorageConfig().path, overrides)
 
 
-def _run(session: Session, arguments: ParsedArguments, terminal: Terminal) -> int:
-    from gluetune.cli.tune import show_plan, tune  # imports torch and Ray, which a mistake in a flag need not wait for
+def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
+    session = open_session(arguments, terminal)
+    from gluetune.cli.show import SearchShow  # imports torch and Ray, which a mistake in a flag need not wait for
+    from gluetune.cli.tune import show_plan, tune
 
     if arguments.dry_run:
         show_plan(session, terminal)
         return OK
     with terminal.logging_to(session.log):
-        return OK if tune(session, arguments.address, terminal) else INTERRUPTED
+        return OK if tune(session, arguments.address, terminal, SearchShow()) else INTERRUPTED

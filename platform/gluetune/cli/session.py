@@ -44,7 +44,7 @@ def new_session(job: JobConfig, job_file: str | None) -> Session:
     Raises:
         StorageError: the folder is not empty, cannot be used, or another driver runs it.
     """
-    kind = job.name or Path(job_file or QUICKSTART).stem
+    kind = run_kind(job, job_file)
     name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
     job = job.model_copy(update={"name": name, "tracking": tracking})
@@ -53,6 +53,11 @@ def new_session(job: JobConfig, job_file: str | None) -> Session:
         raise StorageError(f"the folder of a new search must be empty, but {session.storage.uri()} is not; choose "
                            f"another --name, or go on with that search by --resume {name}")
     return session
+
+
+def run_kind(job: JobConfig, job_file: str | None) -> str:
+    """What runs of a job are called, before the time is added to those without a name of their own."""
+    return job.name or Path(job_file or QUICKSTART).stem
 
 
 def begin(session: Session) -> None:

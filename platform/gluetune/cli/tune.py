@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import ray
 
 from gluetune.cli.session import Session, begin
+from gluetune.cli.show import Show
 from gluetune.cli.terminal import Terminal
 from gluetune.config import dump_job
 from gluetune.records import Journal, SearchPlan, TrialRecord, winners
-from gluetune.report import LiveTable, print_closing, print_opening, summarise, words, write_summary
+from gluetune.report import learning_curve, print_opening, print_places, summarise, words, write_summary
+from gluetune.report.curve import FILE as CURVE
 from gluetune.schedulers import TaskPruners, max_epochs
 from gluetune.search import Ending, Prepared, Search, connect, make_plan, prepare, share_out
 from gluetune.search.cluster import Resources
@@ -37,8 +39,15 @@ def show_plan(session: Session, terminal: Terminal) -> None:
     print_opening(_plan(session, prepared, _dealer(session), words), terminal.out)
 
 
-def tune(session: Session, address: str | None, terminal: Terminal) -> bool:
+def tune(session: Session, address: str | None, terminal: Terminal, show: Show, *, score: bool = True) -> bool:
     """Runs a session to its end; whether it was not interrupted.
+
+    Args:
+        session: what to run.
+        address: Ray cluster.
+        terminal: where to show it.
+        show: how.
+        score: whether winners are scored on the official rows; they are saved in any case.
 
     Raises:
         UserError: data, model, cluster or tracking store cannot be used.
@@ -46,15 +55,22 @@ def tune(session: Session, address: str | None, terminal: Terminal) -> bool:
     check_uri(_tracking_uri(session))
     terminal.note("loading the encoder and the data …")
     prepared = prepare(session.job, session.space, terminal.note)
+    if not score:
+        prepared = prepared.unscored()
     terminal.note(f"joining Ray … (its output, and everybody else's, goes to {session.log})")
     where = connect(address)
     signal.signal(signal.SIGTERM, _as_ctrl_c)  # after Ray, which sets a handler of its own
     try:
-        run = _Run(session, terminal, prepared, share_out(session.job.lanes), address)
+        run = _Run(session, terminal, prepared, share_out(session.job.lanes), address, show)
         terminal.note(f"running on {where}")
         return run.to_the_end()
     finally:
         ray.shutdown()
+
+
+def curve_file(task: str) -> str:
+    """A winner's learning curve on the search's storage."""
+    return f"report/{task}_{CURVE}"
 
 
 def _as_ctrl_c(number: int, frame: object) -> None:
@@ -71,6 +87,7 @@ class _Run:
     prepared: Prepared
     resources: Resources
     address: str | None
+    show: Show
 
     def to_the_end(self) -> bool:
         """Searches, records and reports; whether it was not interrupted."""
@@ -87,6 +104,7 @@ class _Run:
         try:
             ending = self._search(search, plan, tracker)
             models = self._register(tracker, journal)
+            self._draw(tracker, journal, plan)
         except BaseException:
             ending = Ending.INTERRUPTED
             raise
@@ -96,8 +114,7 @@ class _Run:
         return ending is not Ending.INTERRUPTED
 
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> Ending:
-        live = LiveTable(plan, self.terminal.out, search.journal.trials)
-        with live:
+        with self.show.live(plan, self.terminal.out, search.journal.trials) as live:
             live.note(f"starting {words.count(plan.lanes, 'lane')}: each loads its libraries once …")
             return search.run([tracker, live])
 
@@ -108,6 +125,14 @@ class _Run:
         uris = {trial.task: tracker.log_winner(trial, self._champion(trial, local), register=register)
                 for trial, local in _local_folders(self.session.storage, scored)}
         return {task: uri for task, uri in uris.items() if uri is not None}
+
+    def _draw(self, tracker: Tracker, journal: Journal, plan: SearchPlan) -> None:
+        """Keeps the winners' learning curves as pictures, beside the winners and in MLflow."""
+        metrics = {task.task: task.metric for task in plan.tasks}
+        for trial in winners(journal.trials.values(), metrics):
+            picture = learning_curve(trial, metrics[trial.task])
+            self.session.storage.write(curve_file(trial.task), picture)
+            tracker.attach(trial, CURVE, picture)
 
     def _champion(self, trial: TrialRecord, folder: str) -> Champion:
         dev_scores = trial.winner.scores if trial.winner else {}
@@ -120,7 +145,8 @@ class _Run:
         summary = summarise(plan, journal.trials.values(), status=ending.value, session_started=started,
                             now=time.time(), models=models)
         file = write_summary(self.session.storage, summary)
-        print_closing(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file)
+        self.show.closing(summary, journal.trials.values(), plan, out)
+        print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file)
         if ending is not Ending.COMPLETE:
             out.print(f"\n{ending.value.replace('_', ' ')}; go on with:", highlight=False)
             out.print(self._resume_command(), style="bold", highlight=False, soft_wrap=True)

@@ -56,7 +56,7 @@ def _fixed(value: Any) -> tuple[dict[str, Any], list[Mistake]]:
 
 
 def _distributions(value: Any) -> tuple[dict[str, Distribution], list[Mistake]]:
-    if not isinstance(value, dict) or not value:
+    if not isinstance(value, dict):
         message = f"must be a mapping from training fields to distributions, but got {show(value)}"
         return {}, [Mistake(("space",), "must be given" if value is None else message)]
     space: dict[str, Distribution] = {}

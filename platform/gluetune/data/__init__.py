@@ -3,13 +3,15 @@
 from gluetune.data.batches import plan_batches, shard
 from gluetune.data.encoding import Encoded, encode
 from gluetune.data.examples import Examples
+from gluetune.data.files import read_file
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
+from gluetune.data.official import official_rows
 from gluetune.data.preparation import TaskData, open_source, prepare
 from gluetune.data.source import DataSource
 from gluetune.data.splits import carve, sample
 
 __all__ = [
-    "DataSource", "Encoded", "Examples", "FolderSource", "HubSource", "TaskData", "carve", "encode", "open_source",
-    "plan_batches", "prepare", "sample", "shard",
+    "DataSource", "Encoded", "Examples", "FolderSource", "HubSource", "TaskData", "carve", "encode", "official_rows",
+    "open_source", "plan_batches", "prepare", "read_file", "sample", "shard",
 ]

@@ -9,13 +9,14 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
 from gluetune.data.encoding import Encoded, encode
-from gluetune.data.examples import Examples, Labels
+from gluetune.data.examples import Examples
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
+from gluetune.data.official import load_labelled, official_rows
 from gluetune.data.source import DataSource
 from gluetune.data.splits import carve, sample
-from gluetune.errors import ConfigError, DataError, Problem
-from gluetune.tasks import Task
+from gluetune.errors import ConfigError, Problem
+from gluetune.tasks import Task, get_task
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TaskData:
         task: the task's name.
         train: rows to train on.
         selection: rows to choose the winner by.
-        dev: the official development splits; scored once, for the winner.
+        dev: the other official rows with labels, see `official_rows`; scored once, for the winner.
         source: where the rows come from, in words.
     """
 
@@ -61,7 +62,7 @@ def _embedded(config: DataConfig) -> DataSource:
 def _folder(config: DataConfig) -> DataSource:
     if config.dir is None:
         raise ConfigError([Problem("data.dir", "must name the GLUE folder when `data.source` is 'dir', but got none")])
-    return FolderSource(config.dir)
+    return FolderSource(config.dir, train=config.train_file, validation=config.validation_file, test=config.test_file)
 
 
 def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
@@ -70,7 +71,6 @@ def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, 
 
     ``max_train_samples`` counts rows trained on; carved selection rows come on top, from the whole of train.
     ``max_eval_samples`` limits the selection rows and each dev split. Limits draw stratified random rows.
-    A source may lack dev splits other than the first (a folder without ``MNLI/dev_mismatched.tsv``).
 
     Args:
         task: a task with a training split.
@@ -86,13 +86,13 @@ def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, 
     if task.train is None:
         raise ConfigError([Problem("tasks", f"must name tasks with training data, but {task.name} has none; "
                                    f"the model of {task.model_of} answers it")])
-    train, train_labels = _labelled(source, task, task.train)
-    dev = {split: _limited(source, task, split, config, seed) for split in _dev_splits(source, task)}
+    train, train_labels = load_labelled(source, task, task.train)
+    dev = official_rows(task, source, config, seed)
     origins = [part.source for part in (train, *dev.values())]
     origins += [f"no {split}" for split in task.dev if split not in dev]
 
     def encoded(examples: Examples) -> Encoded:
-        return encode(examples, task, tokenizer, config.max_seq_length, config.truncation)
+        return encode(examples, get_task(examples.task), tokenizer, config.max_seq_length, config.truncation)
 
     encoded_dev = {split: encoded(examples) for split, examples in dev.items()}
     if config.selection == "dev":
@@ -104,20 +104,3 @@ def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, 
         train, train_labels = train.take(rows), train_labels[rows]
     train = train.take(sample(train_labels, task, config.max_train_samples, seed))
     return TaskData(task.name, encoded(train), selection, encoded_dev, "; ".join(dict.fromkeys(origins)))
-
-
-def _dev_splits(source: DataSource, task: Task) -> tuple[str, ...]:
-    """The first dev split, which ranks, and those of the others that the source has."""
-    return task.dev[:1] + tuple(split for split in task.dev[1:] if source.has(task, split))
-
-
-def _labelled(source: DataSource, task: Task, split: str) -> tuple[Examples, Labels]:
-    examples = source.load(task, split)
-    if examples.labels is None:
-        raise DataError(f"the {split} rows of {task.name} must have labels, but got none", examples.source)
-    return examples, examples.labels
-
-
-def _limited(source: DataSource, task: Task, split: str, config: DataConfig, seed: int) -> Examples:
-    examples, labels = _labelled(source, task, split)
-    return examples.take(sample(labels, task, config.max_eval_samples, seed))

@@ -80,15 +80,19 @@ class TrialEnded(_Base):
 
 
 class WinnerScored(_Base):
-    """The winner of a task was scored on the official development splits and saved.
+    """The winner of a task was saved, and scored on the official rows that it was neither trained nor chosen on.
 
-    ``scores`` maps split to metrics. ``folder`` is the ``save_pretrained`` folder.
+    ``scores`` maps split to metrics, ``rows`` split to its number of rows, and ``batch_scores``, where the primary
+    metric is a correlation, split to that metric of each ``eval_batch_size`` rows in row order. ``folder`` is the
+    ``save_pretrained`` folder.
     """
 
     event: Literal["winner"] = "winner"
     number: int
     task: str
     scores: dict[str, dict[str, float]]
+    rows: dict[str, int] = Field(default_factory=dict)
+    batch_scores: dict[str, list[float]] = Field(default_factory=dict)
     folder: str
 
 

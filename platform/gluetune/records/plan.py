@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from gluetune.config import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class TaskPlan:
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """A whole search, in words and numbers."""
+    """A whole search, in words and numbers. One configuration alone is a search without fields."""
 
     name: str
     seed: int
@@ -52,3 +54,4 @@ class SearchPlan:
     experiment: str
     tasks: tuple[TaskPlan, ...]
     time_budget_s: float | None = None
+    fixed: dict[str, Value] = field(default_factory=dict)  # training fields that job or space set to one value

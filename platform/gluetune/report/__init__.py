@@ -1,9 +1,15 @@
 """What a search says: at the start, while it runs, at its end, and in ``summary.json``."""
 
-from gluetune.report.closing import print_closing
+from gluetune.report.closing import print_closing, print_places
+from gluetune.report.curve import learning_curve
+from gluetune.report.figures import measured_figures, print_batches, print_figures, row_counts, scored_figures
+from gluetune.report.following import RunLog
 from gluetune.report.live import LiveTable
 from gluetune.report.opening import print_opening
 from gluetune.report.schema import Summary
 from gluetune.report.summary import summarise, write_summary
 
-__all__ = ["LiveTable", "Summary", "print_closing", "print_opening", "summarise", "write_summary"]
+__all__ = [
+    "LiveTable", "RunLog", "Summary", "learning_curve", "measured_figures", "print_batches", "print_closing",
+    "print_figures", "print_opening", "print_places", "row_counts", "scored_figures", "summarise", "write_summary",
+]

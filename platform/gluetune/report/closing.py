@@ -14,15 +14,8 @@ from gluetune.report.schema import LaneSummary, Summary, TaskSummary, WinnerSumm
 from gluetune.tasks import TASKS
 
 
-def print_closing(summary: Summary, console: Console, *, ui: str, summary_file: str) -> None:
-    """Prints the winners.
-
-    Args:
-        summary: the search.
-        console: where to.
-        ui: what opens the MLflow UI, from `gluetune.tracking.ui_command`.
-        summary_file: where ``summary.json`` is.
-    """
+def print_closing(summary: Summary, console: Console) -> None:
+    """Prints the winners, and how the lanes were used."""
     narrow = console.width < words.NARROW
     console.print(_winners(summary.tasks, narrow))
     if narrow:
@@ -32,13 +25,23 @@ def print_closing(summary: Summary, console: Console, *, ui: str, summary_file: 
         console.print()
     console.print(Text(_counts(summary)))
     console.print(Text(_lane_line(summary.lane_use)))
+
+
+def print_places(summary: Summary, console: Console, *, ui: str, summary_file: str) -> None:
+    """Prints where the results are, and what to type to see them.
+
+    Args:
+        summary: the search.
+        console: where to.
+        ui: what opens the MLflow UI, from `gluetune.tracking.ui_command`.
+        summary_file: where ``summary.json`` is.
+    """
     console.print()
     for name, value in _places(summary, ui, summary_file):
         console.print(Text.assemble((f"{name:<18}", "bold"), value), soft_wrap=True)
 
 
 def _places(summary: Summary, ui: str, summary_file: str) -> list[tuple[str, str]]:
-    """Where the results are, and what to type to see them."""
     won = [(task.title, task.winner) for task in summary.tasks if task.winner is not None]
     return [*((f"{title} checkpoint", winner.folder) for title, winner in won if winner.folder),
             *((f"{title} champion", f"mlflow.pyfunc.load_model({winner.model_uri!r})")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -27,20 +29,25 @@ def _search(plan: SearchPlan) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    source = f" ({plan.space_source})" if plan.space_source else ""
     workers = f"{words.count(plan.workers_per_lane, 'worker')} ({plan.resources})"
-    budget = f", at most {words.duration(plan.time_budget_s)}" if plan.time_budget_s else ""
     for name, value in (
-        ("search", f"{plan.name}, seed {plan.seed}"),
+        ("search" if plan.fields else "run", f"{plan.name}, seed {plan.seed}"),
         ("model", f"{plan.model} ({words.millions(plan.parameters)} weights)"),
-        ("space", f"{plan.space}: {', '.join(plan.fields)}{source}"),
-        ("algorithm", f"{plan.algorithm}, scheduler {plan.scheduler}{budget}"),
+        *(_varied(plan) if plan.fields else ()),
+        *([("training", words.configuration(plan.fixed))] if plan.fixed else []),
         ("lanes", f"{plan.lanes}, each {workers}"),
         ("folder", plan.folder),
         ("MLflow", f"{plan.tracking_uri}, experiment {plan.experiment}"),
     ):
         table.add_row(name, Text(value))
     return table
+
+
+def _varied(plan: SearchPlan) -> Iterator[tuple[str, str]]:
+    source = f" ({plan.space_source})" if plan.space_source else ""
+    budget = f", at most {words.duration(plan.time_budget_s)}" if plan.time_budget_s else ""
+    yield "space", f"{plan.space}: {', '.join(plan.fields)}{source}"
+    yield "algorithm", f"{plan.algorithm}, scheduler {plan.scheduler}{budget}"
 
 
 def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:

@@ -44,6 +44,8 @@ class EvaluationSummary(_Part):
     metrics: dict[str, float | None] = Field(description="all metrics of the task")
     eval_loss: float | None = Field(description="mean loss on the selection rows")
     train_loss: float | None = Field(description="mean training loss since the evaluation before")
+    train_accuracy: float | None = Field(
+        description="share of the training rows since then that were answered rightly; null for regression")
     learning_rate: float | None = Field(description="learning rate at this step")
     train_seconds: float | None = Field(description="seconds of training since the evaluation before")
     eval_seconds: float | None = Field(description="seconds of this evaluation")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 FIELDS = {"learning_rate": "lr", "batch_size": "batch", "num_train_epochs": "epochs", "weight_decay": "decay",
           "warmup_ratio": "warmup", "layerwise_lr_decay": "layer decay", "classifier_dropout": "head dropout",
           "hidden_dropout_prob": "dropout", "attention_probs_dropout_prob": "attention dropout",
-          "lr_scheduler_type": "schedule"}
+          "lr_scheduler_type": "schedule", "head_hidden_size": "head units", "freeze_layers": "frozen layers"}
 METRICS = {"matthews_correlation": "MCC", "accuracy_and_f1": "mean acc, F1", "pearson_and_spearman": "mean r, rho"}
 SPLITS = {"validation_matched": "m", "validation_mismatched": "mm"}
 NARROW = 100  # columns below which configurations stand under a table instead of in it
@@ -60,3 +60,9 @@ def _value(value: object) -> str:
         return f"{value:.3g}"
     digits, _, exponent = f"{value:.2e}".partition("e")
     return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as ``0:03:20``."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"

@@ -21,6 +21,7 @@ def make_plan(name: str, job: JobConfig, space: SearchSpace, prepared: Prepared,
         workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=storage.uri(),
         tracking_uri=tracking_uri, experiment=job.tracking.experiment or name,
         tasks=tuple(_task(task, prepared, dealer) for task in job.tasks), time_budget_s=job.search.time_budget_s,
+        fixed={**space.training, **job.training.model_dump(exclude_unset=True)},
     )
 
 

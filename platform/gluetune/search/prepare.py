@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gluetune.config import Choice, DataConfig, JobConfig, SearchSpace, Value, resolve_training
-from gluetune.data import DataSource, Encoded, TaskData, encode, open_source, sample
+from gluetune.data import TaskData, open_source
 from gluetune.data import prepare as prepare_task
 from gluetune.models import Encoder, build_model, load_encoder, load_tokenizer
 from gluetune.pretraining import embedded_encoder
-from gluetune.tasks import TASKS, Task, get_task
+from gluetune.tasks import get_task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,6 +36,10 @@ class Prepared:
     data: dict[str, TaskData]
     samples: dict[str, dict[str, list[str]]]
     max_seq_length: int
+
+    def unscored(self) -> Prepared:
+        """The same without the rows that only winners are scored on."""
+        return replace(self, data={task: replace(data, dev={}) for task, data in self.data.items()})
 
 
 SAMPLES = 3
@@ -64,8 +68,6 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
     for name in job.tasks:
         task = get_task(name)
         data[name] = prepare_task(task, source, tokenizer, config, job.seed)
-        others = _also_scored(task, source, tokenizer, config, job.seed)
-        data[name] = replace(data[name], dev=data[name].dev | others)
         columns = source.load(task, task.dev[0]).columns
         samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
     return Prepared(encoder, tokenizer, data, samples, config.max_seq_length)
@@ -81,23 +83,3 @@ def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase, prog
 
 def _any_point(space: SearchSpace) -> dict[str, Value]:
     return {field: spec.values[0] if isinstance(spec, Choice) else spec.low for field, spec in space.space.items()}
-
-
-def _also_scored(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
-                 ) -> dict[str, Encoded]:
-    """Labelled rows that the winner is scored on beside the development splits, by name.
-
-    These are an official test split with labels (SNLI's), and tasks that are evaluated with this task's model (AX with
-    MNLI's).
-    """
-    found = {}
-    for other in (task, *(other for other in TASKS.values() if other.model_of == task.name)):
-        split = other.test[0]
-        if not other.labelled_test or not source.has(other, split):
-            continue  # a folder without the diagnostic set is a whole GLUE folder all the same
-        examples = source.load(other, split)
-        if examples.labels is not None:
-            taken = examples.take(sample(examples.labels, other, config.max_eval_samples, seed))
-            found[split if other is task else other.name] = encode(taken, other, tokenizer, config.max_seq_length,
-                                                                   config.truncation)
-    return found

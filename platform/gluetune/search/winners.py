@@ -1,4 +1,4 @@
-"""The winners: each scored once on the official development splits, and saved as a ``from_pretrained`` folder."""
+"""The winners: each saved as a ``from_pretrained`` folder, loaded again, and scored once on official rows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import ray
 
 from gluetune.config import TrainingConfig
 from gluetune.errors import ClusterError, StorageError
+from gluetune.data import Encoded
 from gluetune.lane import FineTuning, LaneSpec
-from gluetune.metrics import compute
-from gluetune.models import build_model, save_pretrained
+from gluetune.models import load_trained, save_pretrained
+from gluetune.prediction import Predictions, Scores, score_predictions
 from gluetune.records import TrialRecord, WinnerScored
 from gluetune.search.conductor import trial_folder
-from gluetune.tasks import TASKS, get_task
+from gluetune.tasks import TASKS, Task, get_task
 from gluetune.training import Checkpoints, World, predict
 
 
@@ -27,7 +28,7 @@ def winner_folder(task: str) -> str:
 
 def score_winners(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: Iterable[TrialRecord],
                   ) -> Iterator[WinnerScored]:
-    """Scores and saves winners on the cluster, each with one lane worker's resources, and yields them as they come.
+    """Saves and scores winners on the cluster, each with one lane worker's resources, and yields them as they come.
 
     Raises:
         ClusterError: after all others have been yielded: some could not be scored.
@@ -56,17 +57,22 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, trial: TrialRecord)
     weights = Checkpoints(spec.storage, trial_folder(trial)).load_best()
     if weights is None:
         raise StorageError(f"the checkpoint of winner {trial.name} is gone from {spec.storage.uri()}")
-    world = World(device="cuda" if torch.cuda.is_available() else "cpu")
-    model = build_model(encoder, task, training, trial.seed)
-    model.load_state_dict(weights)
-    model.to(world.device).eval()
-    scores = {}
-    for split, rows in data.dev.items():
-        logits = predict(model, rows, training.eval_batch_size, world)
-        scores[split] = compute(TASKS.get(split, task), logits, rows.labels)
     folder = winner_folder(trial.task)
     with tempfile.TemporaryDirectory() as local:
         save_pretrained(encoder, task, weights, tokenizer, local, training)
+        model, _ = load_trained(local)  # what is scored is what is saved
         spec.storage.upload(local, folder)
-    return WinnerScored(time=time.time(), number=trial.number, task=trial.task, scores=scores,
-                        folder=spec.storage.uri(folder))
+    world = World(device="cuda" if torch.cuda.is_available() else "cpu")
+    model.to(world.device)
+    scores = {split: _scores(TASKS.get(split, task), model, rows, training.eval_batch_size, world)
+              for split, rows in data.dev.items()}
+    return WinnerScored(
+        time=time.time(), number=trial.number, task=trial.task, folder=spec.storage.uri(folder),
+        scores={split: found.metrics for split, found in scores.items()},
+        rows={split: found.rows for split, found in scores.items()},
+        batch_scores={split: list(found.batches) for split, found in scores.items() if task.correlation})
+
+
+def _scores(task: Task, model: Any, rows: Encoded, batch_size: int, world: World) -> Scores:
+    assert rows.labels is not None  # official rows that winners are scored on carry labels
+    return score_predictions(Predictions(task, predict(model, rows, batch_size, world)), rows.labels, batch_size)

@@ -5,6 +5,8 @@ Needs transformers, torch, pandas and MLflow, not gluetune: the registered model
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -19,8 +21,11 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow has n
     def load_context(self, context: Any) -> None:
         """Loads tokenizer and weights."""
         folder = context.artifacts["checkpoint"]
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        # The code of a head of gluetune's is part of the model, as this file is.
+        custom = "auto_map" in json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=custom)
+        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, use_safetensors=True,
+                                                                   trust_remote_code=custom)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = model.to(self._device).eval()
 

@@ -13,7 +13,17 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 
 from gluetune import __version__
-from gluetune.records import Evaluated, Event, SearchPlan, TaskPlan, TrialEnded, TrialRecord, TrialStarted, WinnerScored
+from gluetune.records import (
+    Evaluated,
+    Event,
+    Logged,
+    SearchPlan,
+    TaskPlan,
+    TrialEnded,
+    TrialRecord,
+    TrialStarted,
+    WinnerScored,
+)
 
 RUN_STATUS = {"finished": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED", "diverged": "FAILED",
               "out_of_memory": "FAILED", "failed": "FAILED"}
@@ -44,14 +54,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one event adds to one run. ``status`` is MLflow's, ``None`` to leave it; ``files`` are text artifacts."""
+    """What one event adds to one run. ``status`` is MLflow's, ``None`` to leave it; ``files`` are artifacts."""
 
     run: Run
     time: float
     points: tuple[Point, ...] = ()
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str | bytes] = field(default_factory=dict)
     status: str | None = None
 
 
@@ -119,6 +129,8 @@ class Ledger:
     @_entries.register
     def _(self, event: Evaluated, trial: TrialRecord) -> list[Entry]:
         values = {name: float(getattr(event, name)) for name in EVALUATED} | event.metrics
+        if event.train_accuracy is not None:
+            values["train_accuracy"] = event.train_accuracy
         if event.started_gap is not None:
             values["started_gap"] = event.started_gap
         points = tuple(Point(name, value, event.time, event.step) for name, value in values.items())
@@ -127,11 +139,19 @@ class Ledger:
         return [entry, *self._improved(event, trial)]
 
     @_entries.register
+    def _(self, event: Logged, trial: TrialRecord) -> list[Entry]:
+        values = {"running_loss": event.loss, "running_accuracy": event.accuracy, "learning_rate": event.learning_rate,
+                  "examples_per_second": event.examples_per_second}
+        points = tuple(Point(name, value, event.time, event.step) for name, value in values.items()
+                       if value is not None)
+        return [Entry(self.trial_run(trial), event.time, points, status=self._reopened(event.number))]
+
+    @_entries.register
     def _(self, event: TrialEnded, trial: TrialRecord) -> list[Entry]:
         tags: dict[str, str] = {"gluetune.status": event.status}
         if event.message:
             tags["gluetune.message"] = event.message[:LONGEST_TAG]
-        files = {"message.txt": event.message} if len(event.message) > LONGEST_TAG else {}
+        files: dict[str, str | bytes] = {"message.txt": event.message} if len(event.message) > LONGEST_TAG else {}
         if event.status == "pruned" and trial.evaluations:
             tags["gluetune.pruned_at"] = f"{trial.evaluations[-1].epoch:g}"
         self._ended.add(event.number)

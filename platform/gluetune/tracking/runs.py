@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gluetune.errors import TrackingError
@@ -118,8 +120,17 @@ class RunTree:
         if last is not None:
             self._set_status(run_id, last)
         for entry in group:  # last: an artifact store that refuses leaves the rest as it should be
-            for file, text in entry.files.items():
-                self.client.log_text(run_id, text, file)
+            for file, content in entry.files.items():
+                self._log_file(run_id, file, content)
+
+    def _log_file(self, run_id: str, file: str, content: str | bytes) -> None:
+        if isinstance(content, str):
+            self.client.log_text(run_id, content, file)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / file
+            path.write_bytes(content)
+            self.client.log_artifact(run_id, str(path))
 
     def _set_status(self, run_id: str, entry: Entry) -> None:
         if entry.status == "RUNNING":

@@ -57,6 +57,10 @@ class Tracker:
         """Queues an event's entries."""
         self._writer.put(self._ledger.entries(event, trial))
 
+    def attach(self, trial: TrialRecord, file: str, content: bytes) -> None:
+        """Queues a file as an artifact of a trial's run."""
+        self._writer.put([Entry(self._ledger.trial_run(trial), time.time(), files={file: content})], events=0)
+
     def flush(self, timeout: float = 60.0) -> bool:
         """Waits until everything so far is written, ``timeout`` seconds at most; says whether it is."""
         return self._writer.flush(timeout)

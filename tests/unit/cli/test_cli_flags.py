@@ -6,12 +6,18 @@ import pytest
 from pydantic import BaseModel
 
 import gluetune
-from gluetune.cli.flag_table import FLAGS, Flag
-from gluetune.cli.flags import parse
+from gluetune.cli.flag_table import Flag
+from gluetune.cli import flags
+from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.main import TUNE
 from gluetune.config import JobConfig, Override
 from gluetune.errors import ConfigError
 
-ALL = [flag for flags in FLAGS.values() for flag in flags]
+ALL = TUNE.table
+
+
+def parse(argv: list[str]) -> ParsedArguments:
+    return flags.parse(argv, TUNE)
 
 
 def test_no_flags_are_the_defaults() -> None:
@@ -84,7 +90,7 @@ def test_help_shows_every_flag(argv: list[str], capsys: pytest.CaptureFixture[st
     assert caught.value.code == 0
     shown = capsys.readouterr().out
     assert [flag.name for flag in ALL if flag.name not in shown] == []
-    assert [title for title in FLAGS if f"{title}:" not in shown] == []
+    assert [title for title in TUNE.flags if f"{title}:" not in shown] == []
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "trial": {"lane"},
     "searchers": {"errors", "config", "records"},
     "schedulers": {"errors", "config", "records"},
-    "search": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training",
+    "search": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training", "prediction",
                "pretraining", "lane", "trial", "searchers", "schedulers"},
     "tracking": {"errors", "config", "tasks", "storage", "records"},
     "report": {"errors", "config", "tasks", "storage", "records", "tracking"},

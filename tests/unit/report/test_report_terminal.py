@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from gluetune.records import SearchPlan, TrialRecord
-from gluetune.report import LiveTable, print_closing, print_opening, summarise
+from gluetune.report import LiveTable, print_closing, print_opening, print_places, summarise
 from gluetune.report.schema import SearchStatus
 from sample_search import BEGIN, events, folded, plan, tell
 
@@ -31,7 +31,8 @@ def row(output: str, first: str) -> list[str]:
 def closing(to: Console, of: SearchPlan, trials: dict[int, TrialRecord], status: SearchStatus = "complete") -> str:
     summary = summarise(of, trials.values(), status=status, session_started=BEGIN, now=BEGIN + 54,
                         models={"cola": "models:/gluetune-cola@champion"})
-    print_closing(summary, to, ui="mlflow ui --backend-store-uri sqlite:///mlflow.db", summary_file="runs/summary.json")
+    print_closing(summary, to)
+    print_places(summary, to, ui="mlflow ui --backend-store-uri sqlite:///mlflow.db", summary_file="runs/summary.json")
     return text(to)
 
 

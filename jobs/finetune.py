@@ -1,0 +1,12 @@
+"""Fine-tunes an encoder with one configuration, scores a trained model, or predicts.
+
+python jobs/finetune.py --config jobs/cola_tutorial.yaml --data-dir ~/glue_data
+python jobs/finetune.py --config jobs/mrpc_gluon.yaml --mode predict --input rows.tsv
+"""
+
+import sys
+
+from gluetune.cli.finetune import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""How a session shows itself on the terminal: as a search over many trials, or as one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from rich.console import Console
+
+from gluetune.config import PublishedConfig
+from gluetune.records import SearchPlan, TrialRecord, winners
+from gluetune.report import (
+    LiveTable,
+    RunLog,
+    Summary,
+    measured_figures,
+    print_batches,
+    print_closing,
+    print_figures,
+    row_counts,
+)
+
+
+class Show(Protocol):
+    """What is shown while a session runs, and at its end."""
+
+    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
+        """Follows the session's events."""
+
+    def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
+        """Shows what came out."""
+
+
+class SearchShow:
+    """A table of tasks that renews itself, and the winners."""
+
+    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
+        """See `Show.live`."""
+        return LiveTable(plan, console, trials)
+
+    def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
+        """See `Show.closing`."""
+        print_closing(summary, console)
+
+
+class RunShow:
+    """One line for each evaluation, and all figures with the published ones beside them.
+
+    Args:
+        published: figures of others.
+    """
+
+    def __init__(self, published: PublishedConfig | None) -> None:
+        self._published = published
+
+    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
+        """See `Show.live`."""
+        return RunLog(console)
+
+    def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
+        """See `Show.closing`."""
+        tasks = {task.task: task for task in plan.tasks}
+        for trial in winners(trials, tasks):
+            task = tasks[trial.task]
+            print_figures(measured_figures(trial), row_counts(task, trial), self._published, console)
+            if trial.winner:
+                print_batches(task.metric, trial.winner.batch_scores, int(trial.training["eval_batch_size"] or 0),
+                              console)

@@ -1,0 +1,170 @@
+"""A trained model put to use: ``jobs/finetune.py --mode eval`` and ``--mode predict``."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import ray
+import torch
+
+from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.session import LOG, run_kind
+from gluetune.cli.terminal import Terminal
+from gluetune.config import DataConfig, JobConfig, load_job
+from gluetune.data import Examples, official_rows, open_source, read_file
+from gluetune.errors import ConfigError, Problem, StorageError
+from gluetune.prediction import (
+    Predictions,
+    Scores,
+    evaluate_examples,
+    load_classifier,
+    predict_examples,
+    write_predictions,
+)
+from gluetune.report import print_batches, print_figures
+from gluetune.search import Resources, connect, share_out
+from gluetune.search.remote import on_worker
+from gluetune.search.winners import winner_folder
+from gluetune.storage import Storage
+from gluetune.tasks import get_task
+from gluetune.training import World
+
+EVALUATION = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Trained models of a job's tasks.
+
+    Attributes:
+        job: the job.
+        folders: their ``save_pretrained`` folders by task.
+        run: the run's folder; ``None`` where a model was named by itself.
+        log: the local file that everybody else's chatter goes to.
+    """
+
+    job: JobConfig
+    folders: dict[str, str]
+    run: Storage | None
+    log: Path
+
+
+def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
+    """Finds the trained models that the arguments mean.
+
+    Raises:
+        ConfigError: mistakes in flags or job file.
+        StorageError: there is no such run.
+    """
+    job = load_job(arguments.config, arguments.overrides)
+    log = Path(tempfile.mkdtemp(prefix="gluetune-")) / LOG
+    checkpoint = arguments.options.get("--checkpoint")
+    if checkpoint is None:
+        run = _latest_run(job, arguments.config)
+        terminal.note(f"the trained model is that of run {run.uri()}")
+        return Trained(job, {task: run.uri(winner_folder(task)) for task in job.tasks}, run, log)
+    if len(job.tasks) > 1:
+        raise ConfigError([Problem("--checkpoint", f"answers one task, but the job has {', '.join(job.tasks)}; "
+                                                   "choose one by --tasks")])
+    return Trained(job, dict.fromkeys(job.tasks, checkpoint), None, log)
+
+
+def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
+    """Scores the models on the official labelled rows, and prints the published figures beside."""
+    job, source = trained.job, open_source(trained.job.data)
+    rows = {task: official_rows(get_task(task), source, job.data, job.seed) for task in job.tasks}
+    with _cluster(trained, address, terminal) as resources:
+        for task, splits in rows.items():
+            scores = on_worker(resources, _score, trained.folders[task], task, job.data, splits,
+                               job.training.eval_batch_size)
+            figures = {f"{split}.{name}": value for split, score in scores.items()
+                       for name, value in (score.metrics | {"loss": score.loss}).items()}
+            counts = {split: score.rows for split, score in scores.items()}
+            print_figures(figures, counts, job.published, terminal.out)
+            if get_task(task).correlation:
+                print_batches(get_task(task).primary, {split: list(score.batches) for split, score in scores.items()},
+                              job.training.eval_batch_size, terminal.out)
+            if trained.run is not None:
+                content = {"task": task, "folder": trained.folders[task], "figures": figures, "rows": counts}
+                file = f"report/{task}_{EVALUATION}"
+                trained.run.write(file, (json.dumps(content, indent=2) + "\n").encode())
+                terminal.out.print(f"written to {trained.run.uri(file)}", soft_wrap=True, highlight=False)
+
+
+def predict(trained: Trained, options: Mapping[str, str], address: str | None, terminal: Terminal) -> None:
+    """Writes labels and probabilities for a file's rows, or for the official test rows.
+
+    Raises:
+        ConfigError: a file is named for several tasks.
+    """
+    job = trained.job
+    if len(job.tasks) > 1 and options:
+        raise ConfigError([Problem(next(iter(options)), f"goes with one task, but the job has {', '.join(job.tasks)}; "
+                                                        "choose one by --tasks")])
+    rows = {(task, part.split): part for task in job.tasks for part in _to_predict(task, options, job.data)}
+    with _cluster(trained, address, terminal) as resources:
+        for (task, split), examples in rows.items():
+            answers = on_worker(resources, _predict, trained.folders[task], task, job.data, examples,
+                                job.training.eval_batch_size)
+            target = options.get("--output") or _default_output(trained, task, split)
+            write_predictions(answers, target)
+            terminal.out.print(f"{len(answers):,} rows of {examples.source} → {target}", soft_wrap=True,
+                               highlight=False)
+
+
+def _to_predict(task: str, options: Mapping[str, str], config: DataConfig) -> list[Examples]:
+    if "--input" in options:
+        return [read_file(Path(options["--input"]).expanduser(), get_task(task), labels=False)]
+    source = open_source(config)
+    return [source.load(get_task(task), split) for split in get_task(task).test]
+
+
+def _default_output(trained: Trained, task: str, split: str) -> str:
+    file = f"predictions/{task}_{split}.tsv"
+    return trained.run.uri(file) if trained.run is not None else file
+
+
+def _latest_run(job: JobConfig, job_file: str | None) -> Storage:
+    """The run that the job names, or the latest one of its file, with trained models for all its tasks."""
+    root, kind = Storage(job.storage.path), run_kind(job, job_file)
+    known = [job.name] if job.name else sorted(name for name in root.list() if name.startswith(f"{kind}-"))
+    for name in reversed(known):
+        run = root.sub(name)
+        if all(run.exists(f"{winner_folder(task)}/config.json") for task in job.tasks):
+            return run
+    wanted = f"run {job.name!r}" if job.name else f"run of {kind}"
+    raise StorageError(f"no {wanted} with a trained model for {', '.join(job.tasks)} is in {root.uri()}; train one by "
+                       "--mode train, or name a model by --checkpoint or a run by --name")
+
+
+@contextmanager
+def _cluster(trained: Trained, address: str | None, terminal: Terminal) -> Iterator[Resources]:
+    """Joins Ray; what one worker may take."""
+    where = connect(address)
+    try:
+        lanes = trained.job.lanes.model_copy(update={"max_concurrent_trials": 1, "workers_per_lane": 1})
+        resources = share_out(lanes)
+        terminal.note(f"running on {where} ({resources})")
+        yield resources
+    finally:
+        ray.shutdown()
+
+
+def _world() -> World:
+    return World(device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _score(folder: str, task: str, config: DataConfig, splits: dict[str, Examples], batch_size: int,
+           ) -> dict[str, Scores]:
+    classifier = load_classifier(folder, get_task(task), config)
+    return {split: evaluate_examples(replace(classifier, task=get_task(rows.task)), rows, batch_size, _world())[1]
+            for split, rows in splits.items()}
+
+
+def _predict(folder: str, task: str, config: DataConfig, examples: Examples, batch_size: int) -> Predictions:
+    return predict_examples(load_classifier(folder, get_task(task), config), examples, batch_size, _world())

@@ -1,0 +1,68 @@
+"""One run as it goes, line by line: running loss between the evaluations, and one line for each of those."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.text import Text
+
+from gluetune.records import Evaluated, Event, Logged, TrialEnded, TrialRecord, TrialStarted, WinnerScored
+from gluetune.report import words
+
+
+class RunLog:
+    """Follows a run's events; used as a context manager around it, as `gluetune.report.LiveTable` is.
+
+    Args:
+        console: where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        """Says what happens beside the training."""
+        self._console.print(Text(f"{time.strftime('%H:%M:%S')} {text}", style="dim"), soft_wrap=True)
+
+    def on_event(self, event: Event, trial: TrialRecord) -> None:
+        """Takes an event in."""
+        if isinstance(event, TrialStarted):
+            self.note(f"{trial.name}: training starts")
+        elif isinstance(event, Logged):
+            self._line(logged(event))
+        elif isinstance(event, Evaluated):
+            self._line(evaluated(event, trial), "bold")
+        elif isinstance(event, TrialEnded):
+            why = f" ({event.message.splitlines()[0]})" if event.message else ""
+            self.note(f"{trial.name} {event.status.replace('_', ' ')}{why}")
+        elif isinstance(event, WinnerScored):
+            self.note(f"{trial.name}: saved, loaded again and scored")
+
+    def _line(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style=style), soft_wrap=True, highlight=False)
+
+
+def logged(event: Logged) -> str:
+    """``epoch 0.03 · step 4 · loss 0.6931 · accuracy 0.6562 · lr 5.00e-06 · 31 examples/s``."""
+    accuracy = "" if event.accuracy is None else f" · accuracy {event.accuracy:.4f}"
+    return (f"epoch {event.epoch:.2f} · step {event.step} · loss {event.loss:.4f}{accuracy} · "
+            f"lr {event.learning_rate:.2e} · {event.examples_per_second:,.0f} examples/s")
+
+
+def evaluated(event: Evaluated, trial: TrialRecord) -> str:
+    """An evaluation with the training before it, and the time since the run began."""
+    accuracy = "" if event.train_accuracy is None else f", accuracy {event.train_accuracy:.4f}"
+    speed = f", {event.train_examples / event.train_seconds:,.0f} examples/s" if event.train_seconds else ""
+    scores = ", ".join(f"{words.metric(name)} {words.score(value)}" for name, value in event.metrics.items())
+    return (f"epoch {event.epoch:g}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
+            f"{event.eval_loss:.4f}, {scores}; {words.clock(event.time - trial.started)} elapsed")
