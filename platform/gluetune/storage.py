@@ -135,3 +135,9 @@ class Storage:
     def _put(self, target: str, data: bytes) -> None:
         with self._files.open_output_stream(target) as stream:
             stream.write(data)
+
+
+def folder_and_name(path: str | Path) -> tuple[Storage, str]:
+    """The folder of a file by path or URI, and the file's name in it."""
+    folder, slash, name = str(path).rpartition("/")
+    return Storage(folder or slash or "."), name

@@ -13,7 +13,7 @@ from scipy.special import softmax
 from gluetune.data import Examples, encode
 from gluetune.errors import ModelError
 from gluetune.prediction.classifier import Classifier
-from gluetune.storage import Storage
+from gluetune.storage import folder_and_name
 from gluetune.tasks import Task
 from gluetune.training import World, predict
 
@@ -93,10 +93,8 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    folder, _, name = str(path).rpartition("/")
-    root = folder or ("/" if str(path).startswith("/") else ".")
-    text = "".join("\t".join(cells) + "\n" for cells in _cells(predictions))
-    Storage(root).write(name, text.encode())
+    folder, name = folder_and_name(path)
+    folder.write(name, "".join("\t".join(cells) + "\n" for cells in _cells(predictions)).encode())
 
 
 def _cells(predictions: Predictions) -> Iterator[tuple[str, ...]]:

@@ -1,0 +1,11 @@
+"""Turns the winners of finished runs into a submission to the GLUE benchmark's server.
+
+python jobs/export_submission.py --run quickstart --fill-missing --output submission.zip
+"""
+
+import sys
+
+from gluetune.cli.export import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""Finished runs made by hand: job file, journal and tiny random winners, for the tests that read runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gluetune.config import DataConfig, JobConfig, TrainingConfig, dump_job
+from gluetune.records import Evaluated, Journal, TrialEnded, TrialStarted, WinnerScored
+from gluetune.storage import Storage
+from gluetune.tasks import get_task
+from tiny_classifiers import write_classifier
+
+
+def write_run(root: Path, name: str, scores: Mapping[str, float], **data: Any) -> Path:
+    """Writes a run in which one trial per task was evaluated once and won.
+
+    Args:
+        root: the folder of all runs.
+        name: the run's name.
+        scores: the winners' selection scores by task.
+        data: values of the job's ``data`` section.
+    """
+    folder = root / name
+    storage = Storage(str(folder))
+    job = JobConfig(name=name, tasks=dict.fromkeys(scores, 1.0), data=DataConfig(max_seq_length=32, **data))
+    storage.write("job.yaml", dump_job(job).encode())
+    journal = Journal(storage)
+    training = TrainingConfig(eval_batch_size=64).model_dump()
+    for number, (task, score) in enumerate(scores.items()):
+        metrics = {get_task(task).primary: score}
+        journal.append(TrialStarted(time=1, number=number, task=task, params={}, training=training, seed=number))
+        journal.append(Evaluated(time=2, number=number, index=1, step=10, epoch=1, score=score, metrics=metrics,
+                                 eval_loss=1, train_loss=1, learning_rate=1e-4))
+        journal.append(TrialEnded(time=3, number=number, status="finished"))
+        saved = write_classifier(folder / "winners" / task, get_task(task), seed=number)
+        journal.append(WinnerScored(time=4, number=number, task=task, scores={"validation": metrics},
+                                    folder=str(saved)))
+    return folder
