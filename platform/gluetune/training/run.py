@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedModel
 
@@ -20,6 +18,7 @@ from gluetune.tasks import Task
 from gluetune.training.evaluate import autocast, loss_sum, right_answers, score, to_device
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.optimizer import make_optimizer, make_scheduler
+from gluetune.training.parallel import parallel, unsynced, use_bf16
 from gluetune.training.plan import StepPlan
 from gluetune.training.reports import Evaluation, StepLog
 from gluetune.training.window import Window
@@ -49,7 +48,7 @@ class Run:
                  world: World) -> None:
         self._task, self._train, self._training, self.world = task, train, training, world
         self._lengths = train.lengths
-        self._bf16 = _bf16(training, world)
+        self._bf16 = use_bf16(training.bf16, world)
         self._splits = training.gradient_accumulation_steps
         self._best_score = -float("inf")
         self._learning_rate = 0.0
@@ -58,7 +57,7 @@ class Run:
         self.last: Evaluation | None = None
         self.plan = StepPlan.make(self._lengths, training, seed)
         self.model: PreTrainedModel = build_model(encoder, task, training, seed).to(world.device)
-        self._parallel = _parallel(self.model, world)
+        self._parallel = parallel(self.model, world)
         self._optimizer = make_optimizer(self.model, training)
         self._scheduler = make_scheduler(self._optimizer, training, self.plan.total)
         torch.manual_seed(int(np.random.SeedSequence((seed, world.rank)).generate_state(1)[0]))  # dropout
@@ -169,7 +168,7 @@ class Run:
         for number, rows in enumerate(micro_batches, 1):
             inputs = to_device(self._train.collate(rows), self.world)
             labels = inputs.pop("labels")
-            with self._unsynced() if number < len(micro_batches) else nullcontext():
+            with unsynced(self._parallel) if number < len(micro_batches) else nullcontext():
                 with autocast(self.world, self._bf16):
                     logits = self._parallel(**inputs).logits
                 loss = loss_sum(logits, labels, self._task) * scale
@@ -177,21 +176,3 @@ class Run:
             total += loss.detach()
             right += right_answers(logits, labels, self._task)
         return total, right
-
-    def _unsynced(self) -> AbstractContextManager[Any]:
-        return self._parallel.no_sync() if isinstance(self._parallel, DistributedDataParallel) else nullcontext()
-
-
-def _parallel(model: PreTrainedModel, world: World) -> nn.Module:
-    if world.size == 1:
-        return model
-    devices = [torch.device(world.device)] if world.cuda else None
-    # No buffer of an encoder changes in training, so none needs to be sent around.
-    return DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True)
-
-
-def _bf16(training: TrainingConfig, world: World) -> bool:
-    """Whether to compute in bfloat16; ``auto`` where the GPU has it in hardware (compute capability 8.0 and later)."""
-    if training.bf16 == "auto":
-        return world.cuda and torch.cuda.get_device_capability(world.device) >= (8, 0)
-    return training.bf16
