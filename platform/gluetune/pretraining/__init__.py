@@ -1,8 +1,18 @@
 """Pre-training of encoders: masked LM and next-sentence prediction. Plain torch, no Ray."""
 
-from gluetune.pretraining.config import PretrainingConfig
+from gluetune.pretraining.config import EncoderConfig, PretrainingConfig, PretrainJob, TextConfig, TokenizerConfig
+from gluetune.pretraining.corpus import Corpus
 from gluetune.pretraining.embedded import embedded_encoder
-from gluetune.pretraining.job import pretrain_folder
-from gluetune.pretraining.loop import Losses, Progress
+from gluetune.pretraining.encoder import save_encoder
+from gluetune.pretraining.evaluation import PretrainingEvaluation, figures
+from gluetune.pretraining.job_file import dump_pretrain_job, load_pretrain_job, parse_pretrain_job
+from gluetune.pretraining.local import pretrain_folder
+from gluetune.pretraining.loop import pretrain
+from gluetune.pretraining.prepare import PretrainingData, prepare_job, prepare_text
+from gluetune.pretraining.text import Text, read_text
 
-__all__ = ["Losses", "PretrainingConfig", "Progress", "embedded_encoder", "pretrain_folder"]
+__all__ = [
+    "Corpus", "EncoderConfig", "PretrainJob", "PretrainingConfig", "PretrainingData", "PretrainingEvaluation", "Text",
+    "TextConfig", "TokenizerConfig", "dump_pretrain_job", "embedded_encoder", "figures", "load_pretrain_job",
+    "parse_pretrain_job", "prepare_job", "prepare_text", "pretrain", "pretrain_folder", "read_text", "save_encoder",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -12,13 +13,20 @@ from pathlib import Path
 import torch
 
 from gluetune.data.embedded import corpus
-from gluetune.pretraining.config import PretrainingConfig
-from gluetune.pretraining.job import pretrain_folder
-from gluetune.pretraining.loop import Progress
+from gluetune.pretraining.config import EncoderConfig, PretrainingConfig, PretrainJob, TokenizerConfig
+from gluetune.pretraining.evaluation import PretrainingEvaluation
+from gluetune.pretraining.local import pretrain_folder
+from gluetune.pretraining.text import Text
 
-CONFIG = PretrainingConfig(initializer_range=0.08, near_partners=0.8, max_steps=2500, batch_size=32,
-                           learning_rate=1e-3, held_out=0.02, evaluate_every=500)
+JOB = PretrainJob(
+    seed=0, tokenizer=TokenizerConfig(vocab_size=2000), model=EncoderConfig(initializer_range=0.08, dropout=0.0),
+    training=PretrainingConfig(initialisation="mimetic", near_partners=0.8, max_steps=2500, batch_size=32,
+                               learning_rate=1e-3, held_out=0.02, evaluate_every=500))
 """What the embedded encoder is made with."""
+
+_SINCE = {"name_or_path": None, "do_lower_case": True, "initialisation": "mimetic", "gradient_accumulation_steps": 1,
+          "adam_beta1": 0.9, "adam_beta2": 0.999, "adam_epsilon": 1e-8, "bf16": "auto", "eval_batch_size": 128}
+"""Fields that are younger than the first cached folders, and what stood in their place: so those stay in use."""
 
 
 def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], None] = print) -> str:
@@ -32,16 +40,18 @@ def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], Non
         A ``from_pretrained`` folder whose name carries a fingerprint of the text and the configuration.
     """
     documents = list(corpus())
-    folder = _cache(cache_dir) / f"embedded-encoder-{fingerprint(documents, CONFIG)}"
+    folder = _cache(cache_dir) / f"embedded-encoder-{fingerprint(documents, JOB)}"
     if not folder.exists():
         progress(f"pre-training the embedded encoder on generated text, once: {folder}")
-        _build(documents, folder, CONFIG, progress)
+        _build(documents, folder, JOB, progress)
     return str(folder)
 
 
-def fingerprint(documents: Iterable[list[str]], config: PretrainingConfig) -> str:
+def fingerprint(documents: Iterable[list[str]], job: PretrainJob) -> str:
     """Twelve hexadecimal digits that change with the text or the configuration."""
-    digest = hashlib.sha256(config.model_dump_json().encode())
+    fields = {**job.tokenizer.model_dump(), **job.model.model_dump(), **job.training.model_dump(), "seed": job.seed}
+    told = {name: value for name, value in fields.items() if name not in _SINCE or value != _SINCE[name]}
+    digest = hashlib.sha256(json.dumps(told, separators=(",", ":")).encode())
     for document in documents:
         digest.update("\n".join([*document, ""]).encode())
     return digest.hexdigest()[:12]
@@ -51,14 +61,14 @@ def _cache(cache_dir: str | None) -> Path:
     return Path(cache_dir or os.environ.get("GLUETUNE_CACHE_DIR") or Path.home() / ".cache" / "gluetune")
 
 
-def _build(documents: list[list[str]], folder: Path, config: PretrainingConfig, progress: Callable[[str], None],
-           ) -> None:
+def _build(documents: list[list[str]], folder: Path, job: PretrainJob, progress: Callable[[str], None]) -> None:
     """Writes beside the folder and renames, so that the folder is whole or absent, whoever else builds it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".embedded-encoder-") as scratch:
         made = Path(scratch) / "encoder"
         with _one_thread():
-            pretrain_folder(documents, made, config, lambda at: progress(describe(at)))
+            pretrain_folder(Text(documents, None, "generated text"), made, job,
+                            lambda at: progress(describe(at, job.training.max_steps)))
         try:
             made.rename(folder)
         except OSError:
@@ -77,7 +87,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def describe(at: Progress) -> str:
+def describe(at: PretrainingEvaluation, max_steps: int) -> str:
     """One line on how pre-training goes."""
-    return (f"step {at.step}/{at.max_steps}: held-out masked-LM loss {at.held_out.masked_lm:.3f}, "
-            f"next-sentence loss {at.held_out.next_sentence:.3f}")
+    return (f"step {at.step}/{max_steps}: held-out masked-LM loss {at.masked_lm_loss:.3f}, "
+            f"next-sentence loss {at.next_sentence_loss:.3f}")

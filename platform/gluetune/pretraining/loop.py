@@ -1,108 +1,90 @@
-"""The pre-training loop: plain torch, one process."""
+"""The pre-training algorithm: steps, evaluations, checkpoints and reports. Plain torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
-from torch.nn import functional
-from transformers import BertForPreTraining
 
-from gluetune.pretraining.config import PretrainingConfig
-from gluetune.pretraining.masking import IGNORED
-
-Batch = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """Mean cross-entropies in nats: per masked token, and per pair."""
-
-    masked_lm: float
-    next_sentence: float
+from gluetune.errors import OutOfMemory
+from gluetune.pretraining.config import PretrainJob
+from gluetune.pretraining.encoder import weights_of
+from gluetune.pretraining.evaluation import PretrainingEvaluation
+from gluetune.pretraining.prepare import PretrainingData
+from gluetune.pretraining.run import Run
+from gluetune.training.checkpoints import Checkpoints
+from gluetune.training.loop import always
+from gluetune.training.memory import free, out_of_memory
+from gluetune.training.world import World
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What the loop reports.
+def pretrain(data: PretrainingData, job: PretrainJob, *, report: Callable[[PretrainingEvaluation], bool],
+             checkpoints: Checkpoints | None = None, wanted: Callable[[int], bool] = always,
+             world: World = World()) -> bool:  # noqa: B008 (frozen)
+    """Pre-trains an encoder with AdamW and a linearly rising, then falling rate.
 
-    Attributes:
-        step: optimizer steps done.
-        max_steps: optimizer steps in all.
-        train: losses since the last report.
-        held_out: losses on text that is not trained on.
-    """
-
-    step: int
-    max_steps: int
-    train: Losses
-    held_out: Losses
-
-
-def pretrain(model: BertForPreTraining, batches: Iterator[Batch], held_out: Sequence[Batch], config: PretrainingConfig,
-             report: Callable[[Progress], None]) -> Losses:
-    """Trains the model in place with AdamW and a linearly rising, then falling rate.
+    All workers of a run call this with the same arguments but ``world``, and all call ``report`` and ``wanted`` at the
+    same steps with the same values; the answers must be the same on all of them. The caller's random state is kept.
 
     Args:
-        model: both heads are trained.
-        batches: at least ``config.max_steps`` batches.
-        held_out: batches to evaluate on.
-        config: steps and optimizer.
-        report: called every ``config.evaluate_every`` steps and after the last one.
+        data: the text as arrays; they are read only.
+        job: ``model``, ``training`` and ``seed`` count here. The same job gives the same numbers on the same machine
+            and number of threads; with another number of workers the same but for rounding and dropout.
+        report: told every evaluation, after its checkpoint is saved; says whether to go on.
+        checkpoints: where the run's state is kept. A run that finds one there tells its last evaluation again (it may
+            have been saved but not told) and goes on from it to the same numbers as undisturbed. After the last step
+            ``checkpoints.load_best()`` gives the weights for `save_encoder`.
+        wanted: asked before every optimizer step, with the number of steps done; says whether to go on.
+        world: this worker.
 
     Returns:
-        The losses on ``held_out`` at the end.
+        ``True`` after the last step, ``False`` where ``report`` or ``wanted`` ended the run.
+
+    Raises:
+        Diverged: a loss is not finite.
+        OutOfMemory: memory does not even suffice for a batch of one pair, or for the optimizer; of several workers,
+            for a worker's share of the batch.
     """
-    optimizer = _optimizer(model, config)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
-    losses, recent = Losses(float("nan"), float("nan")), []
-    model.train()
-    for step in range(1, config.max_steps + 1):
-        masked_lm, next_sentence = objective(model, next(batches))
-        (masked_lm + next_sentence).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        recent.append(torch.stack((masked_lm, next_sentence)).detach())
-        if step % config.evaluate_every == 0 or step == config.max_steps:
-            losses = evaluate(model, held_out)
-            report(Progress(step, config.max_steps, Losses(*torch.stack(recent).mean(0).tolist()), losses))
-            recent.clear()
-    return losses
+    try:
+        with torch.random.fork_rng(devices=[torch.device(world.device)] if world.cuda else []):
+            return _pretrain(Run(data, job, world), job.training.max_steps, job.training.evaluate_every, checkpoints,
+                             report, wanted, world)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        reason = str(error).split("\n", 1)[0] or type(error).__name__
+    free()  # only here: the traceback, which holds the run's tensors, is gone
+    raise OutOfMemory(f"the run must fit the memory of {world.device}, but got (batch_size={job.training.batch_size}, "
+                      f"gradient_accumulation_steps={job.training.gradient_accumulation_steps}): {reason}")
 
 
-def objective(model: BertForPreTraining, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Masked-LM and next-sentence loss of one batch.
-
-    The vocabulary's scores are computed for masked tokens only; a batch without any has masked-LM loss 0.
-    """
-    outputs = model.bert(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"],
-                         token_type_ids=batch["token_type_ids"])
-    masked = batch["labels"] != IGNORED
-    scores, relation = model.cls(outputs.last_hidden_state[masked], outputs.pooler_output)
-    masked_lm = functional.cross_entropy(scores, batch["labels"][masked], reduction="sum") / masked.sum().clamp(min=1)
-    return masked_lm, functional.cross_entropy(relation, batch["next_sentence_label"])
-
-
-def evaluate(model: BertForPreTraining, batches: Sequence[Batch]) -> Losses:
-    """Mean losses over batches, without dropout; the model is left in training mode."""
-    model.eval()
-    with torch.no_grad():
-        both = torch.stack([torch.stack(objective(model, batch)) for batch in batches])
-    model.train()
-    return Losses(*both.mean(0).tolist())
-
-
-def _optimizer(model: BertForPreTraining, config: PretrainingConfig) -> torch.optim.AdamW:
-    """AdamW; biases and LayerNorms are not decayed (Devlin et al. 2019, reference code)."""
-    decayed = [weight for weight in model.parameters() if weight.ndim > 1]
-    free = [weight for weight in model.parameters() if weight.ndim <= 1]
-    return torch.optim.AdamW([{"params": decayed, "weight_decay": config.weight_decay},
-                              {"params": free, "weight_decay": 0.0}], lr=config.learning_rate, fused=True)
+def _pretrain(run: Run, steps: int, every: int, checkpoints: Checkpoints | None,
+              report: Callable[[PretrainingEvaluation], bool], wanted: Callable[[int], bool], world: World) -> bool:
+    state = checkpoints.load() if checkpoints else None
+    if state is not None:
+        run.restore(state)
+        del state
+        if run.last and not report(run.last):
+            return False
+    while run.step < steps:
+        if not wanted(run.step):
+            return False
+        run.train_step()
+        if run.step % every == 0 or run.step == steps:
+            evaluation = run.evaluate()
+            if checkpoints:
+                _keep(run, checkpoints, world, finished=run.step == steps)
+            if not report(evaluation):
+                return False
+    return True
 
 
-def _rate(step: int, config: PretrainingConfig) -> float:
-    warmup = config.warmup_ratio * config.max_steps
-    return min((step + 1) / max(1.0, warmup), (config.max_steps - step) / max(1.0, config.max_steps - warmup))
+def _keep(run: Run, checkpoints: Checkpoints, world: World, *, finished: bool) -> None:
+    """Saves the state to resume from; after the last step, the weights instead."""
+    state = run.state()  # on all workers
+    if world.rank != 0:
+        return
+    if finished:
+        checkpoints.save_best(weights_of(run.model))
+    else:
+        checkpoints.save(state)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
+
+from gluetune.pretraining.vocabulary import TokenIds
 
 IGNORED = -100
 """Label of tokens that are not predicted."""
@@ -33,10 +34,10 @@ class Masker:
     probability: float = 0.15
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase, probability: float) -> Masker:
+    def of(cls, tokens: TokenIds, probability: float) -> Masker:
         """A masker for a tokenizer's vocabulary."""
-        special = np.array(sorted(tokenizer.all_special_ids))
-        return cls(tokenizer.mask_token_id, np.setdiff1d(np.arange(len(tokenizer)), special), special, probability)
+        special = np.array(tokens.special)
+        return cls(tokens.mask, np.setdiff1d(np.arange(tokens.vocab_size), special), special, probability)
 
     def __call__(self, input_ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Masks.

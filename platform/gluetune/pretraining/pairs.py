@@ -5,57 +5,80 @@ Half are consecutive, half have a second sentence from another document.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
+
+from gluetune.pretraining.corpus import Corpus
 
 IS_NEXT, IS_RANDOM = 0, 1
 """Labels of ``BertForPreTraining.seq_relationship``."""
 
-Documents = Sequence[Sequence[np.ndarray]]
-"""Documents of sentences of token ids, without special tokens."""
 
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of sentences, by their numbers in the corpus; all arrays are int64 ``[pairs]``.
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Token ids of two sentences (no special tokens) and whether the second follows the first."""
+    Attributes:
+        first, second: the sentences.
+        labels: whether the second follows the first: `IS_NEXT` or `IS_RANDOM`.
+    """
 
     first: np.ndarray
     second: np.ndarray
-    label: int
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def lengths(self, corpus: Corpus) -> np.ndarray:
+        """Token counts of both sentences together, int64 ``[pairs]``."""
+        both: np.ndarray = corpus.lengths_of(self.first) + corpus.lengths_of(self.second)
+        return both
+
+    def take(self, rows: np.ndarray) -> Pairs:
+        """Some of the pairs."""
+        return Pairs(self.first[rows], self.second[rows], self.labels[rows])
 
 
-def tokenize(documents: Sequence[Sequence[str]], tokenizer: PreTrainedTokenizerBase) -> list[list[np.ndarray]]:
-    """Token ids of all sentences, int32, without special tokens."""
-    lines = [line for document in documents for line in document]
-    ids = iter(tokenizer(lines, add_special_tokens=False)["input_ids"])
-    return [[np.array(next(ids), dtype=np.int32) for _ in document] for document in documents]
+def firsts(corpus: Corpus) -> np.ndarray:
+    """Numbers of the sentences that have a next one in their document."""
+    last = np.zeros(len(corpus.sentences), dtype=bool)
+    last[corpus.documents[1:] - 1] = True
+    return np.flatnonzero(~last[:-1])
 
 
-def draw_pairs(documents: Documents, rng: np.random.Generator, near: float = 0.0) -> list[Pair]:
+def draw_pairs(corpus: Corpus, rng: np.random.Generator, near: float = 0.0) -> Pairs:
     """One pair for each sentence that has a next one, in random order.
 
     Args:
-        documents: at least two documents, at least one of them with two sentences.
+        corpus: at least two documents, none of them empty.
         rng: the only source of chance; another state draws other random partners.
         near: share of random partners that come from the document before or behind.
 
     Raises:
         ValueError: fewer than two documents.
     """
-    if len(documents) < 2:
-        raise ValueError(f"`len(documents) >= 2` must hold, but got {len(documents)}")
-    places = [(d, s) for d, document in enumerate(documents) for s in range(len(document) - 1)]
-    labels = rng.permutation(np.arange(len(places)) % 2)
-    pairs = [_pair(documents, d, s, int(label), rng, near) for (d, s), label in zip(places, labels, strict=True)]
-    return [pairs[i] for i in rng.permutation(len(pairs))]
+    if len(corpus) < 2:
+        raise ValueError(f"`len(corpus) >= 2` must hold, but got {len(corpus)}")
+    first = firsts(corpus)
+    labels = rng.permutation(np.arange(len(first)) % 2)
+    second = first + 1
+    random = labels == IS_RANDOM
+    second[random] = _partners(corpus, first[random], rng, near)
+    return Pairs(first, second, labels).take(rng.permutation(len(first)))
 
 
-def _pair(documents: Documents, d: int, s: int, label: int, rng: np.random.Generator, near: float) -> Pair:
-    if label == IS_NEXT:
-        return Pair(documents[d][s], documents[d][s + 1], IS_NEXT)
-    step = int(rng.choice((-1, 1))) if rng.random() < near else 1 + int(rng.integers(len(documents) - 1))
-    other = documents[(d + step) % len(documents)]
-    return Pair(documents[d][s], other[int(rng.integers(len(other)))], IS_RANDOM)
+def _partners(corpus: Corpus, first: np.ndarray, rng: np.random.Generator, near: float) -> list[int]:
+    """A sentence of another document for each of ``first``.
+
+    One after the other, because how many numbers a draw takes from ``rng`` depends on the draw; Python's own lists
+    are faster at that than arrays.
+    """
+    count, starts = len(corpus), corpus.documents.tolist()
+    partners = []
+    for document in (np.searchsorted(corpus.documents, first, side="right") - 1).tolist():
+        step = int(rng.choice((-1, 1))) if rng.random() < near else 1 + int(rng.integers(count - 1))
+        other = (document + step) % count
+        partners.append(starts[other] + int(rng.integers(starts[other + 1] - starts[other])))
+    return partners

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "models": {"errors", "config", "tasks", "data"},
     "metrics": {"errors", "tasks"},
     "training": {"errors", "config", "tasks", "storage", "data", "models", "metrics"},
-    "pretraining": {"errors", "config", "data", "models"},
+    "pretraining": {"errors", "config", "storage", "data", "models", "training"},
     "lane": {"errors", "config", "tasks", "storage", "records", "training"},
     "trial": {"lane"},
     "searchers": {"errors", "config", "records"},

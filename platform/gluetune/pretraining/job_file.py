@@ -1,0 +1,51 @@
+"""Pre-training job files: YAML and flags to a checked `PretrainJob`, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gluetune.config import Override
+from gluetune.config.layers import Layers
+from gluetune.config.mistakes import show, validate
+from gluetune.config.plain import plain_yaml
+from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
+from gluetune.errors import ConfigError, Problem
+from gluetune.pretraining.config import PretrainJob
+
+
+def load_pretrain_job(path: str, overrides: Sequence[Override] = ()) -> PretrainJob:
+    """Reads a job file and puts flags on top.
+
+    Args:
+        path: the file.
+        overrides: values from the command line, later ones winning.
+
+    Raises:
+        ConfigError: all mistakes of the file and of the flags.
+    """
+    return _build(read_yaml(path), overrides)
+
+
+def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> PretrainJob:
+    """`load_pretrain_job` for a file's bytes; ``file`` is the name that messages use.
+
+    Raises:
+        ConfigError: all mistakes at once.
+    """
+    return _build(parse_yaml(data, file), overrides)
+
+
+def dump_pretrain_job(job: PretrainJob) -> str:
+    """A whole job as YAML that `parse_pretrain_job` reads back to an equal one."""
+    return plain_yaml(job.model_dump(mode="json"))
+
+
+def _build(document: Document, overrides: Sequence[Override]) -> PretrainJob:
+    if not isinstance(document.value, dict | None):
+        message = f"must be a mapping of keys to values, but got {show(document.value)}"
+        raise ConfigError([Problem("", message, document.file, 1)])
+    layers = Layers(document, overrides)
+    job, mistakes = validate(PretrainJob, layers.tree)
+    if job is None or layers.mistakes:
+        raise ConfigError(layers.problems(layers.mistakes + mistakes))
+    return job

@@ -1,0 +1,87 @@
+"""Everything that is made once per job, where the text is at hand: vocabulary and tokenised text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from gluetune.config import ModelConfig
+from gluetune.errors import DataError
+from gluetune.models import load_tokenizer
+from gluetune.pretraining.config import PretrainJob
+from gluetune.pretraining.corpus import Corpus, tokenize
+from gluetune.pretraining.pairs import firsts
+from gluetune.pretraining.text import Text, read_text
+from gluetune.pretraining.vocabulary import TokenIds, train_tokenizer
+
+
+@dataclass(frozen=True)
+class PretrainingData:
+    """The text as arrays; pickles, and Ray's object store shares it without copies.
+
+    Attributes:
+        train: what is trained on.
+        held_out: what is evaluated on.
+        tokens: the tokenizer's special ids.
+        source: where the text comes from, in words.
+    """
+
+    train: Corpus
+    held_out: Corpus
+    tokens: TokenIds
+    source: str
+
+
+def prepare_job(job: PretrainJob, progress: Callable[[str], None] = lambda line: None,
+                ) -> tuple[PretrainingData, PreTrainedTokenizerBase]:
+    """Reads the text of a job, makes or loads the tokenizer and tokenises.
+
+    Args:
+        job: the job.
+        progress: told what takes its time.
+
+    Raises:
+        DataError: see `read_text`; or too few documents.
+        ModelError: the tokenizer cannot be used.
+    """
+    progress(f"reading {job.text.path or job.text.dataset or 'the generated text'}")
+    return prepare_text(read_text(job.text), job, progress)
+
+
+def prepare_text(text: Text, job: PretrainJob, progress: Callable[[str], None] = lambda line: None,
+                 ) -> tuple[PretrainingData, PreTrainedTokenizerBase]:
+    """`prepare_job` for text that is at hand.
+
+    Raises:
+        DataError: too few documents.
+        ModelError: the tokenizer cannot be used.
+    """
+    tokenizer = _tokenizer(text, job, progress)
+    progress(f"tokenising {len(text.documents)} documents of {text.source}")
+    corpus = tokenize(text.documents, tokenizer)
+    if text.validation is None:
+        cut = max(0, len(corpus) - max(2, round(job.training.held_out * len(corpus))))
+        train, held_out = corpus[:cut], corpus[cut:]
+    else:
+        train, held_out = corpus, tokenize(text.validation, tokenizer)
+    for part, name in ((train, "to train on"), (held_out, "held out")):
+        _check(part, name, text.source)
+    return PretrainingData(train, held_out, TokenIds.of(tokenizer), text.source), tokenizer
+
+
+def _tokenizer(text: Text, job: PretrainJob, progress: Callable[[str], None]) -> PreTrainedTokenizerBase:
+    wish = job.tokenizer
+    if wish.name_or_path is not None:
+        return load_tokenizer(ModelConfig(name_or_path=wish.name_or_path))
+    progress(f"training a vocabulary of {wish.vocab_size}")
+    return train_tokenizer((line for document in text.documents for line in document), wish.vocab_size,
+                           job.training.max_seq_length, do_lower_case=wish.do_lower_case)
+
+
+def _check(corpus: Corpus, name: str, source: str) -> None:
+    pairs = len(firsts(corpus)) if len(corpus) else 0
+    if len(corpus) < 2 or not pairs:
+        raise DataError("`documents >= 2` and `pairs >= 1` must hold (a pair is two sentences of a document), but got "
+                        f"(documents={len(corpus)}, pairs={pairs}) {name}", source)

@@ -1,0 +1,119 @@
+"""Where the text to pre-train on comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from gluetune.data.embedded import corpus
+from gluetune.errors import DataError, nearest
+from gluetune.pretraining.config import TextConfig
+from gluetune.pretraining.formats import FORMATS
+
+_SUFFIXES = (".raw", ".tokens", ".txt")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Documents as lists of sentences.
+
+    Attributes:
+        documents: the text.
+        validation: other documents, to evaluate on; ``None`` if some of the text's own are to be held out.
+        source: where it comes from, in words.
+    """
+
+    documents: list[list[str]]
+    validation: list[list[str]] | None
+    source: str
+
+
+def read_text(config: TextConfig) -> Text:
+    """Reads the text of a job; the same configuration gives the same documents in the same order.
+
+    Raises:
+        DataError: a file is missing or not UTF-8, the dataset cannot be loaded, or there is no document in it.
+    """
+    return _SOURCES[config.source](config)
+
+
+def _embedded(config: TextConfig) -> Text:
+    return Text(list(islice(corpus(), config.max_documents)), None, "generated text")
+
+
+def _files(config: TextConfig) -> Text:
+    assert config.path is not None  # by the section's own check
+    held_out = _paths(config.validation_path, "text.validation_path") if config.validation_path else []
+    apart = {path.resolve() for path in held_out}
+    paths = [path for path in _paths(config.path, "text.path") if path.resolve() not in apart]
+    documents = _documents((line for path in paths for line in _lines(path)), config, config.path)
+    validation = [document for path in held_out for document in FORMATS[config.format].documents(_lines(path))]
+    return Text(documents, validation if held_out else None, f"files:{config.path}")
+
+
+def _hub(config: TextConfig) -> Text:
+    place = "hub:" + "/".join(part for part in (config.dataset, config.name, config.split) if part)
+    documents = _documents(_rows(config, config.split, place), config, place)
+    if config.validation_split is None:
+        return Text(documents, None, place)
+    validation = FORMATS[config.format].documents(_rows(config, config.validation_split, place))
+    return Text(documents, list(validation), place)
+
+
+_SOURCES: dict[str, Callable[[TextConfig], Text]] = {"embedded": _embedded, "files": _files, "hub": _hub}
+
+
+def _documents(lines: Iterator[str], config: TextConfig, place: str) -> list[list[str]]:
+    documents = list(islice(FORMATS[config.format].documents(lines), config.max_documents))
+    if not documents:
+        raise DataError(f"the text must hold documents, but none is left of it as `format: {config.format}`", place)
+    return documents
+
+
+def _paths(given: str, setting: str) -> list[Path]:
+    path = Path(given).expanduser()
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        near = nearest(path.name, (other.name for other in path.parent.iterdir())) if path.parent.is_dir() else ""
+        raise DataError(f"{setting} must be a file or a folder that exists, but got {given!r}{near}")
+    found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+    if not found:
+        raise DataError(f"{setting} must be a folder with {', '.join('*' + s for s in _SUFFIXES)}, but got {given!r}")
+    return found
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Lines without their ends, and a blank one at the end, so that no document goes on in the next file."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise DataError(f"must be UTF-8 text, but byte 0x{line[error.start]:02x} is not", path,
+                                number) from error
+    yield ""
+
+
+def _rows(config: TextConfig, split: str, place: str) -> Iterator[str]:
+    ends = [""] if FORMATS[config.format].whole else []
+    for row in _column(config, split, place):
+        yield from ((row or "").splitlines() or [""]) + ends
+
+
+def _column(config: TextConfig, split: str, place: str) -> Any:
+    import datasets  # slow to import, and only this source needs it
+
+    try:
+        dataset = datasets.load_dataset(config.dataset, config.name, split=split, cache_dir=config.cache_dir)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise DataError("the dataset must be in the cache or within reach, but loading it failed "
+                        f"({type(error).__name__}: {error}); without a network, use `text.source: files` or `embedded`",
+                        place) from error
+    if config.column not in dataset.column_names:
+        raise DataError(f"the dataset must have the column {config.column!r}, but got "
+                        f"({', '.join(dataset.column_names)}){nearest(config.column, dataset.column_names)}", place)
+    return dataset[config.column]
