@@ -14,7 +14,8 @@ from gluetune.config import Override
 from gluetune.errors import ConfigError, Problem
 
 MODES = ("train_and_eval", "train", "eval", "predict")
-SINGLE = Override("search.space", "single", "jobs/finetune.py")  # the search space without fields
+SINGLE = (Override("search.space", "single", "jobs/finetune.py"),  # the search space without fields
+          Override("lanes.max_concurrent_trials", 1, "jobs/finetune.py"))
 PROGRAM = Program(
     "finetune.py",
     "Fine-tune an encoder with one configuration, on the lanes that searches train on; score a trained model; predict.",
@@ -37,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
     mode = arguments.options.get("--mode", MODES[0])
     _check(arguments, mode)
-    arguments = replace(arguments, overrides=(SINGLE, *arguments.overrides) if not arguments.resume
-                        else arguments.overrides)
+    if arguments.resume is None:
+        arguments = replace(arguments, overrides=(*SINGLE, *arguments.overrides))
     return _use(arguments, mode, terminal) if mode in ("eval", "predict") else _train(arguments, mode, terminal)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.session import LOG, run_kind
 from gluetune.cli.terminal import Terminal
-from gluetune.config import DataConfig, JobConfig, load_job
+from gluetune.config import DataConfig, JobConfig, PublishedConfig, load_job
 from gluetune.data import Examples, official_rows, open_source, read_file
 from gluetune.errors import ConfigError, Problem, StorageError
 from gluetune.prediction import (
@@ -85,7 +85,7 @@ def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
             figures = {f"{split}.{name}": value for split, score in scores.items()
                        for name, value in (score.metrics | {"loss": score.loss}).items()}
             counts = {split: score.rows for split, score in scores.items()}
-            print_figures(figures, counts, job.published, terminal.out)
+            print_figures(figures, counts, _comparable(job.published, counts), terminal.out)
             if get_task(task).correlation:
                 print_batches(get_task(task).primary, {split: list(score.batches) for split, score in scores.items()},
                               job.training.eval_batch_size, terminal.out)
@@ -94,6 +94,14 @@ def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
                 file = f"report/{task}_{EVALUATION}"
                 trained.run.write(file, (json.dumps(content, indent=2) + "\n").encode())
                 terminal.out.print(f"written to {trained.run.uri(file)}", soft_wrap=True, highlight=False)
+
+
+def _comparable(published: PublishedConfig | None, splits: Container[str]) -> PublishedConfig | None:
+    """The published figures of some splits: those of training cannot be measured any more."""
+    if published is None:
+        return None
+    figures = {name: value for name, value in published.figures.items() if name.partition(".")[0] in splits}
+    return published.model_copy(update={"figures": figures})
 
 
 def predict(trained: Trained, options: Mapping[str, str], address: str | None, terminal: Terminal) -> None:

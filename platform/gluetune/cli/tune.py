@@ -20,6 +20,7 @@ from gluetune.config import dump_job
 from gluetune.records import Journal, SearchPlan, TrialRecord, winners
 from gluetune.report import learning_curve, print_opening, print_places, summarise, words, write_summary
 from gluetune.report.curve import FILE as CURVE
+from gluetune.report.curve import curve_file
 from gluetune.schedulers import TaskPruners, max_epochs
 from gluetune.search import Ending, Prepared, Search, connect, make_plan, prepare, share_out
 from gluetune.search.cluster import Resources
@@ -68,11 +69,6 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
         ray.shutdown()
 
 
-def curve_file(task: str) -> str:
-    """A winner's learning curve on the search's storage."""
-    return f"report/{task}_{CURVE}"
-
-
 def _as_ctrl_c(number: int, frame: object) -> None:
     """``kill``, ``ray job stop`` and spot notices end a search as cleanly as Ctrl-C does."""
     os.kill(os.getpid(), signal.SIGINT)
@@ -104,7 +100,7 @@ class _Run:
         try:
             ending = self._search(search, plan, tracker)
             models = self._register(tracker, journal)
-            self._draw(tracker, journal, plan)
+            self._draw(tracker, journal)
         except BaseException:
             ending = Ending.INTERRUPTED
             raise
@@ -126,11 +122,10 @@ class _Run:
                 for trial, local in _local_folders(self.session.storage, scored)}
         return {task: uri for task, uri in uris.items() if uri is not None}
 
-    def _draw(self, tracker: Tracker, journal: Journal, plan: SearchPlan) -> None:
+    def _draw(self, tracker: Tracker, journal: Journal) -> None:
         """Keeps the winners' learning curves as pictures, beside the winners and in MLflow."""
-        metrics = {task.task: task.metric for task in plan.tasks}
-        for trial in winners(journal.trials.values(), metrics):
-            picture = learning_curve(trial, metrics[trial.task])
+        for trial in winners(journal.trials.values(), self.session.job.tasks):
+            picture = learning_curve(trial)
             self.session.storage.write(curve_file(trial.task), picture)
             tracker.attach(trial, CURVE, picture)
 

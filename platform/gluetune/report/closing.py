@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gluetune.report import words
+from gluetune.report.curve import curve_file
 from gluetune.report.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
 from gluetune.tasks import TASKS
 
@@ -43,9 +44,11 @@ def print_places(summary: Summary, console: Console, *, ui: str, summary_file: s
 
 def _places(summary: Summary, ui: str, summary_file: str) -> list[tuple[str, str]]:
     won = [(task.title, task.winner) for task in summary.tasks if task.winner is not None]
+    learnt = [(task.title, task.task) for task in summary.tasks if task.winner is not None and task.winner.folder]
     return [*((f"{title} checkpoint", winner.folder) for title, winner in won if winner.folder),
             *((f"{title} champion", f"mlflow.pyfunc.load_model({winner.model_uri!r})")
               for title, winner in won if winner.model_uri),
+            *((f"{title} curve", f"{summary.folder}/{curve_file(task)}") for title, task in learnt),
             ("summary", summary_file), ("MLflow UI", ui)]
 
 

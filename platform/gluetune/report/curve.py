@@ -10,12 +10,16 @@ from gluetune.report import words
 FILE = "learning_curve.png"
 
 
-def learning_curve(trial: TrialRecord, metric: str) -> bytes:
-    """Draws training and validation loss, and the validation score, over the epochs.
+def curve_file(task: str) -> str:
+    """The learning curve of a task's winner in the search's folder."""
+    return f"report/{task}_{FILE}"
+
+
+def learning_curve(trial: TrialRecord) -> bytes:
+    """Draws losses and scores over the epochs, of training and validation.
 
     Args:
         trial: at least one evaluation.
-        metric: name of the score.
 
     Returns:
         A PNG file.
@@ -28,16 +32,16 @@ def learning_curve(trial: TrialRecord, metric: str) -> bytes:
     if trial.logs:
         losses.plot([log.epoch for log in trial.logs], [log.loss for log in trial.logs], color="0.8",
                     label="training, running")
-    losses.plot(epochs, [e.train_loss for e in trial.evaluations], "b-o", label="training")
-    losses.plot(epochs, [e.eval_loss for e in trial.evaluations], "g-o", label="validation")
+    losses.plot(epochs, [e.train_loss for e in trial.evaluations], "C0-o", label="training")
+    losses.plot(epochs, [e.eval_loss for e in trial.evaluations], "C1-o", label="validation")
     losses.set(xlabel="epoch", ylabel="loss", title=f"{trial.name}: loss")
     losses.legend()
     if trial.evaluations[0].train_accuracy is not None:
         accuracies = [e.train_accuracy for e in trial.evaluations]
-        scores.plot(epochs, accuracies, "b-o", label="training accuracy")
-    for name, values in _series(trial).items():
-        scores.plot(epochs, values, "-o", label=f"validation {words.metric(name)}")
-    scores.set(xlabel="epoch", title=f"{trial.name}: {words.metric(metric)}")
+        scores.plot(epochs, accuracies, "C0-o", label="training accuracy")
+    for color, (name, values) in enumerate(_series(trial).items(), 1):
+        scores.plot(epochs, values, f"C{color}-o", label=f"validation {words.metric(name)}")
+    scores.set(xlabel="epoch", title=f"{trial.name}: scores")
     scores.legend()
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)

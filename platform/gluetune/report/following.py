@@ -11,6 +11,7 @@ from rich.text import Text
 
 from gluetune.records import Evaluated, Event, Logged, TrialEnded, TrialRecord, TrialStarted, WinnerScored
 from gluetune.report import words
+from gluetune.report.eta import busy_seconds
 
 
 class RunLog:
@@ -60,9 +61,9 @@ def logged(event: Logged) -> str:
 
 
 def evaluated(event: Evaluated, trial: TrialRecord) -> str:
-    """An evaluation with the training before it, and the time since the run began."""
+    """An evaluation with the training before it, and the time spent in training and evaluation so far."""
     accuracy = "" if event.train_accuracy is None else f", accuracy {event.train_accuracy:.4f}"
     speed = f", {event.train_examples / event.train_seconds:,.0f} examples/s" if event.train_seconds else ""
     scores = ", ".join(f"{words.metric(name)} {words.score(value)}" for name, value in event.metrics.items())
     return (f"epoch {event.epoch:g}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
-            f"{event.eval_loss:.4f}, {scores}; {words.clock(event.time - trial.started)} elapsed")
+            f"{event.eval_loss:.4f}, {scores}; {words.clock(busy_seconds(trial))} elapsed")
