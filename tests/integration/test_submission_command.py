@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,19 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "jobs" / "export_submission.py"
 
 
-def run(*arguments: str | Path, code: int = 0) -> str:
-    done = subprocess.run([sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True,
-                          timeout=120, env=os.environ | {"COLUMNS": "140"})
-    assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command in this process and returns what it printed."""
+    monkeypatch.setenv("COLUMNS", "140")
+
+    def call(*arguments: str | Path, code: int = 0) -> str:
+        capfd.readouterr()
+        assert main([str(argument) for argument in arguments]) == code
+        return "".join(capfd.readouterr())
+    return call
 
 
 def lines(said: str) -> dict[str, str]:
@@ -35,7 +44,11 @@ def test_two_runs_make_a_whole_submission(tmp_path: Path) -> None:
     scores = dict(zip(MODEL_TASKS, range(1, 10), strict=True))
     write_run(tmp_path / "runs", "all", {task: score / 10 for task, score in scores.items()})
     write_run(tmp_path / "runs", "more", {"rte": 0.95, "cola": 0.05})
-    said = run("--run", "all", "--run", "more", "--storage_path", tmp_path / "runs", "--output", tmp_path / "out.zip")
+    done = subprocess.run([sys.executable, SCRIPT, "--run", "all", "--run", "more", "--storage_path", tmp_path / "runs",
+                           "--output", "out.zip"], capture_output=True, text=True, timeout=300, cwd=tmp_path,
+                          env=os.environ | {"COLUMNS": "140"})
+    said = done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
     table = lines(said)
     assert list(table) == [file.name for file in FILES]
     assert table["CoLA.tsv"].startswith("300 all/cola-0000 0.1000 0 ")
@@ -49,7 +62,7 @@ def test_two_runs_make_a_whole_submission(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.zip"]
 
 
-def test_filled_files_are_named(tmp_path: Path) -> None:
+def test_filled_files_are_named(tmp_path: Path, run: Run) -> None:
     write_run(tmp_path, "one", {"cola": 0.4})
     said = run("--run=one", "--storage-path", tmp_path, "--output", tmp_path / "s.zip", "--fill-missing")
     assert lines(said)["MRPC.tsv"].startswith("300 constant (majority of train) – 0 ")
@@ -58,7 +71,7 @@ def test_filled_files_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif("GLUETUNE_GLUE_DIR" not in os.environ, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
-def test_a_run_on_generated_data_can_answer_the_official_rows(tmp_path: Path) -> None:
+def test_a_run_on_generated_data_can_answer_the_official_rows(tmp_path: Path, run: Run) -> None:
     write_run(tmp_path, "one", {"mrpc": 0.4})
     said = run("--run", "one", "--storage-path", tmp_path, "--output", tmp_path / "s.zip", "--fill-missing",
                "--data-dir", os.environ["GLUETUNE_GLUE_DIR"])
@@ -85,16 +98,13 @@ def test_a_run_on_generated_data_can_answer_the_official_rows(tmp_path: Path) ->
     (["--run", "one", "--fill-missing", "--data-dir", "{}"], "cola's test rows must stand in CoLA/test.tsv, but there "
                                                              "is no such file"),
 ])
-def test_a_mistake_is_one_message_and_writes_nothing(arguments: list[str], message: str, tmp_path: Path,
-                                                     capfd: pytest.CaptureFixture[str],
+def test_a_mistake_is_one_message_and_writes_nothing(arguments: list[str], message: str, tmp_path: Path, run: Run,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     runs = tmp_path / "runs"
     write_run(runs, "one", {"cola": 0.4})
     monkeypatch.chdir(tmp_path)
-    capfd.readouterr()
     where = ["--storage-path", str(runs)] if arguments else []
-    assert main([argument.format(runs) for argument in arguments] + where) == 2
-    said = "".join(capfd.readouterr())
+    said = run(*(argument.format(runs) for argument in arguments), *where, code=2)
     assert message.format(runs) in said
     assert said.startswith("error: ")
     assert said.count("error: ") == 1

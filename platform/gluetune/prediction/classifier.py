@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from gluetune.config import DataConfig, ModelConfig
+from gluetune.config import DataConfig
 from gluetune.errors import ModelError, nearest
-from gluetune.models import load_tokenizer
+from gluetune.models import load_trained
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS, Task
 
@@ -46,7 +46,7 @@ def load_classifier(folder: str, task: Task, config: DataConfig = DataConfig()) 
         ModelError: there is no such folder, it is no trained model, or it answers another task.
     """
     with _local(folder) as local:
-        model, tokenizer = _load(local)
+        model, tokenizer = load_trained(local)
     _check_classes(model, task, folder)
     longest = min(config.max_seq_length, int(tokenizer.model_max_length))
     return Classifier(task, model, tokenizer, config.model_copy(update={"max_seq_length": longest}))
@@ -81,8 +81,3 @@ def _check_classes(model: PreTrainedModel, task: Task, folder: str) -> None:
         hint = f"; it answers {' or '.join(others)}" if others else ""
         raise ModelError(f"the classes of a model for {task.name} must be ({', '.join(_classes(task))}), but those of "
                          f"{folder!r} are ({', '.join(names)}){hint}")
-
-
-def _load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    tokenizer = load_tokenizer(ModelConfig(name_or_path=str(folder)))
-    return AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True), tokenizer

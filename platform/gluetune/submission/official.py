@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gluetune.data import DataSource, Examples, FolderSource
 from gluetune.data.folder import find
-from gluetune.data.records import read_records
+from gluetune.data.records import first_names, read_records
 from gluetune.errors import DataError
 from gluetune.submission.files import SubmissionFile
 from gluetune.tasks import Table
@@ -39,9 +39,8 @@ def _check_index(file: SubmissionFile, source: FolderSource) -> None:
         path = find(source.folder, table.files[0])
         if path is None:
             continue
-        with open(path, encoding="utf-8-sig") as lines:
-            if _INDEX not in lines.readline().rstrip("\r\n").split("\t"):
-                return
+        if _INDEX not in first_names(path):
+            return
         records = read_records(path, Table(table.files, (_INDEX,)))
         for row, (index, line) in enumerate(zip(records.columns[0], records.lines, strict=True)):
             if index != str(row):
