@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPT = ROOT / "jobs" / "tune_glue.py"
+TUNE = "tune_glue.py"
 SPACE = """
 space:
   learning_rate: [3.0e-4, 1.0e-4]
@@ -35,13 +35,13 @@ def write_job(folder: Path) -> Path:
     return job
 
 
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, str(SCRIPT), *map(str, arguments)]
+def command(*arguments: str | Path, script: str = TUNE) -> list[str]:
+    return [sys.executable, str(ROOT / "jobs" / script), *map(str, arguments)]
 
 
-def run(*arguments: str | Path, code: int = 0, timeout: float = 600) -> str:
-    """Runs ``jobs/tune_glue.py`` and returns what it printed; its exit code must be ``code``."""
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=timeout, cwd=ROOT,
+def run(*arguments: str | Path, code: int = 0, timeout: float = 600, script: str = TUNE) -> str:
+    """Runs a script of ``jobs/`` and returns what it printed; its exit code must be ``code``."""
+    done = subprocess.run(command(*arguments, script=script), capture_output=True, text=True, timeout=timeout, cwd=ROOT,
                           env=os.environ | {"COLUMNS": "120"})
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

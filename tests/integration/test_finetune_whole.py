@@ -1,0 +1,124 @@
+"""One configuration through ``jobs/finetune.py``: trained, scored again, asked for predictions; and after a kill."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from searches import ROOT, command, summary
+from searches import run as run_script
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+EMBEDDED = ("--data", "embedded", "--model-name-or-path", "embedded")
+
+
+def run(job: str, *arguments: str | Path, code: int = 0) -> str:
+    return run_script("--config", ROOT / "jobs" / job, *arguments, script="finetune.py", code=code)
+
+
+def figure(printed: str, name: str) -> list[str]:
+    """The cells of a figure's row."""
+    line = next(line for line in printed.splitlines() if line.strip().startswith(name + " "))
+    return re.split(r"\s{2,}", line.strip())[1:]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def trained(runs: Path) -> str:
+    return run("cola_tutorial.yaml", *EMBEDDED, "--storage-path", runs, "--name", "cola", "--learning-rate", "3e-4",
+               "--num-train-epochs", "2", "--logging-steps", "10")
+
+
+def test_running_figures_come_every_logging_steps_and_a_line_per_epoch(trained: str) -> None:
+    steps = [int(step) for step in re.findall(r"^epoch [\d.]+ · step (\d+) · loss", trained, re.MULTILINE)]
+    assert steps == list(range(10, 114, 10))  # 57 steps an epoch
+    assert re.findall(r"^epoch (\d): training loss [\d.]+, accuracy [\d.]+, .*MCC .* elapsed", trained, re.MULTILINE,
+                      ) == ["1", "2"]
+
+
+def test_the_published_figures_stand_beside_the_measured_ones(trained: str, runs: Path) -> None:
+    winner = summary(runs / "cola")["tasks"][0]["winner"]
+    measured = winner["dev_scores"]["validation"]["matthews_correlation"]
+    assert figure(trained, "validation.matthews_correlation") == ["500", "0.5290", f"{measured:.4f}"]
+    assert measured > 0.1
+    assert "https://mccormickml.com" in trained
+
+
+def test_the_correlation_is_told_for_each_batch_of_the_evaluation(trained: str) -> None:
+    (line,) = re.findall(r"matthews_correlation of each 32 rows: (.*)", trained)
+    assert len(line.split()) == 16  # 500 rows
+
+
+def test_the_learning_curve_is_kept_as_a_picture(trained: str, runs: Path) -> None:
+    (path,) = re.findall(r"CoLA curve\s+(\S+)", trained)
+    assert Path(path).read_bytes().startswith(b"\x89PNG")
+
+
+def test_eval_scores_the_saved_model_as_training_did(trained: str, runs: Path) -> None:
+    said = run("cola_tutorial.yaml", "--data", "embedded", "--storage-path", runs, "--name", "cola", "--mode", "eval")
+    name = "validation.matthews_correlation"
+    assert figure(said, name) == figure(trained, name)
+    report = json.loads((runs / "cola" / "report" / "cola_evaluation.json").read_text())
+    assert f"{report['figures'][name]:.4f}" == figure(trained, name)[-1]
+
+
+def test_predict_answers_a_file_row_by_row(trained: str, runs: Path, tmp_path: Path) -> None:
+    rows, answers = tmp_path / "rows.tsv", tmp_path / "answers.tsv"
+    rows.write_text("index\tsentence\n0\tThe baker sees the table .\n1\tTable the sees baker .\n")
+    run("cola_tutorial.yaml", "--data", "embedded", "--storage-path", runs, "--name", "cola", "--mode", "predict",
+        "--input", rows, "--output", answers)
+    header, *lines = (line.split("\t") for line in answers.read_text().splitlines())
+    assert header[:3] == ["index", "label", "probability"]
+    assert [line[0] for line in lines] == ["0", "1"]
+    assert all(line[1] in ("acceptable", "unacceptable") for line in lines)
+    assert all(0.5 <= float(line[2]) <= 1 for line in lines)
+
+
+def test_a_head_of_our_own_and_the_labelled_test_split(runs: Path) -> None:
+    printed = run("snli_d2l.yaml", *EMBEDDED, "--storage-path", runs, "--name", "snli", "--batch-size", "64",
+                  "--num-train-epochs", "1")
+    assert figure(printed, "test.accuracy")[:2] == ["300", "0.5940"]
+    assert figure(printed, "train.accuracy")[1] == "0.5980"
+    assert float(figure(printed, "train.examples_per_second")[-1].replace(",", "")) > 0
+    config = json.loads((runs / "snli" / "winners" / "snli" / "config.json").read_text())
+    assert "auto_map" in config
+
+
+def test_training_alone_scores_no_official_rows_but_saves_the_model(runs: Path) -> None:
+    printed = run("sst2_base.yaml", *EMBEDDED, "--storage-path", runs, "--name", "sst2", "--max-steps", "30",
+                  "--mode", "train", "--set", "training.warmup_steps=3")
+    assert "train_input.batch_size" in printed  # what the file's own sections mean here
+    assert figure(printed, "validation.accuracy")[-1] == "–"
+    assert (runs / "sst2" / "winners" / "sst2" / "model.safetensors").exists()
+    assert summary(runs / "sst2")["trials"][0]["training"]["batch_size"] == 12
+
+
+def test_a_killed_run_goes_on_where_it_was(runs: Path) -> None:
+    arguments = (*EMBEDDED, "--storage-path", str(runs), "--learning-rate", "3e-4", "--num-train-epochs", "6",
+                 "--logging-steps", "10", "--config", str(ROOT / "jobs" / "cola_tutorial.yaml"))
+    whole = command(*arguments, "--name", "undisturbed", script="finetune.py")
+    subprocess.run(whole, check=True, capture_output=True, cwd=ROOT, timeout=600)
+    driver = subprocess.Popen(command(*arguments, "--name", "killed", script="finetune.py"), cwd=ROOT,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    journal = runs / "killed" / "journal" / "000000.jsonl"
+    while not (journal.exists() and b'"evaluated"' in journal.read_bytes()):
+        assert driver.poll() is None
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    printed = run_script("--resume", "killed", "--storage-path", runs, script="finetune.py")
+    assert "6: training loss" in printed
+    kept = [[(e["step"], e["score"], e["train_loss"]) for e in summary(runs / name)["trials"][0]["evaluations"]]
+            for name in ("undisturbed", "killed")]
+    assert kept[0] == kept[1]
