@@ -25,6 +25,6 @@ from gluetune.config.training import Section, TrainingConfig
 __all__ = [
     "Algorithm", "Choice", "DataConfig", "Distribution", "Float", "Int", "JobConfig", "LanesConfig", "ModelConfig",
     "Override", "PublishedConfig", "SchedulerConfig", "SearchConfig", "SearchSpace", "Section", "StorageConfig",
-    "TrackingConfig", "TrainingConfig", "Value", "check_fit", "contains", "dump_job", "dump_space", "finite_values", "known_spaces",
-    "load_job", "load_space", "parse_job", "parse_space", "resolve_training",
+    "TrackingConfig", "TrainingConfig", "Value", "check_fit", "contains", "dump_job", "dump_space", "finite_values",
+    "known_spaces", "load_job", "load_space", "parse_job", "parse_space", "resolve_training",
 ]

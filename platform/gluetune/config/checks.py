@@ -45,9 +45,18 @@ def _source(data: DataConfig) -> Iterator[Mistake]:
     elif folder is not None:
         yield Mistake(("data", "dir"),
                       f"must not be given unless data.source (--data) is dir or custom, but it is {source}")
-    if source != "custom" and data.dataset is not None:
+    if data.dataset is not None and split_dataset(data.dataset) is None:
+        yield Mistake(("data", "dataset"),
+                      f"must be package.module:Class or path/to/file.py:Class, but got {data.dataset!r}")
+    elif source != "custom" and data.dataset is not None:
         yield Mistake(("data", "dataset"),
                       f"must not be given unless data.source (--data) is custom, but it is {source}")
+
+
+def split_dataset(path: str) -> tuple[str, str] | None:
+    """Module or file, and class, of ``package.module:Class``; ``None`` for anything else."""
+    module, _, name = path.rpartition(":")
+    return (module, name) if module and name.isidentifier() else None
 
 
 _FILES = ("train_file", "validation_file", "test_file")

@@ -1,6 +1,7 @@
 """Rows: where they come from, how they are tokenised, and how they are dealt out."""
 
 from gluetune.data.batches import plan_batches, shard
+from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import Encoded, encode
 from gluetune.data.examples import Examples
 from gluetune.data.files import read_file
@@ -12,6 +13,6 @@ from gluetune.data.source import DataSource
 from gluetune.data.splits import carve, sample
 
 __all__ = [
-    "DataSource", "Encoded", "Examples", "FolderSource", "HubSource", "TaskData", "carve", "encode", "official_rows",
-    "open_source", "plan_batches", "prepare", "read_file", "sample", "shard",
+    "CustomSource", "DataSource", "Encoded", "Examples", "FolderSource", "HubSource", "TaskData", "carve", "encode",
+    "official_rows", "open_source", "plan_batches", "prepare", "read_file", "sample", "shard",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
+from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import Encoded, encode
 from gluetune.data.examples import Examples
 from gluetune.data.folder import FolderSource
@@ -42,13 +43,14 @@ def open_source(config: DataConfig) -> DataSource:
     """The source that a job names.
 
     Raises:
-        ConfigError: ``source: dir`` without ``dir``.
+        ConfigError: ``source: dir`` without ``dir``, or ``custom`` without a ``dataset`` that can be imported.
         DataError: ``dir`` is no folder.
     """
     sources: dict[str, Callable[[DataConfig], DataSource]] = {
         "embedded": _embedded,
         "hub": lambda config: HubSource(config.cache_dir, mirror=config.dir),
         "dir": _folder,
+        "custom": _custom,
     }
     return sources[config.source](config)
 
@@ -63,6 +65,13 @@ def _folder(config: DataConfig) -> DataSource:
     if config.dir is None:
         raise ConfigError([Problem("data.dir", "must name the GLUE folder when `data.source` is 'dir', but got none")])
     return FolderSource(config.dir, train=config.train_file, validation=config.validation_file, test=config.test_file)
+
+
+def _custom(config: DataConfig) -> DataSource:
+    if config.dataset is None:
+        rule = "must name your dataset class when `data.source` is 'custom', but got none"
+        raise ConfigError([Problem("data.dataset", rule)])
+    return CustomSource(config.dataset, config.dir)
 
 
 def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,

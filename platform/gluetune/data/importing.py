@@ -1,0 +1,95 @@
+"""Finds a user's class by its import path."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+from gluetune.config.checks import split_dataset
+from gluetune.errors import ConfigError, Problem, nearest, nearest_file
+
+PARAMETERS = ("split", "data_dir")
+
+
+def import_class(path: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
+    """Imports ``package.module:Class`` or ``path/to/file.py:Class``.
+
+    Returns:
+        The class, and those of `PARAMETERS` that it takes.
+
+    Raises:
+        ConfigError: no such module, file or class; the module raised something; the class does not take ``split``, or
+            takes something else that has no default.
+    """
+    parts = split_dataset(path)
+    if parts is None:
+        _refuse(f"must be package.module:Class or path/to/file.py:Class, but got {path!r}")
+    where, name = parts
+    module = _file(where) if where.endswith(".py") else _module(where)
+    if not hasattr(module, name):
+        known = [known for known, value in vars(module).items() if callable(value)]
+        _refuse(f"{where} must have {name!r}, but has none{nearest(name, known)}")
+    found = getattr(module, name)
+    if not callable(found):
+        _refuse(f"{path} must be a class, but is {type(found).__name__}")
+    return found, _parameters(found, path)
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        return _raised(name, error)
+
+
+def _file(name: str) -> ModuleType:
+    """Runs a file as a module, once for each process."""
+    file = Path(name).expanduser().resolve()
+    if not file.is_file():
+        _refuse(f"{name} must be a file, but there is none{nearest_file(file)}")
+    known = f"gluetune dataset {file}"
+    spec = importlib.util.spec_from_file_location(known, file)
+    if known in sys.modules or spec is None or spec.loader is None:
+        return sys.modules[known]
+    module = sys.modules[known] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[known]
+        _raised(name, error)
+    return module
+
+
+def _parameters(found: Callable[..., Any], path: str) -> tuple[str, ...]:
+    try:
+        signature = inspect.signature(found)
+    except ValueError:  # some classes written in C have none
+        return PARAMETERS
+    takes = signature.parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
+        taken: tuple[str, ...] = PARAMETERS
+    else:
+        named = {p.name for p in takes if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        taken = tuple(name for name in PARAMETERS if name in named)
+    needed = [p.name for p in takes if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    if "split" not in taken:
+        _refuse(f"{path} must take the parameter 'split', but takes {signature}")
+    if other := [name for name in needed if name not in taken]:
+        _refuse(f"{path} is called with (split, data_dir) alone, but needs {other[0]!r} too: {signature}")
+    return taken
+
+
+def _raised(name: str, error: Exception) -> NoReturn:
+    hint = "; a file can be named as path/to/file.py:Class" if isinstance(error, ModuleNotFoundError) else ""
+    words = f"{type(error).__name__}: {error}{hint}"
+    raise ConfigError([Problem("data.dataset", f"{name} cannot be imported: {words}")]) from error
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ConfigError([Problem("data.dataset", message)])

@@ -1,0 +1,227 @@
+"""A user's own dataset class: what it may be, and what is said where it breaks the contract."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from gluetune.config import DataConfig
+from gluetune.data import CustomSource, open_source, prepare
+from gluetune.errors import ConfigError, DataError
+from gluetune.tasks import get_task
+
+GOOD = '''
+import torch
+
+ROWS = {"train": 30, "validation": 10, "test": 4}
+
+class Reviews(torch.utils.data.Dataset):
+    """Rows of a folder, as in the PyTorch tutorials."""
+
+    def __init__(self, split, data_dir=None):
+        self.split, self.folder = split, data_dir
+        self.length = ROWS[split]
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, row):
+        label = {} if self.split == "test" else {"label": torch.tensor(row % 2)}
+        return {"sentence": f"{self.split} {row} of {self.folder}", "extra": row} | label
+'''
+
+
+def write(folder: Path, code: str, name: str = "mine.py") -> str:
+    (folder / name).write_text(code)
+    return str(folder / name)
+
+
+def rows_source(folder: Path, rows: str) -> CustomSource:
+    """A class whose rows are the items of a list."""
+    code = f"class Rows(list):\n    def __init__(self, split):\n        super().__init__({rows})\n"
+    return CustomSource(f"{write(folder, code)}:Rows")
+
+
+def test_a_torch_dataset_in_a_file(tmp_path: Path, bert: PreTrainedTokenizerBase) -> None:
+    config = DataConfig(source="custom", dataset=f"{write(tmp_path, GOOD)}:Reviews", dir=str(tmp_path))
+    source, cola = open_source(config), get_task("cola")
+    train = source.load(cola, "train")
+    assert train.columns["sentence"][:2] == [f"train 0 of {tmp_path}", f"train 1 of {tmp_path}"]
+    assert train.labels is not None
+    assert (train.labels.dtype, train.labels.tolist()) == (np.int64, [0, 1] * 15)
+    assert source.load(cola, "test").labels is None
+    assert train.source == f"custom:{tmp_path}/mine.py:Reviews/train"
+    data = prepare(cola, source, bert, config, seed=0)
+    assert len(data.train) + len(data.selection) == 30
+    assert len(data.dev["validation"]) == 10
+
+
+def test_a_class_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "reviews_of_mine").mkdir()
+    write(tmp_path, GOOD, "reviews_of_mine/data.py")
+    (tmp_path / "reviews_of_mine/__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = CustomSource("reviews_of_mine.data:Reviews")
+    assert source.load(get_task("cola"), "validation").columns["sentence"][0] == "validation 0 of None"
+
+
+def test_a_function_that_gives_a_dataset_of_the_datasets_library(tmp_path: Path) -> None:
+    source = CustomSource(write(tmp_path, '''
+import datasets
+
+def pairs(*, split, **others):
+    assert others == {"data_dir": None}
+    return datasets.Dataset.from_dict({"sentence1": ["a"], "sentence2": ["b"], "label": [2.5]})
+''') + ":pairs")
+    examples = source.load(get_task("stsb"), "train")
+    assert examples.columns == {"sentence1": ["a"], "sentence2": ["b"]}
+    assert examples.labels is not None
+    assert (examples.labels.dtype, examples.labels.tolist()) == (np.float32, [2.5])
+
+
+def test_it_crosses_to_another_process(tmp_path: Path) -> None:
+    pickled = tmp_path / "source.pickle"
+    pickled.write_bytes(pickle.dumps(CustomSource(f"{write(tmp_path, GOOD)}:Reviews")))
+    code = ("import pickle, sys; from gluetune.tasks import get_task\n"
+            "source = pickle.load(open(sys.argv[1], 'rb')); print(len(source.load(get_task('cola'), 'train')))")
+    run = subprocess.run([sys.executable, "-c", code, str(pickled)], capture_output=True, text=True, check=True,
+                         env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert run.stdout.strip() == "30"
+
+
+@pytest.mark.parametrize(("task", "rows", "labels", "left"), [
+    ("snli", '["entailment", "neutral", "contradiction", "-", -1, None, 2]', [0, 1, 2, 2], 3),
+    ("mnli", '["neutral"]', [1], 0),
+    ("rte", '["not_entailment", 0, True]', [1, 0, 1], 0),
+    ("stsb", "[0, 5, 2.25]", [0, 5, 2.25], 0),
+    ("rte", "[None, -1]", None, 0),
+    ("stsb", "[-1, None]", None, 0),
+])
+def test_labels_in_all_forms(tmp_path: Path, task: str, rows: str, labels: list[float] | None, left: int) -> None:
+    found = get_task(task)
+    texts = "".join(f"{name!r}: 'text', " for name in found.columns)
+    source = rows_source(tmp_path, f"{{{texts} 'label': label}} for label in {rows}")
+    examples = source.load(found, "train")
+    assert (None if examples.labels is None else examples.labels.tolist()) == labels
+    if labels is not None:
+        assert len(examples) == len(labels)
+    assert examples.source.endswith(f"/train ({left} rows without a label left out)" if left else "/train")
+
+
+def test_a_split_that_need_not_be_there_may_be_missing(tmp_path: Path, bert: PreTrainedTokenizerBase) -> None:
+    path = write(tmp_path, '''
+class Rows(list):
+    def __init__(self, split):
+        if split not in ("train", "validation_matched"):
+            raise ValueError(f"there are no {split} rows")
+        super().__init__({"premise": "a", "hypothesis": "b", "label": row % 3} for row in range(30))
+''')
+    source = CustomSource(f"{path}:Rows")
+    data = prepare(get_task("mnli"), source, bert, DataConfig(), seed=0)
+    assert set(data.dev) == {"validation_matched"}
+    assert not source.has(get_task("ax"), "test")
+    assert not source.has(get_task("mnli"), "train_matched")
+    with pytest.raises(DataError) as caught:
+        source.load(get_task("mnli"), "test_matched")
+    assert str(caught.value) == (f"custom:{path}:Rows/test_matched: the class must give this split, but "
+                                 "(split='test_matched') raised ValueError: there are no test_matched rows")
+
+
+SPLIT = "def __init__(self, split): "
+IMPORTS = [
+    ("Rows", "", "must be package.module:Class or path/to/file.py:Class, but got 'Rows'"),
+    ("no.such.package:Rows", "",
+     "no.such.package cannot be imported: ModuleNotFoundError: No module named 'no'; a file can be named as "
+     "path/to/file.py:Class"),
+    ("mine.py:Rows", "import nowhere_to_be_found",
+     "mine.py cannot be imported: ModuleNotFoundError: No module named 'nowhere_to_be_found'; a file can be named as "
+     "path/to/file.py:Class"),
+    ("mine.py:Rows", "def broken(:", "mine.py cannot be imported: SyntaxError: invalid syntax (mine.py, line 1)"),
+    ("mine.py:Rows", "raise RuntimeError('no data here')",
+     "mine.py cannot be imported: RuntimeError: no data here"),
+    ("mien.py:Rows", "", "mien.py must be a file, but there is none; nearest: 'mine.py'"),
+    ("mine.py:Rows", "class Row: pass", "mine.py must have 'Rows', but has none; nearest: 'Row'"),
+    ("mine.py:Rows", "Rows = [1]", "mine.py:Rows must be a class, but is list"),
+    ("mine.py:Rows", "class Rows:\n    def __init__(self, data_dir): pass",
+     "mine.py:Rows must take the parameter 'split', but takes (data_dir)"),
+    ("mine.py:Rows", "class Rows:\n    def __init__(self, split, tokenizer): pass",
+     "mine.py:Rows is called with (split, data_dir) alone, but needs 'tokenizer' too: (split, tokenizer)"),
+]
+
+
+@pytest.mark.parametrize(("dataset", "code", "message"), IMPORTS)
+def test_a_class_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, code: str,
+                                    message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, code)
+    with pytest.raises(ConfigError) as caught:
+        CustomSource(dataset)
+    assert str(caught.value) == f"data.dataset: {message}"
+
+
+BREAKS = [
+    ("class Rows:\n    " + SPLIT + "raise OSError('disk gone')",
+     "the class must give this split, but (split='train') raised OSError: disk gone"),
+    ("class Rows:\n    def __init__(self, *, split, data_dir): raise KeyError",
+     "the class must give this split, but (split='train', data_dir=None) raised KeyError"),
+    ("class Rows:\n    " + SPLIT + "pass\n    def __iter__(self): return iter([])",
+     "a dataset must have __len__ and __getitem__, but Rows has no __len__"),
+    ("class Rows:\n    " + SPLIT + "pass\n    def __len__(self): return 3",
+     "a dataset must have __len__ and __getitem__, but Rows has no __getitem__"),
+    ("class Rows(list):\n    " + SPLIT + "pass\n    def __len__(self): raise TypeError('endless')",
+     "the dataset's length must be known, but __len__ raised TypeError: endless"),
+    ("class Rows(list):\n    " + SPLIT + "pass", "the dataset must hold rows, but is empty"),
+    ("class Rows(list):\n    " + SPLIT + "pass\n    def __len__(self): return 3",
+     "`0 <= row < 3` must be readable, but row 0 raised IndexError: list index out of range"),
+]
+ROWS = [
+    ("[('a', 1)]", "a row must be a mapping with (sentence, label), but row 0 is tuple"),
+    ("[{'sentnce': 'a', 'label': 1}]",
+     "a row must have 'sentence', but row 0 has (sentnce, label); nearest: 'sentnce'"),
+    ("[{'sentence': 'a', 'label': 1}, {'sentence': b'b', 'label': 1}]",
+     "'sentence' must be a str, but is bytes in row 1"),
+    ("[{'sentence': 'a', 'label': 1}, {'sentence': 'b', 'label': 2}]",
+     "`0 <= label <= 1` must hold and be whole, but got 2 in row 1"),
+    ("[{'sentence': 'a', 'label': 0.5}]", "`0 <= label <= 1` must hold and be whole, but got 0.5 in row 0"),
+    ("[{'sentence': 'a', 'label': -2}]", "`0 <= label <= 1` must hold and be whole, but got -2 in row 0"),
+    ("[{'sentence': 'a', 'label': 'acceptible'}]",
+     "a class must be one of 'unacceptable', 'acceptable', but got 'acceptible' in row 0; nearest: 'acceptable'"),
+    ("[{'sentence': 'a', 'label': [1]}]", "a label must be a number, but got [1] in row 0"),
+    ("[{'sentence': 'a', 'label': float('nan')}]", "a label must be a number, but got nan in row 0"),
+    ("[{'sentence': 'a'}, {'sentence': 'a', 'label': 1}]",
+     "all rows must have a label or none, but row 1 has one and row 0 has none"),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), [
+    *BREAKS, *((f"class Rows(list):\n    {SPLIT}super().__init__({rows})", message) for rows, message in ROWS)])
+def test_what_breaks_the_contract(tmp_path: Path, code: str, message: str) -> None:
+    path = write(tmp_path, code)
+    with pytest.raises(DataError) as caught:
+        CustomSource(f"{path}:Rows").load(get_task("cola"), "train")
+    assert str(caught.value) == f"custom:{path}:Rows/train: {message}"
+
+
+@pytest.mark.parametrize(("label", "message"), [
+    ("5.5", "`0 <= label <= 5` must hold, but got 5.5 in row 0"),
+    ("'2.5'", "a label must be a number, but got '2.5' in row 0"),
+])
+def test_similarities_that_are_none(tmp_path: Path, label: str, message: str) -> None:
+    source = rows_source(tmp_path, f"[{{'sentence1': 'a', 'sentence2': 'b', 'label': {label}}}]")
+    with pytest.raises(DataError) as caught:
+        source.load(get_task("stsb"), "train")
+    assert str(caught.value).endswith(f"/train: {message}")
+
+
+def test_a_job_needs_its_class() -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_source(DataConfig(source="custom"))
+    assert str(caught.value) == ("data.dataset: must name your dataset class when `data.source` is 'custom', but got "
+                                 "none")
