@@ -61,16 +61,17 @@ def use_store(tracker: Any) -> Any:
     mlflow.set_tracking_uri(None)
 
 
-def make_champion(name: str, encoder_folder: Path, folder: Path) -> tuple[Champion, Any, np.ndarray]:
+def make_champion(name: str, encoder_folder: Path, folder: Path, training: TrainingConfig = TrainingConfig(),  # noqa: B008
+                  ) -> tuple[Champion, Any, np.ndarray]:
     """A saved model of a task, the rows it is scored on, and its logits on them."""
     task, model_config = get_task(name), ModelConfig(name_or_path=str(encoder_folder))
     encoder, tokenizer = load_encoder(model_config), load_tokenizer(model_config)
     rows = open_source(DataConfig()).load(task, task.dev[0]).take(np.arange(80))
-    model = build_model(encoder, task, TrainingConfig(), seed=3).eval()
+    model = build_model(encoder, task, training, seed=3).eval()
     encoded = encode(rows, task, tokenizer, MAX_LENGTH)
     assert max(encoded.lengths) == MAX_LENGTH
     logits = predict(model, encoded, 32)
-    save_pretrained(encoder, task, model.state_dict(), tokenizer, str(folder), TrainingConfig())
+    save_pretrained(encoder, task, model.state_dict(), tokenizer, str(folder), training)
     score = compute(task, logits, encoded.labels)[task.primary]
     return Champion(task, f"{name}-0000", str(folder), score, {}, rows.columns, MAX_LENGTH), rows, logits
 
@@ -132,22 +133,28 @@ def test_a_winner_that_trained_on_becomes_a_new_version(tracker: Any, encoder_fo
     assert client.get_model_version_by_alias("gluetune-sst2", "champion").tags["gluetune.score"] == "0.600000"
 
 
-def test_the_model_needs_no_gluetune(tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:
-    champion, _, _ = make_champion("rte", encoder_folder, tmp_path)
+@pytest.mark.parametrize("head", ["default", "mlp"])
+def test_the_model_needs_no_gluetune(head: Any, tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:
+    champion, _, logits = make_champion("rte", encoder_folder, tmp_path, TrainingConfig(head=head))
     uri = tracker.log_winner(tracker.trials[3], champion, register=False)
     assert uri is not None
     assert uri.startswith("models:/m-")
+    texts = {name: column[:1] for name, column in champion.examples.items()}
     code = f"""
 import sys
 sys.modules["gluetune"] = None
 import mlflow, pandas
 mlflow.set_tracking_uri({tracker.uri!r})
-answer = mlflow.pyfunc.load_model({uri!r}).predict(pandas.DataFrame({{"sentence1": ["a b"], "sentence2": ["c"]}}))
+answer = mlflow.pyfunc.load_model({uri!r}).predict(pandas.DataFrame({texts!r}))
 assert set(answer["label"]) <= {{"entailment", "not_entailment"}}, answer
+print(*answer[["probability_entailment", "probability_not_entailment"]].iloc[0])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
-                          env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"})
+                          env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true",
+                                            "HF_MODULES_CACHE": str(tmp_path / "modules")})
     assert done.returncode == 0, done.stderr
+    probabilities = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    np.testing.assert_allclose([float(word) for word in done.stdout.split()[-2:]], probabilities, atol=1e-5)
 
 
 def test_a_missing_folder_is_said_and_does_not_raise(tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:

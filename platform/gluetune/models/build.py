@@ -112,7 +112,7 @@ def load_trained(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
     except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"{str(folder)!r} cannot be loaded: {error}") from error
     if info["missing_keys"]:
-        raise ModelError(f"{str(folder)!r} must hold all weights of a {type(model).__name__}, but "
+        raise ModelError(f"{str(folder)!r} must hold all weights of its {type(model).__name__}, but "
                          f"{len(info['missing_keys'])} are missing, such as {min(info['missing_keys'])!r}")
     return model.eval(), load_tokenizer(config)
 

@@ -7,54 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import (
-    AlbertConfig,
-    AutoModelForMaskedLM,
-    AutoModelForSequenceClassification,
-    BertConfig,
-    DebertaV2Config,
-    DistilBertConfig,
-    ElectraConfig,
-    ModernBertConfig,
-    PretrainedConfig,
-    RobertaConfig,
-)
+from encoder_families import FAMILIES, SMALL, batch, encoder_of, masked_lm
+from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, BertConfig
 
-from gluetune.config import ModelConfig, TrainingConfig
+from gluetune.config import TrainingConfig
 from gluetune.errors import ModelError
-from gluetune.models import Encoder, build_model, load_encoder
+from gluetune.models import Encoder, build_model
 from gluetune.tasks import TASKS
 
-SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
-         "intermediate_size": 32, "max_position_embeddings": 40}
-FAMILIES: dict[str, PretrainedConfig] = {
-    "bert": BertConfig(**SMALL),
-    "roberta": RobertaConfig(**SMALL, pad_token_id=1, type_vocab_size=1),
-    "deberta-v2": DebertaV2Config(**SMALL, relative_attention=True, position_biased_input=False, type_vocab_size=0,
-                                  pos_att_type=["p2c", "c2p"], share_att_key=True, norm_rel_ebd="layer_norm",
-                                  position_buckets=8),
-    "modernbert": ModernBertConfig(**SMALL, pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1,
-                                   sep_token_id=2, local_attention=8, global_attn_every_n_layers=2),
-    "electra": ElectraConfig(**SMALL, embedding_size=8),
-    "albert": AlbertConfig(**SMALL, embedding_size=8),
-    "distilbert": DistilBertConfig(vocab_size=50, dim=16, n_layers=2, n_heads=2, hidden_dim=32,
-                                   max_position_embeddings=40),
-}
 DROPOUTS = {"hidden_dropout_prob": 0.21, "attention_probs_dropout_prob": 0.22, "classifier_dropout": 0.23}
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A masked language model of each family, as pre-training would save it."""
-    folders = {}
-    for family, config in FAMILIES.items():
-        folders[family] = tmp_path_factory.mktemp(family)
-        AutoModelForMaskedLM.from_config(config).save_pretrained(folders[family])
-    return folders
-
-
-def encoder_of(folder: Path) -> Encoder:
-    return load_encoder(ModelConfig(name_or_path=str(folder)))
+    return {family: masked_lm(family, tmp_path_factory.mktemp(family)) for family in FAMILIES}
 
 
 @pytest.mark.parametrize("name", ["mnli", "stsb"])
@@ -66,10 +32,7 @@ def test_logits_equal_from_pretrained_with_the_same_head(family: str, name: str,
     encoder = theirs.base_model_prefix + "."
     head = {key: tensor for key, tensor in ours.state_dict().items() if not key.startswith(encoder) or "pooler" in key}
     theirs.load_state_dict(head, strict=False)
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(3, 50, (4, 20), generator=generator)
-    mask = torch.arange(20) < torch.tensor([20, 12, 7, 3])[:, None]
-    inputs = {"input_ids": torch.where(mask, ids, ours.config.pad_token_id), "attention_mask": mask.long()}
+    inputs = batch(ours.config.pad_token_id)
     assert torch.equal(ours(**inputs).logits, theirs(**inputs).logits)
     assert ours.config.problem_type == ("regression" if name == "stsb" else "single_label_classification")
 
@@ -144,5 +107,5 @@ def test_modernberts_prediction_head_is_kept_and_a_classifiers_is_not(tmp_path: 
 
 
 def test_half_precision_checkpoints_become_fp32(tmp_path: Path) -> None:
-    AutoModelForMaskedLM.from_config(FAMILIES["bert"], dtype=torch.bfloat16).save_pretrained(tmp_path)
+    AutoModelForMaskedLM.from_config(BertConfig(**SMALL), dtype=torch.bfloat16).save_pretrained(tmp_path)
     assert {array.dtype for array in encoder_of(tmp_path).weights.values()} == {np.dtype("float32")}
