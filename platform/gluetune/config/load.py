@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gluetune.config.checks import job_mistakes, space_mistakes
 from gluetune.config.job import JobConfig
 from gluetune.config.layers import Layers, Override
+from gluetune.config.legacy import map_legacy
 from gluetune.config.mistakes import Mistake, show, validate
 from gluetune.config.plain import plain_yaml
 from gluetune.config.spaces import find_space, load_space, project_file
@@ -17,18 +18,20 @@ from gluetune.errors import ConfigError, Problem
 QUICKSTART = "jobs/quickstart.yaml"
 
 
-def load_job(path: str | None = None, overrides: Sequence[Override] = ()) -> JobConfig:
+def load_job(path: str | None = None, overrides: Sequence[Override] = (),
+             notify: Callable[[str], None] | None = None) -> JobConfig:
     """Reads a job file, puts flags on top and checks everything, the search space included.
 
     Args:
         path: the file; ``None`` is the project's ``jobs/quickstart.yaml``.
         overrides: values from the command line, later ones winning.
+        notify: told, in one line each, which keys of another system were taken as ours, see `gluetune.config.legacy`.
 
     Raises:
         ConfigError: all mistakes of the file, of the flags and of the search space.
     """
     document = read_yaml(path or project_file(QUICKSTART))
-    layers, config, mistakes = _build(document, overrides)
+    layers, config, mistakes = _build(document, overrides, notify)
     problems = layers.problems(mistakes)
     name = config.search.space if config else _given_space(layers.tree)
     if isinstance(name, str) and name:
@@ -69,13 +72,19 @@ def dump_job(config: JobConfig) -> str:
     return plain_yaml(values)
 
 
-def _build(document: Document, overrides: Iterable[Override]) -> tuple[Layers, JobConfig | None, list[Mistake]]:
+def _build(document: Document, overrides: Sequence[Override], notify: Callable[[str], None] | None = None,
+           ) -> tuple[Layers, JobConfig | None, list[Mistake]]:
     if not isinstance(document.value, dict | None):
         message = f"must be a mapping of keys to values, but got {show(document.value)}"
         raise ConfigError([Problem("", message, document.file, 1)])
-    layers = Layers(document, overrides)
+    mapped = map_legacy(document, overrides)
+    if notify is not None:
+        for note in mapped.notes:
+            notify(note)
+    layers = Layers(mapped.document, overrides)
     config, mistakes = validate(JobConfig, layers.tree)
-    return layers, config, layers.mistakes + (mistakes if config is None else job_mistakes(config))
+    found = mapped.mistakes + layers.mistakes + (mistakes if config is None else job_mistakes(config))
+    return layers, config, found
 
 
 def _given_space(tree: dict[str, Any]) -> Any:
