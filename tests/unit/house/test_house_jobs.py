@@ -78,6 +78,11 @@ def test_every_pretraining_job_is_accepted(path: Path) -> None:
     assert load_pretrain_job(str(path))
 
 
+def test_the_encoder_of_the_snli_job_is_what_the_pretraining_job_leaves() -> None:
+    pretraining = read(ROOT / "jobs" / "bert_wikitext_d2l.yaml")
+    assert read(ROOT / "jobs" / "snli_d2l.yaml")["model"]["name_or_path"] == f"runs/{pretraining['name']}/encoder"
+
+
 @pytest.mark.parametrize("path", FINETUNES, ids=lambda path: path.stem)
 def test_the_offline_command_of_every_fine_tuning_job_is_accepted(path: Path) -> None:
     offline = [command for command in commands(path) if "--data embedded" in command]
