@@ -84,7 +84,7 @@ def _table(answers: list[Answers]) -> Table:
     table.add_column("predictions")
     for answer in answers:
         by, score = ((f"{answer.by.run}/{answer.by.trial}", f"{answer.by.score:.4f}") if answer.by
-                     else (f"constant ({answer.constant})", "–"))
+                     else (f"constant: {answer.constant}", "–"))
         table.add_row(answer.file.name, f"{len(answer.values):,}", by, score, _shares(answer))
     return table
 

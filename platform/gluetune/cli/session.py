@@ -48,11 +48,20 @@ def new_session(job: JobConfig, job_file: str | None) -> Session:
     name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
     job = job.model_copy(update={"name": name, "tracking": tracking})
-    session = Session(name, job, load_space(job.search.space, job_file), *_folder(Storage(job.storage.path), name))
-    if set(session.storage.list()) - LEFT_BY_FAILED_STARTS:
-        raise StorageError(f"the folder of a new search must be empty, but {session.storage.uri()} is not; choose "
-                           f"another --name, or go on with that search by --resume {name}")
+    session = Session(name, job, load_space(job.search.space, job_file), *open_folder(Storage(job.storage.path), name))
+    check_empty(session.storage, name)
     return session
+
+
+def check_empty(storage: Storage, name: str) -> None:
+    """Refuses the folder of an earlier run for a new one.
+
+    Raises:
+        StorageError: it holds more than a start that failed leaves.
+    """
+    if set(storage.list()) - LEFT_BY_FAILED_STARTS:
+        raise StorageError(f"the folder of a new run must be empty, but {storage.uri()} is not; choose another --name, "
+                           f"or go on with that run by --resume {name}")
 
 
 def run_kind(job: JobConfig, job_file: str | None) -> str:
@@ -78,18 +87,33 @@ def resumed_session(name: str, path: str, overrides: list[Override]) -> Session:
         StorageError: there is no such search, or another driver runs it.
     """
     root = Storage(path)
-    job_text, space_text = root.read(f"{name}/{JOB_FILE}"), root.read(f"{name}/{SPACE_FILE}")
-    if job_text is None or space_text is None:
-        known = [entry for entry in root.list() if root.exists(f"{entry}/{JOB_FILE}")]
-        there = f"there are: {', '.join(known)}" if known else "there are none"
-        raise StorageError(f"no search {name!r} to resume in {root.uri()}; {there}")
+    job_text, space_text = read_files(root, name, JOB_FILE, SPACE_FILE)
     job = parse_job(job_text, root.uri(f"{name}/{JOB_FILE}"), overrides)
     space = parse_space(space_text, root.uri(f"{name}/{SPACE_FILE}"))
-    return Session(name, job, space, *_folder(root, name))
+    return Session(name, job, space, *open_folder(root, name))
 
 
-def _folder(root: Storage, name: str) -> tuple[Storage, Path]:
-    """A search's folder, locked where it is on this machine, and its log."""
+def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
+    """Files that every run of a kind has.
+
+    Raises:
+        StorageError: there is no such run; names those there are.
+    """
+    found = [root.read(f"{name}/{file}") for file in files]
+    texts = [text for text in found if text is not None]
+    if len(texts) == len(files):
+        return texts
+    known = [entry for entry in root.list() if all(root.exists(f"{entry}/{file}") for file in files)]
+    there = f"there are: {', '.join(known)}" if known else "there are none"
+    raise StorageError(f"no run {name!r} to resume in {root.uri()}; {there}")
+
+
+def open_folder(root: Storage, name: str) -> tuple[Storage, Path]:
+    """A run's folder, locked where it is on this machine, and its log.
+
+    Raises:
+        StorageError: it cannot be used, or another driver runs it.
+    """
     storage = root.sub(name)
     if not storage.local:
         return storage, Path(tempfile.gettempdir()) / "gluetune" / name / LOG

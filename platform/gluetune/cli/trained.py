@@ -61,7 +61,7 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
         ConfigError: mistakes in flags or job file.
         StorageError: there is no such run.
     """
-    job = load_job(arguments.config, arguments.overrides)
+    job = load_job(arguments.config, arguments.overrides, terminal.note)
     log = Path(tempfile.mkdtemp(prefix="gluetune-")) / LOG
     checkpoint = arguments.options.get("--checkpoint")
     if checkpoint is None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +9,7 @@ from dataclasses import dataclass
 
 import ray
 
+from gluetune.cli import places
 from gluetune.cli.session import Session, begin
 from gluetune.cli.show import Show
 from gluetune.cli.terminal import Terminal
@@ -60,18 +57,13 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
         prepared = prepared.unscored()
     terminal.note(f"joining Ray … (its output, and everybody else's, goes to {session.log})")
     where = connect(address)
-    signal.signal(signal.SIGTERM, _as_ctrl_c)  # after Ray, which sets a handler of its own
+    places.end_as_ctrl_c_does()
     try:
         run = _Run(session, terminal, prepared, share_out(session.job.lanes), address, show)
         terminal.note(f"running on {where}")
         return run.to_the_end()
     finally:
         ray.shutdown()
-
-
-def _as_ctrl_c(number: int, frame: object) -> None:
-    """``kill``, ``ray job stop`` and spot notices end a search as cleanly as Ctrl-C does."""
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 @dataclass
@@ -92,7 +84,8 @@ class _Run:
         plan = _plan(session, self.prepared, dealer, str(self.resources))
         print_opening(plan, self.terminal.out)
         tracker = Tracker(plan, session.storage, job=dump_job(session.job), history=journal.events,
-                          artifacts=_artifacts(session), notify=self.terminal.note)
+                          artifacts=places.artifacts(session.job.storage, session.job.tracking),
+                          notify=self.terminal.note)
         begin(session)
         search = Search(session.job, session.space, session.storage, journal, self.prepared, self.resources, dealer,
                         _pruners(session))
@@ -144,12 +137,8 @@ class _Run:
         print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file)
         if ending is not Ending.COMPLETE:
             out.print(f"\n{ending.value.replace('_', ' ')}; go on with:", highlight=False)
-            out.print(self._resume_command(), style="bold", highlight=False, soft_wrap=True)
-
-    def _resume_command(self) -> str:
-        root = Storage(self.session.job.storage.path).uri()
-        where = ["--storage-path", root] + (["--address", self.address] if self.address else [])
-        return shlex.join([sys.executable, sys.argv[0], "--resume", self.session.name, *where])
+            command = places.resume_command(self.session.name, self.session.job.storage, self.address)
+            out.print(command, style="bold", highlight=False, soft_wrap=True)
 
 
 def _dealer(session: Session) -> Dealer:
@@ -169,18 +158,7 @@ def _plan(session: Session, prepared: Prepared, dealer: Dealer, resources: str) 
 
 
 def _tracking_uri(session: Session) -> str:
-    return session.job.tracking.uri or f"sqlite:///{_home(session).uri('mlflow.db')}"
-
-
-def _home(session: Session) -> Storage:
-    """Where the default MLflow store lies: beside the searches, or in ``runs`` here when they are in a bucket."""
-    root = Storage(session.job.storage.path)
-    return root if root.local else Storage("runs")
-
-
-def _artifacts(session: Session) -> str | None:
-    """Where the default MLflow store keeps its artifacts; another store knows itself."""
-    return None if session.job.tracking.uri else _home(session).uri("mlartifacts")
+    return places.tracking_uri(session.job.storage, session.job.tracking)
 
 
 def _local_folders(storage: Storage, scored: list[TrialRecord]) -> Iterator[tuple[TrialRecord, str]]:

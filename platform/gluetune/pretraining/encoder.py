@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerBase
+from transformers import BertConfig, BertForPreTraining, BertModel, PreTrainedTokenizerBase
 
 from gluetune.models.quiet import quiet
 from gluetune.pretraining.config import PretrainJob
@@ -21,6 +21,12 @@ def build_encoder(job: PretrainJob, tokens: TokenIds) -> BertForPreTraining:
         model = BertForPreTraining(_settings(job, tokens))
     _STARTS[job.training.initialisation](model)
     return model.train()
+
+
+def count_weights(job: PretrainJob, tokens: TokenIds) -> int:
+    """Number of weights of the encoder, without the heads; none are made."""
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in BertModel(_settings(job, tokens)).parameters())
 
 
 def weights_of(model: BertForPreTraining) -> dict[str, torch.Tensor]:
@@ -38,10 +44,13 @@ def save_encoder(folder: str | Path, weights: Mapping[str, torch.Tensor], job: P
         job: what they were trained with.
         tokenizer: saved beside them; it gets to know how many tokens the encoder reads.
     """
-    settings = _settings(job, TokenIds.of(tokenizer))
+    model = build_encoder(job, TokenIds.of(tokenizer))
+    own = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, weight in weights.items():
+            own[name].copy_(weight)
     tokenizer.model_max_length = job.training.max_seq_length
     with quiet():
-        model = BertForPreTraining.from_pretrained(None, config=settings, state_dict=dict(weights))
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

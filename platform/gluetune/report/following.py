@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -19,10 +20,11 @@ class RunLog:
 
     Args:
         console: where to.
+        line: an evaluation in words; `evaluated` by default.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, line: Callable[[Evaluated, TrialRecord], str] | None = None) -> None:
+        self._console, self._evaluated = console, line or evaluated
 
     def __enter__(self) -> Self:
         return self
@@ -42,12 +44,12 @@ class RunLog:
         elif isinstance(event, Logged):
             self._line(logged(event))
         elif isinstance(event, Evaluated):
-            self._line(evaluated(event, trial), "bold")
+            self._line(self._evaluated(event, trial), "bold")
         elif isinstance(event, TrialEnded):
             why = f" ({event.message.splitlines()[0]})" if event.message else ""
             self.note(f"{trial.name} {event.status.replace('_', ' ')}{why}")
         elif isinstance(event, WinnerScored):
-            self.note(f"{trial.name}: saved, loaded again and scored")
+            self.note(f"{trial.name}: saved to {event.folder}")
 
     def _line(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style=style), soft_wrap=True, highlight=False)

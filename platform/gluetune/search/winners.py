@@ -10,8 +10,8 @@ from typing import Any
 import ray
 
 from gluetune.config import TrainingConfig
-from gluetune.errors import ClusterError, StorageError
 from gluetune.data import Encoded
+from gluetune.errors import ClusterError, StorageError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.models import load_trained, save_pretrained
 from gluetune.prediction import Predictions, Scores, score_predictions

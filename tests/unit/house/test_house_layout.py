@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "metrics": {"errors", "tasks"},
     "training": {"errors", "config", "tasks", "storage", "data", "models", "metrics"},
     "pretraining": {"errors", "config", "storage", "data", "models", "training"},
-    "lane": {"errors", "config", "tasks", "storage", "records", "training"},
+    "lane": {"errors", "config", "tasks", "storage", "records", "training", "pretraining"},
     "trial": {"lane"},
     "searchers": {"errors", "config", "records"},
     "schedulers": {"errors", "config", "records"},

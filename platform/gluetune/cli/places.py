@@ -1,0 +1,41 @@
+"""Where a run's record goes, how it is resumed, and how a driver ends when it is told to."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+
+from gluetune.config import StorageConfig, TrackingConfig
+from gluetune.storage import Storage
+
+
+def tracking_uri(storage: StorageConfig, tracking: TrackingConfig) -> str:
+    """The MLflow store: the one named, else SQLite beside the runs."""
+    return tracking.uri or f"sqlite:///{_home(storage).uri('mlflow.db')}"
+
+
+def artifacts(storage: StorageConfig, tracking: TrackingConfig) -> str | None:
+    """Where the default MLflow store keeps its artifacts; another store knows itself."""
+    return None if tracking.uri else _home(storage).uri("mlartifacts")
+
+
+def resume_command(name: str, storage: StorageConfig, address: str | None) -> str:
+    """What to type to go on with a run that was stopped."""
+    where = ["--storage-path", Storage(storage.path).uri()] + (["--address", address] if address else [])
+    return shlex.join([sys.executable, sys.argv[0], "--resume", name, *where])
+
+
+def end_as_ctrl_c_does() -> None:
+    """``kill``, ``ray job stop`` and spot notices end a run as cleanly as Ctrl-C does.
+
+    Must be called after Ray is started, which sets a handler of its own.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(os.getpid(), signal.SIGINT))
+
+
+def _home(storage: StorageConfig) -> Storage:
+    """Beside the runs, or in ``runs`` here when they are in a bucket."""
+    root = Storage(storage.path)
+    return root if root.local else Storage("runs")

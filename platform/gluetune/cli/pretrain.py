@@ -1,0 +1,220 @@
+"""One pre-training run, from its job file to a ``from_pretrained`` folder."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+from transformers import PreTrainedTokenizerBase
+
+from gluetune.cli import places
+from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.session import JOB_FILE, check_empty, open_folder, read_files
+from gluetune.cli.terminal import Terminal
+from gluetune.config import LanesConfig, StorageConfig, Value
+from gluetune.lane import LaneSpec
+from gluetune.lane.pretraining import Pretraining, from_event
+from gluetune.pretraining import (
+    PretrainingData,
+    PretrainJob,
+    dump_pretrain_job,
+    figures,
+    load_pretrain_job,
+    parse_pretrain_job,
+    prepare_job,
+    save_encoder,
+)
+from gluetune.pretraining.encoder import count_weights
+from gluetune.pretraining.pairs import firsts
+from gluetune.records import (
+    Evaluated,
+    Journal,
+    SearchPlan,
+    TaskPlan,
+    TrialRecord,
+    TrialStarted,
+    TrialStatus,
+    WinnerScored,
+)
+from gluetune.report import RunLog, print_figures, print_opening
+from gluetune.search import Resources, connect, share_out
+from gluetune.search.conductor import trial_folder
+from gluetune.search.search import LANE_FILES
+from gluetune.search.single import SingleRun
+from gluetune.storage import Storage
+from gluetune.tracking import Tracker, check_uri, ui_command
+from gluetune.training import Checkpoints
+
+TASK, TITLE = "pretraining", "Pre-training"
+ENCODER = "encoder"  # folder of the result
+MAX_FAILURES = 2
+
+
+@dataclass(frozen=True)
+class PretrainSession:
+    """One session over a pre-training run; attributes as those of `gluetune.cli.session.Session`."""
+
+    name: str
+    job: PretrainJob
+    storage: Storage
+    log: Path
+
+
+def open_run(arguments: ParsedArguments) -> PretrainSession:
+    """Prepares the folder of a new run, or opens an earlier one.
+
+    Raises:
+        UserError: the arguments, the job file or the folder cannot be used.
+    """
+    if arguments.resume is not None:
+        paths = [override.value for override in arguments.overrides if override.path == "storage.path"]
+        root = Storage(paths[-1] if paths else StorageConfig().path)
+        (text,) = read_files(root, arguments.resume, JOB_FILE)
+        job = parse_pretrain_job(text, root.uri(f"{arguments.resume}/{JOB_FILE}"), arguments.overrides)
+        return PretrainSession(arguments.resume, job, *open_folder(root, arguments.resume))
+    job = load_pretrain_job(str(arguments.config), arguments.overrides)
+    kind = Path(str(arguments.config)).stem
+    name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
+    tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
+    job = job.model_copy(update={"name": name, "tracking": tracking})
+    session = PretrainSession(name, job, *open_folder(Storage(job.storage.path), name))
+    check_empty(session.storage, name)
+    return session
+
+
+def show_plan(session: PretrainSession, terminal: Terminal) -> None:
+    """Loads everything and prints the plan; starts no Ray."""
+    check_uri(_tracking_uri(session))
+    data, _ = prepare_job(session.job, terminal.note)
+    lanes = session.job.lanes
+    words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
+    print_opening(_plan(session, data, words), terminal.out)
+
+
+def pretrain(session: PretrainSession, address: str | None, terminal: Terminal) -> bool:
+    """Runs a session to its end; whether it was not interrupted.
+
+    Raises:
+        UserError: text, tokenizer, cluster or tracking store cannot be used.
+    """
+    check_uri(_tracking_uri(session))
+    data, tokenizer = prepare_job(session.job, terminal.note)
+    terminal.note(f"joining Ray … (its output, and everybody else's, goes to {session.log})")
+    where = connect(address)
+    places.end_as_ctrl_c_does()
+    try:
+        lanes = session.job.lanes.model_copy(update={"max_concurrent_trials": 1})
+        run = _Run(session, terminal, data, tokenizer, lanes, share_out(lanes), address)
+        terminal.note(f"running on {where}")
+        return run.to_the_end()
+    finally:
+        ray.shutdown()
+
+
+@dataclass
+class _Run:
+    """One session on a connected cluster."""
+
+    session: PretrainSession
+    terminal: Terminal
+    data: PretrainingData
+    tokenizer: PreTrainedTokenizerBase
+    lanes: LanesConfig
+    resources: Resources
+    address: str | None
+
+    def to_the_end(self) -> bool:
+        """Trains, records and reports; whether it was not interrupted."""
+        session, out = self.session, self.terminal.out
+        journal, plan = Journal(session.storage), _plan(session, self.data, str(self.resources))
+        print_opening(plan, out)
+        text = dump_pretrain_job(session.job)
+        tracker = Tracker(plan, session.storage, job=text, history=journal.events, notify=self.terminal.note,
+                          artifacts=places.artifacts(session.job.storage, session.job.tracking))
+        session.storage.write(JOB_FILE, text.encode())
+        complete = False
+        try:
+            complete = self._train(journal, tracker)
+        finally:
+            tracker.close(complete=complete)
+        self._close(journal.trials[0], complete)
+        return complete
+
+    def _train(self, journal: Journal, tracker: Tracker) -> bool:
+        spec = LaneSpec(self.lanes.workers_per_lane, self.resources.cpus, self.resources.gpus,
+                        self.lanes.placement_strategy, Pretraining(ray.put(self.data), self.session.job),
+                        self.session.storage, MAX_FAILURES)
+        with RunLog(self.terminal.out, line) as log:
+            log.note("starting the lane: it loads its libraries once …")
+            run = SingleRun(spec, journal, [tracker, log])
+            trial = run.carry_out(_start(self.session.job))
+            self.session.storage.delete(LANE_FILES)
+            if trial.status is TrialStatus.FINISHED and trial.winner is None:
+                run.record(self._save(trial))
+                self.session.storage.delete(trial_folder(trial))
+        return trial.status is not TrialStatus.STOPPED
+
+    def _save(self, trial: TrialRecord) -> WinnerScored:
+        """Writes the encoder as a ``from_pretrained`` folder."""
+        storage = self.session.storage
+        weights = Checkpoints(storage, trial_folder(trial)).load_best()
+        assert weights is not None  # saved before the run was told to have finished
+        with tempfile.TemporaryDirectory() as local:
+            save_encoder(local, weights, self.session.job, self.tokenizer)
+            storage.upload(local, ENCODER)
+        last = trial.evaluations[-1].metrics
+        scores = {name: value for name, value in last.items() if not name.startswith("train_")}
+        return WinnerScored(time=time.time(), number=trial.number, task=TASK, scores={"validation": scores},
+                            folder=storage.uri(ENCODER))
+
+    def _close(self, trial: TrialRecord, complete: bool) -> None:
+        session, out = self.session, self.terminal.out
+        if trial.evaluations:
+            measured = figures([from_event(event) for event in trial.evaluations])
+            rows = {"train": len(firsts(self.data.train)), "validation": len(firsts(self.data.held_out))}
+            print_figures(measured, rows, session.job.published, out)
+        if trial.winner is not None:
+            out.print(f"\n[bold]encoder[/]    {trial.winner.folder}", highlight=False, soft_wrap=True)
+        out.print(f"[bold]MLflow UI[/]  {ui_command(_tracking_uri(session))}", highlight=False, soft_wrap=True)
+        if trial.message:
+            self.terminal.error(f"{trial.status}: {trial.message}")
+        if not complete:
+            out.print("\ninterrupted; go on with:", highlight=False)
+            out.print(places.resume_command(session.name, session.job.storage, self.address), style="bold",
+                      highlight=False, soft_wrap=True)
+
+
+def line(event: Evaluated, trial: TrialRecord) -> str:
+    """An evaluation with the training before it."""
+    at = from_event(event)
+    return (f"step {at.step:,}/{trial.training['max_steps']:,} · training MLM {at.train_masked_lm_loss:.3f}, "
+            f"NSP {at.train_next_sentence_loss:.3f} · held-out MLM {at.masked_lm_loss:.3f} "
+            f"({at.masked_lm_accuracy:.1%} right), NSP {at.next_sentence_loss:.3f} ({at.next_sentence_accuracy:.1%}) · "
+            f"{at.pairs_per_second:,.0f} sentence pairs/s")
+
+
+def _start(job: PretrainJob) -> TrialStarted:
+    training: dict[str, Value | None] = {**job.model.model_dump(), **job.training.model_dump()}
+    return TrialStarted(time=time.time(), number=0, task=TASK, params={}, training=training, seed=job.seed)
+
+
+def _plan(session: PretrainSession, data: PretrainingData, resources: str) -> SearchPlan:
+    job, sizes = session.job, session.job.model
+    words = f"BERT, {sizes.num_hidden_layers} layers, {sizes.hidden_size} wide, {sizes.num_attention_heads} heads"
+    guessing = -math.log(data.tokens.vocab_size) - math.log(2)
+    task = TaskPlan(TASK, TITLE, data.source, len(firsts(data.train)), len(firsts(data.held_out)), {},
+                    "negative_loss", guessing, 1)
+    return SearchPlan(
+        name=session.name, seed=job.seed, model=words, parameters=count_weights(job, data.tokens),
+        space="", space_source="", fields=(), algorithm="", scheduler="", lanes=1,
+        workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=session.storage.uri(),
+        tracking_uri=_tracking_uri(session), experiment=str(job.tracking.experiment), tasks=(task,),
+        fixed=job.training.model_dump(exclude_unset=True))
+
+
+def _tracking_uri(session: PretrainSession) -> str:
+    return places.tracking_uri(session.job.storage, session.job.tracking)

@@ -1,0 +1,62 @@
+"""Flags of ``jobs/pretrain_bert.py``, and its ``main``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gluetune.cli import flag_table as table
+from gluetune.cli.flag_table import Flag
+from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.main import INTERRUPTED, OK, run
+from gluetune.cli.program import Program
+from gluetune.cli.terminal import Terminal
+from gluetune.errors import ConfigError, Problem
+from gluetune.pretraining.config import PretrainJob
+
+TEXT = (
+    Flag("--text", "text.source", "SOURCE", "embedded (generated), files or hub", text=True),
+    Flag("--text-path", "text.path", "PATH", "a text file, or a folder of them, with --text files", text=True),
+    Flag("--validation-path", "text.validation_path", "PATH", "text to evaluate on (default: the last documents)",
+         text=True),
+    Flag("--text-format", "text.format", "NAME", "wikitext, sentences or paragraphs", text=True),
+    Flag("--max-documents", "text.max_documents", "N", "read no more of the text"),
+    Flag("--tokenizer", "tokenizer.name_or_path", "NAME", "an existing vocabulary (default: one trained on the text)",
+         text=True),
+    Flag("--vocab-size", "tokenizer.vocab_size", "N", "size of a vocabulary that is trained"),
+)
+TRAINING = (
+    table.NAME,
+    Flag("--learning-rate", "training.learning_rate", "RATE", "the highest learning rate"),
+    Flag("--batch-size", "training.batch_size", "N", "sentence pairs per step, over all workers"),
+    Flag("--max-steps", "training.max_steps", "N", "steps in all"),
+    Flag("--max-seq-length", "training.max_seq_length", "N", "tokens per pair"),
+    Flag("--evaluate-every", "training.evaluate_every", "N", "steps between evaluations, each of them a checkpoint"),
+    table.SEED,
+)
+PROGRAM = Program(
+    "pretrain_bert.py",
+    "Pre-train a BERT encoder by masked language modelling and next-sentence prediction, on one lane of any number of "
+    "workers.",
+    "such as jobs/bert_wikitext_d2l.yaml; must be given",
+    {"text": TEXT, "training": TRAINING, "lane": table.WORKERS, "storage and tracking": table.STORAGE[:1]
+     + table.TRACKING},
+    schema=PretrainJob, example="model.num_hidden_layers=4",
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs ``jobs/pretrain_bert.py``; see `gluetune.cli.main.run`."""
+    return run(PROGRAM, _act, argv)
+
+
+def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
+    if arguments.config is None and arguments.resume is None:
+        raise ConfigError([Problem("--config", "must be given: a job file such as jobs/bert_wikitext_d2l.yaml")])
+    from gluetune.cli.pretrain import open_run, pretrain, show_plan
+
+    session = open_run(arguments)
+    if arguments.dry_run:
+        show_plan(session, terminal)
+        return OK
+    with terminal.logging_to(session.log):
+        return OK if pretrain(session, arguments.address, terminal) else INTERRUPTED

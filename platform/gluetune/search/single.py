@@ -1,0 +1,75 @@
+"""One order on one lane, without a search around it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+
+from gluetune.errors import ClusterError
+from gluetune.lane import Lane, LaneFailed, LaneSpec, Order
+from gluetune.records import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus
+from gluetune.search.conductor import trial_folder
+
+
+class SingleRun:
+    """Carries out one order, records what the lane tells, and takes a new lane where one is lost.
+
+    Args:
+        spec: what the lane is made of; ``max_failures`` counts for lanes as for workers.
+        journal: the run's journal; what it holds already is not told again.
+        listeners: hear every event after it was written.
+    """
+
+    def __init__(self, spec: LaneSpec, journal: Journal, listeners: Iterable[Listener]) -> None:
+        self._spec, self._journal, self._listeners = spec, journal, list(listeners)
+
+    def carry_out(self, start: TrialStarted) -> TrialRecord:
+        """Runs to the end.
+
+        Args:
+            start: says what is run; not recorded again where a run goes on.
+
+        Returns:
+            The trial, ended; stopped where somebody interrupted.
+
+        Raises:
+            ClusterError: lanes were lost too often.
+        """
+        trial = self._journal.trials.get(start.number) or self.record(start)
+        failures = 0
+        while not trial.status.final:
+            try:
+                trial = self._follow(trial)
+            except LaneFailed as error:
+                failures += 1
+                if failures > self._spec.max_failures:
+                    self._end(trial, "failed", str(error))
+                    raise ClusterError(f"the lane was lost {failures} times, the last time so: {error}") from error
+            except KeyboardInterrupt:
+                self._end(trial, "stopped", "interrupted")
+                break
+        return trial
+
+    def record(self, event: Event) -> TrialRecord:
+        """Writes an event and tells the listeners."""
+        trial = self._journal.append(event)
+        for listener in self._listeners:
+            listener.on_event(event, trial)
+        return trial
+
+    def _follow(self, trial: TrialRecord) -> TrialRecord:
+        lane = Lane(self._spec, f"lane-{uuid.uuid4().hex[:6]}")
+        try:
+            lane.assign(Order(trial.number, trial.task, dict(trial.training), trial.seed, trial_folder(trial),
+                              reported=len(trial.evaluations), logged=trial.logs[-1].step if trial.logs else 0))
+            while True:
+                trial = self.record(lane.collect())
+                if trial.status is not TrialStatus.RUNNING:
+                    return trial
+        finally:
+            lane.close()
+
+    def _end(self, trial: TrialRecord, status: str, message: str) -> None:
+        self.record(TrialEnded.model_validate({"time": time.time(), "number": trial.number, "status": status,
+                                               "message": message}))
