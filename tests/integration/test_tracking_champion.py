@@ -136,6 +136,7 @@ def test_a_winner_that_trained_on_becomes_a_new_version(tracker: Any, encoder_fo
 @pytest.mark.parametrize("head", ["default", "mlp"])
 def test_the_model_needs_no_gluetune(head: Any, tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:
     champion, _, logits = make_champion("rte", encoder_folder, tmp_path, TrainingConfig(head=head))
+    champion = replace(champion, trial=f"rte-{head}")  # another model on the same run
     uri = tracker.log_winner(tracker.trials[3], champion, register=False)
     assert uri is not None
     assert uri.startswith("models:/m-")

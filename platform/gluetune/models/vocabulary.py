@@ -44,7 +44,7 @@ def vocabulary_alone(folder: Path) -> bool:
 
 def _of_vocabulary(path: Path) -> PreTrainedTokenizerBase:
     """Lower-cases the text where no token but the special ones has an upper-case letter: nothing else says so."""
-    tokens = [line.rstrip("\n") for line in path.open(encoding="utf-8")]
+    tokens = path.read_text(encoding="utf-8").split("\n")
     missing = [token for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") if token not in tokens]
     if missing:
         raise ModelError(f"{path} must be a vocabulary of BERT's, a token a line, but it has no {', '.join(missing)}")

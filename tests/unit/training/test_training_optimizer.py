@@ -21,6 +21,7 @@ from transformers import (
 from transformers.trainer_pt_utils import get_parameter_names
 
 from gluetune.config import TrainingConfig
+from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
 from gluetune.training.optimizer import decayed_names, layer_scales, make_optimizer, make_scheduler
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
@@ -124,3 +125,31 @@ def test_weight_decay_is_decoupled() -> None:
     optimizer.step()
     torch.testing.assert_close(weight, before * 0.95)
     assert torch.equal(bias, torch.ones_like(bias))
+
+
+def test_frozen_parameters_are_in_no_group() -> None:
+    model = model_of(BertConfig(**SMALL))
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("embeddings" not in name and ".layer.0." not in name)
+    optimizer = make_optimizer(model, TrainingConfig(layerwise_lr_decay=0.5, learning_rate=1.0))
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert rates.keys() == {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
+    assert rates[id(model.bert.encoder.layer[1].output.dense.weight)] == 0.5**3  # as without freezing
+    assert rates[id(model.classifier.weight)] == 1.0
+
+
+@pytest.mark.parametrize(("config", "name", "depth"), [
+    (BertConfig(**SMALL), "encoder.embeddings.word_embeddings.weight", 0),
+    (BertConfig(**SMALL), "encoder.encoder.layer.2.output.dense.weight", 3),
+    (AlbertConfig(**SMALL), "encoder.encoder.embedding_hidden_mapping_in.weight", 0),
+    (DebertaV2Config(**SMALL, **DEBERTA), "encoder.encoder.LayerNorm.weight", 0),
+    (ModernBertConfig(**SMALL), "encoder.layers.1.mlp.Wi.weight", 2),
+    (ModernBertConfig(**SMALL), "encoder.final_norm.weight", -2),
+    (BertConfig(**SMALL), "head.dense.weight", -1),
+    (BertConfig(**SMALL), "head.output.bias", -1),
+], ids=lambda value: getattr(value, "model_type", str(value)))
+def test_depths_under_a_head_of_ours(config: PretrainedConfig, name: str, depth: int) -> None:
+    """-1 is the head, -2 what lies between it and the last layer."""
+    model = EncoderWithHead(EncoderWithHeadConfig(encoder=config.to_dict(), head="mlp"))
+    top = 3 if config.model_type == "albert" else 5  # its layers share their weights
+    assert layer_scales(model, 0.5)[name] == pytest.approx(0.5 ** (top - depth if depth >= 0 else -1 - depth))
