@@ -46,7 +46,34 @@ JOB_FILES = [
     ("data: {source: dir}", "job.yaml:1: data.source: dir needs data.dir (--data-dir), the official GLUE folder"),
     ("data: {source: dir, dir: nowhere}", "job.yaml:1: data.dir: must be an existing folder, but got 'nowhere'"),
     ("data: {dir: glue}",
-     "job.yaml:1: data.dir: must not be given unless data.source (--data) is dir, but it is embedded"),
+     "job.yaml:1: data.dir: must not be given unless data.source (--data) is dir or custom, but it is embedded"),
+    ("data: {source: custom}",
+     "job.yaml:1: data.source: custom needs data.dataset, your own dataset class (package.module:Class)"),
+    ("data: {source: custom, dataset: Rows}",
+     "job.yaml:1: data.dataset: must be package.module:Class or path/to/file.py:Class, but got 'Rows'"),
+    ("data: {source: custom, dataset: 'mine.py:Rows', dir: nowhere}",
+     "job.yaml:1: data.dir: must be an existing folder, but got 'nowhere'"),
+    ("data: {dataset: 'mine.py:Rows'}",
+     "job.yaml:1: data.dataset: must not be given unless data.source (--data) is custom, but it is embedded"),
+    ("data: {source: hub, train_file: a.tsv}",
+     "job.yaml:1: data.train_file: must not be given unless data.source (--data) is dir, but it is hub"),
+    ("data: {source: custom, dataset: 'mine.py:Rows', test_file: a.tsv}",
+     "job.yaml:1: data.test_file: must not be given unless data.source (--data) is dir, but it is custom"),
+    ("tasks: cola\n"
+     "data: {source: dir, dir: ., train_file: search_space/wide.yaml, validation_file: jobs.yaml}",
+     "job.yaml:2: data.train_file: must be a file, but there is no 'search_space/wide.yaml'; nearest: 'search_spaces'\n"
+     "job.yaml:2: data.validation_file: must be a file, but there is no 'jobs.yaml'; nearest: 'job.yaml'"),
+    ("tasks: [cola, rte]\n"
+     "data: {source: dir, dir: ., train_file: job.yaml}",
+     "job.yaml:2: data.train_file: must be given for one task only, but got cola, rte"),
+    ("data: {truncation: shortest}",
+     "job.yaml:1: data.truncation: must be one of longest_first, proportional, but got 'shortest'"),
+    ("data: {selection_seed: -1}",
+     "job.yaml:1: data.selection_seed: must be a whole number >= 0 and < 4294967296 or null, but got -1"),
+    ("train_input: {batch: 8}", "job.yaml:1: train_input.batch: no such key; nearest: 'batch_size'"),
+    ("train_input: {batch_size: 8}",
+     "job.yaml:1: training.batch_size: must not be set, because search space 'compact_bert' varies it"),
+    ("eval_input: {data_dir: nowhere/CoLA}", "job.yaml:1: data.dir: must be an existing folder, but got 'nowhere'"),
     ("data: 5", "job.yaml:1: data: must be a mapping, but got 5"),
     ("seed: -1", "job.yaml:1: seed: must be a whole number >= 0 and < 2147483648, but got -1"),
     ("seed: 1.5", "job.yaml:1: seed: must be a whole number >= 0 and < 2147483648, but got 1.5"),
@@ -229,7 +256,10 @@ FLAGS = [
     ("--data disk", "--data: must be one of embedded, hub, dir, custom, but got 'disk'"),
     ("--data dir", "--data: dir needs data.dir (--data-dir), the official GLUE folder"),
     ("--data dir --data-dir nowhere", "--data-dir: must be an existing folder, but got 'nowhere'"),
-    ("--data-dir .", "--data-dir: must not be given unless data.source (--data) is dir, but it is embedded"),
+    ("--data-dir .", "--data-dir: must not be given unless data.source (--data) is dir or custom, but it is embedded"),
+    ("--data custom", "--data: custom needs data.dataset, your own dataset class (package.module:Class)"),
+    ("--data dir --data-dir . --set data.test_file=nothing",
+     "--set data.test_file: must be a file, but there is no 'nothing'"),
     ("--gpus-per-worker 1.5",
      "--gpus-per-worker: must be whole where it is more than 1 (Ray divides single GPUs only), but got 1.5"),
     ("--cpus-per-worker none", "--cpus-per-worker: must be auto or a number > 0, but got 'none'"),
@@ -249,13 +279,14 @@ FLAGS = [
      "--set training.learning_rate: must not be set, because search space 'compact_bert' varies it"),
     ("--max-seq-length 4", "--max-seq-length: must be a whole number >= 8 and <= 8192, but got 4"),
     ("--time-budget-s soon", "--time-budget-s: must be a number > 0 or null, but got 'soon'"),
-    ("--selection train", "--selection: must be one of carve, dev, train_test_split, but got 'train'; nearest: 'train_test_split'"),
+    ("--selection train",
+     "--selection: must be one of carve, dev, train_test_split, but got 'train'; nearest: 'train_test_split'"),
     ("--max-concurrent-trials 0", "--max-concurrent-trials: must be a whole number >= 1, but got 0"),
     ("--resume x --tasks cola --set seed=1 --config f",
-     "--resume: a search goes on as it was started; only --address, --max-concurrent-trials, --storage-path, "
+     "--resume: a run goes on as it was started; only --address, --max-concurrent-trials, --storage-path, "
      "--time-budget-s, --tracking-uri may change, but got --config, --tasks, --set seed"),
     ("--resume x --num-samples 5",
-     "--resume: a search goes on as it was started; only --address, --max-concurrent-trials, --storage-path, "
+     "--resume: a run goes on as it was started; only --address, --max-concurrent-trials, --storage-path, "
      "--time-budget-s, --tracking-uri may change, but got --num-samples"),
     ("--tasks colla --algorithm tpx --set training.lr=1",
      "--tasks: must be one of cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, ax, snli, but got 'colla'; "
@@ -263,7 +294,8 @@ FLAGS = [
      "--set training.lr: no such key; there are: learning_rate, batch_size, num_train_epochs, max_steps, "
      "lr_scheduler_type, warmup_ratio, warmup_steps, weight_decay, adam_beta1, adam_beta2, adam_epsilon, "
      "max_grad_norm, layerwise_lr_decay, gradient_accumulation_steps, evals_per_epoch, eval_batch_size, "
-     "hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout, head, head_hidden_size, pooling, freeze_embeddings, freeze_layers, bf16, logging_steps, seed\n"
+     "hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout, head, head_hidden_size, pooling, "
+     "freeze_embeddings, freeze_layers, bf16, logging_steps, seed\n"
      "--algorithm: must be one of grid, random, tpe, gp, cmaes, nsga2, but got 'tpx'; nearest: 'tpe'"),
     ("--max-train-samples 1", "--max-train-samples: must be a whole number >= 2 or null, but got 1"),
 ]

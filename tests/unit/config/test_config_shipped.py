@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.config import load_job, load_space
+from gluetune.config import Override, load_job, load_space
 
 PROJECT = Path(__file__).parents[3]
 SPACES = sorted((PROJECT / "search_spaces").glob("*.yaml"))
@@ -17,12 +17,12 @@ JOBS = sorted(path for path in (PROJECT / "jobs").glob("*.yaml") if "\nsearch:" 
 def test_every_space_is_valid_cites_its_source_and_names_points(path: Path) -> None:
     space = load_space(str(path))
     assert space.source
-    assert 1 <= len(space.points) <= 3
+    assert not space.space or 1 <= len(space.points) <= 3
 
 
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
 def test_every_search_job_is_valid_with_its_space(path: Path) -> None:
-    job = load_job(str(path))
+    job = load_job(str(path), [Override("data.source", "embedded", "--data")])  # some need a folder
     assert load_space(job.search.space, str(path)).space
 
 
