@@ -55,12 +55,16 @@ def _files(config: TextConfig) -> Text:
 
 
 def _hub(config: TextConfig) -> Text:
-    place = "hub:" + "/".join(part for part in (config.dataset, config.name, config.split) if part)
-    documents = _documents(_rows(config, config.split, place), config, place)
+    place = _place(config, config.split)
+    documents = _documents(_rows(config, config.split), config, place)
     if config.validation_split is None:
         return Text(documents, None, place)
-    validation = FORMATS[config.format].documents(_rows(config, config.validation_split, place))
+    validation = FORMATS[config.format].documents(_rows(config, config.validation_split))
     return Text(documents, list(validation), place)
+
+
+def _place(config: TextConfig, split: str) -> str:
+    return "hub:" + "/".join(part for part in (config.dataset, config.name, split) if part)
 
 
 _SOURCES: dict[str, Callable[[TextConfig], Text]] = {"embedded": _embedded, "files": _files, "hub": _hub}
@@ -98,15 +102,16 @@ def _lines(path: Path) -> Iterator[str]:
     yield ""
 
 
-def _rows(config: TextConfig, split: str, place: str) -> Iterator[str]:
+def _rows(config: TextConfig, split: str) -> Iterator[str]:
     ends = [""] if FORMATS[config.format].whole else []
-    for row in _column(config, split, place):
+    for row in _column(config, split):
         yield from ((row or "").splitlines() or [""]) + ends
 
 
-def _column(config: TextConfig, split: str, place: str) -> Any:
+def _column(config: TextConfig, split: str) -> Any:
     import datasets  # slow to import, and only this source needs it
 
+    place = _place(config, split)
     try:
         dataset = datasets.load_dataset(config.dataset, config.name, split=split, cache_dir=config.cache_dir)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:

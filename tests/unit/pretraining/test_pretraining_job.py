@@ -1,8 +1,7 @@
-"""The loop, the folder it writes, and the cache."""
+"""The folder that a job writes, and the embedded encoder's cache."""
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,22 +10,26 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertForPreTraining
 
-from gluetune.data.embedded import corpus
-from gluetune.pretraining import PretrainingConfig, Progress, embedded, pretrain_folder
-
-TINY = PretrainingConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=1, max_steps=30, batch_size=16,
-                         evaluate_every=15)
-TEXT = list(corpus(documents=60))
+from gluetune.config import ModelConfig, TrainingConfig
+from gluetune.models import build_model, load_encoder, load_tokenizer
+from gluetune.pretraining import PretrainingEvaluation, PretrainJob, Text, embedded, pretrain_folder
+from gluetune.tasks import get_task
 
 
 def ignore(_: object) -> None:
     """A report that goes nowhere."""
 
 
+def changed(job: PretrainJob, *, seed: int | None = None, **training: object) -> PretrainJob:
+    """A job with another seed or other fields of its section ``training``."""
+    return job.model_copy(update={"seed": job.seed if seed is None else seed,
+                                  "training": job.training.model_copy(update=training)})
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, text: Text, tiny: PretrainJob) -> Path:
     path = tmp_path_factory.mktemp("encoder")
-    pretrain_folder(TEXT, path, TINY, ignore)
+    pretrain_folder(text, path, tiny, ignore)
     return path
 
 
@@ -35,7 +38,7 @@ def test_writes_a_folder_that_from_pretrained_loads(folder: Path) -> None:
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     assert (folder / "model.safetensors").exists()
-    assert model.config.hidden_size == 32
+    assert (model.config.hidden_size, model.config.max_position_embeddings) == (32, 128)
 
 
 def test_classifiers_start_from_it(folder: Path) -> None:
@@ -47,46 +50,48 @@ def test_classifiers_start_from_it(folder: Path) -> None:
     assert model(**encoded).logits.shape == (1, 3)
 
 
-def test_same_seed_same_weights(folder: Path, tmp_path: Path) -> None:
+def test_fine_tuning_starts_from_its_encoder_and_its_pooler(folder: Path) -> None:
+    config = ModelConfig(name_or_path=str(folder))
+    model = build_model(load_encoder(config), get_task("cola"), TrainingConfig(), 0)
+    weights, state = load_file(folder / "model.safetensors"), model.state_dict()
+    kept = [name for name in weights if name.startswith("bert.")]
+    assert "bert.pooler.dense.weight" in kept
+    assert all(torch.equal(state[name], weights[name]) for name in kept)
+    assert load_tokenizer(config).model_max_length == 128
+
+
+def test_same_seed_same_weights(folder: Path, text: Text, tmp_path: Path, tiny: PretrainJob) -> None:
     torch.rand(1)  # the caller's random state does not matter
-    pretrain_folder(TEXT, tmp_path, TINY, ignore)
+    pretrain_folder(text, tmp_path, tiny, ignore)
     one, other = load_file(folder / "model.safetensors"), load_file(tmp_path / "model.safetensors")
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_another_seed_gives_other_weights(folder: Path, tmp_path: Path) -> None:
-    pretrain_folder(TEXT, tmp_path, TINY.model_copy(update={"seed": 1, "max_steps": 1}), ignore)
+def test_another_seed_gives_other_weights(folder: Path, text: Text, tmp_path: Path, tiny: PretrainJob) -> None:
+    pretrain_folder(text, tmp_path, changed(tiny, seed=1, max_steps=1), ignore)
     one, other = load_file(folder / "model.safetensors"), load_file(tmp_path / "model.safetensors")
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
-def test_leaves_the_callers_random_state_alone(tmp_path: Path) -> None:
+def test_leaves_the_callers_random_state_alone(text: Text, tmp_path: Path, tiny: PretrainJob) -> None:
     before = torch.random.get_rng_state()
-    pretrain_folder(TEXT, tmp_path, TINY.model_copy(update={"max_steps": 1}), ignore)
+    pretrain_folder(text, tmp_path, changed(tiny, max_steps=1), ignore)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_reports_both_losses_on_the_way(tmp_path: Path) -> None:
-    reports: list[Progress] = []
-    final = pretrain_folder(TEXT, tmp_path, TINY, reports.append)
+def test_reports_both_losses_on_the_way(text: Text, tmp_path: Path, tiny: PretrainJob) -> None:
+    reports: list[PretrainingEvaluation] = []
+    pretrain_folder(text, tmp_path, tiny, reports.append)
     assert [at.step for at in reports] == [15, 30]
-    assert reports[-1].held_out == final
-    assert reports[1].train.masked_lm < reports[0].train.masked_lm
-
-
-@pytest.mark.slow
-def test_learns_both_objectives(tmp_path: Path) -> None:
-    config = PretrainingConfig(**{**embedded.CONFIG.model_dump(), "max_steps": 1000})
-    losses = pretrain_folder(list(corpus(documents=6000)), tmp_path, config, ignore)
-    vocabulary = BertForPreTraining.from_pretrained(tmp_path).config.vocab_size
-    assert losses.masked_lm < 0.5 * math.log(vocabulary)
-    assert losses.next_sentence < 0.95 * math.log(2)
+    assert reports[1].train_masked_lm_loss < reports[0].train_masked_lm_loss
+    assert reports[1].masked_lm_loss < reports[0].masked_lm_loss
+    assert all(0 < at.next_sentence_loss < 1 for at in reports)
 
 
 @pytest.fixture
-def tiny_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "CONFIG", TINY.model_copy(update={"max_steps": 2, "evaluate_every": 2}))
-    monkeypatch.setattr(embedded, "corpus", lambda: iter(TEXT))
+def tiny_embedded(monkeypatch: pytest.MonkeyPatch, text: Text, tiny: PretrainJob) -> None:
+    monkeypatch.setattr(embedded, "JOB", changed(tiny, max_steps=2, evaluate_every=2))
+    monkeypatch.setattr(embedded, "corpus", lambda: iter(text.documents))
 
 
 @pytest.mark.usefixtures("tiny_embedded")
@@ -125,10 +130,17 @@ class TestCache:
 
     def test_another_configuration_is_another_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder = embedded.embedded_encoder(str(tmp_path), ignore)
-        monkeypatch.setattr(embedded, "CONFIG", embedded.CONFIG.model_copy(update={"seed": 1}))
+        monkeypatch.setattr(embedded, "JOB", changed(embedded.JOB, seed=1))
         assert embedded.embedded_encoder(str(tmp_path), ignore) != folder
 
 
-def test_the_fingerprint_changes_with_the_text() -> None:
-    assert embedded.fingerprint(TEXT, TINY) != embedded.fingerprint(TEXT[1:], TINY)
-    assert embedded.fingerprint(TEXT, TINY) == embedded.fingerprint(list(corpus(documents=60)), TINY)
+def test_the_fingerprint_changes_with_text_and_configuration(text: Text, tiny: PretrainJob) -> None:
+    one = embedded.fingerprint(text.documents, tiny)
+    assert embedded.fingerprint([list(document) for document in text.documents], tiny) == one
+    assert embedded.fingerprint(text.documents[1:], tiny) != one
+    assert embedded.fingerprint(text.documents, changed(tiny, adam_epsilon=1e-6)) != one
+    assert embedded.fingerprint(text.documents, changed(tiny, initialisation="mimetic")) != one
+
+
+def test_the_fingerprint_is_that_of_folders_cached_before() -> None:
+    assert embedded.fingerprint([["a text"]], embedded.JOB) == "5bd645abb27e"

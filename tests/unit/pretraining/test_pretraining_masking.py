@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -10,36 +12,50 @@ from gluetune.pretraining.masking import IGNORED, Masker
 SPECIAL = np.arange(5)
 MASK = 4
 MASKER = Masker(MASK, np.arange(5, 1000), SPECIAL)
+Masked = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def masked() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def masked() -> Masked:
     ids = np.random.default_rng(0).integers(0, 1000, size=(2000, 100))
     return ids, *MASKER(ids, np.random.default_rng(1))
 
 
-def test_predicts_15_percent(masked: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def within_chance(hits: np.ndarray, share: float) -> bool:
+    """Whether so many hits are within four standard deviations of a binomial distribution's mean."""
+    return abs(hits.sum() - share * hits.size) < 4 * math.sqrt(hits.size * share * (1 - share))
+
+
+def test_predicts_15_percent(masked: Masked) -> None:
     ids, _, labels = masked
-    assert np.mean(labels[ids >= 5] != IGNORED) == pytest.approx(0.15, abs=0.005)
+    assert within_chance(labels[ids >= 5] != IGNORED, 0.15)
 
 
-def test_80_percent_masked_10_percent_random_10_percent_kept(masked: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def test_80_percent_masked_10_percent_random_10_percent_kept(masked: Masked) -> None:
     ids, inputs, labels = masked
     chosen = labels != IGNORED
-    assert np.mean(inputs[chosen] == MASK) == pytest.approx(0.8, abs=0.01)
-    assert np.mean(inputs[chosen] == ids[chosen]) == pytest.approx(0.1, abs=0.01)
-    replaced = inputs[chosen & (inputs != ids) & (inputs != MASK)]
+    drawn_alike = 0.1 / 995  # a random token is the right one by chance
+    assert within_chance(inputs[chosen] == MASK, 0.8)
+    assert within_chance(inputs[chosen] == ids[chosen], 0.1 + drawn_alike)
+    assert within_chance((inputs[chosen] != ids[chosen]) & (inputs[chosen] != MASK), 0.1 - drawn_alike)
+
+
+def test_random_tokens_are_any_but_the_special_ones(masked: Masked) -> None:
+    ids, inputs, labels = masked
+    replaced = inputs[(labels != IGNORED) & (inputs != ids) & (inputs != MASK)]
     assert not np.isin(replaced, SPECIAL).any()
+    assert len(np.unique(replaced)) > 900
+    assert within_chance(replaced < 502, 497 / 995)
 
 
-def test_never_touches_special_tokens(masked: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def test_never_touches_special_tokens(masked: Masked) -> None:
     ids, inputs, labels = masked
     special = np.isin(ids, SPECIAL)
     assert (labels[special] == IGNORED).all()
     assert (inputs[special] == ids[special]).all()
 
 
-def test_labels_are_the_original_tokens_and_the_rest_stays(masked: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def test_labels_are_the_original_tokens_and_the_rest_stays(masked: Masked) -> None:
     ids, inputs, labels = masked
     chosen = labels != IGNORED
     assert (labels[chosen] == ids[chosen]).all()

@@ -1,111 +1,95 @@
-"""Next-sentence pairs, batches and the vocabulary."""
+"""Next-sentence pairs."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from itertools import islice
+import math
+import pickle
+import time
 
 import numpy as np
 import pytest
-from transformers import PreTrainedTokenizerBase
 
-from gluetune.data.embedded import EmbeddedSource, corpus
-from gluetune.pretraining import PretrainingConfig
-from gluetune.pretraining.batches import Collator, bucketed, endless
-from gluetune.pretraining.masking import IGNORED, Masker
-from gluetune.pretraining.pairs import IS_NEXT, IS_RANDOM, Pair, draw_pairs, tokenize
-from gluetune.pretraining.vocabulary import train_tokenizer
-from gluetune.tasks import TASKS, Task
-
-TEXT = list(corpus(documents=300))
-TOKENIZER = train_tokenizer((line for document in TEXT for line in document), 2000, 64)
-NUMBERED = [[np.array([100 * d + s]) for s in range(4)] for d in range(50)]
+from gluetune.pretraining import Corpus
+from gluetune.pretraining.pairs import IS_NEXT, IS_RANDOM, draw_pairs
 
 
-def collator(max_length: int = 64, probability: float = 0.15) -> Collator:
-    return Collator(TOKENIZER, Masker.of(TOKENIZER, probability), max_length)
-
-
-def test_half_of_the_pairs_are_consecutive() -> None:
-    labels = [pair.label for pair in draw_pairs(NUMBERED, np.random.default_rng(0))]
+def test_half_of_the_pairs_are_consecutive(numbered: Corpus) -> None:
+    labels = draw_pairs(numbered, np.random.default_rng(0)).labels.tolist()
     assert len(labels) == 50 * 3
     assert labels.count(IS_NEXT) == labels.count(IS_RANDOM)
 
 
-def test_labels_tell_the_truth() -> None:
-    for pair in draw_pairs(NUMBERED, np.random.default_rng(0)):
-        first, second = int(pair.first[0]), int(pair.second[0])
-        if pair.label == IS_NEXT:
-            assert second == first + 1
-        else:
-            assert second // 100 != first // 100
+def test_every_sentence_that_has_a_next_one_begins_one_pair(numbered: Corpus) -> None:
+    first = draw_pairs(numbered, np.random.default_rng(0)).first
+    assert sorted(first.tolist()) == [4 * d + s for d in range(50) for s in range(3)]
+    assert first.tolist() != sorted(first.tolist())
 
 
-def test_near_partners_come_from_the_document_before_or_behind() -> None:
-    pairs = draw_pairs(NUMBERED, np.random.default_rng(0), near=1.0)
-    steps = {(int(pair.second[0]) // 100 - int(pair.first[0]) // 100) % 50 for pair in pairs if pair.label == IS_RANDOM}
-    assert steps == {1, 49}
+def test_labels_tell_the_truth(numbered: Corpus) -> None:
+    pairs = draw_pairs(numbered, np.random.default_rng(0))
+    first, second = numbered.ids[pairs.first], numbered.ids[pairs.second]
+    following = pairs.labels == IS_NEXT
+    assert (second[following] == first[following] + 1).all()
+    assert (second[~following] // 100 != first[~following] // 100).all()
 
 
-def test_one_document_has_no_random_partners() -> None:
+def test_random_partners_come_from_all_other_documents_and_places(numbered: Corpus) -> None:
+    rng = np.random.default_rng(0)
+    rounds = [draw_pairs(numbered, rng) for _ in range(40)]
+    second = np.concatenate([numbered.ids[pairs.second[pairs.labels == IS_RANDOM]] for pairs in rounds])
+    documents = np.bincount(second // 100, minlength=50)
+    spread = math.sqrt(len(second) * 0.02 * 0.98)
+    assert (abs(documents - len(second) / 50) < 4.5 * spread).all()
+    assert (abs(np.bincount(second % 100) - len(second) / 4) < 4.5 * math.sqrt(len(second) * 3 / 16)).all()
+
+
+def test_near_partners_come_from_the_document_before_or_behind(numbered: Corpus) -> None:
+    pairs = draw_pairs(numbered, np.random.default_rng(0), near=1.0)
+    random = pairs.labels == IS_RANDOM
+    steps = (pairs.second[random] // 4 - pairs.first[random] // 4) % 50
+    assert set(steps.tolist()) == {1, 49}
+
+
+def test_one_document_has_no_random_partners(numbered: Corpus) -> None:
     with pytest.raises(ValueError, match="len"):
-        draw_pairs(NUMBERED[:1], np.random.default_rng(0))
+        draw_pairs(numbered[:1], np.random.default_rng(0))
 
 
-def test_pairs_are_laid_out_as_bert_wants_them() -> None:
-    batch = collator(probability=0.0)([Pair(np.array([10, 11]), np.array([12]), IS_NEXT),
-                                       Pair(np.array([13]), np.array([14]), IS_RANDOM)], np.random.default_rng(0))
-    cls, sep, pad = TOKENIZER.cls_token_id, TOKENIZER.sep_token_id, TOKENIZER.pad_token_id
-    assert batch["input_ids"].tolist() == [[cls, 10, 11, sep, 12, sep], [cls, 13, sep, 14, sep, pad]]
-    assert batch["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]]
-    assert batch["attention_mask"].tolist() == [[1] * 6, [1] * 5 + [0]]
-    assert batch["next_sentence_label"].tolist() == [IS_NEXT, IS_RANDOM]
-    assert (batch["labels"] == IGNORED).all()
+def test_documents_of_one_sentence_give_partners_only() -> None:
+    corpus = Corpus(np.arange(5, dtype=np.int32), np.arange(6), np.array([0, 1, 3, 4, 5]))
+    seen = {(int(first), int(second)) for seed in range(20)
+            for pairs in [draw_pairs(corpus, np.random.default_rng(seed))]
+            for first, second in zip(pairs.first, pairs.second, strict=True)}
+    assert {first for first, _ in seen} == {1}
+    assert {second for _, second in seen} <= {0, 2, 3, 4}
 
 
-def test_the_longer_sentence_is_cut_first() -> None:
-    batch = collator(max_length=8, probability=0.0)([Pair(np.full(9, 10), np.array([12]), IS_NEXT)],
-                                                    np.random.default_rng(0))
-    assert batch["input_ids"].tolist()[0].count(10) == 4
-    assert batch["input_ids"].shape == (1, 8)
-    assert 12 in batch["input_ids"]
+def test_a_corpus_is_documents_of_sentences(numbered: Corpus) -> None:
+    assert len(numbered) == 50
+    assert [sentence.tolist() for sentence in numbered[2]] == [[200], [201], [202], [203]]
+    assert [sentence.tolist() for sentence in numbered[-1]] == [[4900], [4901], [4902], [4903]]
+    assert sum(len(document) for document in numbered) == 200
+    with pytest.raises(IndexError):
+        numbered[50]
 
 
-def test_buckets_hold_every_pair_once_and_little_padding() -> None:
-    pairs = draw_pairs(tokenize(TEXT, TOKENIZER), np.random.default_rng(0))
-    batches = list(bucketed(pairs, 16, np.random.default_rng(0)))
-    assert sorted(id(pair) for batch in batches for pair in batch) == sorted(id(pair) for pair in pairs)
-    masks = [collator()(batch, np.random.default_rng(0))["attention_mask"].float() for batch in batches]
-    assert sum(mask.sum().item() for mask in masks) / sum(mask.numel() for mask in masks) > 0.9
+def test_a_part_of_a_corpus_is_a_corpus(numbered: Corpus) -> None:
+    part = numbered[10:12]
+    assert [[sentence.tolist() for sentence in document] for document in part] == [
+        [[1000], [1001], [1002], [1003]], [[1100], [1101], [1102], [1103]]]
+    assert len(pickle.dumps(part)) < len(pickle.dumps(numbered)) / 2
+    assert len(numbered[60:]) == 0
 
 
-def test_every_round_draws_other_pairs() -> None:
-    ids = tokenize(TEXT[:4], TOKENIZER)
-    one_round = len(draw_pairs(ids, np.random.default_rng(0)))
-    config = PretrainingConfig(batch_size=one_round)
-    first, second = islice(endless(ids, collator(), config, np.random.default_rng(0)), 2)
-    assert first["input_ids"].shape != second["input_ids"].shape or (first["input_ids"] != second["input_ids"]).any()
-
-
-@pytest.fixture(scope="module")
-def whole_tokenizer() -> PreTrainedTokenizerBase:
-    return train_tokenizer((line for document in corpus() for line in document), 2000, 64)
-
-
-@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
-def test_the_corpus_covers_the_words_of_every_task(task: Task, whole_tokenizer: PreTrainedTokenizerBase) -> None:
-    for split in task.splits:
-        for column in EmbeddedSource().load(task, split).columns.values():
-            ids = [number for text in whole_tokenizer(column)["input_ids"] for number in text]
-            assert whole_tokenizer.unk_token_id not in ids
-            words = sum(len(text.replace(".", " .").replace("?", " ?").replace(",", " ,").split()) for text in column)
-            assert len(ids) - 2 * len(column) <= 1.02 * words  # hardly a word is cut into pieces
-
-
-def test_the_vocabulary_is_the_same_in_another_process() -> None:
-    script = ("from gluetune.data.embedded import corpus; from gluetune.pretraining.vocabulary import train_tokenizer; "
-              "t = train_tokenizer((l for d in corpus(documents=300) for l in d), 2000, 64); "
-              "print(*t.convert_ids_to_tokens(range(len(t))))")
-    there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert there == TOKENIZER.convert_ids_to_tokens(range(len(TOKENIZER)))
+@pytest.mark.slow
+def test_wikitext_103_fits() -> None:
+    """3.6 million sentences of 28 tokens in documents of four, as many as there: in seconds, in the arrays' memory."""
+    sentences = 3_600_000
+    corpus = Corpus(np.zeros(28 * sentences, np.int32), 28 * np.arange(sentences + 1),
+                    np.arange(0, sentences + 1, 4))
+    begun = time.perf_counter()
+    pairs = draw_pairs(corpus, np.random.default_rng(0))
+    assert len(pairs) == sentences * 3 // 4
+    assert time.perf_counter() - begun < 60
+    assert len(pickle.dumps(corpus, protocol=5)) < 1.05 * (corpus.ids.nbytes + corpus.sentences.nbytes
+                                                           + corpus.documents.nbytes)

@@ -1,0 +1,137 @@
+"""Batches, and the vocabulary they are made with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from gluetune.data.embedded import EmbeddedSource, corpus
+from gluetune.errors import ModelError
+from gluetune.pretraining import Corpus, PretrainingConfig
+from gluetune.pretraining.batches import Batch, BatchStream, Collator, bucketed
+from gluetune.pretraining.corpus import tokenize
+from gluetune.pretraining.masking import IGNORED
+from gluetune.pretraining.pairs import IS_NEXT, IS_RANDOM, Pairs, draw_pairs
+from gluetune.pretraining.vocabulary import TokenIds, train_tokenizer
+from gluetune.tasks import TASKS, Task
+
+TEXT = list(corpus(documents=300))
+TOKENIZER = train_tokenizer((line for document in TEXT for line in document), 2000, 64)
+TOKENS = TokenIds.of(TOKENIZER)
+
+
+def collator(max_length: int = 64, probability: float = 0.15) -> Collator:
+    return Collator.of(TOKENS, PretrainingConfig(max_seq_length=max_length, mlm_probability=probability or 1e-12))
+
+
+def collated(sentences: list[list[int]], labels: list[int], max_length: int = 64) -> Batch:
+    """A batch of pairs of one sentence and the next, without masks."""
+    lengths = [len(sentence) for sentence in sentences]
+    text = Corpus(np.concatenate(sentences).astype(np.int32), np.cumsum([0, *lengths]), np.array([0, len(sentences)]))
+    first = np.arange(0, len(sentences), 2)
+    return collator(max_length, 0)(text, Pairs(first, first + 1, np.array(labels)), np.random.default_rng(0))
+
+
+def test_pairs_are_laid_out_as_bert_wants_them() -> None:
+    batch = collated([[10, 11], [12], [13], [14]], [IS_NEXT, IS_RANDOM])
+    cls, sep, pad = TOKENIZER.cls_token_id, TOKENIZER.sep_token_id, TOKENIZER.pad_token_id
+    assert batch.input_ids.tolist() == [[cls, 10, 11, sep, 12, sep], [cls, 13, sep, 14, sep, pad]]
+    assert batch.token_type_ids.tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]]
+    assert batch.attention_mask.tolist() == [[1] * 6, [1] * 5 + [0]]
+    assert batch.relations.tolist() == [IS_NEXT, IS_RANDOM]
+    assert (batch.labels == IGNORED).all()
+    assert (batch.tokens, batch.masked) == (11, 0)
+
+
+@pytest.mark.parametrize("lengths", [(9, 1), (1, 9), (9, 9), (3, 3), (2, 3), (3, 2), (2, 2), (5, 4), (9, 2), (4, 3)])
+@pytest.mark.parametrize("max_length", [8, 9])
+def test_the_longer_sentence_is_cut_first(lengths: tuple[int, int], max_length: int) -> None:
+    first, second = lengths
+    while first + second + 3 > max_length:  # the rule of BERT's truncate_seq_pair: of equals, the second
+        first, second = (first - 1, second) if first > second else (first, second - 1)
+    batch = collated([[10] * lengths[0], [12] * lengths[1]], [IS_NEXT], max_length)
+    ids = batch.input_ids.tolist()[0]
+    assert (ids.count(10), ids.count(12)) == (first, second)
+
+
+def test_buckets_hold_every_pair_once_and_little_padding() -> None:
+    text = tokenize(TEXT, TOKENIZER)
+    pairs = draw_pairs(text, np.random.default_rng(0))
+    batches = bucketed(pairs.lengths(text), 16, np.random.default_rng(0))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(pairs)))
+    masks = [collator()(text, pairs.take(rows), np.random.default_rng(0)).attention_mask for rows in batches]
+    assert sum(mask.sum() for mask in masks) / sum(mask.size for mask in masks) > 0.9
+
+
+def test_every_round_draws_other_pairs() -> None:
+    text = tokenize(TEXT[:4], TOKENIZER)
+    one_round = len(draw_pairs(text, np.random.default_rng(0)))
+    stream = BatchStream(text, collator(), PretrainingConfig(batch_size=one_round), 0)
+    first, second = stream.next(), stream.next()
+    assert stream.epoch == 2
+    assert first.input_ids.shape != second.input_ids.shape or (first.input_ids != second.input_ids).any()
+
+
+@pytest.mark.parametrize("done", [1, 3, 4, 9])
+def test_a_stream_goes_on_from_any_place(done: int) -> None:
+    text = tokenize(TEXT[:16], TOKENIZER)
+    config = PretrainingConfig(batch_size=len(draw_pairs(text, np.random.default_rng(0))) // 4 + 1)  # 4 a round
+    stream = BatchStream(text, collator(), config, 0)
+    for _ in range(done):
+        stream.next()
+    resumed = BatchStream(text, collator(), config, 0)
+    resumed.restore(stream.state())
+    assert resumed.epoch == stream.epoch == done / 4
+    for _ in range(6):
+        one, other = stream.next(), resumed.next()
+        assert (one.input_ids == other.input_ids).all()
+        assert (one.labels == other.labels).all()
+
+
+def test_a_corpus_holds_what_the_tokenizer_makes() -> None:
+    text = tokenize(TEXT, TOKENIZER)
+    assert len(text) == len(TEXT)
+    assert text.ids.dtype == np.int32
+    for document, sentences in zip(TEXT[:20], text, strict=False):
+        expected = TOKENIZER(document, add_special_tokens=False)["input_ids"]
+        assert [sentence.tolist() for sentence in sentences] == expected
+
+
+def test_a_tokenizer_without_mask_is_no_use() -> None:
+    tokenizer = train_tokenizer(["some words"], 100, 64)
+    tokenizer.mask_token = None
+    with pytest.raises(ModelError, match="mask_token"):
+        TokenIds.of(tokenizer)
+
+
+@pytest.mark.parametrize(("lower", "pieces"), [(True, ["the", "cafe"]), (False, ["The", "Café"])])
+def test_case_is_kept_where_asked_for(lower: bool, pieces: list[str]) -> None:
+    tokenizer = train_tokenizer(["The Café the cafe Café The"] * 9, 100, 64, do_lower_case=lower)
+    assert tokenizer.tokenize("The Café") == pieces
+
+
+@pytest.fixture(scope="module")
+def whole_tokenizer() -> PreTrainedTokenizerBase:
+    return train_tokenizer((line for document in corpus() for line in document), 2000, 64)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_the_corpus_covers_the_words_of_every_task(task: Task, whole_tokenizer: PreTrainedTokenizerBase) -> None:
+    for split in task.splits:
+        for column in EmbeddedSource().load(task, split).columns.values():
+            ids = [number for text in whole_tokenizer(column)["input_ids"] for number in text]
+            assert whole_tokenizer.unk_token_id not in ids
+            words = sum(len(text.replace(".", " .").replace("?", " ?").replace(",", " ,").split()) for text in column)
+            assert len(ids) - 2 * len(column) <= 1.02 * words  # hardly a word is cut into pieces
+
+
+def test_the_vocabulary_is_the_same_in_another_process() -> None:
+    script = ("from gluetune.data.embedded import corpus; from gluetune.pretraining.vocabulary import train_tokenizer; "
+              "t = train_tokenizer((l for d in corpus(documents=300) for l in d), 2000, 64); "
+              "print(*t.convert_ids_to_tokens(range(len(t))))")
+    there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert there == TOKENIZER.convert_ids_to_tokens(range(len(TOKENIZER)))

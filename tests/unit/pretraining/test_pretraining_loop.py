@@ -1,0 +1,177 @@
+"""The loop on one worker: resume, endings, accumulation and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gluetune.errors import Diverged, OutOfMemory
+from gluetune.pretraining import (
+    PretrainingData,
+    PretrainingEvaluation,
+    PretrainJob,
+    Text,
+    figures,
+    prepare_text,
+    pretrain,
+)
+from gluetune.pretraining import run as run_module
+from gluetune.storage import Storage
+from gluetune.training import Checkpoints
+
+
+@pytest.fixture(scope="module")
+def data(text: Text, tiny: PretrainJob) -> PretrainingData:
+    return prepare_text(text, tiny)[0]
+
+
+def changed(job: PretrainJob, dropout: float = 0.0, **training: Any) -> PretrainJob:
+    """A job with another dropout rate or other fields of its section ``training``."""
+    return job.model_copy(update={"model": job.model.model_copy(update={"dropout": dropout}),
+                                  "training": job.training.model_copy(update=training)})
+
+
+class Session:
+    """Runs or resumes a job in a folder; ``told`` is what was reported."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkpoints = Checkpoints(Storage(str(folder)), "run")
+        self.told: list[PretrainingEvaluation] = []
+
+    def run(self, data: PretrainingData, job: PretrainJob, stop_after: int | None = None,
+            wanted: Callable[[int], bool] = lambda step: True) -> bool:
+        def report(evaluation: PretrainingEvaluation) -> bool:
+            self.told.append(evaluation)
+            return evaluation.index != stop_after
+
+        return pretrain(data, job, report=report, checkpoints=self.checkpoints, wanted=wanted)
+
+    @property
+    def numbers(self) -> list[PretrainingEvaluation]:
+        """What must be the same in the same run: everything but the clock."""
+        return [replace(at, train_seconds=0, eval_seconds=0, first_step_at=None, last_step_at=0) for at in self.told]
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])  # the first in the first round, the others in the second and third
+def test_a_resumed_run_goes_on_to_the_same_numbers_and_weights(stop_after: int, data: PretrainingData,
+                                                               tiny: PretrainJob, tmp_path: Path) -> None:
+    job = changed(tiny, dropout=0.2, max_steps=40, evaluate_every=10)
+    whole = Session(tmp_path / "whole")
+    assert whole.run(data, job)
+    assert [int(at.epoch) for at in whole.told] == [0, 1, 2, 3]
+    first, then = Session(tmp_path / "parts"), Session(tmp_path / "parts")
+    assert not first.run(data, job, stop_after)
+    torch.rand(7)  # another process has other random numbers
+    assert then.run(data, job)
+    assert first.numbers + then.numbers[1:] == whole.numbers
+    assert first.numbers[-1] == then.numbers[0]  # told again: it may have been saved but not told
+    one, other = whole.checkpoints.load_best(), then.checkpoints.load_best()
+    assert one is not None
+    assert other is not None
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_ends_at_once_where_it_is_no_longer_wanted(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+    session, asked = Session(tmp_path), []
+    assert not session.run(data, tiny, wanted=lambda step: asked.append(step) or step < 3)  # type: ignore[func-returns-value]
+    assert asked == [0, 1, 2, 3]
+    assert not session.told
+
+
+def test_tells_speed_and_rate(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.run(data, changed(tiny, max_steps=10, evaluate_every=5, warmup_ratio=0.5, learning_rate=0.01))
+    first, last = session.told
+    assert first.pairs == pytest.approx(5 * 16, abs=16)  # a round's last batches are smaller
+    assert first.pairs_per_second == first.pairs / first.train_seconds
+    assert first.tokens > 10 * first.pairs
+    assert (first.learning_rate, last.learning_rate) == (0.01, pytest.approx(0.002))
+    assert first.first_step_at is not None
+    assert last.first_step_at is None
+    assert last.last_step_at > first.last_step_at > first.first_step_at
+
+
+def test_figures_are_means_over_the_whole_run(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+    session, single = Session(tmp_path / "a"), Session(tmp_path / "b")
+    session.run(data, changed(tiny, max_steps=25, evaluate_every=10))
+    single.run(data, changed(tiny, max_steps=25, evaluate_every=25))
+    assert [at.step for at in session.told] == [10, 20, 25]
+    several, one = figures(session.told), figures(single.told)
+    assert several["train.masked_lm_loss"] == pytest.approx(single.told[0].train_masked_lm_loss, abs=1e-9)
+    speed = "train.pairs_per_second"
+    assert {name: value for name, value in several.items() if name != speed} == pytest.approx(
+        {name: value for name, value in one.items() if name != speed}, abs=1e-9)
+    assert several[speed] == pytest.approx(sum(at.pairs for at in session.told)
+                                           / sum(at.train_seconds for at in session.told))
+
+
+def losses(session: Session) -> list[float]:
+    return [value for at in session.told for value in (
+        at.train_masked_lm_loss, at.train_next_sentence_loss, at.masked_lm_loss, at.next_sentence_loss)]
+
+
+def test_accumulated_gradients_are_the_batchs(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+    whole, parts = Session(tmp_path / "whole"), Session(tmp_path / "parts")
+    whole.run(data, tiny)
+    parts.run(data, changed(tiny, gradient_accumulation_steps=3))
+    assert losses(parts) == pytest.approx(losses(whole), abs=1e-4)
+
+
+def test_evaluation_does_not_depend_on_its_batch_size_but_for_masks(data: PretrainingData, tiny: PretrainJob,
+                                                                    tmp_path: Path) -> None:
+    one, other = Session(tmp_path / "one"), Session(tmp_path / "other")
+    one.run(data, changed(tiny, max_steps=5))
+    other.run(data, changed(tiny, max_steps=5, eval_batch_size=2))
+    assert other.told[0].next_sentence_loss == pytest.approx(one.told[0].next_sentence_loss, abs=0.02)
+    assert 0 <= other.told[0].masked_lm_accuracy <= 1
+
+
+def test_a_run_that_diverges_says_where(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"must be finite, but got \(masked_lm=.*step=\d+\)"):
+        Session(tmp_path).run(data, changed(tiny, learning_rate=1e30))
+
+
+def limited(monkeypatch: pytest.MonkeyPatch, pairs: int) -> list[int]:
+    """Lets a forward pass of more than so many pairs run out of memory; returns the sizes that passed."""
+    passed: list[int] = []
+    original = run_module.forward
+
+    def forward(objective: Any, tensors: dict[str, torch.Tensor], *args: Any, **options: Any) -> Any:
+        size = len(tensors["input_ids"])
+        if size > pairs:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+        passed.append(size)
+        return original(objective, tensors, *args, **options)
+
+    monkeypatch.setattr(run_module, "forward", forward)
+    return passed
+
+
+def test_goes_on_with_smaller_micro_batches_where_memory_is_short(
+        data: PretrainingData, tiny: PretrainJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, parts = Session(tmp_path / "whole"), Session(tmp_path / "parts")
+    whole.run(data, tiny)
+    passed = limited(monkeypatch, 4)
+    assert parts.run(data, tiny)
+    assert max(passed) == 4
+    assert losses(parts) == pytest.approx(losses(whole), abs=1e-4)
+
+
+def test_too_little_memory_names_what_to_change(data: PretrainingData, tiny: PretrainJob, tmp_path: Path,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    limited(monkeypatch, 0)
+    with pytest.raises(OutOfMemory, match=r"batch_size=16, gradient_accumulation_steps=1\): CUDA out of memory"):
+        Session(tmp_path).run(data, tiny)
+
+
+def test_bf16_is_computed_where_asked_for(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+    full, half = Session(tmp_path / "full"), Session(tmp_path / "half")
+    full.run(data, tiny)
+    half.run(data, changed(tiny, bf16=True))
+    assert losses(half) == pytest.approx(losses(full), abs=0.05)
+    assert losses(half) != losses(full)
