@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
+from gluetune.prediction import Classifier
 from gluetune.tasks import Task
 
+Tiny = Callable[[str], Classifier]  # the type of a fixture that makes, saves and loads one for a task
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 

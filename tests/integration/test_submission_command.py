@@ -65,7 +65,7 @@ def test_two_runs_make_a_whole_submission(tmp_path: Path) -> None:
 def test_filled_files_are_named(tmp_path: Path, run: Run) -> None:
     write_run(tmp_path, "one", {"cola": 0.4})
     said = run("--run=one", "--storage-path", tmp_path, "--output", tmp_path / "s.zip", "--fill-missing")
-    assert lines(said)["MRPC.tsv"].startswith("300 constant (majority of train) – 0 ")
+    assert lines(said)["MRPC.tsv"].startswith("300 constant: majority of train – 0 ")
     assert ("Constant predictions, by --fill-missing: SST-2.tsv, MRPC.tsv, STS-B.tsv, MNLI-m.tsv, MNLI-mm.tsv, "
             "QNLI.tsv, RTE.tsv, WNLI.tsv, QQP.tsv, AX.tsv.") in said
 
@@ -76,7 +76,7 @@ def test_a_run_on_generated_data_can_answer_the_official_rows(tmp_path: Path, ru
     said = run("--run", "one", "--storage-path", tmp_path, "--output", tmp_path / "s.zip", "--fill-missing",
                "--data-dir", os.environ["GLUETUNE_GLUE_DIR"])
     assert lines(said)["MRPC.tsv"].startswith("1,725 one/mrpc-0000 0.4000 0 ")
-    assert lines(said)["CoLA.tsv"] == "1,063 constant (majority of train) – 0 0%, 1 100%"
+    assert lines(said)["CoLA.tsv"] == "1,063 constant: majority of train – 0 0%, 1 100%"
     assert "generated data" not in said
     assert check_submission(tmp_path / "s.zip")["QQP.tsv"] == 390965
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gluetune.prediction import Classifier, load_classifier
+from gluetune.prediction import load_classifier
 from gluetune.tasks import get_task
-from tiny_classifiers import write_classifier
-
-Tiny = Callable[[str], Classifier]
+from tiny_classifiers import Tiny, write_classifier
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from gluetune.data.embedded import EmbeddedSource
 from gluetune.errors import DataError, ModelError, StorageError
 from gluetune.prediction import Classifier, Predictions, evaluate_examples, predict_examples, write_predictions
 from gluetune.tasks import get_task
-from unit.prediction.conftest import Tiny
+from tiny_classifiers import Tiny
 
 COLA, STSB, RTE = get_task("cola"), get_task("stsb"), get_task("rte")
 
