@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gluetune.config import Choice, DataConfig, JobConfig, SearchSpace, Value, resolve_training
 from gluetune.data import TaskData, open_source
 from gluetune.data import prepare as prepare_task
-from gluetune.models import Encoder, build_model, load_encoder, load_tokenizer
+from gluetune.models import Encoder, build_model, check_training, load_encoder, load_tokenizer
 from gluetune.pretraining import embedded_encoder
 from gluetune.tasks import get_task
 
@@ -43,6 +44,7 @@ class Prepared:
 
 
 SAMPLES = 3
+_OF_THE_MODEL = ("head", "head_hidden_size", "pooling", "freeze_layers")
 
 
 def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None]) -> Prepared:
@@ -50,7 +52,8 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
 
     Args:
         job: the job.
-        space: its search space; a field that the encoder's family does not have is found here.
+        space: its search space; a field that the encoder's family does not have is found here, and so is a head that
+            does not go with a pooling.
         progress: told what takes its time.
 
     Raises:
@@ -61,7 +64,10 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
     if model.name_or_path == EMBEDDED:
         model = model.model_copy(update={"name_or_path": embedded_encoder(model.cache_dir, progress)})
     encoder, tokenizer = replace(load_encoder(model, job.seed), name=job.model.name_or_path), load_tokenizer(model)
-    build_model(encoder, get_task(next(iter(job.tasks))), resolve_training(job, space, _any_point(space)), job.seed)
+    trainings = [resolve_training(job, space, point) for point in _corners(space)]
+    for training in trainings:
+        check_training(encoder, training)
+    build_model(encoder, get_task(next(iter(job.tasks))), trainings[0], job.seed)
     config = job.data.model_copy(update={"max_seq_length": _fitting_length(job.data, tokenizer, progress)})
     source = open_source(config)
     data, samples = {}, {}
@@ -81,5 +87,10 @@ def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase, prog
     return min(config.max_seq_length, most)
 
 
-def _any_point(space: SearchSpace) -> dict[str, Value]:
-    return {field: spec.values[0] if isinstance(spec, Choice) else spec.low for field, spec in space.space.items()}
+def _corners(space: SearchSpace) -> Iterator[dict[str, Value]]:
+    """Points with all heads, poolings and numbers of frozen layers together; of ranges the ends."""
+    columns: list[tuple[Value, ...]] = []
+    for field, spec in space.space.items():
+        values = spec.values if isinstance(spec, Choice) else (spec.low, spec.high)
+        columns.append(values if field in _OF_THE_MODEL else values[:1])
+    return (dict(zip(space.space, values, strict=True)) for values in itertools.product(*columns))

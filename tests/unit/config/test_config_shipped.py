@@ -29,6 +29,7 @@ def test_every_search_job_is_valid_with_its_space(path: Path) -> None:
 @pytest.mark.parametrize(("name", "size"), [
     ("bert_recommended", 3 * 2 * 3), ("compact_bert", 4 * 5), ("roberta", 3 * 2), ("electra", 4 * 3 * 2),
     ("deberta_v3", 4 * 4 * 4 * 3), ("modernbert", 4 * 4 * 5), ("wide", None),
+    ("heads", 3 * 3 * 3 * 2 * 2),
 ])
 def test_spaces_are_as_large_as_published(name: str, size: int | None) -> None:
     assert load_space(name).size == size
