@@ -1,0 +1,113 @@
+"""Two workers pre-train to the same numbers as one with the same global batch."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import astuple, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import distributed, multiprocessing
+
+from gluetune.data.embedded import corpus
+from gluetune.errors import Diverged
+from gluetune.pretraining import (
+    EncoderConfig,
+    PretrainingConfig,
+    PretrainingEvaluation,
+    PretrainJob,
+    Text,
+    TokenizerConfig,
+    prepare_text,
+    pretrain,
+)
+from gluetune.storage import Storage
+from gluetune.training import Checkpoints, World
+
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "accumulation": {"gradient_accumulation_steps": 3},
+    "batches of one pair": {"batch_size": 1, "max_steps": 6, "evaluate_every": 3, "eval_batch_size": 64},
+}
+
+
+def job(dropout: float = 0.0, **training: Any) -> PretrainJob:
+    settings = {"max_steps": 24, "batch_size": 15, "evaluate_every": 8, "eval_batch_size": 4, **training}
+    return PretrainJob(
+        tokenizer=TokenizerConfig(vocab_size=500), training=PretrainingConfig(**settings),
+        model=EncoderConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=1, dropout=dropout))
+
+
+def run(folder: Path, case: PretrainJob, world: World = World(),  # noqa: B008 (frozen)
+        stop_after: int | None = None) -> tuple[list[PretrainingEvaluation], dict[str, torch.Tensor] | None]:
+    """Runs or resumes a case; what it told, and its weights once it is done."""
+    data, _ = prepare_text(Text(list(corpus(documents=60)), None, "generated"), case)
+    checkpoints = Checkpoints(Storage(str(folder)), "run")
+    told: list[PretrainingEvaluation] = []
+
+    def report(evaluation: PretrainingEvaluation) -> bool:
+        told.append(replace(evaluation, train_seconds=0, eval_seconds=0, first_step_at=None, last_step_at=0))
+        return evaluation.index != stop_after
+
+    pretrain(data, case, report=report, checkpoints=checkpoints, world=world)
+    return told, checkpoints.load_best()
+
+
+def worker(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    world = World(rank, 2)
+    distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
+    results: dict[str, Any] = {}
+    for number, (case, changes) in enumerate(CASES.items()):
+        results[case] = run(folder / str(number), job(**changes), world)[0]
+    noisy = job(dropout=0.3)
+    results["undisturbed"] = run(folder / "undisturbed", noisy, world)[0]
+    run(folder / "resumed", noisy, world, stop_after=2)
+    results["resumed"] = run(folder / "resumed", noisy, world)[0]
+    try:
+        run(folder / "diverged", job(learning_rate=1e30), world)
+    except Diverged as error:
+        results["diverged"] = str(error)
+    (folder / f"rank{rank}").write_bytes(pickle.dumps(results))
+    distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("workers")
+    multiprocessing.spawn(worker, (path,), nprocs=2)
+    return path
+
+
+@pytest.fixture(scope="module")
+def ranks(folder: Path) -> list[dict[str, Any]]:
+    return [pickle.loads((folder / f"rank{rank}").read_bytes()) for rank in range(2)]
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=CASES)
+def test_two_workers_equal_one(number: int, ranks: list[dict[str, Any]], folder: Path, tmp_path: Path) -> None:
+    case = list(CASES)[number]
+    alone, weights = run(tmp_path, job(**CASES[case]))
+    for one, two in zip(alone, ranks[0][case], strict=True):
+        assert astuple(two) == pytest.approx(astuple(one), abs=1e-4)
+    together = Checkpoints(Storage(str(folder / str(number))), "run").load_best()
+    assert weights is not None
+    assert together is not None
+    for name, tensor in weights.items():
+        torch.testing.assert_close(together[name], tensor, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_all_workers_see_the_same_evaluations(case: str, ranks: list[dict[str, Any]]) -> None:
+    assert ranks[0][case] == ranks[1][case]
+
+
+def test_a_resumed_group_goes_on_to_the_same_numbers(ranks: list[dict[str, Any]]) -> None:
+    for results in ranks:
+        assert results["resumed"] == results["undisturbed"][1:]
+
+
+def test_all_workers_see_that_a_run_diverged(ranks: list[dict[str, Any]]) -> None:
+    assert ranks[0]["diverged"] == ranks[1]["diverged"]
