@@ -27,7 +27,7 @@ class Numbered(DataSource):
         self.lacks = lacks
 
     def has(self, task: Task, split: str) -> bool:
-        return split != self.lacks
+        return split != self.lacks and split.split("_")[0] in self.sizes
 
     def load(self, task: Task, split: str) -> Examples:
         if split == self.lacks:
