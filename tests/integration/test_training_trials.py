@@ -57,6 +57,24 @@ def test_a_trial_resumes_to_the_same_bits_after_any_evaluation(stop_after: int, 
     assert_same_bits(ended["model"], expected["model"])
 
 
+@pytest.mark.parametrize("fields", [{"head": "mlp", "head_hidden_size": 8, "pooling": "max"},
+                                    {"head": "nsp", "pooling": "mean"}, {"head": "linear"}, {}], ids=str)
+def test_frozen_weights_stay_under_any_head_and_a_trial_resumes(fields: dict[str, Any], tmp_path: Path) -> None:
+    training = NOISY.model_copy(update={"freeze_layers": 1, **fields})
+    undisturbed, whole = run_trial(COLA, training, tmp_path / "whole")
+    run_trial(COLA, training, tmp_path / "parts", stop_after=2)
+    resumed, parts = run_trial(COLA, training, tmp_path / "parts")
+    assert [numbers(e) for e in resumed] == [numbers(e) for e in undisturbed][1:]
+    best = parts.load_best()
+    assert best is not None
+    assert_same_bits(best, whole.load_best())
+    prefix = "bert." if not fields else "encoder."
+    for name, array in tiny_encoder().weights.items():
+        if "pooler" not in name:
+            same = torch.equal(best[prefix + name.removeprefix("bert.")], torch.from_numpy(array))
+            assert same == (".layer.1." not in name), name
+
+
 def test_the_best_evaluations_weights_are_kept(tmp_path: Path) -> None:
     """A far too large rate at the end of warm-up spoils the model; the weights of the peak must survive it."""
     training = TrainingConfig(batch_size=8, learning_rate=0.1, num_train_epochs=4, warmup_ratio=1.0, max_grad_norm=0)

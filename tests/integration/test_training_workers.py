@@ -22,6 +22,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "classification": ("mnli", {}),
     "regression": ("stsb", {}),
     "accumulation": ("cola", {"gradient_accumulation_steps": 3}),
+    "head": ("mnli", {"head": "mlp", "head_hidden_size": 8, "pooling": "mean", "freeze_layers": 1}),
 }
 
 
