@@ -176,7 +176,7 @@ class _Run:
         if trial.evaluations:
             measured = figures([from_event(event) for event in trial.evaluations])
             rows = {"train": len(firsts(self.data.train)), "validation": len(firsts(self.data.held_out))}
-            print_figures(measured, rows, session.job.published, out)
+            print_figures(measured, rows, session.job.published, out, source=self.data.source)
         if trial.winner is not None:
             out.print(f"\n[bold]encoder[/]    {trial.winner.folder}", highlight=False, soft_wrap=True)
         out.print(f"[bold]MLflow UI[/]  {ui_command(_tracking_uri(session))}", highlight=False, soft_wrap=True)

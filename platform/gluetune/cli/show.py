@@ -62,7 +62,8 @@ class RunShow:
         tasks = {task.task: task for task in plan.tasks}
         for trial in winners(trials, tasks):
             task = tasks[trial.task]
-            print_figures(measured_figures(trial), row_counts(task, trial), self._published, console)
+            print_figures(measured_figures(trial), row_counts(task, trial), self._published, console,
+                          source=task.source)
             if trial.winner:
                 print_batches(task.metric, trial.winner.batch_scores, int(trial.training["eval_batch_size"] or 0),
                               console)

@@ -48,7 +48,7 @@ def row_counts(plan: TaskPlan, trial: TrialRecord) -> dict[str, int]:
 
 
 def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], published: PublishedConfig | None,
-                  console: Console) -> None:
+                  console: Console, *, source: str) -> None:
     """Prints figures, the published ones beside them.
 
     Args:
@@ -56,6 +56,7 @@ def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], publish
         rows: number of rows by split.
         published: what others published; ``None`` where nobody did.
         console: where to.
+        source: the data that was measured on, in words.
     """
     known = published.figures if published else {}
     table = Table(box=SIMPLE, pad_edge=False)
@@ -71,6 +72,9 @@ def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], publish
         console.print(Text(f"published: {published.source}"), soft_wrap=True)
         if published.note:
             console.print(Text(f"           {published.note}"), soft_wrap=True)
+    generated = "generated" in source
+    beside = ", not the published data: the figures cannot be compared" if generated and published else ""
+    console.print(Text(f"measured:  {source}{beside}", style="yellow" if generated else ""), soft_wrap=True)
 
 
 def print_batches(metric: str, batches: Mapping[str, list[float]], batch_size: int, console: Console) -> None:

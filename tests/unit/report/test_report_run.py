@@ -75,7 +75,7 @@ def test_published_figures_stand_beside_the_measured_ones() -> None:
     out = console()
     published = PublishedConfig(source="A page, https://example.org", note="bert-base-uncased", figures={
         "validation.matthews_correlation": 0.529, "test.accuracy": 0.594})
-    print_figures(measured_figures(trial()), row_counts(COLA, trial()), published, out)
+    print_figures(measured_figures(trial()), row_counts(COLA, trial()), published, out, source="dir:glue/CoLA")
     rows = {cells[0]: cells[1:] for line in text(out).splitlines() if (cells := re.split(r"\s{2,}", line.strip()))}
     assert rows["validation.matthews_correlation"] == ["516", "0.5290", "0.4500"]
     assert rows["test.accuracy"] == ["–", "0.5940", "–"]
@@ -86,8 +86,15 @@ def test_published_figures_stand_beside_the_measured_ones() -> None:
 
 def test_without_published_figures_there_is_no_such_column() -> None:
     out = console()
-    print_figures({"train.loss": 0.25}, {"train": 10}, None, out)
+    print_figures({"train.loss": 0.25}, {"train": 10}, None, out, source="generated (seed 0)")
     assert "published" not in text(out)
+
+
+def test_figures_of_generated_rows_are_called_what_they_are() -> None:
+    out = console()
+    published = PublishedConfig(source="A page, https://example.org", figures={"test.accuracy": 0.594})
+    print_figures({"test.accuracy": 0.9}, {}, published, out, source="generated (seed 0)")
+    assert "measured:  generated (seed 0), not the published data: the figures cannot be compared" in text(out)
 
 
 def test_a_correlation_is_also_told_batch_by_batch() -> None:
