@@ -107,7 +107,7 @@ def _settle_source(mapped: Mapped, old: KeyPath, flags: dict[str, Override]) -> 
     """Makes the source a folder, and the folder the one that holds the tasks' folders."""
     data, lines = mapped.document.value["data"], mapped.document.lines
     flag, given = flags.get(dotted(_SOURCE)), data.get("source", "dir")
-    if flag is not None and flag.value in _NO_FOLDER and dotted(_DIR) not in flags:
+    if flag is not None and flag.value in _NO_FOLDER:
         del data["dir"], lines[_DIR]
         mapped.notes[-1] = f"{dotted(old)} is left unused, because {flag.flag} says {flag.value}"
         return

@@ -70,6 +70,12 @@ def test_undecided_rows_are_left_out_where_labels_are_read(tmp_path: Path, name:
     assert unread.labels is None
 
 
+def test_only_glues_own_snli_files_may_have_wider_rows(tmp_path: Path) -> None:
+    wide = STANFORD.replace("entailment\n", "entailment\tneutral\n")
+    with pytest.raises(DataError, match="a row must have 6 tab-separated columns"):
+        read(tmp_path, "a.txt", wide, "snli")
+
+
 def test_labels_that_are_not_read_may_be_anything(tmp_path: Path) -> None:
     content = "gj04\tunknown\t\tIn.\n"
     assert read(tmp_path, "a.tsv", content, "cola", labels=False).columns == {"sentence": ["In."]}
