@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ray
 
@@ -19,7 +19,17 @@ from gluetune.report import learning_curve, print_opening, print_places, summari
 from gluetune.report.curve import FILE as CURVE
 from gluetune.report.curve import curve_file
 from gluetune.schedulers import TaskPruners, max_epochs
-from gluetune.search import Ending, Prepared, Search, connect, make_plan, prepare, share_out
+from gluetune.search import (
+    Ending,
+    PendingNotice,
+    Prepared,
+    Search,
+    connect,
+    make_plan,
+    most_lanes,
+    prepare,
+    share_out,
+)
 from gluetune.search.cluster import Resources
 from gluetune.search.winners import winner_folder
 from gluetune.searchers import Dealer
@@ -59,9 +69,10 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
     where = connect(address)
     places.end_as_ctrl_c_does()
     try:
-        run = _Run(session, terminal, prepared, share_out(session.job.lanes), address, show)
+        resources = share_out(session.job.lanes)
         terminal.note(f"running on {where}")
-        return run.to_the_end()
+        session = _fitted(session, resources, terminal)
+        return _Run(session, terminal, prepared, resources, address, show).to_the_end()
     finally:
         ray.shutdown()
 
@@ -103,7 +114,8 @@ class _Run:
         return ending is not Ending.INTERRUPTED
 
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> Ending:
-        with self.show.live(plan, self.terminal.out, search.journal.trials) as live:
+        live = self.show.live(plan, self.terminal.out, search.journal.trials)
+        with live, PendingNotice(live.note):
             live.note(f"starting {words.count(plan.lanes, 'lane')}: each loads its libraries once …")
             return search.run([tracker, live])
 
@@ -139,6 +151,17 @@ class _Run:
             out.print(f"\n{ending.value.replace('_', ' ')}; go on with:", highlight=False)
             command = places.resume_command(self.session.name, self.session.job.storage, self.address)
             out.print(command, style="bold", highlight=False, soft_wrap=True)
+
+
+def _fitted(session: Session, resources: Resources, terminal: Terminal) -> Session:
+    """The session with no more lanes than the cluster can ever hold: a trial must not wait on one that never comes."""
+    asked, lanes = session.job.lanes.max_concurrent_trials, most_lanes(session.job.lanes, resources)
+    if lanes == asked:
+        return session
+    terminal.note(f"{lanes} of {words.count(asked, 'lane')}: the cluster, with all that its autoscaler may add, holds "
+                  f"no more of {session.job.lanes.workers_per_lane} × ({resources}) each")
+    fitted = session.job.lanes.model_copy(update={"max_concurrent_trials": lanes})
+    return replace(session, job=session.job.model_copy(update={"lanes": fitted}))
 
 
 def _dealer(session: Session) -> Dealer:

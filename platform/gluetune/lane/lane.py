@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gluetune.lane.mailbox import LaneFailed, Mailbox, Order
 from gluetune.lane.work import Work
@@ -58,7 +59,8 @@ class Lane:
 
     def __init__(self, spec: LaneSpec, name: str) -> None:
         self._ticket = 0
-        self._mailbox = ray.remote(num_cpus=0, max_concurrency=1000)(Mailbox).remote(spec.max_failures)
+        self._mailbox = ray.remote(num_cpus=0, max_concurrency=1000, scheduling_strategy=_here())(Mailbox).remote(
+            spec.max_failures)
         self._trainer = TorchTrainer(
             serve,
             train_loop_config={"spec": spec, "mailbox": self._mailbox, "name": name},
@@ -97,3 +99,8 @@ class Lane:
         except Exception as error:
             reason = f"its worker group ended: {error}"
         ray.get(self._mailbox.close.remote(reason))
+
+
+def _here() -> NodeAffinitySchedulingStrategy:
+    """This node: a mailbox on another one would take its lane down when that node goes."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)

@@ -1,8 +1,12 @@
 """A search put together: cluster, data, conductor, Ray Tune, winners."""
 
-from gluetune.search.cluster import Resources, connect, share_out
+from gluetune.search.cluster import Resources, connect, most_lanes, share_out
+from gluetune.search.pending import PendingNotice
 from gluetune.search.plan import make_plan
 from gluetune.search.prepare import Prepared, prepare
 from gluetune.search.search import Ending, Search
 
-__all__ = ["Ending", "Prepared", "Resources", "Search", "connect", "make_plan", "prepare", "share_out"]
+__all__ = [
+    "Ending", "PendingNotice", "Prepared", "Resources", "Search", "connect", "make_plan", "most_lanes", "prepare",
+    "share_out",
+]

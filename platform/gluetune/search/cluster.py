@@ -11,6 +11,7 @@ import ray
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
 
+DRIVER, DRIVER_SHARE = "driver", 0.001  # custom resource of nodes that stay, and what one lane takes of it
 LOCAL_OBJECT_STORE = 2 * 1024**3  # bytes; holds tokenised data and initial weights once
 
 
@@ -69,8 +70,24 @@ def share_out(lanes: LanesConfig) -> Resources:
         cpus=_share(_total(nodes, "CPU"), workers) if cpus == "auto" else cpus,
         gpus=_share(_total(nodes, "GPU"), workers, at_most=1.0) if gpus == "auto" else gpus,
     )
-    _check(lanes, share, nodes)
+    if not _room(lanes, share, nodes):
+        raise ClusterError(_too_large(lanes, share, nodes))
     return share
+
+
+def most_lanes(lanes: LanesConfig, share: Resources) -> int:
+    """How many of the lanes asked for the cluster can ever hold at the same time."""
+    return min(lanes.max_concurrent_trials, _room(lanes, share, _nodes()))
+
+
+def trial_resources() -> dict[str, float]:
+    """What the actor that drives a lane asks for: no CPU and no GPU, which are its workers'.
+
+    Where the cluster has nodes with the resource ``driver``, as `cluster.yaml` gives its head, it lives there: spot
+    nodes may then go without taking a lane along, and none is kept from ending when it is idle.
+    """
+    nodes = _nodes()
+    return {DRIVER: DRIVER_SHARE} if any(DRIVER in node for node, _ in nodes) else {"memory": 1}
 
 
 Nodes = list[tuple[dict[str, float], int]]
@@ -98,21 +115,23 @@ def _share(total: float, workers: int, at_most: float = float("inf")) -> float:
     return max(int(share * 100), 1) / 100 if total else 0.0
 
 
-def _check(lanes: LanesConfig, share: Resources, nodes: Nodes) -> None:
+def _room(lanes: LanesConfig, share: Resources, nodes: Nodes) -> int:
+    """How many lanes fit on the nodes at the same time."""
     wanted, strategy = lanes.workers_per_lane, lanes.placement_strategy
-    fits = [(_fits(node, share), count) for node, count in nodes]
-    room = {
-        "STRICT_PACK": max((fit for fit, _ in fits), default=0),
-        "STRICT_SPREAD": sum(count for fit, count in fits if fit),
-    }.get(strategy, sum(fit * count for fit, count in fits))
-    if room >= wanted:
-        return
-    where = {"STRICT_PACK": " on one node", "STRICT_SPREAD": " on different nodes"}.get(strategy, "")
-    raise ClusterError(
-        f"a lane must fit on the cluster, but {wanted} workers of {share} each{where} do not fit on "
-        f"{sum(count for _, count in nodes)} node(s) with {_total(nodes, 'CPU'):g} CPU and "
-        f"{_total(nodes, 'GPU'):g} GPU in all; lower lanes.workers_per_lane, lanes.cpus_per_worker or "
-        f"lanes.gpus_per_worker")
+    fits = [fit for node, count in nodes for fit in [_fits(node, share)] * count]
+    if strategy == "STRICT_PACK":
+        return sum(fit // wanted for fit in fits)
+    if strategy == "STRICT_SPREAD":  # n lanes take `wanted` different nodes each, of any node at most n places
+        return max((n for n in range(1, sum(fits) + 1) if sum(min(fit, n) for fit in fits) >= n * wanted), default=0)
+    return sum(fits) // wanted
+
+
+def _too_large(lanes: LanesConfig, share: Resources, nodes: Nodes) -> str:
+    where = {"STRICT_PACK": " on one node", "STRICT_SPREAD": " on different nodes"}.get(lanes.placement_strategy, "")
+    return (f"a lane must fit on the cluster, but {lanes.workers_per_lane} workers of {share} each{where} do not fit "
+            f"on {sum(count for _, count in nodes)} node(s) with {_total(nodes, 'CPU'):g} CPU and "
+            f"{_total(nodes, 'GPU'):g} GPU in all; lower lanes.workers_per_lane, lanes.cpus_per_worker or "
+            f"lanes.gpus_per_worker")
 
 
 def _fits(node: dict[str, float], share: Resources) -> int:

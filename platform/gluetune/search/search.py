@@ -16,7 +16,7 @@ from gluetune.errors import ClusterError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.records import Journal, Listener, TrialStatus, winners
 from gluetune.schedulers import TaskPruners
-from gluetune.search.cluster import Resources
+from gluetune.search.cluster import Resources, trial_resources
 from gluetune.search.conductor import Conductor
 from gluetune.search.prepare import Prepared
 from gluetune.search.retention import Retention
@@ -90,15 +90,14 @@ class Search:
         return LaneSpec(
             workers=lanes.workers_per_lane, cpus=self.resources.cpus, gpus=self.resources.gpus,
             placement_strategy=lanes.placement_strategy,
-            work=work, storage=self.storage,
-            max_failures=self.job.search.max_failures,
+            work=work, storage=self.storage, max_failures=self.job.search.max_failures,
         )
 
     def _tune(self, conductor: Conductor, spec: LaneSpec) -> Ending:
         budget, started = self.job.search.time_budget_s, time.monotonic()
         with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch:
             tuner = tune.Tuner(
-                tune.with_resources(tune.with_parameters(Trial, spec=spec), {"memory": 1}),
+                tune.with_resources(tune.with_parameters(Trial, spec=spec), trial_resources()),
                 tune_config=tune.TuneConfig(
                     search_alg=ConductedSearcher(conductor), scheduler=ConductedScheduler(conductor), num_samples=-1,
                     max_concurrent_trials=self.job.lanes.max_concurrent_trials, time_budget_s=budget,

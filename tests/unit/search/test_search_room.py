@@ -1,0 +1,40 @@
+"""How many lanes a cluster can hold, by the nodes it has or may get."""
+
+from __future__ import annotations
+
+import pytest
+
+from gluetune.config import LanesConfig
+from gluetune.errors import ClusterError
+from gluetune.search import cluster
+from gluetune.search.cluster import Resources, most_lanes, share_out, trial_resources
+
+GPU_BOXES = [({"CPU": 0.0, "driver": 1.0}, 1), ({"CPU": 8.0, "GPU": 2.0}, 3)]
+
+
+@pytest.fixture(autouse=True)
+def nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_nodes", lambda: GPU_BOXES)
+
+
+@pytest.mark.parametrize(("strategy", "workers", "lanes"), [
+    ("PACK", 1, 6), ("PACK", 4, 1), ("SPREAD", 2, 3), ("STRICT_PACK", 2, 3), ("STRICT_PACK", 3, 0),
+    ("STRICT_SPREAD", 2, 3), ("STRICT_SPREAD", 3, 2), ("STRICT_SPREAD", 4, 0)])
+def test_lanes_that_fit_at_the_same_time(strategy: str, workers: int, lanes: int) -> None:
+    wanted = LanesConfig(max_concurrent_trials=10, workers_per_lane=workers, cpus_per_worker=1.0, gpus_per_worker=1.0,
+                         placement_strategy=strategy)
+    if lanes:
+        assert most_lanes(wanted, share_out(wanted)) == lanes
+    else:
+        with pytest.raises(ClusterError, match=r"do not fit on 4 node\(s\) with 24 CPU and 6 GPU"):
+            share_out(wanted)
+
+
+def test_no_more_lanes_than_asked_for() -> None:
+    assert most_lanes(LanesConfig(max_concurrent_trials=2), Resources(1.0, 0.0)) == 2
+
+
+def test_a_lane_is_driven_from_where_the_cluster_keeps_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert trial_resources() == {"driver": 0.001}
+    monkeypatch.setattr(cluster, "_nodes", lambda: GPU_BOXES[1:])
+    assert trial_resources() == {"memory": 1}
