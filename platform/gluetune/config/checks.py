@@ -39,12 +39,12 @@ def _source(data: DataConfig) -> Iterator[Mistake]:
         yield Mistake(("data", "source"), "dir needs data.dir (--data-dir), the official GLUE folder")
     if source == "custom" and data.dataset is None:
         yield Mistake(("data", "source"), "custom needs data.dataset, your own dataset class (package.module:Class)")
-    if source in ("dir", "custom"):
+    if source != "embedded":
         if folder is not None and not Path(folder).expanduser().is_dir():
             yield Mistake(("data", "dir"), f"must be an existing folder, but got {show(folder)}")
     elif folder is not None:
         yield Mistake(("data", "dir"),
-                      f"must not be given unless data.source (--data) is dir or custom, but it is {source}")
+                      f"must not be given unless data.source (--data) is dir, hub or custom, but it is {source}")
     if data.dataset is not None and split_dataset(data.dataset) is None:
         yield Mistake(("data", "dataset"),
                       f"must be package.module:Class or path/to/file.py:Class, but got {data.dataset!r}")

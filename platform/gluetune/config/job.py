@@ -27,6 +27,9 @@ Weight = Annotated[float, Field(gt=0)]
 class DataConfig(Section):
     """Where the rows come from and which of them choose the winner.
 
+    ``dir`` is the official GLUE folder; with ``hub`` a folder with copies of the hub's repositories, for machines
+    without a network; with ``custom`` whatever the user's class makes of it.
+
     ``train_file``, ``validation_file`` and ``test_file`` replace official files of a ``dir``; relative paths start
     there. ``dataset`` is the import path (``package.module:Class``) of a user's own dataset class, for ``custom``.
 

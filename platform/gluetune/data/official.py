@@ -13,8 +13,8 @@ from gluetune.tasks import TASKS, Task
 def official_rows(task: Task, source: DataSource, config: DataConfig, seed: int) -> dict[str, Examples]:
     """Loads all labelled official rows of a task but those to train on, by name, the ranking split first.
 
-    These are the development splits, the test split where its official file has labels (SNLI's), and tasks that are
-    answered by this task's model (AX with MNLI's), by their names. A source may lack all but the first: a folder
+    These are the development splits, the test split where its rows have labels (SNLI's official ones, or a user's own),
+    and tasks that are answered by this task's model (AX with MNLI's), by their names. A source may lack all but the first: a folder
     without the diagnostic set, or without ``MNLI/dev_mismatched.tsv``, is a whole GLUE folder all the same.
 
     Args:
@@ -26,11 +26,12 @@ def official_rows(task: Task, source: DataSource, config: DataConfig, seed: int)
     Raises:
         DataError: rows of the first development split are missing, or rows break their format.
     """
+    own = config.test_file is not None or config.source == "custom"
     first, *others = task.dev
     found = {first: _limited(load_labelled(source, task, first), task, config, seed)}
     wanted = [(split, task, split) for split in others]
     wanted += [(split if other is task else other.name, other, split) for other in (task, *_answered_by(task))
-               for split in other.test[:1] if other.labelled_test]
+               for split in other.test[:1] if other.labelled_test or (own and other is task)]
     for name, other, split in wanted:
         if source.has(other, split):
             examples = source.load(other, split)

@@ -119,7 +119,7 @@ def test_a_folder_that_a_flag_makes_useless_is_told() -> None:
 def test_a_folder_given_by_flag_is_still_checked() -> None:
     flags = Override("data.source", "embedded", "--data"), Override("data.dir", ".", "--data-dir")
     assert mistakes(JOB, *flags) == (
-        "--data-dir: must not be given unless data.source (--data) is dir or custom, but it is embedded")
+        "--data-dir: must not be given unless data.source (--data) is dir, hub or custom, but it is embedded")
 
 
 def test_a_flag_settles_what_the_source_is() -> None:
