@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
 from transformers import (
@@ -100,7 +99,6 @@ def _overridden(settings: PretrainedConfig, config: ModelConfig) -> PretrainedCo
     known = settings.to_dict()
     known.pop("layer_types", None)  # ModernBERT's, made of other settings
     options = {*known, *settings.attribute_map} - {"model_type", "transformers_version"}
-    values: dict[str, Any] = {}
     for key, value in config.config_overrides.items():
         if key not in options:
             raise ModelError(f"model.config_overrides must name settings of {settings.model_type!r}, but got "
@@ -108,9 +106,8 @@ def _overridden(settings: PretrainedConfig, config: ModelConfig) -> PretrainedCo
         if not config.from_scratch and "dropout" not in key:
             raise ModelError("model.config_overrides must name dropout rates only unless model.from_scratch is set, "
                              f"because pre-trained weights fit no other architecture, but got ({key}={value!r})")
-        values[settings.attribute_map.get(key, key)] = value
     try:
-        return AutoConfig.for_model(**{**known, **values})
+        return AutoConfig.for_model(**{**known, **config.config_overrides})
     except (StrictDataclassError, TypeError, ValueError) as error:
         raise ModelError(f"model.config_overrides must hold values that {settings.model_type!r} takes, but got "
-                         f"{values}: {str(error).splitlines()[-1].strip()}") from error
+                         f"{config.config_overrides}: {str(error).splitlines()[-1].strip()}") from error

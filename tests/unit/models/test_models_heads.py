@@ -67,6 +67,13 @@ def test_logits_are_those_computed_by_hand(family: str, head: str, pooling: str,
     torch.testing.assert_close(model(**inputs).logits, expected, atol=1e-5, rtol=1e-4)
 
 
+def test_the_width_of_the_mlp(folders: dict[str, Path]) -> None:
+    """As wide as the encoder unless it is set."""
+    for size, expected in ((None, 16), (6, 6)):
+        training = TrainingConfig(head="mlp", head_hidden_size=size)
+        assert build_model(encoder_of(folders["bert"]), TASKS["mnli"], training, 0).head.output.in_features == expected
+
+
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
 def test_padding_does_not_count(pooling: str, folders: dict[str, Path]) -> None:
     training = TrainingConfig(head="linear", pooling=pooling)

@@ -96,10 +96,13 @@ def test_the_familys_own_models_need_no_code(tmp_path: Path) -> None:
         assert "auto_map" not in json.loads((tmp_path / head / "saved" / "config.json").read_text())
 
 
-def test_code_in_a_folder_is_never_run(tmp_path: Path) -> None:
-    model = saved(tmp_path, TRAININGS["mlp"])
-    code, = (tmp_path / "saved").glob("*.py")
-    code.write_text("raise SystemExit('this code ran')")
+@pytest.mark.parametrize("head", ["default", "mlp"])
+def test_code_in_a_folder_is_never_run(head: str, tmp_path: Path) -> None:
+    model = saved(tmp_path, TRAININGS[head])
+    settings = json.loads((tmp_path / "saved" / "config.json").read_text())
+    settings["auto_map"] = {"AutoConfig": "heads.Config", "AutoModelForSequenceClassification": "heads.Model"}
+    (tmp_path / "saved" / "config.json").write_text(json.dumps(settings))
+    (tmp_path / "saved" / "heads.py").write_text("raise SystemExit('this code ran')")
     again, _ = load_trained(tmp_path / "saved")
     assert torch.equal(again(**batch(0)).logits, model(**batch(0)).logits)
 
