@@ -3,8 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# For `make submit`: which job, its arguments, and where Ray's Jobs API is (docs/cluster.md).
+JOB ?= jobs/tune_glue.py
+ARGS ?=
+RAY_API_SERVER_ADDRESS ?= http://127.0.0.1:8265
+export RAY_API_SERVER_ADDRESS
 
-.PHONY: quickstart test test-cluster lint types clean
+.PHONY: quickstart submit test test-cluster lint types clean
 .DELETE_ON_ERROR:
 
 $(STAMP): pyproject.toml constraints.txt
@@ -14,6 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 quickstart: $(STAMP)
 	$(BIN)/python jobs/tune_glue.py
+
+submit: $(STAMP)
+	$(BIN)/ray job submit --working-dir . --runtime-env-json '{"env_vars": {"PYTHONPATH": "platform"}}' -- python $(JOB) $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not cluster"

@@ -1,0 +1,139 @@
+"""The cluster's MLflow server, on loopback and with a password, whose record outlives the machine it runs on.
+
+Artifacts go to a bucket (or a folder that all machines reach) through the server. Without PostgreSQL the record is a
+SQLite file on this machine: fetched from there when the machine is new, copied there while it changes and at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import os
+import secrets
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from gluetune.errors import StorageError
+from gluetune.storage import Storage
+
+DATABASE = "mlflow.db"
+KEEP_EVERY_S = 60.0
+ADMIN = "admin"
+
+
+def password(file: Path) -> str:
+    """The server's password, made at first start where MLflow's own clients look for it."""
+    found = configparser.ConfigParser(interpolation=None)
+    found.read(file)
+    if not found.has_section("mlflow"):
+        found["mlflow"] = {"mlflow_tracking_username": ADMIN, "mlflow_tracking_password": secrets.token_urlsafe(24)}
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as credentials:
+            found.write(credentials)
+    return found["mlflow"]["mlflow_tracking_password"]
+
+
+def environment(home: Path, admin_password: str) -> dict[str, str]:
+    """What MLflow's login asks for; users are kept apart from the record, on this machine only."""
+    config = home / "auth.ini"
+    config.write_text(f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{home / 'users.db'}\n"
+                      f"authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n")
+    return os.environ | {
+        "MLFLOW_AUTH_CONFIG_PATH": str(config),
+        "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN,
+        "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(32),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+
+
+def command(database: str, artifacts: str, port: int) -> list[str]:
+    """Only requests for this machine's own name are answered, such as those through ``ray exec --port-forward``."""
+    return [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--host", "127.0.0.1",
+            "--port", str(port), "--workers", "1", "--allowed-hosts", f"127.0.0.1:{port},localhost:{port}",
+            "--backend-store-uri", database, "--serve-artifacts", "--artifacts-destination", artifacts]
+
+
+class Keeper:
+    """Copies a SQLite file to the store whenever it has changed."""
+
+    def __init__(self, file: Path, store: Storage) -> None:
+        self._file, self._store = file, store
+        self._kept: bytes | None = None
+
+    def restore(self) -> None:
+        """Fetches the record where this machine has none."""
+        if self._file.exists():
+            return
+        record = self._store.read(DATABASE)
+        if record is not None:
+            self._file.write_bytes(record)
+            print(f"fetched the record from {self._store.uri(DATABASE)}", flush=True)
+
+    def keep(self) -> None:
+        """Copies a consistent snapshot; a store that is away is told of, and tried again next time."""
+        if not self._file.exists():
+            return
+        record = self._snapshot()
+        if record == self._kept:
+            return
+        try:
+            self._store.write(DATABASE, record)
+            self._kept = record
+        except StorageError as error:
+            print(f"the record is not kept yet: {error}", file=sys.stderr, flush=True)
+
+    def _snapshot(self) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / DATABASE
+            source, target = sqlite3.connect(self._file), sqlite3.connect(copy)
+            try:
+                source.backup(target)
+            finally:
+                source.close()
+                target.close()
+            return copy.read_bytes()
+
+
+def serve(server: subprocess.Popen[bytes], keep: Callable[[], None], every_s: float) -> int:
+    """Keeps the record while the server runs and after its end; SIGTERM ends the server. Its exit code."""
+    signal.signal(signal.SIGTERM, lambda number, frame: server.terminate())
+    while True:
+        try:
+            code = server.wait(every_s)
+            break
+        except subprocess.TimeoutExpired:
+            keep()
+    keep()
+    return code
+
+
+def main() -> int:
+    """Runs the server until it is told to stop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", default=os.environ.get("MLFLOW_STORE"), help="bucket or folder [$MLFLOW_STORE]")
+    parser.add_argument("--database", default=os.environ.get("MLFLOW_DATABASE"), help="PostgreSQL [$MLFLOW_DATABASE]")
+    parser.add_argument("--home", type=Path, default=Path("~/mlflow").expanduser(), help="files of this machine")
+    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--keep-every-s", type=float, default=KEEP_EVERY_S)
+    given = parser.parse_args()
+    if not given.store:
+        parser.error("one of --store and MLFLOW_STORE must name a bucket or folder, but got neither")
+    given.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store, file = Storage(given.store), given.home / DATABASE
+    keeper = Keeper(file, store)
+    if not given.database:
+        keeper.restore()
+    login = environment(given.home, password(Path("~/.mlflow/credentials").expanduser()))
+    server = subprocess.Popen(
+        command(given.database or f"sqlite:///{file}", store.uri("artifacts"), given.port), env=login, cwd=given.home)
+    return serve(server, keeper.keep, given.keep_every_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
