@@ -1,0 +1,77 @@
+"""Pre-training learns both objectives, and fine-tuning gains by it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from gluetune.config import DataConfig, ModelConfig, TrainingConfig
+from gluetune.data import open_source, prepare
+from gluetune.data.embedded import corpus
+from gluetune.models import load_encoder, load_tokenizer
+from gluetune.pretraining import PretrainingEvaluation, Text, embedded, prepare_text, pretrain_folder, save_encoder
+from gluetune.pretraining.encoder import build_encoder, weights_of
+from gluetune.tasks import get_task
+from gluetune.training import Evaluation, fine_tune
+
+pytestmark = pytest.mark.slow
+
+JOB = embedded.JOB.model_copy(update={
+    "training": embedded.JOB.training.model_copy(update={"max_steps": 800, "evaluate_every": 400})})
+SEEDS = (0, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def text() -> Text:
+    return Text(list(corpus(documents=6000)), None, "generated text")
+
+
+@pytest.fixture(scope="module")
+def learnt(text: Text, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PretrainingEvaluation]:
+    """The embedded encoder after a third of its pre-training, and its last evaluation."""
+    folder = tmp_path_factory.mktemp("learnt")
+    told: list[PretrainingEvaluation] = []
+    pretrain_folder(text, folder, JOB, told.append)
+    return folder, told[-1]
+
+
+@pytest.fixture(scope="module")
+def untaught(text: Text, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same encoder as it starts."""
+    folder = tmp_path_factory.mktemp("untaught")
+    data, tokenizer = prepare_text(text, JOB)
+    save_encoder(folder, weights_of(build_encoder(JOB, data.tokens)), JOB, tokenizer)
+    return folder
+
+
+def test_both_objectives_are_learnt(learnt: tuple[Path, PretrainingEvaluation]) -> None:
+    """On held-out text: chance is the logarithm of the number of answers."""
+    folder, last = learnt
+    vocabulary = load_encoder(ModelConfig(name_or_path=str(folder))).config["vocab_size"]
+    assert last.masked_lm_loss < 0.55 * math.log(vocabulary)
+    assert last.next_sentence_loss < 0.8 * math.log(2)
+    assert last.next_sentence_accuracy > 0.7
+
+
+def scores(folder: Path, name: str) -> list[float]:
+    """Fine-tunes on 2,000 rows of a task with three seeds; the scores of the last evaluations."""
+    task, model = get_task(name), ModelConfig(name_or_path=str(folder))
+    config = DataConfig(max_train_samples=2000, max_eval_samples=400, selection="dev", max_seq_length=64)
+    data = prepare(task, open_source(config), load_tokenizer(model), config, 0)
+    training = TrainingConfig(learning_rate=3e-4, num_train_epochs=3, batch_size=16)
+    last: dict[int, float] = {}
+    for seed in SEEDS:
+        def report(evaluation: Evaluation, seed: int = seed) -> bool:
+            last[seed] = evaluation.score
+            return True
+
+        fine_tune(task, data, load_encoder(model), training, seed, report=report)
+    return [last[seed] for seed in SEEDS]
+
+
+@pytest.mark.parametrize(("task", "margin"), [("mrpc", 0.03), ("stsb", 0.4)])
+def test_fine_tuning_gains_by_pretraining(task: str, margin: float, untaught: Path,
+                                          learnt: tuple[Path, PretrainingEvaluation]) -> None:
+    assert min(scores(learnt[0], task)) > max(scores(untaught, task)) + margin
