@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,9 @@ class Storage:
 
         try:
             self._files, self._root = FileSystem.from_uri(self._uri)
-        except (ArrowException, OSError, ValueError) as error:
+        except OSError as error:  # a bucket is asked for its region here
+            raise StorageError(f"cannot reach {self._uri}: {error}") from error
+        except (ArrowException, ValueError) as error:
             raise StorageError(f"storage must be a local folder or an s3://, gs:// or hdfs:// URI, but got "
                                f"{self._uri!r} ({error})") from error
 
@@ -67,67 +71,81 @@ class Storage:
             StorageError: the folder cannot be written.
         """
         target = self._at(path)
-        try:
+        with self._telling("write", path):
             self._files.create_dir(os.path.dirname(target), recursive=True)
             if not self.local:  # object stores show an object only when it is complete
                 self._put(target, data)
                 return
             draft = f"{target}.{uuid.uuid4().hex[:8]}.part"
-            self._put(draft, data)
-            os.replace(draft, target)
-        except OSError as error:
-            raise StorageError(f"cannot write {self.uri(path)}: {error}") from error
+            try:
+                self._put(draft, data)
+                os.replace(draft, target)
+            except OSError:
+                Path(draft).unlink(missing_ok=True)  # on a full disk it would take what is left
+                raise
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes, ``None`` where there is none."""
-        try:
-            with self._files.open_input_stream(self._at(path)) as stream:
-                data: bytes = stream.read()
-                return data
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StorageError(f"cannot read {self.uri(path)}: {error}") from error
+        with self._telling("read", path):
+            try:
+                with self._files.open_input_stream(self._at(path)) as stream:
+                    data: bytes = stream.read()
+                    return data
+            except FileNotFoundError:
+                return None
 
     def exists(self, path: str = "") -> bool:
         """Whether there is a file or folder."""
         from pyarrow.fs import FileType
 
-        return bool(self._files.get_file_info(self._at(path)).type != FileType.NotFound)
+        with self._telling("reach", path):
+            return bool(self._files.get_file_info(self._at(path)).type != FileType.NotFound)
 
     def delete(self, path: str) -> None:
         """Deletes a file or a whole folder; a missing one is fine."""
         from pyarrow.fs import FileType
 
-        kind = self._files.get_file_info(self._at(path)).type
-        if kind == FileType.Directory:
-            self._files.delete_dir(self._at(path))
-        elif kind == FileType.File:
-            self._files.delete_file(self._at(path))
+        with self._telling("delete", path):
+            kind = self._files.get_file_info(self._at(path)).type
+            if kind == FileType.Directory:
+                self._files.delete_dir(self._at(path))
+            elif kind == FileType.File:
+                self._files.delete_file(self._at(path))
 
     def list(self, path: str = "") -> list[str]:
         """Names in a folder, sorted; empty where there is no such folder."""
         from pyarrow.fs import FileSelector
 
-        entries = self._files.get_file_info(FileSelector(self._at(path), allow_not_found=True))
-        return sorted(entry.base_name for entry in entries)
+        with self._telling("list", path):
+            entries = self._files.get_file_info(FileSelector(self._at(path), allow_not_found=True))
+            return sorted(entry.base_name for entry in entries)
 
     def upload(self, folder: str | Path, path: str) -> None:
         """Copies a local folder here, replacing what was there."""
         from pyarrow.fs import LocalFileSystem, copy_files
 
         self.delete(path)
-        self._files.create_dir(self._at(path), recursive=True)
-        copy_files(str(folder), self._at(path), source_filesystem=LocalFileSystem(),
-                   destination_filesystem=self._files, use_threads=False)
+        with self._telling("write", path):
+            self._files.create_dir(self._at(path), recursive=True)
+            copy_files(str(folder), self._at(path), source_filesystem=LocalFileSystem(),
+                       destination_filesystem=self._files, use_threads=False)
 
     def download(self, path: str, folder: str | Path) -> None:
         """Copies a folder from here to a local one."""
         from pyarrow.fs import LocalFileSystem, copy_files
 
         Path(folder).mkdir(parents=True, exist_ok=True)
-        copy_files(self._at(path), str(folder), source_filesystem=self._files,
-                   destination_filesystem=LocalFileSystem(), use_threads=False)
+        with self._telling("copy", path):
+            copy_files(self._at(path), str(folder), source_filesystem=self._files,
+                       destination_filesystem=LocalFileSystem(), use_threads=False)
+
+    @contextmanager
+    def _telling(self, action: str, path: str) -> Iterator[None]:
+        """Tells a file system's errors as ours."""
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"cannot {action} {self.uri(path)}: {error}") from error
 
     def _at(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}" if path else self._root

@@ -14,7 +14,7 @@ import torch
 from ray import train
 from torch import distributed
 
-from gluetune.errors import Diverged, OutOfMemory
+from gluetune.errors import Diverged, OutOfMemory, StorageError, TrialError
 from gluetune.lane.mailbox import Order
 from gluetune.records import Evaluated, LaneEvent, Logged, TrialEnded
 from gluetune.training import Checkpoints, Evaluation, StepLog, World
@@ -22,7 +22,7 @@ from gluetune.training import Checkpoints, Evaluation, StepLog, World
 IDLE_S = 60.0  # an idle lane's ranks meet this often, well within the collectives' own timeout
 VERDICT_STEPS = 16  # lanes of several workers ask this often whether their trial is still wanted
 
-Status = Literal["finished", "diverged", "out_of_memory", "failed"]
+Status = Literal["finished", "diverged", "out_of_memory", "failed", "stopped"]
 
 
 def serve(config: dict[str, Any]) -> None:
@@ -50,12 +50,20 @@ class _Worker:
         device = train.torch.get_device()
         self._world = World(context.get_world_rank(), context.get_world_size(), str(device))
         self._spec, self._mailbox, self._name = spec, mailbox, name
-        if not spec.storage.exists():
-            self._fail(f"{spec.storage.uri()} must be a folder or bucket that every node reaches, but node "
-                       f"{ray.util.get_node_ip_address()} does not")
+        self._check_storage()
         self._group = uuid.uuid4().hex
         self._last_step: float | None = None
         torch.set_num_threads(max(1, int(spec.cpus)))
+
+    def _check_storage(self) -> None:
+        why = ""
+        try:
+            if self._spec.storage.exists():
+                return
+        except StorageError as error:
+            why = f": {error}"
+        self._fail(f"{self._spec.storage.uri()} must be a folder or bucket that every node reaches, but node "
+                   f"{ray.util.get_node_ip_address()} does not{why}")
 
     def next_order(self, after: int) -> Order | None:
         """Waits for an order newer than a ticket; ``None`` ends the loop. All ranks get the same."""
@@ -78,9 +86,9 @@ class _Worker:
         except Diverged as error:  # seen by all ranks at the same step
             self._end(order, "diverged", str(error))
         except OutOfMemory as error:
-            self._end(order, "out_of_memory", str(error))
-            if self._world.size > 1:  # the other ranks wait in a collective that never comes: start the group anew
-                raise
+            self._end_alone(order, "out_of_memory", error)
+        except StorageError as error:  # a full disk, a bucket out of reach: the trial can go on later
+            self._end_alone(order, "stopped", error)
         except Exception:
             trace = traceback.format_exc(limit=-3)
             if self._world.size > 1:  # it may only say that another rank died: the mailbox counts how often
@@ -97,6 +105,12 @@ class _Worker:
     def _end(self, order: Order, status: Status, message: str = "") -> None:
         ended = TrialEnded(time=time.time(), number=order.number, status=status, message=message)
         ray.get(self._mailbox.report.remote(order.ticket, ended))
+
+    def _end_alone(self, order: Order, status: Status, error: TrialError | StorageError) -> None:
+        """Ends a trial that this rank alone cannot go on with."""
+        self._end(order, status, str(error))
+        if self._world.size > 1:  # the other ranks wait in a collective that never comes: start the group anew
+            raise error
 
     def _train(self, order: Order) -> bool:
         dialogue = _Dialogue(self, order)

@@ -46,24 +46,28 @@ class Journal:
             self._lines = self._read(f"{FOLDER}/{name}")
 
     def append(self, event: Event) -> TrialRecord:
-        """Writes an event, applies it, and returns the trial it concerns."""
+        """Writes an event, applies it, and returns the trial it concerns.
+
+        Raises:
+            StorageError: it cannot be written; the journal is as it was.
+        """
         if len(self._lines) >= SEGMENT:
             self._segment, self._lines = self._segment + 1, []
         line = event.model_dump_json().encode() + b"\n"
-        self._lines.append(line)
         self._write(line)
+        self._lines.append(line)
         self.events.append(event)
         return apply(self.trials, event)
 
     def _write(self, line: bytes) -> None:
         path = f"{FOLDER}/{self._segment:06d}.jsonl"
-        if not self._storage.local or len(self._lines) == 1:
-            self._storage.write(path, b"".join(self._lines))
+        if not self._storage.local or not self._lines:
+            self._storage.write(path, b"".join([*self._lines, line]))
             return
-        with open(self._storage.uri(path), "ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            _append(self._storage.uri(path), line)
+        except OSError as error:
+            raise StorageError(f"cannot write {self._storage.uri(path)}: {error}") from error
 
     def _read(self, path: str) -> list[bytes]:
         data = self._storage.read(path) or b""
@@ -80,3 +84,15 @@ class Journal:
             apply(self.trials, event)
         return lines
 
+
+def _append(path: str, line: bytes) -> None:
+    """Appends a line whole or not at all: half of one, as a full disk leaves it, would spoil the next."""
+    with open(path, "ab", buffering=0) as file:
+        end = file.tell()
+        try:
+            while line:
+                line = line[file.write(line):]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(end)
+            raise

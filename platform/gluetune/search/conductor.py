@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Literal
 
+from gluetune.errors import ClusterError, StorageError, UserError
 from gluetune.lane import Order
 from gluetune.records import (
     Evaluated,
@@ -50,7 +51,7 @@ class Conductor:
         self._listeners = list(listeners)
         self.dealt: set[int] = set()  # trials that lanes work on
         self._lane_errors: dict[int, str] = {}
-        self.broken: str | None = None  # why the search makes no sense any more
+        self.broken: UserError | None = None  # why the search cannot go on
         self._ended, self._all_failed = 0, not any(t.evaluations for t in journal.trials.values())
         dealer.replay(journal.trials.values())
         pruners.replay(journal.trials.values())
@@ -77,6 +78,8 @@ class Conductor:
         if event.number not in self.dealt:  # told twice, or of a trial that has ended meanwhile
             return False
         if isinstance(event, TrialEnded):
+            if event.status == "stopped":  # lanes say so when they cannot write the trial's files
+                self.broken = StorageError(event.message)
             self._end(event)
             return False
         trial = self.record(event)
@@ -108,8 +111,16 @@ class Conductor:
             self.end(number, "stopped", message)
 
     def record(self, event: Event) -> TrialRecord:
-        """Writes an event and tells the listeners."""
-        trial = self._journal.append(event)
+        """Writes an event and tells the listeners.
+
+        Raises:
+            StorageError: it cannot be written; the search is broken.
+        """
+        try:
+            trial = self._journal.append(event)
+        except StorageError as error:
+            self.broken = error
+            raise
         for listener in self._listeners:
             listener.on_event(event, trial)
         return trial
@@ -130,7 +141,8 @@ class Conductor:
         self._all_failed = self._all_failed and trial.status is TrialStatus.FAILED
         self._ended += 1
         if self._all_failed and self._ended == GIVE_UP_AFTER:
-            self.broken = f"the first {GIVE_UP_AFTER} trials all failed, the last one so:\n{trial.message}"
+            self.broken = ClusterError(
+                f"the first {GIVE_UP_AFTER} trials all failed, the last one so:\n{trial.message}")
 
 
 def trial_folder(trial: TrialRecord) -> str:

@@ -66,6 +66,7 @@ class Search:
 
         Raises:
             ClusterError: no lane could be started, or every trial failed.
+            StorageError: the search's folder cannot be written any more; trials in work are left to a resume.
         """
         retention = Retention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
         conductor = Conductor(self.journal, self.dealer, self.pruners, retention, listeners)
@@ -82,8 +83,10 @@ class Search:
     def _check(self, conductor: Conductor) -> None:
         trials = self.journal.trials.values()
         failed = [trial for trial in trials if trial.status is TrialStatus.FAILED]
-        if conductor.broken or (failed and len(failed) == len(trials)):
-            raise ClusterError(conductor.broken or f"all trials failed, the last one so:\n{failed[-1].message}")
+        if conductor.broken:
+            raise conductor.broken
+        if failed and len(failed) == len(trials):
+            raise ClusterError(f"all trials failed, the last one so:\n{failed[-1].message}")
 
     def _spec(self, work: FineTuning) -> LaneSpec:
         lanes = self.job.lanes
@@ -108,7 +111,12 @@ class Search:
                     failure_config=tune.FailureConfig(max_failures=self.job.search.max_failures),
                 ),
             )
-            tuner.fit()
+            try:
+                tuner.fit()
+            except Exception:  # Tune wraps what its callbacks raise
+                if conductor.broken is None:
+                    raise
+                raise conductor.broken from None
         if conductor.exhausted and not conductor.dealt:
             return Ending.COMPLETE
         out_of_time = budget is not None and time.monotonic() - started >= budget

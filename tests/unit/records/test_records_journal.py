@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,27 @@ def test_a_reopened_journal_holds_the_same_events_and_trials(tmp_path: Path) -> 
     after = Journal(Storage(str(tmp_path)))
     assert after.events == before.events
     assert after.trials == before.trials
+
+
+def test_a_line_that_does_not_fit_on_the_disk_leaves_the_journal_as_it_was(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path, started(0))
+    file = tmp_path / "journal" / "000000.jsonl"
+    with files_of_at_most(file.stat().st_size + 20), pytest.raises(StorageError, match=r"cannot write .*000000\.jsonl"):
+        journal.append(evaluated(0, 1, 0.5))
+    assert not journal.trials[0].evaluations
+    journal.append(ended(0))  # there is room again
+    assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started", "ended"]
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Files cannot grow beyond a size in bytes, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_line_that_was_cut_short_is_dropped_and_the_journal_goes_on(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.config import JobConfig, SchedulerConfig, SearchSpace
+from gluetune.errors import StorageError
 from gluetune.records import Evaluated, Event, Journal, TrialEnded, TrialRecord
 from gluetune.schedulers import TaskPruners
 from gluetune.search.conductor import Conductor
@@ -116,7 +117,37 @@ def test_a_search_whose_first_trials_all_fail_is_given_up(tmp_path: Path) -> Non
         conductor.heard(ended(order.number, "failed", "no such file"))
     assert conductor.exhausted
     assert conductor.broken is not None
-    assert "no such file" in conductor.broken
+    assert "no such file" in str(conductor.broken)
+
+
+def test_a_search_ends_resumably_where_a_lane_cannot_write(tmp_path: Path) -> None:
+    conductor, _ = conduct(tmp_path)
+    first, second = conductor.deal(), conductor.deal()
+    assert first is not None
+    assert second is not None
+    conductor.heard(ended(first.number, "stopped", "cannot write trials/cola-0000/state.pt: disk full"))
+    assert isinstance(conductor.broken, StorageError)
+    assert conductor.exhausted
+    assert conductor.deal() is None
+    conductor.heard(ended(second.number))  # what runs may end
+    again = conduct(tmp_path)[0].deal()
+    assert again is not None
+    assert again.number == first.number
+
+
+def test_a_search_whose_journal_cannot_be_written_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conductor, heard = conduct(tmp_path)
+    order = conductor.deal()
+    assert order is not None
+    monkeypatch.setattr(Journal, "_write", _full)
+    with pytest.raises(StorageError):
+        conductor.heard(evaluated(order.number, 1, 0.5))
+    assert str(conductor.broken) == "disk full"
+    assert [event.event for event in heard] == ["started"]
+
+
+def _full(journal: Journal, line: bytes) -> None:
+    raise StorageError("disk full")
 
 
 @pytest.mark.parametrize("status", ["diverged", "out_of_memory", "failed"])
