@@ -165,3 +165,48 @@ def test_the_variants_set_nodes_up_as_amazons_are() -> None:
         assert other["file_mounts"] == aws["file_mounts"]
         assert other["worker_start_ray_commands"] == aws["worker_start_ray_commands"]
         assert other["rsync_exclude"] == aws["rsync_exclude"]
+
+
+def running_head(resources: dict[str, float]) -> Any:
+    """A head as the autoscaler sees it."""
+    from ray.autoscaler.v2.schema import AutoscalerInstance
+    from ray.core.generated.autoscaler_pb2 import NodeState, NodeStatus
+    from ray.core.generated.instance_manager_pb2 import Instance, NodeKind
+
+    node = NodeState(node_id=b"head", ray_node_type_name="head", status=NodeStatus.RUNNING, total_resources=resources,
+                     available_resources=resources)
+    return AutoscalerInstance(ray_node=node, cloud_instance_id="i-head", im_instance=Instance(
+        instance_id="head", instance_type="head", status=Instance.RAY_RUNNING, node_kind=NodeKind.HEAD))
+
+
+def launched(demand: list[dict[str, float]], failed: str | None = None) -> dict[str, int]:
+    """What Ray's autoscaler launches of cluster.yaml's nodes for a demand, where a type has just been out of stock."""
+    from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
+    from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
+    from ray.autoscaler.v2.utils import ResourceRequestUtil
+
+    cluster = read(AWS)
+    config = AutoscalingConfig(cluster, skip_content_hash=True)
+    stock = {name: 0.0 if name == failed else 1.0 for name in workers(cluster)}
+    reply = ResourceDemandScheduler().schedule(SchedulingRequest(
+        disable_launch_config_check=True, node_type_configs=config.get_node_type_configs(),
+        max_num_nodes=config.get_max_num_nodes(), cloud_resource_availabilities=stock,
+        recoverable_resource_availabilities=stock,
+        current_instances=[running_head(cluster["available_node_types"]["head"]["resources"])],
+        resource_requests=ResourceRequestUtil.group_by_count([ResourceRequestUtil.make(each) for each in demand])))
+    return {launch.instance_type: launch.count for launch in reply.to_launch}
+
+
+LANE = {"CPU": 4.0, "GPU": 1.0}
+
+
+def test_lanes_get_spot_nodes_then_nodes_on_demand_and_never_more_than_all() -> None:
+    assert launched([LANE] * 3) == {"gpu-spot": 3}
+    assert launched([LANE] * 3, failed="gpu-spot") == {"gpu-on-demand": 2, "gpu-spot": 1}
+    assert sum(launched([LANE] * 20).values()) == read(AWS)["max_workers"]
+
+
+def test_what_drives_lanes_needs_no_gpu_node() -> None:
+    from gluetune.search.cluster import DRIVER, DRIVER_SHARE
+
+    assert launched([{DRIVER: DRIVER_SHARE}] * 8) == {}

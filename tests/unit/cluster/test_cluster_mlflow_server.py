@@ -1,0 +1,135 @@
+"""deploy/mlflow_server.py: its password, and the record that outlives its machine."""
+
+from __future__ import annotations
+
+import configparser
+import importlib.util
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from gluetune.storage import Storage
+from launcher_files import ROOT
+
+
+@pytest.fixture(scope="module")
+def server() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("mlflow_server", ROOT / "deploy" / "mlflow_server.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write(file: Path, run: str) -> None:
+    with sqlite3.connect(file) as database:
+        database.execute("create table if not exists runs (name text)")
+        database.execute("insert into runs values (?)", (run,))
+    database.close()
+
+
+def runs(file: Path) -> list[str]:
+    with sqlite3.connect(file) as database:
+        names = [name for (name,) in database.execute("select name from runs")]
+    database.close()
+    return names
+
+
+def test_the_password_is_made_once_where_mlflow_looks_for_it(server: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / ".mlflow" / "credentials"
+    made = server.password(file)
+    assert len(made) >= 24
+    assert server.password(file) == made
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    found = configparser.ConfigParser(interpolation=None)
+    found.read(file)
+    assert dict(found["mlflow"]) == {"mlflow_tracking_username": "admin", "mlflow_tracking_password": made}
+
+
+def test_two_machines_never_share_a_password(server: ModuleType, tmp_path: Path) -> None:
+    assert server.password(tmp_path / "one") != server.password(tmp_path / "two")
+
+
+def test_a_new_machine_goes_on_with_the_record(server: ModuleType, tmp_path: Path) -> None:
+    store = Storage(str(tmp_path / "bucket"))
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    write(old, "first")
+    server.Keeper(old, store).keep()
+    server.Keeper(new, store).restore()
+    assert runs(new) == ["first"]
+
+
+def test_a_machine_that_has_a_record_keeps_it(server: ModuleType, tmp_path: Path) -> None:
+    store = Storage(str(tmp_path / "bucket"))
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    write(old, "stale")
+    server.Keeper(old, store).keep()
+    write(new, "fresh")
+    server.Keeper(new, store).restore()
+    assert runs(new) == ["fresh"]
+
+
+def test_only_changes_are_copied(server: ModuleType, tmp_path: Path) -> None:
+    store = Storage(str(tmp_path / "bucket"))
+    record = tmp_path / "mlflow.db"
+    keeper = server.Keeper(record, store)
+    write(record, "first")
+    keeper.keep()
+    store.delete("mlflow.db")
+    keeper.keep()
+    assert not store.exists("mlflow.db")
+    write(record, "second")
+    keeper.keep()
+    assert runs(tmp_path / "bucket" / "mlflow.db") == ["first", "second"]
+
+
+def test_an_unfinished_write_is_not_copied(server: ModuleType, tmp_path: Path) -> None:
+    record = tmp_path / "mlflow.db"
+    write(record, "done")
+    writing = sqlite3.connect(record)
+    writing.execute("insert into runs values ('half')")
+    server.Keeper(record, Storage(str(tmp_path / "bucket"))).keep()
+    writing.close()
+    assert runs(tmp_path / "bucket" / "mlflow.db") == ["done"]
+
+
+def test_a_store_that_is_away_is_told_of_and_tried_again(
+        server: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record, bucket = tmp_path / "mlflow.db", tmp_path / "bucket"
+    write(record, "first")
+    keeper = server.Keeper(record, Storage(str(bucket)))
+    bucket.write_text("a file where the folder should be")
+    keeper.keep()
+    assert "not kept yet" in capsys.readouterr().err
+    bucket.unlink()
+    keeper.keep()
+    assert runs(bucket / "mlflow.db") == ["first"]
+
+
+def test_the_record_is_kept_while_the_server_runs_and_after_its_end(server: ModuleType) -> None:
+    kept: list[float] = []
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1); raise SystemExit(7)"])
+    assert server.serve(child, lambda: kept.append(time.monotonic()), 0.2) == 7
+    assert len(kept) >= 3
+
+
+def test_a_server_without_a_store_is_refused() -> None:
+    done = subprocess.run([sys.executable, ROOT / "deploy" / "mlflow_server.py"], capture_output=True, text=True,
+                          env={"PYTHONPATH": str(ROOT / "platform")})
+    assert done.returncode == 2
+    assert "MLFLOW_STORE" in done.stderr
+
+
+def test_an_unedited_store_is_refused_before_anything_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.env").write_text("MLFLOW_STORE=s3://YOUR-BUCKET/mlflow\n")
+    done = subprocess.run(["sh", ROOT / "deploy" / "install_mlflow.sh"], capture_output=True, text=True,
+                          env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    assert done.returncode == 1
+    assert "<- 2" in done.stderr
