@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import ModelConfig
-from gluetune.errors import DataError
+from gluetune.errors import DataError, ModelError
 from gluetune.models import load_tokenizer
 from gluetune.pretraining.config import PretrainJob
 from gluetune.pretraining.corpus import Corpus, tokenize
@@ -74,10 +74,17 @@ def prepare_text(text: Text, job: PretrainJob, progress: Callable[[str], None] =
 def _tokenizer(text: Text, job: PretrainJob, progress: Callable[[str], None]) -> PreTrainedTokenizerBase:
     wish = job.tokenizer
     if wish.name_or_path is not None:
-        return load_tokenizer(ModelConfig(name_or_path=wish.name_or_path))
+        return _existing(wish.name_or_path)
     progress(f"training a vocabulary of {wish.vocab_size}")
     return train_tokenizer((line for document in text.documents for line in document), wish.vocab_size,
                            job.training.max_seq_length, do_lower_case=wish.do_lower_case)
+
+
+def _existing(name_or_path: str) -> PreTrainedTokenizerBase:
+    try:
+        return load_tokenizer(ModelConfig(name_or_path=name_or_path, from_scratch=True))  # a vocabulary alone will do
+    except ModelError as error:
+        raise ModelError(f"tokenizer.name_or_path: {error}") from error
 
 
 def _check(corpus: Corpus, name: str, source: str) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import datasets
 import pytest
 
-from gluetune.errors import DataError
+from gluetune.errors import DataError, ModelError
 from gluetune.pretraining import PretrainJob, Text, TextConfig, prepare_job, prepare_text, pretrain_folder, read_text
 
-WIKITEXT = os.environ.get("GLUETUNE_WIKITEXT_DIR")
+WIKITEXT, VOCABULARY = os.environ.get("GLUETUNE_WIKITEXT_DIR"), os.environ.get("GLUETUNE_BERT_VOCAB_DIR")
 
 WIKI = """ \n = Homarus gammarus = \n \n The lobster lives . It is 0 @.@ 7 m long , says <unk> . It eats . \n
  = = Description = = \n \n One sentence only . \n Young ones grow . = not a heading = . \n"""
@@ -151,6 +151,20 @@ def test_an_existing_tokenizer_is_taken(tiny: PretrainJob, text: Text, tmp_path:
     assert tokenizer.get_vocab() == first.get_vocab()
     assert taken.tokens == own.tokens
     assert (taken.train.ids == own.train.ids).all()
+
+
+@pytest.mark.skipif(not VOCABULARY, reason="GLUETUNE_BERT_VOCAB_DIR is not set")
+def test_berts_vocabulary_alone_will_do(tiny: PretrainJob, text: Text) -> None:
+    wish = tiny.tokenizer.model_copy(update={"name_or_path": VOCABULARY})
+    data, tokenizer = prepare_text(text, tiny.model_copy(update={"tokenizer": wish}))
+    assert (data.tokens.vocab_size, data.tokens.cls, data.tokens.sep, data.tokens.mask) == (30522, 101, 102, 103)
+    assert tokenizer.decode(data.train[0][0]) == text.documents[0][0].lower()
+
+
+def test_a_missing_tokenizer_names_the_setting(tiny: PretrainJob, text: Text, tmp_path: Path) -> None:
+    wish = tiny.tokenizer.model_copy(update={"name_or_path": str(tmp_path / "none")})
+    with pytest.raises(ModelError, match=r"^tokenizer\.name_or_path: .*none"):
+        prepare_text(text, tiny.model_copy(update={"tokenizer": wish}))
 
 
 @pytest.mark.skipif(not WIKITEXT, reason="GLUETUNE_WIKITEXT_DIR (a folder with WikiText-2's valid.txt) is not set")
