@@ -46,7 +46,7 @@ from gluetune.search.conductor import trial_folder
 from gluetune.search.search import LANE_FILES
 from gluetune.search.single import SingleRun
 from gluetune.storage import Storage
-from gluetune.tracking import Tracker, check_uri, ui_command
+from gluetune.tracking import Tracker, check_store, ui_command
 from gluetune.training import Checkpoints
 
 TASK, TITLE = "pretraining", "Pre-training"
@@ -88,7 +88,7 @@ def open_run(arguments: ParsedArguments) -> PretrainSession:
 
 def show_plan(session: PretrainSession, terminal: Terminal) -> None:
     """Loads everything and prints the plan; starts no Ray."""
-    check_uri(_tracking_uri(session))
+    check_store(_tracking_uri(session), str(session.job.tracking.experiment))
     data, _ = prepare_job(session.job, terminal.note)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
@@ -101,7 +101,7 @@ def pretrain(session: PretrainSession, address: str | None, terminal: Terminal) 
     Raises:
         UserError: text, tokenizer, cluster or tracking store cannot be used.
     """
-    check_uri(_tracking_uri(session))
+    check_store(_tracking_uri(session), str(session.job.tracking.experiment))
     data, tokenizer = prepare_job(session.job, terminal.note)
     terminal.note(f"joining Ray … (its output, and everybody else's, goes to {session.log})")
     where = connect(address)

@@ -35,12 +35,12 @@ from gluetune.search.winners import winner_folder
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
-from gluetune.tracking import Champion, Tracker, check_uri, ui_command
+from gluetune.tracking import Champion, Tracker, check_store, ui_command
 
 
 def show_plan(session: Session, terminal: Terminal) -> None:
     """Loads everything and prints the plan; starts no Ray and leaves nothing that could be resumed."""
-    check_uri(_tracking_uri(session))
+    check_store(_tracking_uri(session), str(session.job.tracking.experiment))
     prepared = prepare(session.job, session.space, terminal.note)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
@@ -60,7 +60,7 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
     Raises:
         UserError: data, model, cluster or tracking store cannot be used.
     """
-    check_uri(_tracking_uri(session))
+    check_store(_tracking_uri(session), str(session.job.tracking.experiment))
     terminal.note("loading the encoder and the data …")
     prepared = prepare(session.job, session.space, terminal.note)
     if not score:

@@ -105,6 +105,11 @@ class Ledger:
         """The search's and tasks' runs end."""
         return [Entry(run, time, status=status) for run in (*self._tasks.values(), self._search)]
 
+    @property
+    def root(self) -> Run:
+        """The search's own run."""
+        return self._search
+
     def trial_run(self, trial: TrialRecord) -> Run:
         """The run of a trial."""
         return Run(f"trial:{trial.number}", trial.name, trial.started, self._tasks[trial.task])

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gluetune.errors import TrackingError
+from gluetune.tracking.access import refusal
 from gluetune.tracking.entries import Entry, Run
 from gluetune.tracking.state import TrackingState
+from gluetune.tracking.uris import check_uri, is_server
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -21,6 +23,21 @@ _ENVIRONMENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RE
                 "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1", "MLFLOW_DISABLE_TELEMETRY": "true",
                 "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 _PERMANENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
+
+
+def check_store(uri: str, experiment: str) -> None:
+    """Refuses a store that cannot be used, before anything is started.
+
+    Args:
+        uri: the store.
+        experiment: the experiment that is going to be used.
+
+    Raises:
+        TrackingError: the URI cannot work, or its server does not answer or refuses this user.
+    """
+    check_uri(uri)
+    if is_server(uri):
+        connect(uri, experiment)
 
 
 def connect(uri: str, experiment: str) -> MlflowClient:
@@ -43,16 +60,27 @@ def connect(uri: str, experiment: str) -> MlflowClient:
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         known = client.get_experiment_by_name(experiment)
     except Exception as error:  # SQLAlchemy's, requests' and MLflow's own, by kind of store
-        raise TrackingError(f"tracking.uri must be an MLflow store that answers, but got {uri!r} "
-                            f"({reason(error)})") from error
+        raise unusable(uri, error) from error
     if known is not None and known.lifecycle_stage == "deleted":
         raise TrackingError(f"tracking.experiment must not be deleted, but got {experiment!r} "
                             f"(restore it: mlflow experiments restore --experiment-id {known.experiment_id})")
     return client
 
 
+def unusable(uri: str, error: BaseException) -> TrackingError:
+    """The error to raise where a store cannot be used from the start."""
+    if (refused := refusal(error)) is not None:
+        return TrackingError(f"MLflow at {uri!r} does not take the record: {refused}")
+    return TrackingError(f"tracking.uri must be an MLflow store that answers, but got {uri!r} ({reason(error)})")
+
+
 def reason(error: BaseException) -> str:
-    """An error's first line, cut to a readable length, from its innermost cause (``Connection refused``)."""
+    """An error in words: what a server refused, else the first line of its innermost cause, cut to a readable length.
+
+    Such as ``ConnectionRefusedError: [Errno 111] Connection refused``.
+    """
+    if (refused := refusal(error)) is not None:
+        return refused
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return f"{type(error).__name__}: {error}".splitlines()[0][:300]

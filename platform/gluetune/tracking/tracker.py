@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from gluetune.errors import TrackingError
 from gluetune.records import Event, SearchPlan, TrialRecord
 from gluetune.records.trials import apply
+from gluetune.tracking.access import refusal
 from gluetune.tracking.champion import Champion, log_champion
 from gluetune.tracking.entries import Entry, Ledger
-from gluetune.tracking.runs import RunTree, connect, is_permanent, reason
+from gluetune.tracking.runs import RunTree, connect, is_permanent, reason, unusable
 from gluetune.tracking.state import TrackingState, load_state
 from gluetune.tracking.uris import check_uri, is_fresh
 from gluetune.tracking.writer import Writer
@@ -48,6 +49,7 @@ class Tracker:
         self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment)
         self._tree = None if client is None else self._grow(client)
         self._ledger = Ledger(plan, self._state.started)
+        self._prove()
         self._notify = notify
         self._writer = Writer(self._open, is_permanent, notify)
         self._writer.put(self._ledger.reopening() if self._state.opened else self._ledger.opening(job), events=0)
@@ -85,7 +87,7 @@ class Tracker:
                 return self._log_winner(trial, champion, register, ends)
             except Exception as error:
                 wait = min(2.0, ends - time.monotonic())
-                if wait <= 0 or is_permanent(error) or isinstance(error, TrackingError):
+                if wait <= 0 or is_permanent(error) or refusal(error) or isinstance(error, TrackingError):
                     self._notify(f"the winner {trial.name} is not in MLflow: {reason(error)}")
                     return None
                 time.sleep(wait)
@@ -116,6 +118,15 @@ class Tracker:
             self._notify(f"MLflow at {self._plan.tracking_uri} did not take {self._writer.waiting} events within "
                          f"{timeout:g} s{why}; the journal has them: resume {self._plan.name!r} to write them")
         return written and not self._writer.refused
+
+    def _prove(self) -> None:
+        """Makes the search's run at once, so that a user who may not write is told before anything starts."""
+        if self._tree is None:
+            return
+        try:
+            self._tree.run_id(self._ledger.root)
+        except Exception as error:
+            raise unusable(self._plan.tracking_uri, error) from error
 
     def _replay(self, history: Iterable[Event]) -> None:
         trials: dict[int, TrialRecord] = {}

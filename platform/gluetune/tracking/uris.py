@@ -27,7 +27,7 @@ def check_uri(uri: str) -> None:
     if scheme not in SCHEMES:
         raise TrackingError(f"tracking.uri must begin with one of {', '.join(SCHEMES)}, but got {uri!r}"
                             f"{nearest(scheme, SCHEMES)}")
-    if scheme in ("http", "https") and not urlsplit(uri).hostname:
+    if is_server(uri) and not urlsplit(uri).hostname:
         raise TrackingError(f"tracking.uri must name a host ({scheme}://host:port), but got {uri!r}")
     if scheme == "sqlite":
         _check_sqlite(uri)
@@ -37,6 +37,11 @@ def sqlite_file(uri: str) -> Path | None:
     """The file of a ``sqlite:///`` URI (three slashes: relative, four: absolute), ``None`` for other stores."""
     prefix = "sqlite:///"
     return Path(uri.removeprefix(prefix)) if uri.startswith(prefix) and len(uri) > len(prefix) else None
+
+
+def is_server(uri: str) -> bool:
+    """Whether a URI is the address of an MLflow server."""
+    return urlsplit(uri).scheme in ("http", "https")
 
 
 def is_fresh(uri: str) -> bool:
@@ -50,7 +55,7 @@ def ui_command(uri: str) -> str:
 
     The command names this interpreter, so that it runs where its environment is not activated.
     """
-    if urlsplit(uri).scheme in ("http", "https"):
+    if is_server(uri):
         return uri
     file = sqlite_file(uri)
     store = uri if file is None else f"sqlite:///{file.absolute()}"

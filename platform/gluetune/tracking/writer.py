@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from gluetune.tracking.access import refusal
 from gluetune.tracking.entries import Entry
 from gluetune.tracking.runs import reason
 
@@ -82,7 +83,8 @@ class Writer:
             except Exception as error:
                 failures += 1
                 if failures == 1:
-                    self._notify(f"MLflow does not answer ({reason(error)}); "
+                    trouble = "refuses the record" if refusal(error) else "does not answer"
+                    self._notify(f"MLflow {trouble} ({reason(error)}); "
                                  f"the record waits and is written when it is back")
                 self.failure = error
                 self._pause(min(LONGEST_WAIT, 0.25 * 2.0**failures))
