@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -15,73 +14,17 @@ from torch.nn.utils import clip_grad_norm_
 from transformers import BertForPreTraining
 
 from gluetune.data import shard
-from gluetune.errors import Diverged
 from gluetune.pretraining.batches import Batch, BatchStream, Collator
 from gluetune.pretraining.config import PretrainingConfig, PretrainJob
 from gluetune.pretraining.encoder import build_encoder
 from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.objective import HeldOut, Objective, forward
 from gluetune.pretraining.prepare import PretrainingData
+from gluetune.pretraining.window import Window
 from gluetune.training.evaluate import to_device
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.parallel import parallel, unsynced, use_bf16
 from gluetune.training.world import World
-
-_READ_EVERY = 16  # steps; reading a loss waits for the GPU, so it is not done in every step
-
-
-class Window:
-    """Both losses and the counters between two evaluations.
-
-    Args:
-        world: this worker.
-        step: optimizer steps done before the window.
-    """
-
-    def __init__(self, world: World, step: int) -> None:
-        self._world, self._step = world, step
-        self._losses: list[list[float]] = []
-        self._unread: list[torch.Tensor] = []  # still on the device
-        self.began = time.monotonic()
-        self.pairs = 0
-        self.tokens = 0
-
-    def add(self, losses: torch.Tensor, batch: Batch) -> None:
-        """Counts one optimizer step.
-
-        Args:
-            losses: this worker's part of both losses, such that the workers' mean is the global batch's.
-            batch: the global batch.
-
-        Raises:
-            Diverged: one of the steps since the last look has a loss that is not finite.
-        """
-        self._unread.append(losses)
-        self.pairs += len(batch)
-        self.tokens += batch.tokens
-        if len(self._unread) == _READ_EVERY:
-            self._read()
-
-    def close(self) -> tuple[float, float, float]:
-        """Waits for the device and returns the steps' mean losses and the window's seconds.
-
-        Raises:
-            Diverged: see `add`.
-        """
-        self._read()
-        masked_lm, next_sentence = (math.fsum(column) / len(column) for column in zip(*self._losses, strict=True))
-        return masked_lm, next_sentence, time.monotonic() - self.began
-
-    def _read(self) -> None:
-        if not self._unread:
-            return
-        for losses in (self._world.sum(torch.stack(self._unread)) / self._world.size).tolist():
-            self._losses.append(losses)
-            if not math.isfinite(sum(losses)):
-                raise Diverged("the training losses must be finite, but got "
-                               f"(masked_lm={losses[0]}, next_sentence={losses[1]}, "
-                               f"step={self._step + len(self._losses)})")
-        self._unread.clear()
 
 
 class Run:
