@@ -38,12 +38,13 @@ def password(file: Path) -> str:
     return found["mlflow"]["mlflow_tracking_password"]
 
 
-def environment(home: Path, admin_password: str) -> dict[str, str]:
-    """What MLflow's login asks for; users are kept apart from the record, on this machine only."""
+def environment(home: Path, database: str, admin_password: str) -> dict[str, str]:
+    """The server's secrets, which a command line would show; users are kept on this machine, apart from the record."""
     config = home / "auth.ini"
     config.write_text(f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{home / 'users.db'}\n"
                       f"authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n")
     return os.environ | {
+        "MLFLOW_BACKEND_STORE_URI": database,
         "MLFLOW_AUTH_CONFIG_PATH": str(config),
         "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN,
         "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,
@@ -52,11 +53,11 @@ def environment(home: Path, admin_password: str) -> dict[str, str]:
     }
 
 
-def command(database: str, artifacts: str, port: int) -> list[str]:
+def command(artifacts: str, port: int) -> list[str]:
     """Only requests for this machine's own name are answered, such as those through ``ray exec --port-forward``."""
     return [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--host", "127.0.0.1",
             "--port", str(port), "--workers", "1", "--allowed-hosts", f"127.0.0.1:{port},localhost:{port}",
-            "--backend-store-uri", database, "--serve-artifacts", "--artifacts-destination", artifacts]
+            "--serve-artifacts", "--artifacts-destination", artifacts]
 
 
 class Keeper:
@@ -115,9 +116,8 @@ def serve(server: subprocess.Popen[bytes], keep: Callable[[], None], every_s: fl
 
 def main() -> int:
     """Runs the server until it is told to stop."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, epilog="MLFLOW_DATABASE=postgresql://… keeps the record.")
     parser.add_argument("--store", default=os.environ.get("MLFLOW_STORE"), help="bucket or folder [$MLFLOW_STORE]")
-    parser.add_argument("--database", default=os.environ.get("MLFLOW_DATABASE"), help="PostgreSQL [$MLFLOW_DATABASE]")
     parser.add_argument("--home", type=Path, default=Path("~/mlflow").expanduser(), help="files of this machine")
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--keep-every-s", type=float, default=KEEP_EVERY_S)
@@ -126,13 +126,13 @@ def main() -> int:
         parser.error("one of --store and MLFLOW_STORE must name a bucket or folder, but got neither")
     given.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     store, file = Storage(given.store), given.home / DATABASE
-    keeper = Keeper(file, store)
-    if not given.database:
+    database, keeper = os.environ.get("MLFLOW_DATABASE"), Keeper(file, store)
+    if not database:
         keeper.restore()
-    login = environment(given.home, password(Path("~/.mlflow/credentials").expanduser()))
-    server = subprocess.Popen(
-        command(given.database or f"sqlite:///{file}", store.uri("artifacts"), given.port), env=login, cwd=given.home)
-    return serve(server, keeper.keep, given.keep_every_s)
+    secret = environment(given.home, database or f"sqlite:///{file}",
+                         password(Path("~/.mlflow/credentials").expanduser()))
+    server = subprocess.Popen(command(store.uri("artifacts"), given.port), env=secret, cwd=given.home)
+    return serve(server, (lambda: None) if database else keeper.keep, given.keep_every_s)
 
 
 if __name__ == "__main__":

@@ -120,8 +120,13 @@ def test_every_node_asks_for_the_same_token(path: Path) -> None:
     cluster = read(path)
     assert cluster["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
     for kind in ("head", "worker"):
-        assert ray_starts(cluster, kind)[0] == {"RAY_AUTH_MODE": "token"}
+        assert ray_starts(cluster, kind)[0]["RAY_AUTH_MODE"] == "token"
     assert any("RAY_AUTH_MODE=token" in line and "~/.bashrc" in line for line in cluster["setup_commands"])
+
+
+@every_file
+def test_a_stopped_job_has_time_to_end(path: Path) -> None:
+    assert int(ray_starts(read(path), "head")[0]["RAY_JOB_STOP_WAIT_TIME_S"]) >= 30
 
 
 @every_file
