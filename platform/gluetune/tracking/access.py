@@ -17,7 +17,7 @@ def refusal(error: BaseException) -> str | None:
     if "Invalid Host header" in str(error):
         return "it answers only under names given to its --allowed-hosts, of which this is none"
     user, _ = _credentials()
-    return f"{repr(user) if user else 'this user'} may not write there: its administrator can grant EDIT or MANAGE"
+    return f"user {user!r} may not write there: its administrator can grant EDIT or MANAGE"
 
 
 def _given() -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gluetune.errors import TrackingError
 from gluetune.storage import Storage
 from gluetune.tasks import Task
+from gluetune.tracking.runs import uploading
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -97,7 +98,8 @@ def _log(client: MlflowClient, experiment: str, run_id: str, tags: dict[str, str
         description = Model(artifact_path=made.artifact_location, run_id=run_id, model_uuid=made.model_id,
                             model_id=made.model_id, metadata=dict(tags))
         save_champion(f"{folder}/{NAME}", champion, description)
-        client.log_model_artifacts(made.model_id, f"{folder}/{NAME}")
+        with uploading():
+            client.log_model_artifacts(made.model_id, f"{folder}/{NAME}")
     client.finalize_logged_model(made.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(made.model_id, step=0)])
     return str(made.model_id)

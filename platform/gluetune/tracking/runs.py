@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _ENVIRONMENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
                 "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1", "MLFLOW_DISABLE_TELEMETRY": "true",
                 "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+_UPLOAD_TIMEOUT = "600"  # seconds
 _PERMANENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
 
 
@@ -65,6 +67,20 @@ def connect(uri: str, experiment: str) -> MlflowClient:
         raise TrackingError(f"tracking.experiment must not be deleted, but got {experiment!r} "
                             f"(restore it: mlflow experiments restore --experiment-id {known.experiment_id})")
     return client
+
+
+@contextmanager
+def uploading() -> Iterator[None]:
+    """Waits long for an answer: a server that keeps its artifacts in a bucket sends a model on before it answers."""
+    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    ours = os.environ.get(name) == _ENVIRONMENT[name]
+    if ours:
+        os.environ[name] = _UPLOAD_TIMEOUT
+    try:
+        yield
+    finally:
+        if ours:
+            os.environ[name] = _ENVIRONMENT[name]
 
 
 def unusable(uri: str, error: BaseException) -> TrackingError:
