@@ -10,6 +10,7 @@ import ray
 
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
+from gluetune.search.nodes import Nodes, all_nodes, growth_unknown
 
 DRIVER, DRIVER_SHARE = "driver", 0.001  # custom resource of nodes that stay, and what one lane takes of it
 LOCAL_OBJECT_STORE = 2 * 1024**3  # bytes; holds tokenised data and initial weights once
@@ -51,7 +52,7 @@ def connect(address: str | None) -> str:
             ray.init("local", log_to_driver=False, object_store_memory=LOCAL_OBJECT_STORE, configure_logging=False)
             return "this machine"
         ray.init(address, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError, ray.exceptions.AuthenticationError) as error:
         what = "Ray does not start on this machine" if address is None else f"no Ray cluster answers at {address!r}"
         raise ClusterError(f"{what}: {error}") from error
     return f"the Ray cluster at {ray.get_runtime_context().gcs_address}"
@@ -63,21 +64,26 @@ def share_out(lanes: LanesConfig) -> Resources:
     Raises:
         ClusterError: the cluster can never hold one lane.
     """
-    nodes = _nodes()
+    nodes, unknown = all_nodes(), growth_unknown()
+    if unknown and "auto" in (lanes.cpus_per_worker, lanes.gpus_per_worker) and not _total(nodes, "CPU"):
+        raise ClusterError("lanes.cpus_per_worker and lanes.gpus_per_worker must be numbers where no node is there yet "
+                           "and nobody tells which may come (KubeRay), but got (cpus_per_worker="
+                           f"{lanes.cpus_per_worker}, gpus_per_worker={lanes.gpus_per_worker})")
     workers = lanes.max_concurrent_trials * lanes.workers_per_lane
     cpus, gpus = lanes.cpus_per_worker, lanes.gpus_per_worker
     share = Resources(
-        cpus=_share(_total(nodes, "CPU"), workers) if cpus == "auto" else cpus,
+        cpus=_share(_total(nodes, "CPU"), workers, at_most=_largest(nodes, "CPU")) if cpus == "auto" else cpus,
         gpus=_share(_total(nodes, "GPU"), workers, at_most=1.0) if gpus == "auto" else gpus,
     )
-    if not _room(lanes, share, nodes):
+    if not unknown and not _room(lanes, share, nodes):
         raise ClusterError(_too_large(lanes, share, nodes))
     return share
 
 
 def most_lanes(lanes: LanesConfig, share: Resources) -> int:
     """How many of the lanes asked for the cluster can ever hold at the same time."""
-    return min(lanes.max_concurrent_trials, _room(lanes, share, _nodes()))
+    asked = lanes.max_concurrent_trials
+    return asked if growth_unknown() else min(asked, _room(lanes, share, all_nodes()))
 
 
 def trial_resources() -> dict[str, float]:
@@ -86,28 +92,19 @@ def trial_resources() -> dict[str, float]:
     Where the cluster has nodes with the resource ``driver``, as `cluster.yaml` gives its head, it lives there: spot
     nodes may then go without taking a lane along, and none is kept from ending when it is idle.
     """
-    nodes = _nodes()
+    nodes = all_nodes()
     return {DRIVER: DRIVER_SHARE} if any(DRIVER in node for node, _ in nodes) else {"memory": 1}
-
-
-Nodes = list[tuple[dict[str, float], int]]
-
-
-def _nodes() -> Nodes:
-    """Resources and number of the nodes that are there, and of those that an autoscaler could still add."""
-    from ray._private.state import state
-
-    there = [(node["Resources"], 1) for node in ray.nodes() if node["Alive"]]
-    config = state.get_cluster_config()
-    groups = config.node_group_configs if config else ()
-    return there + [(dict(group.resources), group.max_count) for group in groups if group.max_count > 0]
 
 
 def _total(nodes: Nodes, kind: str) -> float:
     return sum(count * node.get(kind, 0.0) for node, count in nodes)
 
 
-def _share(total: float, workers: int, at_most: float = float("inf")) -> float:
+def _largest(nodes: Nodes, kind: str) -> float:
+    return max((node.get(kind, 0.0) for node, _ in nodes), default=0.0)
+
+
+def _share(total: float, workers: int, at_most: float) -> float:
     """An equal share: whole units where there is one for everybody, else a fraction in hundredths, rounded down."""
     share = min(total / workers, at_most)
     if share >= 1:

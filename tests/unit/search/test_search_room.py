@@ -8,13 +8,14 @@ from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
 from gluetune.search import cluster
 from gluetune.search.cluster import Resources, most_lanes, share_out, trial_resources
+from gluetune.search.nodes import launchable
 
 GPU_BOXES = [({"CPU": 0.0, "driver": 1.0}, 1), ({"CPU": 8.0, "GPU": 2.0}, 3)]
 
 
 @pytest.fixture(autouse=True)
 def nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_nodes", lambda: GPU_BOXES)
+    monkeypatch.setattr(cluster, "all_nodes", lambda: GPU_BOXES)
 
 
 @pytest.mark.parametrize(("strategy", "workers", "lanes"), [
@@ -36,5 +37,31 @@ def test_no_more_lanes_than_asked_for() -> None:
 
 def test_a_lane_is_driven_from_where_the_cluster_keeps_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trial_resources() == {"driver": 0.001}
-    monkeypatch.setattr(cluster, "_nodes", lambda: GPU_BOXES[1:])
+    monkeypatch.setattr(cluster, "all_nodes", lambda: GPU_BOXES[1:])
     assert trial_resources() == {"memory": 1}
+
+
+def test_auto_gives_a_worker_no_more_than_a_node_has() -> None:
+    assert share_out(LanesConfig(max_concurrent_trials=2)) == Resources(8.0, 1.0)
+
+
+LAUNCHER = {"max_workers": 8, "head_node_type": "head", "available_node_types": {
+    "head": {"resources": {"CPU": 0, "driver": 1}, "max_workers": 0},
+    "small": {"resources": {"CPU": 2}, "max_workers": 3},
+    "spot": {"resources": {"CPU": 4, "GPU": 1}, "max_workers": 7},
+    "unsaid": {"resources": {}, "max_workers": 2}}}
+
+
+def test_an_autoscaler_adds_the_largest_nodes_that_its_limits_allow() -> None:
+    assert launchable(LAUNCHER) == {"spot": ({"CPU": 4, "GPU": 1}, 7), "small": ({"CPU": 2}, 1)}
+    assert launchable({"available_node_types": None}) == {}
+
+
+def test_where_nobody_tells_which_nodes_may_come_lanes_get_what_they_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "growth_unknown", lambda: True)
+    monkeypatch.setattr(cluster, "all_nodes", lambda: GPU_BOXES[:1])
+    lanes = LanesConfig(max_concurrent_trials=5, cpus_per_worker=4.0, gpus_per_worker=1.0)
+    assert share_out(lanes) == Resources(4.0, 1.0)
+    assert most_lanes(lanes, Resources(4.0, 1.0)) == 5
+    with pytest.raises(ClusterError, match=r"must be numbers .* \(cpus_per_worker=auto, gpus_per_worker=1\.0\)"):
+        share_out(LanesConfig(gpus_per_worker=1.0))
