@@ -11,6 +11,7 @@ from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gluetune.lane.mailbox import LaneFailed, Mailbox, Order
+from gluetune.lane.room import RoomKeeper
 from gluetune.lane.work import Work
 from gluetune.lane.worker import serve
 from gluetune.records import LaneEvent
@@ -65,7 +66,7 @@ class Lane:
             serve,
             train_loop_config={"spec": spec, "mailbox": self._mailbox, "name": name},
             scaling_config=spec.scaling,
-            run_config=RunConfig(name=name, storage_path=spec.storage.uri("lanes"),
+            run_config=RunConfig(name=name, storage_path=spec.storage.uri("lanes"), callbacks=[RoomKeeper()],
                                  failure_config=FailureConfig(max_failures=MOST_RESTARTS)),
         )
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
