@@ -1,61 +1,98 @@
-"""The command line of ``jobs/export_submission.py``: winners to a GLUE submission."""
+"""``jobs/export_submission.py``: winners to a GLUE submission."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
 from rich.table import Table
 
-from gluetune.cli.export_flags import ExportArguments, parse
+from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.main import OK, run
+from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
-from gluetune.errors import UserError
+from gluetune.config import Override, StorageConfig
+from gluetune.errors import Problem
 from gluetune.storage import Storage, folder_and_name
 
 if TYPE_CHECKING:
     from gluetune.submission import Answers
 
-OK, USER_ERROR, INTERRUPTED = 0, 2, 130
+_RUNS, _OUTPUT = StorageConfig().path, "submission.zip"
+_SPLIT_FILES = ("train_file", "validation_file", "test_file")
+
+
+def _problems(arguments: ParsedArguments) -> Iterator[Problem]:
+    given = arguments.options
+    size, output = given.get("--batch-size"), given.get("--output", _OUTPUT)
+    if "--run" not in arguments.repeated:
+        yield Problem("--run", f"must name a run with winners, a folder in {given.get('--storage-path', _RUNS)}")
+    if size is not None and not (size.isdecimal() and int(size) >= 1):
+        yield Problem("--batch-size", f"must be a whole number of at least 1, but got {size!r}")
+    if not output.endswith(".zip"):
+        yield Problem("--output", f"must be a file that ends in .zip, but got {output!r}")
+
+
+PROGRAM = Program(
+    "export_submission.py",
+    "Predict GLUE's test rows with the winners of finished runs and write the zip that gluebenchmark.com takes. Works "
+    "in this process, on its GPU if there is one; no Ray is started.",
+    None,
+    options=(
+        Option("--run", "NAME", "a run with winners; may be repeated", repeated=True),
+        Option("--storage-path", "PATH", f"folder or bucket that the runs lie in (default: {_RUNS})"),
+        Option("--output", "FILE", f"the zip to write (default: {_OUTPUT})"),
+        Option("--data", "SOURCE", "embedded (generated), hub or dir (default: each run's own source)"),
+        Option("--data-dir", "FOLDER", "the official GLUE folder; means --data dir"),
+        Option("--batch-size", "N", "rows per batch (default: what each run evaluated with)"),
+        Option("--fill-missing", "",
+               "give constant predictions (train's majority class or mean) for tasks without a winner"),
+    ),
+    usage="%(prog)s --run NAME [--run NAME …] [flags]",
+    epilog="Where several runs have a winner of a task, the one with the higher selection score answers it. MNLI's "
+           "winner answers the diagnostic set (AX) too. The zip is read back and checked.",
+    check=_problems,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line.
-
-    Args:
-        argv: arguments without the program's name; those of the process by default.
-
-    Returns:
-        The exit code: 0 done, 2 a mistake of the user's, 130 interrupted; anything else is a bug, with a traceback.
-    """
-    terminal = Terminal()
-    try:
-        _export(parse(sys.argv[1:] if argv is None else argv), terminal)
-        return OK
-    except UserError as error:
-        terminal.error(str(error))
-        return USER_ERROR
-    except KeyboardInterrupt:
-        terminal.note("interrupted")
-        return INTERRUPTED
+    """Runs ``jobs/export_submission.py``; see `gluetune.cli.main.run`."""
+    return run(PROGRAM, _export, argv)
 
 
-def _export(arguments: ExportArguments, terminal: Terminal) -> None:
+def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
     import torch  # slow to import, and a mistake in a flag need not wait for it
 
     from gluetune.submission import best_winners, export_submission, read_winners
     from gluetune.training import World
 
-    root = Storage(arguments.storage_path)
-    winners = best_winners(winner for run in arguments.runs
-                           for winner in read_winners(root, run, arguments.overrides))
+    given, overrides = arguments.options, _overrides(arguments.options)
+    root, output = Storage(given.get("--storage-path", _RUNS)), given.get("--output", _OUTPUT)
+    winners = best_winners(winner for name in dict.fromkeys(arguments.repeated["--run"])
+                           for winner in read_winners(root, name, overrides))
     world = World(device="cuda" if torch.cuda.is_available() else "cpu")
-    answers = export_submission(winners, arguments.output, world, fill_missing=arguments.fill_missing,
-                                batch_size=arguments.batch_size, progress=terminal.note)
-    _show(answers, arguments.output, terminal)
+    answers = export_submission(winners, output, world, fill_missing="--fill-missing" in arguments.switches,
+                                batch_size=int(given["--batch-size"]) if "--batch-size" in given else None,
+                                progress=terminal.note)
+    _show(answers, output, terminal)
+    return OK
+
+
+def _overrides(given: Mapping[str, str]) -> list[Override]:
+    """What replaces values of the runs' job files.
+
+    A submission answers the official test files: a run's own single files are left out.
+    """
+    own = [Override(f"data.{name}", None) for name in _SPLIT_FILES]
+    source, folder = given.get("--data"), given.get("--data-dir")
+    if source is None and folder is None:
+        return own
+    chosen = ("dir", "--data-dir") if source is None else (source, "--data")
+    return [*own, Override("data.dataset", None), Override("data.source", *chosen),
+            Override("data.dir", folder, "--data-dir")]
 
 
 def _show(answers: list[Answers], output: str, terminal: Terminal) -> None:

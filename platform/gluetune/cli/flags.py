@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, TypeAlias
 
 import gluetune
 from gluetune.cli.flag_table import Flag
@@ -14,8 +14,10 @@ from gluetune.config import Override
 from gluetune.config.yaml_reader import parse_yaml
 from gluetune.errors import ConfigError, Problem, nearest
 
+_Arguments: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
 _SPELLINGS = {"--search-space": "--space"}
-_OTHER = ("--config", "--resume", "--address", "--set", "--dry-run", "--version", "--help")
+_JOB = ("--config", "--resume", "--address", "--set", "--dry-run")
+_OTHER = ("--version", "--help")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class ParsedArguments:
         address: Ray address; ``None`` is Ray's own default.
         dry_run: whether to check and show the plan only.
         options: the program's own flags that were given, by name.
+        repeated: values of its flags that may be repeated, by name, in the order given.
+        switches: its switches that were given.
     """
 
     config: str | None = None
@@ -37,6 +41,8 @@ class ParsedArguments:
     address: str | None = None
     dry_run: bool = False
     options: dict[str, str] = field(default_factory=dict)
+    repeated: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    switches: frozenset[str] = frozenset()
 
 
 def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
@@ -47,20 +53,25 @@ def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
         program: whose they are.
 
     Raises:
-        ConfigError: unknown flags, missing values, flags that do not go with ``--resume``.
+        ConfigError: unknown flags, missing values, flags that do not go with ``--resume``, and what the program's
+            own check finds.
     """
-    given, unknown = _parser(program).parse_known_args([_spelling(argument) for argument in argv])
+    given, unknown = _parser(program).parse_known_args([_spelling(argument, program) for argument in argv])
     problems = [_unknown(argument, program) for argument, before in zip(unknown, ["", *unknown], strict=False)
                 if argument.startswith("-") or not before.startswith("-") or "=" in before]  # not its value too
     overrides, wrong = _overrides(given.overrides or [])
-    options = {option.name: value for option in program.options
-               if (value := getattr(given, _attribute(option.name))) is not None}
-    problems += [*wrong, *_wrong_options(options, program)]
-    if given.resume is not None:
-        problems += _not_resumable(given.config, overrides, program)
+    own = [(option, value) for option in program.options if (value := vars(given)[option.name]) is not None]
+    arguments = ParsedArguments(
+        given.config, given.resume, tuple(overrides), given.address, given.dry_run,
+        {option.name: value for option, value in own if not option.switch and not option.repeated},
+        {option.name: tuple(values) for option, values in own if option.repeated},
+        frozenset(option.name for option, _ in own if option.switch))
+    problems += [*wrong, *_wrong_options(arguments.options, program), *program.check(arguments)]
+    if arguments.resume is not None:
+        problems += _not_resumable(arguments.config, overrides, program)
     if problems:
         raise ConfigError(problems)
-    return ParsedArguments(given.config, given.resume, tuple(overrides), given.address, given.dry_run, options)
+    return arguments
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,12 +84,20 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(program: Program) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=program.name, allow_abbrev=False, usage="%(prog)s [--config FILE | --resume NAME] [flags]",
-        description=program.description,
-        epilog="Flags win over the job file; of a flag given twice the last one counts. "
-               "--set takes every key of a job file, flags are short cuts for the frequent ones.")
+    parser = _Parser(prog=program.name, allow_abbrev=False, usage=program.usage, description=program.description,
+                     epilog=program.epilog)
     parser.add_argument("--version", action="version", version=f"gluetune {gluetune.__version__}")
+    parser.set_defaults(config=None, resume=None, overrides=None, dry_run=False, address=None)
+    _add_options(_job_group(parser, program) if program.takes_job else parser, program)
+    for title, flags in program.flags.items():
+        group = parser.add_argument_group(title)
+        for flag in flags:
+            group.add_argument(flag.name, metavar=flag.metavar, help=flag.help, dest="overrides", action="append",
+                               type=_Value(flag))
+    return parser
+
+
+def _job_group(parser: argparse.ArgumentParser, program: Program) -> _Arguments:
     job = parser.add_argument_group("job")
     job.add_argument("--config", metavar="FILE", help=f"job file ({program.config})")
     job.add_argument("--resume", metavar="NAME", help="go on with a run that was stopped")
@@ -86,14 +105,16 @@ def _parser(program: Program) -> argparse.ArgumentParser:
                      help=f"any key of the job file, such as {program.example}; may be repeated")
     job.add_argument("--dry-run", action="store_true", help="check everything, print the plan, start nothing")
     job.add_argument("--address", metavar="ADDRESS", help="Ray cluster (default: the one in reach, else a local one)")
+    return job
+
+
+def _add_options(group: _Arguments, program: Program) -> None:
     for option in program.options:
-        job.add_argument(option.name, metavar=option.metavar, help=option.help)
-    for title, flags in program.flags.items():
-        group = parser.add_argument_group(title)
-        for flag in flags:
-            group.add_argument(flag.name, metavar=flag.metavar, help=flag.help, dest="overrides", action="append",
-                               type=_Value(flag))
-    return parser
+        if option.switch:
+            group.add_argument(option.name, dest=option.name, action="store_const", const=True, help=option.help)
+        else:
+            group.add_argument(option.name, dest=option.name, action="append" if option.repeated else "store",
+                               metavar=option.metavar, help=option.help)
 
 
 class _Given(NamedTuple):
@@ -134,10 +155,6 @@ def _overrides(given: Sequence[_Given]) -> tuple[list[Override], list[Problem]]:
     return overrides, problems
 
 
-def _attribute(name: str) -> str:
-    return name.removeprefix("--").replace("-", "_")
-
-
 def _wrong_options(options: dict[str, str], program: Program) -> Iterator[Problem]:
     for option in program.options:
         value = options.get(option.name)
@@ -162,18 +179,20 @@ def _unknown(argument: str, program: Program) -> Problem:
         return Problem("", f"flags must start with --, but got {argument!r}")
     name = argument.split("=")[0]
     key = name.lstrip("-").replace("-", "_")
-    sections = {name: field.annotation for name, field in program.schema.model_fields.items()}
+    fields = program.schema.model_fields if program.takes_job else {}
+    sections = {name: field.annotation for name, field in fields.items()}
     for section, model in sorted(sections.items(), key=lambda item: item[0] != "training"):
         if key in getattr(model, "model_fields", {}):
             return Problem(name, f"no such flag; use --set {section}.{key}=VALUE")
     own = [flag.name for flag in program.table] + [option.name for option in program.options]
-    known = [*own, *_OTHER, *(other for other, name in _SPELLINGS.items() if name in own)]
+    known = [*own, *(_JOB if program.takes_job else ()), *_OTHER,
+             *(other for other, name in _SPELLINGS.items() if name in own)]
     return Problem(name, "no such flag" + (nearest(name, known) or "; --help lists them"))
 
 
-def _spelling(argument: str) -> str:
+def _spelling(argument: str, program: Program) -> str:
     if not argument.startswith("--"):
         return argument
     name, equals, value = argument.partition("=")
     name = name.replace("_", "-")
-    return _SPELLINGS.get(name, name) + equals + value
+    return (_SPELLINGS.get(name, name) if program.takes_job else name) + equals + value

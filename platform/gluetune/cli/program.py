@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from gluetune.cli.flag_table import Flag
 from gluetune.config import JobConfig
+from gluetune.errors import Problem
+
+if TYPE_CHECKING:
+    from gluetune.cli.flags import ParsedArguments
+
+_USAGE = "%(prog)s [--config FILE | --resume NAME] [flags]"
+_EPILOG = ("Flags win over the job file; of a flag given twice the last one counts. "
+           "--set takes every key of a job file, flags are short cuts for the frequent ones.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +26,22 @@ class Option:
 
     Attributes:
         name: as it is typed.
-        metavar: what its value is called in the help.
+        metavar: what its value is called in the help; empty for a switch, which takes none.
         help: one line.
         choices: the values it takes; any text where empty.
+        repeated: whether it may be given several times and all its values count.
     """
 
     name: str
     metavar: str
     help: str
     choices: tuple[str, ...] = ()
+    repeated: bool = False
+
+    @property
+    def switch(self) -> bool:
+        """Whether it takes no value."""
+        return not self.metavar
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +51,32 @@ class Program:
     Attributes:
         name: the script's file name.
         description: what it does, in a sentence or two.
-        config: what ``--config`` means when it is not given.
+        config: what ``--config`` means when it is not given; ``None`` where the program reads no job file: then it
+            has none of ``--config``, ``--resume``, ``--set``, ``--dry-run`` and ``--address``.
         flags: short cuts for keys of the job file, by group.
         options: its own flags.
         schema: what a job file holds.
         example: a key and a value for the help of ``--set``.
+        usage: the help's first line.
+        epilog: the help's last lines.
+        check: what else is wrong with arguments, told along with unknown flags.
     """
 
     name: str
     description: str
-    config: str
-    flags: dict[str, tuple[Flag, ...]] = field(repr=False)
+    config: str | None
+    flags: dict[str, tuple[Flag, ...]] = field(default_factory=dict, repr=False)
     options: tuple[Option, ...] = ()
     schema: type[BaseModel] = JobConfig
     example: str = "training.num_train_epochs=3"
+    usage: str = _USAGE
+    epilog: str = _EPILOG
+    check: Callable[[ParsedArguments], Iterable[Problem]] = lambda _: ()
+
+    @property
+    def takes_job(self) -> bool:
+        """Whether it reads a job file."""
+        return self.config is not None
 
     @property
     def table(self) -> list[Flag]:
