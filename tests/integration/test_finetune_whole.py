@@ -104,6 +104,13 @@ def test_training_alone_scores_no_official_rows_but_saves_the_model(runs: Path) 
     assert summary(runs / "sst2")["trials"][0]["training"]["batch_size"] == 12
 
 
+def test_a_run_that_diverges_fails_and_says_why(runs: Path) -> None:
+    printed = run("cola_tutorial.yaml", *EMBEDDED, "--storage-path", runs, "--name", "wild", "--learning-rate", "1e30",
+                  code=1)
+    assert "cola-0000 diverged: the training loss must be finite" in printed
+    assert figure(printed, "validation.matthews_correlation") == ["500", "0.5290", "–"]
+
+
 def test_a_killed_run_goes_on_to_the_same_numbers(trained: str, runs: Path) -> None:
     driver = subprocess.Popen(command("--config", ROOT / "jobs" / "cola_tutorial.yaml", *SETTINGS, "--storage-path",
                                       runs, "--name", "killed", script="finetune.py"), cwd=ROOT,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.main import INTERRUPTED, OK, open_session, run
+from gluetune.cli.main import FAILED, INTERRUPTED, OK, open_session, run
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
 from gluetune.config import Override
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, Problem, StorageError
 
 MODES = ("train_and_eval", "train", "eval", "predict")
-SINGLE = (Override("search.space", "single", "jobs/finetune.py"),  # the search space without fields
-          Override("lanes.max_concurrent_trials", 1, "jobs/finetune.py"))
+_OURS = {"search.space": "single", "search.algorithm": "grid", "search.scheduler": {"name": "none"},
+         "search.num_samples": None, "lanes.max_concurrent_trials": 1}  # `single`: the search space without fields
 PROGRAM = Program(
     "finetune.py",
     "Fine-tune an encoder with one configuration, on the lanes that searches train on; score a trained model; predict.",
@@ -27,6 +27,7 @@ PROGRAM = Program(
      Option("--input", "FILE", "predict: a file in the task's layout (default: the official test rows)"),
      Option("--output", "FILE", "predict: where to (default: predictions/ in the run's folder)")),
 )
+_SEARCHED = ("search.space", "search.algorithm", "search.scheduler", "search.num_samples")
 _ONLY_WITH = {"--checkpoint": ("eval", "predict"), "--input": ("predict",), "--output": ("predict",)}
 
 
@@ -38,9 +39,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
     mode = arguments.options.get("--mode", MODES[0])
     _check(arguments, mode)
-    if arguments.resume is None:
-        arguments = replace(arguments, overrides=(*SINGLE, *arguments.overrides))
+    arguments = one_run(arguments)
     return _use(arguments, mode, terminal) if mode in ("eval", "predict") else _train(arguments, mode, terminal)
+
+
+def one_run(arguments: ParsedArguments) -> ParsedArguments:
+    """The arguments with what makes a job file one configuration; a run that goes on is one already."""
+    if arguments.resume is not None:
+        return arguments
+    return replace(arguments, overrides=(*arguments.overrides, *_own_overrides(arguments)))
+
+
+def _own_overrides(arguments: ParsedArguments) -> Iterator[Override]:
+    """What makes a job file one run. Figures published for its own task are not compared with another's."""
+    for path, value in _OURS.items():
+        yield Override(path, value, "jobs/finetune.py")
+    if any(override.path == "tasks" for override in arguments.overrides):
+        yield Override("published", None, "jobs/finetune.py")
 
 
 def _check(arguments: ParsedArguments, mode: str) -> None:
@@ -51,12 +66,18 @@ def _check(arguments: ParsedArguments, mode: str) -> None:
     if arguments.resume is not None and mode in ("eval", "predict"):
         problems.append(Problem("--resume", f"goes with training only, but got --mode {mode}; name a trained model "
                                             "by --checkpoint or its run by --name"))
+    if arguments.dry_run and mode in ("eval", "predict"):
+        problems.append(Problem("--dry-run", f"goes with training only, but got --mode {mode}"))
+    problems += [Problem(override.path, "must not be set: one configuration is run; jobs/tune_glue.py searches")
+                 for override in arguments.overrides if override.path.startswith(_SEARCHED)]
     if problems:
         raise ConfigError(problems)
 
 
 def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     session = open_session(arguments, terminal)
+    if session.space.space:
+        raise StorageError(f"{session.name!r} is a search; go on with it by jobs/tune_glue.py --resume {session.name}")
     from gluetune.cli.show import RunShow  # imports torch and Ray, which a mistake in a flag need not wait for
     from gluetune.cli.tune import show_plan, tune
 
@@ -66,7 +87,11 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     show = RunShow(session.job.published)
     with terminal.logging_to(session.log):
         done = tune(session, arguments.address, terminal, show, score=mode != "train")
-    return OK if done else INTERRUPTED
+    if not done:
+        return INTERRUPTED
+    for trial in show.failed:
+        terminal.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
+    return FAILED if show.failed else OK
 
 
 def _use(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:

@@ -13,7 +13,7 @@ from gluetune.cli.terminal import Terminal
 from gluetune.config import StorageConfig, load_job
 from gluetune.errors import UserError
 
-OK, USER_ERROR, INTERRUPTED = 0, 2, 130
+OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 TUNE = Program(
     "tune_glue.py",
@@ -39,7 +39,8 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
         argv: arguments without the program's name; those of the process by default.
 
     Returns:
-        The exit code: 0 done, 2 a mistake of the user's, 130 interrupted; anything else is a bug, with a traceback.
+        The exit code: 0 done; 1 a single run that diverged, ran out of memory or failed (or a bug, with a traceback);
+        2 a mistake of the user's; 130 interrupted.
     """
     terminal = Terminal()
     try:

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
 
 from gluetune.config import StorageConfig, TrackingConfig
 from gluetune.storage import Storage
@@ -21,10 +22,10 @@ def artifacts(storage: StorageConfig, tracking: TrackingConfig) -> str | None:
     return None if tracking.uri else _home(storage).uri("mlartifacts")
 
 
-def resume_command(name: str, storage: StorageConfig, address: str | None) -> str:
+def resume_command(name: str, storage: StorageConfig, address: str | None, more: Sequence[str] = ()) -> str:
     """What to type to go on with a run that was stopped."""
     where = ["--storage-path", Storage(storage.path).uri()] + (["--address", address] if address else [])
-    return shlex.join([sys.executable, sys.argv[0], "--resume", name, *where])
+    return shlex.join([sys.executable, sys.argv[0], "--resume", name, *where, *more])
 
 
 def end_as_ctrl_c_does() -> None:

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.cli import places
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.session import JOB_FILE, check_empty, open_folder, read_files
+from gluetune.cli.session import check_empty, open_folder, read_files
 from gluetune.cli.terminal import Terminal
 from gluetune.config import LanesConfig, StorageConfig, Value
 from gluetune.lane import LaneSpec
@@ -31,6 +31,7 @@ from gluetune.pretraining import (
 from gluetune.pretraining.encoder import count_weights
 from gluetune.pretraining.pairs import firsts
 from gluetune.records import (
+    PRETRAINING_FILE,
     Evaluated,
     Journal,
     SearchPlan,
@@ -39,10 +40,10 @@ from gluetune.records import (
     TrialStarted,
     TrialStatus,
     WinnerScored,
+    trial_folder,
 )
 from gluetune.report import RunLog, print_figures, print_opening
 from gluetune.search import Resources, connect, share_out
-from gluetune.search.conductor import trial_folder
 from gluetune.search.search import LANE_FILES
 from gluetune.search.single import SingleRun
 from gluetune.storage import Storage
@@ -73,8 +74,8 @@ def open_run(arguments: ParsedArguments) -> PretrainSession:
     if arguments.resume is not None:
         paths = [override.value for override in arguments.overrides if override.path == "storage.path"]
         root = Storage(paths[-1] if paths else StorageConfig().path)
-        (text,) = read_files(root, arguments.resume, JOB_FILE)
-        job = parse_pretrain_job(text, root.uri(f"{arguments.resume}/{JOB_FILE}"), arguments.overrides)
+        (text,) = read_files(root, arguments.resume, PRETRAINING_FILE)
+        job = parse_pretrain_job(text, root.uri(f"{arguments.resume}/{PRETRAINING_FILE}"), arguments.overrides)
         return PretrainSession(arguments.resume, job, *open_folder(root, arguments.resume))
     job = load_pretrain_job(str(arguments.config), arguments.overrides)
     kind = Path(str(arguments.config)).stem
@@ -95,8 +96,8 @@ def show_plan(session: PretrainSession, terminal: Terminal) -> None:
     print_opening(_plan(session, data, words), terminal.out)
 
 
-def pretrain(session: PretrainSession, address: str | None, terminal: Terminal) -> bool:
-    """Runs a session to its end; whether it was not interrupted.
+def pretrain(session: PretrainSession, address: str | None, terminal: Terminal) -> TrialStatus:
+    """Runs a session to its end, or until somebody interrupts, or as long as it goes well.
 
     Raises:
         UserError: text, tokenizer, cluster or tracking store cannot be used.
@@ -127,24 +128,25 @@ class _Run:
     resources: Resources
     address: str | None
 
-    def to_the_end(self) -> bool:
-        """Trains, records and reports; whether it was not interrupted."""
+    def to_the_end(self) -> TrialStatus:
+        """Trains, records and reports."""
         session, out = self.session, self.terminal.out
         journal, plan = Journal(session.storage), _plan(session, self.data, str(self.resources))
         print_opening(plan, out)
         text = dump_pretrain_job(session.job)
         tracker = Tracker(plan, session.storage, job=text, history=journal.events, notify=self.terminal.note,
                           artifacts=places.artifacts(session.job.storage, session.job.tracking))
-        session.storage.write(JOB_FILE, text.encode())
-        complete = False
+        session.storage.write(PRETRAINING_FILE, text.encode())
+        status = TrialStatus.STOPPED
         try:
-            complete = self._train(journal, tracker)
+            status = self._train(journal, tracker)
         finally:
-            tracker.close(complete=complete)
-        self._close(journal.trials[0], complete)
-        return complete
+            tracker.close(complete=status is TrialStatus.FINISHED)
+            if 0 in journal.trials:
+                self._close(journal.trials[0])
+        return status
 
-    def _train(self, journal: Journal, tracker: Tracker) -> bool:
+    def _train(self, journal: Journal, tracker: Tracker) -> TrialStatus:
         spec = LaneSpec(self.lanes.workers_per_lane, self.resources.cpus, self.resources.gpus,
                         self.lanes.placement_strategy, Pretraining(ray.put(self.data), self.session.job),
                         self.session.storage, MAX_FAILURES)
@@ -156,7 +158,7 @@ class _Run:
             if trial.status is TrialStatus.FINISHED and trial.winner is None:
                 run.record(self._save(trial))
                 self.session.storage.delete(trial_folder(trial))
-        return trial.status is not TrialStatus.STOPPED
+        return trial.status
 
     def _save(self, trial: TrialRecord) -> WinnerScored:
         """Writes the encoder as a ``from_pretrained`` folder."""
@@ -171,7 +173,7 @@ class _Run:
         return WinnerScored(time=time.time(), number=trial.number, task=TASK, scores={"validation": scores},
                             folder=storage.uri(ENCODER))
 
-    def _close(self, trial: TrialRecord, complete: bool) -> None:
+    def _close(self, trial: TrialRecord) -> None:
         session, out = self.session, self.terminal.out
         if trial.evaluations:
             measured = figures([from_event(event) for event in trial.evaluations])
@@ -181,9 +183,9 @@ class _Run:
             out.print(f"\n[bold]encoder[/]    {trial.winner.folder}", highlight=False, soft_wrap=True)
         out.print(f"[bold]MLflow UI[/]  {ui_command(_tracking_uri(session))}", highlight=False, soft_wrap=True)
         if trial.message:
-            self.terminal.error(f"{trial.status}: {trial.message}")
-        if not complete:
-            out.print("\ninterrupted; go on with:", highlight=False)
+            self.terminal.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
+        if not trial.status.final:
+            out.print("\nstopped; go on with:", highlight=False)
             out.print(places.resume_command(session.name, session.job.storage, self.address), style="bold",
                       highlight=False, soft_wrap=True)
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from gluetune.cli import flag_table as table
 from gluetune.cli.flag_table import Flag
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.main import INTERRUPTED, OK, run
+from gluetune.cli.main import FAILED, INTERRUPTED, OK, run
 from gluetune.cli.program import Program
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import ConfigError, Problem
 from gluetune.pretraining.config import PretrainJob
+from gluetune.records import TrialStatus
 
 TEXT = (
     Flag("--text", "text.source", "SOURCE", "embedded (generated), files or hub", text=True),
@@ -59,4 +60,5 @@ def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
         show_plan(session, terminal)
         return OK
     with terminal.logging_to(session.log):
-        return OK if pretrain(session, arguments.address, terminal) else INTERRUPTED
+        status = pretrain(session, arguments.address, terminal)
+    return OK if status is TrialStatus.FINISHED else FAILED if status.final else INTERRUPTED

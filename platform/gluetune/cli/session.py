@@ -13,9 +13,11 @@ from gluetune.config import JobConfig, SearchSpace, dump_job, dump_space, load_s
 from gluetune.config.layers import Override
 from gluetune.config.load import QUICKSTART
 from gluetune.errors import StorageError
+from gluetune.records import JOB_FILE, PRETRAINING_FILE, SPACE_FILE
 from gluetune.storage import Storage
 
-JOB_FILE, SPACE_FILE, LOG = "job.yaml", "space.yaml", "ray.log"
+_KINDS = {SPACE_FILE: "jobs/tune_glue.py or jobs/finetune.py", PRETRAINING_FILE: "jobs/pretrain_bert.py"}
+LOG = "ray.log"
 LEFT_BY_FAILED_STARTS = {".lock", "logs"}
 
 
@@ -103,7 +105,10 @@ def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
     texts = [text for text in found if text is not None]
     if len(texts) == len(files):
         return texts
-    known = [entry for entry in root.list() if all(root.exists(f"{entry}/{file}") for file in files)]
+    others = [script for file, script in _KINDS.items() if file not in files and root.exists(f"{name}/{file}")]
+    if others:
+        raise StorageError(f"{name!r} is a run of {others[0]}: go on with it by that script's --resume {name}")
+    known = [entry for entry in root.list() if root.exists(f"{entry}/{files[0]}")]
     there = f"there are: {', '.join(known)}" if known else "there are none"
     raise StorageError(f"no run {name!r} to resume in {root.uri()}; {there}")
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from rich.console import Console
 
 from gluetune.config import PublishedConfig
-from gluetune.records import SearchPlan, TrialRecord, winners
+from gluetune.records import SearchPlan, TrialRecord, TrialStatus, winners
 from gluetune.report import (
     LiveTable,
     RunLog,
@@ -19,6 +19,8 @@ from gluetune.report import (
     print_figures,
     row_counts,
 )
+
+_FAILED = (TrialStatus.DIVERGED, TrialStatus.OUT_OF_MEMORY, TrialStatus.FAILED)
 
 
 class Show(Protocol):
@@ -48,10 +50,14 @@ class RunShow:
 
     Args:
         published: figures of others.
+
+    Attributes:
+        failed: after the closing, trials that did not come to their end by a fault of their own.
     """
 
     def __init__(self, published: PublishedConfig | None) -> None:
         self._published = published
+        self.failed: list[TrialRecord] = []
 
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
         """See `Show.live`."""
@@ -59,8 +65,10 @@ class RunShow:
 
     def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
         """See `Show.closing`."""
+        known = list(trials)
         tasks = {task.task: task for task in plan.tasks}
-        for trial in winners(trials, tasks):
+        self.failed = [trial for trial in known if trial.status in _FAILED]
+        for trial in winners(known, tasks) or known:
             task = tasks[trial.task]
             print_figures(measured_figures(trial), row_counts(task, trial), self._published, console,
                           source=task.source)

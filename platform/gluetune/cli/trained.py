@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import torch
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.session import LOG, run_kind
 from gluetune.cli.terminal import Terminal
-from gluetune.config import DataConfig, JobConfig, PublishedConfig, load_job
+from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
 from gluetune.data import Examples, official_rows, open_source, read_file
 from gluetune.errors import ConfigError, Problem, StorageError
 from gluetune.prediction import (
@@ -26,15 +27,17 @@ from gluetune.prediction import (
     predict_examples,
     write_predictions,
 )
+from gluetune.records import JOB_FILE, winner_folder
 from gluetune.report import print_batches, print_figures
 from gluetune.search import Resources, connect, share_out
 from gluetune.search.remote import on_worker
-from gluetune.search.winners import winner_folder
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.training import World
 
 EVALUATION = "evaluation.json"
+_NO_DATA = tuple(Override(f"data.{field}", value, "--input") for field, value in
+                 {"source": "embedded", "dir": None, "dataset": None}.items())  # the file is all that is read
 
 
 @dataclass(frozen=True)
@@ -61,17 +64,26 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
         ConfigError: mistakes in flags or job file.
         StorageError: there is no such run.
     """
-    job = load_job(arguments.config, arguments.overrides, terminal.note)
-    log = Path(tempfile.mkdtemp(prefix="gluetune-")) / LOG
     checkpoint = arguments.options.get("--checkpoint")
+    overrides = arguments.overrides + (_NO_DATA if checkpoint and "--input" in arguments.options else ())
+    job = load_job(arguments.config, overrides, terminal.note)
+    log = Path(tempfile.mkdtemp(prefix="gluetune-")) / LOG
     if checkpoint is None:
         run = _latest_run(job, arguments.config)
         terminal.note(f"the trained model is that of run {run.uri()}")
+        job = _as_trained(job, run, {override.path for override in overrides})
         return Trained(job, {task: run.uri(winner_folder(task)) for task in job.tasks}, run, log)
     if len(job.tasks) > 1:
         raise ConfigError([Problem("--checkpoint", f"answers one task, but the job has {', '.join(job.tasks)}; "
                                                    "choose one by --tasks")])
     return Trained(job, dict.fromkeys(job.tasks, checkpoint), None, log)
+
+
+def _as_trained(job: JobConfig, run: Storage, flags: Container[str]) -> JobConfig:
+    """The job with rows cut as the run cut them, unless flags say otherwise."""
+    recorded = parse_job(run.read(JOB_FILE) or b"", run.uri(JOB_FILE)).data
+    cut = {name: getattr(recorded, name) for name in ("max_seq_length", "truncation") if f"data.{name}" not in flags}
+    return job.model_copy(update={"data": job.data.model_copy(update=cut)})
 
 
 def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
@@ -116,6 +128,7 @@ def predict(trained: Trained, options: Mapping[str, str], address: str | None, t
         raise ConfigError([Problem(next(iter(options)), f"goes with one task, but the job has {', '.join(job.tasks)}; "
                                                         "choose one by --tasks")])
     rows = {(task, part.split): part for task in job.tasks for part in _to_predict(task, options, job.data)}
+    _check_output(options.get("--output"), [split for _, split in rows])
     with _cluster(trained, address, terminal) as resources:
         for (task, split), examples in rows.items():
             answers = on_worker(resources, _predict, trained.folders[task], task, job.data, examples,
@@ -126,6 +139,16 @@ def predict(trained: Trained, options: Mapping[str, str], address: str | None, t
                                highlight=False)
 
 
+def _check_output(output: str | None, splits: list[str]) -> None:
+    if output is None:
+        return
+    if len(splits) > 1:
+        raise ConfigError([Problem("--output", f"takes one file's rows, but there are {', '.join(splits)}; leave it "
+                                               "out, or choose a file by --input")])
+    if output.endswith("/") or Path(output).is_dir():
+        raise ConfigError([Problem("--output", f"must be a file, but got the folder {output!r}")])
+
+
 def _to_predict(task: str, options: Mapping[str, str], config: DataConfig) -> list[Examples]:
     if "--input" in options:
         return [read_file(Path(options["--input"]).expanduser(), get_task(task), labels=False)]
@@ -134,14 +157,15 @@ def _to_predict(task: str, options: Mapping[str, str], config: DataConfig) -> li
 
 
 def _default_output(trained: Trained, task: str, split: str) -> str:
-    file = f"predictions/{task}_{split}.tsv"
+    file = f"predictions/{task}_{Path(split).stem}.tsv"
     return trained.run.uri(file) if trained.run is not None else file
 
 
 def _latest_run(job: JobConfig, job_file: str | None) -> Storage:
     """The run that the job names, or the latest one of its file, with trained models for all its tasks."""
     root, kind = Storage(job.storage.path), run_kind(job, job_file)
-    known = [job.name] if job.name else sorted(name for name in root.list() if name.startswith(f"{kind}-"))
+    started = re.compile(re.escape(kind) + r"-\d{8}-\d{6}")
+    known = [job.name] if job.name else sorted(filter(started.fullmatch, root.list()))
     for name in reversed(known):
         run = root.sub(name)
         if all(run.exists(f"{winner_folder(task)}/config.json") for task in job.tasks):

@@ -14,7 +14,7 @@ from gluetune.cli.session import Session, begin
 from gluetune.cli.show import Show
 from gluetune.cli.terminal import Terminal
 from gluetune.config import dump_job
-from gluetune.records import Journal, SearchPlan, TrialRecord, winners
+from gluetune.records import Journal, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.report import learning_curve, print_opening, print_places, summarise, words, write_summary
 from gluetune.report.curve import FILE as CURVE
 from gluetune.report.curve import curve_file
@@ -31,7 +31,6 @@ from gluetune.search import (
     share_out,
 )
 from gluetune.search.cluster import Resources
-from gluetune.search.winners import winner_folder
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
@@ -72,7 +71,8 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
         resources = share_out(session.job.lanes)
         terminal.note(f"running on {where}")
         session = _fitted(session, resources, terminal)
-        return _Run(session, terminal, prepared, resources, address, show).to_the_end()
+        more = () if score else ("--mode", "train")
+        return _Run(session, terminal, prepared, resources, address, show, more).to_the_end()
     finally:
         ray.shutdown()
 
@@ -87,6 +87,7 @@ class _Run:
     resources: Resources
     address: str | None
     show: Show
+    resume_flags: tuple[str, ...]
 
     def to_the_end(self) -> bool:
         """Searches, records and reports; whether it was not interrupted."""
@@ -144,13 +145,19 @@ class _Run:
         out = self.terminal.out
         summary = summarise(plan, journal.trials.values(), status=ending.value, session_started=started,
                             now=time.time(), models=models)
-        file = write_summary(self.session.storage, summary)
-        self.show.closing(summary, journal.trials.values(), plan, out)
-        print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file)
-        if ending is not Ending.COMPLETE:
-            out.print(f"\n{ending.value.replace('_', ' ')}; go on with:", highlight=False)
-            command = places.resume_command(self.session.name, self.session.job.storage, self.address)
-            out.print(command, style="bold", highlight=False, soft_wrap=True)
+        try:
+            file = write_summary(self.session.storage, summary)
+            self.show.closing(summary, journal.trials.values(), plan, out)
+            print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file)
+        finally:  # also where the disk is full
+            if ending is not Ending.COMPLETE:
+                self._say_how_to_go_on(ending)
+
+    def _say_how_to_go_on(self, ending: Ending) -> None:
+        out = self.terminal.out
+        out.print(f"\n{ending.value.replace('_', ' ')}; go on with:", highlight=False)
+        command = places.resume_command(self.session.name, self.session.job.storage, self.address, self.resume_flags)
+        out.print(command, style="bold", highlight=False, soft_wrap=True)
 
 
 def _fitted(session: Session, resources: Resources, terminal: Terminal) -> Session:

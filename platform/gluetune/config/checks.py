@@ -29,7 +29,12 @@ def check_fit(config: JobConfig, space: SearchSpace) -> None:
 
 def job_mistakes(config: JobConfig) -> list[Mistake]:
     """Mistakes between settings of one job."""
-    return [*_source(config.data), *_files(config)]
+    return [*_source(config.data), *_one_task(config), *_files(config)]
+
+
+def _one_task(config: JobConfig) -> Iterator[Mistake]:
+    if config.data.source == "custom" and len(config.tasks) > 1:
+        yield Mistake(("data", "dataset"), f"must be given for one task only, but got {', '.join(config.tasks)}")
 
 
 def _source(data: DataConfig) -> Iterator[Mistake]:

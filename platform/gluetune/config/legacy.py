@@ -66,6 +66,8 @@ def map_legacy(document: Document, overrides: Iterable[Override] = ()) -> Mapped
         if old != first and value != given[first]:
             mapped.mistakes.append(Mistake(old, f"must be what {dotted(first)} is, {show(given[first])}, but got "
                                                 f"{show(value)}"))
+        elif old != first:
+            mapped.notes.append(f"{dotted(old)} is {dotted(_OURS[old])} here")
         if old == first and _move(mapped, old, value) and _OURS[old] == _DIR:
             _settle_source(mapped, old, {override.path: override for override in overrides})
     return mapped
@@ -111,12 +113,10 @@ def _settle_source(mapped: Mapped, old: KeyPath, flags: dict[str, Override]) -> 
         del data["dir"], lines[_DIR]
         mapped.notes[-1] = f"{dotted(old)} is left unused, because {flag.flag} says {flag.value}"
         return
-    if flag is None and given != "dir":
-        mapped.mistakes.append(Mistake(old, f"must not be given beside data.source {show(given)} (line "
-                                            f"{lines[_SOURCE]}), because it means data.source 'dir'"))
+    instead = f" instead of {show(given)}" if flag is None and given != "dir" else ""
     data["source"] = "dir"
     lines.setdefault(_SOURCE, lines[old])
-    mapped.notes[-1] += ", with data.source dir"
+    mapped.notes[-1] += f", with data.source dir{instead}"
     if isinstance(data["dir"], str) and _is_tasks_own(Path(data["dir"])):
         folder = Path(data["dir"])
         data["dir"] = str(folder.parent)

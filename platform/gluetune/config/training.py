@@ -30,9 +30,10 @@ class TrainingConfig(Section):
     ``head`` is what stands on the encoder, ``pooling`` how its last hidden states become one vector; ``default`` is
     the family's own (BERT's: the pooler, a dense tanh layer on ``[CLS]`` that pre-training made for next-sentence
     prediction, then a linear one). ``linear`` is one linear layer; ``mlp`` a ReLU layer of ``head_hidden_size`` units
-    (``None``: as wide as the encoder), then a linear one; ``nsp`` a tanh layer that starts from the checkpoint's
-    next-sentence head where it has one, then a linear one. ``freeze_layers`` keeps the embeddings and that many layers
-    as they are. ``logging_steps`` reports the running loss every so many steps, beside the evaluations.
+    (``None``: as wide as the encoder; other heads have no use for it), then a linear one; ``nsp`` a tanh layer that
+    starts from the checkpoint's next-sentence head where it has one, then a linear one. ``freeze_layers`` keeps the
+    embeddings and that many layers as they are. ``logging_steps`` reports the running loss every so many steps, beside
+    the evaluations.
     """
 
     learning_rate: float = Field(default=3e-5, gt=0)

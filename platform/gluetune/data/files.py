@@ -78,7 +78,7 @@ def _layout(task: Task, file: Path, names: Sequence[str], labels: bool | None) -
         return labelled[0]
     if labels or not fitting:
         raise _unfitting(task, file, names, layouts, bool(labels))
-    return replace(fitting[0], label=None)
+    return replace(fitting[0], label=None, skip_malformed=False)  # who predicts needs an answer for every row
 
 
 def _layouts(task: Task, ending: str) -> list[Table]:

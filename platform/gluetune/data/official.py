@@ -14,8 +14,9 @@ def official_rows(task: Task, source: DataSource, config: DataConfig, seed: int)
     """Loads all labelled official rows of a task but those to train on, by name, the ranking split first.
 
     These are the development splits, the test split where its rows have labels (SNLI's official ones, or a user's own),
-    and tasks that are answered by this task's model (AX with MNLI's), by their names. A source may lack all but the first: a folder
-    without the diagnostic set, or without ``MNLI/dev_mismatched.tsv``, is a whole GLUE folder all the same.
+    and tasks that are answered by this task's model (AX with MNLI's), by their names. A source may lack all but the
+    first: a folder without the diagnostic set, or without ``MNLI/dev_mismatched.tsv``, is a whole GLUE folder all the
+    same.
 
     Args:
         task: the task.

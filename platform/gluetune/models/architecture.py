@@ -107,7 +107,10 @@ def _overridden(settings: PretrainedConfig, config: ModelConfig) -> PretrainedCo
             raise ModelError("model.config_overrides must name dropout rates only unless model.from_scratch is set, "
                              f"because pre-trained weights fit no other architecture, but got ({key}={value!r})")
     try:
-        return AutoConfig.for_model(**{**known, **config.config_overrides})
-    except (StrictDataclassError, TypeError, ValueError) as error:
+        made: PretrainedConfig = AutoConfig.for_model(**{**known, **config.config_overrides})
+    except (AttributeError, StrictDataclassError, TypeError, ValueError) as error:
         raise ModelError(f"model.config_overrides must hold values that {settings.model_type!r} takes, but got "
                          f"{config.config_overrides}: {str(error).splitlines()[-1].strip()}") from error
+    if made.num_hidden_layers < 1:
+        raise ModelError(f"`num_hidden_layers >= 1` must hold, but got (num_hidden_layers={made.num_hidden_layers})")
+    return made

@@ -55,9 +55,6 @@ def check_training(encoder: Encoder, training: TrainingConfig) -> None:
         ModelError: head and pooling do not go together, more layers are to be frozen than the encoder has, or a
             dropout rate is set that the encoder's family does not have.
     """
-    if training.head_hidden_size is not None and training.head != "mlp":
-        raise ModelError("training.head_hidden_size must be left unset unless training.head is mlp, but got "
-                         f"(head={training.head!r}, head_hidden_size={training.head_hidden_size})")
     settings = AutoConfig.for_model(**encoder.config)
     own_pooling = ("default", getattr(settings, "classifier_pooling", "cls"))  # ModernBERT says which
     if training.head == "default" and training.pooling not in own_pooling:

@@ -91,7 +91,8 @@ def _random(settings: PretrainedConfig, tokens: int, name: str, seed: int) -> En
         with torch.random.fork_rng(devices=[]), quiet():
             torch.default_generator.manual_seed(seed)
             model = kind(settings)
-    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError) as error:  # whatever its layers refuse
+    except (ArithmeticError, AssertionError, AttributeError, KeyError, RuntimeError, TypeError,
+            ValueError) as error:  # whatever its layers refuse
         raise ModelError(f"{kind.__name__} cannot be built to the settings of {name!r} and model.config_overrides: "
                          f"{type(error).__name__}: {error}") from error
     return _encoder(name, model, [key for key in model.state_dict() if key.startswith(model.base_model_prefix + ".")])

@@ -46,7 +46,8 @@ def prepare_job(job: PretrainJob, progress: Callable[[str], None] = lambda line:
         DataError: see `read_text`; or too few documents.
         ModelError: the tokenizer cannot be used.
     """
-    progress(f"reading {job.text.path or job.text.dataset or 'the generated text'}")
+    places = {"files": job.text.path, "hub": job.text.dataset, "embedded": "the generated text"}
+    progress(f"reading {places[job.text.source]}")
     return prepare_text(read_text(job.text), job, progress)
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from gluetune.config import PublishedConfig
 from gluetune.records import TaskPlan, TrialRecord
+from gluetune.report import words
 
 TRAIN, SELECTION = "train", "selection"
 
@@ -72,7 +73,7 @@ def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], publish
         console.print(Text(f"published: {published.source}"), soft_wrap=True)
         if published.note:
             console.print(Text(f"           {published.note}"), soft_wrap=True)
-    generated = "generated" in source
+    generated = words.generated(source)
     beside = ", not the published data: the figures cannot be compared" if generated and published else ""
     console.print(Text(f"measured:  {source}{beside}", style="yellow" if generated else ""), soft_wrap=True)
 

@@ -21,7 +21,7 @@ def print_opening(plan: SearchPlan, console: Console) -> None:
     for task in plan.tasks:
         by_source.setdefault(task.source, []).append(task.title)
     for source, titles in by_source.items():
-        console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if "generated" in source else ""))
+        console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if words.generated(source) else ""))
     console.print()
 
 

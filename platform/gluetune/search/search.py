@@ -125,6 +125,7 @@ class Search:
         return ending
 
     def _score(self, conductor: Conductor, spec: LaneSpec, work: FineTuning) -> None:
-        unscored = [trial for trial in winners(self.journal.trials.values(), self.job.tasks) if trial.winner is None]
+        unscored = [trial for trial in winners(self.journal.trials.values(), self.job.tasks)
+                    if trial.winner is None or not trial.winner.scores]  # a run told not to score saves all the same
         for event in score_winners(spec, work, self.prepared.tokenizer, unscored):
             conductor.record(event)

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 
 from gluetune.errors import ClusterError
 from gluetune.lane import Lane, LaneFailed, LaneSpec, Order
-from gluetune.records import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus
-from gluetune.search.conductor import trial_folder
+from gluetune.records import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus, trial_folder
 
 
 class SingleRun:
@@ -44,7 +43,7 @@ class SingleRun:
             except LaneFailed as error:
                 failures += 1
                 if failures > self._spec.max_failures:
-                    self._end(trial, "failed", str(error))
+                    self._end(trial, "stopped", str(error))  # the trial is not to blame: a resume goes on with it
                     raise ClusterError(f"the lane was lost {failures} times, the last time so: {error}") from error
             except KeyboardInterrupt:
                 self._end(trial, "stopped", "interrupted")

@@ -22,8 +22,8 @@ class Evaluation:
         learning_rate: the head's, in the last step.
         train_seconds, train_examples, train_tokens: since the last evaluation; tokens without padding, all workers'.
         eval_seconds: what this evaluation took.
-        first_step_at: ``time.monotonic()`` when the first step began; only in the first evaluation of a
-            `fine_tune` call, else ``None``.
+        first_step_at: ``time.monotonic()`` when the trial's first step began; only in its first evaluation, else
+            ``None``.
         last_step_at: ``time.monotonic()`` when the last step was done.
     """
 

@@ -105,8 +105,8 @@ class Run:
             index=index, step=self.step, epoch=self.step / self.plan.per_epoch, score=scores.score,
             metrics=scores.metrics, eval_loss=scores.loss, train_loss=train_loss, train_accuracy=self._accuracy(window),
             learning_rate=self._learning_rate, train_seconds=train_seconds, eval_seconds=scores.seconds,
-            train_examples=window.examples, train_tokens=window.tokens, first_step_at=window.began if index == 1 else None,
-            last_step_at=window.began + train_seconds)
+            train_examples=window.examples, train_tokens=window.tokens,
+            first_step_at=window.began if index == 1 else None, last_step_at=window.began + train_seconds)
         return self.last
 
     def improved(self) -> bool:

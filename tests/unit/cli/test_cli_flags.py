@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 import gluetune
-from gluetune.cli.flag_table import Flag
 from gluetune.cli import flags
+from gluetune.cli.flag_table import Flag
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import TUNE
 from gluetune.config import JobConfig, Override

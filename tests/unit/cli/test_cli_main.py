@@ -17,7 +17,7 @@ from searches import run
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--tasks", "colla"], "nearest: 'cola'"),
     (["--num-sample", "3"], "nearest: '--num-samples'"),
-    (["--resume", "nothing"], "no search 'nothing' to resume"),
+    (["--resume", "nothing"], "no run 'nothing' to resume"),
     (["--data", "dir", "--data-dir", "/nowhere"], "must be an existing folder, but got '/nowhere'"),
     (["--tracking-uri", "htp://host"], "nearest: 'http'"),
     (["--set", "training.learning_rate=fast", "--set", "search.algoritm=tpe"], "nearest: 'algorithm'"),

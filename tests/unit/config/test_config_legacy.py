@@ -25,6 +25,8 @@ NOTES = [
     "train_input.data_dir is data.dir here, with data.source dir; it is glue, the folder that holds SST-2/",
     "train_input.max_sequence_length is data.max_seq_length here",
     "train_input.batch_size is training.batch_size here",
+    "eval_input.data_dir is data.dir here",
+    "eval_input.max_sequence_length is data.max_seq_length here",
     "eval_input.batch_size is training.eval_batch_size here",
 ]
 
@@ -54,6 +56,13 @@ def test_its_keys_are_ours_and_each_is_told() -> None:
     assert (job.data.source, job.data.dir, job.data.max_seq_length) == ("dir", "glue", 96)
     assert (job.training.batch_size, job.training.eval_batch_size) == (12, 24)
     assert notes == NOTES
+
+
+def test_a_folder_takes_the_place_of_another_source_and_says_so() -> None:
+    notes: list[str] = []
+    job = load("data:\n  source: hub\ntrain_input:\n  data_dir: glue\n", notes=notes)
+    assert (job.data.source, job.data.dir) == ("dir", "glue")
+    assert notes == ["train_input.data_dir is data.dir here, with data.source dir instead of 'hub'"]
 
 
 def test_a_job_without_them_is_told_nothing() -> None:
@@ -150,9 +159,6 @@ MISTAKES = [
      "same setting"),
     ("data:\n  source: dir\n  dir: glue\ntrain_input:\n  data_dir: glue\n",
      "job.yaml:5: train_input.data_dir: must not be given beside data.dir (line 3), which is the same setting"),
-    ("data:\n  source: hub\ntrain_input:\n  data_dir: glue\n",
-     "job.yaml:4: train_input.data_dir: must not be given beside data.source 'hub' (line 2), because it means "
-     "data.source 'dir'"),
     ("train_input:\n  data_dir: glu/SST-2\n", "job.yaml:2: data.dir: must be an existing folder, but got 'glu'"),
     ("train_input:\n  data_dir: 5\n", "job.yaml:2: data.dir: must be text or null, but got 5"),
     ("training: 5\ntrain_input:\n  batch_size: 8\n", "job.yaml:1: training: must be a mapping, but got 5"),

@@ -183,8 +183,6 @@ def test_the_encoders_dropout_reaches_it(folders: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize(("fields", "message"), [
-    ({"head": "linear", "head_hidden_size": 8}, r"head_hidden_size must be left unset .* \(head='linear', "),
-    ({"head_hidden_size": 8}, r"head_hidden_size must be left unset .* \(head='default', head_hidden_size=8\)"),
     ({"pooling": "mean"}, r"pooling must be left at default with head default.*\(pooling='mean'\)"),
     ({"freeze_layers": 3}, r"`freeze_layers <= layers of the encoder` .* \(freeze_layers=3, layers=2\)"),
 ], ids=str)

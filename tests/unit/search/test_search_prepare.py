@@ -25,7 +25,6 @@ def encoder(tmp_path: Path) -> ModelConfig:
 
 @pytest.mark.parametrize(("space", "message"), [
     ({"head": Choice(values=("linear", "default")), "pooling": Choice(values=("cls", "mean"))}, r"pooling='mean'"),
-    ({"head": Choice(values=("mlp", "nsp")), "head_hidden_size": Int(low=4, high=8)}, r"head='nsp', head_hidden_size"),
     ({"freeze_layers": Int(low=0, high=3)}, r"freeze_layers=3, layers=2"),
 ], ids=str)
 def test_any_trial_that_cannot_be_built_is_found_first(space: dict[str, Choice | Int], message: str,

@@ -1,0 +1,100 @@
+"""``jobs/finetune.py`` where it goes wrong before anything starts, and which trained model it takes."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from gluetune.cli.finetune import PROGRAM, one_run
+from gluetune.cli.flags import parse
+from gluetune.cli.show import RunShow
+from gluetune.cli.terminal import Terminal
+from gluetune.cli.trained import Trained, open_trained
+from gluetune.config import PublishedConfig
+from gluetune.data import read_file
+from gluetune.errors import StorageError
+from gluetune.records import Event
+from gluetune.report import summarise
+from gluetune.tasks import get_task
+from sample_search import BEGIN, COLA, ended, folded, plan, started
+from searches import ROOT, run
+
+MRPC = ("--config", str(ROOT / "jobs" / "mrpc_gluon.yaml"), "--data", "embedded", "--model-name-or-path", "embedded")
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ((), "--config: must be given"),
+    ((*MRPC, "--mode", "evaluate"), "--mode: must be one of train_and_eval, train, eval, predict, but got 'evaluate'"),
+    ((*MRPC, "--input", "rows.tsv"), "--input: goes with --mode predict only, but got --mode train_and_eval"),
+    ((*MRPC, "--mode", "predict", "--dry-run"), "--dry-run: goes with training only, but got --mode predict"),
+    ((*MRPC, "--set", "search.space=wide"), "search.space: must not be set: one configuration is run"),
+    ((*MRPC, "--mode", "eval"), "no run of mrpc_gluon with a trained model for mrpc is in"),
+    ((*MRPC, "--mode", "eval", "--checkpoint", "nowhere"), "must be a folder that exists, but got 'nowhere'"),
+    ((*MRPC, "--mode", "predict", "--checkpoint", "x", "--input", "nowhere.tsv"), "nowhere.tsv"),
+])
+def test_a_mistake_is_one_message(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    said = run(*arguments, "--storage-path", tmp_path, code=2, script="finetune.py")
+    assert message in said
+    assert "Traceback" not in said
+
+
+def trained_run(root: Path, name: str, max_seq_length: int = 48) -> None:
+    (root / name / "winners" / "mrpc").mkdir(parents=True)
+    (root / name / "winners" / "mrpc" / "config.json").write_text("{}")
+    (root / name / "job.yaml").write_text(f"data: {{max_seq_length: {max_seq_length}, truncation: proportional}}\n")
+
+
+def open_as_typed(*arguments: str) -> Trained:
+    return open_trained(one_run(parse([*MRPC, *arguments], PROGRAM)), Terminal())
+
+
+def test_the_latest_run_of_the_job_file_is_taken_with_the_length_it_was_trained_at(tmp_path: Path) -> None:
+    for name in ("mrpc_gluon-20260101-000000", "mrpc_gluon-20260102-000000", "mrpc_gluon-large-20270101-000000"):
+        trained_run(tmp_path, name)
+    trained = open_as_typed("--storage-path", str(tmp_path))
+    assert trained.folders == {"mrpc": f"{tmp_path}/mrpc_gluon-20260102-000000/winners/mrpc"}
+    assert (trained.job.data.max_seq_length, trained.job.data.truncation) == (48, "proportional")
+
+
+def test_a_flag_goes_before_the_length_of_training(tmp_path: Path) -> None:
+    trained_run(tmp_path, "mine")
+    trained = open_as_typed("--storage-path", str(tmp_path), "--name", "mine", "--max-seq-length", "64")
+    assert trained.job.data.max_seq_length == 64
+
+
+def test_one_output_file_does_not_take_two_splits(tmp_path: Path) -> None:
+    said = run("--config", ROOT / "jobs" / "mnli_base.yaml", "--data", "embedded", "--mode", "predict", "--checkpoint",
+               tmp_path, "--output", tmp_path / "out.tsv", code=2, script="finetune.py")
+    assert "--output: takes one file's rows, but there are test_matched, test_mismatched" in said
+
+
+def test_every_row_of_a_file_gets_an_answer_or_the_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rows.tsv"
+    file.write_text("id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t1\t2\ta?\tb?\t0\ntorn\n2\t3\t4\tc?\td?\t1\n")
+    with pytest.raises(Exception, match="a row must have 6 tab-separated columns"):
+        read_file(file, get_task("qqp"), labels=False)
+
+
+def test_a_run_that_diverged_is_told_as_failed_beside_what_was_published() -> None:
+    journal: list[Event] = [started(0, "cola"), ended(0, "diverged", "the training loss must be finite")]
+    show, out = RunShow(PublishedConfig(source="https://example.org", figures={"train.loss": 0.14})), Console(
+        file=io.StringIO(), width=100, color_system=None)
+    trials = folded(journal)
+    search = plan(fields=(), tasks=(COLA,))
+    summary = summarise(search, trials.values(), status="complete", session_started=BEGIN, now=BEGIN + 9)
+    show.closing(summary, trials.values(), search, out)
+    assert [trial.name for trial in show.failed] == ["cola-0000"]
+    assert re.search(r"train.loss +1,800 +0\.1400 +–", out.file.getvalue())  # type: ignore[attr-defined]
+
+
+def test_a_run_of_another_kind_is_called_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "wiki").mkdir()
+    (tmp_path / "wiki" / "pretraining.yaml").write_text("name: wiki\n")
+    said = run("--resume", "wiki", "--storage-path", tmp_path, code=2, script="finetune.py")
+    assert "'wiki' is a run of jobs/pretrain_bert.py" in said
+    with pytest.raises(StorageError, match="no run of mrpc_gluon"):
+        open_as_typed("--storage-path", str(tmp_path))
