@@ -24,6 +24,7 @@ from gluetune.records import (
     TrialRecord,
     TrialStarted,
     TrialStatus,
+    trial_folder,
 )
 from gluetune.schedulers import TaskPruners
 from gluetune.search.retention import Retention
@@ -143,11 +144,6 @@ class Conductor:
         if self._all_failed and self._ended == GIVE_UP_AFTER:
             self.broken = ClusterError(
                 f"the first {GIVE_UP_AFTER} trials all failed, the last one so:\n{trial.message}")
-
-
-def trial_folder(trial: TrialRecord) -> str:
-    """A trial's folder on the search's storage."""
-    return f"trials/{trial.name}"
 
 
 def _was_last(event: Evaluated, trial: TrialRecord) -> bool:

@@ -6,7 +6,7 @@ import bisect
 from collections import defaultdict
 from collections.abc import Iterable
 
-from gluetune.records import TrialRecord
+from gluetune.records import TrialRecord, trial_folder
 from gluetune.storage import Storage
 
 
@@ -21,7 +21,7 @@ class Retention:
 
     def __init__(self, storage: Storage, keep: int, trials: Iterable[TrialRecord] = ()) -> None:
         self._storage, self._keep = storage, keep
-        self._best: dict[str, list[tuple[float, int, str]]] = defaultdict(list)  # best first
+        self._best: dict[str, list[tuple[float, int, str]]] = defaultdict(list)  # score, number, folder; best first
         for trial in trials:
             if trial.status.final:
                 self.ended(trial)
@@ -29,9 +29,9 @@ class Retention:
     def ended(self, trial: TrialRecord) -> None:
         """Deletes what a newly ended trial makes superfluous: another trial's checkpoints, or its own."""
         if trial.best_score is None:
-            self._storage.delete(f"trials/{trial.name}")
+            self._storage.delete(trial_folder(trial))
             return
         best = self._best[trial.task]
-        bisect.insort(best, (-trial.best_score, trial.number, trial.name))
+        bisect.insort(best, (-trial.best_score, trial.number, trial_folder(trial)))
         while len(best) > self._keep:
-            self._storage.delete(f"trials/{best.pop()[2]}")
+            self._storage.delete(best.pop()[2])

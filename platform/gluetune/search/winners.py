@@ -15,15 +15,9 @@ from gluetune.errors import ClusterError, StorageError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.models import load_trained, save_pretrained
 from gluetune.prediction import Predictions, Scores, score_predictions
-from gluetune.records import TrialRecord, WinnerScored
-from gluetune.search.conductor import trial_folder
+from gluetune.records import TrialRecord, WinnerScored, trial_folder, winner_folder
 from gluetune.tasks import TASKS, Task, get_task
 from gluetune.training import Checkpoints, World, predict
-
-
-def winner_folder(task: str) -> str:
-    """A winner's ``save_pretrained`` folder on the search's storage."""
-    return f"winners/{task}"
 
 
 def score_winners(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: Iterable[TrialRecord],

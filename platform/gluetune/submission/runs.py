@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from gluetune.config import DataConfig, Override, TrainingConfig, parse_job
 from gluetune.errors import StorageError, nearest
-from gluetune.records import Journal, TrialRecord
+from gluetune.records import JOB_FILE, Journal, TrialRecord, winner_folder
 from gluetune.storage import Storage
 from gluetune.submission.files import MODEL_TASKS
-
-JOB_FILE = "job.yaml"
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def read_winners(root: Storage, run: str, overrides: Sequence[Override] = ()) ->
 
 
 def _winner(run: str, trial: TrialRecord, storage: Storage, data: DataConfig) -> Winner:
-    folder = f"winners/{trial.task}"
+    folder = winner_folder(trial.task)
     if not storage.exists(folder):
         raise StorageError(f"the model of winner {trial.name} must be in {storage.uri(folder)}, but there is no such "
                            "folder")

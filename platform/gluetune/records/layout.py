@@ -1,0 +1,18 @@
+"""Where a run keeps what, inside its folder ``<storage.path>/<name>``."""
+
+from __future__ import annotations
+
+from gluetune.records.trials import TrialRecord
+
+JOB_FILE, SPACE_FILE = "job.yaml", "space.yaml"
+PRETRAINING_FILE = "pretraining.yaml"  # the job file of a pre-training run
+
+
+def trial_folder(trial: TrialRecord) -> str:
+    """A trial's folder: its checkpoints."""
+    return f"trials/{trial.name}"
+
+
+def winner_folder(task: str) -> str:
+    """A winner's ``save_pretrained`` folder."""
+    return f"winners/{task}"
