@@ -24,6 +24,7 @@ from gluetune.storage import Storage
 DATABASE = "mlflow.db"
 KEEP_EVERY_S = 60.0
 ADMIN = "admin"
+DRIVER = "postgresql+psycopg2://"  # the one of gluetune[cluster]; SQLAlchemy 2.1 looks for another one by itself
 
 
 def password(file: Path) -> str:
@@ -44,7 +45,7 @@ def environment(home: Path, database: str, admin_password: str) -> dict[str, str
     config.write_text(f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{home / 'users.db'}\n"
                       f"authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n")
     return os.environ | {
-        "MLFLOW_BACKEND_STORE_URI": database,
+        "MLFLOW_BACKEND_STORE_URI": database.replace("postgresql://", DRIVER, 1),
         "MLFLOW_AUTH_CONFIG_PATH": str(config),
         "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN,
         "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,

@@ -48,7 +48,7 @@ def postgres() -> Iterator[str]:
         _as_user(f"{binaries}/initdb", "-D", f"{folder}/data", "-U", "mlflow", "--auth=trust", "--encoding=UTF8")
         _as_user(f"{binaries}/pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log", "-o", options, "-w", "start")
         _as_user(f"{binaries}/createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "mlflow", "mlflow")
-        yield f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/mlflow"
+        yield f"postgresql://mlflow@127.0.0.1:{port}/mlflow"
     finally:
         with suppress(subprocess.CalledProcessError):
             _as_user(f"{binaries}/pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop")
