@@ -74,7 +74,7 @@ def _join(address: str) -> None:
         ray.init(address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, TimeoutError, ray.exceptions.AuthenticationError) as error:
         raise ClusterError(f"no Ray cluster lets us in at {address!r}: {error}; if one is there, its token must be "
-                           "ours (RAY_AUTH_MODE=token, and the token in RAY_AUTH_TOKEN or ~/.ray/auth_token)") from error
+                           "ours (RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or ~/.ray/auth_token)") from error
     except (ValueError, RuntimeError) as error:
         raise ClusterError(f"the Ray cluster at {address!r} cannot be joined: {error}") from error
 
