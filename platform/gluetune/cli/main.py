@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments, parse
@@ -42,15 +43,15 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
         The exit code: 0 done; 1 a single run that diverged, ran out of memory or failed (or a bug, with a traceback);
         2 a mistake of the user's; 130 interrupted.
     """
-    terminal = Terminal()
-    try:
-        return act(parse(sys.argv[1:] if argv is None else argv, program), terminal)
-    except UserError as error:
-        terminal.error(str(error))
-        return USER_ERROR
-    except KeyboardInterrupt:
-        terminal.note("interrupted")
-        return INTERRUPTED
+    with closing(Terminal()) as terminal:
+        try:
+            return act(parse(sys.argv[1:] if argv is None else argv, program), terminal)
+        except UserError as error:
+            terminal.error(str(error))
+            return USER_ERROR
+        except KeyboardInterrupt:
+            terminal.note("interrupted")
+            return INTERRUPTED
 
 
 def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:

@@ -6,6 +6,7 @@ a log file, and only gluetune's own console reaches the terminal.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,13 @@ class Terminal:
     def __init__(self) -> None:
         self.out = _console(sys.stdout)
         self.err = _console(sys.stderr)
+
+    def close(self) -> None:
+        """Closes the copies. What a thread says later goes to the streams themselves."""
+        for console, stream in ((self.out, sys.stdout), (self.err, sys.stderr)):
+            file, console.file = console.file, stream
+            if isinstance(file, _Copy):
+                file.close()
 
     def error(self, message: str) -> None:
         """Prints the one message of a user's mistake."""
@@ -51,13 +59,17 @@ class Terminal:
                 os.close(copy)
 
 
+class _Copy(io.TextIOWrapper):
+    """A file on a copy of a standard stream's descriptor, which is ours to close."""
+
+
 def _console(stream: object) -> Console:
     """A console on a copy of a stream's descriptor, or on the stream itself where it has none (tests, notebooks)."""
     try:
         descriptor = os.dup(stream.fileno())  # type: ignore[attr-defined]
     except (OSError, AttributeError, ValueError):
         return Console(file=stream)  # type: ignore[arg-type]
-    return Console(file=os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", buffering=1))
+    return Console(file=_Copy(os.fdopen(descriptor, "wb"), encoding="utf-8", errors="replace", line_buffering=True))
 
 
 def _escaped(text: str) -> str:
