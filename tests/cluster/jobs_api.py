@@ -12,6 +12,7 @@ from grids import wait_for
 from hosts import Host
 from searches import ROOT, readme_command
 
+JOBS_API = "http://127.0.0.1:8265"
 UPLOADED = ("platform", "jobs", "search_spaces", "README.md", "pyproject.toml", ".rayignore", ".gitignore")
 
 
@@ -45,8 +46,9 @@ def submit(host: Host, *arguments: str | Path, storage: Path, cwd: Path = ROOT, 
 def wait_until_jobs_run(host: Host) -> None:
     """The Jobs API answers before a cluster can run a job; the first job that runs says it is ready."""
     def ran() -> bool:
-        trial = host.popen(["ray", "job", "submit", "--", "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return trial.wait(timeout=120) == 0
+        first = host.popen(["ray", "job", "submit", "--address", JOBS_API, "--", "true"], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+        return first.wait(timeout=120) == 0
 
     wait_for(ran, "a cluster that runs jobs")
 
