@@ -23,6 +23,7 @@ from gluetune.prediction import (
     Predictions,
     Scores,
     evaluate_examples,
+    existing,
     load_classifier,
     predict_examples,
     write_predictions,
@@ -76,6 +77,7 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
     if len(job.tasks) > 1:
         raise ConfigError([Problem("--checkpoint", f"answers one task, but the job has {', '.join(job.tasks)}; "
                                                    "choose one by --tasks")])
+    existing(checkpoint)
     return Trained(job, dict.fromkeys(job.tasks, checkpoint), None, log)
 
 

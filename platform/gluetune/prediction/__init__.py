@@ -1,10 +1,10 @@
 """What a trained classifier says of rows: predictions, scores, and the file they are written to."""
 
-from gluetune.prediction.classifier import Classifier, load_classifier
+from gluetune.prediction.classifier import Classifier, existing, load_classifier
 from gluetune.prediction.evaluation import Scores, evaluate_examples, score_predictions
 from gluetune.prediction.predictions import Predictions, predict_examples, write_predictions
 
 __all__ = [
-    "Classifier", "Predictions", "Scores", "evaluate_examples", "load_classifier", "predict_examples",
+    "Classifier", "Predictions", "Scores", "evaluate_examples", "existing", "load_classifier", "predict_examples",
     "score_predictions", "write_predictions",
 ]

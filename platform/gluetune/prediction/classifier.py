@@ -52,14 +52,24 @@ def load_classifier(folder: str, task: Task, config: DataConfig = DataConfig()) 
     return Classifier(task, model, tokenizer, config.model_copy(update={"max_seq_length": longest}))
 
 
-@contextmanager
-def _local(folder: str) -> Iterator[Path]:
-    """The folder on this machine, fetched where it is in a bucket."""
+def existing(folder: str) -> Storage:
+    """The folder of a trained model.
+
+    Raises:
+        ModelError: there is none; names the nearest.
+    """
     storage = Storage(folder)
     if not storage.exists():
         parent, _, name = storage.uri().rpartition("/")
         raise ModelError(f"a trained model must be a folder that exists, but got {folder!r}"
                          f"{nearest(name, Storage(parent or '/').list())}")
+    return storage
+
+
+@contextmanager
+def _local(folder: str) -> Iterator[Path]:
+    """The folder on this machine, fetched where it is in a bucket."""
+    storage = existing(folder)
     if storage.local:
         yield Path(storage.uri())
         return
