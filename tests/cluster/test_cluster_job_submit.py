@@ -1,74 +1,101 @@
-"""The README's way to a running cluster: ``ray start --head``, then ``ray job submit``."""
+"""The README's way to a running cluster, ``ray start --head``, then ``ray job submit``: twice at once, and stopped."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from searches import ROOT, readme_command, run, trials, winners, write_job
+from grids import events, in_the_middle, wait_for
+from hosts import Host, Network
+from jobs_api import copy_project, job_end, submission, submit, wait_until_jobs_run
+from searches import readme_command, trials, winners
 
-pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
 
-RAY = str(Path(sys.executable).parent / "ray")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+NAMES = ("submitted", "submitted-too")
 
 
 @pytest.fixture(scope="module")
-def head() -> Iterator[dict[str, str]]:
-    """A head of its own, started as the README says; the environment of its users."""
-    folder = tempfile.mkdtemp(prefix="gt", dir="/tmp")  # Unix sockets want short paths
-    port, dashboard = free_port(), free_port()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_AUTH")}
-    environment |= {"RAY_AUTH_MODE": "disabled", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    environment |= {"RAY_ADDRESS": f"http://127.0.0.1:{dashboard}"}
-    own = ["--block", f"--port={port}", f"--dashboard-port={dashboard}", f"--temp-dir={folder}", "--num-cpus=2",
-           "--object-store-memory=500000000"]
-    process = subprocess.Popen([RAY, *readme_command("ray start --head")[1:], *own], env=environment, cwd=folder,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+def head(needs_hosts: None) -> Iterator[Host]:
+    """A host with a head started as the README says, without token authentication."""
+    network = Network({"RAY_AUTH_MODE": "disabled"})
     try:
-        wait_until_jobs_run(environment, process)
-        yield environment
+        network.laptop.run([*readme_command("ray start --head"), "--num-cpus=2", "--object-store-memory=500000000"])
+        wait_until_jobs_run(network.laptop)
+        yield network.laptop
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
+        network.close()
 
 
-def wait_until_jobs_run(environment: dict[str, str], head: subprocess.Popen[bytes]) -> None:
-    """The Jobs API answers before the head can run a job; the first job that runs says it is ready."""
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
-        assert head.poll() is None, "the head ended"
-        if subprocess.run([RAY, "job", "submit", "--", "true"], env=environment, capture_output=True).returncode == 0:
-            return
-        time.sleep(1)
-    raise AssertionError("the head runs no jobs")
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_project(tmp_path_factory.mktemp("projects") / "a folder with spaces")
 
 
-def test_a_submitted_grid_gives_the_same_trials_and_winners(head: dict[str, str], tmp_path: Path) -> None:
-    job = write_job(tmp_path)
-    run("--config", job, "--name", "here", "--storage-path", tmp_path / "runs")
-    submit = readme_command("ray job submit")
-    submit[submit.index("--address") + 1] = head["RAY_ADDRESS"]
-    submit[submit.index("--storage-path") + 1] = str(tmp_path / "runs")
-    done = subprocess.run([RAY, *submit[1:], "--config", str(job), "--name", "there"], cwd=ROOT, env=head,
-                          capture_output=True, text=True, timeout=400)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "the winner" in done.stdout
-    assert trials(tmp_path / "runs" / "there") == trials(tmp_path / "runs" / "here")
-    assert winners(tmp_path / "runs" / "there") == winners(tmp_path / "runs" / "here")
+@pytest.fixture(scope="module")
+def printed(head: Host, project: Path, grid: Path, runs: Path) -> dict[str, str]:
+    """What two searches on one lane each printed, submitted at once from a folder with spaces in its name."""
+    own = ("--config", grid, "--max-concurrent-trials", "1")
+    jobs = {name: submit(head, *own, "--name", name, storage=runs, cwd=project, options=("--submission-id", name))
+            for name in NAMES}
+    said = {name: job.communicate(timeout=900)[0] for name, job in jobs.items()}
+    for name, job in jobs.items():
+        assert job.returncode == 0, said[name]
+    return said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_submitted_searches_equal_the_laptops(name: str, printed: dict[str, str], runs: Path, laptop: Path) -> None:
+    assert trials(runs / name) == trials(laptop)
+    assert winners(runs / name) == winners(laptop)
+
+
+def test_two_searches_at_once_run_side_by_side(printed: dict[str, str], runs: Path) -> None:
+    times = {name: [event["time"] for event in events(runs / name)] for name in NAMES}
+    assert max(min(seen) for seen in times.values()) < min(max(seen) for seen in times.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_log_of_a_job_is_readable(name: str, printed: dict[str, str], head: Host) -> None:
+    log = head.run(["cat", f"/tmp/ray/session_latest/logs/job-driver-{name}.log"])
+    own = log.partition("loading the encoder")[2]  # before: two lines of Ray's
+    assert "the winner" in own
+    assert not [character for character in own if ord(character) < 32 and character != "\n"]
+    for noise in ("Traceback", "WARNING", "INFO ", "(pid=", "ray::", "FutureWarning"):
+        assert noise not in own, noise
+
+
+@pytest.fixture(scope="module")
+def stopped(head: Host, grid: Path, runs: Path) -> Path:
+    """A search that `ray job stop` ended in its middle, with time to end cleanly."""
+    command = submission("--config", grid, "--name", "stopped", storage=runs,
+                         options=("--submission-id", "stopped", "--no-wait"))
+    environment = command.index("--runtime-env-json") + 1
+    settings = json.loads(command[environment])
+    settings["env_vars"] |= {"RAY_JOB_STOP_WAIT_TIME_S": "120"}
+    command[environment] = json.dumps(settings)
+    head.run(command)
+    in_the_middle(runs / "stopped")
+    head.run(["ray", "job", "stop", "stopped"])
+    wait_for(lambda: job_end(head, "stopped")[0] == "STOPPED", "the job to be stopped")
+    return runs / "stopped"
+
+
+def test_a_stopped_job_ends_its_search_cleanly(head: Host, stopped: Path) -> None:
+    last = {event["number"]: event for event in events(stopped)}
+    assert {event["event"] for event in last.values()} == {"ended"}
+    assert "stopped" in {event["status"] for event in last.values()}
+    log = head.run(["ray", "job", "logs", "stopped"])
+    assert "--resume stopped" in log
+    assert "Traceback" not in log
+
+
+def test_a_stopped_job_is_resumed_by_another(head: Host, stopped: Path, runs: Path, laptop: Path) -> None:
+    again = submit(head, "--resume", "stopped", storage=runs)
+    said, _ = again.communicate(timeout=900)
+    assert again.returncode == 0, said
+    assert trials(stopped) == trials(laptop)
+    assert winners(stopped) == winners(laptop)
