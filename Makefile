@@ -30,7 +30,7 @@ test-cluster: $(STAMP)
 	$(BIN)/python -m pytest -m "cluster and not hosts"
 
 test-hosts: $(STAMP)
-	$(BIN)/python -m pytest -m hosts
+	$(BIN)/python -m pytest -m cluster
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
