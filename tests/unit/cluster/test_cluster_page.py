@@ -48,19 +48,23 @@ def check_job(words: list[str]) -> None:
     parse(words[2:], TUNE)
 
 
+def what_make_would_run(goals: list[str]) -> list[str]:
+    """The one line with ``job submit``; under another make (`make test`) this one also tells which folder it is in."""
+    dry = subprocess.run(["make", "-n", *goals], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (line,) = [line for line in dry.splitlines() if "job submit" in line]
+    return shlex.split(line)
+
+
 @pytest.mark.parametrize("words", of("make"), ids=" ".join)
 def test_make_submits_what_the_page_says(words: list[str]) -> None:
-    dry = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    (line,) = [line for line in dry.splitlines() if "job submit" in line]
-    job = ray_arguments(["ray", *shlex.split(line)[1:]])
+    job = ray_arguments(["ray", *what_make_would_run(words[1:])[1:]])
     assert job["working_dir"] == "."
     check_job(list(job["entrypoint"]))
 
 
 def test_make_submit_is_the_command_that_the_page_and_the_readme_show() -> None:
     (page,) = [words for words in of("ray") if words[1:3] == ["job", "submit"]]
-    dry = subprocess.run(["make", "-n", "submit"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert shlex.split(dry.splitlines()[-1])[1:] == page[1:]
+    assert what_make_would_run(["submit"])[1:] == page[1:]
     (readme,) = re.findall(r"^    (ray job submit.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert set(page) <= set(shlex.split(readme))
 
