@@ -9,7 +9,8 @@ The tree::
     │   ├── ModelError           encoders, tokenizers, checkpoints
     │   ├── ClusterError         Ray addresses, resources that no cluster could give
     │   ├── StorageError         output folders and buckets
-    │   └── TrackingError        the MLflow store
+    │   ├── TrackingError        the MLflow store
+    │   └── BenchmarkError       a side of the benchmark that does not run
     └── TrialError               the end of one trial, never of a search
         ├── Diverged             loss or score is not a number
         └── OutOfMemory          the device's memory is exhausted
@@ -124,6 +125,10 @@ class StorageError(UserError):
 
 class TrackingError(UserError):
     """The MLflow store cannot be used."""
+
+
+class BenchmarkError(UserError):
+    """A side of the benchmark that does not run; quotes its log."""
 
 
 class TrialError(GluetuneError):

@@ -1,0 +1,32 @@
+"""The encoders that comparisons train."""
+
+from __future__ import annotations
+
+from gluetune.benchmark.setting import Setting
+from gluetune.pretraining import embedded_encoder
+
+MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
+VOCABULARY = 30522  # BERT's, as MiniLM has: most of its parameters are word vectors
+
+
+def compact() -> str:
+    """Folder of the embedded encoder: 2 layers, 128 wide."""
+    return embedded_encoder()
+
+
+def minilm(setting: Setting) -> str:
+    """The encoder that the user named, or the folder of one of MiniLM's shape with random weights."""
+    if setting.model is not None:
+        return setting.model
+    folder = setting.scratch / "minilm-size"
+    if not folder.exists():
+        import torch
+        from transformers import AutoTokenizer, BertConfig, BertModel
+
+        tokenizer = AutoTokenizer.from_pretrained(compact())
+        with torch.random.fork_rng():
+            torch.manual_seed(setting.seed)
+            model = BertModel(BertConfig(vocab_size=VOCABULARY, pad_token_id=tokenizer.pad_token_id, **MINILM))
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return str(folder)
