@@ -18,6 +18,7 @@ class Setting:
             6 layers, 384 wide, 12 heads, ffn 1,536) with random weights, which trains as fast as the real one.
         max_train_samples: training rows per task.
         max_eval_samples: selection rows per task.
+        trials: only so many points of the grid, the first ones; ``None``: all.
         address: Ray cluster; ``None``: a local one is started where one is needed.
         seed: of data, searches and models.
         note: tells the user what is going on.
@@ -28,6 +29,7 @@ class Setting:
     model: str | None = None
     max_train_samples: int = 256
     max_eval_samples: int = 256
+    trials: int | None = None
     address: str | None = None
     seed: int = 42
     note: Callable[[str], None] = field(default=lambda _: None, repr=False)

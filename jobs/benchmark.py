@@ -1,0 +1,12 @@
+"""Measures gluetune beside what people run today, in one run on one machine.
+
+python jobs/benchmark.py --only 1,4 --repeat 3 --json figures.json
+ray job submit -- python jobs/benchmark.py --help
+"""
+
+import sys
+
+from gluetune.cli.benchmark import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""``jobs/benchmark.py``: speed and memory, side by side with what people run today."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.main import OK, run
+from gluetune.cli.program import Option, Program
+from gluetune.cli.terminal import Terminal
+from gluetune.errors import DataError, Problem, StorageError, nearest_file
+
+if TYPE_CHECKING:
+    from gluetune.benchmark.setting import Setting
+
+NUMBERS = tuple(range(1, 12))
+_LEAST = {"--repeat": 1, "--max-train-samples": 32, "--max-eval-samples": 8, "--trials": 1}
+
+
+def _problems(arguments: ParsedArguments) -> Iterator[Problem]:
+    given = arguments.options
+    for name, least in _LEAST.items():
+        value = given.get(name)
+        if value is not None and not (value.isdecimal() and int(value) >= least):
+            yield Problem(name, f"must be a whole number of at least {least}, but got {value!r}")
+    only = given.get("--only", "1").split(",")
+    if not all(number.strip().isdecimal() and int(number) in NUMBERS for number in only):
+        yield Problem("--only", f"must name comparisons from {NUMBERS[0]} to {NUMBERS[-1]}, such as 1,4, but got "
+                                f"{given['--only']!r}")
+
+
+PROGRAM = Program(
+    "benchmark.py",
+    "Measure gluetune beside what people run today: the same work, on this machine, in one run.",
+    None,
+    options=(
+        Option("--only", "NUMBERS", "comparisons, such as 1,4 (default: all of 1 to 11)"),
+        Option("--repeat", "N", "repetitions of each side, interleaved (default: 3)"),
+        Option("--json", "FILE", "write everything measured there"),
+        Option("--data-dir", "FOLDER", "the official GLUE folder (default: the generated data)"),
+        Option("--model-name-or-path", "MODEL",
+               "encoder beside the embedded one (default: random weights in MiniLM's shape)"),
+        Option("--max-train-samples", "N", "training rows per task (default: 256)"),
+        Option("--max-eval-samples", "N", "selection rows per task (default: 256)"),
+        Option("--trials", "N", "only the first points of the grid, for a quick look (default: all 18)"),
+        Option("--address", "ADDRESS", "Ray cluster (default: the one in reach, else a local one)"),
+    ),
+    usage="%(prog)s [--only NUMBERS] [--repeat N] [flags]",
+    epilog="Figures are ratios of one run on one machine; an otherwise idle machine gives steady ones. The comparisons "
+           "with run_glue and Trainer need accelerate (pip install accelerate).",
+    check=_problems,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs ``jobs/benchmark.py``; see `gluetune.cli.main.run`."""
+    return run(PROGRAM, _benchmark, argv)
+
+
+def _benchmark(arguments: ParsedArguments, terminal: Terminal) -> int:
+    given = arguments.options
+    target = _target(given.get("--json"))
+    numbers = sorted({int(number) for number in given["--only"].split(",")}) if "--only" in given else NUMBERS
+    with tempfile.TemporaryDirectory(prefix="gluetune-benchmark-") as scratch:
+        setting = _setting(arguments, Path(scratch), terminal)
+        _measure(numbers, setting, int(given.get("--repeat", "3")), target, terminal)
+    return OK
+
+
+def _measure(numbers: Sequence[int], setting: Setting, repeat: int, target: Path | None, terminal: Terminal) -> None:
+    from gluetune.benchmark.machine import machine
+    from gluetune.benchmark.measured import measure
+    from gluetune.benchmark.registry import COMPARISONS
+    from gluetune.benchmark.show import as_json, show
+
+    facts, shown, outcomes = machine(), _shown(setting, repeat), []
+    for name, value in {**facts, **shown}.items():
+        terminal.out.print(f"{name.replace('_', ' ')}: {value}", highlight=False, soft_wrap=True)
+    for number in numbers:
+        outcomes.append(measure(COMPARISONS[number], setting, repeat))
+        show(outcomes[-1], terminal.out)
+        if target is not None:  # after each: a later one that breaks loses nothing
+            target.write_text(json.dumps(as_json(outcomes, facts, shown), indent=1))
+
+
+def _setting(arguments: ParsedArguments, scratch: Path, terminal: Terminal) -> Setting:
+    from gluetune.benchmark.setting import Setting
+
+    given = arguments.options
+    folder = given.get("--data-dir")
+    if folder is not None and not Path(folder).is_dir():
+        raise DataError(f"--data-dir must be the official GLUE folder, but {folder} is no folder"
+                        f"{nearest_file(Path(folder))}")
+    counts = {name: int(given[flag]) for flag in _LEAST if flag in given
+              if (name := flag.removeprefix("--").replace("-", "_")) in {field.name for field in fields(Setting)}}
+    return Setting(scratch, folder, given.get("--model-name-or-path"), address=given.get("--address"),
+                   note=terminal.note, **counts)
+
+
+def _shown(setting: Setting, repeat: int) -> dict[str, Any]:
+    return {
+        "data": setting.glue_dir or "generated",
+        "rows": f"{setting.max_train_samples} to train on, {setting.max_eval_samples} to select by",
+        "larger encoder": setting.model or "MiniLM's shape, random weights",
+        "repetitions": repeat,
+    }
+
+
+def _target(name: str | None) -> Path | None:
+    """The file for the outcome, checked before hours are spent.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    if name is None:
+        return None
+    try:
+        Path(name).touch()
+    except OSError as error:
+        raise StorageError(f"--json must be a file that can be written, but {name} is not: {error.strerror}") from error
+    return Path(name)
