@@ -64,7 +64,7 @@ class Storage:
         """A folder inside this one."""
         return Storage(self.uri(path))
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes | memoryview) -> None:
         """Writes a file whole or not at all: a reader never sees half of it.
 
         Raises:
@@ -150,7 +150,7 @@ class Storage:
     def _at(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}" if path else self._root
 
-    def _put(self, target: str, data: bytes) -> None:
+    def _put(self, target: str, data: bytes | memoryview) -> None:
         with self._files.open_output_stream(target) as stream:
             stream.write(data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -13,6 +14,7 @@ from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.prepare import PretrainingData
 from gluetune.pretraining.run import Run
 from gluetune.training.checkpoints import Checkpoints
+from gluetune.training.keeper import Keeper, nothing, snapshot
 from gluetune.training.loop import always
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.world import World
@@ -30,7 +32,8 @@ def pretrain(data: PretrainingData, job: PretrainJob, *, report: Callable[[Pretr
         data: the text as arrays; they are read only.
         job: ``model``, ``training`` and ``seed`` count here. The same job gives the same numbers on the same machine
             and number of threads; with another number of workers the same but for rounding and dropout.
-        report: told every evaluation, after its checkpoint is saved; says whether to go on.
+        report: told every evaluation, after its checkpoint is saved, which training does not wait for; says whether
+            to go on.
         checkpoints: where the run's state is kept. A run that finds one there tells its last evaluation again (it may
             have been saved but not told) and goes on from it to the same numbers as undisturbed. After the last step
             ``checkpoints.load_best()`` gives the weights for `save_encoder`.
@@ -66,25 +69,24 @@ def _pretrain(run: Run, steps: int, every: int, checkpoints: Checkpoints | None,
         del state
         if run.last and not report(run.last):
             return False
-    while run.step < steps:
-        if not wanted(run.step):
-            return False
-        run.train_step()
-        if run.step % every == 0 or run.step == steps:
-            evaluation = run.evaluate()
-            if checkpoints:
-                _keep(run, checkpoints, world, finished=run.step == steps)
-            if not report(evaluation):
+    with Keeper(report, world) as keeper:
+        while run.step < steps:
+            if not (wanted(run.step) and keeper.go_on(run.step)):
                 return False
-    return True
+            run.train_step()
+            if run.step % every == 0 or run.step == steps:
+                if not keeper.settle():
+                    return False
+                evaluation = run.evaluate()
+                keeper.keep(evaluation, run.step, _saving(run, checkpoints, world, finished=run.step == steps))
+        return keeper.settle()
 
 
-def _keep(run: Run, checkpoints: Checkpoints, world: World, *, finished: bool) -> None:
+def _saving(run: Run, checkpoints: Checkpoints | None, world: World, *, finished: bool) -> Callable[[], None]:
     """Saves the state to resume from; after the last step, the weights instead."""
-    state = run.state()  # on all workers
-    if world.rank != 0:
-        return
+    state = run.state() if checkpoints else None  # on all workers
+    if checkpoints is None or world.rank != 0:
+        return nothing
     if finished:
-        checkpoints.save_best(weights_of(run.model))
-    else:
-        checkpoints.save(state)
+        return partial(checkpoints.save_best, weights_of(run.model))
+    return partial(checkpoints.save, snapshot(state))

@@ -35,7 +35,7 @@ class Checkpoints:
         """Replaces the state to resume from."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        self._storage.write(self._state, buffer.getvalue())
+        self._storage.write(self._state, buffer.getbuffer())  # no second copy of it all
 
     def load_best(self) -> dict[str, torch.Tensor] | None:
         """Weights of the best evaluation; ``None`` before the first."""

@@ -10,6 +10,7 @@ from gluetune.errors import OutOfMemory
 from gluetune.models import Encoder
 from gluetune.tasks import Task
 from gluetune.training.checkpoints import Checkpoints
+from gluetune.training.keeper import Keeper, nothing, snapshot
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.reports import Evaluation, StepLog
 from gluetune.training.run import Run
@@ -41,7 +42,8 @@ def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingCo
         training: hyperparameters.
         seed: of head, data order and dropout. The same seed gives the same numbers on the same machine and number of
             threads, whatever ran before in the process.
-        report: told every evaluation, after its checkpoint is saved; says whether to go on.
+        report: told every evaluation, after its checkpoint is saved, which training does not wait for; says whether
+            to go on.
         checkpoints: where the trial's state is kept. A trial that finds one there tells its last evaluation again (it
             may have been saved but not told) and goes on from it to the same numbers as undisturbed.
         log: told how training goes, every ``training.logging_steps`` steps.
@@ -76,29 +78,38 @@ def _fine_tune(run: Run, data: TaskData, training: TrainingConfig, checkpoints: 
         del state
         if run.last and not report(run.last):
             return False
-    for batch in run.plan.batches(run.step):
-        if not wanted(run.step):
-            return False
-        run.train_step(batch)
-        if training.logging_steps and run.step % training.logging_steps == 0:
-            log(run.log())
-        if run.step in run.plan.evaluations:
-            evaluation = run.evaluate(data.selection)
-            _keep(run, checkpoints)
-            if not report(evaluation):
+    with Keeper(report, run.world) as keeper:
+        for batch in run.plan.batches(run.step):
+            if not (wanted(run.step) and keeper.go_on(run.step)):
                 return False
-    return True
+            run.train_step(batch)
+            if training.logging_steps and run.step % training.logging_steps == 0:
+                if not keeper.settle():  # what came first is told first
+                    return False
+                log(run.log())
+            if run.step in run.plan.evaluations:
+                if not keeper.settle():
+                    return False
+                evaluation = run.evaluate(data.selection)
+                keeper.keep(evaluation, run.step, _saving(run, checkpoints))
+        return keeper.settle()
 
 
-def _keep(run: Run, checkpoints: Checkpoints | None) -> None:
+def _saving(run: Run, checkpoints: Checkpoints | None) -> Callable[[], None]:
     """Saves the weights where they are the best so far, then the state: a crash between the two only repeats work.
 
-    After the last step nothing is left to go on with, so its state is not saved: the next trial need not wait for it.
+    After the last step nothing is left to go on with, so its state is not saved, and nothing changes the weights.
     """
     improved, state = run.improved(), run.state() if checkpoints else None
     if checkpoints is None or state is None or run.world.rank != 0:
-        return
-    if improved:
-        checkpoints.save_best(state["model"])
-    if run.step < run.plan.total:
-        checkpoints.save(state)
+        return nothing
+    finished = run.step == run.plan.total
+    kept = state if finished else snapshot(state)
+
+    def save() -> None:
+        if improved:
+            checkpoints.save_best(kept["model"])
+        if not finished:
+            checkpoints.save(kept)
+
+    return save

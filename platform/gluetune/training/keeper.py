@@ -1,0 +1,92 @@
+"""Checkpoints written beside the training, and evaluations told once theirs is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import torch
+
+from gluetune.errors import Diverged
+from gluetune.training.world import World
+
+TOLD_AFTER = 8  # steps; of several workers, who cannot each look whether the first one has written its files
+
+_Evaluation = TypeVar("_Evaluation")
+
+
+class Keeper(Generic[_Evaluation]):
+    """Saves in a thread of its own while the next steps run.
+
+    What is told is saved: who hears of an evaluation can rely on its checkpoint. All workers make the same calls at
+    the same steps. Leaving the context waits for what is being written; a run that ends by an error tells what it
+    still knows, unless the other workers might not be there to hear it too.
+
+    Args:
+        report: told every evaluation; says whether to go on.
+        world: this worker.
+    """
+
+    def __init__(self, report: Callable[[_Evaluation], bool], world: World) -> None:
+        self._report, self._world = report, world
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._pending: tuple[_Evaluation, int, Future[None]] | None = None
+
+    def keep(self, evaluation: _Evaluation, step: int, save: Callable[[], None]) -> None:
+        """Begins to save; the evaluation before must be settled.
+
+        Args:
+            evaluation: what is told once it is saved.
+            step: optimizer steps done.
+            save: writes the checkpoint, of values that training does not change.
+        """
+        self._pending = evaluation, step, self._thread.submit(save)
+
+    def go_on(self, step: int) -> bool:
+        """Tells the last evaluation if its checkpoint is saved meanwhile; whether to go on. Asked before every step."""
+        if self._pending is None:
+            return True
+        _, kept_at, saving = self._pending
+        due = saving.done() if self._world.size == 1 else step >= kept_at + TOLD_AFTER
+        return not due or self.settle()
+
+    def settle(self) -> bool:
+        """Waits for the last checkpoint and tells its evaluation, if that is not done yet; whether to go on.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        if self._pending is None:
+            return True
+        (evaluation, _, saving), self._pending = self._pending, None
+        saving.result()
+        return self._report(evaluation)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        together = isinstance(error, Diverged)  # all workers see it at the same step
+        try:
+            if together or (isinstance(error, Exception) and self._world.size == 1):
+                self.settle()
+        finally:
+            self._thread.shutdown()
+
+
+def snapshot(state: Any) -> Any:
+    """Copies of all tensors in nested dictionaries and lists, on the CPU; training goes on in the originals."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {name: snapshot(value) for name, value in state.items()}
+    if isinstance(state, list):
+        return [snapshot(value) for value in state]
+    return state
+
+
+def nothing() -> None:
+    """What a worker saves that has nothing to save."""

@@ -1,0 +1,104 @@
+"""Checkpoints beside the training: what is told is saved, and steps do not wait for it."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+from threading import Event
+
+import pytest
+import torch
+
+from gluetune.errors import Diverged, StorageError
+from gluetune.storage import Storage
+from gluetune.training import Checkpoints, World
+from gluetune.training.keeper import TOLD_AFTER, Keeper, nothing, snapshot
+
+
+class Told(list[str]):
+    """Hears evaluations, and wants no more after some."""
+
+    def __init__(self, most: int = 100) -> None:
+        super().__init__()
+        self._most = most
+
+    def __call__(self, evaluation: str) -> bool:
+        self.append(evaluation)
+        return len(self) < self._most
+
+
+def test_steps_go_on_while_a_checkpoint_is_written_and_its_evaluation_waits_for_it() -> None:
+    told, written = Told(), Event()
+    with Keeper(told, World()) as keeper:
+        keeper.keep("first", 10, lambda: written.wait(10) and None)
+        assert all(keeper.go_on(step) for step in range(10, 200))
+        assert told == []
+        written.set()
+        assert keeper.settle()
+        assert told == ["first"]
+        assert keeper.settle()
+    assert told == ["first"]
+
+
+def test_the_next_step_hears_that_the_run_is_not_wanted_any_more() -> None:
+    told = Told(most=1)
+    with Keeper(told, World()) as keeper:
+        keeper.keep("first", 10, nothing)
+        assert next(step for step in count(10) if not keeper.go_on(step)) >= 10
+        assert keeper.go_on(11)  # it was told, and that only once
+    assert told == ["first"]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_several_workers_all_tell_after_the_same_step(rank: int) -> None:
+    told = Told()
+    with Keeper(told, World(rank, 2)) as keeper:
+        keeper.keep("first", 10, nothing)
+        heard = [step for step in range(10, 40) if keeper.go_on(step) and told == ["first"]]
+    assert heard[0] == 10 + TOLD_AFTER
+
+
+def test_a_run_that_diverges_tells_what_came_before() -> None:
+    told = Told()
+    with pytest.raises(Diverged), Keeper(told, World(0, 2)) as keeper:  # noqa: PT012
+        keeper.keep("first", 10, nothing)
+        raise Diverged("")
+    assert told == ["first"]
+
+
+@pytest.mark.parametrize(("size", "known"), [(1, ["first"]), (2, [])])
+def test_an_error_of_one_worker_of_several_tells_nothing_that_the_others_would_not(size: int, known: list[str]) -> None:
+    told = Told()
+    with pytest.raises(ValueError, match="mine"), Keeper(told, World(0, size)) as keeper:  # noqa: PT012
+        keeper.keep("first", 10, nothing)
+        raise ValueError("mine")
+    assert told == known
+
+
+def test_what_cannot_be_saved_is_not_told_and_ends_the_run() -> None:
+    def full() -> None:
+        raise StorageError("no space")
+
+    told = Told()
+    with pytest.raises(StorageError, match="no space"), Keeper(told, World()) as keeper:  # noqa: PT012
+        keeper.keep("first", 10, full)
+        keeper.settle()
+    assert told == []
+
+
+def test_leaving_waits_for_the_file(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(Storage(str(tmp_path)), "trial")
+    with Keeper(Told(), World()) as keeper:
+        keeper.keep("first", 10, lambda: checkpoints.save({"step": 10}))
+    assert checkpoints.load() == {"step": 10}
+
+
+def test_a_snapshot_keeps_its_values_while_training_goes_on() -> None:
+    weights = torch.ones(3)
+    state = {"model": {"weight": weights}, "optimizer": {"groups": [{"lr": 0.1, "moment": weights}]}, "step": 7}
+    kept = snapshot(state)
+    weights.mul_(2)
+    assert kept["model"]["weight"].tolist() == [1, 1, 1]
+    assert kept["optimizer"]["groups"][0]["moment"].tolist() == [1, 1, 1]
+    assert kept["optimizer"]["groups"][0]["lr"] == 0.1
+    assert kept["step"] == 7
