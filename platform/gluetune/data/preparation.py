@@ -74,12 +74,52 @@ def _custom(config: DataConfig) -> DataSource:
     return CustomSource(config.dataset, config.dir)
 
 
-def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
-            ) -> TaskData:
-    """Loads, limits, parts and tokenises one task's rows.
+@dataclass(frozen=True)
+class TaskRows:
+    """One task's rows as text, chosen but not tokenised; attributes as in `TaskData`."""
+
+    train: Examples
+    selection: Examples
+    dev: dict[str, Examples]
+    source: str
+
+
+def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskRows:
+    """Loads, limits and parts one task's rows.
 
     ``max_train_samples`` counts rows trained on; carved selection rows come on top, from the whole of train.
     ``max_eval_samples`` limits the selection rows and each dev split. Limits draw stratified random rows.
+
+    Args:
+        task: a task with a training split.
+        source: where the rows come from.
+        config: limits, and how the selection rows are chosen.
+        seed: the job's seed; the same seed gives the same rows.
+
+    Raises:
+        ConfigError: the task has no training split.
+        DataError: rows are missing, unlabelled or break their format.
+    """
+    if task.train is None:
+        raise ConfigError([Problem("tasks", f"must name tasks with training data, but {task.name} has none; "
+                                   f"the model of {task.model_of} answers it")])
+    train, train_labels = load_labelled(source, task, task.train)
+    dev = official_rows(task, source, config, seed)
+    origins = [part.source for part in (train, *dev.values())]
+    origins += [f"no {split}" for split in task.dev if split not in dev]
+    selection = dev[task.dev[0]]
+    if config.selection != "dev":
+        rows, chosen = carve(train_labels, task, config, seed)
+        chosen = chosen[sample(train_labels[chosen], task, config.max_eval_samples, seed)]
+        selection = train.take(chosen)
+        train, train_labels = train.take(rows), train_labels[rows]
+    train = train.take(sample(train_labels, task, config.max_train_samples, seed))
+    return TaskRows(train, selection, dev, "; ".join(dict.fromkeys(origins)))
+
+
+def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
+            ) -> TaskData:
+    """Chooses rows as `choose` does, and tokenises them.
 
     Args:
         task: a task with a training split.
@@ -92,24 +132,10 @@ def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, 
         ConfigError: the task has no training split, or ``max_seq_length`` is beyond the encoder.
         DataError: rows are missing, unlabelled or break their format.
     """
-    if task.train is None:
-        raise ConfigError([Problem("tasks", f"must name tasks with training data, but {task.name} has none; "
-                                   f"the model of {task.model_of} answers it")])
-    train, train_labels = load_labelled(source, task, task.train)
-    dev = official_rows(task, source, config, seed)
-    origins = [part.source for part in (train, *dev.values())]
-    origins += [f"no {split}" for split in task.dev if split not in dev]
-
     def encoded(examples: Examples) -> Encoded:
         return encode(examples, get_task(examples.task), tokenizer, config.max_seq_length, config.truncation)
 
-    encoded_dev = {split: encoded(examples) for split, examples in dev.items()}
-    if config.selection == "dev":
-        selection = encoded_dev[task.dev[0]]
-    else:
-        rows, chosen = carve(train_labels, task, config, seed)
-        chosen = chosen[sample(train_labels[chosen], task, config.max_eval_samples, seed)]
-        selection = encoded(train.take(chosen))
-        train, train_labels = train.take(rows), train_labels[rows]
-    train = train.take(sample(train_labels, task, config.max_train_samples, seed))
-    return TaskData(task.name, encoded(train), selection, encoded_dev, "; ".join(dict.fromkeys(origins)))
+    rows = choose(task, source, config, seed)
+    dev = {split: encoded(examples) for split, examples in rows.dev.items()}
+    selection = dev[task.dev[0]] if config.selection == "dev" else encoded(rows.selection)
+    return TaskData(task.name, encoded(rows.train), selection, dev, rows.source)
