@@ -161,7 +161,7 @@ JOB_FILES = [
     ("lanes: {cpus_per_worker: 0}", "job.yaml:1: lanes.cpus_per_worker: must be auto or a number > 0, but got 0"),
     ("lanes: {cpus_per_worker: all}", "job.yaml:1: lanes.cpus_per_worker: must be auto or a number > 0, but got 'all'"),
     ("lanes: {max_concurrent_trials: 0}",
-     "job.yaml:1: lanes.max_concurrent_trials: must be a whole number >= 1, but got 0"),
+     "job.yaml:1: lanes.max_concurrent_trials: must be auto or a whole number >= 1, but got 0"),
     ("lanes: {placement_strategy: PAKC}",
      "job.yaml:1: lanes.placement_strategy: must be one of PACK, SPREAD, STRICT_PACK, STRICT_SPREAD, but got "
      "'PAKC'; nearest: 'PACK'"),
@@ -207,7 +207,7 @@ JOB_FILES = [
      "job.yaml:7: search.scheduler.grace: no such key; nearest: 'grace_epochs'\n"
      "job.yaml:8: tasks.colla: must be one of cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, ax, snli, but "
      "got 'colla'; nearest: 'cola'\n"
-     "job.yaml:9: lanes.max_concurrent_trials: must be a whole number >= 1, but got 0"),
+     "job.yaml:9: lanes.max_concurrent_trials: must be auto or a whole number >= 1, but got 0"),
     ("search: {space: one_epoch, scheduler: {name: asha, grace_epochs: 0.5}}",
      "job.yaml:1: search.scheduler.name: asha needs more than one evaluation in a trial, but got "
      "(num_train_epochs=1, evals_per_epoch=1)"),
@@ -284,7 +284,7 @@ FLAGS = [
     ("--time-budget-s soon", "--time-budget-s: must be a number > 0 or null, but got 'soon'"),
     ("--selection train",
      "--selection: must be one of carve, dev, train_test_split, but got 'train'; nearest: 'train_test_split'"),
-    ("--max-concurrent-trials 0", "--max-concurrent-trials: must be a whole number >= 1, but got 0"),
+    ("--max-concurrent-trials 0", "--max-concurrent-trials: must be auto or a whole number >= 1, but got 0"),
     ("--resume x --tasks cola --set seed=1 --config f",
      "--resume: a run goes on as it was started; only --address, --max-concurrent-trials, --storage-path, "
      "--time-budget-s, --tracking-uri may change, but got --config, --tasks, --set seed"),

@@ -68,7 +68,7 @@ WORKERS = (
     Flag("--gpus-per-worker", "lanes.gpus_per_worker", "N", "GPUs of one worker, fractions too, or auto"),
 )
 LANES = (
-    Flag("--max-concurrent-trials", "lanes.max_concurrent_trials", "N", "lanes", resumable=True),
+    Flag("--max-concurrent-trials", "lanes.max_concurrent_trials", "N", "lanes, or auto", resumable=True),
     *WORKERS,
 )
 STORAGE = (

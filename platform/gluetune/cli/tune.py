@@ -13,7 +13,7 @@ from gluetune.cli import places
 from gluetune.cli.session import Session, begin
 from gluetune.cli.show import Show
 from gluetune.cli.terminal import Terminal
-from gluetune.config import dump_job
+from gluetune.config import LanesConfig, dump_job
 from gluetune.records import Journal, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.report import learning_curve, print_opening, print_places, summarise, words, write_summary
 from gluetune.report.curve import FILE as CURVE
@@ -27,6 +27,7 @@ from gluetune.search import (
     connect,
     make_plan,
     most_lanes,
+    pack,
     prepare,
     share_out,
 )
@@ -68,19 +69,21 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
     where = connect(address)
     places.end_as_ctrl_c_does()
     try:
-        resources = share_out(session.job.lanes)
         terminal.note(f"running on {where}")
+        asked, session = session, _with_lanes(session, pack(session.job, session.space, prepared, terminal.note))
+        resources = share_out(session.job.lanes)
         session = _fitted(session, resources, terminal)
         more = () if score else ("--mode", "train")
-        return _Run(session, terminal, prepared, resources, address, show, more).to_the_end()
+        return _Run(asked, session, terminal, prepared, resources, address, show, more).to_the_end()
     finally:
         ray.shutdown()
 
 
 @dataclass
 class _Run:
-    """One session on a connected cluster."""
+    """One session on a connected cluster: as it was asked for, and as the cluster can run it."""
 
+    asked: Session
     session: Session
     terminal: Terminal
     prepared: Prepared
@@ -98,7 +101,7 @@ class _Run:
         tracker = Tracker(plan, session.storage, job=dump_job(session.job), history=journal.events,
                           artifacts=places.artifacts(session.job.storage, session.job.tracking),
                           notify=self.terminal.note)
-        begin(session)
+        begin(self.asked)  # a resume may find another cluster
         search = Search(session.job, session.space, session.storage, journal, self.prepared, self.resources, dealer,
                         _pruners(session))
         started, ending, models = time.time(), Ending.INTERRUPTED, {}
@@ -162,13 +165,16 @@ class _Run:
 
 def _fitted(session: Session, resources: Resources, terminal: Terminal) -> Session:
     """The session with no more lanes than the cluster can ever hold: a trial must not wait on one that never comes."""
-    asked, lanes = session.job.lanes.max_concurrent_trials, most_lanes(session.job.lanes, resources)
+    asked, lanes = session.job.lanes.lanes, most_lanes(session.job.lanes, resources)
     if lanes == asked:
         return session
     terminal.note(f"{lanes} of {words.count(asked, 'lane')}: the cluster, with all that its autoscaler may add, holds "
                   f"no more of {session.job.lanes.workers_per_lane} × ({resources}) each")
-    fitted = session.job.lanes.model_copy(update={"max_concurrent_trials": lanes})
-    return replace(session, job=session.job.model_copy(update={"lanes": fitted}))
+    return _with_lanes(session, session.job.lanes.model_copy(update={"max_concurrent_trials": lanes}))
+
+
+def _with_lanes(session: Session, lanes: LanesConfig) -> Session:
+    return replace(session, job=session.job.model_copy(update={"lanes": lanes}))
 
 
 def _dealer(session: Session) -> Dealer:

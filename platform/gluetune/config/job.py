@@ -20,6 +20,7 @@ def _whole_above_one(value: float) -> float:
 
 
 Cpus = Literal["auto"] | Annotated[float, Field(gt=0)]
+Lanes = Literal["auto"] | Annotated[int, Field(ge=1)]
 Gpus = Literal["auto"] | Annotated[float, Field(ge=0), AfterValidator(_whole_above_one)]
 Weight = Annotated[float, Field(gt=0)]
 
@@ -100,13 +101,23 @@ class SearchConfig(Section):
 
 
 class LanesConfig(Section):
-    """Lanes and their resources. ``auto`` shares out the cluster's CPUs, and one GPU each if there are any."""
+    """Lanes and their resources.
 
-    max_concurrent_trials: int = Field(default=2, ge=1)
+    ``max_concurrent_trials: auto`` is as many lanes as keep the cluster busy: one per CPU where there are no GPUs, else
+    as many on each GPU as a short measured trial says. ``cpus_per_worker: auto`` shares out the cluster's CPUs,
+    ``gpus_per_worker: auto`` its GPUs: one each, or a fraction where there are more lanes than GPUs and so many fit.
+    """
+
+    max_concurrent_trials: Lanes = 2
     workers_per_lane: int = Field(default=1, ge=1)
     cpus_per_worker: Cpus = "auto"
     gpus_per_worker: Gpus = "auto"
     placement_strategy: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
+
+    @property
+    def lanes(self) -> int:
+        """Number of lanes; 1 where it is still to be found out."""
+        return 1 if self.max_concurrent_trials == "auto" else self.max_concurrent_trials
 
 
 class StorageConfig(Section):

@@ -11,7 +11,7 @@ import ray
 
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
-from gluetune.search.nodes import Nodes, all_nodes, growth_unknown
+from gluetune.search.nodes import Nodes, all_nodes, growth_unknown, total
 
 DRIVER, DRIVER_SHARE = "driver", 0.001  # custom resource of nodes that stay, and what one lane takes of it
 REACH_S = 10.0  # for a machine to take up a connection
@@ -86,25 +86,25 @@ def share_out(lanes: LanesConfig) -> Resources:
         ClusterError: the cluster can never hold one lane.
     """
     nodes, unknown = all_nodes(), growth_unknown()
-    if unknown and "auto" in (lanes.cpus_per_worker, lanes.gpus_per_worker) and not _total(nodes, "CPU"):
+    if unknown and "auto" in (lanes.cpus_per_worker, lanes.gpus_per_worker) and not total(nodes, "CPU"):
         raise ClusterError("lanes.cpus_per_worker and lanes.gpus_per_worker must be numbers where no node is there yet "
                            "and nobody tells which may come (KubeRay), but got (cpus_per_worker="
                            f"{lanes.cpus_per_worker}, gpus_per_worker={lanes.gpus_per_worker})")
-    workers = lanes.max_concurrent_trials * lanes.workers_per_lane
+    workers = lanes.lanes * lanes.workers_per_lane
     cpus, gpus = lanes.cpus_per_worker, lanes.gpus_per_worker
     share = Resources(
-        cpus=_share(_total(nodes, "CPU"), workers, at_most=_largest(nodes, "CPU")) if cpus == "auto" else cpus,
-        gpus=_share(_total(nodes, "GPU"), workers, at_most=1.0) if gpus == "auto" else gpus,
+        cpus=_share(total(nodes, "CPU"), workers, at_most=_largest(nodes, "CPU")) if cpus == "auto" else cpus,
+        gpus=_share(total(nodes, "GPU"), workers, at_most=1.0) if gpus == "auto" else gpus,
     )
-    if not unknown and not _room(lanes, share, nodes):
+    if not unknown and not room(lanes, share, nodes):
         raise ClusterError(_too_large(lanes, share, nodes))
     return share
 
 
 def most_lanes(lanes: LanesConfig, share: Resources) -> int:
     """How many of the lanes asked for the cluster can ever hold at the same time."""
-    asked = lanes.max_concurrent_trials
-    return asked if growth_unknown() else min(asked, _room(lanes, share, all_nodes()))
+    asked = lanes.lanes
+    return asked if growth_unknown() else min(asked, room(lanes, share, all_nodes()))
 
 
 def trial_resources() -> dict[str, float]:
@@ -115,10 +115,6 @@ def trial_resources() -> dict[str, float]:
     """
     nodes = all_nodes()
     return {DRIVER: DRIVER_SHARE} if any(DRIVER in node for node, _ in nodes) else {"memory": 1}
-
-
-def _total(nodes: Nodes, kind: str) -> float:
-    return sum(count * node.get(kind, 0.0) for node, count in nodes)
 
 
 def _largest(nodes: Nodes, kind: str) -> float:
@@ -133,7 +129,7 @@ def _share(total: float, workers: int, at_most: float) -> float:
     return max(int(share * 100), 1) / 100 if total else 0.0
 
 
-def _room(lanes: LanesConfig, share: Resources, nodes: Nodes) -> int:
+def room(lanes: LanesConfig, share: Resources, nodes: Nodes) -> int:
     """How many lanes fit on the nodes at the same time."""
     wanted, strategy = lanes.workers_per_lane, lanes.placement_strategy
     fits = [fit for node, count in nodes for fit in [_fits(node, share)] * count]
@@ -147,8 +143,8 @@ def _room(lanes: LanesConfig, share: Resources, nodes: Nodes) -> int:
 def _too_large(lanes: LanesConfig, share: Resources, nodes: Nodes) -> str:
     where = {"STRICT_PACK": " on one node", "STRICT_SPREAD": " on different nodes"}.get(lanes.placement_strategy, "")
     return (f"a lane must fit on the cluster, but {lanes.workers_per_lane} workers of {share} each{where} do not fit "
-            f"on {sum(count for _, count in nodes)} node(s) with {_total(nodes, 'CPU'):g} CPU and "
-            f"{_total(nodes, 'GPU'):g} GPU in all; lower lanes.workers_per_lane, lanes.cpus_per_worker or "
+            f"on {sum(count for _, count in nodes)} node(s) with {total(nodes, 'CPU'):g} CPU and "
+            f"{total(nodes, 'GPU'):g} GPU in all; lower lanes.workers_per_lane, lanes.cpus_per_worker or "
             f"lanes.gpus_per_worker")
 
 

@@ -32,6 +32,11 @@ def growth_unknown() -> bool:
     return os.environ.get("RAY_USAGE_STATS_KUBERAY_IN_USE") == "1" and not _launchable()
 
 
+def total(nodes: Nodes, kind: str) -> float:
+    """How much of a resource all nodes have together."""
+    return sum(count * node.get(kind, 0.0) for node, count in nodes)
+
+
 def _launchable() -> dict[str, tuple[dict[str, float], int]]:
     """Kinds of nodes that the launcher's autoscaler may add, with their resources and numbers, largest first."""
     file = Path(LAUNCHED).expanduser()

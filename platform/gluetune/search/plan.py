@@ -17,7 +17,7 @@ def make_plan(name: str, job: JobConfig, space: SearchSpace, prepared: Prepared,
     return SearchPlan(
         name=name, seed=job.seed, model=prepared.encoder.name, parameters=prepared.encoder.parameters,
         space=space.name, space_source=space.source, fields=tuple(space.space), algorithm=job.search.algorithm,
-        scheduler=job.search.scheduler.name, lanes=job.lanes.max_concurrent_trials,
+        scheduler=job.search.scheduler.name, lanes=job.lanes.lanes,
         workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=storage.uri(),
         tracking_uri=tracking_uri, experiment=job.tracking.experiment or name,
         tasks=tuple(_task(task, prepared, dealer) for task in job.tasks), time_budget_s=job.search.time_budget_s,

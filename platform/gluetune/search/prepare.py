@@ -64,7 +64,7 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
     if model.name_or_path == EMBEDDED:
         model = model.model_copy(update={"name_or_path": embedded_encoder(model.cache_dir, progress)})
     encoder, tokenizer = replace(load_encoder(model, job.seed), name=job.model.name_or_path), load_tokenizer(model)
-    trainings = [resolve_training(job, space, point) for point in _corners(space)]
+    trainings = [resolve_training(job, space, point) for point in corners(space)]
     for training in trainings:
         check_training(encoder, training)
     build_model(encoder, get_task(next(iter(job.tasks))), trainings[0], job.seed)
@@ -87,7 +87,7 @@ def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase, prog
     return min(config.max_seq_length, most)
 
 
-def _corners(space: SearchSpace) -> Iterator[dict[str, Value]]:
+def corners(space: SearchSpace) -> Iterator[dict[str, Value]]:
     """Points with all heads, poolings and numbers of frozen layers together; of ranges the ends."""
     columns: list[tuple[Value, ...]] = []
     for field, spec in space.space.items():

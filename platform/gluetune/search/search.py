@@ -103,7 +103,7 @@ class Search:
                 tune.with_resources(tune.with_parameters(Trial, spec=spec), trial_resources()),
                 tune_config=tune.TuneConfig(
                     search_alg=ConductedSearcher(conductor), scheduler=ConductedScheduler(conductor), num_samples=-1,
-                    max_concurrent_trials=self.job.lanes.max_concurrent_trials, time_budget_s=budget,
+                    max_concurrent_trials=self.job.lanes.lanes, time_budget_s=budget,
                     reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id,
                 ),
                 run_config=tune.RunConfig(

@@ -1,0 +1,90 @@
+"""How many lanes a search runs, and what share of a GPU each takes: measured, where lanes share GPUs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import ray
+
+from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig, resolve_training
+from gluetune.errors import ClusterError
+from gluetune.search.cluster import Resources, room
+from gluetune.search.nodes import all_nodes, growth_unknown, total
+from gluetune.search.prepare import Prepared, corners
+from gluetune.tasks import get_task
+from gluetune.training import World
+from gluetune.training.memory import out_of_memory
+from gluetune.training.probe import CudaMeter, Need, probe
+
+
+def pack(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None]) -> LanesConfig:
+    """The job's lanes with a number for ``max_concurrent_trials: auto``, and a share of a GPU that was measured.
+
+    Where lanes are to share GPUs and ``gpus_per_worker`` is ``auto``, one trial is first tried out on one GPU for some
+    dozens of steps. Workers that train one trial together never share a GPU: NCCL refuses that.
+
+    Args:
+        job: the job.
+        space: its search space.
+        prepared: encoder and data.
+        notify: told what is measured.
+
+    Raises:
+        ClusterError: nobody knows how large the cluster may grow, but the number of lanes follows its size.
+    """
+    lanes, nodes = job.lanes, all_nodes()
+    auto, gpus = lanes.max_concurrent_trials == "auto", total(nodes, "GPU")
+    if auto and growth_unknown():
+        raise ClusterError("lanes.max_concurrent_trials must be a number where nobody tells which nodes may come "
+                           "(KubeRay), but got auto")
+    if lanes.gpus_per_worker == "auto" and gpus and (auto or lanes.lanes * lanes.workers_per_lane > gpus):
+        return packed(lanes, gpus, lambda: _measured(job, space, prepared, notify))
+    if auto:
+        cpus, given = lanes.cpus_per_worker, lanes.gpus_per_worker
+        share = Resources(1.0 if cpus == "auto" else cpus, 0.0 if given == "auto" else given)
+        return lanes.model_copy(update={"max_concurrent_trials": max(1, room(lanes, share, nodes))})
+    return lanes
+
+
+def packed(lanes: LanesConfig, gpus: float, measure: Callable[[], Need]) -> LanesConfig:
+    """Lanes that share GPUs, as many as asked for or as many as keep the GPUs busy.
+
+    Args:
+        lanes: as the job has them.
+        gpus: that the cluster has, or that its autoscaler may add.
+        measure: what one trial takes of a GPU.
+    """
+    workers = lanes.workers_per_lane
+    most = max(1, int(gpus) * (measure().trials_per_gpu if workers == 1 else 1) // workers)
+    count = most if lanes.max_concurrent_trials == "auto" else min(lanes.lanes, most)
+    sharing = math.ceil(count * workers / gpus) if workers == 1 else 1
+    return lanes.model_copy(update={"max_concurrent_trials": count, "gpus_per_worker": int(100 / sharing) / 100})
+
+
+def demanding(job: JobConfig, space: SearchSpace) -> TrainingConfig:
+    """A configuration of the space with its largest batches."""
+    training = resolve_training(job, space, next(corners(space)))
+    return training.model_copy(update={"batch_size": int(space.largest("batch_size", training.batch_size))})
+
+
+def _measured(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None]) -> Need:
+    notify("trying one trial out on one GPU, to see how many share it …")
+    longest = max(prepared.data, key=lambda name: int(prepared.data[name].train.lengths.max()))
+    need: Need = ray.get(ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_measure).remote(
+        longest, prepared.data[longest], prepared.encoder, demanding(job, space), job.seed))
+    notify(f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
+           f"{need.trials_per_gpu} at once on each")
+    return need
+
+
+def _measure(task: str, data: Any, encoder: Any, training: TrainingConfig, seed: int) -> Need:
+    """Runs on a GPU of its own. What does not fit runs alone, with micro-batches."""
+    device = "cuda:0"
+    try:
+        return probe(get_task(task), data, encoder, training, seed, CudaMeter(device), World(device=device))
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+    return Need(memory=1.0, busy=1.0)

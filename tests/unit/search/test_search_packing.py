@@ -1,0 +1,58 @@
+"""How many lanes, and what share of a GPU each takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from gluetune.config import JobConfig, LanesConfig, load_space
+from gluetune.errors import ClusterError
+from gluetune.search import packing
+from gluetune.search.nodes import Nodes
+from gluetune.search.packing import demanding, pack, packed
+from gluetune.training.probe import Need
+
+
+def never() -> Need:
+    raise AssertionError("nothing is to be measured here")
+
+
+@pytest.mark.parametrize(("asked", "gpus", "per_gpu", "lanes", "share"), [
+    ("auto", 1, 4, 4, 0.25), ("auto", 2, 3, 6, 0.33), ("auto", 1, 1, 1, 1.0),
+    (4, 1, 4, 4, 0.25), (4, 1, 2, 2, 0.5), (3, 2, 4, 3, 0.5), (8, 1, 1, 1, 1.0)])
+def test_lanes_share_gpus_as_measured(asked: int, gpus: int, per_gpu: int, lanes: int, share: float) -> None:
+    found = packed(LanesConfig(max_concurrent_trials=asked), gpus, lambda: Need(0.9 / per_gpu, 1 / per_gpu))
+    assert (found.max_concurrent_trials, found.gpus_per_worker) == (lanes, share)
+
+
+@pytest.mark.parametrize(("asked", "gpus", "lanes"), [("auto", 8, 4), (3, 4, 2), ("auto", 1, 1)])
+def test_workers_of_one_trial_never_share_a_gpu(asked: int, gpus: int, lanes: int) -> None:
+    found = packed(LanesConfig(max_concurrent_trials=asked, workers_per_lane=2), gpus, never)
+    assert (found.max_concurrent_trials, found.gpus_per_worker) == (lanes, 1.0)
+
+
+@pytest.mark.parametrize(("nodes", "lanes", "expected"), [
+    ([({"CPU": 6.0}, 1)], LanesConfig(max_concurrent_trials="auto"), 6),
+    ([({"CPU": 6.0}, 2)], LanesConfig(max_concurrent_trials="auto", cpus_per_worker=4.0), 2),
+    ([({"CPU": 8.0, "GPU": 2.0}, 1)], LanesConfig(max_concurrent_trials="auto", gpus_per_worker=0.5), 4),
+    ([({"CPU": 8.0, "GPU": 2.0}, 1)], LanesConfig(max_concurrent_trials=2), 2),
+    ([({"CPU": 6.0}, 1)], LanesConfig(max_concurrent_trials=3), 3)])
+def test_lanes_that_share_no_gpu_are_counted_not_measured(
+        monkeypatch: pytest.MonkeyPatch, nodes: Nodes, lanes: LanesConfig, expected: int) -> None:
+    monkeypatch.setattr(packing, "all_nodes", lambda: nodes)
+    monkeypatch.setattr(packing, "growth_unknown", lambda: False)
+    monkeypatch.setattr(packing, "_measured", lambda *_: never())
+    found = pack(JobConfig(lanes=lanes), load_space("compact_bert", None), None, print)  # type: ignore[arg-type]
+    assert found == lanes.model_copy(update={"max_concurrent_trials": expected})
+
+
+def test_auto_needs_to_know_how_large_the_cluster_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "all_nodes", list)
+    monkeypatch.setattr(packing, "growth_unknown", lambda: True)
+    job = JobConfig(lanes=LanesConfig(max_concurrent_trials="auto"))
+    with pytest.raises(ClusterError, match="must be a number where nobody tells which nodes may come"):
+        pack(job, load_space("compact_bert", None), None, print)  # type: ignore[arg-type]
+
+
+def test_memory_is_measured_with_the_largest_batches_of_the_space() -> None:
+    space = load_space("bert_recommended", None)
+    assert demanding(JobConfig(), space).batch_size == 32

@@ -1,0 +1,69 @@
+"""What a trial takes of a GPU: real steps, looked at by a meter with a script, for there is no GPU here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gluetune.config import TrainingConfig
+from gluetune.tasks import get_task
+from gluetune.training import World
+from gluetune.training.probe import MOST, STEPS, WARM_UP, Need, covered, probe
+from gluetune.training.run import Run
+from training_setup import task_data, tiny_encoder
+
+
+class ScriptedMeter:
+    """Runs the work and says what it was told to say."""
+
+    def __init__(self, memory: float, busy: float) -> None:
+        self._memory, self._busy = memory, busy
+        self.order: list[str] = []
+
+    def memory(self, work: Callable[[], None]) -> float:
+        work()
+        self.order.append("memory")
+        return self._memory
+
+    def busy(self, work: Callable[[], None]) -> float:
+        work()
+        self.order.append("busy")
+        return self._busy
+
+
+@pytest.mark.parametrize(("memory", "busy", "trials"), [
+    (0.30, 0.30, 3),  # 3 × 30% fit, and fill the time
+    (0.10, 0.50, 2),  # memory for nine, but two keep it busy
+    (0.50, 0.10, 1),  # two would take all of the memory, which leaves none to spare
+    (0.95, 0.95, 1),
+    (1.00, 1.00, 1),
+    (0.01, 0.01, MOST)])
+def test_trials_share_a_gpu_as_long_as_they_fit_and_gain(memory: float, busy: float, trials: int) -> None:
+    assert Need(memory, busy).trials_per_gpu == trials
+
+
+def test_the_probe_trains_the_longest_rows_for_memory_and_usual_ones_for_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = get_task("cola")
+    data = task_data(task)
+    steps: list[int] = []
+    train_step = Run.train_step
+
+    def counted(run: Run, batch: object) -> None:
+        steps.append(int(data.train.lengths[batch].min()))
+        train_step(run, batch)
+
+    monkeypatch.setattr(Run, "train_step", counted)
+    meter = ScriptedMeter(0.2, 0.4)
+    found = probe(task, data, tiny_encoder(), TrainingConfig(batch_size=8), 3, meter, World())
+    assert found == Need(0.2, 0.4)
+    assert meter.order == ["memory", "busy"]
+    assert len(steps) == 2 + WARM_UP + STEPS
+    eighth_longest = sorted(data.train.lengths)[-8]
+    assert steps[:2] == [eighth_longest] * 2
+    assert min(steps[2:]) < eighth_longest
+
+
+def test_kernels_at_the_same_time_count_once() -> None:
+    assert covered([(0, 2), (1, 3), (5, 6), (5.5, 5.7)]) == 4
+    assert covered([]) == 0
