@@ -46,9 +46,11 @@ JOB = """
 name: served
 tasks: [cola, mrpc]
 seed: 7
-search: {space: SPACE, algorithm: random, num_samples: 14}
+search: {space: SPACE, algorithm: random, num_samples: SAMPLES}
 lanes: {max_concurrent_trials: 2}
 """
+SAMPLES = 14
+TRIALS = 2 * SAMPLES
 WANTS, SET = "it wants a user that it knows, but", "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 UP_AGAIN_AFTER_S = 60.0
 SHORT_TIMEOUT_S = 10.0  # the tracker's for everything but weights
@@ -111,7 +113,7 @@ def recorded(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Record
     """A search by ``researcher``; the server is killed in its middle and comes back on the same port."""
     folder = tmp_path_factory.mktemp("search")
     (folder / "space.yaml").write_text(SPACE)
-    (folder / "job.yaml").write_text(JOB.replace("SPACE", str(folder / "space.yaml")))
+    (folder / "job.yaml").write_text(JOB.replace("SPACE", str(folder / "space.yaml")).replace("SAMPLES", str(SAMPLES)))
     login = {"MLFLOW_TRACKING_USERNAME": "researcher", "MLFLOW_TRACKING_PASSWORD": PASSWORD, "COLUMNS": "120"}
     with (folder / "output.txt").open("w") as out:
         search = subprocess.Popen(
@@ -191,13 +193,13 @@ def test_the_search_goes_on_while_the_server_is_away(recorded: Record) -> None:
     assert recorded.ended_meanwhile >= 2
     assert recorded.output.count("MLflow does not answer (ConnectionRefusedError") == 1
     assert recorded.output.count("MLflow answers again; the record goes on") == 1
-    assert [trial["status"] for trial in summary(recorded.folder)["trials"]] == 16 * ["finished"]
+    assert [trial["status"] for trial in summary(recorded.folder)["trials"]] == TRIALS * ["finished"]
 
 
 def test_no_metric_is_missing(server: Server, recorded: Record, as_researcher: None) -> None:
     runs, journal = runs_by_name(server), Journal(Storage(str(recorded.folder)))
     evaluations = [event for event in journal.events if isinstance(event, Evaluated)]
-    assert len(evaluations) > 16
+    assert len(evaluations) > TRIALS
     ids = {number: runs[trial.name].info.run_id for number, trial in journal.trials.items()}
     for name in {*EVALUATED, *(metric for event in evaluations for metric in event.metrics)}:
         expected = [(ids[event.number], event.step, event.metrics.get(name, getattr(event, name, None)))
@@ -207,7 +209,7 @@ def test_no_metric_is_missing(server: Server, recorded: Record, as_researcher: N
 
 def test_the_run_tree_and_its_parameters(server: Server, recorded: Record, as_researcher: None) -> None:
     runs = runs_by_name(server)
-    assert len(runs) == 1 + 2 + 16
+    assert len(runs) == 1 + 2 + TRIALS
     parents = {name: run.data.tags.get("mlflow.parentRunId") for name, run in runs.items()}
     assert (parents[NAME], parents["CoLA"], parents["MRPC"]) == (None, *2 * [runs[NAME].info.run_id])
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
@@ -324,7 +326,7 @@ def test_trials_are_compared_in_the_browser(server: Server, recorded: Record, tm
         unfold(page, NAME, "CoLA")
         unfold(page, "CoLA", trials[0])
         compare(page, trials)
-        page.get_by_text("Comparing 8 Runs from 1 Experiment").wait_for()
+        page.get_by_text(f"Comparing {SAMPLES} Runs from 1 Experiment").wait_for()
         assert set(FIELDS) < set(axes(page))
         choose_metric(page, "best_score")
         assert sorted(axes(page)) == sorted([*FIELDS, "best_score"])
