@@ -50,6 +50,7 @@ search: {space: SPACE, algorithm: random, num_samples: SAMPLES}
 lanes: {max_concurrent_trials: 2}
 """
 SAMPLES = 14
+COMPARED = 8  # all on one screen
 TRIALS = 2 * SAMPLES
 WANTS, SET = "it wants a user that it knows, but", "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 UP_AGAIN_AFTER_S = 60.0
@@ -325,8 +326,8 @@ def test_trials_are_compared_in_the_browser(server: Server, recorded: Record, tm
         page.go_back()
         unfold(page, NAME, "CoLA")
         unfold(page, "CoLA", trials[0])
-        compare(page, trials)
-        page.get_by_text(f"Comparing {SAMPLES} Runs from 1 Experiment").wait_for()
+        compare(page, trials[:COMPARED])
+        page.get_by_text(f"Comparing {COMPARED} Runs from 1 Experiment").wait_for()
         assert set(FIELDS) < set(axes(page))
         choose_metric(page, "best_score")
         assert sorted(axes(page)) == sorted([*FIELDS, "best_score"])
