@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -81,12 +81,20 @@ def make_work(job: JobConfig) -> Work:
                 job.data.max_seq_length, job.seed, points)
 
 
-def run_job(job: JobConfig, folder: Path, address: str | None, log: str = "ours.log") -> tuple[Finished, Journal]:
-    """Runs a job through the command line of ``jobs/tune_glue.py``; returns its journal too."""
+def run_job(job: JobConfig, folder: Path, address: str | None, variables: Mapping[str, str] | None = None,
+            ) -> tuple[Finished, Journal]:
+    """Runs a job through the command line of ``jobs/tune_glue.py``; returns its journal too.
+
+    Args:
+        job: what is run.
+        folder: a new one, for the job's file and what it prints; the job's storage path.
+        address: Ray cluster; ``None`` starts one.
+        variables: of the environment, beside this process's own.
+    """
     folder.mkdir(parents=True)
     (folder / "job.yaml").write_text(dump_job(job))
     there = ("--address", address) if address else ()
-    done = run_python([*TUNE, "--config", str(folder / "job.yaml"), *there], folder / log)
+    done = run_python([*TUNE, "--config", str(folder / "job.yaml"), *there], folder / "ours.log", variables)
     return done, Journal(Storage(str(folder)).sub(str(job.name)))
 
 

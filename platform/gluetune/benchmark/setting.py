@@ -19,6 +19,7 @@ class Setting:
         max_train_samples: training rows per task.
         max_eval_samples: selection rows per task.
         trials: only so many points of the grid, the first ones; ``None``: all.
+        tokenised_rows: rows of the large task that is tokenised.
         address: Ray cluster; ``None``: a local one is started where one is needed.
         seed: of data, searches and models.
         note: tells the user what is going on.
@@ -30,6 +31,7 @@ class Setting:
     max_train_samples: int = 256
     max_eval_samples: int = 256
     trials: int | None = None
+    tokenised_rows: int = 400_000
     address: str | None = None
     seed: int = 42
     note: Callable[[str], None] = field(default=lambda _: None, repr=False)
