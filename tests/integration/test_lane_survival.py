@@ -7,16 +7,18 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import psutil
 import pytest
 import ray
+import torch
 
 from gluetune.config import TrainingConfig
-from gluetune.lane import FineTuning, Lane, LaneSpec, Order
+from gluetune.lane import Contact, FineTuning, Lane, LaneSpec, Order
 from gluetune.records import Evaluated, TrialEnded
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
-from gluetune.training import Checkpoints
+from gluetune.training import Checkpoints, World
 from training_setup import task_data, tiny_encoder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -30,11 +32,12 @@ def make_lane(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> It
     work = FineTuning({"cola": ray.put(task_data(get_task("cola"), train=400))}, ray.put(tiny_encoder(dropout=0.1)))
     lanes = []
 
-    def make(workers: int = 1) -> Lane:
+    def make(workers: int = 1, work: FineTuning = work) -> Lane:
         spec = LaneSpec(workers, 1.0, 0.0, "PACK", work, storage, max_failures=1)
         lanes.append(Lane(spec, f"lane-{len(lanes)}-{os.getpid()}"))
         return lanes[-1]
 
+    make.work = work  # type: ignore[attr-defined]
     make.storage = storage  # type: ignore[attr-defined]
     yield make
     for lane in lanes:
@@ -178,6 +181,34 @@ def test_a_diverging_trial_leaves_both_workers_alive(pair: Lane, alone: list[Eva
     pair.assign(order(13, **QUIET))
     assert_alike(collect(pair)[0], alone)
     assert worker_pids() == before
+
+
+def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
+        pair: Lane, make_lane: Callable[..., Lane], alone: list[Evaluated]) -> None:
+    pair.close()
+
+    class ShortOfMemory(FineTuning):  # inside: Ray then sends the class itself
+        """Simulates what cannot be had here: the second worker's GPU has memory for four rows."""
+
+        def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> bool:
+            from gluetune.training.run import Run
+
+            backward = Run._backward
+
+            def short(run: Run, micro_batches: list[np.ndarray], scale: float) -> object:
+                if run.world.rank == 1 and len(micro_batches[0]) > 4:
+                    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+                return backward(run, micro_batches, scale)
+
+            Run._backward = short  # type: ignore[method-assign,assignment]
+            return super().run(order, contact, checkpoints, world)
+
+    full = make_lane.work  # type: ignore[attr-defined]
+    lane = make_lane(workers=2, work=ShortOfMemory(full.data, full.encoder))
+    lane.assign(order(14, **QUIET))
+    evaluations, end = collect(lane)
+    assert end.status == "finished", end.message
+    assert_alike(evaluations, alone)
 
 
 def worker_pids() -> list[int]:

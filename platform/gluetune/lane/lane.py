@@ -10,10 +10,10 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from gluetune.lane.entry import serve
 from gluetune.lane.mailbox import LaneFailed, Mailbox, Order
 from gluetune.lane.room import RoomKeeper
 from gluetune.lane.work import Work
-from gluetune.lane.worker import serve
 from gluetune.records import LaneEvent
 from gluetune.storage import Storage
 

@@ -15,6 +15,7 @@ from gluetune.errors import GluetuneError
 from gluetune.records import LaneEvent, Logged, TrialEnded
 
 MOST_STARTS = 3
+SPLITS = "gradient_accumulation_steps"  # of an order's training
 
 
 class LaneFailed(GluetuneError):
@@ -44,7 +45,6 @@ class Order:
     reported: int = 0
     logged: int = 0
     ticket: int = 0
-
 
 
 class Mailbox:
@@ -122,6 +122,27 @@ class Mailbox:
             return order
         await self.report(order.ticket, self._died(order))
         return await self.take(group, order.ticket, timeout_s)
+
+    async def smaller(self, ticket: int, tried: int, most: int) -> bool:
+        """A worker of several has no memory for its micro-batches: those of the order's next try are half as large.
+
+        Args:
+            ticket: the order's.
+            tried: into how many micro-batches each batch was cut.
+            most: how many a batch can be cut into.
+
+        Returns:
+            Whether the order is tried again; ``False`` where it is withdrawn, or nothing is left to be cut.
+        """
+        order = self._order
+        if order is None or order.ticket != ticket:
+            return False
+        if order.training.get(SPLITS) == tried:  # else another worker was first
+            if 2 * tried > most:
+                return False
+            self._order = replace(order, training=order.training | {SPLITS: 2 * tried})
+            self._group = None  # the group that dies of it is not to blame
+        return True
 
     async def report(self, ticket: int, report: LaneEvent) -> bool:
         """Rank 0 reports on an order; whether the order is still wanted."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ray
 
 from gluetune.config import TrainingConfig
 from gluetune.lane.mailbox import Order
 from gluetune.tasks import get_task
-from gluetune.training import Checkpoints, Evaluation, StepLog, World, fine_tune
+
+if TYPE_CHECKING:  # torch and transformers, which only workers need: a lane's other processes start without them
+    from gluetune.training import Checkpoints, Evaluation, StepLog, World
 
 
 class Contact(Protocol):
@@ -51,6 +53,8 @@ class FineTuning:
 
     def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> bool:
         """Trains one trial, see `gluetune.training.fine_tune`."""
+        from gluetune.training import fine_tune
+
         return fine_tune(
             get_task(order.task), self._get(self.data[order.task]), self._get(self.encoder),
             TrainingConfig.model_validate(order.training), order.seed, report=contact.report, checkpoints=checkpoints,

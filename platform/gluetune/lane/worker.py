@@ -15,7 +15,7 @@ from ray import train
 from torch import distributed
 
 from gluetune.errors import Diverged, OutOfMemory, StorageError, TrialError
-from gluetune.lane.mailbox import Order
+from gluetune.lane.mailbox import SPLITS, Order
 from gluetune.records import Evaluated, LaneEvent, Logged, TrialEnded
 from gluetune.training import Checkpoints, Evaluation, StepLog, World
 
@@ -86,6 +86,8 @@ class _Worker:
         except Diverged as error:  # seen by all ranks at the same step
             self._end(order, "diverged", str(error))
         except OutOfMemory as error:
+            if self._world.size > 1 and self._with_smaller_batches(order):
+                raise  # the group starts anew
             self._end_alone(order, "out_of_memory", error)
         except StorageError as error:  # a full disk, a bucket out of reach: the trial can go on later
             self._end_alone(order, "stopped", error)
@@ -96,6 +98,11 @@ class _Worker:
             self._end(order, "failed", trace)
             if self._world.cuda:  # a CUDA error may have spoiled the process for every later trial
                 raise
+
+    def _with_smaller_batches(self, order: Order) -> bool:
+        """Whether the order is tried again with smaller micro-batches: those of several workers change together."""
+        tried, rows = order.training.get(SPLITS, 1), order.training.get("batch_size", 1)
+        return bool(ray.get(self._mailbox.smaller.remote(order.ticket, tried, rows // self._world.size)))
 
     def _fail(self, message: str) -> None:
         """Ends the worker group; the search learns why if that happens too often."""

@@ -131,7 +131,8 @@ class Run:
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._scheduler.load_state_dict(state["scheduler"])
-        self._splits, self.step, self._best_score = state["splits"], state["step"], state["best_score"]
+        self._splits = max(self._splits, state["splits"])  # what did not fit before does not fit now
+        self.step, self._best_score = state["step"], state["best_score"]
         self.last = Evaluation(**state["last"]) if state["last"] else None
         if self.world.rank < len(state["random"]):
             random = state["random"][self.world.rank]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gluetune.lane import LaneFailed, Order
-from gluetune.lane.mailbox import Mailbox
+from gluetune.lane.mailbox import SPLITS, Mailbox
 from gluetune.records import Evaluated, TrialEnded
 
 ORDER = Order(number=4, task="cola", training={}, seed=1, folder="trials/cola-0004")
@@ -95,6 +96,23 @@ def test_a_restarted_group_gets_the_same_order_until_it_has_died_too_often() -> 
         assert isinstance(end, TrialEnded)
         assert end.status == "failed"
         assert "died 2 times" in end.message
+
+    play(scene())
+
+
+def test_workers_without_memory_get_the_order_again_with_smaller_batches_and_are_not_to_blame() -> None:
+    async def scene() -> None:
+        box = Mailbox(max_failures=0)
+        ticket = await box.assign(replace(ORDER, training={SPLITS: 1, "batch_size": 8}))
+        await box.take("first", 0, 1.0)
+        assert await box.smaller(ticket, tried=1, most=4)
+        assert await box.smaller(ticket, tried=1, most=4)  # the other worker found the same
+        again = await box.take("second", 0, 1.0)
+        assert again is not None
+        assert again.training == {SPLITS: 2, "batch_size": 8}
+        assert await box.smaller(ticket, tried=2, most=4)
+        assert not await box.smaller(ticket, tried=4, most=4)
+        assert not await box.smaller(ticket + 1, tried=1, most=4)
 
     play(scene())
 
