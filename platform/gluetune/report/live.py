@@ -14,7 +14,7 @@ from rich.text import Text
 
 from gluetune.records import Evaluated, Event, SearchPlan, TrialEnded, TrialRecord, WinnerScored
 from gluetune.report import words
-from gluetune.report.progress import TaskProgress, task_progress
+from gluetune.report.progress import Progress, TaskProgress
 
 
 class LiveTable:
@@ -28,11 +28,10 @@ class LiveTable:
 
     def __init__(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord] | None = None) -> None:
         self._plan, self._console = plan, console
-        self._trials = dict(trials or {})
+        self._progress = Progress(plan, (trials or {}).values())
         self._titles = {task.task: task.title for task in plan.tasks}
         self._metrics = {task.task: task.metric for task in plan.tasks}
-        rows = task_progress(plan, self._trials.values())
-        self._best = {row.best.task: row.best.best_score for row in rows if row.best}
+        self._best = {row.best.task: row.best.best_score for row in self._progress.rows() if row.best}
         self._started = time.monotonic()
         self._note = ""
         self._live: Live | None = None
@@ -58,7 +57,7 @@ class LiveTable:
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
         """Takes an event in."""
-        self._trials[trial.number] = trial
+        self._progress.update(trial)
         if isinstance(event, Evaluated):
             self._note = ""
             self._evaluated(event, trial)
@@ -69,7 +68,7 @@ class LiveTable:
 
     def render(self) -> RenderableType:
         """The table as it stands."""
-        rows = task_progress(self._plan, list(self._trials.values()))
+        rows = self._progress.rows()
         table = Table(box=SIMPLE, pad_edge=False)
         table.add_column("task", style="bold", no_wrap=True)
         for name, style in (("planned", ""), ("done", ""), ("running", "cyan"), ("pruned", ""), ("failed", "red"),
@@ -102,7 +101,7 @@ class LiveTable:
                   f"{words.configuration(trial.params)})")
 
     def _ending(self, event: TrialEnded, trial: TrialRecord) -> str:
-        row = next(row for row in task_progress(self._plan, self._trials.values()) if row.task == trial.task)
+        row = next(row for row in self._progress.rows() if row.task == trial.task)
         of = "" if row.planned is None else f"/{row.planned}"
         why = f" ({event.message.splitlines()[0]})" if event.message else ""
         left = f", about {words.duration(row.left)} left" if row.left else ""

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import pytest
 
-from gluetune.report.eta import remaining_seconds
+from gluetune.records import TrialRecord, TrialStatus
+from gluetune.report.eta import Pace
 from sample_search import ended, evaluated, events, folded, started
+
+
+def remaining_seconds(trials: Iterable[TrialRecord], planned: Mapping[str, int | None],
+                      lanes: int) -> dict[str, float | None]:
+    pace = Pace(planned, lanes)
+    for trial in trials:
+        pace.update(trial)
+    return pace.remaining()
 
 
 def journal(task: str, number: int, evaluations: int) -> list[object]:
@@ -38,3 +49,14 @@ def test_a_running_trial_counts_for_what_it_has_left() -> None:
 def test_a_covered_task_takes_no_time_and_one_without_plan_is_unknown() -> None:
     trials = folded([*journal("cola", 0, 2), *journal("rte", 1, 2)]).values()
     assert remaining_seconds(trials, {"cola": 1, "rte": None}, lanes=1) == {"cola": 0.0, "rte": None}
+
+
+def test_a_trial_told_twice_counts_once_and_one_that_goes_on_counts_as_open() -> None:
+    first, second = folded([*journal("cola", 0, 2), *journal("cola", 1, 4)]).values()
+    pace = Pace({"cola": 4}, lanes=1)
+    for trial in (first, second, second, first):
+        pace.update(trial)
+    assert pace.remaining() == {"cola": pytest.approx(2 * 27)}
+    second.status = TrialStatus.RUNNING
+    pace.update(second)
+    assert pace.remaining() == {"cola": pytest.approx(3 * 18 - 18)}  # of its 36 seconds only a mean trial's count
