@@ -15,8 +15,9 @@ from gluetune.config import TrainingConfig
 from gluetune.data import Encoded, shard
 from gluetune.models import Encoder, build_model
 from gluetune.tasks import Task
+from gluetune.training.dropout import cheap_dropout
 from gluetune.training.evaluate import autocast, loss_sum, right_answers, score, to_device
-from gluetune.training.memory import free, out_of_memory
+from gluetune.training.memory import free, keep_freed, out_of_memory
 from gluetune.training.optimizer import make_optimizer, make_scheduler
 from gluetune.training.parallel import parallel, unsynced, use_bf16
 from gluetune.training.plan import StepPlan
@@ -57,6 +58,9 @@ class Run:
         self.last: Evaluation | None = None
         self.plan = StepPlan.make(self._lengths, training, seed)
         self.model: PreTrainedModel = build_model(encoder, task, training, seed).to(world.device)
+        if not world.cuda:
+            cheap_dropout(self.model)
+            keep_freed()
         self._parallel = parallel(self.model, world)
         self._optimizer = make_optimizer(self.model, training)
         self._scheduler = make_scheduler(self._optimizer, training, self.plan.total)

@@ -1,0 +1,83 @@
+"""Dropout and attention for CPUs, where most of torch's own dropout is the drawing of random numbers.
+
+``torch.nn.functional.dropout`` draws one Bernoulli number per element on a CPU, 6 ns each; here one draw of the same
+generator serves four elements, and the attention of rows as short as GLUE's is a few plain products.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+_NAME = "gluetune_cpu"
+_BITS = 16  # per element, so that a rate is kept to 1 in 131,072
+
+
+class Dropout(nn.Dropout):  # type: ignore[misc]  # torch hides its type
+    """``nn.Dropout`` with `kept` as its mask."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Zeroes elements at random in training and scales up the others."""
+        return x * kept(x, self.p) if self.training and self.p else x
+
+
+def kept(like: torch.Tensor, rate: float) -> torch.Tensor:
+    """A random mask: 0 with probability ``rate``, to 16 bits, else such that the mean is 1.
+
+    Args:
+        like: gives shape and type; on the CPU.
+        rate: from 0 to below 1.
+    """
+    dropped = min(round(rate * 2**_BITS), 2**_BITS - 1)
+    draws = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    numbers = draws.view(torch.int16)[:like.numel()].view(like.shape)
+    mask = torch.empty(like.shape, dtype=like.dtype)
+    torch.ge(numbers, dropped - 2**(_BITS - 1), out=mask)  # straight into floats: several times faster than via bools
+    return mask.mul_(2**_BITS / (2**_BITS - dropped))
+
+
+def attention(module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+              attention_mask: torch.Tensor | None, dropout: float = 0.0, scaling: float | None = None,
+              **more: Any) -> tuple[torch.Tensor, None]:
+    """Attention in transformers' form: torch's own where nothing is dropped, else plain products with `kept`.
+
+    Args:
+        module: the attention layer.
+        query: [rows, heads, tokens, width].
+        key: the same.
+        value: the same.
+        attention_mask: [rows, 1, tokens, tokens] ``True`` where a token is looked at; ``None`` for all.
+        dropout: rate for the attention's weights.
+        scaling: of the scores; ``None``: one over the root of the width.
+        more: what few families give; torch's own attention takes it.
+
+    Returns:
+        [rows, tokens, heads, width], and nothing in place of the weights.
+    """
+    plain = query.shape == key.shape and not any(more.get(name) is not None for name in ("position_bias", "softcap"))
+    if not (dropout and plain) or getattr(module, "is_causal", False):
+        output: tuple[torch.Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more)
+        return output
+    scores = torch.matmul(query * (scaling or query.shape[-1]**-0.5), key.transpose(2, 3))
+    if attention_mask is not None:
+        scores = scores + (attention_mask.to(scores.dtype) - 1) * -torch.finfo(scores.dtype).min
+    weights = scores.softmax(-1)
+    return torch.matmul(weights * kept(weights, dropout), value).transpose(1, 2).contiguous(), None
+
+
+def cheap_dropout(model: PreTrainedModel) -> None:
+    """Makes a model on the CPU drop out as above, with the same rates; what the model computes else is unchanged."""
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.Dropout and child.p and not child.inplace:
+                setattr(parent, name, Dropout(child.p).train(child.training))
+    if model.config._attn_implementation == "sdpa":
+        AttentionInterface.register(_NAME, attention)
+        AttentionMaskInterface.register(_NAME, sdpa_mask)
+        model.set_attn_implementation(_NAME)
