@@ -26,8 +26,8 @@ def _gaps(run: GridRun) -> dict[str, float]:
     return {"gap p50": percentile(run.gaps, 50), "gap p95": percentile(run.gaps, 95)} if run.gaps else {}
 
 
-def _utilisation(lanes: int) -> Figures:
-    return lambda run: {"utilisation": utilisation(run.trials, lanes)}
+def _utilisation(run: GridRun) -> dict[str, float]:
+    return {"utilisation": utilisation(run.trials, run.lanes)}
 
 
 def _side(name: str, does: str, run: RunGrid, figures: Figures) -> Side:
@@ -40,13 +40,14 @@ def _side(name: str, does: str, run: RunGrid, figures: Figures) -> Side:
 
 
 def _ours(runs: GridRuns, figures: Figures) -> Side:
-    return _side(OURS, f"jobs/tune_glue.py, {runs.lanes} lanes; its winner scored, and all of it in MLflow (SQLite)",
-                 runs.ours, figures)
+    return _side(OURS, "jobs/tune_glue.py, a lane per core, up to four (on GPUs: auto); its winner scored, and all of "
+                 "it in MLflow (SQLite)", runs.ours, figures)
 
 
 def _recipe(runs: GridRuns, figures: Figures) -> Side:
-    return _side(RECIPE, f"Tuner + function + one TorchTrainer per trial, {runs.lanes} at a time, with transformers' "
-                 "Trainer inside; rows padded to 128 tokens, its documented example's way", runs.recipe, figures)
+    return _side(RECIPE, "Tuner + function + one TorchTrainer per trial, as many at a time as our lanes, with "
+                 "transformers' Trainer inside; rows padded to 128 tokens, as its documented example pads them",
+                 runs.recipe, figures)
 
 
 def _against_loop(setting: Setting) -> Sequence[Side]:
@@ -75,7 +76,7 @@ def _gap_sides(setting: Setting) -> Sequence[Side]:
 
 def _utilisation_sides(setting: Setting) -> Sequence[Side]:
     runs = grid_runs(setting)
-    return _ours(runs, _utilisation(runs.lanes)), _recipe(runs, _utilisation(runs.lanes))
+    return _ours(runs, _utilisation), _recipe(runs, _utilisation)
 
 
 def _per_encoder(*figures: Figure) -> tuple[Figure, ...]:

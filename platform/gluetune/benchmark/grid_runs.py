@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +27,14 @@ from gluetune.config import (
 )
 from gluetune.data import Examples, choose, open_source
 from gluetune.records import Journal
+from gluetune.report.summary import FILE as SUMMARY
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 
-SPACE, TASK = "bert_recommended", "cola"
-MOST_CPU_LANES, LANES_PER_GPU = 4, 2
+NAME, SPACE, TASK = "ours", "bert_recommended", "cola"
+MOST_CPU_LANES = 4
+Lanes = int | Literal["auto"]
 EncoderSize = Literal["compact", "MiniLM-size"]
 SIZES: tuple[EncoderSize, ...] = ("compact", "MiniLM-size")
 
@@ -43,30 +46,32 @@ class GridRun:
     Attributes:
         wall_s: from command to exit; of a loop, of all its processes.
         best: the best trial's score on the selection rows.
+        lanes: how many trials it trains at a time.
         trials: when they trained; empty where nobody asks.
         gaps: between trials on a lane, in seconds.
     """
 
     wall_s: float
     best: float
+    lanes: int = 1
     trials: Sequence[TrialTimes] = ()
     gaps: Sequence[float] = ()
 
 
-def lane_count() -> int:
-    """A lane per core, at most four; some per GPU where there are any."""
+def lane_count() -> Lanes:
+    """A lane per core, at most four; as many as gluetune itself chooses where there are GPUs."""
     import torch
 
-    return LANES_PER_GPU * torch.cuda.device_count() or min(MOST_CPU_LANES, len(os.sched_getaffinity(0)))
+    return "auto" if torch.cuda.is_available() else min(MOST_CPU_LANES, len(os.sched_getaffinity(0)))
 
 
-def make_job(setting: Setting, model: str, folder: Path, trials: int | None, lanes: int) -> JobConfig:
+def make_job(setting: Setting, model: str, folder: Path, trials: int | None, lanes: Lanes) -> JobConfig:
     """Our side's job."""
     source = DataConfig(source="dir", dir=setting.glue_dir) if setting.glue_dir else DataConfig()
     data = source.model_copy(update={"max_train_samples": setting.max_train_samples,
                                      "max_eval_samples": setting.max_eval_samples})
     return JobConfig(
-        name="ours", seed=setting.seed, tasks={TASK: 1.0}, data=data, model=ModelConfig(name_or_path=model),
+        name=NAME, seed=setting.seed, tasks={TASK: 1.0}, data=data, model=ModelConfig(name_or_path=model),
         search=SearchConfig(space=SPACE, num_samples=trials), lanes=LanesConfig(max_concurrent_trials=lanes),
         storage=StorageConfig(path=str(folder)))
 
@@ -95,7 +100,7 @@ def run_job(job: JobConfig, folder: Path, address: str | None, variables: Mappin
     (folder / "job.yaml").write_text(dump_job(job))
     there = ("--address", address) if address else ()
     done = run_python([*TUNE, "--config", str(folder / "job.yaml"), *there], folder / "ours.log", variables)
-    return done, Journal(Storage(str(folder)).sub(str(job.name)))
+    return done, Journal(Storage(str(folder)).sub(NAME))
 
 
 class GridRuns:
@@ -107,7 +112,7 @@ class GridRuns:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self.lanes = lane_count()
+        self._lanes = lane_count()
         self.ours = cache(self._ours)
         self.recipe = cache(self._recipe)
         self._work = cache(self._make_work)
@@ -135,18 +140,21 @@ class GridRuns:
         done, journal = run_job(self._job(size, folder), folder, self._setting.address)
         trials = [trial for trial in journal.trials.values() if trial.evaluations]
         best = max(trial.best_score for trial in trials if trial.best_score is not None)
-        return GridRun(done.wall_s, best, [from_record(trial) for trial in trials], recorded_gaps(trials))
+        summary = json.loads((folder / NAME / SUMMARY).read_text())
+        return GridRun(done.wall_s, best, summary["lane_use"]["lanes"], [from_record(trial) for trial in trials],
+                       recorded_gaps(trials))
 
     def _recipe(self, size: EncoderSize, repetition: int) -> GridRun:
         folder = self._folder("recipe", size, repetition)
         there = ("--address", self._setting.address) if self._setting.address else ()
+        lanes = self.ours(size, repetition).lanes  # which our side may have chosen itself
         done = run_python(
             ["-m", "gluetune.benchmark.baselines.ray_recipe", "--work", str(self._work(size)), "--lanes",
-             str(self.lanes), "--output-dir", str(folder / "recipe"), *there], folder / "recipe.log")
+             str(lanes), "--output-dir", str(folder / "recipe"), *there], folder / "recipe.log")
         found = done.answer()["trials"]
         trials = [from_clock(times) for times in found]
-        return GridRun(done.wall_s, max(score for times in found for score in times["scores"]), trials,
-                       gaps(trials, self.lanes))
+        best = max(score for times in found for score in times["scores"])
+        return GridRun(done.wall_s, best, lanes, trials, gaps(trials, lanes))
 
     def _make_work(self, size: EncoderSize) -> Path:
         folder = self._setting.scratch / "grid"
@@ -155,7 +163,7 @@ class GridRuns:
 
     def _job(self, size: EncoderSize, folder: Path) -> JobConfig:
         model = encoders.compact() if size == "compact" else encoders.minilm(self._setting)
-        return make_job(self._setting, model, folder, self._setting.trials, self.lanes)
+        return make_job(self._setting, model, folder, self._setting.trials, self._lanes)
 
     def _folder(self, side: str, size: str, repetition: int) -> Path:
         return self._setting.scratch / "grid" / f"{side}-{size}-{repetition}"

@@ -21,15 +21,16 @@ from gluetune.tasks import get_task
 RUNNING, FRESH, RUN_GLUE, MAP = f"{OURS}, running cluster", f"{OURS}, own cluster", "run_glue", "datasets.map"
 FIRST_STEP = "first step"
 LARGE_TASK = "mnli"
+TRIALS = 4
 _DISTINCT_ROWS = 20_000
 
 
 def _sides(setting: Setting) -> Sequence[Side]:
-    lanes, count = lane_count(), setting.tokenised_rows
+    count = setting.tokenised_rows
     return (
-        Side(RUNNING, f"jobs/tune_glue.py --address, {lanes} lanes, on a Ray cluster that runs already",
+        Side(RUNNING, "jobs/tune_glue.py --address, a lane per core, on a Ray cluster that runs already",
              partial(_on_running_cluster, setting)),
-        Side(FRESH, f"jobs/tune_glue.py, {lanes} lanes; it starts Ray itself", partial(_ours, setting, FRESH, None)),
+        Side(FRESH, "jobs/tune_glue.py, a lane per core; it starts Ray itself", partial(_ours, setting, FRESH, None)),
         Side(RUN_GLUE, "run_glue.py, one trial", partial(_run_glue, setting)),
         Side(OURS, f"gluetune.data.encode of {count:,} rows of {LARGE_TASK.upper()}",
              partial(_tokenise, setting, OURS)),
@@ -47,9 +48,9 @@ def _on_running_cluster(setting: Setting, repetition: int) -> Mapping[str, float
 
 def _ours(setting: Setting, side: str, address: str | None, repetition: int, access: Mapping[str, str] | None = None,
           ) -> Mapping[str, float]:
-    """Seconds from the command to the first step on any lane; there is a trial for each."""
-    folder, lanes = _folder(setting, side, repetition), lane_count()
-    job = make_job(setting, encoders.compact(), folder, lanes, lanes)
+    """Seconds from the command to the first step on any lane."""
+    folder = _folder(setting, side, repetition)
+    job = make_job(setting, encoders.compact(), folder, TRIALS, lane_count())
     done, journal = run_job(job, folder, address, access)
     trials = [from_record(trial) for trial in journal.trials.values() if trial.evaluations]
     return {FIRST_STEP: min(trial.began for trial in trials) - done.started}
