@@ -44,12 +44,13 @@ class Conductor:
         pruners: decide which trials go on.
         retention: deletes the losers' checkpoints.
         listeners: hear every event after it was written.
+        lanes: trials that run at the same time.
     """
 
     def __init__(self, journal: Journal, dealer: Dealer, pruners: TaskPruners, retention: Retention,
-                 listeners: Iterable[Listener] = ()) -> None:
+                 listeners: Iterable[Listener] = (), lanes: int = 1) -> None:
         self._journal, self._dealer, self._pruners, self._retention = journal, dealer, pruners, retention
-        self._listeners = list(listeners)
+        self._listeners, self._lanes = list(listeners), lanes
         self.dealt: set[int] = set()  # trials that lanes work on
         self._lane_errors: dict[int, str] = {}
         self.broken: UserError | None = None  # why the search cannot go on
@@ -73,6 +74,15 @@ class Conductor:
             trial = self.record(TrialStarted(time=time.time(), **dataclasses.asdict(deal)))
         return Order(trial.number, trial.task, dict(trial.training), trial.seed, trial_folder(trial),
                      reported=len(trial.evaluations), logged=trial.logs[-1].step if trial.logs else 0)
+
+    def look_ahead(self) -> None:
+        """While all lanes work: chooses the next trial, so that the lane that is free first need not wait for it.
+
+        Not on a single lane: its next trial would be chosen before the result of the one in work is known, and that
+        result is all that there is to learn from between two trials.
+        """
+        if self._lanes > 1 and len(self.dealt) >= self._lanes and self.broken is None:
+            self._dealer.prepare()
 
     def heard(self, event: LaneEvent) -> bool:
         """Takes in what a lane reports; whether the trial goes on."""

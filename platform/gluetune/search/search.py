@@ -20,7 +20,7 @@ from gluetune.search.cluster import Resources, trial_resources
 from gluetune.search.conductor import Conductor
 from gluetune.search.prepare import Prepared
 from gluetune.search.retention import Retention
-from gluetune.search.tune import ConductedScheduler, ConductedSearcher
+from gluetune.search.tune import ConductedScheduler, ConductedSearcher, LookAhead
 from gluetune.search.winners import score_winners
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
@@ -69,7 +69,8 @@ class Search:
             StorageError: the search's folder cannot be written any more; trials in work are left to a resume.
         """
         retention = Retention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
-        conductor = Conductor(self.journal, self.dealer, self.pruners, retention, listeners)
+        conductor = Conductor(self.journal, self.dealer, self.pruners, retention, listeners,
+                              self.job.lanes.max_concurrent_trials)
         work = FineTuning({task: ray.put(data) for task, data in self.prepared.data.items()},
                           ray.put(self.prepared.encoder))
         spec = self._spec(work)
@@ -107,7 +108,7 @@ class Search:
                     reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id,
                 ),
                 run_config=tune.RunConfig(
-                    name="tune", storage_path=scratch, verbose=0,
+                    name="tune", storage_path=scratch, verbose=0, callbacks=[LookAhead(conductor)],
                     failure_config=tune.FailureConfig(max_failures=self.job.search.max_failures),
                 ),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -52,6 +53,16 @@ class ConductedScheduler(FIFOScheduler):  # type: ignore[misc]
     def __init__(self, conductor: Conductor) -> None:
         super().__init__()
         self._conductor = conductor
+        self._live: list[TuneTrial] = []  # in the order of their dealing
+
+    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
+        """Takes note of a trial."""
+        self._live.append(trial)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
+        """The first trial that waits. Ray's own looks through all trials there have been, with every event."""
+        self._live = [trial for trial in self._live if not trial.is_finished()]
+        return next((trial for trial in self._live if trial.status == TuneTrial.PENDING), None)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Whether the trial goes on."""
@@ -65,3 +76,14 @@ class ConductedScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+
+class LookAhead(Callback):  # type: ignore[misc]
+    """Has the next trial chosen as soon as all lanes are busy."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        self._conductor = conductor
+
+    def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
+        """After every event that Tune has dealt with."""
+        self._conductor.look_ahead()

@@ -107,13 +107,14 @@ class Dealer:
         }
         self._numbers = 0
         self._unfinished: deque[Deal] = deque()
+        self._ready: Deal | None = None
         self._running: dict[int, tuple[str, Key]] = {}
         self._evaluations: dict[int, int] = {}
 
     @property
     def exhausted(self) -> bool:
         """Whether no further trial will ever be dealt."""
-        return not self._unfinished and all(search.ended for search in self._searches.values())
+        return not self._unfinished and self._ready is None and self._all_ended
 
     def planned(self, task: str) -> int | None:
         """Trials the task will have in the end, ``None`` where only time ends it."""
@@ -123,8 +124,24 @@ class Dealer:
         """The next trial, ``None`` when the search is `exhausted`; unfinished trials of an earlier run come first."""
         if self._unfinished:
             return self._unfinished.popleft()
-        if self.exhausted:
-            return None
+        self.prepare()
+        deal, self._ready = self._ready, None
+        return deal
+
+    def prepare(self) -> None:
+        """Makes the next trial's choice now, so that the next `deal` need not wait for it.
+
+        The choice does not know what is learnt between now and then. Nothing is lost with a search that ends before:
+        a resumed one makes the choice again.
+        """
+        if self._ready is None and not self._all_ended:
+            self._ready = self._choose()
+
+    @property
+    def _all_ended(self) -> bool:
+        return all(search.ended for search in self._searches.values())
+
+    def _choose(self) -> Deal:
         task = min((task for task, search in self._searches.items() if not search.ended), key=self._share)
         key = self._searches[task].next()
         number, self._numbers = self._numbers, self._numbers + 1

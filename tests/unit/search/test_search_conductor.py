@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gluetune.config import JobConfig, SchedulerConfig, SearchSpace
@@ -20,7 +21,8 @@ SPACE = SearchSpace.model_validate({"name": "s", "space": {"learning_rate": {"ty
 JOB = JobConfig.model_validate({"tasks": {"cola": 1.0}, "training": {"num_train_epochs": 4}})
 
 
-def conduct(folder: Path, scheduler: str = "none", keep: int = 1) -> tuple[Conductor, list[Event]]:
+def conduct(folder: Path, scheduler: str = "none", keep: int = 1, algorithm: str = "grid", lanes: int = 1,
+            space: SearchSpace = SPACE) -> tuple[Conductor, list[Event]]:
     heard: list[Event] = []
 
     class Ear:
@@ -29,10 +31,10 @@ def conduct(folder: Path, scheduler: str = "none", keep: int = 1) -> tuple[Condu
 
     storage = Storage(str(folder))
     journal = Journal(storage)
-    dealer = Dealer(JOB.tasks, SPACE, "grid", JOB.training, 1, None)
+    dealer = Dealer(JOB.tasks, space, algorithm, JOB.training, 1, 12)  # type: ignore[arg-type]
     pruners = TaskPruners(JOB.tasks, SchedulerConfig.model_validate({"name": scheduler, "min_trials": 1}), 4, 1)
     retention = Retention(storage, keep, journal.trials.values())
-    return Conductor(journal, dealer, pruners, retention, [Ear()]), heard
+    return Conductor(journal, dealer, pruners, retention, [Ear()], lanes), heard
 
 
 def evaluated(number: int, epoch: float, score: float) -> Evaluated:
@@ -158,3 +160,49 @@ def test_a_trial_that_comes_to_nothing_is_a_result(tmp_path: Path, status: str) 
     conductor.heard(ended(order.number, status, "why"))
     assert heard[-1].event == "ended"
     assert conductor.deal() is not None
+
+
+REAL = SearchSpace.model_validate({"name": "r", "space": {"learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3,
+                                                                            "log": True}}})
+
+
+def search(folder: Path, lanes: int, *, look_ahead: bool) -> list[object]:
+    """All that TPE deals; the lane that has worked longest ends its trial first."""
+    conductor, heard = conduct(folder, algorithm="tpe", lanes=lanes, space=REAL)
+    working: list[int] = []
+    while not conductor.exhausted or working:
+        while len(working) < lanes and (order := conductor.deal()) is not None:
+            working.append(order.number)
+        if look_ahead:
+            conductor.look_ahead()
+        number = working.pop(0)
+        conductor.heard(evaluated(number, 4, float(np.sin(7.0 * number))))
+        conductor.heard(ended(number))
+    return [event.params for event in heard if event.event == "started"]
+
+
+def test_a_search_on_one_lane_is_the_same_whether_it_could_look_ahead_or_not(tmp_path: Path) -> None:
+    ahead, plain = (search(tmp_path / str(look), 1, look_ahead=look) for look in (True, False))
+    assert ahead == plain
+    assert len(ahead) == 12
+
+
+def test_on_two_lanes_the_next_trial_is_chosen_while_both_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conductor, heard = conduct(tmp_path, algorithm="tpe", lanes=2, space=REAL)
+    conductor.deal()
+    conductor.look_ahead()  # a lane is free: what it gets is chosen when it asks
+    assert conductor.deal() is not None
+    conductor.look_ahead()
+    conductor.heard(ended(0))
+    monkeypatch.setattr(Dealer, "_choose", _not_now)
+    assert conductor.deal() is not None
+    assert [event.event for event in heard] == ["started", "started", "ended", "started"]
+
+
+def _not_now(dealer: Dealer) -> None:
+    raise AssertionError("chosen while a lane waits")
+
+
+def test_a_search_that_looks_ahead_deals_as_many_and_none_twice(tmp_path: Path) -> None:
+    dealt = search(tmp_path, 3, look_ahead=True)
+    assert len(dealt) == len({str(params) for params in dealt}) == 12

@@ -4,7 +4,7 @@ import pytest
 
 from gluetune.config import SearchSpace, TrainingConfig
 from gluetune.errors import ConfigError
-from gluetune.records import TrialRecord, TrialStatus
+from gluetune.records import Evaluated, TrialRecord, TrialStatus
 from gluetune.searchers import Dealer
 from gluetune.searchers.sampler import derive
 
@@ -16,6 +16,11 @@ REAL = {"weight_decay": {"type": "float", "low": 0.0, "high": 0.3}}
 def make(fields=CHOICES, algorithm="grid", training=None, tasks=None, num_samples=None, **rest):
     space = SearchSpace.model_validate({"name": "s", "space": fields, **rest})
     return Dealer(tasks or {"cola": 1.0}, space, algorithm, TrainingConfig(**training or {}), 42, num_samples)
+
+
+def evaluation(number, score):
+    return Evaluated(time=0.0, number=number, index=1, step=10, epoch=1.0, score=score, metrics={}, eval_loss=0.0,
+                     train_loss=0.0, learning_rate=0.0)
 
 
 def test_searched_fields_go_over_the_jobs_and_those_over_the_spaces():
@@ -112,3 +117,45 @@ def test_what_cannot_be_dealt_is_refused_at_once(change, message):
 def test_seeds_are_the_same_in_every_process():
     seeds = [derive(42, "cola"), derive(42, "cola", 1), derive(42, "rte"), derive(43, "cola")]
     assert seeds == [2011152981, 2095299208, 3792302289, 2702610285]
+
+
+def test_a_choice_made_ahead_is_dealt_next_and_only_once():
+    ahead, plain = make(tasks={"cola": 1.0, "rte": 3.0}), make(tasks={"cola": 1.0, "rte": 3.0})
+    dealt = []
+    while not ahead.exhausted:
+        ahead.prepare()
+        ahead.prepare()
+        dealt.append(ahead.deal())
+    assert dealt == [plain.deal() for _ in range(8)]
+    ahead.prepare()
+    assert ahead.deal() is None
+
+
+def test_a_choice_made_ahead_does_not_know_what_comes_after_it():
+    def third(*, ahead):
+        dealer = make(REAL, "tpe", num_samples=9)
+        for score in (0.1, 0.9, 0.5, 0.2):
+            dealer.ended(dealer.deal().number, TrialStatus.FINISHED, score)
+        last = dealer.deal()
+        if ahead:
+            dealer.prepare()
+        dealer.ended(last.number, TrialStatus.FINISHED, 5.0)
+        return dealer.deal()
+
+    assert third(ahead=True) != third(ahead=False)
+    assert third(ahead=True) == third(ahead=True)
+
+
+def test_a_choice_made_ahead_but_not_dealt_leaves_no_trace_in_a_resumed_search():
+    ended = []
+    dealer = make(REAL, "tpe", num_samples=9)
+    for score in (0.1, 0.9, 0.5, 0.2):
+        deal = dealer.deal()
+        dealer.ended(deal.number, TrialStatus.FINISHED, score)
+        trial = TrialRecord(deal.number, deal.task, deal.params, deal.training, 42, 0.0, TrialStatus.FINISHED)
+        trial.evaluations.append(evaluation(deal.number, score))
+        ended.append(trial)
+    dealer.prepare()  # and here the driver dies
+    resumed = make(REAL, "tpe", num_samples=9)
+    resumed.replay(ended)
+    assert resumed.deal() == dealer.deal()
