@@ -44,7 +44,7 @@ def connect(address: str | None) -> str:
     """
     address = address or os.environ.get("RAY_ADDRESS")
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # snapshots of all trials so far, which nobody reads: see the journal
+    os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # snapshots of all trials so far, which nobody reads
     if address is None:
         _start()
         return "this machine"

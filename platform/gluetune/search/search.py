@@ -70,7 +70,7 @@ class Search:
         """
         retention = Retention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
         conductor = Conductor(self.journal, self.dealer, self.pruners, retention, listeners,
-                              self.job.lanes.max_concurrent_trials)
+                              self.job.lanes.lanes)
         work = FineTuning({task: ray.put(data) for task, data in self.prepared.data.items()},
                           ray.put(self.prepared.encoder))
         spec = self._spec(work)
