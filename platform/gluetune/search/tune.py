@@ -87,3 +87,6 @@ class LookAhead(Callback):  # type: ignore[misc]
     def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         """After every event that Tune has dealt with."""
         self._conductor.look_ahead()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
