@@ -196,6 +196,17 @@ def test_a_run_deleted_meanwhile_does_not_stop_the_others(open_tracker: Open, ur
     assert not tracker.close()
     assert runs_of(uri)["mnli-0001"].data.metrics["best_score"] == 0.70
     assert [note for note in notes if "refuses part of the record of cola-0000" in note] == notes
+    assert open_tracker(history=journal).close()
+    assert "cola-0000" not in runs_of(uri)  # a resumed search leaves it deleted
+
+
+def test_what_is_kept_between_sessions_does_not_grow_with_the_search(open_tracker: Open, tmp_path: Path) -> None:
+    tracker = open_tracker()
+    assert tracker.flush()
+    before = (tmp_path / "small" / "tracking.json").stat().st_size
+    tell(tracker, events())
+    assert tracker.close()
+    assert (tmp_path / "small" / "tracking.json").stat().st_size - before <= len("17") + len("true")
 
 
 def test_an_old_database_is_refused_at_once(tmp_path: Path, open_tracker: Open) -> None:

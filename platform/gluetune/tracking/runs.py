@@ -131,16 +131,21 @@ class RunTree:
 
     def run_id(self, run: Run) -> str:
         """Id of a run, made with its parents where it is missing."""
+        self._ensure(run, {})
+        return self._state.runs[run.key]
+
+    def _ensure(self, run: Run, tags: dict[str, str]) -> bool:
+        """Makes a run with its parents and these tags where it is missing; whether it was."""
         if self._unsure:
             self._find()
-        if run.key not in self._state.runs:
-            tags = {"gluetune.search_id": self._state.search_id, "gluetune.run": run.key}
+        if missing := run.key not in self._state.runs:
+            tags = tags | {"gluetune.search_id": self._state.search_id, "gluetune.run": run.key}
             if run.parent is not None:
                 tags["mlflow.parentRunId"] = self.run_id(run.parent)
             self._unsure = True  # until the answer is here: the store may make the run and the answer be lost
             made = self.client.create_run(self.experiment, _milliseconds(run.started), tags, run.name)
             self._state.runs[run.key], self._unsure = str(made.info.run_id), False
-        return self._state.runs[run.key]
+        return missing
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Writes entries: one ``log_batch`` for each run."""
@@ -153,9 +158,11 @@ class RunTree:
     def _write_run(self, group: list[Entry]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        run_id = self.run_id(group[0].run)
         params = {name: value for entry in group for name, value in entry.params.items()}
         tags = {name: value for entry in group for name, value in entry.tags.items()}
+        if self._ensure(group[0].run, tags):
+            tags = {}  # a write less
+        run_id = self._state.runs[group[0].run.key]
         metrics = [Metric(p.key, p.value, _milliseconds(p.time), p.step) for entry in group for p in entry.points]
         if metrics or params or tags:
             self.client.log_batch(run_id, metrics, [Param(*item) for item in params.items()],
@@ -183,10 +190,12 @@ class RunTree:
             self.client.set_terminated(run_id, entry.status, _milliseconds(entry.time))
 
     def _find(self) -> None:
-        """Learns run ids by the search's tag."""
+        """Learns run ids by the search's tag; deleted runs are not made anew."""
+        from mlflow.entities import ViewType
+
         query, page = f"tags.`gluetune.search_id` = '{self._state.search_id}'", None
         while True:
-            found: Any = self.client.search_runs([self.experiment], query, max_results=1000, page_token=page)
+            found: Any = self.client.search_runs([self.experiment], query, ViewType.ALL, 1000, page_token=page)
             self._state.runs.update({run.data.tags["gluetune.run"]: run.info.run_id for run in found})
             page = found.token
             if not page:

@@ -21,7 +21,8 @@ class TrackingState(BaseModel):
         uri, experiment: the store; another one begins a new record from the journal's first event.
         search_id: tag of every run of this search, by which runs are found whose ids were not kept.
         started: when tracking began, in seconds since the epoch.
-        runs: MLflow run ids by key.
+        runs: MLflow run ids by key. Not kept, for the file is written after every batch: another session finds them by
+            ``search_id``. (Files of earlier versions hold them.)
         written: number of journal events that are wholly written.
         opened: whether the search's and tasks' own params are written.
     """
@@ -30,7 +31,7 @@ class TrackingState(BaseModel):
     experiment: str
     search_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
     started: float = Field(default_factory=time.time)
-    runs: dict[str, str] = Field(default_factory=dict)
+    runs: dict[str, str] = Field(default_factory=dict, exclude=True)
     written: int = 0
     opened: bool = False
 
