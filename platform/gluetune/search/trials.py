@@ -1,0 +1,67 @@
+"""A search's trials: Tuner, searcher, scheduler and lanes, until the conductor has no more of them."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from enum import StrEnum
+
+from ray import tune
+
+from gluetune.config import SearchConfig
+from gluetune.lane import LaneSpec
+from gluetune.search.cluster import trial_resources
+from gluetune.search.conductor import Conductor
+from gluetune.search.tune import ConductedScheduler, ConductedSearcher, LookAhead
+from gluetune.trial import Trial
+
+
+class Ending(StrEnum):
+    """How a search ended. Only a complete one has all its trials."""
+
+    COMPLETE = "complete"
+    OUT_OF_TIME = "out_of_time"
+    INTERRUPTED = "interrupted"
+
+
+def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int) -> Ending:
+    """Runs trials on a connected cluster until all are done, the time is up, or somebody interrupts.
+
+    Args:
+        conductor: deals them and hears of them.
+        spec: what each lane is made of.
+        search: the time that there is, and how often a trial may lose its lane.
+        lanes: trials that run at the same time.
+
+    Raises:
+        UserError: the conductor found that the search cannot go on.
+    """
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch:
+        try:
+            _tuner(conductor, spec, search, lanes, scratch).fit()
+        except Exception:  # Tune wraps what its callbacks raise
+            if conductor.broken is None:
+                raise
+            raise conductor.broken from None
+    if conductor.exhausted and not conductor.dealt:
+        return Ending.COMPLETE
+    out_of_time = search.time_budget_s is not None and time.monotonic() - started >= search.time_budget_s
+    ending = Ending.OUT_OF_TIME if out_of_time else Ending.INTERRUPTED
+    conductor.stop(ending.value.replace("_", " "))
+    return ending
+
+
+def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str) -> tune.Tuner:
+    return tune.Tuner(
+        tune.with_resources(tune.with_parameters(Trial, spec=spec), trial_resources()),
+        tune_config=tune.TuneConfig(
+            search_alg=ConductedSearcher(conductor), scheduler=ConductedScheduler(conductor), num_samples=-1,
+            max_concurrent_trials=lanes, time_budget_s=search.time_budget_s, reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="tune", storage_path=scratch, verbose=0, callbacks=[LookAhead(conductor)],
+            failure_config=tune.FailureConfig(max_failures=search.max_failures),
+        ),
+    )
