@@ -7,9 +7,12 @@ shrink with the number of trials planned; otherwise a search of 20 trials would 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from optuna import Study
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, TPESampler
+from optuna.trial import FrozenTrial
 
 from gluetune.config import Algorithm
 from gluetune.errors import ConfigError, Problem
@@ -36,7 +39,20 @@ class TPE(_ModelSampler):
 
     def build(self, seed: int) -> BaseSampler:
         """Makes the Optuna sampler."""
-        return TPESampler(seed=seed, n_startup_trials=self.startup, multivariate=True, constant_liar=True)
+        return _TPESampler(self._space, seed=seed, n_startup_trials=self.startup, multivariate=True, constant_liar=True)
+
+
+class _TPESampler(TPESampler):
+    """Optuna's, told the fields that all trials have: a new one would look through all trials to find them out."""
+
+    def __init__(self, space: CodedSpace, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._fields = {name: distribution for name, distribution in sorted(space.distributions.items())
+                        if not distribution.single()}
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The fields to be suggested together."""
+        return dict(self._fields)
 
 
 class GP(_ModelSampler):

@@ -2,11 +2,13 @@
 
 import optuna
 import pytest
+from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
 from gluetune.config import SearchSpace
 from gluetune.records import TrialStatus
 from gluetune.searchers import ALGORITHMS, CodedSpace, Outcome
+from gluetune.searchers.algorithms import TPE
 
 SPACE = CodedSpace(SearchSpace.model_validate({"name": "s", "space": {
     "batch_size": {"type": "choice", "values": [8, 16]}, "num_train_epochs": {"type": "choice", "values": [2, 3]}}}))
@@ -82,3 +84,26 @@ def test_optuna_is_silent(capfd):
 
 def test_small_budgets_leave_trials_to_the_model():
     assert [ALGORITHMS["tpe"](SPACE, "cola", 0, budget).startup for budget in (None, 100, 12, 4)] == [10, 10, 4, 3]
+
+
+@pytest.mark.parametrize("fields", [{}, {"weight_decay": {"type": "choice", "values": [0.1]}}])
+def test_tpe_suggests_what_optunas_own_sampler_does(fields):
+    """Ours is told the fields; Optuna's finds them out from the trials. One field has a single value."""
+    space = CodedSpace(SearchSpace.model_validate({"name": "s", "space": {
+        "warmup_ratio": {"type": "float", "low": 0.0, "high": 0.3},
+        "batch_size": {"type": "choice", "values": [8, 16, 32]},
+        "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine"]}, **fields}}))
+    ours = TPE(space, "cola", 1, 24)
+    theirs = TPE(space, "cola", 1, 24)
+    theirs.build = lambda seed: TPESampler(
+        seed=seed, n_startup_trials=theirs.startup, multivariate=True, constant_liar=True)
+    suggested = []
+    for sampler in (ours, theirs):
+        known = set()
+        for number in range(24):
+            key = sampler.suggest(known)
+            known.add(key)
+            status = (TrialStatus.FINISHED, TrialStatus.PRUNED, TrialStatus.FAILED)[number % 3]
+            sampler.end(key, Outcome(status, None if number % 3 == 2 else key[0], 1))
+        suggested.append(known)
+    assert suggested[0] == suggested[1]
