@@ -1,0 +1,63 @@
+"""Tuner + OptunaSearch + MLflowLoggerCallback, as Ray's documentation puts them together, with trials that do nothing.
+
+As a program: number of trials, trials at a time, folder. Prints, as JSON, when the trials ended.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from optuna.samplers import TPESampler
+from ray import tune
+from ray.air.integrations.mlflow import MLflowLoggerCallback
+from ray.tune.search.optuna import OptunaSearch
+
+EVALUATIONS = 2
+
+
+def trainable(config: dict[str, Any]) -> None:
+    """A trial of two evaluations."""
+    for epoch in range(1, EVALUATIONS + 1):
+        score = math.exp(-abs(math.log10(config["learning_rate"]) + 4) - config["warmup_ratio"])
+        tune.report({"score": score, "eval_loss": 1 - score, "train_loss": 1 - score, "epoch": epoch})
+
+
+class Clock(tune.Callback):  # type: ignore[misc]  # Ray has no type hints
+    """Notes when trials end; told after the MLflow callback."""
+
+    def __init__(self) -> None:
+        self.ended: list[float] = []
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial ended."""
+        self.ended.append(time.time())
+
+
+def main(count: int, concurrent: int, folder: Path) -> None:
+    """Runs the search."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = Clock()
+    ray.init("local", log_to_driver=False)
+    space = {"learning_rate": tune.loguniform(1e-6, 1e-3), "batch_size": tune.choice([8, 16, 32, 64, 128]),
+             "weight_decay": tune.loguniform(1e-6, 0.3), "warmup_ratio": tune.uniform(0.0, 0.3)}
+    sampler = TPESampler(seed=1, n_startup_trials=10, multivariate=True, constant_liar=True)
+    mlflow = MLflowLoggerCallback(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment_name="benchmark")
+    tune.Tuner(
+        tune.with_resources(trainable, {"CPU": 0.01}), param_space=space,
+        tune_config=tune.TuneConfig(search_alg=OptunaSearch(sampler=sampler), metric="score", mode="max",
+                                    num_samples=count, max_concurrent_trials=concurrent, reuse_actors=True,
+                                    scheduler=tune.schedulers.ASHAScheduler(max_t=EVALUATIONS)),
+        run_config=tune.RunConfig(name="search", storage_path=str(folder), verbose=0, callbacks=[mlflow, clock]),
+    ).fit()
+    ray.shutdown()
+    print(json.dumps({"started": clock.ended[0], "ended": clock.ended, "recorded": clock.ended[-1]}), flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

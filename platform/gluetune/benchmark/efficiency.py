@@ -1,0 +1,165 @@
+"""Comparison 10: how much of a grid a search must train until it is as good as the whole grid.
+
+Searches in grids whose trials were all trained and recorded beforehand (`gluetune.benchmark.record_curves`). What
+decides is the product's own: `Dealer` and `TaskPruners`, called as the conductor calls them; only the lanes are
+simulated, by a clock on which an epoch takes one unit of time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from gluetune.benchmark.comparison import OURS, Comparison, Figure, Goal, Side
+from gluetune.benchmark.curve_files import Curves, Point, recorded
+from gluetune.benchmark.setting import Setting
+from gluetune.config import Algorithm, SchedulerConfig, TrainingConfig
+from gluetune.config.job import SchedulerName
+from gluetune.records import TrialStatus
+from gluetune.schedulers import TaskPruners, max_epochs
+from gluetune.searchers import Deal, Dealer
+
+WITHIN = 0.005  # half a point of a score in percent
+SEEDS = range(10)
+LANES = 2  # as in jobs that do not say otherwise
+RESAMPLES = 10_000
+
+
+class _Lanes:
+    """One search on simulated lanes.
+
+    Args:
+        curves: the grid.
+        dealer: deals its points.
+        pruners: end trials early.
+        lanes: trials at the same time.
+    """
+
+    def __init__(self, curves: Curves, dealer: Dealer, pruners: TaskPruners, lanes: int) -> None:
+        self._curves, self._dealer, self._pruners, self._lanes = curves, dealer, pruners, lanes
+        self._ends: list[tuple[int, int]] = []  # when an epoch ends, and of which trial
+        self._trials: dict[int, tuple[Point, list[float]]] = {}  # by number: the point, and its scores so far
+        self.epochs = 0  # begun, those in work included
+
+    def until(self, target: float) -> int | None:
+        """Epochs begun when a score first reaches a target; ``None`` where none ever does."""
+        now = 0
+        while self._fill(now):
+            now, number = heapq.heappop(self._ends)
+            point, scores = self._trials[number]
+            if len(scores) == len(self._curves.scores[point]):  # no score comes from this epoch
+                self._end(number, TrialStatus.DIVERGED)
+                continue
+            scores.append(self._curves.scores[point][len(scores)])
+            if scores[-1] >= target:
+                return self.epochs
+            self._evaluated(number, now)
+        return None
+
+    def _fill(self, now: int) -> bool:
+        """Gives every free lane a trial; whether any lane works."""
+        while len(self._trials) < self._lanes and (deal := self._dealer.deal()) is not None:
+            self._trials[deal.number] = (self._point(deal), [])
+            self._train(deal.number, now)
+        if self._lanes > 1 and len(self._trials) == self._lanes:
+            self._dealer.prepare()  # as the conductor does
+        return bool(self._trials)
+
+    def _point(self, deal: Deal) -> Point:
+        return tuple(deal.params[name] for name in self._curves.space)
+
+    def _train(self, number: int, now: int) -> None:
+        self.epochs += 1
+        heapq.heappush(self._ends, (now + 1, number))
+
+    def _evaluated(self, number: int, now: int) -> None:
+        point, scores = self._trials[number]
+        epoch, best = len(scores), max(scores)
+        self._dealer.evaluated(number, epoch, float(epoch), scores[-1])
+        goes_on = self._pruners.evaluated(self._curves.task, number, float(epoch), best)
+        if epoch == self._curves.epochs(point):
+            self._end(number, TrialStatus.FINISHED)
+        elif goes_on:
+            self._train(number, now)
+        else:
+            self._end(number, TrialStatus.PRUNED)
+
+    def _end(self, number: int, status: TrialStatus) -> None:
+        _, scores = self._trials.pop(number)
+        best = max(scores, default=None)
+        self._dealer.ended(number, status, best)
+        self._pruners.ended(self._curves.task, number, float(len(scores)), best)
+
+
+def share(curves: Curves, algorithm: Algorithm, scheduler: SchedulerConfig, seed: int, lanes: int = LANES) -> float:
+    """Share of the grid's epochs that a search trains until it is within half a point of the grid's best score.
+
+    A search that never gets there, because the scheduler ended the trials that would have, counts as the whole grid.
+    """
+    space, training = curves.search_space, TrainingConfig()
+    dealer = Dealer({curves.task: 1.0}, space, algorithm, training, seed, None)
+    pruners = TaskPruners([curves.task], scheduler, max_epochs(training, space), seed)
+    epochs = _Lanes(curves, dealer, pruners, lanes).until(curves.best - WITHIN)
+    return 1.0 if epochs is None else min(1.0, epochs / curves.total_epochs)
+
+
+def bootstrap(values: Sequence[Sequence[float]], seed: int = 0) -> tuple[float, float]:
+    """95% interval of the mean over tasks and seeds, by drawing seeds with replacement (percentile method).
+
+    Args:
+        values: by task, then by seed.
+        seed: of the drawing.
+    """
+    drawn = np.random.default_rng(seed)
+    table = np.asarray(values)
+    picks = drawn.integers(table.shape[1], size=(RESAMPLES, *table.shape))
+    means = np.take_along_axis(table[None], picks, axis=2).mean(axis=(1, 2))
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def summarise(shares: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Figures of shares by task and seed: the mean, its interval, and each task's mean."""
+    low, high = bootstrap(list(shares.values()))
+    return {"share": math.fsum(map(np.mean, shares.values())) / len(shares), "low": low, "high": high} | {
+        task: float(np.mean(values)) for task, values in shares.items()}
+
+
+def measure(grids: Sequence[Curves], algorithm: Algorithm, scheduler: SchedulerName, repetition: int,
+            seeds: Iterable[int] = SEEDS) -> dict[str, float]:
+    """Searches every grid with every seed; all repetitions are the same."""
+    config = SchedulerConfig(name=scheduler)
+    seeds = list(seeds)
+    return summarise({grid.task: [share(grid, algorithm, config, seed) for seed in seeds] for grid in grids})
+
+
+def _sides(setting: Setting) -> Sequence[Side]:
+    grids = list(recorded())
+
+    def searched(algorithm: Algorithm, scheduler: SchedulerName) -> Callable[[int], Mapping[str, float]]:
+        return partial(measure, grids, algorithm, scheduler)
+
+    return (
+        Side(OURS, "TPE with ASHA, both at their defaults, on two simulated lanes", searched("tpe", "asha")),
+        Side("random", "points in random order, each trained to its end", searched("random", "none")),
+        Side("grid order", "points in the file's order, each trained to its end", searched("grid", "none")),
+    )
+
+
+_TASKS = [grid.task for grid in recorded()]
+
+COMPARISONS = (Comparison(
+    number=10,
+    title="share of the grid's epochs until within half a point of the grid's best",
+    figures=[Figure("share", "", "lower"), Figure("low", "", "lower"), Figure("high", "", "lower"),
+             *(Figure(task, "", "lower") for task in _TASKS)],
+    goals=[Goal("share", 0.25)],
+    sides=_sides,
+    note=f"recorded real trials ({', '.join(_TASKS)}; generated rows, embedded encoder), replayed with a fake clock "
+         f"and {len(SEEDS)} seeds; `low` and `high` are the bootstrapped 95% interval of the mean over tasks and "
+         "seeds; the grid's order has no seed to vary",
+),)
