@@ -16,9 +16,16 @@ def compact() -> str:
 
 def minilm(setting: Setting) -> str:
     """The encoder that the user named, or the folder of one of MiniLM's shape with random weights."""
-    if setting.model is not None:
-        return setting.model
-    folder = setting.scratch / "minilm-size"
+    return setting.model or _random(setting, "minilm-size", MINILM)
+
+
+def bert_base(setting: Setting) -> str:
+    """The folder of an encoder of BERT-base's shape with random weights."""
+    return _random(setting, "bert-base-size", {})
+
+
+def _random(setting: Setting, name: str, shape: dict[str, int]) -> str:
+    folder = setting.scratch / name
     if not folder.exists():
         import torch
         from transformers import AutoTokenizer, BertConfig, BertModel
@@ -26,7 +33,7 @@ def minilm(setting: Setting) -> str:
         tokenizer = AutoTokenizer.from_pretrained(compact())
         with torch.random.fork_rng():
             torch.manual_seed(setting.seed)
-            model = BertModel(BertConfig(vocab_size=VOCABULARY, pad_token_id=tokenizer.pad_token_id, **MINILM))
+            model = BertModel(BertConfig(vocab_size=VOCABULARY, pad_token_id=tokenizer.pad_token_id, **shape))
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return str(folder)

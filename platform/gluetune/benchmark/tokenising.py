@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
-import sys
 import time
 from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from gluetune.benchmark.peak import peak_mb
+
 MAX_SEQ_LENGTH = 128
-_KIB = 1 if sys.platform == "darwin" else 1024  # unit of ru_maxrss in bytes
 
 
 def ours(columns: dict[str, list[str]], task: str, model: str, folder: Path) -> Callable[[], int]:
@@ -60,8 +59,7 @@ def measure(rows: dict[str, list[str]], count: int, task: str, model: str, way: 
     started = time.perf_counter()
     act()
     seconds = time.perf_counter() - started
-    return {"rows/s": count / seconds,
-            "peak memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB / 1e6}
+    return {"rows/s": count / seconds, "peak memory": peak_mb()}
 
 
 if __name__ == "__main__":

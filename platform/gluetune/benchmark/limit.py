@@ -1,0 +1,62 @@
+"""Comparison 7: how near training comes to what the machine can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from gluetune.benchmark import encoders
+from gluetune.benchmark.comparison import OURS, Comparison, Figure, Goal, Side
+from gluetune.benchmark.grid_runs import SIZES, one_gpu
+from gluetune.benchmark.programs import run_python
+from gluetune.benchmark.setting import Setting
+from gluetune.benchmark.throughput import make_work
+from gluetune.tasks import get_task
+
+BERT_BASE = "BERT-base size"
+_TASK = "cola"
+
+
+def _sides(setting: Setting) -> Sequence[Side]:
+    return [Side(OURS, "training steps of CoLA in batches of 32, and the matrix products of each alone, with all cores",
+                 partial(_measure, setting))]
+
+
+def _measure(setting: Setting, repetition: int) -> Mapping[str, float]:
+    import torch
+
+    cuda = torch.cuda.is_available()
+    figures: dict[str, float] = {}
+    models = {"compact": encoders.compact(), "MiniLM-size": encoders.minilm(setting)}
+    if cuda:
+        models[BERT_BASE] = encoders.bert_base(setting)
+    for size, model in models.items():
+        folder = setting.scratch / "limit" / f"{size.replace(' ', '-')}-{repetition}"
+        folder.mkdir(parents=True)
+        work = make_work(setting, get_task(_TASK), model).save(folder / "work.json")
+        done = run_python(["-m", "gluetune.benchmark.step_limit", "--work", str(work), "--task", _TASK],
+                          folder / "steps.log", one_gpu())
+        figures |= {_name(figure, size, cuda=cuda): value for figure, value in done.answer().items()}
+    return figures
+
+
+def _name(figure: str, size: str, *, cuda: bool) -> str:
+    return f"{figure}, {'GPU' if cuda else 'CPU'} ({size})"
+
+
+def _figures() -> list[Figure]:
+    places = [(size, False) for size in SIZES] + [(size, True) for size in (*SIZES, BERT_BASE)]
+    kinds = (Figure("step", "ms", "lower"), Figure("limit", "ms", "lower"), Figure("share", "", "higher"))
+    return [replace(kind, name=_name(kind.name, size, cuda=cuda)) for size, cuda in places for kind in kinds]
+
+
+COMPARISONS = (
+    Comparison(
+        7, "share of the machine's own limit while training", _figures(),
+        [*(Goal(_name("share", size, cuda=False), 0.8) for size in SIZES),
+         Goal(_name("share", BERT_BASE, cuda=True), 0.5)],
+        _sides, "limit, CPU: the step's matrix products alone, same shapes, in torch. limit, GPU: the larger of the "
+                "products' operations at the rate of one large product and of the bytes of products and AdamW at the "
+                "bandwidth of one large copy; one lane."),
+)

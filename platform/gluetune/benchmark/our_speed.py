@@ -1,0 +1,40 @@
+"""Training on one task with gluetune's training room, in a process of its own; prints its speed as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gluetune.benchmark.baselines.work import Work
+from gluetune.benchmark.speed import Speed, arguments, print_speed, world
+from gluetune.config import ModelConfig, TrainingConfig
+from gluetune.data import Encoded, Examples, TaskData, encode
+from gluetune.models import load_encoder, load_tokenizer
+from gluetune.tasks import Task
+from gluetune.training import Evaluation, fine_tune
+
+
+def measure(work: Work, task: Task) -> Speed:
+    """One worker, no Ray; the last epoch as `fine_tune` itself reports it."""
+    data = TaskData(task.name, encoded(work, task, work.train), encoded(work, task, work.selection), {}, "benchmark")
+    told: list[Evaluation] = []
+
+    def report(evaluation: Evaluation) -> bool:
+        told.append(evaluation)
+        return True
+
+    fine_tune(task, data, load_encoder(ModelConfig(name_or_path=work.model)), TrainingConfig(**work.points[0]),
+              work.seed, report=report, world=world())
+    return Speed(told[-1].train_examples, told[-1].train_tokens, told[-1].train_seconds)
+
+
+def encoded(work: Work, task: Task, rows: dict[str, list[Any]]) -> Encoded:
+    """Rows of the work, tokenised."""
+    texts = {name: rows[name] for name in task.columns}
+    examples = Examples(task.name, "train", texts, np.array(rows["label"]), "benchmark")
+    return encode(examples, task, load_tokenizer(ModelConfig(name_or_path=work.model)), work.max_seq_length)
+
+
+if __name__ == "__main__":
+    print_speed(arguments().parse_args(), measure)
