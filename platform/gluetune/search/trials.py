@@ -61,7 +61,7 @@ def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: in
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            name="tune", storage_path=scratch, verbose=0, callbacks=[LookAhead(conductor)],
+            name="tune", storage_path=scratch, verbose=0, stop=LookAhead(conductor),
             failure_config=tune.FailureConfig(max_failures=search.max_failures),
         ),
     )

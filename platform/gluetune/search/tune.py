@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ray.tune import Callback
+from ray.tune import Stopper
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -78,15 +78,24 @@ class ConductedScheduler(FIFOScheduler):  # type: ignore[misc]
         return {}
 
 
-class LookAhead(Callback):  # type: ignore[misc]
-    """Has the next trial chosen as soon as all lanes are busy."""
+class LookAhead(Stopper):  # type: ignore[misc]
+    """Has the next trial chosen as soon as all lanes are busy; stops nothing.
+
+    A stopper, for Tune asks it in every turn of its loop. For a callback Tune would import the MLflow integration
+    (to count its use), while the tracker's thread imports MLflow too.
+    """
 
     def __init__(self, conductor: Conductor) -> None:
         self._conductor = conductor
 
-    def on_step_end(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """The conductor decides that, see `ConductedScheduler`."""
+        return False
+
+    def stop_all(self) -> bool:
         """After every event that Tune has dealt with."""
         self._conductor.look_ahead()
+        return False
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -11,7 +11,7 @@ import ray
 
 from gluetune.config import TrainingConfig
 from gluetune.data import Encoded
-from gluetune.errors import ClusterError, StorageError
+from gluetune.errors import ClusterError, GluetuneError, StorageError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.models import load_trained, save_pretrained
 from gluetune.prediction import Predictions, Scores, score_predictions
@@ -19,27 +19,61 @@ from gluetune.records import TrialRecord, WinnerScored, trial_folder, winner_fol
 from gluetune.tasks import TASKS, Task, get_task
 from gluetune.training import Checkpoints, World, predict
 
+FEW_ROWS = 20_000  # official ones; more are worth processes of their own
+
 
 def score_winners(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: Iterable[TrialRecord],
                   ) -> Iterator[WinnerScored]:
-    """Saves and scores winners on the cluster, each with one lane worker's resources, and yields them as they come.
+    """Saves and scores winners, each with one lane worker's resources, and yields them as they come.
+
+    On a cluster that is worth it they are scored side by side, else in this process.
 
     Raises:
         ClusterError: after all others have been yielded: some could not be scored.
     """
+    trials = list(trials)
+    rows = sum(len(split) for trial in trials for split in ray.get(work.data[trial.task]).dev.values())
+    scored = _scored_here if rows <= FEW_ROWS and _alone(spec) else _scored_there
+    failed = []
+    for trial, outcome in scored(spec, work, tokenizer, trials):
+        if isinstance(outcome, WinnerScored):
+            yield outcome
+        else:
+            failed.append(f"the winner {trial.name} could not be scored: {outcome}")
+    if failed:
+        raise ClusterError("\n".join(failed))
+
+
+_Outcomes = Iterator[tuple[TrialRecord, WinnerScored | Exception]]
+
+
+def _alone(spec: LaneSpec) -> bool:
+    """Whether this process is on the only node, which has no GPU: it has imported what a new one would have to."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if len(nodes) != 1 or nodes[0]["NodeID"] != ray.get_runtime_context().get_node_id():
+        return False
+    return not nodes[0]["Resources"].get("GPU") and nodes[0]["Resources"].get("CPU", 0) >= spec.cpus
+
+
+def _scored_here(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: list[TrialRecord]) -> _Outcomes:
+    for trial in trials:
+        try:
+            yield trial, _score(spec, work, tokenizer, trial)
+        except (GluetuneError, OSError, RuntimeError) as error:
+            yield trial, error
+
+
+def _scored_there(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: list[TrialRecord]) -> _Outcomes:
     shared = ray.put(tokenizer)
     run = ray.remote(num_cpus=spec.cpus, num_gpus=spec.gpus, max_retries=2)(_score)
     pending = {run.remote(spec, work, shared, trial): trial for trial in trials}
-    failed = []
     while pending:
         (done,), _ = ray.wait(list(pending), num_returns=1)
         trial = pending.pop(done)
         try:
-            yield ray.get(done)
+            yield trial, ray.get(done)
         except ray.exceptions.RayError as error:
-            failed.append(f"the winner {trial.name} could not be scored: {error}")
-    if failed:
-        raise ClusterError("\n".join(failed))
+            yield trial, error
 
 
 def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, trial: TrialRecord) -> WinnerScored:
