@@ -151,6 +151,6 @@ COMPARISONS = (Comparison(
     note="time from one trial's end to the next one's, Ray's own loop and the way to the lanes and back included; a "
          "bare Optuna study with the same sampler, space and number of trials, timed in the same run, is taken off; "
          f"`in_mlflow`: until MLflow has it all, which our searches do not wait for; `growth`: the last {PART:,} of "
-         f"{MANY:,} trials over the first {PART:,}. TPE itself would take more than half an hour over {MANY:,} trials, "
+         f"{MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for {MANY:,} trials, "
          f"so those are random, and {RECIPE} is left at {MODELLED[-1]:,}",
 ),)

@@ -56,7 +56,7 @@ class _Lanes:
                 continue
             scores.append(self._curves.scores[point][len(scores)])
             if scores[-1] >= target:
-                return self.epochs
+                return self.epochs - sum(end > now for end, _ in self._ends)  # those begin only now
             self._evaluated(number, now)
         return None
 
