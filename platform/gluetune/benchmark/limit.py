@@ -34,7 +34,7 @@ def _measure(setting: Setting, repetition: int) -> Mapping[str, float]:
     for size, model in models.items():
         folder = setting.scratch / "limit" / f"{size.replace(' ', '-')}-{repetition}"
         folder.mkdir(parents=True)
-        work = make_work(setting, get_task(_TASK), model).save(folder / "work.json")
+        work = make_work(setting, get_task(_TASK), model, 1).save(folder / "work.json")
         done = run_python(["-m", "gluetune.benchmark.step_limit", "--work", str(work), "--task", _TASK],
                           folder / "steps.log", one_gpu())
         figures |= {_name(figure, size, cuda=cuda): value for figure, value in done.answer().items()}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gluetune.benchmark.baselines.work import Work
-from gluetune.benchmark.speed import Speed, arguments, print_speed, world
+from gluetune.benchmark.speed import WARM_UP, Speed, arguments, print_speed, world
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.data import Encoded, Examples, TaskData, encode
 from gluetune.models import load_encoder, load_tokenizer
@@ -16,7 +16,7 @@ from gluetune.training import Evaluation, fine_tune
 
 
 def measure(work: Work, task: Task) -> Speed:
-    """One worker, no Ray; the last epoch as `fine_tune` itself reports it."""
+    """One worker, no Ray; epochs as `fine_tune` itself reports them."""
     data = TaskData(task.name, encoded(work, task, work.train), encoded(work, task, work.selection), {}, "benchmark")
     told: list[Evaluation] = []
 
@@ -26,7 +26,9 @@ def measure(work: Work, task: Task) -> Speed:
 
     fine_tune(task, data, load_encoder(ModelConfig(name_or_path=work.model)), TrainingConfig(**work.points[0]),
               work.seed, report=report, world=world())
-    return Speed(told[-1].train_examples, told[-1].train_tokens, told[-1].train_seconds)
+    measured = told[WARM_UP:]
+    return Speed(sum(epoch.train_examples for epoch in measured), sum(epoch.train_tokens for epoch in measured),
+                 sum(epoch.train_seconds for epoch in measured))
 
 
 def encoded(work: Work, task: Task, rows: dict[str, list[Any]]) -> Encoded:

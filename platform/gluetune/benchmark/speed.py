@@ -1,6 +1,7 @@
 """What the programs that measure training speed have in common; each is a process of its own.
 
-All train the same rows for two epochs, of which the second is measured, with all cores and in the same precision.
+All train the same rows for the same epochs, of which all but the first are measured, with all cores and in the same
+precision.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gluetune.benchmark.peak import peak_mb
 from gluetune.tasks import Task, get_task
 from gluetune.training import World
 
-EPOCHS = 2  # the first one warms up
+WARM_UP = 1  # epochs
 
 
 @dataclass(frozen=True)

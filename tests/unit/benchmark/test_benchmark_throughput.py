@@ -35,7 +35,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     BertModel(BertConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
                          intermediate_size=32)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return throughput.make_work(Setting(folder, max_train_samples=70), MRPC, str(folder))
+    return throughput.make_work(Setting(folder, max_train_samples=70), MRPC, str(folder), 3)
 
 
 def real_tokens(work: Work) -> int:
@@ -48,19 +48,19 @@ def real_tokens(work: Work) -> int:
 def test_all_sides_train_the_same_tokens(work: Work, padded: bool, sampling: str, tmp_path: Path) -> None:
     ours = our_speed.measure(work, MRPC)
     speed = trainer_speed.measure(work, MRPC, str(tmp_path), padded=padded, sampling=sampling)
-    assert (speed.examples, speed.tokens) == (ours.examples, ours.tokens) == (70, real_tokens(work))
+    assert (speed.examples, speed.tokens) == (ours.examples, ours.tokens) == (2 * 70, 2 * real_tokens(work))
     assert speed.seconds > 0
 
 
 def test_baselines_are_trainers_defaults(tmp_path: Path) -> None:
-    given = training_arguments(throughput.TRAINING, str(tmp_path), 42, "group_by_length")
+    given = training_arguments(throughput.TRAINING | {"num_train_epochs": 3}, str(tmp_path), 42, "group_by_length")
     default = TrainingArguments(output_dir=str(tmp_path))
     for name in ("optim", "max_grad_norm", "adam_epsilon", "dataloader_num_workers", "torch_compile",
                  "gradient_accumulation_steps", "dataloader_drop_last"):
         assert getattr(given, name) == getattr(default, name)
     assert given.train_sampling_strategy == "group_by_length"
     assert default.train_sampling_strategy == "random"
-    assert (given.per_device_train_batch_size, given.num_train_epochs, given.learning_rate) == (32, 2, 3e-5)
+    assert (given.per_device_train_batch_size, given.num_train_epochs, given.learning_rate) == (32, 3, 3e-5)
     assert given.bf16 == torch.cuda.is_available()  # as ours is
 
 
@@ -96,7 +96,7 @@ def test_tokens_are_counted_without_padding() -> None:
     assert batches.counts == [(2, 4), (1, 2)]
 
 
-def test_clock_times_the_second_epoch() -> None:
+def test_clock_times_what_follows_the_first_epoch() -> None:
     seconds = count(10.0, 2.5)
     clock = EpochClock(1, now=lambda: next(seconds))
     state = TrainerState(max_steps=6)

@@ -22,7 +22,7 @@ from transformers import (
 
 from gluetune.benchmark.baselines.trial import load_model, settings
 from gluetune.benchmark.baselines.work import Work
-from gluetune.benchmark.speed import EPOCHS, Speed, arguments, print_speed, world
+from gluetune.benchmark.speed import WARM_UP, Speed, arguments, print_speed, world
 from gluetune.tasks import Task
 from gluetune.training.parallel import use_bf16
 
@@ -46,7 +46,7 @@ def measure(work: Work, task: Task, folder: str, *, padded: bool, sampling: str)
                          max_length=work.max_seq_length, truncation=True)
 
     batches = Counted(default_data_collator if padded else DataCollatorWithPadding(tokenizer))
-    clock = EpochClock(EPOCHS - 1)
+    clock = EpochClock(WARM_UP)
     rows = Dataset.from_dict(work.train).map(preprocess, batched=True)
     Trainer(model=load_model(work), args=given, train_dataset=rows, processing_class=tokenizer, data_collator=batches,
             callbacks=[clock]).train()
