@@ -9,7 +9,7 @@ ARGS ?=
 RAY_API_SERVER_ADDRESS ?= http://127.0.0.1:8265
 export RAY_API_SERVER_ADDRESS
 
-.PHONY: quickstart submit test test-cluster test-hosts lint types clean
+.PHONY: quickstart submit test test-cluster lint types clean
 .DELETE_ON_ERROR:
 
 $(STAMP): pyproject.toml constraints.txt
@@ -27,9 +27,6 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -m "not cluster"
 
 test-cluster: $(STAMP)
-	$(BIN)/python -m pytest -m "cluster and not hosts"
-
-test-hosts: $(STAMP)
 	$(BIN)/python -m pytest -m cluster
 
 lint: $(STAMP)

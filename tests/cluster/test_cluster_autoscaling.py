@@ -13,7 +13,7 @@ from hosts import Host, Network
 from jobs_api import copy_project, job_end, submission, submit
 from searches import trials, winners
 
-pytestmark = [pytest.mark.cluster, pytest.mark.hosts, pytest.mark.ray, pytest.mark.slow,
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow,
               pytest.mark.usefixtures("needs_hosts")]
 
 

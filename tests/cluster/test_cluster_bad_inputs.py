@@ -14,7 +14,7 @@ from grids import events, in_the_middle, tune
 from hosts import Host, Network
 from searches import trials, winners
 
-pytestmark = [pytest.mark.cluster, pytest.mark.hosts, pytest.mark.ray, pytest.mark.slow,
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow,
               pytest.mark.usefixtures("needs_hosts")]
 
 ANOTHER_VERSION = """

@@ -16,7 +16,7 @@ from grids import TRIALS, Watch, computed_twice, in_the_middle, recovery, tune, 
 from hosts import Host, Network
 from searches import summary, trials, winners
 
-pytestmark = [pytest.mark.cluster, pytest.mark.hosts, pytest.mark.ray, pytest.mark.slow,
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow,
               pytest.mark.usefixtures("needs_hosts")]
 
 QUICK_TO_NOTICE = {  # see docs/reliability.md

@@ -16,7 +16,7 @@ from hosts import BIN, Host, Network
 from jobs_api import submit, wait_until_jobs_run
 from searches import ROOT, summary
 
-pytestmark = [pytest.mark.cluster, pytest.mark.hosts, pytest.mark.ray, pytest.mark.slow,
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow,
               pytest.mark.usefixtures("needs_hosts")]
 
 SSHD = Path("/usr/sbin/sshd")

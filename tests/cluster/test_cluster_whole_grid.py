@@ -9,7 +9,7 @@ import pytest
 
 from searches import summary
 
-pytestmark = [pytest.mark.cluster, pytest.mark.hosts, pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow]
 
 PLACES = {"laptop": "this machine", "submitted": "ray job submit", "autoscaled": "autoscaling cluster",
           "three-hosts": "three hosts, two workers per trial"}
