@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -55,20 +56,28 @@ class Encoded:
         return replace(self, input_ids=self.input_ids[tokens], offsets=offsets, boundaries=self.boundaries[rows],
                        labels=labels)
 
-    def collate(self, rows: Rows) -> dict[str, torch.Tensor]:
+    @cached_property
+    def longest(self) -> int:
+        """Tokens in the longest row."""
+        return int(self.lengths.max())
+
+    def collate(self, rows: Rows, multiple: int = 1) -> dict[str, torch.Tensor]:
         """A batch, padded on the right to its longest row.
 
         Args:
             rows: [batch] row numbers, at least one.
+            multiple: rounds the width up to a multiple of this, but not beyond the longest row of all, which the
+                encoder is known to take.
 
         Returns:
             ``input_ids``, ``attention_mask`` and, where the encoder takes them, ``token_type_ids``: int32
-            [batch, longest], mask and types 0 beyond the row; ``labels``: [batch] int32 class ids or float32, where
+            [batch, width], mask and types 0 beyond the row; ``labels``: [batch] int32 class ids or float32, where
             there are any.
         """
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
-        positions = np.arange(lengths.max())
+        width = lengths.max() if multiple == 1 else min(-(-int(lengths.max()) // multiple) * multiple, self.longest)
+        positions = np.arange(width)
         mask = positions < lengths[:, None]
         tokens = np.where(mask, starts[:, None] + positions, 0)
         batch = {"input_ids": np.where(mask, self.input_ids[tokens], self.pad_token_id), "attention_mask": mask}

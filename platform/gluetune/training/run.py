@@ -171,7 +171,7 @@ class Run:
         """Forward and backward; ``scale`` makes the workers' mean of summed losses the global batch's mean loss."""
         total, right = torch.zeros(2, device=self.world.device)
         for number, rows in enumerate(micro_batches, 1):
-            inputs = to_device(self._train.collate(rows), self.world)
+            inputs = to_device(self._train.collate(rows, self.world.width), self.world)
             labels = inputs.pop("labels")
             with unsynced(self._parallel) if number < len(micro_batches) else nullcontext():
                 with autocast(self.world, self._bf16):

@@ -53,6 +53,18 @@ def test_batches_are_the_tokenizers_own(tokenizer: PreTrainedTokenizerBase, max_
         assert_same(encoded.collate(np.array(rows)), expected)
 
 
+def test_widths_are_rounded_up_but_not_beyond_the_longest_row(tokenizer: PreTrainedTokenizerBase) -> None:
+    encoded = encode(single(), get_task("cola"), tokenizer, 32)
+    longest = int(encoded.lengths.max())
+    for row, length in enumerate(encoded.lengths.tolist()):
+        plain, rounded = encoded.collate(np.array([row])), encoded.collate(np.array([row]), multiple=4)
+        width = min(-(-length // 4) * 4, longest)
+        assert rounded["input_ids"].shape == (1, width)
+        assert torch.equal(rounded["input_ids"][:, :length], plain["input_ids"])
+        assert rounded["attention_mask"].sum().item() == length
+        assert (rounded["input_ids"][:, length:] == tokenizer.pad_token_id).all()
+
+
 def test_labels_keep_their_type(bert: PreTrainedTokenizerBase) -> None:
     rows = np.array([4, 0])
     classes = encode(single(), get_task("cola"), bert, 32).collate(rows)["labels"]

@@ -16,7 +16,7 @@ from gluetune.errors import Diverged
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS
 from gluetune.training import Checkpoints, World, predict
-from gluetune.training.evaluate import loss_sum
+from gluetune.training.evaluate import longest_first, loss_sum
 from gluetune.training.memory import out_of_memory
 from gluetune.training.window import Window
 
@@ -58,6 +58,18 @@ def test_batches_hold_rows_of_like_length_the_longest_first(encoded: Encoded) ->
     predict(model, encoded, batch_size=2)
     assert model.widths[0][1] == 9
     assert sum(rows * width for rows, width in model.widths) <= 31  # as given, 9 + 9 + 5 + 5 + 7 = 35
+
+
+def test_evaluation_batches_hold_rows_and_tokens_up_to_their_limits() -> None:
+    lengths = np.array([3, 90, 1, 50, 7, 40, 2])
+    batches = longest_first(lengths, batch_size=3, tokens=80)
+    assert [lengths[batch].tolist() for batch in batches] == [[90], [50], [40, 7], [3, 2, 1]]
+    assert [len(batch) for batch in longest_first(lengths, batch_size=3, tokens=None)] == [3, 3, 1]
+    assert longest_first(lengths[:0], batch_size=3, tokens=80) == []
+
+
+def test_gpus_get_widths_of_a_multiple_of_eight() -> None:
+    assert (World(device="cpu").width, World(device="cuda:0").width) == (1, 8)
 
 
 def test_regression_loss_is_squared_error_and_classification_cross_entropy() -> None:
