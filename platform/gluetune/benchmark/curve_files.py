@@ -31,6 +31,7 @@ class Curves:
         seed: of the rows drawn, of head, data order and dropout.
         training: training settings that are not searched and not gluetune's defaults.
         space: values by searched field.
+        points: points of the grid to try first, by whatever algorithm.
         scores: selection score after each epoch, by point (values in the order of ``space``); fewer than the trial's
             epochs where it diverged.
     """
@@ -44,13 +45,14 @@ class Curves:
     seed: int
     training: dict[str, Value]
     space: dict[str, list[Value]]
+    points: list[dict[str, Value]] = field(default_factory=list)
     scores: dict[Point, list[float]] = field(default_factory=dict)
 
     @property
     def search_space(self) -> SearchSpace:
         """The grid as a search space."""
         return SearchSpace.model_validate({
-            "name": f"recorded-{self.task}", "training": self.training,
+            "name": f"recorded-{self.task}", "training": self.training, "points": self.points,
             "space": {name: {"type": "choice", "values": values} for name, values in self.space.items()}})
 
     @property

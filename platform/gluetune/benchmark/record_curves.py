@@ -26,6 +26,9 @@ from gluetune.training import Evaluation, fine_tune
 SPACE: dict[str, list[Value]] = {
     "learning_rate": [1e-3, 5e-4, 3e-4, 1e-4, 5e-5, 3e-5], "batch_size": [8, 16, 32], "warmup_ratio": [0.0, 0.1, 0.3]}
 """Around the lists of Turc et al. 2019 (arXiv:1908.08962), who tuned encoders of this size."""
+POINTS: list[dict[str, Value]] = [
+    {"learning_rate": rate, "batch_size": 16, "warmup_ratio": 0.1} for rate in (3e-4, 1e-4)]
+"""Those of ``search_spaces/compact_bert.yaml``, at gluetune's default warm-up."""
 TRAINING: dict[str, Value] = {"num_train_epochs": 5}
 
 
@@ -77,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         file = flags.out / f"{name}{'_official' if flags.glue_dir else ''}.json"
         curves = load_curves(file) if file.exists() else Curves(
             name, "official GLUE rows" if flags.glue_dir else data.source, flags.model or "embedded", task.primary,
-            len(data.train), len(data.selection), flags.seed, TRAINING, SPACE)
+            len(data.train), len(data.selection), flags.seed, TRAINING, SPACE, POINTS)
         record(curves, data, encoder, file)
 
 

@@ -33,6 +33,7 @@ from gluetune.searchers import Dealer
 EndStatus = Literal["finished", "pruned", "diverged", "out_of_memory", "failed", "stopped"]
 
 GIVE_UP_AFTER = 3  # trials
+AHEAD_FROM_S = 0.05  # seconds that a choice takes; quicker ones are left until they are needed
 
 
 class Conductor:
@@ -78,10 +79,12 @@ class Conductor:
     def look_ahead(self) -> None:
         """While all lanes work: chooses the next trial, so that the lane that is free first need not wait for it.
 
-        Not on a single lane: its next trial would be chosen before the result of the one in work is known, and that
-        result is all that there is to learn from between two trials.
+        Only where choices take long, for one made ahead does not know the next result: with TPE, ASHA and two lanes
+        that cost 1% (±1) of the epochs of recorded grids (`gluetune.benchmark.efficiency`). And never on a single lane,
+        where that result is all there is to learn from between two trials.
         """
-        if self._lanes > 1 and len(self.dealt) >= self._lanes and self.broken is None:
+        slow = self._dealer.choice_s >= AHEAD_FROM_S
+        if slow and self._lanes > 1 and len(self.dealt) >= self._lanes and self.broken is None:
             self._dealer.prepare()
 
     def heard(self, event: LaneEvent) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -89,6 +90,9 @@ class Dealer:
 
     Raises:
         ConfigError: a weight is not positive, a point is outside the space, or the algorithm does not fit the space.
+
+    Attributes:
+        choice_s: seconds that the last choice of a trial took.
     """
 
     def __init__(self, tasks: Mapping[str, float], space: SearchSpace, algorithm: Algorithm, training: TrainingConfig,
@@ -108,6 +112,7 @@ class Dealer:
         self._numbers = 0
         self._unfinished: deque[Deal] = deque()
         self._ready: Deal | None = None
+        self.choice_s = 0.0
         self._running: dict[int, tuple[str, Key]] = {}
         self._evaluations: dict[int, int] = {}
 
@@ -135,7 +140,9 @@ class Dealer:
         a resumed one makes the choice again.
         """
         if self._ready is None and not self._all_ended:
+            began = time.monotonic()
             self._ready = self._choose()
+            self.choice_s = time.monotonic() - began
 
     @property
     def _all_ended(self) -> bool:

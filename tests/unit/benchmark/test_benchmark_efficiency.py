@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.benchmark.curve_files import Curves, load_curves, recorded
-from gluetune.benchmark.efficiency import bootstrap, measure, share, summarise
+from gluetune.benchmark.efficiency import bootstrap, measure, reordered, share, summarise
 from gluetune.benchmark.record_curves import record
 from gluetune.config import SchedulerConfig, Value
 
@@ -18,7 +18,7 @@ SPACE: dict[str, list[Value]] = {"learning_rate": [1e-3, 1e-4, 1e-5], "batch_siz
 
 def grid(*scores: list[float]) -> Curves:
     """Six points of four epochs in the grid's order."""
-    return Curves("cola", "by hand", "none", "matthews_correlation", 1, 1, 0, {"num_train_epochs": 4}, SPACE,
+    return Curves("cola", "by hand", "none", "matthews_correlation", 1, 1, 0, {"num_train_epochs": 4}, SPACE, [],
                   dict(zip(itertools.product(*SPACE.values()), scores, strict=True)))
 
 
@@ -58,6 +58,19 @@ def test_a_trial_that_diverged_ends_in_the_epoch_without_a_score() -> None:
     assert share(curves, "grid", NONE, 0, lanes=1) == 1.0
 
 
+def test_another_order_is_the_same_grid() -> None:
+    curves = grid(FLAT, FLAT, FLAT, BEST, FLAT, FLAT)
+    orders = {tuple(reordered(curves, seed).scores) for seed in range(8)}
+    assert len(orders) > 1
+    assert {order[3] for order in orders} == {(1e-4, 16), (16, 1e-4)}
+    for seed in range(8):
+        again = reordered(curves, seed)
+        assert {name: set(values) for name, values in again.space.items()} == {
+            name: set(values) for name, values in SPACE.items()}
+        best = max(again.scores, key=lambda point: again.scores[point][-1])
+        assert dict(zip(again.space, best, strict=True)) == {"learning_rate": 1e-4, "batch_size": 16}
+
+
 def test_a_seed_always_gives_the_same_and_seeds_differ() -> None:
     curves = next(iter(recorded()))
     config = SchedulerConfig(name="asha")
@@ -84,6 +97,12 @@ def test_recorded_grids_are_whole(curves: Curves) -> None:
     assert set(curves.scores) == set(itertools.product(*curves.space.values()))
     assert len(curves.scores) >= 54
     assert all(len(scores) == curves.epochs(point) for point, scores in curves.scores.items())
+
+
+def test_points_to_try_first_are_tried_first() -> None:
+    last = grid(FLAT, FLAT, FLAT, FLAT, FLAT, BEST)
+    last.points.append({"learning_rate": 1e-5, "batch_size": 16})
+    assert share(last, "grid", NONE, 0, lanes=1) == pytest.approx(4 / 24)
 
 
 def test_curves_are_read_as_they_were_written(tmp_path: Path) -> None:

@@ -181,12 +181,19 @@ def search(folder: Path, lanes: int, *, look_ahead: bool) -> list[object]:
     return [event.params for event in heard if event.event == "started"]
 
 
+@pytest.fixture
+def slow_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gluetune.search.conductor.AHEAD_FROM_S", 0.0)
+
+
+@pytest.mark.usefixtures("slow_choices")
 def test_a_search_on_one_lane_is_the_same_whether_it_could_look_ahead_or_not(tmp_path: Path) -> None:
     ahead, plain = (search(tmp_path / str(look), 1, look_ahead=look) for look in (True, False))
     assert ahead == plain
     assert len(ahead) == 12
 
 
+@pytest.mark.usefixtures("slow_choices")
 def test_on_two_lanes_the_next_trial_is_chosen_while_both_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     conductor, heard = conduct(tmp_path, algorithm="tpe", lanes=2, space=REAL)
     conductor.deal()
@@ -203,6 +210,14 @@ def _not_now(dealer: Dealer) -> None:
     raise AssertionError("chosen while a lane waits")
 
 
+def test_a_choice_that_takes_no_time_waits_for_the_last_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gluetune.search.conductor.AHEAD_FROM_S", 60.0)  # longer than any here
+    ahead, plain = (search(tmp_path / str(look), 2, look_ahead=look) for look in (True, False))
+    assert ahead == plain
+
+
+@pytest.mark.usefixtures("slow_choices")
 def test_a_search_that_looks_ahead_deals_as_many_and_none_twice(tmp_path: Path) -> None:
-    dealt = search(tmp_path, 3, look_ahead=True)
+    dealt = search(tmp_path / "ahead", 3, look_ahead=True)
     assert len(dealt) == len({str(params) for params in dealt}) == 12
+    assert dealt != search(tmp_path / "plain", 3, look_ahead=False)
