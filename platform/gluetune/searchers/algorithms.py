@@ -24,9 +24,15 @@ from gluetune.searchers.space import CodedSpace
 
 class _ModelSampler(AdaptiveSampler):
     @property
+    def most_startup(self) -> int:
+        """Random trials before the model is used, where there is time for them: Optuna's 10."""
+        return 10
+
+    @property
     def startup(self) -> int:
-        """Random trials before the model is used: Optuna's 10, or a third of a small budget."""
-        return 10 if self._num_samples is None else min(10, max(3, self._num_samples // 3))
+        """The same, but at most a third of a small budget."""
+        most = self.most_startup
+        return most if self._num_samples is None else min(most, max(3, self._num_samples // 3))
 
 
 class TPE(_ModelSampler):
@@ -36,6 +42,15 @@ class TPE(_ModelSampler):
     """
 
     learns_from_pruned: ClassVar[bool] = True
+
+    @property
+    def most_startup(self) -> int:
+        """Four on a finite space: grids of tens of points, whose files name good points to try first.
+
+        On recorded grids of 54 points (`gluetune.benchmark.efficiency`, 600 searches with ASHA) the best was then found
+        3% (±1.4) of the grid's epochs sooner than with ten; without points to try first it made no difference.
+        """
+        return super().most_startup if self._space.size is None else 4
 
     def build(self, seed: int) -> BaseSampler:
         """Makes the Optuna sampler."""

@@ -82,8 +82,14 @@ def test_optuna_is_silent(capfd):
     assert optuna.logging.get_verbosity() == optuna.logging.ERROR
 
 
-def test_small_budgets_leave_trials_to_the_model():
-    assert [ALGORITHMS["tpe"](SPACE, "cola", 0, budget).startup for budget in (None, 100, 12, 4)] == [10, 10, 4, 3]
+REAL = CodedSpace(SearchSpace.model_validate({"name": "r", "space": {
+    "weight_decay": {"type": "float", "low": 0.0, "high": 0.3}}}))
+
+
+@pytest.mark.parametrize(("algorithm", "space", "startups"), [
+    ("tpe", REAL, [10, 10, 4, 3]), ("tpe", SPACE, [4, 4, 4, 3]), ("gp", SPACE, [10, 10, 4, 3])])
+def test_small_budgets_leave_trials_to_the_model(algorithm, space, startups):
+    assert [ALGORITHMS[algorithm](space, "cola", 0, budget).startup for budget in (None, 100, 12, 4)] == startups
 
 
 @pytest.mark.parametrize("fields", [{}, {"weight_decay": {"type": "choice", "values": [0.1]}}])
