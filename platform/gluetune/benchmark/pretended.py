@@ -22,6 +22,7 @@ import ray
 from rich.console import Console
 
 from gluetune.config import Algorithm, SchedulerConfig, SearchConfig, SearchSpace, TrainingConfig
+from gluetune.config.job import SchedulerName
 from gluetune.lane import Contact, LaneSpec, Order
 from gluetune.records import (
     Evaluated,
@@ -62,6 +63,7 @@ class Trials:
         count: trials.
         lanes: at the same time.
         algorithm: what chooses them.
+        scheduler: what ends them early.
         evaluations: of each trial.
         steps: before each evaluation.
         step_s: seconds that a step sleeps; an evaluation sleeps as long.
@@ -70,6 +72,7 @@ class Trials:
     count: int
     lanes: int
     algorithm: Algorithm = "random"
+    scheduler: SchedulerName = "asha"
     evaluations: int = 2
     steps: int = 0
     step_s: float = 0.0
@@ -167,7 +170,7 @@ def conductor(trials: Trials, storage: Storage, listeners: Sequence[Any]) -> Con
     """Everything of a search but Tune and lanes; goes on with what the storage holds already."""
     journal, training = Journal(storage), TrainingConfig()
     dealer = Dealer({TASK: 1.0}, SPACE, trials.algorithm, training, SEED, trials.count)
-    pruners = TaskPruners([TASK], SchedulerConfig(name="asha"), max_epochs(training, SPACE), SEED)
+    pruners = TaskPruners([TASK], SchedulerConfig(name=trials.scheduler), max_epochs(training, SPACE), SEED)
     return Conductor(journal, dealer, pruners, Retention(storage, 1, journal.trials.values()), listeners, trials.lanes)
 
 
@@ -232,7 +235,7 @@ def _plan(trials: Trials, folder: Path) -> SearchPlan:
     task = TaskPlan(TASK, "CoLA", "none", 0, 0, {}, METRIC, 0.0, trials.count)
     return SearchPlan(
         name="pretended", seed=SEED, model="none", parameters=0, space=SPACE.name, space_source="",
-        fields=tuple(SPACE.space), algorithm=trials.algorithm, scheduler="asha", lanes=trials.lanes,
+        fields=tuple(SPACE.space), algorithm=trials.algorithm, scheduler=trials.scheduler, lanes=trials.lanes,
         workers_per_lane=1, resources=f"{CPUS} CPU", folder=str(folder), tracking_uri=f"sqlite:///{folder}/mlflow.db",
         experiment="pretended", tasks=(task,))
 

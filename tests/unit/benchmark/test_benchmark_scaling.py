@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gluetune.benchmark.pretended import Pretending, Times, Trials
-from gluetune.benchmark.scaling import COMPARISONS, LANES, figures, ideal_per_minute, per_minute
+from gluetune.benchmark.scaling import COMPARISONS, LANES, _trials, figures, ideal_per_minute, per_minute
 from gluetune.lane import Order
 from gluetune.training import Evaluation, World
 
@@ -27,6 +27,10 @@ def test_the_smallest_share_of_the_ideal_counts() -> None:
                      (TRIALS, Times(0.0, [3.0, 3.0, 6.0, 6.0, 9.0, 9.0, 15.0, 15.0], None))])
     assert found["share_1"] == pytest.approx(1.0)
     assert found["share_2"] == found["linear"] == pytest.approx(12 / 15)
+
+
+def test_no_trial_is_ended_early_which_would_seem_faster_than_the_ideal() -> None:
+    assert {_trials(lanes).scheduler for lanes in LANES} == {"none"}
 
 
 def test_the_comparison_is_for_one_to_eight_lanes() -> None:
