@@ -14,7 +14,8 @@ RunGrid = Callable[[EncoderSize, int], GridRun]
 Figures = Callable[[GridRun], dict[str, float]]
 
 _WALL_NOTE = ("wall: from the command to its exit, with imports, Ray's start, data and everything recorded. best: the "
-              "best trial's score on the selection rows, to see that the same was found.")
+              "best trial's score on the selection rows, to see that the same was found. One run of a side serves all "
+              "of 1 to 5; with few rows a trial's start, with more its padding is the larger part.")
 _LANE_NOTE = "A lane is busy from an epoch's first training step to the end of its evaluation."
 
 
@@ -53,7 +54,8 @@ def _recipe(runs: GridRuns, figures: Figures) -> Side:
 def _against_loop(setting: Setting) -> Sequence[Side]:
     runs = grid_runs(setting)
     return (_ours(runs, _walls),
-            _side(LOOP, "a loop over run_glue.py, one process per trial: Trainer, rows padded to 128 tokens, float32",
+            _side(LOOP, "a loop over run_glue.py, one process (and GPU) per trial: Trainer, rows padded to 128 tokens, "
+                  "the best epoch kept, as it is on all sides",
                   runs.loop, _walls))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from gluetune.errors import BenchmarkError
 
 TUNE = ("-c", "import sys; from gluetune.cli import main; sys.exit(main())")  # all that jobs/tune_glue.py holds
+_OF_A_JOB = ("RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR")  # what a submitted job's processes have of its cluster
 _LAST_LINES = 15
 
 
@@ -54,7 +55,8 @@ def run_python(arguments: Sequence[str], log: Path, variables: Mapping[str, str]
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **(variables or {})}
     if "--address" not in arguments:
-        environment.pop("RAY_ADDRESS", None)
+        for name in _OF_A_JOB:
+            environment.pop(name, None)
     started, begun = time.time(), time.perf_counter()
     with log.open("w") as file:
         done = subprocess.run([sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=file,
@@ -63,5 +65,5 @@ def run_python(arguments: Sequence[str], log: Path, variables: Mapping[str, str]
     if done.returncode:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
         raise BenchmarkError(f"{' '.join(arguments[:2])} must exit with 0, but it did with {done.returncode}; the end "
-                             f"of {log}:\n{end}")
+                             f"of what it printed:\n{end}")
     return Finished(started, wall, log)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +16,7 @@ from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import OK, run
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
-from gluetune.errors import DataError, Problem, StorageError, nearest_file
+from gluetune.errors import BenchmarkError, DataError, Problem, StorageError, nearest_file
 
 if TYPE_CHECKING:
     from gluetune.benchmark.setting import Setting
@@ -48,7 +51,9 @@ PROGRAM = Program(
         Option("--max-train-samples", "N", "training rows per task (default: 256)"),
         Option("--max-eval-samples", "N", "selection rows per task (default: 256)"),
         Option("--trials", "N", "only the first points of the grid, for a quick look (default: all 18)"),
-        Option("--address", "ADDRESS", "Ray cluster (default: the one in reach, else a local one)"),
+        Option("--address", "ADDRESS", "Ray cluster (default: that of RAY_ADDRESS, as in jobs, else local ones)"),
+        Option("--scratch", "FOLDER", "where runs and logs go, and stay; on several nodes one that all of them reach "
+                                      "(default: a temporary folder)"),
     ),
     usage="%(prog)s [--only NUMBERS] [--repeat N] [flags]",
     epilog="Figures are ratios of one run on one machine; an otherwise idle machine gives steady ones. The comparisons "
@@ -66,8 +71,12 @@ def _benchmark(arguments: ParsedArguments, terminal: Terminal) -> int:
     given = arguments.options
     target = _target(given.get("--json"))
     numbers = sorted({int(number) for number in given["--only"].split(",")}) if "--only" in given else NUMBERS
-    with tempfile.TemporaryDirectory(prefix="gluetune-benchmark-") as scratch:
-        setting = _setting(arguments, Path(scratch), terminal)
+    if importlib.util.find_spec("accelerate") is None:
+        raise BenchmarkError("transformers' Trainer must have accelerate; pip install accelerate")
+    with ExitStack() as stack:
+        scratch = _scratch(given.get("--scratch")) or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="gluetune-benchmark-")))
+        setting = _setting(arguments, scratch, terminal)
         _measure(numbers, setting, int(given.get("--repeat", "3")), target, terminal)
     return OK
 
@@ -98,8 +107,8 @@ def _setting(arguments: ParsedArguments, scratch: Path, terminal: Terminal) -> S
                         f"{nearest_file(Path(folder))}")
     counts = {name: int(given[flag]) for flag in _LEAST if flag in given
               if (name := flag.removeprefix("--").replace("-", "_")) in {field.name for field in fields(Setting)}}
-    return Setting(scratch, folder, given.get("--model-name-or-path"), address=given.get("--address"),
-                   note=terminal.note, **counts)
+    address = given.get("--address") or os.environ.get("RAY_ADDRESS")
+    return Setting(scratch, folder, given.get("--model-name-or-path"), address=address, note=terminal.note, **counts)
 
 
 def _shown(setting: Setting, repeat: int) -> dict[str, Any]:
@@ -109,6 +118,22 @@ def _shown(setting: Setting, repeat: int) -> dict[str, Any]:
         "larger encoder": setting.model or "MiniLM's shape, random weights",
         "repetitions": repeat,
     }
+
+
+def _scratch(name: str | None) -> Path | None:
+    """A new folder in the one that was named, if any.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    if name is None:
+        return None
+    try:
+        Path(name).mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="benchmark-", dir=Path(name).resolve()))
+    except OSError as error:
+        raise StorageError(f"--scratch must be a folder that can be made, but {name} is not: "
+                           f"{error.strerror}") from error
 
 
 def _target(name: str | None) -> Path | None:

@@ -78,7 +78,8 @@ def _pretrain(run: Run, steps: int, every: int, checkpoints: Checkpoints | None,
                 if not keeper.settle():
                     return False
                 evaluation = run.evaluate()
-                keeper.keep(evaluation, run.step, _saving(run, checkpoints, world, finished=run.step == steps))
+                saving = _saving(run, checkpoints, world, finished=run.step == steps)
+                keeper.keep(evaluation, run.step + max(1, every // 2), saving, run.step)
         return keeper.settle()
 
 

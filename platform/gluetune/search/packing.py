@@ -12,6 +12,7 @@ from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig,
 from gluetune.errors import ClusterError
 from gluetune.search.cluster import Resources, room
 from gluetune.search.nodes import all_nodes, growth_unknown, total
+from gluetune.search.pending import EVERY_S
 from gluetune.search.prepare import Prepared, corners
 from gluetune.tasks import get_task
 from gluetune.training import World
@@ -39,8 +40,12 @@ def pack(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callabl
     if auto and growth_unknown():
         raise ClusterError("lanes.max_concurrent_trials must be a number where nobody tells which nodes may come "
                            "(KubeRay), but got auto")
-    if lanes.gpus_per_worker == "auto" and gpus and (auto or lanes.lanes * lanes.workers_per_lane > gpus):
-        return packed(lanes, gpus, lambda: _measured(job, space, prepared, notify))
+    shared = gpus and not growth_unknown() and (auto or lanes.lanes * lanes.workers_per_lane > gpus)
+    if lanes.gpus_per_worker == "auto" and shared:
+        found = packed(lanes, gpus, lambda: _measured(job, space, prepared, notify))
+        if not auto and found.lanes < lanes.lanes:
+            notify(f"{found.lanes} of {lanes.lanes} lanes: no more fit the memory of {gpus:g} GPU(s)")
+        return found
     if auto:
         cpus, given = lanes.cpus_per_worker, lanes.gpus_per_worker
         share = Resources(1.0 if cpus == "auto" else cpus, 0.0 if given == "auto" else given)
@@ -49,41 +54,48 @@ def pack(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callabl
 
 
 def packed(lanes: LanesConfig, gpus: float, measure: Callable[[], Need]) -> LanesConfig:
-    """Lanes that share GPUs, as many as asked for or as many as keep the GPUs busy.
+    """Lanes that share GPUs, as many as keep the GPUs busy; or as many as asked for, if they fit the memory.
 
     Args:
         lanes: as the job has them.
         gpus: that the cluster has, or that its autoscaler may add.
         measure: what one trial takes of a GPU.
     """
-    workers = lanes.workers_per_lane
-    most = max(1, int(gpus) * (measure().trials_per_gpu if workers == 1 else 1) // workers)
-    count = most if lanes.max_concurrent_trials == "auto" else min(lanes.lanes, most)
+    workers, auto = lanes.workers_per_lane, lanes.max_concurrent_trials == "auto"
+    need = measure() if workers == 1 else None
+    on_each = 1 if need is None else need.trials_per_gpu if auto else need.fitting
+    most = max(1, int(gpus) * on_each // workers)
+    count = most if auto else min(lanes.lanes, most)
     sharing = math.ceil(count * workers / gpus) if workers == 1 else 1
     return lanes.model_copy(update={"max_concurrent_trials": count, "gpus_per_worker": int(100 / sharing) / 100})
 
 
-def demanding(job: JobConfig, space: SearchSpace) -> TrainingConfig:
-    """A configuration of the space with its largest batches."""
+def demanding(job: JobConfig, space: SearchSpace) -> tuple[TrainingConfig, int]:
+    """A configuration of the space with its largest batches, and the size of its usual ones: the geometric mean."""
     training = resolve_training(job, space, next(corners(space)))
-    return training.model_copy(update={"batch_size": int(space.largest("batch_size", training.batch_size))})
+    largest = int(space.largest("batch_size", training.batch_size))
+    return training.model_copy(update={"batch_size": largest}), round(math.sqrt(training.batch_size * largest))
 
 
 def _measured(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None]) -> Need:
     notify("trying one trial out on one GPU, to see how many share it …")
     longest = max(prepared.data, key=lambda name: int(prepared.data[name].train.lengths.max()))
-    need: Need = ray.get(ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_measure).remote(
-        longest, prepared.data[longest], prepared.encoder, demanding(job, space), job.seed))
+    measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_measure).remote(
+        longest, prepared.data[longest], prepared.encoder, *demanding(job, space), job.seed)
+    while not ray.wait([measured], timeout=EVERY_S)[0]:
+        notify("waiting for a GPU to try one trial out on; a number for lanes.gpus_per_worker does without")
+    need: Need = ray.get(measured)
     notify(f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
            f"{need.trials_per_gpu} at once on each")
     return need
 
 
-def _measure(task: str, data: Any, encoder: Any, training: TrainingConfig, seed: int) -> Need:
+def _measure(task: str, data: Any, encoder: Any, training: TrainingConfig, usual_size: int, seed: int) -> Need:
     """Runs on a GPU of its own. What does not fit runs alone, with micro-batches."""
     device = "cuda:0"
     try:
-        return probe(get_task(task), data, encoder, training, seed, CudaMeter(device), World(device=device))
+        return probe(get_task(task), data, encoder, training, usual_size, seed, CudaMeter(device),
+                     World(device=device))
     except RuntimeError as error:
         if not out_of_memory(error):
             raise

@@ -11,7 +11,7 @@ import ray
 
 from gluetune.config import TrainingConfig
 from gluetune.data import Encoded
-from gluetune.errors import ClusterError, GluetuneError, StorageError
+from gluetune.errors import ClusterError, StorageError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.models import load_trained, save_pretrained
 from gluetune.prediction import Predictions, Scores, score_predictions
@@ -59,7 +59,7 @@ def _scored_here(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: list[
     for trial in trials:
         try:
             yield trial, _score(spec, work, tokenizer, trial)
-        except (GluetuneError, OSError, RuntimeError) as error:
+        except Exception as error:  # as one that Ray would bring back
             yield trial, error
 
 

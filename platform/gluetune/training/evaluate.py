@@ -16,6 +16,7 @@ from gluetune import metrics
 from gluetune.data import Encoded
 from gluetune.errors import Diverged
 from gluetune.tasks import Task
+from gluetune.training.memory import free, out_of_memory
 from gluetune.training.world import World
 
 _CPU_TOKENS = 1024
@@ -37,7 +38,8 @@ def predict(model: nn.Module, encoded: Encoded, batch_size: int, world: World = 
 
     Rows are batched by length, longest first, and the batches dealt out to the workers: their make-up, and so every
     logit, does not depend on the number of workers. On a CPU a batch holds about a thousand tokens: more at a time are
-    no faster there, and rows of fewer lengths share one.
+    no faster there, and rows of fewer lengths share one. Where a batch does not fit the memory, it and all later ones
+    are halved.
 
     Args:
         model: on ``world.device``; its mode is kept.
@@ -49,21 +51,43 @@ def predict(model: nn.Module, encoded: Encoded, batch_size: int, world: World = 
     Returns:
         fp32 logits ``[rows, num_labels]`` in row order, the same on every worker.
     """
-    batches = longest_first(encoded.lengths, batch_size, None if world.cuda else _CPU_TOKENS)
+    waiting = longest_first(encoded.lengths, batch_size, None if world.cuda else _CPU_TOKENS)[world.rank::world.size]
     training = model.training
     model.eval()
     with torch.inference_mode():
         logits = torch.zeros(len(encoded), model.config.num_labels, device=world.device)
-        for rows in batches[world.rank::world.size]:
-            inputs = to_device(encoded.collate(rows, world.width), world)
-            inputs.pop("labels", None)
-            with autocast(world, bf16):
-                output = model(**inputs).logits
-            logits[torch.from_numpy(rows).to(world.device)] = output.float()
+        while waiting:
+            found = _logits(model, encoded, waiting[0], world, bf16)
+            if found is None:
+                free()
+                waiting = _halved(waiting)
+                continue
+            logits[torch.from_numpy(waiting[0]).to(world.device)] = found.float()
+            del waiting[0]
         world.sum(logits)
     model.train(training)
     array: np.ndarray = logits.numpy(force=True)
     return array
+
+
+def _logits(model: nn.Module, encoded: Encoded, rows: np.ndarray, world: World, bf16: bool) -> torch.Tensor | None:
+    """A batch's logits; ``None`` where several rows do not fit the memory."""
+    inputs = to_device(encoded.collate(rows, world.width), world)
+    inputs.pop("labels", None)
+    try:
+        with autocast(world, bf16):
+            found: torch.Tensor = model(**inputs).logits
+            return found
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error) or len(rows) == 1:
+            raise
+    return None
+
+
+def _halved(batches: list[np.ndarray]) -> list[np.ndarray]:
+    """The same rows in batches of at most half the first one's size."""
+    most = len(batches[0]) // 2
+    return [part for batch in batches for part in np.array_split(batch, -(-len(batch) // most))]
 
 
 def longest_first(lengths: np.ndarray, batch_size: int, tokens: int | None) -> list[np.ndarray]:

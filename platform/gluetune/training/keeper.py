@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -33,23 +34,26 @@ class Keeper(Generic[_Evaluation]):
         self._report, self._world = report, world
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._pending: tuple[_Evaluation, int, Future[None]] | None = None
+        self._waited = 0.0
 
-    def keep(self, evaluation: _Evaluation, step: int, save: Callable[[], None]) -> None:
+    def keep(self, evaluation: _Evaluation, last: int, save: Callable[[], None], step: int) -> None:
         """Begins to save; the evaluation before must be settled.
 
         Args:
             evaluation: what is told once it is saved.
-            step: optimizer steps done.
+            last: after this step it is waited for, so that a crash never costs much more than one evaluation's steps.
             save: writes the checkpoint, of values that training does not change.
+            step: optimizer steps done.
         """
-        self._pending = evaluation, step, self._thread.submit(save)
+        several = min(step + TOLD_AFTER, last)
+        self._pending = evaluation, last if self._world.size == 1 else several, self._thread.submit(save)
 
     def go_on(self, step: int) -> bool:
         """Tells the last evaluation if its checkpoint is saved meanwhile; whether to go on. Asked before every step."""
         if self._pending is None:
             return True
-        _, kept_at, saving = self._pending
-        due = saving.done() if self._world.size == 1 else step >= kept_at + TOLD_AFTER
+        _, last, saving = self._pending
+        due = step >= last or (self._world.size == 1 and saving.done())
         return not due or self.settle()
 
     def settle(self) -> bool:
@@ -61,8 +65,16 @@ class Keeper(Generic[_Evaluation]):
         if self._pending is None:
             return True
         (evaluation, _, saving), self._pending = self._pending, None
+        begun = time.monotonic()
         saving.result()
-        return self._report(evaluation)
+        goes_on = self._report(evaluation)
+        self._waited += time.monotonic() - begun
+        return goes_on
+
+    def waited(self) -> float:
+        """Seconds that training has waited for checkpoints and answers since the last call."""
+        waited, self._waited = self._waited, 0.0
+        return waited
 
     def __enter__(self) -> Self:
         return self

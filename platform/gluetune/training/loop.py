@@ -86,12 +86,15 @@ def _fine_tune(run: Run, data: TaskData, training: TrainingConfig, checkpoints: 
             if training.logging_steps and run.step % training.logging_steps == 0:
                 if not keeper.settle():  # what came first is told first
                     return False
+                run.pause(keeper.waited())
                 log(run.log())
             if run.step in run.plan.evaluations:
                 if not keeper.settle():
                     return False
+                run.pause(keeper.waited())
                 evaluation = run.evaluate(data.selection)
-                keeper.keep(evaluation, run.step, _saving(run, checkpoints))
+                last = run.step + max(1, run.plan.until_next(run.step) // 2)
+                keeper.keep(evaluation, last, _saving(run, checkpoints), run.step)
         return keeper.settle()
 
 

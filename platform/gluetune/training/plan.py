@@ -41,6 +41,10 @@ class StepPlan:
         steps = (math.ceil(k * per_epoch / training.evals_per_epoch) for k in range(1, count + 1))
         return cls(lengths, training.batch_size, seed, per_epoch, total, frozenset(min(step, total) for step in steps))
 
+    def until_next(self, step: int) -> int:
+        """Steps from one evaluation to the next; 0 after the last."""
+        return min((other for other in self.evaluations if other > step), default=step) - step
+
     def batches(self, step: int = 0) -> Iterator[np.ndarray]:
         """Global batches of row numbers, from the one that follows ``step`` done steps to the trial's last."""
         while step < self.total:

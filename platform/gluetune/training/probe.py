@@ -17,6 +17,7 @@ from gluetune.data import TaskData
 from gluetune.models import Encoder
 from gluetune.tasks import Task
 from gluetune.training.evaluate import predict
+from gluetune.training.parallel import use_bf16
 from gluetune.training.run import Run
 from gluetune.training.world import World
 
@@ -40,7 +41,12 @@ class Need:
     @property
     def trials_per_gpu(self) -> int:
         """How many such trials one GPU takes: all must fit its memory, and more than keep it busy gain nothing."""
-        return max(1, min(int(ROOM / self.memory), round(1 / self.busy), MOST))
+        return max(1, min(self.fitting, round(1 / self.busy), MOST))
+
+    @property
+    def fitting(self) -> int:
+        """How many such trials fit one GPU's memory."""
+        return max(1, int(ROOM / self.memory))
 
 
 class Meter(Protocol):
@@ -94,15 +100,16 @@ def covered(spans: list[tuple[float, float]]) -> float:
     return total
 
 
-def probe(task: Task, data: TaskData, encoder: Encoder, training: TrainingConfig, seed: int, meter: Meter,
-          world: World) -> Need:
-    """Trains a few steps and measures them: memory with the longest rows of all, time with usual ones.
+def probe(task: Task, data: TaskData, encoder: Encoder, training: TrainingConfig, usual_size: int, seed: int,
+          meter: Meter, world: World) -> Need:
+    """Trains a few steps and measures them: memory with the largest batch of the longest rows, time with usual ones.
 
     Args:
         task: what is learnt.
         data: its rows.
         encoder: what it starts from.
         training: the search's most demanding hyperparameters.
+        usual_size: rows of its usual batches.
         seed: of the trial.
         meter: looks at the GPU.
         world: this process, on a GPU of its own.
@@ -113,12 +120,12 @@ def probe(task: Task, data: TaskData, encoder: Encoder, training: TrainingConfig
     run = Run(task, data.train, encoder, training, seed, world)
     longest = np.argsort(data.train.lengths)[-training.batch_size:]
     longest_scored = data.selection.select(np.argsort(data.selection.lengths)[-training.eval_batch_size:])
-    usual = itertools.cycle(run.plan.batches())
+    usual = itertools.cycle(batch[:usual_size] for batch in run.plan.batches())
 
     def hardest() -> None:
         for _ in range(2):  # the optimizer's moments come with the first step
             run.train_step(longest)
-        predict(run.model, longest_scored, training.eval_batch_size, world)
+        predict(run.model, longest_scored, training.eval_batch_size, world, bf16=use_bf16(training.bf16, world))
 
     def steps(count: int) -> None:
         for batch in itertools.islice(usual, count):

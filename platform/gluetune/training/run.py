@@ -83,6 +83,11 @@ class Run:
         self.step += 1
         self._window.add(loss, right, self._lengths[batch])
 
+    def pause(self, seconds: float) -> None:
+        """Time since the last evaluation in which nothing was trained."""
+        if self._window:
+            self._window.pause(seconds)
+
     def log(self) -> StepLog:
         """How training goes since the last log or evaluation; all workers must call it after the same step.
 

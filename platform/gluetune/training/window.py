@@ -49,6 +49,12 @@ class Window:
         if len(self._unread) == _READ_EVERY:
             self._read()
 
+    def pause(self, seconds: float) -> None:
+        """Takes time out of the window in which nothing was trained."""
+        self.began += seconds
+        steps, examples, then = self._logged
+        self._logged = steps, examples, then + seconds
+
     @property
     def accuracy(self) -> float:
         """Share of the rows read so far that were answered rightly."""

@@ -79,6 +79,7 @@ def test_lanes_wait_for_each_other(count: int, opens: bool) -> None:
     assert asyncio.run(_through(Gate(2), count)) is opens
 
 
+@pytest.mark.cluster
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_pretended_search_runs_on_real_lanes(ray_cluster: None, tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def test_only_a_side_with_an_address_hears_of_another_cluster(tmp_path: Path, mo
     assert there["address"] == "elsewhere:6379"
 
 
+@pytest.mark.cluster
 @pytest.mark.ray
 @pytest.mark.slow
 def test_our_side_on_a_running_cluster(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,11 @@ def test_lanes_share_gpus_as_measured(asked: int, gpus: int, per_gpu: int, lanes
     assert (found.max_concurrent_trials, found.gpus_per_worker) == (lanes, share)
 
 
+def test_lanes_that_were_asked_for_are_only_cut_where_they_do_not_fit() -> None:
+    found = packed(LanesConfig(max_concurrent_trials=4), 1, lambda: Need(memory=0.2, busy=1.0))
+    assert (found.max_concurrent_trials, found.gpus_per_worker) == (4, 0.25)
+
+
 @pytest.mark.parametrize(("asked", "gpus", "lanes"), [("auto", 8, 4), (3, 4, 2), ("auto", 1, 1)])
 def test_workers_of_one_trial_never_share_a_gpu(asked: int, gpus: int, lanes: int) -> None:
     found = packed(LanesConfig(max_concurrent_trials=asked, workers_per_lane=2), gpus, never)
@@ -55,4 +60,6 @@ def test_auto_needs_to_know_how_large_the_cluster_gets(monkeypatch: pytest.Monke
 
 def test_memory_is_measured_with_the_largest_batches_of_the_space() -> None:
     space = load_space("bert_recommended", None)
-    assert demanding(JobConfig(), space).batch_size == 32
+    training, usual = demanding(JobConfig(), space)
+    assert training.batch_size == 32
+    assert usual == 23

@@ -60,6 +60,28 @@ def test_batches_hold_rows_of_like_length_the_longest_first(encoded: Encoded) ->
     assert sum(rows * width for rows, width in model.widths) <= 31  # as given, 9 + 9 + 5 + 5 + 7 = 35
 
 
+def test_a_batch_that_does_not_fit_is_halved_and_so_are_all_later_ones(encoded: Encoded) -> None:
+    class Small(SumOfTokens):
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
+            if len(input_ids) > 2:
+                self.refused = getattr(self, "refused", 0) + 1
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+            return super().forward(input_ids, attention_mask)
+
+    small = Small()
+    assert predict(small, encoded, batch_size=4).tolist() == [[0, 3], [9, 9], [2, 1], [15, 5], [28, 7]]
+    assert small.refused == 1
+
+
+def test_one_row_that_does_not_fit_is_an_error(encoded: Encoded) -> None:
+    class Full(SumOfTokens):
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        predict(Full(), encoded, batch_size=4)
+
+
 def test_evaluation_batches_hold_rows_and_tokens_up_to_their_limits() -> None:
     lengths = np.array([3, 90, 1, 50, 7, 40, 2])
     batches = longest_first(lengths, batch_size=3, tokens=80)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from gluetune.config import TrainingConfig
@@ -47,21 +48,25 @@ def test_the_probe_trains_the_longest_rows_for_memory_and_usual_ones_for_time(mo
     task = get_task("cola")
     data = task_data(task)
     steps: list[int] = []
+    sizes: list[int] = []
     train_step = Run.train_step
 
-    def counted(run: Run, batch: object) -> None:
+    def counted(run: Run, batch: np.ndarray) -> None:
         steps.append(int(data.train.lengths[batch].min()))
+        sizes.append(len(batch))
         train_step(run, batch)
 
     monkeypatch.setattr(Run, "train_step", counted)
     meter = ScriptedMeter(0.2, 0.4)
-    found = probe(task, data, tiny_encoder(), TrainingConfig(batch_size=8), 3, meter, World())
+    found = probe(task, data, tiny_encoder(), TrainingConfig(batch_size=8), 4, 3, meter, World())
     assert found == Need(0.2, 0.4)
     assert meter.order == ["memory", "busy"]
     assert len(steps) == 2 + WARM_UP + STEPS
     eighth_longest = sorted(data.train.lengths)[-8]
     assert steps[:2] == [eighth_longest] * 2
     assert min(steps[2:]) < eighth_longest
+    assert sizes[:2] == [8, 8]
+    assert max(sizes[2:]) == 4
 
 
 def test_kernels_at_the_same_time_count_once() -> None:

@@ -1,1 +1,1 @@
-"""What people run today, written out as they run it: programs of their own, which import nothing of gluetune's work."""
+"""What people run today, written out as they run it: programs of their own, which do nothing by gluetune's code."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import secrets
 import sys
 import time
 from pathlib import Path
@@ -43,6 +45,7 @@ def main(count: int, concurrent: int, folder: Path) -> None:
     """Runs the search."""
     folder.mkdir(parents=True, exist_ok=True)
     clock = Clock()
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray leaves a token file behind
     ray.init("local", log_to_driver=False)
     space = {"learning_rate": tune.loguniform(1e-6, 1e-3), "batch_size": tune.choice([8, 16, 32, 64, 128]),
              "weight_decay": tune.loguniform(1e-6, 0.3), "warmup_ratio": tune.uniform(0.0, 0.3)}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from datasets import Dataset
 from sklearn.metrics import matthews_corrcoef
 from transformers import (
@@ -29,9 +30,11 @@ METRIC = "matthews_correlation"
 def training_arguments(point: dict[str, Any], folder: str, seed: int) -> TrainingArguments:
     """``run_glue.py``'s defaults, with a point's settings and what a careful user adds.
 
-    That is an evaluation and a checkpoint every epoch, of which the best is kept and loaded at the end.
+    That is an evaluation and a checkpoint every epoch, of which the best is kept and loaded at the end; and bfloat16
+    where the GPU has it, as on our side.
     """
     return TrainingArguments(
+        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         output_dir=folder, seed=seed, eval_strategy="epoch", save_strategy="epoch", save_total_limit=1,
         load_best_model_at_end=True, metric_for_best_model=METRIC, **settings(point))
 
