@@ -78,7 +78,7 @@ COMPARISONS = (Comparison(
              *(Figure(f"share_{lanes}", "", "higher") for lanes in LANES), Figure("linear", "", "higher")],
     goals=[Goal("linear", 0.9)],
     sides=_sides,
-    note=f"{TRIALS_PER_LANE} trials per lane, searched by TPE, none ended early; the start of the lanes is not counted: the first trials "
-         "wait until all lanes are there, and the time is from the first trial's first step to the last one's end; "
-         "`share` is that of the ideal, `linear` the smallest share",
+    note=f"{TRIALS_PER_LANE} trials per lane, searched by TPE, none ended early; the lanes' start is not counted: "
+         "the first trials wait until all lanes are there, and the time is from the first trial's first step to the "
+         "last one's end; `share` is that of the ideal, `linear` the smallest share",
 ),)
