@@ -68,7 +68,7 @@ def test_a_programs_answer_is_its_last_line_of_json(tmp_path: Path) -> None:
 
 
 def test_a_failing_program_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
-    with pytest.raises(BenchmarkError, match=r"did with 3; the end of .*log:\n(?s:.*)boom"):
+    with pytest.raises(BenchmarkError, match=r"did with 3; the end of what it printed:\n(?s:.*)boom"):
         run_python(["-c", "print('boom'); raise SystemExit(3)"], tmp_path / "log")
 
 
