@@ -8,11 +8,10 @@ from typing import Any
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
-from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gluetune.lane.entry import serve
+from gluetune.lane.group import WorkerGroup
 from gluetune.lane.mailbox import LaneFailed, Mailbox, Order
 from gluetune.lane.room import RoomKeeper
 from gluetune.lane.work import Work
@@ -52,13 +51,6 @@ class LaneSpec:
                              placement_strategy=self.placement_strategy)
 
 
-class _Trainer(TorchTrainer):  # type: ignore[misc]  # Ray has no type hints
-    """Without the actor that deals out Ray datasets: there are none, and its imports slow down those of the workers."""
-
-    def _create_default_callbacks(self) -> list[Any]:
-        return [one for one in super()._create_default_callbacks() if not isinstance(one, DatasetsCallback)]
-
-
 class Lane:
     """Starts a worker group and hands it one order at a time.
 
@@ -71,7 +63,7 @@ class Lane:
         self._ticket = 0
         self._mailbox = ray.remote(num_cpus=0, max_concurrency=1000, scheduling_strategy=_here())(Mailbox).remote(
             spec.max_failures)
-        self._trainer = _Trainer(
+        self._workers = WorkerGroup(
             serve,
             train_loop_config={"spec": spec, "mailbox": self._mailbox, "name": name},
             scaling_config=spec.scaling,
@@ -104,7 +96,7 @@ class Lane:
 
     def _run(self) -> None:
         try:
-            self._trainer.fit()
+            self._workers.fit()
             reason = "its workers left their loop"
         except Exception as error:
             reason = f"its worker group ended: {error}"

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 import ray
+import ray.train.torch
 import torch
 from ray import train
 from torch import distributed

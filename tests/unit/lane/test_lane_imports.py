@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pytest
 from ray.train import RunConfig, ScalingConfig
-from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 
 from gluetune.lane.entry import serve
-from gluetune.lane.lane import _Trainer
+from gluetune.lane.group import WorkerGroup
 
 
 @pytest.mark.parametrize(("module", "without"), [
     ("gluetune.lane.mailbox", ("torch", "transformers", "sklearn")),
-    ("gluetune.lane.room", ("transformers", "sklearn")),  # Ray Train's controller
-    ("gluetune.trial", ("transformers", "sklearn")),
+    ("gluetune.trial", ("torch", "transformers", "sklearn")),
 ])
 def test_only_workers_import_what_only_they_need(module: str, without: tuple[str, ...]) -> None:
     code = f"import sys, {module}; print([name for name in {without!r} if name in sys.modules])"
@@ -25,9 +23,19 @@ def test_only_workers_import_what_only_they_need(module: str, without: tuple[str
     assert done.stdout.strip() == "[]"
 
 
-def test_no_actor_deals_out_datasets(tmp_path: Path) -> None:
-    trainer = _Trainer(serve, scaling_config=ScalingConfig(num_workers=1), run_config=RunConfig(name="lane",
-                       storage_path=str(tmp_path)))
-    callbacks = trainer._create_default_callbacks()
-    assert callbacks
-    assert not [callback for callback in callbacks if isinstance(callback, DatasetsCallback)]
+@pytest.mark.parametrize(("workers", "gpu"), [(1, False), (2, False), (1, True)])
+def test_no_helpers_are_started_that_nobody_needs(tmp_path: Path, workers: int, gpu: bool) -> None:
+    group = _group(tmp_path, workers, gpu=gpu)
+    names = [type(callback).__name__ for callback in group._create_default_callbacks()]
+    assert "BackendSetupCallback" in names
+    assert not {"DatasetsCallback", "PlacementGroupCleanerCallback"} & set(names)
+
+
+@pytest.mark.parametrize(("workers", "gpu", "backend"), [(2, False, "gloo"), (2, True, "nccl"), (1, True, "nccl")])
+def test_workers_that_need_torchs_process_group_get_one(tmp_path: Path, workers: int, gpu: bool, backend: str) -> None:
+    assert _group(tmp_path, workers, gpu=gpu).backend_config.backend == backend
+
+
+def _group(folder: Path, workers: int, *, gpu: bool) -> WorkerGroup:
+    return WorkerGroup(serve, ScalingConfig(num_workers=workers, use_gpu=gpu), run_config=RunConfig(
+        name="lane", storage_path=str(folder)))
