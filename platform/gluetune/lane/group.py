@@ -11,22 +11,36 @@ from ray.train import Result, ScalingConfig
 from ray.train.backend import BackendConfig
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
-from ray.train.v2._internal.constants import ENABLE_PREEMPTION_WATCHER_ENV_VAR
+from ray.train.v2._internal.constants import ENABLE_PREEMPTION_WATCHER_ENV_VAR, HEALTH_CHECK_INTERVAL_S_ENV_VAR
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from gluetune.lane.room import RoomyGroup
 
 _UNUSED = (
     DatasetsCallback,  # an actor that deals out Ray datasets: there are none
-    PlacementGroupCleanerCallback,  # an actor that gives room back once the controller is dead: so does Ray itself
+    PlacementGroupCleanerCallback,  # an actor that gives dead lanes' room back: see `gluetune.lane.room`
 )
 
+_SETTINGS = {
+    ENABLE_PREEMPTION_WATCHER_ENV_VAR: "0",
+    HEALTH_CHECK_INTERVAL_S_ENV_VAR: "0.5",  # seconds until it sees that workers have died or left; by default two
+}
 
-class WorkerGroup(DataParallelTrainer):  # type: ignore[misc]  # Ray has no type hints
-    """Ray Train's trainer, which `ray.train.torch.TorchTrainer` is too.
 
-    Its helpers are processes that each take a second or two of CPU to start, while the workers wait; those of no use
-    to a lane are left out. Inside an actor Ray Train's controller is no process of its own but runs in the actor, which
-    is as long-lived. `gluetune.lane.mailbox` sees to what becomes of trials on nodes that go; nobody watches for them.
+class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no type hints
+    """Ray Train's trainer, as `ray.train.torch.TorchTrainer` is one.
+
+    Ray Train's helpers are processes that each take a second or two of CPU to start, while the workers wait. Those of
+    no use to a lane are left out, and so is the watcher for nodes that will go: trials on them go on from their last
+    checkpoint in any case. Within an actor Ray Train's controller needs no process of its own either: it would not
+    outlive the actor.
+
+    Args:
+        serve: what each worker runs.
+        scaling_config: the worker group.
+        settings: `DataParallelTrainer`'s own.
     """
 
     def __init__(self, serve: Any, scaling_config: ScalingConfig, **settings: Any) -> None:
@@ -36,16 +50,30 @@ class WorkerGroup(DataParallelTrainer):  # type: ignore[misc]  # Ray has no type
         return [one for one in super()._create_default_callbacks() if not isinstance(one, _UNUSED)]
 
     def _initialize_and_run_controller(self, **parts: Any) -> Result:
-        os.environ[ENABLE_PREEMPTION_WATCHER_ENV_VAR] = "0"
-        if ray.get_runtime_context().get_actor_id() is None:  # workers are given their controller's actor
-            return super()._initialize_and_run_controller(**parts)
-        controller = TrainController(**parts)
-        asyncio.run(controller.run())
-        return controller.get_result()
+        if ray.get_runtime_context().get_actor_id() is not None:
+            controller = _Controller(**parts)
+            asyncio.run(controller.run())
+            return controller.get_result()
+        remote = ray.remote(num_cpus=0, scheduling_strategy=here())(_Controller).remote(**parts)
+        ray.get(remote.run.remote())
+        return ray.get(remote.get_result.remote())
+
+
+class _Controller(TrainController):  # type: ignore[misc]
+    worker_group_cls = RoomyGroup
+
+    def __init__(self, **parts: Any) -> None:
+        os.environ |= _SETTINGS
+        super().__init__(**parts)
+
+
+def here() -> NodeAffinitySchedulingStrategy:
+    """This node: an actor on another one would take its lane down when that node goes."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def _backend(scaling: ScalingConfig) -> BackendConfig | None:
-    """torch's process group and devices; a single worker on CPUs needs neither, and this process no torch then."""
+    """Torch's process group and devices; a single worker on CPUs needs neither, and this process no torch then."""
     if scaling.use_gpu or scaling.num_workers > 1:
         from ray.train.torch import TorchConfig
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gluetune.lane.entry import serve
-from gluetune.lane.group import WorkerGroup
+from gluetune.lane.group import GroupTrainer, here
 from gluetune.lane.mailbox import LaneFailed, Mailbox, Order
-from gluetune.lane.room import RoomKeeper
 from gluetune.lane.work import Work
 from gluetune.records import LaneEvent
 from gluetune.storage import Storage
@@ -61,13 +59,13 @@ class Lane:
 
     def __init__(self, spec: LaneSpec, name: str) -> None:
         self._ticket = 0
-        self._mailbox = ray.remote(num_cpus=0, max_concurrency=1000, scheduling_strategy=_here())(Mailbox).remote(
-            spec.max_failures)
-        self._workers = WorkerGroup(
+        self._mailbox = ray.remote(name=name, num_cpus=0, max_concurrency=1000, scheduling_strategy=here())(
+            Mailbox).remote(spec.max_failures)
+        self._trainer = GroupTrainer(
             serve,
             train_loop_config={"spec": spec, "mailbox": self._mailbox, "name": name},
             scaling_config=spec.scaling,
-            run_config=RunConfig(name=name, storage_path=spec.storage.uri("lanes"), callbacks=[RoomKeeper()],
+            run_config=RunConfig(name=name, storage_path=spec.storage.uri("lanes"),
                                  failure_config=FailureConfig(max_failures=MOST_RESTARTS)),
         )
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -90,19 +88,17 @@ class Lane:
         return report
 
     def close(self) -> None:
-        """Ends the workers."""
-        ray.get(self._mailbox.close.remote())
+        """Ends the workers, and the mailbox: as long as it is there, the lane keeps its room."""
+        with suppress(ray.exceptions.RayActorError):  # it is closed already
+            ray.get(self._mailbox.close.remote())
         self._thread.join(CLOSING_S)
+        ray.kill(self._mailbox)
 
     def _run(self) -> None:
         try:
-            self._workers.fit()
+            self._trainer.fit()
             reason = "its workers left their loop"
         except Exception as error:
             reason = f"its worker group ended: {error}"
-        ray.get(self._mailbox.close.remote(reason))
-
-
-def _here() -> NodeAffinitySchedulingStrategy:
-    """This node: a mailbox on another one would take its lane down when that node goes."""
-    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        with suppress(ray.exceptions.RayActorError):  # it took too long to end
+            ray.get(self._mailbox.close.remote(reason))

@@ -86,8 +86,12 @@ class Mailbox:
     async def started(self) -> None:
         """A worker group starts. One that always dies before it asks for work ends the lane."""
         self._starts += 1
-        if self._starts > MOST_STARTS:
+        if self._starts > MOST_STARTS and self._closed is None:
             await self.close(f"its workers die as they start: {self._complaint or 'see the log of Ray'}")
+
+    async def closed(self) -> bool:
+        """Whether the lane is at its end."""
+        return self._closed is not None
 
     async def complain(self, message: str) -> None:
         """A worker says why it is going to die."""

@@ -30,6 +30,8 @@ def serve(config: dict[str, Any]) -> None:
     """Ray Train's ``train_loop_per_worker``: takes orders from the mailbox until the lane closes."""
     if train.get_context().get_world_rank() == 0:
         ray.get(config["mailbox"].started.remote())
+    if ray.get(config["mailbox"].closed.remote()):
+        return  # or Ray Train would start group after group for a lane that was given up
     worker = _Worker(**config)
     ticket = 0
     while (order := worker.next_order(ticket)) is not None:

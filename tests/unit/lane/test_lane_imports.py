@@ -10,7 +10,7 @@ import pytest
 from ray.train import RunConfig, ScalingConfig
 
 from gluetune.lane.entry import serve
-from gluetune.lane.group import WorkerGroup
+from gluetune.lane.group import GroupTrainer
 
 
 @pytest.mark.parametrize(("module", "without"), [
@@ -36,6 +36,6 @@ def test_workers_that_need_torchs_process_group_get_one(tmp_path: Path, workers:
     assert _group(tmp_path, workers, gpu=gpu).backend_config.backend == backend
 
 
-def _group(folder: Path, workers: int, *, gpu: bool) -> WorkerGroup:
-    return WorkerGroup(serve, ScalingConfig(num_workers=workers, use_gpu=gpu), run_config=RunConfig(
+def _group(folder: Path, workers: int, *, gpu: bool) -> GroupTrainer:
+    return GroupTrainer(serve, ScalingConfig(num_workers=workers, use_gpu=gpu), run_config=RunConfig(
         name="lane", storage_path=str(folder)))

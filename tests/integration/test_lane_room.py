@@ -1,0 +1,74 @@
+"""The room that lanes take on the cluster, and who gets it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import ray
+from ray.util import placement_group_table
+
+from gluetune.config import TrainingConfig
+from gluetune.lane import FineTuning, Lane, LaneSpec, Order
+from gluetune.records import TrialEnded
+from gluetune.storage import Storage
+from gluetune.tasks import get_task
+from training_setup import task_data, tiny_encoder
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+LONG_S = 90.0
+
+
+def spec(folder: Path, workers: int, cpus: float, storage: Storage | None = None) -> LaneSpec:
+    work = FineTuning({"cola": ray.put(task_data(get_task("cola"), train=64))}, ray.put(tiny_encoder(dropout=0.0)))
+    return LaneSpec(workers, cpus, 0.0, "PACK", work, storage or Storage(str(folder)), max_failures=1)
+
+
+def order(folder: str) -> Order:
+    training = TrainingConfig(learning_rate=1e-3, batch_size=16, num_train_epochs=1).model_dump()
+    return Order(0, "cola", training, seed=7, folder=folder)
+
+
+def holder(lane: LaneSpec, name: str) -> ray.actor.ActorHandle:
+    """An actor with a lane, as Ray Tune's trials are."""
+
+    class Holder:  # inside: Ray then sends the class itself
+        def __init__(self) -> None:
+            self._lane = Lane(lane, name)
+
+        def run(self, order: Order) -> str:
+            self._lane.assign(order)
+            while not isinstance(event := self._lane.collect(), TrialEnded):
+                pass
+            return event.status
+
+    return ray.remote(num_cpus=0)(Holder).remote()
+
+
+def taken() -> int:
+    return sum(room["state"] == "CREATED" for room in placement_group_table().values())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_room_of_a_killed_lane_goes_to_the_next_one(ray_cluster: None, tmp_path: Path, workers: int) -> None:
+    lane = spec(tmp_path, workers, 2.0 / workers)  # all there is
+    first = holder(lane, f"first-{workers}")
+    assert ray.get(first.run.remote(order("trials/a")), timeout=LONG_S) == "finished"
+    ray.kill(first)
+    second = holder(lane, f"second-{workers}")
+    assert ray.get(second.run.remote(order("trials/b")), timeout=LONG_S) == "finished"
+    assert taken() == 1
+    ray.kill(second)
+
+
+def test_a_lane_whose_workers_cannot_start_gives_up_and_takes_no_room(ray_cluster: None, tmp_path: Path) -> None:
+    class Nowhere(Storage):
+        def exists(self, path: str = "") -> bool:
+            return False
+
+    lane = Lane(spec(tmp_path, 1, 2.0, Nowhere(str(tmp_path))), "nowhere")
+    with pytest.raises(Exception, match="must be a folder or bucket that every node reaches"):
+        lane.collect()
+    lane.close()
+    assert taken() == 0
