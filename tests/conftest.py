@@ -18,7 +18,7 @@ def ray_cluster() -> Iterator[None]:
     """A local Ray cluster of two CPUs, joined as gluetune joins its own."""
     import ray
 
-    from gluetune.search import connect
+    from gluetune.cluster import connect
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

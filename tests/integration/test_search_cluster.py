@@ -6,9 +6,9 @@ import os
 
 import pytest
 
+from gluetune.cluster import Resources, connect, share_out
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
-from gluetune.search import Resources, connect, share_out
 
 pytestmark = pytest.mark.ray
 

@@ -57,7 +57,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _serve() -> None:
     import ray
 
-    from gluetune.search import connect
+    from gluetune.cluster import connect
 
     connect(None)
     print(json.dumps({"address": ray.get_runtime_context().gcs_address}), flush=True)

@@ -21,6 +21,7 @@ from typing import Any
 import ray
 from rich.console import Console
 
+from gluetune.cluster import connect
 from gluetune.config import Algorithm, SchedulerConfig, SearchConfig, SearchSpace, TrainingConfig
 from gluetune.config.job import SchedulerName
 from gluetune.lane import Contact, LaneSpec, Order
@@ -37,7 +38,7 @@ from gluetune.records import (
 )
 from gluetune.report import LiveTable
 from gluetune.schedulers import TaskPruners, max_epochs
-from gluetune.search import Ending, connect
+from gluetune.search import Ending
 from gluetune.search.conductor import Conductor
 from gluetune.search.retention import Retention
 from gluetune.search.trials import run_trials

@@ -78,14 +78,19 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     session = open_session(arguments, terminal)
     if session.space.space:
         raise StorageError(f"{session.name!r} is a search; go on with it by jobs/tune_glue.py --resume {session.name}")
-    from gluetune.cli.show import RunShow  # imports torch and Ray, which a mistake in a flag need not wait for
-    from gluetune.cli.tune import show_plan, tune
+    if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
+        from gluetune.cli.tune import show_plan
 
-    if arguments.dry_run:
         show_plan(session, terminal)
         return OK
-    show = RunShow(session.job.published)
-    with terminal.logging_to(session.log):
+    from gluetune.cli.joined import joined
+
+    with terminal.logging_to(session.log), joined(
+            session.job, arguments.address, session.log, terminal):
+        from gluetune.cli.show import RunShow
+        from gluetune.cli.tune import tune
+
+        show = RunShow(session.job.published)
         done = tune(session, arguments.address, terminal, show, score=mode != "train")
     if not done:
         return INTERRUPTED

@@ -69,11 +69,16 @@ def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
 
 def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
     session = open_session(arguments, terminal)
-    from gluetune.cli.show import SearchShow  # imports torch and Ray, which a mistake in a flag need not wait for
-    from gluetune.cli.tune import show_plan, tune
+    if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
+        from gluetune.cli.tune import show_plan
 
-    if arguments.dry_run:
         show_plan(session, terminal)
         return OK
-    with terminal.logging_to(session.log):
+    from gluetune.cli.joined import joined
+
+    with terminal.logging_to(session.log), joined(
+            session.job, arguments.address, session.log, terminal):
+        from gluetune.cli.show import SearchShow
+        from gluetune.cli.tune import tune
+
         return OK if tune(session, arguments.address, terminal, SearchShow()) else INTERRUPTED

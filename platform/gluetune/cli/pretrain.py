@@ -15,6 +15,7 @@ from gluetune.cli import places
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.session import check_empty, open_folder, read_files
 from gluetune.cli.terminal import Terminal
+from gluetune.cluster import Resources, share_out
 from gluetune.config import LanesConfig, StorageConfig, Value
 from gluetune.lane import LaneSpec
 from gluetune.lane.pretraining import Pretraining, from_event
@@ -43,7 +44,6 @@ from gluetune.records import (
     trial_folder,
 )
 from gluetune.report import RunLog, print_figures, print_opening
-from gluetune.search import Resources, connect, share_out
 from gluetune.search.search import LANE_FILES
 from gluetune.search.single import SingleRun
 from gluetune.storage import Storage
@@ -97,23 +97,14 @@ def show_plan(session: PretrainSession, terminal: Terminal) -> None:
 
 
 def pretrain(session: PretrainSession, address: str | None, terminal: Terminal) -> TrialStatus:
-    """Runs a session to its end, or until somebody interrupts, or as long as it goes well.
+    """Runs a session on the connected cluster to its end, or until somebody interrupts, or as long as it goes well.
 
     Raises:
-        UserError: text, tokenizer, cluster or tracking store cannot be used.
+        UserError: text, tokenizer or cluster cannot be used.
     """
-    check_store(_tracking_uri(session), str(session.job.tracking.experiment))
     data, tokenizer = prepare_job(session.job, terminal.note)
-    terminal.note(f"joining Ray … (its output, and everybody else's, goes to {session.log})")
-    where = connect(address)
-    places.end_as_ctrl_c_does()
-    try:
-        lanes = session.job.lanes.model_copy(update={"max_concurrent_trials": 1})
-        run = _Run(session, terminal, data, tokenizer, lanes, share_out(lanes), address)
-        terminal.note(f"running on {where}")
-        return run.to_the_end()
-    finally:
-        ray.shutdown()
+    lanes = session.job.lanes.model_copy(update={"max_concurrent_trials": 1})
+    return _Run(session, terminal, data, tokenizer, lanes, share_out(lanes), address).to_the_end()
 
 
 @dataclass

@@ -53,12 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
     if arguments.config is None and arguments.resume is None:
         raise ConfigError([Problem("--config", "must be given: a job file such as jobs/bert_wikitext_d2l.yaml")])
+    from gluetune.cli.joined import joined
     from gluetune.cli.pretrain import open_run, pretrain, show_plan
 
     session = open_run(arguments)
     if arguments.dry_run:
         show_plan(session, terminal)
         return OK
-    with terminal.logging_to(session.log):
+    with terminal.logging_to(session.log), joined(
+            session.job, arguments.address, session.log, terminal):
         status = pretrain(session, arguments.address, terminal)
     return OK if status is TrialStatus.FINISHED else FAILED if status.final else INTERRUPTED

@@ -16,6 +16,7 @@ import torch
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.session import LOG, run_kind
 from gluetune.cli.terminal import Terminal
+from gluetune.cluster import Resources, connect, share_out
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
 from gluetune.data import Examples, official_rows, open_source, read_file
 from gluetune.errors import ConfigError, Problem, StorageError
@@ -30,7 +31,6 @@ from gluetune.prediction import (
 )
 from gluetune.records import JOB_FILE, winner_folder
 from gluetune.report import print_batches, print_figures
-from gluetune.search import Resources, connect, share_out
 from gluetune.search.remote import on_worker
 from gluetune.storage import Storage
 from gluetune.tasks import get_task

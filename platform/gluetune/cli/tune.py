@@ -1,4 +1,4 @@
-"""A search from its session: load, connect, search, record, report."""
+"""A search from its session: load, search, record, report."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import ray
-
 from gluetune.cli import places
 from gluetune.cli.session import Session, begin
 from gluetune.cli.show import Show
 from gluetune.cli.terminal import Terminal
+from gluetune.cluster import Resources, most_lanes, share_out
 from gluetune.config import LanesConfig, dump_job
 from gluetune.records import Journal, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.report import learning_curve, print_opening, print_places, summarise, words, write_summary
@@ -24,14 +23,10 @@ from gluetune.search import (
     PendingNotice,
     Prepared,
     Search,
-    connect,
     make_plan,
-    most_lanes,
     pack,
     prepare,
-    share_out,
 )
-from gluetune.search.cluster import Resources
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
@@ -48,35 +43,27 @@ def show_plan(session: Session, terminal: Terminal) -> None:
 
 
 def tune(session: Session, address: str | None, terminal: Terminal, show: Show, *, score: bool = True) -> bool:
-    """Runs a session to its end; whether it was not interrupted.
+    """Runs a session on the connected cluster to its end; whether it was not interrupted.
 
     Args:
         session: what to run.
-        address: Ray cluster.
+        address: the cluster's, as it was given.
         terminal: where to show it.
         show: how.
         score: whether winners are scored on the official rows; they are saved in any case.
 
     Raises:
-        UserError: data, model, cluster or tracking store cannot be used.
+        UserError: data, model or cluster cannot be used.
     """
-    check_store(_tracking_uri(session), str(session.job.tracking.experiment))
     terminal.note("loading the encoder and the data …")
     prepared = prepare(session.job, session.space, terminal.note)
     if not score:
         prepared = prepared.unscored()
-    terminal.note(f"joining Ray … (its output, and everybody else's, goes to {session.log})")
-    where = connect(address)
-    places.end_as_ctrl_c_does()
-    try:
-        terminal.note(f"running on {where}")
-        asked, session = session, _with_lanes(session, pack(session.job, session.space, prepared, terminal.note))
-        resources = share_out(session.job.lanes)
-        session = _fitted(session, resources, terminal)
-        more = () if score else ("--mode", "train")
-        return _Run(asked, session, terminal, prepared, resources, address, show, more).to_the_end()
-    finally:
-        ray.shutdown()
+    asked, session = session, _with_lanes(session, pack(session.job, session.space, prepared, terminal.note))
+    resources = share_out(session.job.lanes)
+    session = _fitted(session, resources, terminal)
+    more = () if score else ("--mode", "train")
+    return _Run(asked, session, terminal, prepared, resources, address, show, more).to_the_end()
 
 
 @dataclass

@@ -8,10 +8,9 @@ from typing import Any
 
 import ray
 
+from gluetune.cluster import Resources, all_nodes, growth_unknown, room, total
 from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig, resolve_training
 from gluetune.errors import ClusterError
-from gluetune.search.cluster import Resources, room
-from gluetune.search.nodes import all_nodes, growth_unknown, total
 from gluetune.search.pending import EVERY_S
 from gluetune.search.prepare import Prepared, corners
 from gluetune.tasks import get_task

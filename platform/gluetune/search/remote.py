@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import ray
 
+from gluetune.cluster import Resources
 from gluetune.errors import ClusterError, UserError
-from gluetune.search.cluster import Resources
 
 T = TypeVar("T")
 

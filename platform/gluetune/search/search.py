@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import ray
 
+from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchSpace
 from gluetune.errors import ClusterError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.records import Journal, Listener, TrialStatus, winners
 from gluetune.schedulers import TaskPruners
-from gluetune.search.cluster import Resources
 from gluetune.search.conductor import Conductor
 from gluetune.search.prepare import Prepared
 from gluetune.search.retention import Retention

@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from ray import tune
 
+from gluetune.cluster import trial_resources
 from gluetune.config import SearchConfig
 from gluetune.lane import LaneSpec
-from gluetune.search.cluster import trial_resources
 from gluetune.search.conductor import Conductor
 from gluetune.search.tune import ConductedScheduler, ConductedSearcher, LookAhead
 from gluetune.trial import Trial

@@ -212,6 +212,6 @@ def test_lanes_get_spot_nodes_then_nodes_on_demand_and_never_more_than_all() -> 
 
 
 def test_what_drives_lanes_needs_no_gpu_node() -> None:
-    from gluetune.search.cluster import DRIVER, DRIVER_SHARE
+    from gluetune.cluster.resources import DRIVER, DRIVER_SHARE
 
     assert launched([{DRIVER: DRIVER_SHARE}] * 8) == {}

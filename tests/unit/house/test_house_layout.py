@@ -26,10 +26,11 @@ MAY_IMPORT = {
     "pretraining": {"errors", "config", "storage", "data", "models", "training"},
     "lane": {"errors", "config", "tasks", "storage", "records", "training", "pretraining"},
     "trial": {"lane"},
+    "cluster": {"errors", "config"},
     "searchers": {"errors", "config", "records"},
     "schedulers": {"errors", "config", "records"},
     "search": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training", "prediction",
-               "pretraining", "lane", "trial", "searchers", "schedulers"},
+               "pretraining", "lane", "trial", "cluster", "searchers", "schedulers"},
     "tracking": {"errors", "config", "tasks", "storage", "records"},
     "report": {"errors", "config", "tasks", "storage", "records", "tracking"},
     "prediction": {"errors", "config", "tasks", "storage", "data", "models", "metrics", "training"},
@@ -39,7 +40,7 @@ MAY_IMPORT = {
 MAY_IMPORT["benchmark"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 ONLY_IN = {  # the benchmark also holds what it compares with
-    "ray": {"lane", "trial", "search", "benchmark", "cli"},
+    "ray": {"lane", "trial", "cluster", "search", "benchmark", "cli"},
     "mlflow": {"tracking", "benchmark"},
     "optuna": {"searchers", "benchmark"},
 }

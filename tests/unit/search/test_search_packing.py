@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gluetune.cluster.nodes import Nodes
 from gluetune.config import JobConfig, LanesConfig, load_space
 from gluetune.errors import ClusterError
 from gluetune.search import packing
-from gluetune.search.nodes import Nodes
 from gluetune.search.packing import demanding, pack, packed
 from gluetune.training.probe import Need
 

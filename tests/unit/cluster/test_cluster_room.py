@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gluetune.cluster import Resources, most_lanes, share_out, trial_resources
+from gluetune.cluster import resources as cluster
+from gluetune.cluster.nodes import launchable
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
-from gluetune.search import cluster
-from gluetune.search.cluster import Resources, most_lanes, share_out, trial_resources
-from gluetune.search.nodes import launchable
 
 GPU_BOXES = [({"CPU": 0.0, "driver": 1.0}, 1), ({"CPU": 8.0, "GPU": 2.0}, 3)]
 

@@ -1,21 +1,14 @@
-"""The Ray cluster a search runs on: reached or started, and what one worker may take of it."""
+"""What one worker may take of the cluster, and how many lanes it holds."""
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from dataclasses import dataclass
 
-import ray
-
+from gluetune.cluster.nodes import Nodes, all_nodes, growth_unknown, total
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
-from gluetune.search.nodes import Nodes, all_nodes, growth_unknown, total
 
 DRIVER, DRIVER_SHARE = "driver", 0.001  # custom resource of nodes that stay, and what one lane takes of it
-REACH_S = 10.0  # for a machine to take up a connection
-LOCAL_OBJECT_STORE = 2 * 1024**3  # bytes; holds tokenised data and initial weights once
 
 
 @dataclass(frozen=True)
@@ -28,56 +21,6 @@ class Resources:
     def __str__(self) -> str:
         gpus = f", {self.gpus:g} GPU" if self.gpus else ""
         return f"{self.cpus:g} CPU{gpus}"
-
-
-def connect(address: str | None) -> str:
-    """Joins the cluster at an address, that of ``RAY_ADDRESS`` (set in submitted jobs), or starts one on this machine.
-
-    A cluster of our own gets a token of its own, so that no web page opened on this machine can reach its dashboard
-    (CVE-2023-48022), and leaves no token file behind that would change later ``ray start`` commands.
-
-    Returns:
-        Where the search runs, in words.
-
-    Raises:
-        ClusterError: there is no cluster at the address, or it does not let us in.
-    """
-    address = address or os.environ.get("RAY_ADDRESS")
-    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # snapshots of all trials so far, which nobody reads
-    if address is None:
-        _start()
-        return "this machine"
-    if address.startswith("http"):
-        raise ClusterError(f"the address must be a Ray cluster's (HOST:6379 or auto), but got {address!r}, that of its "
-                           f"Jobs API; submit to it by `ray job submit`, or unset RAY_ADDRESS")
-    _join(address)
-    return f"the Ray cluster at {ray.get_runtime_context().gcs_address}"
-
-
-def _start() -> None:
-    # Ray turns token authentication on; without this it would write ~/.ray/auth_token
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    try:
-        ray.init("local", log_to_driver=False, object_store_memory=LOCAL_OBJECT_STORE, configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise ClusterError(f"Ray does not start on this machine: {error}") from error
-
-
-def _join(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    try:
-        if host and port.isdigit():  # Ray itself would try for minutes
-            socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
-    except OSError as error:
-        raise ClusterError(f"no Ray cluster answers at {address!r}: {error}") from error
-    try:
-        ray.init(address, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, TimeoutError, ray.exceptions.AuthenticationError) as error:
-        raise ClusterError(f"no Ray cluster lets us in at {address!r}: {error}; if one is there, its token must be "
-                           "ours (RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or ~/.ray/auth_token)") from error
-    except (ValueError, RuntimeError) as error:
-        raise ClusterError(f"the Ray cluster at {address!r} cannot be joined: {error}") from error
 
 
 def share_out(lanes: LanesConfig) -> Resources:

@@ -1,0 +1,60 @@
+"""On a Ray cluster: joined while this process imports what it needs, and left at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import ray
+
+from gluetune.cli import places
+from gluetune.cli.terminal import Terminal
+from gluetune.cluster import connect
+from gluetune.config import StorageConfig, TrackingConfig
+from gluetune.tracking import check_store
+
+
+class _Job(Protocol):
+    @property
+    def storage(self) -> StorageConfig: ...
+    @property
+    def tracking(self) -> TrackingConfig: ...
+
+
+@contextmanager
+def joined(job: _Job, address: str | None, log: Path, terminal: Terminal) -> Iterator[None]:
+    """Joins a Ray cluster, or starts one on this machine, and leaves it when the block ends.
+
+    For some seconds Ray's processes start and this one waits: a thread imports torch and transformers meanwhile, which
+    know nothing of Ray. (Ray itself must be imported and started by one thread, the main one.)
+
+    Args:
+        job: says where its record goes, which must be possible.
+        address: the cluster's.
+        log: where Ray's output goes, as the terminal has it already.
+        terminal: told what takes its time.
+
+    Raises:
+        TrackingError: the job's tracking store cannot be used.
+        ClusterError: there is no cluster at the address, or it does not let us in.
+    """
+    check_store(places.tracking_uri(job.storage, job.tracking), str(job.tracking.experiment))
+    terminal.note(f"joining Ray … (its output, and everybody else's, goes to {log})")
+    try:
+        with ThreadPoolExecutor(1, "gluetune-import") as thread:
+            imported = thread.submit(_import_what_is_slow)
+            where = connect(address)
+            imported.result()
+        terminal.note(f"running on {where}")
+        places.end_as_ctrl_c_does()
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _import_what_is_slow() -> None:
+    import gluetune.data
+    import gluetune.models  # noqa: F401
