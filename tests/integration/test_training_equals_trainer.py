@@ -69,4 +69,7 @@ def test_losses_and_weights_equal_trainers(name: str, changes: dict[str, Any], t
     assert state is not None
     assert state["step"] == len(losses) - 1
     for key, tensor in weights.items():
-        torch.testing.assert_close(state["model"][key], tensor, atol=1e-5, rtol=0, msg=lambda m, key=key: f"{key}: {m}")
+        # A key's bias adds the same to all of a query's scores: no softmax sees it, and Adam blows up what of its
+        # gradient is left by rounding.
+        atol = 1e-3 if key.endswith("key.bias") else 1e-5
+        torch.testing.assert_close(state["model"][key], tensor, atol=atol, rtol=0, msg=lambda m, key=key: f"{key}: {m}")

@@ -8,7 +8,6 @@ bytes at the bandwidth that a large product and a large copy reach in the same p
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -36,7 +35,7 @@ def measure(work: Work, task: Task) -> dict[str, float]:
     """Trains an epoch's batches.
 
     Returns:
-        ``step`` and ``limit``: milliseconds per step; ``share``: the limit by the step.
+        ``step`` and ``limit``: milliseconds per step.
     """
     train, encoder = encoded(work, task, work.train), load_encoder(ModelConfig(name_or_path=work.model))
     place = world()
@@ -50,7 +49,7 @@ def measure(work: Work, task: Task) -> dict[str, float]:
             run.train_step(batch)
         step_s, limit_s = limit(products, partial(run.train_step, batch))
         steps, limits = steps + step_s, limits + limit_s
-    return {"step": 1e3 * steps / len(batches), "limit": 1e3 * limits / len(batches), "share": limits / steps}
+    return {"step": 1e3 * steps / len(batches), "limit": 1e3 * limits / len(batches)}
 
 
 def cpu_limit(products: Products, step: Callable[[], None]) -> tuple[float, float]:
@@ -98,6 +97,8 @@ def _wait() -> None:
 
 
 if __name__ == "__main__":
-    given = arguments().parse_args()
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    parser = arguments()
+    parser.add_argument("--threads", type=int, required=True)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
     print(json.dumps(measure(Work.load(given.work), get_task(given.task))))

@@ -14,7 +14,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-_NAME = "gluetune_cpu"
+CPU_ATTENTION = "gluetune_cpu"
 _BITS = 16  # per element, so that a rate is kept to 1 in 131,072
 
 
@@ -48,10 +48,10 @@ def attention(module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: 
 
     Args:
         module: the attention layer.
-        query: [rows, heads, tokens, width].
-        key: the same.
+        query: [rows, heads, tokens or fewer, width].
+        key: [rows, heads, tokens, width].
         value: the same.
-        attention_mask: [rows, 1, tokens, tokens] ``True`` where a token is looked at; ``None`` for all.
+        attention_mask: [rows, 1, the query's tokens, tokens] ``True`` where a token is looked at; ``None`` for all.
         dropout: rate for the attention's weights.
         scaling: of the scores; ``None``: one over the root of the width.
         more: what few families give; torch's own attention takes it.
@@ -59,7 +59,8 @@ def attention(module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: 
     Returns:
         [rows, tokens, heads, width], and nothing in place of the weights.
     """
-    plain = query.shape == key.shape and not any(more.get(name) is not None for name in ("position_bias", "softcap"))
+    special = any(more.get(name) is not None for name in ("position_bias", "softcap"))
+    plain = query.shape[:2] == key.shape[:2] and not special  # else keys are shared by heads
     if not (dropout and plain) or getattr(module, "is_causal", False):
         output: tuple[torch.Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more)
@@ -78,6 +79,6 @@ def cheap_dropout(model: PreTrainedModel) -> None:
             if type(child) is nn.Dropout and child.p and not child.inplace:
                 setattr(parent, name, Dropout(child.p).train(child.training))
     if model.config._attn_implementation == "sdpa":
-        AttentionInterface.register(_NAME, attention)
-        AttentionMaskInterface.register(_NAME, sdpa_mask)
-        model.set_attn_implementation(_NAME)
+        AttentionInterface.register(CPU_ATTENTION, attention)
+        AttentionMaskInterface.register(CPU_ATTENTION, sdpa_mask)
+        model.set_attn_implementation(CPU_ATTENTION)

@@ -17,6 +17,7 @@ from gluetune.models import Encoder, build_model
 from gluetune.tasks import Task
 from gluetune.training.dropout import cheap_dropout
 from gluetune.training.evaluate import autocast, loss_sum, right_answers, score, to_device
+from gluetune.training.last_layer import first_token_only
 from gluetune.training.memory import free, keep_freed, out_of_memory
 from gluetune.training.optimizer import make_optimizer, make_scheduler
 from gluetune.training.parallel import parallel, unsynced, use_bf16
@@ -61,6 +62,7 @@ class Run:
         if not world.cuda:
             cheap_dropout(self.model)
             keep_freed()
+        first_token_only(self.model)
         self._parallel = parallel(self.model, world)
         self._optimizer = make_optimizer(self.model, training)
         self._scheduler = make_scheduler(self._optimizer, training, self.plan.total)

@@ -79,15 +79,18 @@ def test_cpu_limit_is_the_median_of_turns(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_is_measured_are_the_comparisons_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([{"step": 2.0, "limit": 1.0, "share": 0.5}, {"step": 4.0, "limit": 3.0, "share": 0.75}])
+    answers = iter([{"step": 2.0, "limit": 1.0}] * 2 + [{"step": 4.0, "limit": 3.0}, {"step": 6.0, "limit": 2.0}])
     monkeypatch.setattr(limit.encoders, "compact", lambda: "compact")
     monkeypatch.setattr(limit.encoders, "minilm", lambda setting: "minilm")
     monkeypatch.setattr(limit, "run_python", lambda *given: type("Done", (), {"answer": lambda self: next(answers)})())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(limit.os, "sched_getaffinity", lambda _: {0, 1})  # two lanes of a core each
     (comparison,) = limit.COMPARISONS
     (side,) = comparison.sides(Setting(tmp_path))
     assert side.name == OURS
     measured = side.measure(0)
-    assert measured["share, CPU (MiniLM-size)"] == 0.75
+    assert measured["share, CPU (compact)"] == 0.5
+    assert measured["step, CPU (MiniLM-size)"] == 5.0
+    assert measured["share, CPU (MiniLM-size)"] == 0.5
     assert set(measured) <= {figure.name for figure in comparison.figures}
     assert {goal.figure for goal in comparison.goals} <= {figure.name for figure in comparison.figures}

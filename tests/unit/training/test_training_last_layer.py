@@ -1,0 +1,99 @@
+"""The last layer for the first token alone: what heads compute from it, and learn from it, does not change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import CamembertConfig, PreTrainedModel, XLMRobertaConfig
+
+from encoder_families import FAMILIES, SMALL, batch, encoder_of, masked_lm
+from gluetune.config import TrainingConfig
+from gluetune.models import build_model
+from gluetune.tasks import get_task
+from gluetune.training.dropout import cheap_dropout
+from gluetune.training.last_layer import first_token_only
+
+LIKE_BERT = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
+
+
+def model(family: str, folder: Path, **training: object) -> PreTrainedModel:
+    chosen = TrainingConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0,
+                            **training)
+    return build_model(encoder_of(masked_lm(family, folder)), get_task("cola"), chosen, seed=1)
+
+
+def learnt(model: PreTrainedModel) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Logits of a batch, and the gradients of their squares."""
+    pad = getattr(model.config, "pad_token_id", None) or 0
+    logits = model(**batch(pad)).logits
+    logits.square().sum().backward()
+    return logits.detach(), {name: weight.grad for name, weight in model.named_parameters()}
+
+
+@pytest.fixture(autouse=True)
+def more_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setitem(FAMILIES, "camembert", CamembertConfig(**SMALL, pad_token_id=1, type_vocab_size=1))
+    monkeypatch.setitem(FAMILIES, "xlm-roberta", XLMRobertaConfig(**SMALL, pad_token_id=1, type_vocab_size=1))
+
+
+@pytest.mark.parametrize("cheap", [False, True])
+@pytest.mark.parametrize(("family", "training"), [
+    *((family, {}) for family in LIKE_BERT), ("bert", {"head": "linear"}), ("roberta", {"head": "mlp"}),
+    ("electra", {"head": "nsp"}), ("bert", {"head": "mlp", "pooling": "cls"})])
+def test_logits_and_gradients_are_the_whole_layers(family: str, training: dict[str, object], cheap: bool,
+                                                   tmp_path: Path) -> None:
+    model_ = model(family, tmp_path, **training)
+    if cheap:
+        cheap_dropout(model_)
+    logits, gradients = learnt(model_)
+    model_.zero_grad()
+    assert first_token_only(model_)
+    again, others = learnt(model_)
+    torch.testing.assert_close(again, logits, atol=1e-6, rtol=1e-5)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(others[name], gradient, atol=1e-6, rtol=1e-4,
+                                   msg=lambda m, name=name: f"{name}: {m}")
+
+
+def test_the_last_layer_computes_one_token_of_a_row(tmp_path: Path) -> None:
+    whole = model("bert", tmp_path)
+    first_token_only(whole)
+    seen = {}
+    for number, layer in enumerate(whole.bert.encoder.layer):
+        layer.output.register_forward_hook(lambda _, __, out, number=number: seen.update({number: out.shape[1]}))
+    learnt(whole)
+    assert seen == {0: 20, 1: 1}
+
+
+def test_what_is_dropped_out_is_at_random_in_the_last_layer_too(tmp_path: Path) -> None:
+    dropping = build_model(encoder_of(masked_lm("bert", tmp_path)), get_task("cola"),
+                           TrainingConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.5,
+                                          classifier_dropout=0.0), seed=1)
+    cheap_dropout(dropping)
+    assert first_token_only(dropping)
+    for layer in dropping.bert.encoder.layer[:-1]:
+        layer.eval()
+    assert not torch.equal(learnt(dropping)[0], learnt(dropping)[0])
+    dropping.eval()
+    assert torch.equal(learnt(dropping)[0], learnt(dropping)[0])
+
+
+@pytest.mark.parametrize(("family", "training"), [
+    ("bert", {"head": "linear", "pooling": "mean"}), ("bert", {"head": "linear", "pooling": "max"}),
+    ("albert", {}), ("deberta-v2", {}), ("modernbert", {}), ("distilbert", {})])
+def test_other_models_are_left_alone(family: str, training: dict[str, object], tmp_path: Path) -> None:
+    model_ = model(family, tmp_path, **training)
+    logits, _ = learnt(model_)
+    model_.zero_grad()
+    assert not first_token_only(model_)
+    assert torch.equal(learnt(model_)[0], logits)
+
+
+def test_weights_keep_their_names(tmp_path: Path) -> None:
+    model_ = model("bert", tmp_path)
+    names = list(model_.state_dict())
+    first_token_only(model_)
+    assert list(model_.state_dict()) == names
