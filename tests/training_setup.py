@@ -19,8 +19,8 @@ VOCABULARY = 60
 SIGNAL = 7  # the token that decides the label
 
 
-def tiny_encoder(dropout: float = 0.0) -> Encoder:
-    config = BertConfig(vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+def tiny_encoder(dropout: float = 0.0, vocabulary: int = VOCABULARY) -> Encoder:
+    config = BertConfig(vocab_size=vocabulary, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
                         intermediate_size=32, max_position_embeddings=32, hidden_dropout_prob=dropout,
                         attention_probs_dropout_prob=dropout)
     with torch.random.fork_rng():
@@ -48,7 +48,7 @@ def task_data(task: Task, train: int = 65, selection: int = 21) -> TaskData:
 
 def run_trial(task: Task, training: TrainingConfig, folder: Path, *, seed: int = 3, dropout: float = 0.0,
               stop_after: int | None = None, world: World = World(),  # noqa: B008 (frozen)
-              ) -> tuple[list[Evaluation], Checkpoints]:
+              vocabulary: int = VOCABULARY) -> tuple[list[Evaluation], Checkpoints]:
     """Runs or resumes a trial; ``stop_after`` ends it at that evaluation."""
     checkpoints = Checkpoints(Storage(str(folder)), "trial")
     told: list[Evaluation] = []
@@ -57,8 +57,8 @@ def run_trial(task: Task, training: TrainingConfig, folder: Path, *, seed: int =
         told.append(evaluation)
         return evaluation.index != stop_after
 
-    fine_tune(task, task_data(task), tiny_encoder(dropout), training, seed, report=report, checkpoints=checkpoints,
-              world=world)
+    fine_tune(task, task_data(task), tiny_encoder(dropout, vocabulary), training, seed, report=report,
+              checkpoints=checkpoints, world=world)
     return told, checkpoints
 
 

@@ -158,6 +158,7 @@ def _sides(setting: Setting) -> Sequence[Side]:
 
     return (
         Side(OURS, "TPE with ASHA, both at their defaults, on two simulated lanes", searched("tpe", "asha")),
+        Side("random with ASHA", "points in random order, ended early by ASHA", searched("random", "asha")),
         Side("random", "points in random order, each trained to its end", searched("random", "none")),
         Side("grid order", "points in the file's order, each trained to its end", searched("grid", "none")),
     )

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 
 from gluetune.benchmark.baselines.work import Work
@@ -39,7 +40,7 @@ def measure(work: Work, task: Task) -> dict[str, float]:
     """
     train, encoder = encoded(work, task, work.train), load_encoder(ModelConfig(name_or_path=work.model))
     place = world()
-    run = Run(task, train, encoder, TrainingConfig(**work.points[0]), work.seed, place)
+    run = Run(task, train, encoder, TrainingConfig(**work.points[0]), work.seed, place, np.unique(train.input_ids))
     limit = gpu_limit(run) if place.cuda else cpu_limit
     steps, limits = 0.0, 0.0
     batches = list(run.plan.batches())[:run.plan.per_epoch]

@@ -40,6 +40,8 @@ def show_plan(session: Session, terminal: Terminal) -> None:
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
     print_opening(_plan(session, prepared, _dealer(session), words), terminal.out)
+    if lanes.max_concurrent_trials == "auto":
+        terminal.note("lanes: shown as 1; how many there are is found on the cluster, when the search starts")
 
 
 def tune(session: Session, address: str | None, terminal: Terminal, show: Show, *, score: bool = True) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.data.examples import Examples, Labels, Rows
-from gluetune.data.truncation import Flat, Truncation, tokenize
+from gluetune.data.truncation import Truncation, tokenize
 from gluetune.errors import ConfigError, ModelError, Problem
 from gluetune.tasks import Task
 
@@ -107,14 +107,15 @@ def encode(examples: Examples, task: Task, tokenizer: PreTrainedTokenizerBase, m
     """
     _check(tokenizer, max_seq_length)
     texts = [examples.columns[name] for name in task.columns]
-    calls: list[Flat] = [(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64))]
+    token_types = "token_type_ids" in tokenizer.model_input_names
+    calls = [(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64))]
     for start in range(0, len(examples), _ROWS_PER_CALL):
         rows = [column[start:start + _ROWS_PER_CALL] for column in texts]
-        calls.append(tokenize(rows, tokenizer, max_seq_length, truncation))
-    input_ids, types, lengths = (np.concatenate(parts) for parts in zip(*calls, strict=True))
-    offsets, token_types = _offsets(lengths), "token_type_ids" in tokenizer.model_input_names
-    boundaries = _boundaries(types, offsets, tokenizer) if token_types else lengths.astype(np.int32)
-    return Encoded(input_ids, offsets, boundaries, examples.labels, int(tokenizer.pad_token_id), token_types)
+        input_ids, types, lengths = tokenize(rows, tokenizer, max_seq_length, truncation)
+        boundaries = _boundaries(types, lengths, tokenizer) if token_types else lengths.astype(np.int32)
+        calls.append((input_ids, boundaries, lengths))
+    input_ids, boundaries, lengths = (np.concatenate(parts) for parts in zip(*calls, strict=True))
+    return Encoded(input_ids, _offsets(lengths), boundaries, examples.labels, int(tokenizer.pad_token_id), token_types)
 
 
 def _check(tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> None:
@@ -129,10 +130,10 @@ def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
 
 
-def _boundaries(types: NDArray[np.int32], offsets: NDArray[np.int64], tokenizer: PreTrainedTokenizerBase,
+def _boundaries(types: NDArray[np.int32], lengths: NDArray[np.int64], tokenizer: PreTrainedTokenizerBase,
                 ) -> NDArray[np.int32]:
     """[rows] number of zeros in front of each row's ones; refuses types that this does not describe."""
-    lengths = np.diff(offsets)
+    offsets = _offsets(lengths)
     ones = np.diff(np.concatenate([np.zeros(1, np.int64), np.cumsum(types, dtype=np.int64)])[offsets])
     boundaries = lengths - ones
     positions = np.arange(len(types)) - np.repeat(offsets[:-1], lengths)

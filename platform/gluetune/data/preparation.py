@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, reduce
 
+import numpy as np
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
@@ -37,6 +40,13 @@ class TaskData:
     selection: Encoded
     dev: dict[str, Encoded]
     source: str
+
+    @cached_property
+    def vocabulary(self) -> NDArray[np.int64]:
+        """[tokens] ids of the tokens that a trial sees, padding included, sorted."""
+        rows = (self.train, self.selection)
+        return reduce(np.union1d, (np.flatnonzero(np.bincount(each.input_ids)) for each in rows),
+                      np.array([self.train.pad_token_id]))
 
 
 def open_source(config: DataConfig) -> DataSource:

@@ -58,7 +58,7 @@ def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingCo
         OutOfMemory: memory does not even suffice for a batch of one row, or for the optimizer.
     """
     try:
-        run = Run(task, data.train, encoder, training, seed, world)
+        run = Run(task, data.train, encoder, training, seed, world, data.vocabulary)
         return _fine_tune(run, data, training, checkpoints, report, log, wanted)
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
@@ -111,7 +111,7 @@ def _saving(run: Run, checkpoints: Checkpoints | None) -> Callable[[], None]:
 
     def save() -> None:
         if improved:
-            checkpoints.save_best(kept["model"])
+            checkpoints.save_best(run.vocabulary.whole(kept["model"], kept["faded"]))
         if not finished:
             checkpoints.save(kept)
 

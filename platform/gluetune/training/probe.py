@@ -117,7 +117,7 @@ def probe(task: Task, data: TaskData, encoder: Encoder, training: TrainingConfig
     Raises:
         OutOfMemoryError: not even one trial fits (torch's).
     """
-    run = Run(task, data.train, encoder, training, seed, world)
+    run = Run(task, data.train, encoder, training, seed, world, data.vocabulary)
     longest = np.argsort(data.train.lengths)[-training.batch_size:]
     longest_scored = data.selection.select(np.argsort(data.selection.lengths)[-training.eval_batch_size:])
     usual = itertools.cycle(batch[:usual_size] for batch in run.plan.batches())

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedModel
 
@@ -23,6 +24,7 @@ from gluetune.training.optimizer import make_optimizer, make_scheduler
 from gluetune.training.parallel import parallel, unsynced, use_bf16
 from gluetune.training.plan import StepPlan
 from gluetune.training.reports import Evaluation, StepLog
+from gluetune.training.vocabulary import Vocabulary
 from gluetune.training.window import Window
 from gluetune.training.world import World
 
@@ -37,9 +39,11 @@ class Run:
         training: hyperparameters.
         seed: of head, data order and dropout.
         world: this worker.
+        used: [tokens] ids of all tokens that training and evaluation will see, sorted; ``None``: any of them.
 
     Attributes:
         model: the model being trained.
+        vocabulary: its token embedding.
         plan: the trial's steps.
         step: optimizer steps done.
         world: this worker.
@@ -47,7 +51,7 @@ class Run:
     """
 
     def __init__(self, task: Task, train: Encoded, encoder: Encoder, training: TrainingConfig, seed: int,
-                 world: World) -> None:
+                 world: World, used: NDArray[np.int64] | None = None) -> None:
         self._task, self._train, self._training, self.world = task, train, training, world
         self._lengths = train.lengths
         self._bf16 = use_bf16(training.bf16, world)
@@ -58,7 +62,9 @@ class Run:
         self.step = 0
         self.last: Evaluation | None = None
         self.plan = StepPlan.make(self._lengths, training, seed)
-        self.model: PreTrainedModel = build_model(encoder, task, training, seed).to(world.device)
+        self.model: PreTrainedModel = build_model(encoder, task, training, seed)
+        self.vocabulary = Vocabulary(self.model, used)
+        self.model.to(world.device)
         if not world.cuda:
             cheap_dropout(self.model)
             keep_freed()
@@ -80,6 +86,7 @@ class Run:
             clip_grad_norm_(self.model.parameters(), self._training.max_grad_norm)
         self._learning_rate = self._scheduler.get_last_lr()[0]
         self._optimizer.step()
+        self.vocabulary.fade(self._optimizer)
         self._scheduler.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
@@ -134,8 +141,8 @@ class Run:
             random["cuda"] = torch.cuda.get_rng_state(self.world.device)
         return {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict(),
                 "scheduler": self._scheduler.state_dict(), "random": self.world.gather(random),
-                "splits": self._splits, "step": self.step, "best_score": self._best_score,
-                "last": asdict(self.last) if self.last else None}
+                "splits": self._splits, "faded": self.vocabulary.faded, "step": self.step,
+                "best_score": self._best_score, "last": asdict(self.last) if self.last else None}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on from a `state`, to the same numbers as undisturbed where the number of workers is the same."""
@@ -143,6 +150,7 @@ class Run:
         self._optimizer.load_state_dict(state["optimizer"])
         self._scheduler.load_state_dict(state["scheduler"])
         self._splits = max(self._splits, state["splits"])  # what did not fit before does not fit now
+        self.vocabulary.faded = state["faded"]
         self.step, self._best_score = state["step"], state["best_score"]
         self.last = Evaluation(**state["last"]) if state["last"] else None
         if self.world.rank < len(state["random"]):
