@@ -25,7 +25,7 @@ _UNUSED = (
 
 _SETTINGS = {
     ENABLE_PREEMPTION_WATCHER_ENV_VAR: "0",
-    HEALTH_CHECK_INTERVAL_S_ENV_VAR: "0.5",  # seconds until it sees that workers have died or left; by default two
+    HEALTH_CHECK_INTERVAL_S_ENV_VAR: "1",  # seconds until it sees that workers have died or left; two by default
 }
 
 
