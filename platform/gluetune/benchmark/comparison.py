@@ -18,12 +18,12 @@ class Figure:
     Attributes:
         name: key in what a side measures.
         unit: such as ``s``, ``examples/s``, ``MB``; empty for a share.
-        better: which of two values is the better one.
+        better: which of two values is the better one; ``same`` where all sides should have the same.
     """
 
     name: str
     unit: str
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "same"]
 
 
 @dataclass(frozen=True)

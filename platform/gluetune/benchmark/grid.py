@@ -91,7 +91,7 @@ def _goals(figure: str, limit: float, over: str | None = None) -> tuple[Goal, ..
 
 def _wall_comparison(number: int, title: str, over: str, limit: float,
                      sides: Callable[[Setting], Sequence[Side]]) -> Comparison:
-    figures = _per_encoder(Figure("wall", "s", "lower"), Figure("best", "", "higher"))
+    figures = _per_encoder(Figure("wall", "s", "lower"), Figure("best", "", "same"))
     return Comparison(number, title, figures, _goals("wall", limit, over), sides, _WALL_NOTE)
 
 

@@ -42,11 +42,11 @@ class Measured:
         return values.median if values else None
 
     def times_better(self, figure: str, side: str, than: str) -> float | None:
-        """How many times better a side's median is than another's."""
-        own, other = self.median(side, figure), self.median(than, figure)
-        if own is None or other is None:
+        """How many times better a side's median is than another's; ``None`` where none is better."""
+        own, other, better = self.median(side, figure), self.median(than, figure), self.comparison.figure(figure).better
+        if own is None or other is None or better == "same":
             return None
-        above, below = (other, own) if self.comparison.figure(figure).better == "lower" else (own, other)
+        above, below = (other, own) if better == "lower" else (own, other)
         return above / below if below else float("inf")
 
     def reached(self, goal: Goal) -> tuple[float, bool] | None:

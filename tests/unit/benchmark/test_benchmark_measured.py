@@ -15,12 +15,13 @@ from gluetune.benchmark.setting import Setting
 from gluetune.benchmark.show import as_json, show
 
 OTHER = "the loop"
-FIGURES = (Figure("wall", "s", "lower"), Figure("speed", "rows/s", "higher"), Figure("share", "", "higher"))
+FIGURES = (Figure("wall", "s", "lower"), Figure("speed", "rows/s", "higher"), Figure("share", "", "higher"),
+           Figure("best", "", "same"))
 GOALS = (Goal("wall", 4.0, OTHER), Goal("speed", 3.0, OTHER), Goal("share", 0.9), Goal("wall", 11.0),
          Goal("share", 2.0, OTHER))
 GIVEN = {OURS: [{"wall": 10.0, "speed": 40.0, "share": 0.8}, {"wall": 90.0, "speed": 44.0, "share": 0.8},
-                {"wall": 8.0, "speed": 42.0, "share": 0.85}],
-         OTHER: [{"wall": 40.0, "speed": 20.0}, {"wall": 41.0, "speed": 21.0}, {"wall": 39.0, "speed": 22.0}]}
+                {"wall": 8.0, "speed": 42.0, "share": 0.85, "best": 0.5}],
+         OTHER: [{"wall": 40.0, "speed": 20.0}, {"wall": 41.0, "speed": 21.0}, {"wall": 39.0, "speed": 22.0, "best": 0.0}]}
 
 
 def compared(order: list[str]) -> Comparison:
@@ -54,6 +55,7 @@ def test_ratios_say_how_many_times_better_whichever_way_is_better(outcome: Measu
     assert outcome.times_better("wall", OURS, OTHER) == 4.0
     assert outcome.times_better("speed", OURS, OTHER) == 2.0
     assert outcome.times_better("wall", OTHER, OURS) == 0.25
+    assert outcome.times_better("best", OURS, OTHER) is None  # it should be the same
 
 
 def test_goals(outcome: Measured) -> None:
