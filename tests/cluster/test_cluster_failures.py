@@ -146,7 +146,7 @@ def test_a_worker_process_is_killed(cluster: Cluster, watch: Watch, start: Start
 def test_a_worker_process_is_killed_as_it_starts(
         cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path, runs: Path) -> None:
     driver, folder = start("--config", grid, "--name", "starting-killed"), runs / "starting-killed"
-    wait_for(lambda: starting(cluster), "a worker that joins its process group")[0].kill()
+    wait_for(lambda: starting(cluster), "a worker that starts")[0].kill()
     in_the_middle(folder, lanes=2)
     rooms = [nodes for state, nodes in watch.now["groups"] if nodes != [cluster.head.address]]
     assert len(rooms) == 2, "the dead worker's room is still taken"
@@ -154,7 +154,7 @@ def test_a_worker_process_is_killed_as_it_starts(
 
 
 def starting(cluster: Cluster) -> list[psutil.Process]:
-    return [process for host in cluster.workers for process in host.processes("_setup_torch_process_group")]
+    return [process for host in cluster.workers for process in host.processes("RayTrainWorker.init_train_context")]
 
 
 def test_a_workers_node_is_lost(cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path, runs: Path,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import ray
 from ray.util import placement_group_table
@@ -60,6 +62,20 @@ def test_the_room_of_a_killed_lane_goes_to_the_next_one(ray_cluster: None, tmp_p
     assert ray.get(second.run.remote(order("trials/b")), timeout=LONG_S) == "finished"
     assert taken() == 1
     ray.kill(second)
+
+
+def test_a_worker_that_dies_as_its_process_group_is_set_up_leaves_no_room(ray_cluster: None, tmp_path: Path) -> None:
+    lane = holder(spec(tmp_path, 2, 1.0), "pair")
+    ended = lane.run.remote(order("trials/c"))
+    deadline = time.monotonic() + LONG_S
+    while not (joining := [p for p in psutil.process_iter(["cmdline"])
+                           if "_setup_torch_process_group" in " ".join(p.info["cmdline"] or ())]):
+        assert time.monotonic() < deadline, "no worker joins a process group"
+        time.sleep(0.02)
+    joining[0].kill()
+    assert ray.get(ended, timeout=LONG_S) == "finished"
+    assert taken() == 1
+    ray.kill(lane)
 
 
 def test_a_lane_whose_workers_cannot_start_gives_up_and_takes_no_room(ray_cluster: None, tmp_path: Path) -> None:
