@@ -21,7 +21,8 @@ GOALS = (Goal("wall", 4.0, OTHER), Goal("speed", 3.0, OTHER), Goal("share", 0.9)
          Goal("share", 2.0, OTHER))
 GIVEN = {OURS: [{"wall": 10.0, "speed": 40.0, "share": 0.8}, {"wall": 90.0, "speed": 44.0, "share": 0.8},
                 {"wall": 8.0, "speed": 42.0, "share": 0.85, "best": 0.5}],
-         OTHER: [{"wall": 40.0, "speed": 20.0}, {"wall": 41.0, "speed": 21.0}, {"wall": 39.0, "speed": 22.0, "best": 0.0}]}
+         OTHER: [{"wall": 40.0, "speed": 20.0}, {"wall": 41.0, "speed": 21.0},
+                 {"wall": 39.0, "speed": 22.0, "best": 0.0}]}
 
 
 def compared(order: list[str]) -> Comparison:
