@@ -36,10 +36,13 @@ def run(rate: float, **training: object) -> Run:
 
 
 def forward_flops() -> int:
-    per_token = 4 * WIDTH * WIDTH + 2 * WIDTH * FFN  # query, key, value, output; up and down
-    attention = 2 * HEADS * TOKENS * TOKENS * (WIDTH // HEADS)  # scores; weighted values
-    ends = WIDTH * WIDTH + WIDTH * LABELS  # pooler and classifier see one token per row
-    return 2 * (LAYERS * ROWS * (TOKENS * per_token + attention) + ROWS * ends)
+    seen = 2 * WIDTH * WIDTH  # key and value
+    seeing = 2 * WIDTH * WIDTH + 2 * WIDTH * FFN  # query, output; up and down
+    attention = 2 * HEADS * TOKENS * (WIDTH // HEADS)  # scores; weighted values
+    layer = TOKENS * (seen + seeing + attention)
+    last = TOKENS * seen + seeing + attention  # of each row one token is looked at
+    ends = WIDTH * WIDTH + WIDTH * LABELS  # pooler and classifier see that one
+    return 2 * ROWS * ((LAYERS - 1) * layer + last + ends)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1])
