@@ -85,8 +85,7 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
         return OK
     from gluetune.cli.joined import joined
 
-    with terminal.logging_to(session.log), joined(
-            session.job, arguments.address, session.log, terminal):
+    with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal):
         from gluetune.cli.show import RunShow
         from gluetune.cli.tune import tune
 

@@ -76,8 +76,7 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
         return OK
     from gluetune.cli.joined import joined
 
-    with terminal.logging_to(session.log), joined(
-            session.job, arguments.address, session.log, terminal):
+    with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal):
         from gluetune.cli.show import SearchShow
         from gluetune.cli.tune import tune
 

@@ -60,7 +60,6 @@ def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
     if arguments.dry_run:
         show_plan(session, terminal)
         return OK
-    with terminal.logging_to(session.log), joined(
-            session.job, arguments.address, session.log, terminal):
+    with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal):
         status = pretrain(session, arguments.address, terminal)
     return OK if status is TrialStatus.FINISHED else FAILED if status.final else INTERRUPTED

@@ -3,7 +3,7 @@
 Starting a worker group costs many seconds, most of them imports. A lane pays them once: its workers run a server loop
 (`gluetune.lane.worker`) that takes orders from a mailbox actor (`gluetune.lane.mailbox`) until the lane closes.
 
-A lane is four processes of ours (trial actor, mailbox, Ray Train's controller, worker) beside Ray Train's own. This
+A lane is three processes of ours (trial actor with Ray Train's controller, mailbox, worker) and Ray's synchroniser. This
 package imports Ray Train and torch only where they are asked for, so that the mailbox starts without them.
 """
 
