@@ -3,8 +3,8 @@
 Starting a worker group costs many seconds, most of them imports. A lane pays them once: its workers run a server loop
 (`gluetune.lane.worker`) that takes orders from a mailbox actor (`gluetune.lane.mailbox`) until the lane closes.
 
-A lane is three processes of ours (trial actor with Ray Train's controller, mailbox, worker) and Ray's synchroniser. This
-package imports Ray Train and torch only where they are asked for, so that the mailbox starts without them.
+A lane is three processes of ours (trial actor with Ray Train's controller, mailbox, worker) and Ray's synchroniser.
+This package imports Ray Train and torch only where they are asked for, so that the mailbox starts without them.
 """
 
 from __future__ import annotations
