@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
 import ray
 from ray.util import placement_group_table
@@ -32,11 +32,12 @@ def order(folder: str) -> Order:
     return Order(0, "cola", training, seed=7, folder=folder)
 
 
-def holder(lane: LaneSpec, name: str) -> ray.actor.ActorHandle:
-    """An actor with a lane, as Ray Tune's trials are."""
+def holder(lane: LaneSpec, name: str, before: Callable[[], None] = lambda: None) -> ray.actor.ActorHandle:
+    """An actor with a lane, as Ray Tune's trials are; it calls `before` first."""
 
     class Holder:  # inside: Ray then sends the class itself
         def __init__(self) -> None:
+            before()
             self._lane = Lane(lane, name)
 
         def run(self, order: Order) -> str:
@@ -46,6 +47,29 @@ def holder(lane: LaneSpec, name: str) -> ray.actor.ActorHandle:
             return event.status
 
     return ray.remote(num_cpus=0)(Holder).remote()
+
+
+def deadly_joining(rank: int, marker: str) -> Callable[[], None]:
+    """Lets the worker of that rank die, once, as it joins the process group, while the other one waits for it."""
+
+    def prepare() -> None:
+        import ray.train.torch.config as torch_config
+
+        join = torch_config._setup_torch_process_group
+
+        def die_or_join(**arguments: Any) -> None:
+            import os
+            import signal
+            from pathlib import Path
+
+            if arguments["world_rank"] == rank and not Path(marker).exists():
+                Path(marker).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            join(**arguments)
+
+        torch_config._setup_torch_process_group = die_or_join
+
+    return prepare
 
 
 def taken() -> int:
@@ -64,18 +88,17 @@ def test_the_room_of_a_killed_lane_goes_to_the_next_one(ray_cluster: None, tmp_p
     ray.kill(second)
 
 
-def test_a_worker_that_dies_as_its_process_group_is_set_up_leaves_no_room(ray_cluster: None, tmp_path: Path) -> None:
-    lane = holder(spec(tmp_path, 2, 1.0), "pair")
-    ended = lane.run.remote(order("trials/c"))
-    deadline = time.monotonic() + LONG_S
-    while not (joining := [p for p in psutil.process_iter(["cmdline"])
-                           if "_setup_torch_process_group" in " ".join(p.info["cmdline"] or ())]):
-        assert time.monotonic() < deadline, "no worker joins a process group"
-        time.sleep(0.02)
-    joining[0].kill()
-    assert ray.get(ended, timeout=LONG_S) == "finished"
-    assert taken() == 1
-    ray.kill(lane)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_room(
+        ray_cluster: None, tmp_path: Path, rank: int) -> None:
+    died = tmp_path / "died"
+    lane = holder(spec(tmp_path, 2, 1.0), f"pair-{rank}", deadly_joining(rank, str(died)))
+    try:
+        assert ray.get(lane.run.remote(order("trials/c")), timeout=LONG_S) == "finished"
+        assert died.exists()
+        assert taken() == 1
+    finally:
+        ray.kill(lane)
 
 
 def test_a_lane_whose_workers_cannot_start_gives_up_and_takes_no_room(ray_cluster: None, tmp_path: Path) -> None:
