@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -23,6 +24,7 @@ QUICK_TO_NOTICE = {  # see docs/reliability.md
     "RAY_health_check_initial_delay_ms": "2000", "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "2000", "RAY_health_check_failure_threshold": "3",
 }
+LANES = 2
 WORKER, LANE = "RayTrainWorker", "ResourceTrainable"
 HOLD = """
 import sys, time, ray
@@ -108,8 +110,11 @@ def start(cluster: Cluster, runs: Path) -> Start:
 
 
 @pytest.fixture
-def finish(laptop: Path, watch: Watch) -> Finish:
+def finish(cluster: Cluster, laptop: Path, watch: Watch) -> Finish:
     """Waits for a search's end, and holds it against the undisturbed one."""
+    def rooms(look: dict[str, Any]) -> list[list[str]]:
+        return [nodes for _, nodes in look["groups"] if nodes != [cluster.head.address]]  # but for that of `HOLD`
+
     def finish(driver: subprocess.Popen[str], folder: Path) -> None:
         said, _ = driver.communicate(timeout=900)
         assert driver.returncode == 0, said
@@ -118,6 +123,7 @@ def finish(laptop: Path, watch: Watch) -> Finish:
         assert winners(folder) == winners(laptop)
         assert len(summary(folder)["trials"]) == TRIALS
         assert computed_twice(folder) <= 1
+        assert max(len(rooms(look)) for look in watch.seen) <= LANES, "what a dead lane had was still taken"
         wait_for(watch.empty, "a cluster without actors and placement groups", timeout=60)
 
     return finish
@@ -135,7 +141,7 @@ def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str, float], None]:
 def test_a_worker_process_is_killed(cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path,
                                     runs: Path, tell: Callable[[str, float], None]) -> None:
     driver, folder = start("--config", grid, "--name", "worker-killed"), runs / "worker-killed"
-    in_the_middle(folder, lanes=2)
+    in_the_middle(folder, lanes=LANES)
     _, address, pid, _ = next(actor for actor in watch.now["actors"] if actor[0] == WORKER)
     cluster.at(address).process(pid).kill()
     at = time.time()
@@ -147,9 +153,7 @@ def test_a_worker_process_is_killed_as_it_starts(
         cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path, runs: Path) -> None:
     driver, folder = start("--config", grid, "--name", "starting-killed"), runs / "starting-killed"
     wait_for(lambda: starting(cluster), "a worker that starts")[0].kill()
-    in_the_middle(folder, lanes=2)
-    rooms = [nodes for state, nodes in watch.now["groups"] if nodes != [cluster.head.address]]
-    assert len(rooms) == 2, "the dead worker's room is still taken"
+    in_the_middle(folder, lanes=LANES)
     finish(driver, folder)
 
 
@@ -160,7 +164,7 @@ def starting(cluster: Cluster) -> list[psutil.Process]:
 def test_a_workers_node_is_lost(cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path, runs: Path,
                                 tell: Callable[[str, float], None]) -> None:
     driver, folder = start("--config", grid, "--name", "node-lost"), runs / "node-lost"
-    in_the_middle(folder, lanes=2)
+    in_the_middle(folder, lanes=LANES)
     assert set(watch.nodes_of(LANE)) == {cluster.head.address}
     cluster.lose(cluster.at(watch.nodes_of(WORKER)[0]))
     at = time.time()
@@ -175,8 +179,8 @@ def test_the_node_of_the_lanes_own_actors_is_lost(cluster: Cluster, watch: Watch
     assert held.stdout.readline() == "held\n"
     keeper = cluster.add("--num-cpus=0", "--resources={\"driver\": 1}")
     driver, folder = start("--config", grid, "--name", "lanes-lost"), runs / "lanes-lost"
-    in_the_middle(folder, lanes=2)
-    assert watch.nodes_of(LANE) == [keeper.address] * 2
+    in_the_middle(folder, lanes=LANES)
+    assert watch.nodes_of(LANE) == [keeper.address] * LANES
     cluster.head.processes(HOLD)[-1].kill()
     cluster.lose(keeper)
     at = time.time()
@@ -187,7 +191,7 @@ def test_the_node_of_the_lanes_own_actors_is_lost(cluster: Cluster, watch: Watch
 def test_the_driver_is_killed_and_resumed(cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path,
                                           runs: Path, tell: Callable[[str, float], None]) -> None:
     driver, folder = start("--config", grid, "--name", "driver-killed"), runs / "driver-killed"
-    in_the_middle(folder, lanes=2)
+    in_the_middle(folder, lanes=LANES)
     for process in cluster.head.processes("--name driver-killed"):
         process.send_signal(signal.SIGKILL)
     driver.communicate()

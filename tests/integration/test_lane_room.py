@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from ray.util import placement_group_table
 
 from gluetune.config import TrainingConfig
 from gluetune.lane import FineTuning, Lane, LaneSpec, Order
+from gluetune.lane import lane as lane_module
+from gluetune.lane.room import free_rooms
 from gluetune.records import TrialEnded
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
@@ -19,7 +23,7 @@ from training_setup import task_data, tiny_encoder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-LONG_S = 90.0
+LONG_S = 180.0
 
 
 def spec(folder: Path, workers: int, cpus: float, storage: Storage | None = None) -> LaneSpec:
@@ -72,8 +76,9 @@ def deadly_joining(rank: int, marker: str) -> Callable[[], None]:
     return prepare
 
 
-def taken() -> int:
-    return sum(room["state"] == "CREATED" for room in placement_group_table().values())
+def rooms() -> set[str]:
+    """Placement groups that take room."""
+    return {number for number, room in placement_group_table().items() if room["state"] == "CREATED"}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -84,8 +89,62 @@ def test_the_room_of_a_killed_lane_goes_to_the_next_one(ray_cluster: None, tmp_p
     ray.kill(first)
     second = holder(lane, f"second-{workers}")
     assert ray.get(second.run.remote(order("trials/b")), timeout=LONG_S) == "finished"
-    assert taken() == 1
+    assert len(rooms()) == 1
     ray.kill(second)
+
+
+def test_the_room_of_a_killed_lane_that_no_other_one_follows_is_given_back_by_the_driver(
+        ray_cluster: None, tmp_path: Path) -> None:
+    lane = holder(spec(tmp_path, 1, 2.0), "last")
+    assert ray.get(lane.run.remote(order("trials/a")), timeout=LONG_S) == "finished"
+    ray.kill(lane)
+    assert len(rooms()) == 1
+    free_rooms()
+    free_rooms()  # what is gone already does no harm
+    wait_until_free()
+
+
+def test_a_lane_that_starts_leaves_living_ones_their_room(ray_cluster: None, tmp_path: Path) -> None:
+    lanes = []
+    for number in range(2):
+        lanes.append(holder(spec(tmp_path, 1, 1.0), f"neighbour-{number}"))
+        assert ray.get(lanes[-1].run.remote(order(f"trials/{number}")), timeout=LONG_S) == "finished"
+        if not number:
+            firsts = rooms()
+    assert len(firsts) == 1
+    assert firsts < rooms()
+    assert ray.get(lanes[0].run.remote(order("trials/2")), timeout=LONG_S) == "finished"
+    assert firsts < rooms()
+    for lane in lanes:
+        ray.kill(lane)
+
+
+def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(
+        ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sleeping:
+        def run(self, order: Order, contact: Any, checkpoints: Any, world: Any) -> bool:
+            Path(order.folder).touch()
+            time.sleep(1000)
+            return True
+
+    monkeypatch.setattr(lane_module, "CLOSING_S", 1.0)
+    lane, began = Lane(replace(spec(tmp_path, 1, 2.0), work=Sleeping()), "sleeping"), tmp_path / "began"
+    lane.assign(order(str(began)))
+    deadline = time.monotonic() + LONG_S
+    while not began.exists():
+        assert time.monotonic() < deadline, "no worker works"
+        time.sleep(0.1)
+    lane.close()
+    wait_until_free()
+    time.sleep(5)
+    assert not rooms()  # nor does Ray Train start workers anew
+
+
+def wait_until_free() -> None:
+    deadline = time.monotonic() + 20
+    while rooms():
+        assert time.monotonic() < deadline, "room is still taken"
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -96,7 +155,7 @@ def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_room(
     try:
         assert ray.get(lane.run.remote(order("trials/c")), timeout=LONG_S) == "finished"
         assert died.exists()
-        assert taken() == 1
+        assert len(rooms()) == 1
     finally:
         ray.kill(lane)
 
@@ -110,4 +169,4 @@ def test_a_lane_whose_workers_cannot_start_gives_up_and_takes_no_room(ray_cluste
     with pytest.raises(Exception, match="must be a folder or bucket that every node reaches"):
         lane.collect()
     lane.close()
-    assert taken() == 0
+    assert not rooms()

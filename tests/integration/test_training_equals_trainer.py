@@ -15,13 +15,16 @@ from gluetune.config import TrainingConfig
 from gluetune.models import build_model
 from gluetune.tasks import TASKS, Task
 from gluetune.training.plan import StepPlan
-from training_setup import run_trial, task_data, tiny_encoder
+from training_setup import VOCABULARY, run_trial, task_data, tiny_encoder
 
 SEED = 3
+MANY_TOKENS = 3 * VOCABULARY  # so many more than occur that those that do not are not trained
+EMBEDDINGS = "bert.embeddings.word_embeddings.weight"
 PER_EPOCH = 9  # 65 rows in batches of 8
 
 
-def trainers_run(task: Task, training: TrainingConfig, folder: Path) -> tuple[list[float], dict[str, torch.Tensor]]:
+def trainers_run(task: Task, training: TrainingConfig, folder: Path, vocabulary: int,
+                 ) -> tuple[list[float], dict[str, torch.Tensor]]:
     """Losses by step of ``transformers.Trainer`` on our batches, and its weights before the last step."""
     train = task_data(task).train
     plan = StepPlan.make(train.lengths, training, SEED)
@@ -41,7 +44,7 @@ def trainers_run(task: Task, training: TrainingConfig, folder: Path) -> tuple[li
             losses.append(loss.item())
             return loss
 
-    model = build_model(tiny_encoder(), task, training, SEED)
+    model = build_model(tiny_encoder(vocabulary=vocabulary), task, training, SEED)
     arguments = TrainingArguments(
         output_dir=str(folder), max_steps=plan.total, learning_rate=training.learning_rate,
         lr_scheduler_type=training.lr_scheduler_type, warmup_steps=training.warmup_steps or 0,
@@ -52,22 +55,28 @@ def trainers_run(task: Task, training: TrainingConfig, folder: Path) -> tuple[li
     return losses, weights
 
 
-@pytest.mark.parametrize(("name", "changes"), [
-    ("cola", {}),
-    ("stsb", {}),
-    ("mnli", {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
+@pytest.mark.parametrize(("name", "vocabulary", "changes"), [
+    ("cola", VOCABULARY, {}),
+    ("stsb", MANY_TOKENS, {}),
+    ("mnli", MANY_TOKENS, {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
 ])
-def test_losses_and_weights_equal_trainers(name: str, changes: dict[str, Any], tmp_path: Path) -> None:
+def test_losses_and_weights_equal_trainers(name: str, vocabulary: int, changes: dict[str, Any], tmp_path: Path) -> None:
     training = TrainingConfig(**{"learning_rate": 5e-3, "batch_size": 8, "num_train_epochs": 7, "warmup_steps": 6,
                                  "weight_decay": 0.1, "max_grad_norm": 1.0, "evals_per_epoch": PER_EPOCH, **changes})
-    ours, checkpoints = run_trial(TASKS[name], training, tmp_path / "ours", seed=SEED)
-    losses, weights = trainers_run(TASKS[name], training, tmp_path / "trainers")
+    ours, checkpoints = run_trial(TASKS[name], training, tmp_path / "ours", seed=SEED, vocabulary=vocabulary)
+    losses, weights = trainers_run(TASKS[name], training, tmp_path / "trainers", vocabulary)
     assert len(losses) == 7 * PER_EPOCH
     np.testing.assert_allclose([evaluation.train_loss for evaluation in ours], losses, atol=1e-5, rtol=0)
     assert losses[-1] < 0.9 * losses[0]  # it is training that is compared
     state = checkpoints.load()  # of the last evaluation but one, and so of the last step but one
     assert state is not None
     assert state["step"] == len(losses) - 1
+    if vocabulary == MANY_TOKENS:
+        initial = torch.from_numpy(tiny_encoder(vocabulary=vocabulary).weights[EMBEDDINGS])
+        used, faded = task_data(TASKS[name]).vocabulary, state["vocabulary"]["faded"]
+        assert len(state["model"][EMBEDDINGS]) == len(used) < VOCABULARY
+        state["model"][EMBEDDINGS] = (initial * faded).index_copy(
+            0, torch.from_numpy(used), state["model"][EMBEDDINGS])
     for key, tensor in weights.items():
         # A key's bias adds the same to all of a query's scores: no softmax sees it, and Adam blows up what of its
         # gradient is left by rounding.

@@ -14,16 +14,24 @@ from torch import distributed, multiprocessing
 from gluetune.config import TrainingConfig
 from gluetune.errors import Diverged
 from gluetune.tasks import TASKS
-from gluetune.training import World, fine_tune
-from training_setup import numbers, run_trial, task_data, tiny_encoder
+from gluetune.training import Checkpoints, Evaluation, World, fine_tune
+from training_setup import VOCABULARY, numbers, run_trial, task_data, tiny_encoder
 
 COMMON = {"batch_size": 8, "learning_rate": 5e-3, "num_train_epochs": 2, "evals_per_epoch": 2}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "classification": ("mnli", {}),
     "regression": ("stsb", {}),
     "accumulation": ("cola", {"gradient_accumulation_steps": 3}),
+    "few_tokens": ("cola", {"weight_decay": 0.3}),
     "head": ("mnli", {"head": "mlp", "head_hidden_size": 8, "pooling": "mean", "freeze_layers": 1}),
 }
+VOCABULARIES = {"few_tokens": 3 * VOCABULARY}  # only what occurs of that is trained
+
+
+def train(case: str, folder: Path, world: World = World()) -> tuple[list[Evaluation], Checkpoints]:  # noqa: B008 (frozen)
+    name, changes = CASES[case]
+    return run_trial(TASKS[name], TrainingConfig(**COMMON, **changes), folder, world=world,
+                     vocabulary=VOCABULARIES.get(case, VOCABULARY))
 
 
 def worker(rank: int, folder: Path) -> None:
@@ -31,8 +39,8 @@ def worker(rank: int, folder: Path) -> None:
     world = World(rank, 2)
     distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
     results: dict[str, Any] = {}
-    for case, (name, changes) in CASES.items():
-        told, checkpoints = run_trial(TASKS[name], TrainingConfig(**COMMON, **changes), folder / case, world=world)
+    for case in CASES:
+        told, checkpoints = train(case, folder / case, world)
         results[case] = told, checkpoints.load_best()
     noisy = TrainingConfig(**COMMON, hidden_dropout_prob=0.3)
     results["undisturbed"] = run_trial(TASKS["cola"], noisy, folder / "undisturbed", world=world)[0]
@@ -56,8 +64,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_two_workers_equal_one(case: str, ranks: list[dict[str, Any]], tmp_path: Path) -> None:
-    name, changes = CASES[case]
-    alone, checkpoints = run_trial(TASKS[name], TrainingConfig(**COMMON, **changes), tmp_path)
+    alone, checkpoints = train(case, tmp_path)
     together, best = ranks[0][case]
     for one, two in zip(alone, together, strict=True):
         assert two.metrics == pytest.approx(one.metrics, abs=1e-4)

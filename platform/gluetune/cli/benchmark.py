@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -69,12 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _benchmark(arguments: ParsedArguments, terminal: Terminal) -> int:
     given = arguments.options
-    target = _target(given.get("--json"))
+    target = _made(given, "--json", "file", Path.touch)
     numbers = sorted({int(number) for number in given["--only"].split(",")}) if "--only" in given else NUMBERS
     if importlib.util.find_spec("accelerate") is None:
         raise BenchmarkError("transformers' Trainer must have accelerate; pip install accelerate")
     with ExitStack() as stack:
-        scratch = _scratch(given.get("--scratch")) or Path(
+        scratch = _made(given, "--scratch", "folder", _new_folder) or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="gluetune-benchmark-")))
         setting = _setting(arguments, scratch, terminal)
         _measure(numbers, setting, int(given.get("--repeat", "3")), target, terminal)
@@ -120,32 +120,22 @@ def _shown(setting: Setting, repeat: int) -> dict[str, Any]:
     }
 
 
-def _scratch(name: str | None) -> Path | None:
-    """A new folder in the one that was named, if any.
+def _made(given: Mapping[str, str], flag: str, kind: str, make: Callable[[Path], Path | None]) -> Path | None:
+    """What a flag's path is made into, before hours are spent; ``None`` without the flag.
 
     Raises:
         StorageError: it cannot be made.
     """
-    if name is None:
+    if flag not in given:
         return None
+    path = Path(given[flag])
     try:
-        Path(name).mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="benchmark-", dir=Path(name).resolve()))
+        return make(path) or path
     except OSError as error:
-        raise StorageError(f"--scratch must be a folder that can be made, but {name} is not: "
+        raise StorageError(f"{flag} must be a {kind} that can be written, but {path} is not: "
                            f"{error.strerror}") from error
 
 
-def _target(name: str | None) -> Path | None:
-    """The file for the outcome, checked before hours are spent.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    if name is None:
-        return None
-    try:
-        Path(name).touch()
-    except OSError as error:
-        raise StorageError(f"--json must be a file that can be written, but {name} is not: {error.strerror}") from error
-    return Path(name)
+def _new_folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="benchmark-", dir=path.resolve()))

@@ -29,7 +29,8 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal) -> Ite
     """Joins a Ray cluster, or starts one on this machine, and leaves it when the block ends.
 
     For some seconds Ray's processes start and this one waits: a thread imports torch and transformers meanwhile, which
-    know nothing of Ray. (Ray itself must be imported and started by one thread, the main one.)
+    know nothing of Ray. (Ray itself must be imported and started by one thread, the main one.) Pre-training has
+    imported them before.
 
     Args:
         job: says where its record goes, which must be possible.

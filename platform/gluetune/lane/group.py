@@ -11,22 +11,27 @@ from ray.train import Result, ScalingConfig
 from ray.train.backend import BackendConfig
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
-from ray.train.v2._internal.constants import ENABLE_PREEMPTION_WATCHER_ENV_VAR, HEALTH_CHECK_INTERVAL_S_ENV_VAR
+from ray.train.v2._internal.constants import (
+    ENABLE_PREEMPTION_WATCHER_ENV_VAR,
+    HEALTH_CHECK_INTERVAL_S_ENV_VAR,
+    get_env_vars_to_propagate,
+)
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from gluetune.lane.room import RoomyGroup
+from gluetune.lane.room import NamedGroup
 
 _UNUSED = (
     DatasetsCallback,  # an actor that deals out Ray datasets: there are none
-    PlacementGroupCleanerCallback,  # an actor that gives dead lanes' room back: see `gluetune.lane.room`
+    PlacementGroupCleanerCallback,  # an actor that gives dead lanes' room back: `gluetune.lane.room` does
 )
 
-_SETTINGS = {
+_SETTINGS = {  # where the user has none
     ENABLE_PREEMPTION_WATCHER_ENV_VAR: "0",
     HEALTH_CHECK_INTERVAL_S_ENV_VAR: "1",  # seconds until it sees that workers have died or left; two by default
 }
+_NO_WARNINGS = {"RAY_WARN_BLOCKING_GET_INSIDE_ASYNC": "0"}  # of Ray, about its own controller; as its own trainer does
 
 
 class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no type hints
@@ -45,6 +50,12 @@ class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no typ
 
     def __init__(self, serve: Any, scaling_config: ScalingConfig, **settings: Any) -> None:
         super().__init__(serve, scaling_config=scaling_config, backend_config=_backend(scaling_config), **settings)
+        self._controller: Any = None  # an actor, where it is one of its own
+
+    def abandon(self) -> None:
+        """Ends a controller that is an actor of its own, and would start workers anew; another ends with this one."""
+        if self._controller is not None:
+            ray.kill(self._controller)
 
     def _create_default_callbacks(self) -> list[Any]:
         return [one for one in super()._create_default_callbacks() if not isinstance(one, _UNUSED)]
@@ -54,16 +65,19 @@ class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no typ
             controller = _Controller(**parts)
             asyncio.run(controller.run())
             return controller.get_result()
-        remote = ray.remote(num_cpus=0, scheduling_strategy=here())(_Controller).remote(**parts)
-        ray.get(remote.run.remote())
-        return ray.get(remote.get_result.remote())
+        settings = {"env_vars": get_env_vars_to_propagate() | _NO_WARNINGS}
+        remote = ray.remote(num_cpus=0, scheduling_strategy=here(), runtime_env=settings)(_Controller)
+        self._controller = remote.remote(**parts)
+        ray.get(self._controller.run.remote())
+        return ray.get(self._controller.get_result.remote())
 
 
 class _Controller(TrainController):  # type: ignore[misc]
-    worker_group_cls = RoomyGroup
+    worker_group_cls = NamedGroup
 
     def __init__(self, **parts: Any) -> None:
-        os.environ |= _SETTINGS
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
         super().__init__(**parts)
 
 

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.util import list_named_actors
 
 from gluetune.lane.entry import serve
 from gluetune.lane.group import GroupTrainer, here
 from gluetune.lane.mailbox import LaneFailed, Mailbox, Order
+from gluetune.lane.room import free_rooms
 from gluetune.lane.work import Work
 from gluetune.records import LaneEvent
 from gluetune.storage import Storage
 
-CLOSING_S = 20.0
+CLOSING_S = 8.0  # after ten, Ray Tune kills the actor that closes its lane
 MOST_RESTARTS = 100  # of a lane's worker group; a lane on spot nodes needs some, a broken one would never end
 
 
@@ -58,7 +60,7 @@ class Lane:
     """
 
     def __init__(self, spec: LaneSpec, name: str) -> None:
-        self._ticket = 0
+        self._name, self._ticket = name, 0
         self._mailbox = ray.remote(name=name, num_cpus=0, max_concurrency=1000, scheduling_strategy=here())(
             Mailbox).remote(spec.max_failures)
         self._trainer = GroupTrainer(
@@ -88,11 +90,17 @@ class Lane:
         return report
 
     def close(self) -> None:
-        """Ends the workers, and the mailbox: as long as it is there, the lane keeps its room."""
+        """Ends the workers, and the mailbox: as long as it is there, the lane keeps its room.
+
+        Workers that do not end in time, for they evaluate, are killed with their room.
+        """
         with suppress(ray.exceptions.RayActorError):  # it is closed already
             ray.get(self._mailbox.close.remote())
         self._thread.join(CLOSING_S)
         ray.kill(self._mailbox)
+        if self._thread.is_alive():
+            self._trainer.abandon()
+            free_rooms(set(list_named_actors()) - {self._name})
 
     def _run(self) -> None:
         try:

@@ -83,15 +83,12 @@ class Mailbox:
             self._order, self._closed = None, reason
             self._changed.notify_all()
 
-    async def started(self) -> None:
-        """A worker group starts. One that always dies before it asks for work ends the lane."""
+    async def started(self) -> bool:
+        """A worker group starts; whether the lane is open. Groups that die before they ask for work end it."""
         self._starts += 1
         if self._starts > MOST_STARTS and self._closed is None:
             await self.close(f"its workers die as they start: {self._complaint or 'see the log of Ray'}")
-
-    async def closed(self) -> bool:
-        """Whether the lane is at its end."""
-        return self._closed is not None
+        return self._closed is None
 
     async def complain(self, message: str) -> None:
         """A worker says why it is going to die."""

@@ -28,11 +28,9 @@ Status = Literal["finished", "diverged", "out_of_memory", "failed", "stopped"]
 
 def serve(config: dict[str, Any]) -> None:
     """Ray Train's ``train_loop_per_worker``: takes orders from the mailbox until the lane closes."""
-    if train.get_context().get_world_rank() == 0:
-        ray.get(config["mailbox"].started.remote())
-    if ray.get(config["mailbox"].closed.remote()):
-        return  # or Ray Train would start group after group for a lane that was given up
     worker = _Worker(**config)
+    if not worker.started():
+        return  # or Ray Train would start group after group for a lane that was given up
     ticket = 0
     while (order := worker.next_order(ticket)) is not None:
         worker.run(order)
@@ -53,10 +51,20 @@ class _Worker:
         device = train.torch.get_device()
         self._world = World(context.get_world_rank(), context.get_world_size(), str(device))
         self._spec, self._mailbox, self._name = spec, mailbox, name
-        self._check_storage()
         self._group = uuid.uuid4().hex
         self._last_step: float | None = None
         torch.set_num_threads(max(1, int(spec.cpus)))
+
+    def started(self) -> bool:
+        """Tells the mailbox that the group starts; whether the lane still has use for it.
+
+        Raises:
+            RuntimeError: this node does not reach the search's folder.
+        """
+        if not self._together(lambda: ray.get(self._mailbox.started.remote())):
+            return False
+        self._check_storage()
+        return True
 
     def _check_storage(self) -> None:
         why = ""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 
 from gluetune.cluster import Resources, all_nodes, growth_unknown, room, total
 from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig, resolve_training
+from gluetune.data import TaskData
 from gluetune.errors import ClusterError
 from gluetune.search.pending import EVERY_S
 from gluetune.search.prepare import Prepared, corners
@@ -76,11 +79,17 @@ def demanding(job: JobConfig, space: SearchSpace) -> tuple[TrainingConfig, int]:
     return training.model_copy(update={"batch_size": largest}), round(math.sqrt(training.batch_size * largest))
 
 
+def hardest(data: Mapping[str, TaskData]) -> tuple[str, TaskData, NDArray[np.int64]]:
+    """The task with the longest row, its rows, and tokens: no task's trials train the embeddings of more."""
+    longest = max(data, key=lambda name: int(data[name].train.lengths.max()))
+    most = max((rows.vocabulary for rows in data.values()), key=len)
+    return longest, data[longest], np.union1d(data[longest].vocabulary, most)
+
+
 def _measured(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None]) -> Need:
     notify("trying one trial out on one GPU, to see how many share it …")
-    longest = max(prepared.data, key=lambda name: int(prepared.data[name].train.lengths.max()))
     measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_measure).remote(
-        longest, prepared.data[longest], prepared.encoder, *demanding(job, space), job.seed)
+        *hardest(prepared.data), prepared.encoder, *demanding(job, space), job.seed)
     while not ray.wait([measured], timeout=EVERY_S)[0]:
         notify("waiting for a GPU to try one trial out on; a number for lanes.gpus_per_worker does without")
     need: Need = ray.get(measured)
@@ -89,11 +98,12 @@ def _measured(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Ca
     return need
 
 
-def _measure(task: str, data: Any, encoder: Any, training: TrainingConfig, usual_size: int, seed: int) -> Need:
+def _measure(task: str, data: Any, used: Any, encoder: Any, training: TrainingConfig, usual_size: int, seed: int,
+             ) -> Need:
     """Runs on a GPU of its own. What does not fit runs alone, with micro-batches."""
     device = "cuda:0"
     try:
-        return probe(get_task(task), data, encoder, training, usual_size, seed, CudaMeter(device),
+        return probe(get_task(task), data, used, encoder, training, usual_size, seed, CudaMeter(device),
                      World(device=device))
     except RuntimeError as error:
         if not out_of_memory(error):

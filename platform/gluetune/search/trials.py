@@ -11,6 +11,7 @@ from ray import tune
 from gluetune.cluster import trial_resources
 from gluetune.config import SearchConfig
 from gluetune.lane import LaneSpec
+from gluetune.lane.room import free_rooms
 from gluetune.search.conductor import Conductor
 from gluetune.search.tune import ConductedScheduler, ConductedSearcher, LookAhead
 from gluetune.trial import Trial
@@ -44,6 +45,8 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
             if conductor.broken is None:
                 raise
             raise conductor.broken from None
+        finally:
+            free_rooms()  # Tune kills lanes that are slow to end, and their room is needed to score the winners
     if conductor.exhausted and not conductor.dealt:
         return Ending.COMPLETE
     out_of_time = search.time_budget_s is not None and time.monotonic() - started >= search.time_budget_s

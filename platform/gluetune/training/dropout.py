@@ -57,10 +57,11 @@ def attention(module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: 
         more: what few families give; torch's own attention takes it.
 
     Returns:
-        [rows, tokens, heads, width], and nothing in place of the weights.
+        [rows, the query's tokens, heads, width], and nothing in place of the weights.
     """
+    # Products below are for heads with keys of their own, and for scores that nothing else is done to.
     special = any(more.get(name) is not None for name in ("position_bias", "softcap"))
-    plain = query.shape[:2] == key.shape[:2] and not special  # else keys are shared by heads
+    plain = query.shape[:2] == key.shape[:2] and not special
     if not (dropout and plain) or getattr(module, "is_causal", False):
         output: tuple[torch.Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more)

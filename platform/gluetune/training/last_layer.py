@@ -30,26 +30,31 @@ def first_token_only(model: PreTrainedModel) -> bool:
     if own.model_type not in _FAMILIES or own._attn_implementation not in _ATTENTIONS or pooling != "cls":
         return False
     layer = encoder.encoder.layer[-1]
-    layer.forward = _Forward(layer)
+    layer.__class__ = type(f"FirstTokenOf{type(layer).__name__}", (type(layer),), {"forward": _forward})
     return True
 
 
-class _Forward:
-    """Stands for the ``forward`` of a layer such as `transformers.models.bert.modeling_bert.BertLayer`."""
+def _forward(layer: nn.Module, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, *others: Any,
+             **more: Any) -> torch.Tensor:
+    """The ``forward`` of a layer such as `transformers.models.bert.modeling_bert.BertLayer`.
 
-    def __init__(self, layer: nn.Module) -> None:
-        self._layer = [layer]  # in a list: not as a part of itself
+    Args:
+        layer: the layer.
+        hidden_states: [rows, tokens, width].
+        attention_mask: [rows, 1, tokens, tokens]; ``None`` where all tokens are looked at.
+        others: what only decoders give, all ``None``.
+        more: the same, and what does not matter to a layer.
 
-    def __call__(self, hidden: torch.Tensor, mask: torch.Tensor | None = None, *_: Any, **__: Any) -> torch.Tensor:
-        """States [rows, 1, width] from [rows, tokens, width]; ``mask``: [rows, 1, tokens, tokens]."""
-        (layer,) = self._layer
-        attention, first = layer.attention.self, hidden[:, :1]
-        query, key, value = (
-            project(states).unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2)
-            for project, states in ((attention.query, first), (attention.key, hidden), (attention.value, hidden)))
-        attend = ALL_ATTENTION_FUNCTIONS[attention.config._attn_implementation]
-        seen, _ = attend(attention, query, key, value, None if mask is None else mask[:, :, :1],
-                         dropout=attention.dropout.p if attention.training else 0.0, scaling=attention.scaling)
-        attended = layer.attention.output(seen.flatten(2), first)
-        found: torch.Tensor = layer.feed_forward_chunk(attended)
-        return found
+    Returns:
+        [rows, 1, width].
+    """
+    assert not any(isinstance(value, torch.Tensor) for value in (*others, *more.values())), "an encoder's layer"
+    attention, first = layer.attention.self, hidden_states[:, :1]
+    query, key, value = (
+        project(states).unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2) for project, states in (
+            (attention.query, first), (attention.key, hidden_states), (attention.value, hidden_states)))
+    attend = ALL_ATTENTION_FUNCTIONS[attention.config._attn_implementation]
+    seen, _ = attend(attention, query, key, value, None if attention_mask is None else attention_mask[:, :, :1],
+                     dropout=attention.dropout.p if attention.training else 0.0, scaling=attention.scaling)
+    found: torch.Tensor = layer.feed_forward_chunk(layer.attention.output(seen.flatten(2), first))
+    return found

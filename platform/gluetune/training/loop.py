@@ -56,6 +56,7 @@ def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingCo
     Raises:
         Diverged: a loss or a logit is not finite.
         OutOfMemory: memory does not even suffice for a batch of one row, or for the optimizer.
+        StorageError: the state in ``checkpoints`` is of other data.
     """
     try:
         run = Run(task, data.train, encoder, training, seed, world, data.vocabulary)
@@ -111,7 +112,7 @@ def _saving(run: Run, checkpoints: Checkpoints | None) -> Callable[[], None]:
 
     def save() -> None:
         if improved:
-            checkpoints.save_best(run.vocabulary.whole(kept["model"], kept["faded"]))
+            checkpoints.save_best(run.vocabulary.whole(kept["model"], kept["vocabulary"]["faded"]))
         if not finished:
             checkpoints.save(kept)
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.autograd import DeviceType
 
 from gluetune.config import TrainingConfig
@@ -100,13 +101,14 @@ def covered(spans: list[tuple[float, float]]) -> float:
     return total
 
 
-def probe(task: Task, data: TaskData, encoder: Encoder, training: TrainingConfig, usual_size: int, seed: int,
-          meter: Meter, world: World) -> Need:
+def probe(task: Task, data: TaskData, used: NDArray[np.int64], encoder: Encoder, training: TrainingConfig,
+          usual_size: int, seed: int, meter: Meter, world: World) -> Need:
     """Trains a few steps and measures them: memory with the largest batch of the longest rows, time with usual ones.
 
     Args:
         task: what is learnt.
         data: its rows.
+        used: [tokens] ids whose embeddings are trained, those of its rows among them.
         encoder: what it starts from.
         training: the search's most demanding hyperparameters.
         usual_size: rows of its usual batches.
@@ -117,7 +119,7 @@ def probe(task: Task, data: TaskData, encoder: Encoder, training: TrainingConfig
     Raises:
         OutOfMemoryError: not even one trial fits (torch's).
     """
-    run = Run(task, data.train, encoder, training, seed, world, data.vocabulary)
+    run = Run(task, data.train, encoder, training, seed, world, used)
     longest = np.argsort(data.train.lengths)[-training.batch_size:]
     longest_scored = data.selection.select(np.argsort(data.selection.lengths)[-training.eval_batch_size:])
     usual = itertools.cycle(batch[:usual_size] for batch in run.plan.batches())

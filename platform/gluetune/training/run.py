@@ -141,16 +141,20 @@ class Run:
             random["cuda"] = torch.cuda.get_rng_state(self.world.device)
         return {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict(),
                 "scheduler": self._scheduler.state_dict(), "random": self.world.gather(random),
-                "splits": self._splits, "faded": self.vocabulary.faded, "step": self.step,
+                "splits": self._splits, "vocabulary": self.vocabulary.state(), "step": self.step,
                 "best_score": self._best_score, "last": asdict(self.last) if self.last else None}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from a `state`, to the same numbers as undisturbed where the number of workers is the same."""
+        """Goes on from a `state`, to the same numbers as undisturbed where the number of workers is the same.
+
+        Raises:
+            StorageError: it is of other data.
+        """
+        self.vocabulary.restore(state["vocabulary"])
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._scheduler.load_state_dict(state["scheduler"])
         self._splits = max(self._splits, state["splits"])  # what did not fit before does not fit now
-        self.vocabulary.faded = state["faded"]
         self.step, self._best_score = state["step"], state["best_score"]
         self.last = Evaluation(**state["last"]) if state["last"] else None
         if self.world.rank < len(state["random"]):

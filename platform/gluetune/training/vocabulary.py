@@ -2,14 +2,15 @@
 
 A token that occurs in no row has no gradient: all that training does to its embedding is AdamW's decay, the same
 factor for all such tokens. So a trial trains the embeddings of those that occur and makes up for the others when
-weights are saved. A fifth of BERT base's weights are token embeddings, half of DeBERTa-v3's and two thirds of XLM-R's:
-those that do not occur are not read and written by every step of the optimizer, nor sent between workers, held in
-memory and saved.
+the best weights are saved. A fifth of BERT base's weights are token embeddings, half of DeBERTa-v3 base's and two
+thirds of XLM-R base's: those that do not occur have no gradient and no moments in memory, are not read and written by
+every step of the optimizer, nor sent between workers, nor part of the state that a resume goes on from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from torch import nn
 from torch.nn import functional
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
+
+from gluetune.errors import StorageError
 
 _WORTHWHILE = 0.75  # of the vocabulary; above, nothing is gained
 
@@ -49,18 +52,36 @@ class Vocabulary:
                     self._key = f"{path}.{name}.weight".removeprefix(".")
 
     def fade(self, optimizer: Optimizer) -> None:
-        """The optimizer has made a step, with the rate that it still has."""
+        """The optimizer has made a step; the scheduler has not changed its rate since."""
         if self._trained is None:
             return
         group = next(group for group in optimizer.param_groups
                      if any(weight is self._trained.weight for weight in group["params"]))
         self.faded *= 1 - float(group["lr"]) * group["weight_decay"]
 
+    def state(self) -> dict[str, Any]:
+        """What a resume needs beside the model's weights."""
+        return {"faded": self.faded, "tokens": self._tokens()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from a `state`, before the model takes up its weights.
+
+        Raises:
+            StorageError: it is of other tokens, whose embeddings these would silently become.
+        """
+        if state["tokens"] != self._tokens():
+            raise StorageError("a trial must go on with the rows it began with, but other tokens occur in them now: "
+                               "its data or its tokenizer has changed")
+        self.faded = state["faded"]
+
+    def _tokens(self) -> str:
+        return "all" if self._trained is None else sha256(self._rows.numpy().tobytes()).hexdigest()
+
     def whole(self, weights: Mapping[str, torch.Tensor], faded: float) -> dict[str, torch.Tensor]:
         """Weights by name, with the embeddings of all tokens.
 
         Args:
-            weights: a ``state_dict`` of the model, on the CPU.
+            weights: a ``state_dict`` of the model.
             faded: `faded` of that time.
         """
         if self._trained is None:

@@ -16,7 +16,7 @@ from gluetune.cli.benchmark import NUMBERS, main
     ("--ony 1", "--ony: no such flag; nearest: '--only'"),
     ("--data-dir /no/such/folder", "--data-dir must be the official GLUE folder, but /no/such/folder is no folder"),
     ("--json /no/such/folder/figures.json", "--json must be a file that can be written"),
-    ("--scratch /proc/none/here", "--scratch must be a folder that can be made, but /proc/none/here is not"),
+    ("--scratch /proc/none/here", "--scratch must be a folder that can be written, but /proc/none/here is not"),
 ])
 def test_mistakes(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(line.split()) == 2

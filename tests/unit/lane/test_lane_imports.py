@@ -10,17 +10,30 @@ import pytest
 from ray.train import RunConfig, ScalingConfig
 
 from gluetune.lane.entry import serve
-from gluetune.lane.group import GroupTrainer
+from gluetune.lane.group import GroupTrainer, _Controller
+from gluetune.lane.room import NamedGroup
 
 
 @pytest.mark.parametrize(("module", "without"), [
     ("gluetune.lane.mailbox", ("torch", "transformers", "sklearn")),
     ("gluetune.trial", ("torch", "transformers", "sklearn")),
+    ("gluetune.cli.joined", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
 ])
 def test_only_workers_import_what_only_they_need(module: str, without: tuple[str, ...]) -> None:
     code = f"import sys, {module}; print([name for name in {without!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("ours", "names"), [
+    (GroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
+    (_Controller, ("worker_group_cls",)),
+    (NamedGroup, ("_create_placement_group",)),
+])
+def test_ray_still_has_what_is_replaced_of_it(ours: type, names: tuple[str, ...]) -> None:
+    for name in names:
+        assert name in vars(ours)
+        assert any(name in vars(parent) for parent in ours.__mro__[1:]), f"Ray has no {name} any more"
 
 
 @pytest.mark.parametrize(("workers", "gpu"), [(1, False), (2, False), (1, True)])

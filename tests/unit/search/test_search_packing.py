@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from gluetune.cluster.nodes import Nodes
 from gluetune.config import JobConfig, LanesConfig, load_space
 from gluetune.errors import ClusterError
 from gluetune.search import packing
-from gluetune.search.packing import demanding, pack, packed
+from gluetune.search.packing import demanding, hardest, pack, packed
+from gluetune.tasks import get_task
 from gluetune.training.probe import Need
+from training_setup import task_data
 
 
 def never() -> Need:
@@ -63,3 +68,14 @@ def test_memory_is_measured_with_the_largest_batches_of_the_space() -> None:
     training, usual = demanding(JobConfig(), space)
     assert training.batch_size == 32
     assert usual == 23
+
+
+def test_memory_is_measured_with_the_longest_rows_and_the_most_token_embeddings() -> None:
+    long, varied = task_data(get_task("rte")), task_data(get_task("cola"))
+    short = varied.train.select(np.flatnonzero(varied.train.lengths < 10))
+    few = replace(long.train, input_ids=np.minimum(long.train.input_ids, 9))
+    tasks = {"cola": replace(varied, train=short), "rte": replace(long, train=few, selection=few)}
+    name, rows, used = hardest(tasks)
+    assert (name, rows) == ("rte", tasks["rte"])
+    assert set(used) == set(tasks["cola"].vocabulary) | set(tasks["rte"].vocabulary)
+    assert len(tasks["rte"].vocabulary) < len(used)

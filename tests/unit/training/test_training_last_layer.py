@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,25 @@ def test_weights_keep_their_names(tmp_path: Path) -> None:
     names = list(model_.state_dict())
     first_token_only(model_)
     assert list(model_.state_dict()) == names
+
+
+def test_a_mask_counts_however_it_is_given(tmp_path: Path) -> None:
+    model_ = model("bert", tmp_path)
+    first_token_only(model_)
+    layer, states = model_.bert.encoder.layer[-1], torch.rand(2, 5, model_.config.hidden_size)
+    mask = torch.ones(2, 1, 5, 5, dtype=torch.bool)
+    mask[..., 3:] = False
+    assert torch.equal(layer(states, attention_mask=mask), layer(states, mask))
+    assert not torch.allclose(layer(states, mask), layer(states))
+
+
+def test_a_model_that_is_not_used_any_more_is_gone_at_once(tmp_path: Path) -> None:
+    model_ = model("bert", tmp_path)
+    first_token_only(model_)
+    last = weakref.ref(model_.bert.encoder.layer[-1])
+    gc.disable()
+    try:
+        del model_
+        assert last() is None
+    finally:
+        gc.enable()

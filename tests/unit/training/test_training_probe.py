@@ -58,7 +58,7 @@ def test_the_probe_trains_the_longest_rows_for_memory_and_usual_ones_for_time(mo
 
     monkeypatch.setattr(Run, "train_step", counted)
     meter = ScriptedMeter(0.2, 0.4)
-    found = probe(task, data, tiny_encoder(), TrainingConfig(batch_size=8), 4, 3, meter, World())
+    found = probe(task, data, data.vocabulary, tiny_encoder(), TrainingConfig(batch_size=8), 4, 3, meter, World())
     assert found == Need(0.2, 0.4)
     assert meter.order == ["memory", "busy"]
     assert len(steps) == 2 + WARM_UP + STEPS

@@ -12,6 +12,7 @@ import torch
 from encoder_families import FAMILIES, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
 from gluetune.data import TaskData
+from gluetune.errors import StorageError
 from gluetune.models import Encoder
 from gluetune.tasks import get_task
 from gluetune.training import World
@@ -100,6 +101,16 @@ def test_a_resumed_trial_ends_with_the_same_bits(tmp_path: Path) -> None:
     assert expected is not None
     assert found is not None
     assert all(torch.equal(found[name], weight) for name, weight in expected.items())
+
+
+def test_a_trial_does_not_go_on_with_other_tokens() -> None:
+    encoder, data = tiny_encoder(vocabulary=LARGE), task_data(COLA)
+    state = trained(encoder, data, TRAINING, all_tokens=False).state()
+    other = replace(data.train, input_ids=np.where(data.train.input_ids == 8, VOCABULARY, data.train.input_ids))
+    run = Run(COLA, other, encoder, TRAINING, 1, World(), np.union1d(data.vocabulary[data.vocabulary != 8], VOCABULARY))
+    assert embedded(run) == len(data.vocabulary)  # its weights would fit
+    with pytest.raises(StorageError, match="other tokens occur in them now"):
+        run.restore(state)
 
 
 @pytest.mark.parametrize(("vocabulary", "frozen"), [(VOCABULARY, False), (LARGE, True)])
