@@ -69,6 +69,18 @@ def test_the_log_of_a_job_is_readable(name: str, printed: dict[str, str], head: 
         assert noise not in own, noise
 
 
+def test_a_submitted_benchmark_measures_on_the_jobs_cluster(head: Host, tmp_path: Path) -> None:
+    command, figures = readme_command("ray job submit"), tmp_path / "figures.json"
+    head.run([*command[:command.index("--") + 1], "python", "jobs/benchmark.py", "--only", "3", "--repeat", "1",
+              "--trials", "3", "--max-train-samples", "32", "--max-eval-samples", "8", "--scratch", tmp_path,
+              "--json", figures], timeout=900)
+    (comparison,) = json.loads(figures.read_text())["comparisons"]
+    assert all(side["figures"]["wall (compact)"]["median"] > 0 for side in comparison["sides"].values())
+    logs = [log.read_text() for log in tmp_path.rglob("ours.log")]
+    assert len(logs) == 2
+    assert all("running on the Ray cluster at" in log for log in logs)
+
+
 @pytest.fixture(scope="module")
 def stopped(head: Host, grid: Path, runs: Path) -> Path:
     """A search that `ray job stop` ended in its middle, with time to end cleanly."""

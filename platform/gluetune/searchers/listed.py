@@ -7,6 +7,7 @@ order depends on the seed alone: a resumed search deals what the undisturbed one
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Container, Iterator
 
 import numpy as np
@@ -43,7 +44,10 @@ class ListSampler(Sampler):
 
 
 def grid(space: CodedSpace) -> ListSampler:
-    """All configurations in file order, the last field varying fastest.
+    """All configurations, those of most epochs first, else in file order, the last field varying fastest.
+
+    With the longest trials first, lanes end at about the same time: Graham 1969, Bounds on Multiprocessing Timing
+    Anomalies (SIAM Journal on Applied Mathematics 17), shows how much less the last one is waited for.
 
     Raises:
         ConfigError: the space is not finite.
@@ -52,7 +56,17 @@ def grid(space: CodedSpace) -> ListSampler:
     if endless or space.size is None:
         rule = "a grid needs finitely many values: use `choice`, or `step`, or another search.algorithm"
         raise ConfigError([Problem(f"space.{name}", rule) for name in endless])
-    return ListSampler(space.at(position) for position in range(space.size))
+    return ListSampler(_longest_first(space))
+
+
+def _longest_first(space: CodedSpace) -> Iterator[Key]:
+    codes = [tuple(dimension.codes or ()) for dimension in space.dimensions]
+    place = next((place for place, each in enumerate(space.dimensions) if each.name == "num_train_epochs"), None)
+    if place is None:
+        yield from itertools.product(*codes)
+        return
+    for code in sorted(codes[place], key=space.dimensions[place].decode, reverse=True):
+        yield from itertools.product(*codes[:place], (code,), *codes[place + 1:])
 
 
 def random(space: CodedSpace, seed: int) -> ListSampler:
