@@ -42,9 +42,9 @@ class Measured:
         return values.median if values else None
 
     def times_better(self, figure: str, side: str, than: str) -> float | None:
-        """How many times better a side's median is than another's; ``None`` where none is better."""
+        """How many times better a side's median is than another's; ``None`` where none is, or one is negative."""
         own, other, better = self.median(side, figure), self.median(than, figure), self.comparison.figure(figure).better
-        if own is None or other is None or better == "same":
+        if own is None or other is None or better == "same" or min(own, other) < 0:
             return None
         above, below = (other, own) if better == "lower" else (own, other)
         return above / below if below else float("inf")

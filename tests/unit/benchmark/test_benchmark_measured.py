@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from gluetune.benchmark.comparison import OURS, Comparison, Figure, Goal, Side
-from gluetune.benchmark.measured import Measured, measure
+from gluetune.benchmark.measured import Measured, Values, measure
 from gluetune.benchmark.setting import Setting
 from gluetune.benchmark.show import as_json, show
 
@@ -57,6 +57,8 @@ def test_ratios_say_how_many_times_better_whichever_way_is_better(outcome: Measu
     assert outcome.times_better("speed", OURS, OTHER) == 2.0
     assert outcome.times_better("wall", OTHER, OURS) == 0.25
     assert outcome.times_better("best", OURS, OTHER) is None  # it should be the same
+    outcome.values[OURS, "wall"] = Values([-0.1])  # what was taken off was more
+    assert outcome.times_better("wall", OURS, OTHER) is None
 
 
 def test_goals(outcome: Measured) -> None:
