@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.util import list_named_actors
 
 from gluetune.lane.entry import serve
 from gluetune.lane.group import GroupTrainer, here
@@ -100,7 +99,7 @@ class Lane:
         ray.kill(self._mailbox)
         if self._thread.is_alive():
             self._trainer.abandon()
-            free_rooms(set(list_named_actors()) - {self._name})
+            free_rooms(self._name)
 
     def _run(self) -> None:
         try:

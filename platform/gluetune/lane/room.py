@@ -25,20 +25,20 @@ class NamedGroup(WorkerGroup):  # type: ignore[misc]  # Ray has no type hints
 
     def _create_placement_group(self, scaling_config: Any, worker_group_context: Any) -> DefaultPlacementGroupHandle:
         lane = self._train_run_context.run_config.name
-        free_rooms(set(list_named_actors()) - {lane})
+        free_rooms(lane)
         wanted = worker_group_context
         return DefaultPlacementGroupHandle(placement_group(
             [wanted.resources_per_worker] * wanted.num_workers, strategy=wanted.placement_strategy,
             name=f"{_job()}/{lane}/{uuid.uuid4().hex}"))
 
 
-def free_rooms(kept: set[str] | frozenset[str] = frozenset()) -> None:
-    """Gives back the rooms that lanes of this job have.
+def free_rooms(lane: str | None = None) -> None:
+    """Gives back the rooms of one lane and of lanes that died, or of all lanes of this job.
 
     Args:
-        kept: names of the lanes that keep theirs. A lane lives as long as its mailbox, the actor of its name.
+        lane: its name. Another one lives as long as its mailbox, the actor of its name.
     """
-    job = _job()
+    job, kept = _job(), set() if lane is None else set(list_named_actors()) - {lane}
     for room in placement_group_table().values():
         owner = room["name"].split("/")
         if room["state"] != _GONE and owner[0] == job and len(owner) > 1 and owner[1] not in kept:
