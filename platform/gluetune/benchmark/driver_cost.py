@@ -97,7 +97,8 @@ def _ours(folder: Path) -> dict[str, float]:
 
 def _figures(times: Times, taken_off: float) -> dict[str, float]:
     count = len(times.ended)
-    found = {f"at_{count}": per_trial_ms(times.ended) - taken_off}
+    found = {f"at_{count}": per_trial_ms(times.ended) - taken_off,
+             f"driver_cpu_{count}": 1000 * times.cpu_s / (count - 1) - taken_off}
     if times.recorded is not None:
         found[f"in_mlflow_{count}"] = per_trial_ms([*times.ended[:-1], times.recorded]) - taken_off
     return found
@@ -144,12 +145,15 @@ COMPARISONS = (Comparison(
     number=8,
     title="driver cost per trial, beyond Optuna's own ask and tell",
     figures=[*(Figure(f"at_{count}", "ms", "lower") for count in _COUNTS),
+             *(Figure(f"driver_cpu_{count}", "ms", "lower") for count in _COUNTS),
              *(Figure(f"in_mlflow_{count}", "ms", "lower") for count in _COUNTS), Figure("growth", "", "lower")],
     goals=[*(Goal(f"at_{count}", 20.0) for count in _COUNTS), Goal("growth", 1.5),
            Goal(f"at_{MANY}", 20.0, side=BEHIND)],
     sides=_sides,
     note="time from one trial's end to the next one's, Ray's own loop and the way to the lanes and back included; a "
          "bare Optuna study with the same sampler, space and number of trials, timed in the same run, is taken off; "
+         "`driver_cpu`: CPU time of the driver's process alone, MLflow's thread and live table included (on a "
+         "small machine the lanes take the same cores); "
          f"`in_mlflow`: until MLflow has it all, which our searches do not wait for; `growth`: the last {PART:,} of "
          f"{MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for {MANY:,} trials, "
          f"so those are random, and {RECIPE} is left at {MODELLED[-1]:,}",

@@ -21,6 +21,7 @@ from typing import Any
 import ray
 from rich.console import Console
 
+from gluetune.benchmark.ends import Ends
 from gluetune.cluster import connect
 from gluetune.config import Algorithm, SchedulerConfig, SearchConfig, SearchSpace, TrainingConfig
 from gluetune.config.job import SchedulerName
@@ -92,11 +93,14 @@ class Times:
         started: when the first trial began its first step; all lanes were there by then.
         ended: when each trial ended, in that order.
         recorded: when MLflow had the last of it; ``None`` where nothing went to MLflow.
+        cpu_s: seconds of CPU that the driver took, all its threads together, between the first trial's end and the
+            last one's.
     """
 
     started: float
     ended: Sequence[float]
     recorded: float | None
+    cpu_s: float = 0.0
 
 
 def score(training: Mapping[str, Any]) -> float:
@@ -155,16 +159,13 @@ class Pretending:
             first_step_at=began if index == 1 else None, last_step_at=trained)
 
 
-class Clock:
-    """Notes when trials end."""
-
-    def __init__(self) -> None:
-        self.ended: list[float] = []
+class Clock(Ends):
+    """Hears when trials end."""
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
         """Takes an event in."""
         if isinstance(event, TrialEnded):
-            self.ended.append(time.time())
+            self.note()
 
 
 def conductor(trials: Trials, storage: Storage, listeners: Sequence[Any]) -> Conductor:
@@ -207,7 +208,7 @@ def search(trials: Trials, folder: Path, *, track: bool) -> Times:
             tracker.close()
     first = [trial.evaluations[0] for trial in Journal(storage).trials.values()]
     started = min(evaluation.time - evaluation.train_seconds - evaluation.eval_seconds for evaluation in first)
-    return Times(started, clock.ended, recorded)
+    return Times(started, clock.ended, recorded, clock.cpu_s)
 
 
 def history(trials: int) -> Iterator[Deal]:

@@ -25,8 +25,8 @@ def test_growth_compares_the_last_trials_with_the_first() -> None:
 
 
 def test_optunas_own_share_is_taken_off_and_mlflow_counted_to_its_last_write() -> None:
-    found = _figures(Times(0.0, [1.0, 1.1, 1.2], recorded=2.0), 30.0)
-    assert found == {"at_3": pytest.approx(70.0), "in_mlflow_3": pytest.approx(470.0)}
+    found = _figures(Times(0.0, [1.0, 1.1, 1.2], recorded=2.0, cpu_s=0.1), 30.0)
+    assert found == pytest.approx({"at_3": 70.0, "driver_cpu_3": 20.0, "in_mlflow_3": 470.0})
 
 
 def test_a_grown_search_is_one_that_can_be_gone_on_with(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import math
 import os
 import secrets
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ from optuna.samplers import TPESampler
 from ray import tune
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.search.optuna import OptunaSearch
+
+from gluetune.benchmark.ends import Ends
 
 EVALUATIONS = 2
 
@@ -33,18 +34,18 @@ def trainable(config: dict[str, Any]) -> None:
 class Clock(tune.Callback):  # type: ignore[misc]  # Ray has no type hints
     """Notes when trials end; told after the MLflow callback."""
 
-    def __init__(self) -> None:
-        self.ended: list[float] = []
+    def __init__(self, ends: Ends) -> None:
+        self._ends = ends
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ended."""
-        self.ended.append(time.time())
+        self._ends.note()
 
 
 def main(count: int, concurrent: int, folder: Path) -> None:
     """Runs the search."""
     folder.mkdir(parents=True, exist_ok=True)
-    clock = Clock()
+    ends = Ends()
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray leaves a token file behind
     ray.init("local", log_to_driver=False)
     space = {"learning_rate": tune.loguniform(1e-6, 1e-3), "batch_size": tune.choice([8, 16, 32, 64, 128]),
@@ -56,10 +57,11 @@ def main(count: int, concurrent: int, folder: Path) -> None:
         tune_config=tune.TuneConfig(search_alg=OptunaSearch(sampler=sampler), metric="score", mode="max",
                                     num_samples=count, max_concurrent_trials=concurrent, reuse_actors=True,
                                     scheduler=tune.schedulers.ASHAScheduler(max_t=EVALUATIONS)),
-        run_config=tune.RunConfig(name="search", storage_path=str(folder), verbose=0, callbacks=[mlflow, clock]),
+        run_config=tune.RunConfig(name="search", storage_path=str(folder), verbose=0, callbacks=[mlflow, Clock(ends)]),
     ).fit()
     ray.shutdown()
-    print(json.dumps({"started": clock.ended[0], "ended": clock.ended, "recorded": clock.ended[-1]}), flush=True)
+    print(json.dumps({"started": ends.ended[0], "ended": ends.ended, "recorded": ends.ended[-1],
+                      "cpu_s": ends.cpu_s}), flush=True)
 
 
 if __name__ == "__main__":
