@@ -38,7 +38,8 @@ class LiveTable:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._live = Live(get_renderable=self.render, console=self._console, refresh_per_second=2)
+            self._live = Live(get_renderable=self.render, console=self._console, refresh_per_second=2,
+                              redirect_stdout=False, redirect_stderr=False)  # what others print goes to the log
             self._live.start()
         return self
 

@@ -98,6 +98,14 @@ def test_the_live_table_on_a_terminal_shows_notes() -> None:
     assert "best MCC is now" not in text(out)
 
 
+def test_what_others_print_is_not_shown_above_the_live_table(capsys: pytest.CaptureFixture[str]) -> None:
+    out = console(terminal=True)
+    with LiveTable(plan(), out):
+        print("Failed to fetch metrics")  # as Ray Tune does at the end; the terminal's `logging_to` has the stream
+    assert "Failed" not in text(out)
+    assert capsys.readouterr().out == "Failed to fetch metrics\n"
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_closing(width: int) -> None:
     said = closing(console(width), plan(), folded(events()))
