@@ -30,7 +30,7 @@ test-cluster: $(STAMP)
 	$(BIN)/python -m pytest -m cluster
 
 lint: $(STAMP)
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 
 types: $(STAMP)
 	$(BIN)/mypy

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from encoder_families import FAMILIES, SMALL, batch, encoder_of, masked_lm
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, BertConfig
 
+from encoder_families import FAMILIES, SMALL, batch, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import Encoder, build_model

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from encoder_families import FAMILIES, batch, encoder_of, masked_lm
 from transformers import PreTrainedModel
 
+from encoder_families import FAMILIES, batch, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
 from gluetune.models import build_model
 from gluetune.tasks import TASKS

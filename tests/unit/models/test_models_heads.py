@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from encoder_families import FAMILIES, SMALL, batch, encoder_of, masked_lm
 from torch import nn
 from transformers import AutoModel, BertConfig, BertForPreTraining, BertForSequenceClassification
 
+from encoder_families import FAMILIES, SMALL, batch, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import Encoder, build_model, check_training

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from encoder_families import FAMILIES, batch, encoder_of, masked_lm
 from safetensors.torch import load_file, save_file
 from transformers import BertTokenizer, PreTrainedModel
 
+from encoder_families import FAMILIES, batch, encoder_of, masked_lm
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import build_model, load_encoder, load_tokenizer, load_trained, save_pretrained

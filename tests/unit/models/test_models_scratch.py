@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from encoder_families import FAMILIES, batch, masked_lm
 from transformers import BertModel, BertTokenizer
 
+from encoder_families import FAMILIES, batch, masked_lm
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import build_model, load_encoder, load_tokenizer, load_trained, save_pretrained
