@@ -1,11 +1,12 @@
 """The Ray Tune Trainable: one trial after the other on one lane.
 
-Tune reuses the actor (``reuse_actors=True``), and with it the lane, for the next trial. Results carry journal events as
-JSON; everything that decides anything is in `gluetune.search`.
+Tune reuses the actor (``reuse_actors=True``), and with it the lane, for the next trial. Configurations and results
+carry orders and journal events as JSON; everything that decides anything is in `gluetune.search`.
 """
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -23,23 +24,16 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
     def setup(self, config: dict[str, Any], spec: LaneSpec) -> None:
         """Starts the lane and hands it the first trial."""
         self._lane = Lane(spec, f"lane-{uuid.uuid4().hex[:6]}")
-        self._lane.assign(Order(**config[ORDER_KEY]))
+        self._lane.assign(Order(**json.loads(config[ORDER_KEY])))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Hands the lane the next trial."""
-        self._lane.assign(Order(**new_config[ORDER_KEY]))
+        self._lane.assign(Order(**json.loads(new_config[ORDER_KEY])))
         return True
 
     def step(self) -> dict[str, Any]:
         """Waits for the trial's next event."""
         return {EVENT_KEY: self._lane.collect().model_dump_json()}
-
-    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
-        """Nothing to save: trials keep their own checkpoints on the search's storage."""
-        return {}
-
-    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        """Nothing to load, see `save_checkpoint`."""
 
     def cleanup(self) -> None:
         """Ends the lane."""

@@ -59,7 +59,7 @@ class Lane:
     """
 
     def __init__(self, spec: LaneSpec, name: str) -> None:
-        self._name, self._ticket = name, 0
+        self._name = name
         self._mailbox = ray.remote(name=name, num_cpus=0, max_concurrency=1000, scheduling_strategy=here())(
             Mailbox).remote(spec.max_failures)
         self._trainer = GroupTrainer(
@@ -74,7 +74,7 @@ class Lane:
 
     def assign(self, order: Order) -> None:
         """Sets the workers to a new order; one still in work is withdrawn."""
-        self._ticket = ray.get(self._mailbox.assign.remote(order))
+        ray.get(self._mailbox.assign.remote(order))
 
     def collect(self) -> LaneEvent:
         """Waits for the next report on the current order.
@@ -83,7 +83,7 @@ class Lane:
             LaneFailed: the worker group could not be started or kept alive.
         """
         try:
-            report: LaneEvent = ray.get(self._mailbox.collect.remote(self._ticket))
+            report: LaneEvent = ray.get(self._mailbox.collect.remote())
         except ray.exceptions.RayTaskError as error:
             raise LaneFailed(str(error.cause)) from None
         return report

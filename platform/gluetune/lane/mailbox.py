@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -65,7 +66,7 @@ class Mailbox:
         self._complaint = ""  # what a worker said before its group died
         self._starts = 0  # of worker groups that have not asked for work yet
         self._closed: str | None = None  # why, empty for an ordinary end
-        self._reports: asyncio.Queue[tuple[int, LaneEvent]] = asyncio.Queue()
+        self._reports: deque[LaneEvent] = deque()  # on the order, not collected yet
         self._changed = asyncio.Condition()
 
     async def assign(self, order: Order) -> int:
@@ -74,6 +75,7 @@ class Mailbox:
             self._tickets += 1
             self._order = replace(order, ticket=self._tickets)
             self._group, self._failures, self._asked, self._told, self._complaint = None, 0, 0, 0, ""
+            self._reports.clear()
             self._changed.notify_all()
             return self._tickets
 
@@ -147,19 +149,22 @@ class Mailbox:
 
     async def report(self, ticket: int, report: LaneEvent) -> bool:
         """Rank 0 reports on an order; whether the order is still wanted."""
-        order = self._order
-        if order is None or order.ticket != ticket:
-            return False
-        self._told += 1
-        await self._reports.put((ticket, report))
-        if isinstance(report, TrialEnded):
-            self._order = None
-            return False
-        self._order = (replace(order, logged=report.step) if isinstance(report, Logged)
-                       else replace(order, reported=report.index))
-        return True
+        async with self._changed:
+            order = self._order
+            if order is None or order.ticket != ticket:
+                return False
+            if isinstance(report, TrialEnded):
+                self._order = None
+            elif isinstance(report, Logged):
+                self._order = replace(order, logged=report.step)
+            else:
+                self._order = replace(order, reported=report.index)
+            self._told += 1
+            self._reports.append(report)
+            self._changed.notify_all()
+            return self._order is not None
 
-    async def collect(self, ticket: int) -> LaneEvent:
+    async def collect(self) -> LaneEvent:
         """The trial actor waits for the next report on its order, which approves the one before.
 
         Raises:
@@ -168,17 +173,10 @@ class Mailbox:
         async with self._changed:
             self._asked += 1
             self._changed.notify_all()
-        while True:
-            got = asyncio.ensure_future(self._reports.get())
-            over = asyncio.ensure_future(self._over())
-            done, pending = await asyncio.wait({got, over}, return_when=asyncio.FIRST_COMPLETED)
-            for waiting in pending:
-                waiting.cancel()
-            if got not in done:
+            await self._changed.wait_for(lambda: self._reports or self._closed is not None)
+            if not self._reports:
                 raise LaneFailed(self._closed)
-            about, report = got.result()
-            if about == ticket:
-                return report
+            return self._reports.popleft()
 
     async def approved(self, ticket: int) -> bool:
         """Waits until the search has gone on after the last report; ``False`` if the order was withdrawn instead."""
@@ -198,8 +196,3 @@ class Mailbox:
 
     def _current(self, ticket: int) -> bool:
         return self._order is not None and self._order.ticket == ticket
-
-    async def _over(self) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._closed is not None)
-

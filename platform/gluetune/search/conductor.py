@@ -101,10 +101,11 @@ class Conductor:
             return True
         self._dealer.evaluated(trial.number, event.index, event.epoch, event.score)
         goes_on = self._pruners.evaluated(trial.task, trial.number, event.epoch, trial.best_score)
-        if goes_on or _was_last(event, trial):
-            return True
-        self.end(trial.number, "pruned", f"after {event.epoch:g} epochs")
-        return False
+        if _was_last(event, trial):  # its lane need not tell the end
+            self.end(trial.number, "finished")
+        elif not goes_on:
+            self.end(trial.number, "pruned", f"after {event.epoch:g} epochs")
+        return trial.number in self.dealt
 
     def end(self, number: int, status: EndStatus, message: str = "") -> None:
         """Ends a trial that a lane still works on, or worked on until it died."""
@@ -160,6 +161,6 @@ class Conductor:
 
 
 def _was_last(event: Evaluated, trial: TrialRecord) -> bool:
-    """Whether a trial has nothing left to be pruned: its lane is about to say that it finished."""
+    """Whether a trial is at its end: what it is known by was saved before it told this."""
     epochs, steps = trial.training["num_train_epochs"], trial.training["max_steps"]
     return event.step >= int(steps) if steps else event.epoch >= float(epochs or 0.0)

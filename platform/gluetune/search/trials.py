@@ -66,5 +66,6 @@ def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: in
         run_config=tune.RunConfig(
             name="tune", storage_path=scratch, verbose=0, stop=LookAhead(conductor),
             failure_config=tune.FailureConfig(max_failures=search.max_failures),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own on the storage
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 from ray.tune import Stopper
@@ -29,7 +30,7 @@ class ConductedSearcher(Searcher):  # type: ignore[misc]
         if order is None:
             return Searcher.FINISHED if self._conductor.exhausted else None
         self._numbers[trial_id] = order.number
-        return {ORDER_KEY: dataclasses.asdict(order)}
+        return {ORDER_KEY: json.dumps(dataclasses.asdict(order))}  # one string: Tune copies and flattens configurations
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """With an error: the trial's lane died, and so did those it was tried again on."""
@@ -72,7 +73,7 @@ class ConductedScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """The trial's lane died; Tune tries it again on a new one, or tells the searcher that it gave it up."""
-        self._conductor.lane_died(trial.config[ORDER_KEY]["number"], str(trial.get_error() or ""))
+        self._conductor.lane_died(json.loads(trial.config[ORDER_KEY])["number"], str(trial.get_error() or ""))
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -1,4 +1,4 @@
-"""One thread that writes, in order, for as long as it takes."""
+"""One thread that writes, in order, for as long as it takes, and leaves the interpreter to the search."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gluetune.tracking.runs import reason
 
 BATCH = 40  # items in one write: well below MLflow's limit of 1,000 metrics and 100 params in one request
 LINGER = 0.1  # seconds in which items gather, so that a burst is few requests
+REST = 3.0  # seconds without writing for each second of CPU that writing took: a quarter of a core at most
 LONGEST_WAIT = 10.0  # seconds between two attempts while the store is away
 
 
@@ -42,6 +43,7 @@ class Writer:
         self._items: deque[tuple[Sequence[Entry], int]] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._flushing = 0  # callers that wait for the queue to be written
         self._sink: Sink | None = None
         self.refused = 0
         self.failure: BaseException | None = None  # of the last attempt
@@ -57,8 +59,12 @@ class Writer:
     def flush(self, timeout: float) -> bool:
         """Waits until the queue is written, ``timeout`` seconds at most, and says whether it is."""
         with self._changed:
+            self._flushing += 1
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: not self._items, timeout)
+            try:
+                return self._changed.wait_for(lambda: not self._items, timeout)
+            finally:
+                self._flushing -= 1
 
     def close(self, timeout: float) -> bool:
         """Flushes and ends the thread; says whether everything is written."""
@@ -75,11 +81,14 @@ class Writer:
         return len(self._items)
 
     def _run(self) -> None:
-        failures = 0
-        while self._wait_for_items():
+        failures, cpu_s = 0, 0.0
+        while self._wait_for_items(max(LINGER, REST * cpu_s)):
             items = list(self._items)[:BATCH]
             try:
-                self._write([entry for entries, _ in items for entry in entries], sum(events for _, events in items))
+                self._sink = self._sink or self._open()
+                began = time.thread_time()
+                self._write(self._sink, [entry for entries, _ in items for entry in entries],
+                            sum(events for _, events in items))
             except Exception as error:
                 failures += 1
                 if failures == 1:
@@ -91,22 +100,20 @@ class Writer:
                 continue
             if failures:
                 self._notify("MLflow answers again; the record goes on")
-            failures, self.failure = 0, None
+            failures, self.failure, cpu_s = 0, None, time.thread_time() - began
             with self._changed:
                 for _ in items:
                     self._items.popleft()
                 self._changed.notify_all()
 
-    def _write(self, entries: list[Entry], events: int) -> None:
-        if self._sink is None:
-            self._sink = self._open()
+    def _write(self, sink: Sink, entries: list[Entry], events: int) -> None:
         try:
-            self._sink.write(entries)
+            sink.write(entries)
         except Exception as error:
             if not self._is_permanent(error):
                 raise
-            self._write_singly(self._sink, entries)
-        self._sink.mark(events)
+            self._write_singly(sink, entries)
+        sink.mark(events)
 
     def _write_singly(self, sink: Sink, entries: list[Entry]) -> None:
         """Writes what the store takes of a batch that holds something it will never take."""
@@ -121,12 +128,13 @@ class Writer:
                     self._notify(f"MLflow refuses part of the record of {entry.run.name}, which is left out: "
                                  f"{reason(error)}")
 
-    def _wait_for_items(self) -> bool:
+    def _wait_for_items(self, rest: float) -> bool:
+        """Waits for items, and then for more of them unless somebody waits for the queue; ``False`` at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closing)
             if self._closing:
                 return False
-        time.sleep(LINGER)
+            self._changed.wait_for(lambda: self._flushing, rest)
         return True
 
     def _pause(self, seconds: float) -> None:

@@ -37,8 +37,8 @@ def test_an_order_reaches_the_workers_and_their_reports_come_back() -> None:
         assert (order.number, order.ticket) == (4, ticket)
         assert await box.report(ticket, evaluated(1))
         assert not await box.report(ticket, END)
-        assert await box.collect(ticket) == evaluated(1)
-        assert await box.collect(ticket) == END
+        assert await box.collect() == evaluated(1)
+        assert await box.collect() == END
 
     play(scene())
 
@@ -52,7 +52,7 @@ def test_reports_on_a_withdrawn_order_are_dropped() -> None:
         await asyncio.wait_for(box.withdrawn(old), 1)
         assert not await box.report(old, evaluated(2))
         assert await box.report(new, evaluated(3))
-        assert await box.collect(new) == evaluated(3)
+        assert await box.collect() == evaluated(3)
 
     play(scene())
 
@@ -61,14 +61,14 @@ def test_checkpoints_wait_until_the_search_has_gone_on() -> None:
     async def scene() -> None:
         box = Mailbox(1)
         ticket = await box.assign(ORDER)
-        first = asyncio.ensure_future(box.collect(ticket))
+        first = asyncio.ensure_future(box.collect())
         assert await box.approved(ticket)
         await box.report(ticket, evaluated(1))
         await first
         waiting = asyncio.ensure_future(box.approved(ticket))
         await asyncio.sleep(0.05)
         assert not waiting.done()
-        second = asyncio.ensure_future(box.collect(ticket))  # Tune let the trial go on
+        second = asyncio.ensure_future(box.collect())  # Tune let the trial go on
         assert await waiting
         await box.report(ticket, evaluated(2))
         await second
@@ -91,8 +91,8 @@ def test_a_restarted_group_gets_the_same_order_until_it_has_died_too_often() -> 
         assert again.reported == 1
         with pytest.raises(TimeoutError):
             await box.take("third", 0, 0.05)
-        assert await box.collect(ticket) == evaluated(1)
-        end = await box.collect(ticket)
+        assert await box.collect() == evaluated(1)
+        end = await box.collect()
         assert isinstance(end, TrialEnded)
         assert end.status == "failed"
         assert "died 2 times" in end.message
@@ -120,8 +120,8 @@ def test_workers_without_memory_get_the_order_again_with_smaller_batches_and_are
 def test_a_failed_lane_tells_whoever_waits() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        ticket = await box.assign(ORDER)
-        waiting = asyncio.ensure_future(box.collect(ticket))
+        await box.assign(ORDER)
+        waiting = asyncio.ensure_future(box.collect())
         await asyncio.sleep(0)
         await box.close("no such GPU")
         with pytest.raises(LaneFailed, match="no such GPU"):

@@ -85,13 +85,13 @@ def test_a_bad_trial_is_pruned_and_its_late_reports_change_nothing(tmp_path: Pat
     assert heard[-1].event == "ended"
 
 
-def test_a_trial_is_not_pruned_at_its_last_evaluation(tmp_path: Path) -> None:
+def test_a_trial_is_finished_with_its_last_evaluation_and_not_pruned(tmp_path: Path) -> None:
     conductor, heard = conduct(tmp_path, "asha")
     run_trial(conductor, tmp_path, 0.9)
     order = conductor.deal()
     assert order is not None
-    assert conductor.heard(evaluated(order.number, 4, 0.1))
-    conductor.heard(ended(order.number))
+    assert not conductor.heard(evaluated(order.number, 4, 0.1))  # its lane is free for the next one
+    assert not conductor.heard(ended(order.number))  # which the lane may yet say
     assert [event.status for event in heard if isinstance(event, TrialEnded)] == ["finished", "finished"]
 
 
