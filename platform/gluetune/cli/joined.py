@@ -14,6 +14,7 @@ from gluetune.cli import places
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import connect
 from gluetune.config import StorageConfig, TrackingConfig
+from gluetune.imports import unsearched
 from gluetune.tracking import check_store
 
 
@@ -45,10 +46,11 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal) -> Ite
     check_store(places.tracking_uri(job.storage, job.tracking), str(job.tracking.experiment))
     terminal.note(f"joining Ray … (its output, and everybody else's, goes to {log})")
     try:
-        with ThreadPoolExecutor(1, "gluetune-import") as thread:
+        with unsearched(), ThreadPoolExecutor(1, "gluetune-import") as thread:
             imported = thread.submit(_import_what_is_slow)
             where = connect(address)
             imported.result()
+            import gluetune.search  # noqa: F401  (Ray Train)
         terminal.note(f"running on {where}")
         places.end_as_ctrl_c_does()
         yield

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -43,6 +45,7 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
         The exit code: 0 done; 1 a single run that diverged, ran out of memory or failed (or a bug, with a traceback);
         2 a mistake of the user's; 130 interrupted.
     """
+    atexit.register(gc.freeze)  # or the interpreter looks for garbage in all that was imported before it ends
     with closing(Terminal()) as terminal:
         try:
             return act(parse(sys.argv[1:] if argv is None else argv, program), terminal)

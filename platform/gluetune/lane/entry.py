@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from gluetune.imports import unsearched
+
 
 def serve(config: dict[str, Any]) -> None:
     """See `gluetune.lane.worker.serve`."""
-    from gluetune.lane import worker
+    with unsearched():
+        from gluetune.lane import worker
 
     worker.serve(config)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 
-from gluetune.data.embedded import corpus
+from gluetune.data.embedded import corpus, stories
 from gluetune.pretraining.config import EncoderConfig, PretrainingConfig, PretrainJob, TokenizerConfig
 from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.local import pretrain_folder
@@ -29,6 +30,10 @@ _SINCE = {"name_or_path": None, "do_lower_case": True, "initialisation": "mimeti
 """Fields that are younger than the first cached folders, and what stood in their place: so those stay in use."""
 
 
+MAKER = "maker.txt"
+"""In the folder: fingerprint of the code and the configuration that it was made with."""
+
+
 def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], None] = print) -> str:
     """The folder of the embedded encoder; pre-trains it if it is not cached.
 
@@ -39,11 +44,17 @@ def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], Non
     Returns:
         A ``from_pretrained`` folder whose name carries a fingerprint of the text and the configuration.
     """
+    cache, maker = _cache(cache_dir), fingerprint(_generator(), JOB)
+    known = (mark.parent for mark in cache.glob(f"embedded-encoder-*/{MAKER}") if mark.read_text() == maker)
+    if (folder := next(known, None)) is not None:
+        return str(folder)
     documents = list(corpus())
-    folder = _cache(cache_dir) / f"embedded-encoder-{fingerprint(documents, JOB)}"
+    folder = cache / f"embedded-encoder-{fingerprint(documents, JOB)}"
     if not folder.exists():
         progress(f"pre-training the embedded encoder on generated text, once: {folder}")
         _build(documents, folder, JOB, progress)
+    with suppress(OSError):  # a cache that may only be read
+        (folder / MAKER).write_text(maker)
     return str(folder)
 
 
@@ -55,6 +66,13 @@ def fingerprint(documents: Iterable[list[str]], job: PretrainJob) -> str:
     for document in documents:
         digest.update("\n".join([*document, ""]).encode())
     return digest.hexdigest()[:12]
+
+
+def _generator() -> Iterator[list[str]]:
+    """What the text follows from: as long as it is the same, the text need not be generated to be known."""
+    yield [platform.python_version()]
+    for source in sorted(Path(stories.__file__).parent.glob("*.py")):
+        yield [source.name, source.read_text()]
 
 
 def _cache(cache_dir: str | None) -> Path:

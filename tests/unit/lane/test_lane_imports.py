@@ -25,6 +25,16 @@ def test_only_workers_import_what_only_they_need(module: str, without: tuple[str
     assert done.stdout.strip() == "[]"
 
 
+def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> None:
+    code = ("import gc, weakref\nfrom gluetune.imports import unsearched\nclass Thing: pass\n"
+            "with unsearched():\n    enabled, kept = gc.isenabled(), Thing()\n"
+            "frozen = gc.get_freeze_count() > 0 and not any(one is kept for one in gc.get_objects())\n"
+            "one = Thing(); one.itself = one; gone = weakref.ref(one); del one; gc.collect()\n"
+            "print(enabled, frozen, gone() is None and gc.isenabled())")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]
+
+
 @pytest.mark.parametrize(("ours", "names"), [
     (GroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
     (_Controller, ("worker_group_cls",)),

@@ -105,6 +105,19 @@ class TestCache:
         assert len(lines) == told
         AutoTokenizer.from_pretrained(folder)
 
+    def test_is_known_again_without_its_text(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = embedded.embedded_encoder(str(tmp_path), ignore)
+        monkeypatch.setattr(embedded, "corpus", lambda: pytest.fail("the text takes seconds to generate"))
+        assert embedded.embedded_encoder(str(tmp_path), ignore) == folder
+
+    def test_of_an_earlier_version_stays_in_use_where_the_text_is_the_same(
+            self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder = embedded.embedded_encoder(str(tmp_path), ignore)
+        monkeypatch.setattr(embedded, "_generator", lambda: [["another version"]])
+        lines: list[str] = []
+        assert embedded.embedded_encoder(str(tmp_path), lines.append) == folder
+        assert lines == []
+
     def test_leaves_nothing_else_behind(self, tmp_path: Path) -> None:
         folder = embedded.embedded_encoder(str(tmp_path), ignore)
         assert [str(path) for path in tmp_path.iterdir()] == [folder]

@@ -26,6 +26,7 @@ class Store:
         self.calls = 0
         self.away = threading.Event()
         self.refuses: set[str] = set()
+        self.work_s = 0.0  # seconds of CPU that a write takes
 
     def write(self, entries: Sequence[Entry]) -> None:
         self.calls += 1
@@ -34,6 +35,9 @@ class Store:
         if self.refuses & {entry.run.name for entry in entries}:
             raise RefusedError("no such run")
         self.names += [entry.run.name for entry in entries]
+        ends = time.thread_time() + self.work_s
+        while time.thread_time() < ends:
+            pass
 
     def mark(self, events: int) -> None:
         self.marked += events
@@ -131,3 +135,17 @@ def test_a_store_that_opens_late_gets_all(notes: list[str], store: Store, monkey
     assert late.close(5.0)
     assert store.names == ["run-0", "run-1"]
     assert store.marked == 1
+
+
+def test_writing_rests_as_it_takes_cpu_but_a_flush_does_not_wait_for_it(
+        writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "REST", 1000.0)
+    store.work_s = 0.02  # so it rests for 20 seconds
+    writer.put(entry("a"))
+    while not store.marked:
+        time.sleep(0.01)
+    writer.put(entry("b"))
+    time.sleep(5 * writing.LINGER)
+    assert store.names == ["a"]
+    assert writer.flush(5.0)
+    assert store.names == ["a", "b"]
