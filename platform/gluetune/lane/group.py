@@ -17,6 +17,7 @@ from ray.train.v2._internal.constants import (
     get_env_vars_to_propagate,
 )
 from ray.train.v2._internal.execution.controller import TrainController
+from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -61,6 +62,7 @@ class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no typ
         return [one for one in super()._create_default_callbacks() if not isinstance(one, _UNUSED)]
 
     def _initialize_and_run_controller(self, **parts: Any) -> Result:
+        parts["scaling_policy"] = _FixedSize(self.scaling_config)
         if ray.get_runtime_context().get_actor_id() is not None:
             controller = _Controller(**parts)
             asyncio.run(controller.run())
@@ -70,6 +72,19 @@ class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no typ
         self._controller = remote.remote(**parts)
         ray.get(self._controller.run.remote())
         return ray.get(self._controller.get_result.remote())
+
+
+class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
+    """Says nothing to Ray's autoscaling coordinator, an actor whose start each search would wait for.
+
+    The placement group asks for the room, and the autoscaler hears of it.
+    """
+
+    def after_controller_start(self, train_run_context: Any) -> None:
+        pass
+
+    def _maybe_send_resource_request(self) -> None:
+        pass
 
 
 class _Controller(TrainController):  # type: ignore[misc]

@@ -10,7 +10,7 @@ import pytest
 from ray.train import RunConfig, ScalingConfig
 
 from gluetune.lane.entry import serve
-from gluetune.lane.group import GroupTrainer, _Controller
+from gluetune.lane.group import GroupTrainer, _Controller, _FixedSize
 from gluetune.lane.room import NamedGroup
 
 
@@ -37,6 +37,7 @@ def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> 
 
 @pytest.mark.parametrize(("ours", "names"), [
     (GroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
+    (_FixedSize, ("after_controller_start", "_maybe_send_resource_request")),
     (_Controller, ("worker_group_cls",)),
     (NamedGroup, ("_create_placement_group",)),
 ])
