@@ -16,8 +16,6 @@ import ray
 from ray._private.state import actors
 from ray.util import placement_group_table
 
-OF_THE_CLUSTER = ("_AutoscalingCoordinatorActor",)  # Ray's own, one for all jobs; it stays
-
 
 def seen() -> dict[str, Any]:
     """The cluster as it stands."""
@@ -25,7 +23,7 @@ def seen() -> dict[str, Any]:
     names = {key: node["NodeName"] for key, node in nodes.items()}
     living = [actor for actor in actors().values() if actor["State"] not in ("DEAD", "DEPENDENCIES_UNREADY")]
     where = [[actor["ActorClassName"].rpartition(".")[2], names.get(node := actor["Address"]["NodeID"], ""),
-              actor["Pid"], node] for actor in living if actor["ActorClassName"] not in OF_THE_CLUSTER]
+              actor["Pid"], node] for actor in living]
     groups = [[group["state"], sorted(names.get(node, "") for node in group["bundles_to_node_id"].values())]
               for group in placement_group_table().values() if group["state"] != "REMOVED"]
     workers = {key: names[key] for key, node in nodes.items() if node["Resources"].get("CPU")}

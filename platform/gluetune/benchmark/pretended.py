@@ -153,7 +153,8 @@ class Pretending:
     def _evaluation(self, order: Order, index: int, began: float, trained: float) -> Evaluation:
         found, now = score(order.training), time.monotonic()
         return Evaluation(
-            index=index, step=index * max(1, self._trials.steps), epoch=float(index), score=found,
+            index=index, step=index * max(1, self._trials.steps),
+            epoch=index * order.training["num_train_epochs"] / self._trials.evaluations, score=found,
             metrics={METRIC: found}, eval_loss=1 - found, train_loss=1 - found, train_accuracy=None, learning_rate=0.0,
             train_seconds=trained - began, eval_seconds=now - trained, train_examples=0, train_tokens=0,
             first_step_at=began if index == 1 else None, last_step_at=trained)

@@ -50,7 +50,7 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal) -> Ite
             imported = thread.submit(_import_what_is_slow)
             where = connect(address)
             imported.result()
-            import gluetune.search  # noqa: F401  (Ray Train)
+            import gluetune.search  # noqa: F401  (with Ray Train, so by the main thread, and unsearched)
         terminal.note(f"running on {where}")
         places.end_as_ctrl_c_does()
         yield

@@ -9,6 +9,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.resources import files
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ _SINCE = {"name_or_path": None, "do_lower_case": True, "initialisation": "mimeti
 """Fields that are younger than the first cached folders, and what stood in their place: so those stay in use."""
 
 
-MAKER = "maker.txt"
+_MAKER = "maker.txt"
 """In the folder: fingerprint of the code and the configuration that it was made with."""
 
 
@@ -45,16 +46,15 @@ def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], Non
         A ``from_pretrained`` folder whose name carries a fingerprint of the text and the configuration.
     """
     cache, maker = _cache(cache_dir), fingerprint(_generator(), JOB)
-    known = (mark.parent for mark in cache.glob(f"embedded-encoder-*/{MAKER}") if mark.read_text() == maker)
-    if (folder := next(known, None)) is not None:
-        return str(folder)
+    if (known := _made_by(maker, cache)) is not None:
+        return str(known)
     documents = list(corpus())
     folder = cache / f"embedded-encoder-{fingerprint(documents, JOB)}"
     if not folder.exists():
         progress(f"pre-training the embedded encoder on generated text, once: {folder}")
         _build(documents, folder, JOB, progress)
     with suppress(OSError):  # a cache that may only be read
-        (folder / MAKER).write_text(maker)
+        (folder / _MAKER).write_text(maker)
     return str(folder)
 
 
@@ -71,8 +71,17 @@ def fingerprint(documents: Iterable[list[str]], job: PretrainJob) -> str:
 def _generator() -> Iterator[list[str]]:
     """What the text follows from: as long as it is the same, the text need not be generated to be known."""
     yield [platform.python_version()]
-    for source in sorted(Path(stories.__file__).parent.glob("*.py")):
-        yield [source.name, source.read_text()]
+    for source in sorted(files(stories.__package__).iterdir(), key=lambda source: source.name):
+        if source.name.endswith(".py"):
+            yield [source.name, source.read_text(encoding="utf-8")]
+
+
+def _made_by(maker: str, cache: Path) -> Path | None:
+    for mark in cache.glob(f"embedded-encoder-*/{_MAKER}"):
+        with suppress(OSError):  # somebody else's
+            if mark.read_bytes() == maker.encode():
+                return mark.parent
+    return None
 
 
 def _cache(cache_dir: str | None) -> Path:

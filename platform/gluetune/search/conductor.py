@@ -7,6 +7,7 @@ listeners. The Tune adapters (`gluetune.search.tune`) only translate.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterable
 from typing import Literal
@@ -162,5 +163,9 @@ class Conductor:
 
 def _was_last(event: Evaluated, trial: TrialRecord) -> bool:
     """Whether a trial is at its end: what it is known by was saved before it told this."""
-    epochs, steps = trial.training["num_train_epochs"], trial.training["max_steps"]
-    return event.step >= int(steps) if steps else event.epoch >= float(epochs or 0.0)
+    total = trial.training["max_steps"]
+    if not total:  # as `gluetune.training.plan` has it: an epoch that was asked for may end between two steps
+        epochs = trial.training["num_train_epochs"]
+        assert epochs is not None
+        total = math.ceil(float(epochs) * round(event.step / event.epoch))
+    return event.step >= int(total)

@@ -14,7 +14,9 @@ from gluetune.tracking.runs import reason
 
 BATCH = 40  # items in one write: well below MLflow's limit of 1,000 metrics and 100 params in one request
 LINGER = 0.1  # seconds in which items gather, so that a burst is few requests
-REST = 3.0  # seconds without writing for each second of CPU that writing took: a quarter of a core at most
+REST = 3.0  # seconds without writing for each second of CPU that writing took: a quarter of a core …
+LONGEST_REST = 2.0  # seconds
+MOST_WAITING = 2000  # … as long as no more items wait than are written in some fifteen seconds, with SQLite
 LONGEST_WAIT = 10.0  # seconds between two attempts while the store is away
 
 
@@ -82,7 +84,7 @@ class Writer:
 
     def _run(self) -> None:
         failures, cpu_s = 0, 0.0
-        while self._wait_for_items(max(LINGER, REST * cpu_s)):
+        while self._wait_for_items(REST * cpu_s):
             items = list(self._items)[:BATCH]
             try:
                 self._sink = self._sink or self._open()
@@ -90,7 +92,7 @@ class Writer:
                 self._write(self._sink, [entry for entries, _ in items for entry in entries],
                             sum(events for _, events in items))
             except Exception as error:
-                failures += 1
+                failures, cpu_s = failures + 1, 0.0
                 if failures == 1:
                     trouble = "refuses the record" if refusal(error) else "does not answer"
                     self._notify(f"MLflow {trouble} ({reason(error)}); "
@@ -134,7 +136,8 @@ class Writer:
             self._changed.wait_for(lambda: self._items or self._closing)
             if self._closing:
                 return False
-            self._changed.wait_for(lambda: self._flushing, rest)
+            rest = max(LINGER, min(rest, LONGEST_REST)) if len(self._items) < MOST_WAITING else LINGER
+            self._changed.wait_for(lambda: self._flushing or self._closing, rest)
         return True
 
     def _pause(self, seconds: float) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 
-from gluetune.benchmark.pretended import Pretending, Times, Trials
+from gluetune.benchmark.pretended import Pretending, Times, Trials, conductor
 from gluetune.benchmark.scaling import COMPARISONS, LANES, _trials, figures, ideal_per_minute, per_minute
 from gluetune.lane import Order
+from gluetune.records import Evaluated
+from gluetune.storage import Storage
 from gluetune.training import Evaluation, World
 
 TRIALS = Trials(count=8, lanes=2, evaluations=3, steps=19, step_s=0.05)
@@ -31,6 +36,19 @@ def test_the_smallest_share_of_the_ideal_counts() -> None:
 
 def test_no_trial_is_ended_early_which_would_seem_faster_than_the_ideal() -> None:
     assert {_trials(lanes).scheduler for lanes in LANES} == {"none"}
+
+
+def test_every_trial_is_told_all_its_evaluations(tmp_path: Path) -> None:
+    trials = _trials(1)
+    conducted, work = conductor(trials, Storage(str(tmp_path)), []), Pretending(trials, None)
+    order = conducted.deal()
+    assert order is not None
+    goes_on = []
+    for index in range(1, trials.evaluations + 1):
+        facts = asdict(work._evaluation(order, index, 0.0, 0.0))
+        del facts["first_step_at"], facts["last_step_at"]
+        goes_on.append(conducted.heard(Evaluated(time=0.0, number=order.number, **facts)))
+    assert goes_on[:-1] == [True] * (trials.evaluations - 1)
 
 
 def test_the_comparison_is_for_one_to_eight_lanes() -> None:
@@ -65,7 +83,7 @@ def test_a_pretended_trial_sleeps_reports_and_stops_when_told(monkeypatch: pytes
     work = Pretending(Trials(1, 1, evaluations=2, steps=3, step_s=0.5), gate=None)
     work._arrived = True
     contact = Listening(wanted)
-    order = Order(0, "cola", {"learning_rate": 1e-4, "warmup_ratio": 0.0}, 1, "trials/cola-0000")
+    order = Order(0, "cola", {"learning_rate": 1e-4, "warmup_ratio": 0.0, "num_train_epochs": 2}, 1, "trials/cola-0000")
     assert work.run(order, contact, None, World()) is finished  # type: ignore[arg-type]
     assert [evaluation.index for evaluation in contact.heard] == list(range(1, evaluations + 1))
     assert sum(slept) == 0.5 * 4 * evaluations

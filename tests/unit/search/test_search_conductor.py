@@ -95,6 +95,22 @@ def test_a_trial_is_finished_with_its_last_evaluation_and_not_pruned(tmp_path: P
     assert [event.status for event in heard if isinstance(event, TrialEnded)] == ["finished", "finished"]
 
 
+@pytest.mark.parametrize(("field", "value", "told"), [
+    ("num_train_epochs", 2.2, {25: 1.0, 50: 2.0, 55: 2.2, 56: 2.24}),  # 2.2 × 25 steps are 55.00000000000001: 56
+    ("num_train_epochs", 0.5, {10: 0.4, 13: 0.52}),
+    ("max_steps", 30, {25: 1.0, 30: 1.2}),
+])
+def test_the_last_evaluation_is_that_of_the_last_step(tmp_path: Path, field: str, value: float,
+                                                      told: dict[int, float]) -> None:
+    space = {"name": "s", "space": {field: {"type": "choice", "values": [value]}}}
+    conductor, _ = conduct(tmp_path, space=SearchSpace.model_validate(space))
+    order = conductor.deal()
+    assert order is not None
+    goes_on = [conductor.heard(evaluated(order.number, epoch, 0.1).model_copy(update={"step": step}))
+               for step, epoch in told.items()]
+    assert goes_on == [True] * (len(told) - 1) + [False]
+
+
 def test_a_resumed_search_deals_what_was_unfinished_first_and_nothing_twice(tmp_path: Path) -> None:
     before, _ = conduct(tmp_path)
     run_trial(before, tmp_path, 0.5)
