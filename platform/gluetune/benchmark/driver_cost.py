@@ -154,7 +154,7 @@ COMPARISONS = (Comparison(
          "bare Optuna study with the same sampler, space and number of trials, timed in the same run, is taken off; "
          "`driver_cpu`: CPU time of the driver's process alone, MLflow's thread and live table included (on a "
          "small machine the lanes take the same cores); "
-         f"`in_mlflow`: until MLflow has it all, which our searches do not wait for; `growth`: the last {PART:,} of "
-         f"{MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for {MANY:,} trials, "
+         "`in_mlflow`: until MLflow has it all, which our searches wait for at their end only; "
+         f"`growth`: the last {PART:,} of {MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for {MANY:,} trials, "
          f"so those are random, and {RECIPE} is left at {MODELLED[-1]:,}",
 ),)
