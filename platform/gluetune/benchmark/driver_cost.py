@@ -155,6 +155,6 @@ COMPARISONS = (Comparison(
          "`driver_cpu`: CPU time of the driver's process alone, MLflow's thread and live table included (on a "
          "small machine the lanes take the same cores); "
          "`in_mlflow`: until MLflow has it all, which our searches wait for at their end only; "
-         f"`growth`: the last {PART:,} of {MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for {MANY:,} trials, "
-         f"so those are random, and {RECIPE} is left at {MODELLED[-1]:,}",
+         f"`growth`: the last {PART:,} of {MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for "
+         f"{MANY:,} trials, so those are random, and {RECIPE} is left at {MODELLED[-1]:,}",
 ),)
