@@ -84,7 +84,7 @@ class Writer:
 
     def _run(self) -> None:
         failures, cpu_s = 0, 0.0
-        while self._wait_for_items(REST * cpu_s):
+        while self._wait_for_items(cpu_s):
             items = list(self._items)[:BATCH]
             try:
                 self._sink = self._sink or self._open()
@@ -130,14 +130,18 @@ class Writer:
                     self._notify(f"MLflow refuses part of the record of {entry.run.name}, which is left out: "
                                  f"{reason(error)}")
 
-    def _wait_for_items(self, rest: float) -> bool:
-        """Waits for items, and then for more of them unless somebody waits for the queue; ``False`` at the end."""
+    def _wait_for_items(self, cpu_s: float) -> bool:
+        """Waits for items, then rests unless somebody waits for the queue; ``False`` at the end.
+
+        Args:
+            cpu_s: seconds of CPU that the last write took.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closing)
             if self._closing:
                 return False
-            rest = max(LINGER, min(rest, LONGEST_REST)) if len(self._items) < MOST_WAITING else LINGER
-            self._changed.wait_for(lambda: self._flushing or self._closing, rest)
+            rest = min(REST * cpu_s, LONGEST_REST) if len(self._items) < MOST_WAITING else 0.0
+            self._changed.wait_for(lambda: self._flushing or self._closing, max(LINGER, rest))
         return True
 
     def _pause(self, seconds: float) -> None:

@@ -137,15 +137,30 @@ def test_a_store_that_opens_late_gets_all(notes: list[str], store: Store, monkey
     assert store.marked == 1
 
 
-def test_writing_rests_as_it_takes_cpu_but_a_flush_does_not_wait_for_it(
-        writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def rest_after(writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves the writer with an item that it was given while it rests for twenty seconds."""
     monkeypatch.setattr(writing, "REST", 1000.0)
-    store.work_s = 0.02  # so it rests for 20 seconds
+    monkeypatch.setattr(writing, "LONGEST_REST", 20.0)
+    store.work_s = 0.02
     writer.put(entry("a"))
     while not store.marked:
         time.sleep(0.01)
     writer.put(entry("b"))
+
+
+def test_writing_rests_as_it_takes_cpu_but_a_flush_does_not_wait_for_it(
+        writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    rest_after(writer, store, monkeypatch)
     time.sleep(5 * writing.LINGER)
     assert store.names == ["a"]
     assert writer.flush(5.0)
+    assert store.names == ["a", "b"]
+
+
+def test_writing_does_not_rest_while_much_waits(writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "MOST_WAITING", 1)
+    rest_after(writer, store, monkeypatch)
+    ends = time.monotonic() + 5.0
+    while store.marked < 2 and time.monotonic() < ends:
+        time.sleep(0.01)
     assert store.names == ["a", "b"]
