@@ -7,34 +7,46 @@ carry orders and journal events as JSON; everything that decides anything is in 
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Any
 
 from ray import tune
 
-from gluetune.lane import Lane, LaneSpec, Order
+from gluetune.lane import Holder, Lane, LaneSpec, Order
 
 EVENT_KEY = "event"
 ORDER_KEY = "order"
 
 
-class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
-    """Runs the order in ``config["order"]``; each step returns one journal event in ``result["event"]``."""
+class Trial(Holder, tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
+    """Runs the order in ``config["order"]``; each step returns one journal event in ``result["event"]``.
+
+    Ray makes an actor with coroutines an async one, and the lane's workers reach its mailbox while it waits for them.
+    """
 
     def setup(self, config: dict[str, Any], spec: LaneSpec) -> None:
         """Starts the lane and hands it the first trial."""
-        self._lane = Lane(spec, f"lane-{uuid.uuid4().hex[:6]}")
-        self._lane.assign(Order(**json.loads(config[ORDER_KEY])))
+        self.lane = Lane(spec)
+        self.lane.assign(_order(config))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Hands the lane the next trial."""
-        self._lane.assign(Order(**json.loads(new_config[ORDER_KEY])))
+        self.lane.assign(_order(new_config))
         return True
 
-    def step(self) -> dict[str, Any]:
+    async def train(self) -> dict[str, Any]:
         """Waits for the trial's next event."""
-        return {EVENT_KEY: self._lane.collect().model_dump_json()}
+        self._event = await self.lane.collect()
+        return super().train()  # type: ignore[no-any-return]
 
-    def cleanup(self) -> None:
+    def step(self) -> dict[str, Any]:
+        """The event that came."""
+        return {EVENT_KEY: self._event.model_dump_json()}
+
+    async def stop(self) -> None:
         """Ends the lane."""
-        self._lane.close()
+        await self.lane.close()
+        super().stop()
+
+
+def _order(config: dict[str, Any]) -> Order:
+    return Order(**json.loads(config[ORDER_KEY]))

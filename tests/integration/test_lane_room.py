@@ -13,8 +13,7 @@ import ray
 from ray.util import placement_group_table
 
 from gluetune.config import TrainingConfig
-from gluetune.lane import FineTuning, Lane, LaneSpec, Order
-from gluetune.lane import lane as lane_module
+from gluetune.lane import FineTuning, Holder, Lane, LaneSpec, Order, RemoteLane
 from gluetune.lane.room import free_rooms
 from gluetune.records import TrialEnded
 from gluetune.storage import Storage
@@ -36,21 +35,21 @@ def order(folder: str) -> Order:
     return Order(0, "cola", training, seed=7, folder=folder)
 
 
-def holder(lane: LaneSpec, name: str, before: Callable[[], None] = lambda: None) -> ray.actor.ActorHandle:
+def holder(lane: LaneSpec, before: Callable[[], None] = lambda: None) -> ray.actor.ActorHandle:
     """An actor with a lane, as Ray Tune's trials are; it calls `before` first."""
 
-    class Holder:  # inside: Ray then sends the class itself
+    class WithLane(Holder):  # inside: Ray then sends the class itself
         def __init__(self) -> None:
             before()
-            self._lane = Lane(lane, name)
+            self.lane = Lane(lane)
 
-        def run(self, order: Order) -> str:
-            self._lane.assign(order)
-            while not isinstance(event := self._lane.collect(), TrialEnded):
+        async def run(self, order: Order) -> str:
+            self.lane.assign(order)
+            while not isinstance(event := await self.lane.collect(), TrialEnded):
                 pass
             return event.status
 
-    return ray.remote(num_cpus=0)(Holder).remote()
+    return ray.remote(num_cpus=0)(WithLane).remote()
 
 
 def deadly_joining(rank: int, marker: str) -> Callable[[], None]:
@@ -84,10 +83,10 @@ def rooms() -> set[str]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_room_of_a_killed_lane_goes_to_the_next_one(ray_cluster: None, tmp_path: Path, workers: int) -> None:
     lane = spec(tmp_path, workers, 2.0 / workers)  # all there is
-    first = holder(lane, f"first-{workers}")
+    first = holder(lane)
     assert ray.get(first.run.remote(order("trials/a")), timeout=LONG_S) == "finished"
     ray.kill(first)
-    second = holder(lane, f"second-{workers}")
+    second = holder(lane)
     assert ray.get(second.run.remote(order("trials/b")), timeout=LONG_S) == "finished"
     assert len(rooms()) == 1
     ray.kill(second)
@@ -95,7 +94,7 @@ def test_the_room_of_a_killed_lane_goes_to_the_next_one(ray_cluster: None, tmp_p
 
 def test_the_room_of_a_killed_lane_that_no_other_one_follows_is_given_back_by_the_driver(
         ray_cluster: None, tmp_path: Path) -> None:
-    lane = holder(spec(tmp_path, 1, 2.0), "last")
+    lane = holder(spec(tmp_path, 1, 2.0))
     assert ray.get(lane.run.remote(order("trials/a")), timeout=LONG_S) == "finished"
     ray.kill(lane)
     assert len(rooms()) == 1
@@ -107,7 +106,7 @@ def test_the_room_of_a_killed_lane_that_no_other_one_follows_is_given_back_by_th
 def test_a_lane_that_starts_leaves_living_ones_their_room(ray_cluster: None, tmp_path: Path) -> None:
     lanes = []
     for number in range(2):
-        lanes.append(holder(spec(tmp_path, 1, 1.0), f"neighbour-{number}"))
+        lanes.append(holder(spec(tmp_path, 1, 1.0)))
         assert ray.get(lanes[-1].run.remote(order(f"trials/{number}")), timeout=LONG_S) == "finished"
         if not number:
             firsts = rooms()
@@ -120,15 +119,14 @@ def test_a_lane_that_starts_leaves_living_ones_their_room(ray_cluster: None, tmp
 
 
 def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(
-        ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        ray_cluster: None, tmp_path: Path) -> None:
     class Sleeping:
         def run(self, order: Order, contact: Any, checkpoints: Any, world: Any) -> bool:
             Path(order.folder).touch()
             time.sleep(1000)
             return True
 
-    monkeypatch.setattr(lane_module, "CLOSING_S", 1.0)
-    lane, began = Lane(replace(spec(tmp_path, 1, 2.0), work=Sleeping()), "sleeping"), tmp_path / "began"
+    lane, began = RemoteLane(replace(spec(tmp_path, 1, 2.0), work=Sleeping())), tmp_path / "began"
     lane.assign(order(str(began)))
     deadline = time.monotonic() + LONG_S
     while not began.exists():
@@ -151,7 +149,7 @@ def wait_until_free() -> None:
 def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_room(
         ray_cluster: None, tmp_path: Path, rank: int) -> None:
     died = tmp_path / "died"
-    lane = holder(spec(tmp_path, 2, 1.0), f"pair-{rank}", deadly_joining(rank, str(died)))
+    lane = holder(spec(tmp_path, 2, 1.0), deadly_joining(rank, str(died)))
     try:
         assert ray.get(lane.run.remote(order("trials/c")), timeout=LONG_S) == "finished"
         assert died.exists()
@@ -165,7 +163,7 @@ def test_a_lane_whose_workers_cannot_start_gives_up_and_takes_no_room(ray_cluste
         def exists(self, path: str = "") -> bool:
             return False
 
-    lane = Lane(spec(tmp_path, 1, 2.0, Nowhere(str(tmp_path))), "nowhere")
+    lane = RemoteLane(spec(tmp_path, 1, 2.0, Nowhere(str(tmp_path))))
     with pytest.raises(Exception, match="must be a folder or bucket that every node reaches"):
         lane.collect()
     lane.close()

@@ -12,9 +12,10 @@ import psutil
 import pytest
 import ray
 import torch
+from ray._private.state import actors
 
 from gluetune.config import TrainingConfig
-from gluetune.lane import Contact, FineTuning, Lane, LaneSpec, Order
+from gluetune.lane import Contact, FineTuning, LaneSpec, Order, RemoteLane
 from gluetune.records import Evaluated, TrialEnded
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
@@ -27,14 +28,14 @@ EPOCHS = 3
 
 
 @pytest.fixture(scope="module")
-def make_lane(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Lane]]:
+def make_lane(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RemoteLane]]:
     storage = Storage(str(tmp_path_factory.mktemp("search")))
     work = FineTuning({"cola": ray.put(task_data(get_task("cola"), train=400))}, ray.put(tiny_encoder(dropout=0.1)))
     lanes = []
 
-    def make(workers: int = 1, work: FineTuning = work) -> Lane:
+    def make(workers: int = 1, work: FineTuning = work) -> RemoteLane:
         spec = LaneSpec(workers, 1.0, 0.0, "PACK", work, storage, max_failures=1)
-        lanes.append(Lane(spec, f"lane-{len(lanes)}-{os.getpid()}"))
+        lanes.append(RemoteLane(spec))
         return lanes[-1]
 
     make.work = work  # type: ignore[attr-defined]
@@ -45,7 +46,7 @@ def make_lane(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="module")
-def lane(make_lane: Callable[..., Lane]) -> Lane:
+def lane(make_lane: Callable[..., RemoteLane]) -> RemoteLane:
     return make_lane()
 
 
@@ -54,7 +55,7 @@ def order(number: int, task: str = "cola", **training: object) -> Order:
     return Order(number, task, TrainingConfig(**chosen).model_dump(), seed=7, folder=f"trials/{task}-{number:04d}")
 
 
-def collect(lane: Lane) -> tuple[list[Evaluated], TrialEnded]:
+def collect(lane: RemoteLane) -> tuple[list[Evaluated], TrialEnded]:
     evaluations: list[Evaluated] = []
     while True:
         report = lane.collect()
@@ -68,7 +69,7 @@ def numbers(evaluations: list[Evaluated]) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(lane: Lane) -> list[tuple[object, ...]]:
+def undisturbed(lane: RemoteLane) -> list[tuple[object, ...]]:
     lane.assign(order(0))
     evaluations, end = collect(lane)
     assert end.status == "finished"
@@ -79,7 +80,13 @@ def test_a_trial_reports_every_evaluation_and_its_end(undisturbed: list[tuple[ob
     assert [(index, epoch) for index, _, epoch, *_ in undisturbed] == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
-def test_the_same_trial_gives_the_same_numbers_on_a_used_lane(lane: Lane, undisturbed: list[object]) -> None:
+def test_a_lane_has_no_other_processes_than_holder_and_workers(lane: RemoteLane, undisturbed: list[object]) -> None:
+    there = {actor["ActorClassName"] for actor in actors(actor_state_name="ALIVE").values()}
+    assert "RayTrainWorker" in there
+    assert not there & {"SynchronizationActor", "TrainController", "PlacementGroupCleaner", "DatasetManager"}
+
+
+def test_the_same_trial_gives_the_same_numbers_on_a_used_lane(lane: RemoteLane, undisturbed: list[object]) -> None:
     lane.assign(order(1))
     evaluations, _ = collect(lane)
     assert numbers(evaluations) == undisturbed
@@ -87,7 +94,7 @@ def test_the_same_trial_gives_the_same_numbers_on_a_used_lane(lane: Lane, undist
     assert evaluations[0].started_gap > 0
 
 
-def test_a_diverging_trial_is_a_result(lane: Lane, undisturbed: list[object]) -> None:
+def test_a_diverging_trial_is_a_result(lane: RemoteLane, undisturbed: list[object]) -> None:
     lane.assign(order(2, learning_rate=1e30, max_grad_norm=0.0))
     _, end = collect(lane)
     assert end.status == "diverged"
@@ -96,7 +103,7 @@ def test_a_diverging_trial_is_a_result(lane: Lane, undisturbed: list[object]) ->
     assert numbers(collect(lane)[0]) == undisturbed
 
 
-def test_an_exception_in_a_trial_is_a_result_with_its_traceback(lane: Lane, undisturbed: list[object]) -> None:
+def test_an_exception_in_a_trial_is_a_result_with_its_traceback(lane: RemoteLane, undisturbed: list[object]) -> None:
     lane.assign(order(4, task="mrpc"))  # this lane has no MRPC rows
     _, end = collect(lane)
     assert end.status == "failed"
@@ -106,7 +113,7 @@ def test_an_exception_in_a_trial_is_a_result_with_its_traceback(lane: Lane, undi
 
 
 def test_a_pruned_trial_gives_way_at_once_and_its_checkpoints_stay(
-        lane: Lane, make_lane: Callable[..., Lane], undisturbed: list[object]) -> None:
+        lane: RemoteLane, make_lane: Callable[..., RemoteLane], undisturbed: list[object]) -> None:
     long = order(6, num_train_epochs=300)
     lane.assign(long)
     first = lane.collect()
@@ -122,7 +129,7 @@ def test_a_pruned_trial_gives_way_at_once_and_its_checkpoints_stay(
 
 
 def test_a_killed_worker_is_restarted_and_the_trial_goes_on_from_its_checkpoint(
-        lane: Lane, undisturbed: list[object]) -> None:
+        lane: RemoteLane, undisturbed: list[object]) -> None:
     lane.assign(order(8))
     first = lane.collect()
     pids = worker_pids()
@@ -137,7 +144,7 @@ QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 @pytest.fixture(scope="module")
-def alone(lane: Lane) -> list[Evaluated]:
+def alone(lane: RemoteLane) -> list[Evaluated]:
     """A trial without dropout on one worker; the last one on that lane."""
     lane.assign(order(9, **QUIET))
     evaluations, _ = collect(lane)
@@ -146,7 +153,7 @@ def alone(lane: Lane) -> list[Evaluated]:
 
 
 @pytest.fixture(scope="module")
-def pair(alone: list[Evaluated], make_lane: Callable[..., Lane]) -> Lane:
+def pair(alone: list[Evaluated], make_lane: Callable[..., RemoteLane]) -> RemoteLane:
     return make_lane(workers=2)
 
 
@@ -157,14 +164,14 @@ def assert_alike(some: list[Evaluated], others: list[Evaluated]) -> None:
         assert one.eval_loss == pytest.approx(other.eval_loss, abs=1e-4)
 
 
-def test_two_workers_with_half_the_rows_each_equal_one_worker(pair: Lane, alone: list[Evaluated]) -> None:
+def test_two_workers_with_half_the_rows_each_equal_one_worker(pair: RemoteLane, alone: list[Evaluated]) -> None:
     pair.assign(order(10, **QUIET))
     together, end = collect(pair)
     assert end.status == "finished"
     assert_alike(together, alone)
 
 
-def test_one_of_two_workers_is_killed_and_the_trial_goes_on(pair: Lane, alone: list[Evaluated]) -> None:
+def test_one_of_two_workers_is_killed_and_the_trial_goes_on(pair: RemoteLane, alone: list[Evaluated]) -> None:
     pair.assign(order(11, **QUIET))
     first = pair.collect()
     assert isinstance(first, Evaluated)
@@ -174,7 +181,7 @@ def test_one_of_two_workers_is_killed_and_the_trial_goes_on(pair: Lane, alone: l
     assert_alike([first, *rest], alone)
 
 
-def test_a_diverging_trial_leaves_both_workers_alive(pair: Lane, alone: list[Evaluated]) -> None:
+def test_a_diverging_trial_leaves_both_workers_alive(pair: RemoteLane, alone: list[Evaluated]) -> None:
     before = worker_pids()
     pair.assign(order(12, learning_rate=1e30, max_grad_norm=0.0))
     assert collect(pair)[1].status == "diverged"
@@ -184,7 +191,7 @@ def test_a_diverging_trial_leaves_both_workers_alive(pair: Lane, alone: list[Eva
 
 
 def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
-        pair: Lane, make_lane: Callable[..., Lane], alone: list[Evaluated]) -> None:
+        pair: RemoteLane, make_lane: Callable[..., RemoteLane], alone: list[Evaluated]) -> None:
     pair.close()
 
     class ShortOfMemory(FineTuning):  # inside: Ray then sends the class itself

@@ -1,10 +1,10 @@
 """Lanes: persistent Ray Train worker groups that serve trial after trial.
 
 Starting a worker group costs many seconds, most of them imports. A lane pays them once: its workers run a server loop
-(`gluetune.lane.worker`) that takes orders from a mailbox actor (`gluetune.lane.mailbox`) until the lane closes.
+(`gluetune.lane.worker`) that takes orders from a mailbox (`gluetune.lane.mailbox`) until the lane closes.
 
-A lane is three processes of ours (trial actor with Ray Train's controller, mailbox, worker) and Ray's synchroniser.
-This package imports Ray Train and torch only where they are asked for, so that the mailbox starts without them.
+A lane is two kinds of processes of ours, the actor that holds it (with mailbox and Ray Train's controller) and the
+workers, and Ray's synchroniser. This package imports Ray Train and torch only where they are asked for.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from gluetune.lane.mailbox import LaneFailed, Order
 from gluetune.lane.work import Contact, FineTuning, Work
 
 if TYPE_CHECKING:
-    from gluetune.lane.lane import Lane, LaneSpec
+    from gluetune.lane.lane import Holder, Lane, LaneSpec
+    from gluetune.lane.remote import RemoteLane
 
-__all__ = ["Contact", "FineTuning", "Lane", "LaneFailed", "LaneSpec", "Order", "Work"]
+__all__ = ["Contact", "FineTuning", "Holder", "Lane", "LaneFailed", "LaneSpec", "Order", "RemoteLane", "Work"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("Lane", "LaneSpec"):
+    if name not in ("Holder", "Lane", "LaneSpec", "RemoteLane"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gluetune.lane import lane
+    from gluetune.lane import remote
 
-    return getattr(lane, name)
+    return getattr(remote, name)

@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import Any
 
-import ray
+from ray._common.constants import RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR
 from ray.train import Result, ScalingConfig
 from ray.train.backend import BackendConfig
 from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
@@ -14,12 +14,11 @@ from ray.train.v2._internal.callbacks.placement_group_callback import PlacementG
 from ray.train.v2._internal.constants import (
     ENABLE_PREEMPTION_WATCHER_ENV_VAR,
     HEALTH_CHECK_INTERVAL_S_ENV_VAR,
-    get_env_vars_to_propagate,
 )
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
+from ray.train.v2._internal.execution.worker_group import state, worker_group
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gluetune.lane.room import NamedGroup
 
@@ -31,8 +30,8 @@ _UNUSED = (
 _SETTINGS = {  # where the user has none
     ENABLE_PREEMPTION_WATCHER_ENV_VAR: "0",
     HEALTH_CHECK_INTERVAL_S_ENV_VAR: "1",  # seconds until it sees that workers have died or left; two by default
+    RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR: "0",  # Ray's controller blocks its own loop; its trainer says so too
 }
-_NO_WARNINGS = {"RAY_WARN_BLOCKING_GET_INSIDE_ASYNC": "0"}  # of Ray, about its own controller; as its own trainer does
 
 
 class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no type hints
@@ -40,8 +39,8 @@ class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no typ
 
     Ray Train's helpers are processes that each take a second or two of CPU to start, while the workers wait. Those of
     no use to a lane are left out, and so is the watcher for nodes that will go: trials on them go on from their last
-    checkpoint in any case. Within an actor Ray Train's controller needs no process of its own either: it would not
-    outlive the actor.
+    checkpoint in any case. Ray Train's controller needs no process of its own either: it would not outlive the actor
+    that holds the lane, and runs in a thread of it.
 
     Args:
         serve: what each worker runs.
@@ -51,27 +50,15 @@ class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no typ
 
     def __init__(self, serve: Any, scaling_config: ScalingConfig, **settings: Any) -> None:
         super().__init__(serve, scaling_config=scaling_config, backend_config=_backend(scaling_config), **settings)
-        self._controller: Any = None  # an actor, where it is one of its own
-
-    def abandon(self) -> None:
-        """Ends a controller that is an actor of its own, and would start workers anew; another ends with this one."""
-        if self._controller is not None:
-            ray.kill(self._controller)
 
     def _create_default_callbacks(self) -> list[Any]:
         return [one for one in super()._create_default_callbacks() if not isinstance(one, _UNUSED)]
 
     def _initialize_and_run_controller(self, **parts: Any) -> Result:
         parts["scaling_policy"] = _FixedSize(self.scaling_config)
-        if ray.get_runtime_context().get_actor_id() is not None:
-            controller = _Controller(**parts)
-            asyncio.run(controller.run())
-            return controller.get_result()
-        settings = {"env_vars": get_env_vars_to_propagate() | _NO_WARNINGS}
-        remote = ray.remote(num_cpus=0, scheduling_strategy=here(), runtime_env=settings)(_Controller)
-        self._controller = remote.remote(**parts)
-        ray.get(self._controller.run.remote())
-        return ray.get(self._controller.get_result.remote())
+        controller = _Controller(**parts)
+        asyncio.run(controller.run())
+        return controller.get_result()
 
 
 class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
@@ -87,18 +74,37 @@ class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
         pass
 
 
+class _Group(NamedGroup):
+    """In a process that Ray has started already, where there is one: those have no environment of their own."""
+
+    @staticmethod
+    def _get_worker_runtime_env(custom_runtime_env: Any) -> Any:
+        return custom_runtime_env  # the holder's, which workers inherit, has all that Ray Train would set
+
+
 class _Controller(TrainController):  # type: ignore[misc]
-    worker_group_cls = NamedGroup
+    worker_group_cls = _Group
 
     def __init__(self, **parts: Any) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
+        worker_group.SynchronizationActor, state._shutdown_sync_actor = _Synchronizer, _Synchronizer.remote
         super().__init__(**parts)
 
 
-def here() -> NodeAffinitySchedulingStrategy:
-    """This node: an actor on another one would take its lane down when that node goes."""
-    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+class _Synchronizer:
+    """In place of Ray Train's synchroniser: an actor of each worker group, for ``ray.train.report`` and its barriers.
+
+    Lanes have no use for those.
+    """
+
+    @classmethod
+    def options(cls, **_: Any) -> type[_Synchronizer]:
+        return cls
+
+    @staticmethod
+    def remote(*_: Any, **__: Any) -> str:
+        return "none"
 
 
 def _backend(scaling: ScalingConfig) -> BackendConfig | None:

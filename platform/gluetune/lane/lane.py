@@ -1,18 +1,22 @@
-"""A lane as its trial actor holds it: the mailbox, and the Ray Train run behind it."""
+"""A lane as the actor that holds it sees it: the mailbox, and the Ray Train run behind it."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import threading
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 
 from gluetune.lane.entry import serve
-from gluetune.lane.group import GroupTrainer, here
-from gluetune.lane.mailbox import LaneFailed, Mailbox, Order
-from gluetune.lane.room import free_rooms
+from gluetune.lane.group import GroupTrainer
+from gluetune.lane.mailbox import Mailbox, Order
+from gluetune.lane.room import free_room, this_actor
 from gluetune.lane.work import Work
 from gluetune.records import LaneEvent
 from gluetune.storage import Storage
@@ -51,20 +55,18 @@ class LaneSpec:
 
 
 class Lane:
-    """Starts a worker group and hands it one order at a time.
+    """Starts a worker group and hands it one order at a time, from within the actor that holds it.
 
     Args:
         spec: what the lane is made of.
-        name: its name, unique in the search.
     """
 
-    def __init__(self, spec: LaneSpec, name: str) -> None:
-        self._name = name
-        self._mailbox = ray.remote(name=name, num_cpus=0, max_concurrency=1000, scheduling_strategy=here())(
-            Mailbox).remote(spec.max_failures)
+    def __init__(self, spec: LaneSpec) -> None:
+        name, self.mailbox = f"lane-{uuid.uuid4().hex[:6]}", Mailbox(spec.max_failures)
+        self._holder = ray.get_runtime_context().current_actor
         self._trainer = GroupTrainer(
             serve,
-            train_loop_config={"spec": spec, "mailbox": self._mailbox, "name": name},
+            train_loop_config={"spec": spec, "holder": self._holder, "name": name},
             scaling_config=spec.scaling,
             run_config=RunConfig(name=name, storage_path=spec.storage.uri("lanes"),
                                  failure_config=FailureConfig(max_failures=MOST_RESTARTS)),
@@ -74,32 +76,22 @@ class Lane:
 
     def assign(self, order: Order) -> None:
         """Sets the workers to a new order; one still in work is withdrawn."""
-        ray.get(self._mailbox.assign.remote(order))
+        self.mailbox.assign(order)
 
-    def collect(self) -> LaneEvent:
+    async def collect(self) -> LaneEvent:
         """Waits for the next report on the current order.
 
         Raises:
             LaneFailed: the worker group could not be started or kept alive.
         """
-        try:
-            report: LaneEvent = ray.get(self._mailbox.collect.remote())
-        except ray.exceptions.RayTaskError as error:
-            raise LaneFailed(str(error.cause)) from None
-        return report
+        return await self.mailbox.collect()
 
-    def close(self) -> None:
-        """Ends the workers, and the mailbox: as long as it is there, the lane keeps its room.
-
-        Workers that do not end in time, for they evaluate, are killed with their room.
-        """
-        with suppress(ray.exceptions.RayActorError):  # it is closed already
-            ray.get(self._mailbox.close.remote())
-        self._thread.join(CLOSING_S)
-        ray.kill(self._mailbox)
+    async def close(self) -> None:
+        """Ends the workers. Those that do not end in time, for they evaluate, are killed with their room."""
+        self.mailbox.close()
+        await asyncio.to_thread(self._thread.join, CLOSING_S)
         if self._thread.is_alive():
-            self._trainer.abandon()
-            free_rooms(self._name)
+            await asyncio.to_thread(free_room, this_actor())
 
     def _run(self) -> None:
         try:
@@ -108,4 +100,19 @@ class Lane:
         except Exception as error:
             reason = f"its worker group ended: {error}"
         with suppress(ray.exceptions.RayActorError):  # it took too long to end
-            ray.get(self._mailbox.close.remote(reason))
+            ray.get(self._holder.mail.remote("close", reason))
+
+
+class Holder:
+    """What an actor that holds a lane is: its workers write to it. It must be an async actor.
+
+    Attributes:
+        lane: the lane.
+    """
+
+    lane: Lane
+
+    async def mail(self, what: str, *arguments: Any) -> Any:
+        """Calls a method of the lane's mailbox."""
+        answer = getattr(self.lane.mailbox, what)(*arguments)
+        return await answer if inspect.isawaitable(answer) else answer

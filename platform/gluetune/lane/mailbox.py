@@ -1,7 +1,6 @@
-"""The mailbox between a lane's trial actor and its workers.
+"""The mailbox between a lane's holder, such as Ray Tune's trial actor, and its workers.
 
-It outlives the workers, so that a restarted worker group finds the order it was working on, and it outlives no lane:
-Ray ends it with the trial actor that made it.
+It is part of the holder and outlives the workers, so that a restarted worker group finds the order it was working on.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -49,7 +49,7 @@ class Order:
 
 
 class Mailbox:
-    """Holds a lane's current order and the reports on it. An async Ray actor; every wait is a coroutine.
+    """Holds a lane's current order and the reports on it. All in one event loop; every wait is a coroutine.
 
     Args:
         max_failures: how often a trial's workers may die before the trial counts as failed.
@@ -67,32 +67,29 @@ class Mailbox:
         self._starts = 0  # of worker groups that have not asked for work yet
         self._closed: str | None = None  # why, empty for an ordinary end
         self._reports: deque[LaneEvent] = deque()  # on the order, not collected yet
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
-    async def assign(self, order: Order) -> int:
-        """Replaces the current order, whatever has become of it; returns the new one's ticket."""
-        async with self._changed:
-            self._tickets += 1
-            self._order = replace(order, ticket=self._tickets)
-            self._group, self._failures, self._asked, self._told, self._complaint = None, 0, 0, 0, ""
-            self._reports.clear()
-            self._changed.notify_all()
-            return self._tickets
+    def assign(self, order: Order) -> None:
+        """Replaces the current order, whatever has become of it."""
+        self._tickets += 1
+        self._order = replace(order, ticket=self._tickets)
+        self._group, self._failures, self._asked, self._told, self._complaint = None, 0, 0, 0, ""
+        self._reports.clear()
+        self._wake()
 
-    async def close(self, reason: str = "") -> None:
+    def close(self, reason: str = "") -> None:
         """Ends the lane: workers leave their loop, and with a reason whoever waits for a report gets `LaneFailed`."""
-        async with self._changed:
-            self._order, self._closed = None, reason
-            self._changed.notify_all()
+        self._order, self._closed = None, reason
+        self._wake()
 
-    async def started(self) -> bool:
+    def started(self) -> bool:
         """A worker group starts; whether the lane is open. Groups that die before they ask for work end it."""
         self._starts += 1
         if self._starts > MOST_STARTS and self._closed is None:
-            await self.close(f"its workers die as they start: {self._complaint or 'see the log of Ray'}")
+            self.close(f"its workers die as they start: {self._complaint or 'see the log of Ray'}")
         return self._closed is None
 
-    async def complain(self, message: str) -> None:
+    def complain(self, message: str) -> None:
         """A worker says why it is going to die."""
         self._complaint = message
 
@@ -111,22 +108,21 @@ class Mailbox:
             TimeoutError: there is no work yet.
         """
         self._starts = 0
-        async with self._changed:
-            def ready() -> bool:
-                return self._closed is not None or (self._order is not None and self._order.ticket > after)
+        def ready() -> bool:
+            return self._closed is not None or (self._order is not None and self._order.ticket > after)
 
-            await asyncio.wait_for(self._changed.wait_for(ready), timeout_s)
-            if self._order is None or self._closed is not None:
-                return None
-            order = self._order
-            self._failures += self._group not in (None, group)
-            self._group = group
+        await asyncio.wait_for(self._until(ready), timeout_s)
+        if self._order is None or self._closed is not None:
+            return None
+        order = self._order
+        self._failures += self._group not in (None, group)
+        self._group = group
         if self._failures <= self._max_failures:
             return order
-        await self.report(order.ticket, self._died(order))
+        self.report(order.ticket, self._died(order))
         return await self.take(group, order.ticket, timeout_s)
 
-    async def smaller(self, ticket: int, tried: int, most: int) -> bool:
+    def smaller(self, ticket: int, tried: int, most: int) -> bool:
         """A worker of several has no memory for its micro-batches: those of the order's next try are half as large.
 
         Args:
@@ -147,47 +143,52 @@ class Mailbox:
             self._group = None  # the group that dies of it is not to blame
         return True
 
-    async def report(self, ticket: int, report: LaneEvent) -> bool:
+    def report(self, ticket: int, report: LaneEvent) -> bool:
         """Rank 0 reports on an order; whether the order is still wanted."""
-        async with self._changed:
-            order = self._order
-            if order is None or order.ticket != ticket:
-                return False
-            if isinstance(report, TrialEnded):
-                self._order = None
-            elif isinstance(report, Logged):
-                self._order = replace(order, logged=report.step)
-            else:
-                self._order = replace(order, reported=report.index)
-            self._told += 1
-            self._reports.append(report)
-            self._changed.notify_all()
-            return self._order is not None
+        order = self._order
+        if order is None or order.ticket != ticket:
+            return False
+        if isinstance(report, TrialEnded):
+            self._order = None
+        elif isinstance(report, Logged):
+            self._order = replace(order, logged=report.step)
+        else:
+            self._order = replace(order, reported=report.index)
+        self._told += 1
+        self._reports.append(report)
+        self._wake()
+        return self._order is not None
 
     async def collect(self) -> LaneEvent:
-        """The trial actor waits for the next report on its order, which approves the one before.
+        """The holder waits for the next report on its order, which approves the one before.
 
         Raises:
             LaneFailed: the lane is at an end.
         """
-        async with self._changed:
-            self._asked += 1
-            self._changed.notify_all()
-            await self._changed.wait_for(lambda: self._reports or self._closed is not None)
-            if not self._reports:
-                raise LaneFailed(self._closed)
-            return self._reports.popleft()
+        self._asked += 1
+        self._wake()
+        await self._until(lambda: bool(self._reports) or self._closed is not None)
+        if not self._reports:
+            raise LaneFailed(self._closed)
+        return self._reports.popleft()
 
     async def approved(self, ticket: int) -> bool:
         """Waits until the search has gone on after the last report; ``False`` if the order was withdrawn instead."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._current(ticket) or self._asked > self._told)
-            return self._current(ticket)
+        await self._until(lambda: not self._current(ticket) or self._asked > self._told)
+        return self._current(ticket)
 
     async def withdrawn(self, ticket: int) -> None:
         """Waits until an order is no longer the current one."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._current(ticket))
+        await self._until(lambda: not self._current(ticket))
+
+    def _wake(self) -> None:
+        """All who wait look whether what they wait for has come."""
+        self._changed.set()
+        self._changed.clear()
+
+    async def _until(self, ready: Callable[[], bool]) -> None:
+        while not ready():
+            await self._changed.wait()
 
     def _died(self, order: Order) -> TrialEnded:
         why = self._complaint or "killed, or out of host memory"

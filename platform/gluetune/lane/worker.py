@@ -42,15 +42,15 @@ class _Worker:
 
     Args:
         spec: the lane's `LaneSpec`.
-        mailbox: the lane's mailbox actor; only rank 0 talks to it.
+        holder: the actor that holds the lane and its mailbox; only rank 0 talks to it, but where it complains.
         name: the lane's name.
     """
 
-    def __init__(self, spec: Any, mailbox: Any, name: str) -> None:
+    def __init__(self, spec: Any, holder: Any, name: str) -> None:
         context = train.get_context()
         device = train.torch.get_device()
         self._world = World(context.get_world_rank(), context.get_world_size(), str(device))
-        self._spec, self._mailbox, self._name = spec, mailbox, name
+        self._spec, self._holder, self._name = spec, holder, name
         self._group = uuid.uuid4().hex
         self._last_step: float | None = None
         torch.set_num_threads(max(1, int(spec.cpus)))
@@ -61,7 +61,7 @@ class _Worker:
         Raises:
             RuntimeError: this node does not reach the search's folder.
         """
-        if not self._together(lambda: ray.get(self._mailbox.started.remote())):
+        if not self._together(lambda: self.tell("started")):
             return False
         self._check_storage()
         return True
@@ -85,7 +85,7 @@ class _Worker:
 
     def _ask(self, after: int) -> Order | str | None:
         try:
-            return ray.get(self._mailbox.take.remote(self._group, after, IDLE_S))  # type: ignore[no-any-return]
+            return self.tell("take", self._group, after, IDLE_S)  # type: ignore[no-any-return]
         except TimeoutError:
             return "wait"
 
@@ -113,16 +113,16 @@ class _Worker:
     def _with_smaller_batches(self, order: Order) -> bool:
         """Whether the order is tried again with smaller micro-batches: those of several workers change together."""
         tried, rows = order.training.get(SPLITS, 1), order.training.get("batch_size", 1)
-        return bool(ray.get(self._mailbox.smaller.remote(order.ticket, tried, rows // self._world.size)))
+        return bool(self.tell("smaller", order.ticket, tried, rows // self._world.size))
 
     def _fail(self, message: str) -> None:
         """Ends the worker group; the search learns why if that happens too often."""
-        ray.get(self._mailbox.complain.remote(message))
+        self.tell("complain", message)
         raise RuntimeError(message)
 
     def _end(self, order: Order, status: Status, message: str = "") -> None:
         ended = TrialEnded(time=time.time(), number=order.number, status=status, message=message)
-        ray.get(self._mailbox.report.remote(order.ticket, ended))
+        self.tell("report", order.ticket, ended)
 
     def _end_alone(self, order: Order, status: Status, error: TrialError | StorageError) -> None:
         """Ends a trial that this rank alone cannot go on with."""
@@ -143,6 +143,14 @@ class _Worker:
         distributed.broadcast_object_list(answer, src=0)
         return answer[0]
 
+    def send(self, what: str, *arguments: Any) -> Any:
+        """Calls a method of the mailbox, whose answer `ray.get` waits for."""
+        return self._holder.mail.remote(what, *arguments)
+
+    def tell(self, what: str, *arguments: Any) -> Any:
+        """Calls a method of the mailbox and waits for its answer."""
+        return ray.get(self.send(what, *arguments))
+
     def gap(self, evaluation: Evaluation) -> float | None:
         """Seconds from the lane's last step of another trial, its last evaluation included, to this one's first."""
         first, last = evaluation.first_step_at, self._last_step
@@ -157,7 +165,7 @@ class _Dialogue:
         self._worker, self._order = worker, order
         self._stepped = False
         rank0 = worker._world.rank == 0
-        self._withdrawn = worker._mailbox.withdrawn.remote(order.ticket) if rank0 else None
+        self._withdrawn = worker.send("withdrawn", order.ticket) if rank0 else None
 
     def wanted(self, step: int) -> bool:
         """Whether the trial should go on training; asked before every step, and answered without waiting."""
@@ -168,7 +176,7 @@ class _Dialogue:
 
     def approved(self) -> bool:
         """Waits until the search has taken the last report to heart; whether the trial goes on. Rank 0 only."""
-        return bool(ray.get(self._worker._mailbox.approved.remote(self._order.ticket)))
+        return bool(self._worker.tell("approved", self._order.ticket))
 
     def report(self, evaluation: Evaluation) -> bool:
         """Reports an evaluation; whether the trial is still wanted. What the search knows already is not told again."""
@@ -183,7 +191,7 @@ class _Dialogue:
             self._tell(Logged(time=time.time(), number=self._order.number, **asdict(log)))
 
     def _tell(self, event: LaneEvent) -> bool:
-        return bool(ray.get(self._worker._mailbox.report.remote(self._order.ticket, event)))
+        return bool(self._worker.tell("report", self._order.ticket, event))
 
     def _event(self, evaluation: Evaluation) -> Evaluated:
         facts = asdict(evaluation)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterable
 
 from gluetune.errors import ClusterError
-from gluetune.lane import Lane, LaneFailed, LaneSpec, Order
+from gluetune.lane import LaneFailed, LaneSpec, Order, RemoteLane
 from gluetune.records import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus, trial_folder
 
 
@@ -58,7 +57,7 @@ class SingleRun:
         return trial
 
     def _follow(self, trial: TrialRecord) -> TrialRecord:
-        lane = Lane(self._spec, f"lane-{uuid.uuid4().hex[:6]}")
+        lane = RemoteLane(self._spec)
         try:
             lane.assign(Order(trial.number, trial.task, dict(trial.training), trial.seed, trial_folder(trial),
                               reported=len(trial.evaluations), logged=trial.logs[-1].step if trial.logs else 0))

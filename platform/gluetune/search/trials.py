@@ -7,6 +7,7 @@ import time
 from enum import StrEnum
 
 from ray import tune
+from ray.tune.execution import class_cache
 
 from gluetune.cluster import trial_resources
 from gluetune.config import SearchConfig
@@ -56,6 +57,7 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
 
 
 def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str) -> tune.Tuner:
+    class_cache.DEFAULT_ENV_VARS.clear()  # with none of its own a trial runs in a process that Ray has started already
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(Trial, spec=spec), trial_resources()),
         tune_config=tune.TuneConfig(

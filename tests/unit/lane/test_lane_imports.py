@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from ray.train import RunConfig, ScalingConfig
 
 from gluetune.lane.entry import serve
-from gluetune.lane.group import GroupTrainer, _Controller, _FixedSize
+from gluetune.lane.group import GroupTrainer, _Controller, _FixedSize, _Group
 from gluetune.lane.room import NamedGroup
 
 
@@ -39,12 +40,22 @@ def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> 
     (GroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
     (_FixedSize, ("after_controller_start", "_maybe_send_resource_request")),
     (_Controller, ("worker_group_cls",)),
+    (_Group, ("_get_worker_runtime_env",)),
     (NamedGroup, ("_create_placement_group",)),
 ])
 def test_ray_still_has_what_is_replaced_of_it(ours: type, names: tuple[str, ...]) -> None:
     for name in names:
         assert name in vars(ours)
         assert any(name in vars(parent) for parent in ours.__mro__[1:]), f"Ray has no {name} any more"
+
+
+@pytest.mark.parametrize(("module", "name"), [
+    ("ray.train.v2._internal.execution.worker_group.worker_group", "SynchronizationActor"),
+    ("ray.train.v2._internal.execution.worker_group.state", "_shutdown_sync_actor"),
+    ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
+])
+def test_rays_modules_still_have_what_is_replaced_in_them(module: str, name: str) -> None:
+    assert hasattr(importlib.import_module(module), name)
 
 
 @pytest.mark.parametrize(("workers", "gpu"), [(1, False), (2, False), (1, True)])

@@ -1,0 +1,65 @@
+"""A lane in an actor of its own, for whoever is none: pre-training's driver, and tests."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import ray
+from ray.train.v2._internal.constants import get_env_vars_to_propagate
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from gluetune.lane.lane import Holder, Lane, LaneSpec
+from gluetune.lane.mailbox import LaneFailed, Order
+from gluetune.lane.room import free_room, this_actor
+from gluetune.records import LaneEvent
+
+
+class RemoteLane:
+    """What `Lane` is, for any process of the cluster.
+
+    Args:
+        spec: what the lane is made of.
+    """
+
+    def __init__(self, spec: LaneSpec) -> None:
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        settings = {"env_vars": get_env_vars_to_propagate()}  # for Ray Train, as its trainer hands them on
+        self._holder = ray.remote(num_cpus=0, scheduling_strategy=here, runtime_env=settings)(_Holder).remote(spec)
+
+    def assign(self, order: Order) -> None:
+        """Sets the workers to a new order; one still in work is withdrawn."""
+        ray.get(self._holder.assign.remote(order))
+
+    def collect(self) -> LaneEvent:
+        """Waits for the next report on the current order.
+
+        Raises:
+            LaneFailed: the worker group could not be started or kept alive.
+        """
+        try:
+            report: LaneEvent = ray.get(self._holder.collect.remote())
+        except ray.exceptions.RayTaskError as error:
+            raise LaneFailed(str(error.cause)) from None
+        return report
+
+    def close(self) -> None:
+        """Ends workers and actor."""
+        with suppress(ray.exceptions.RayActorError):  # it is closed already
+            number = ray.get(self._holder.close.remote())
+            ray.kill(self._holder)
+            free_room(number)  # it may have started workers anew
+
+
+class _Holder(Holder):
+    def __init__(self, spec: LaneSpec) -> None:
+        self.lane = Lane(spec)
+
+    async def assign(self, order: Order) -> None:
+        self.lane.assign(order)
+
+    async def collect(self) -> LaneEvent:
+        return await self.lane.collect()
+
+    async def close(self) -> str:
+        await self.lane.close()
+        return this_actor()
