@@ -98,7 +98,8 @@ class Mailbox:
 
         Args:
             group: name of this incarnation of the worker group.
-            after: ticket of its last order. An order that another group took before is one that group died over.
+            after: ticket of its last order, which it has finished unless that was withdrawn or it said otherwise. An
+                order that another group took before is one that group died over.
             timeout_s: how long to wait.
 
         Returns:
@@ -108,6 +109,9 @@ class Mailbox:
             TimeoutError: there is no work yet.
         """
         self._starts = 0
+        if self._order is not None and self._order.ticket == after:
+            self.report(after, TrialEnded(time=time.time(), number=self._order.number, status="finished"))
+
         def ready() -> bool:
             return self._closed is not None or (self._order is not None and self._order.ticket > after)
 

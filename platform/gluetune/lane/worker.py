@@ -23,7 +23,7 @@ from gluetune.training import Checkpoints, Evaluation, StepLog, World
 IDLE_S = 60.0  # an idle lane's ranks meet this often, well within the collectives' own timeout
 VERDICT_STEPS = 16  # lanes of several workers ask this often whether their trial is still wanted
 
-Status = Literal["finished", "diverged", "out_of_memory", "failed", "stopped"]
+Status = Literal["diverged", "out_of_memory", "failed", "stopped"]
 
 
 def serve(config: dict[str, Any]) -> None:
@@ -90,10 +90,9 @@ class _Worker:
             return "wait"
 
     def run(self, order: Order) -> None:
-        """Trains one trial and reports how it ended; whatever the trial does, the lane lives on."""
+        """Trains one trial and reports how it ended, but for a good end; whatever the trial does, the lane lives on."""
         try:
-            if self._train(order) and self._world.rank == 0:
-                self._end(order, "finished")
+            self._train(order)
         except Diverged as error:  # seen by all ranks at the same step
             self._end(order, "diverged", str(error))
         except OutOfMemory as error:
@@ -130,10 +129,10 @@ class _Worker:
         if self._world.size > 1:  # the other ranks wait in a collective that never comes: start the group anew
             raise error
 
-    def _train(self, order: Order) -> bool:
+    def _train(self, order: Order) -> None:
         dialogue = _Dialogue(self, order)
         checkpoints = _GatedCheckpoints(self._spec.storage, order.folder, dialogue.approved)
-        return bool(self._spec.work.run(order, dialogue, checkpoints, self._world))
+        self._spec.work.run(order, dialogue, checkpoints, self._world)
 
     def _together(self, ask: Callable[[], Any]) -> Any:
         """Rank 0's answer, on every rank."""

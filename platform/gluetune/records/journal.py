@@ -22,7 +22,7 @@ class Listener(Protocol):
     """Whoever wants to hear of events as they happen, in the driver."""
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
-        """Called after each event has been written, with the trial as it stands then."""
+        """Called after each event has been written, with the trial as it stands; of two written at once, after both."""
 
 
 class Journal:
@@ -45,27 +45,27 @@ class Journal:
         for self._segment, name in enumerate(segments):
             self._lines = self._read(f"{FOLDER}/{name}")
 
-    def append(self, event: Event) -> TrialRecord:
-        """Writes an event, applies it, and returns the trial it concerns.
+    def append(self, *events: Event) -> TrialRecord:
+        """Writes events of one trial in one go, applies them, and returns the trial.
 
         Raises:
-            StorageError: it cannot be written; the journal is as it was.
+            StorageError: they cannot be written; the journal is as it was.
         """
-        if len(self._lines) >= SEGMENT:
+        if self._lines and len(self._lines) + len(events) > SEGMENT:
             self._segment, self._lines = self._segment + 1, []
-        line = event.model_dump_json().encode() + b"\n"
-        self._write(line)
-        self._lines.append(line)
-        self.events.append(event)
-        return apply(self.trials, event)
+        lines = [event.model_dump_json().encode() + b"\n" for event in events]
+        self._write(lines)
+        self._lines += lines
+        self.events += events
+        return [apply(self.trials, event) for event in events][-1]
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, lines: list[bytes]) -> None:
         path = f"{FOLDER}/{self._segment:06d}.jsonl"
         if not self._storage.local or not self._lines:
-            self._storage.write(path, b"".join([*self._lines, line]))
+            self._storage.write(path, b"".join([*self._lines, *lines]))
             return
         try:
-            _append(self._storage.uri(path), line)
+            _append(self._storage.uri(path), b"".join(lines))
         except OSError as error:
             raise StorageError(f"cannot write {self._storage.uri(path)}: {error}") from error
 
@@ -85,13 +85,13 @@ class Journal:
         return lines
 
 
-def _append(path: str, line: bytes) -> None:
-    """Appends a line whole or not at all: half of one, as a full disk leaves it, would spoil the next."""
+def _append(path: str, lines: bytes) -> None:
+    """Appends lines whole or not at all: half of one, as a full disk leaves it, would spoil the next."""
     with open(path, "ab", buffering=0) as file:
         end = file.tell()
         try:
-            while line:
-                line = line[file.write(line):]
+            while lines:
+                lines = lines[file.write(lines):]
             os.fsync(file.fileno())
         except OSError:
             file.truncate(end)

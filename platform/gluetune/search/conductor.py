@@ -7,6 +7,7 @@ listeners. The Tune adapters (`gluetune.search.tune`) only translate.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Iterable
@@ -56,7 +57,7 @@ class Conductor:
         self.dealt: set[int] = set()  # trials that lanes work on
         self._lane_errors: dict[int, str] = {}
         self.broken: UserError | None = None  # why the search cannot go on
-        self._ended, self._all_failed = 0, not any(t.evaluations for t in journal.trials.values())
+        self._ends, self._all_failed = 0, not any(t.evaluations for t in journal.trials.values())
         dealer.replay(journal.trials.values())
         pruners.replay(journal.trials.values())
 
@@ -95,15 +96,17 @@ class Conductor:
         if isinstance(event, TrialEnded):
             if event.status == "stopped":  # lanes say so when they cannot write the trial's files
                 self.broken = StorageError(event.message)
-            self._end(event)
+            self._ended(self.record(event))
             return False
-        trial = self.record(event)
         if isinstance(event, Logged):
+            self.record(event)
             return True
+        last = _was_last(event, self._journal.trials[event.number])  # its lane need not tell the end
+        trial = self.record(event, *([_ending(event.number, "finished")] if last else []))
         self._dealer.evaluated(trial.number, event.index, event.epoch, event.score)
         goes_on = self._pruners.evaluated(trial.task, trial.number, event.epoch, trial.best_score)
-        if _was_last(event, trial):  # its lane need not tell the end
-            self.end(trial.number, "finished")
+        if last:
+            self._ended(trial)
         elif not goes_on:
             self.end(trial.number, "pruned", f"after {event.epoch:g} epochs")
         return trial.number in self.dealt
@@ -111,7 +114,7 @@ class Conductor:
     def end(self, number: int, status: EndStatus, message: str = "") -> None:
         """Ends a trial that a lane still works on, or worked on until it died."""
         if number in self.dealt:
-            self._end(TrialEnded(time=time.time(), number=number, status=status, message=message))
+            self._ended(self.record(_ending(number, status, message)))
 
     def lane_died(self, number: int, message: str) -> None:
         """A lane died over a trial, which may be tried again on another one."""
@@ -126,27 +129,26 @@ class Conductor:
         for number in sorted(self.dealt):
             self.end(number, "stopped", message)
 
-    def record(self, event: Event) -> TrialRecord:
-        """Writes an event and tells the listeners.
+    def record(self, *events: Event) -> TrialRecord:
+        """Writes events of one trial and tells the listeners.
 
         Raises:
-            StorageError: it cannot be written; the search is broken.
+            StorageError: they cannot be written; the search is broken.
         """
         try:
-            trial = self._journal.append(event)
+            trial = self._journal.append(*events)
         except StorageError as error:
             self.broken = error
             raise
-        for listener in self._listeners:
+        for event, listener in itertools.product(events, self._listeners):
             listener.on_event(event, trial)
         return trial
 
-    def _end(self, event: TrialEnded) -> None:
-        self.dealt.discard(event.number)
-        trial = self.record(event)
+    def _ended(self, trial: TrialRecord) -> None:
+        self.dealt.discard(trial.number)
         if not trial.status.final:
             return
-        self._dealer.ended(trial.number, TrialStatus(event.status), trial.best_score)
+        self._dealer.ended(trial.number, trial.status, trial.best_score)
         last_epoch = trial.evaluations[-1].epoch if trial.evaluations else 0.0
         self._pruners.ended(trial.task, trial.number, last_epoch, trial.best_score)
         self._retention.ended(trial)
@@ -155,10 +157,14 @@ class Conductor:
     def _check(self, trial: TrialRecord) -> None:
         """Gives the search up when its first trials all failed: the rest would too."""
         self._all_failed = self._all_failed and trial.status is TrialStatus.FAILED
-        self._ended += 1
-        if self._all_failed and self._ended == GIVE_UP_AFTER:
+        self._ends += 1
+        if self._all_failed and self._ends == GIVE_UP_AFTER:
             self.broken = ClusterError(
                 f"the first {GIVE_UP_AFTER} trials all failed, the last one so:\n{trial.message}")
+
+
+def _ending(number: int, status: EndStatus, message: str = "") -> TrialEnded:
+    return TrialEnded(time=time.time(), number=number, status=status, message=message)
 
 
 def _was_last(event: Evaluated, trial: TrialRecord) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 from ray import tune
 from ray.tune.execution import class_cache
+from ray.tune.experiment import trial as experiment_trial
 
 from gluetune.cluster import trial_resources
 from gluetune.config import SearchConfig
@@ -16,6 +20,8 @@ from gluetune.lane.room import free_rooms
 from gluetune.search.conductor import Conductor
 from gluetune.search.tune import ConductedScheduler, ConductedSearcher, LookAhead
 from gluetune.trial import Trial
+
+ASKED_ONCE = ("get_trainable_cls", "validate_trainable")  # of Ray's
 
 
 class Ending(StrEnum):
@@ -41,7 +47,8 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch:
         try:
-            _tuner(conductor, spec, search, lanes, scratch).fit()
+            with _registry_asked_once():
+                _tuner(conductor, spec, search, lanes, scratch).fit()
         except Exception:  # Tune wraps what its callbacks raise
             if conductor.broken is None:
                 raise
@@ -54,6 +61,19 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
     ending = Ending.OUT_OF_TIME if out_of_time else Ending.INTERRUPTED
     conductor.stop(ending.value.replace("_", " "))
     return ending
+
+
+@contextmanager
+def _registry_asked_once() -> Iterator[None]:
+    """For each trial Ray Tune looks three times into the cluster's control store for the one class that it runs."""
+    functions = {name: getattr(experiment_trial, name) for name in ASKED_ONCE}
+    for name, function in functions.items():
+        setattr(experiment_trial, name, functools.cache(function))
+    try:
+        yield
+    finally:
+        for name, function in functions.items():
+            setattr(experiment_trial, name, function)
 
 
 def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str) -> tune.Tuner:

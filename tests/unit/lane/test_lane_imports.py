@@ -13,6 +13,7 @@ from ray.train import RunConfig, ScalingConfig
 from gluetune.lane.entry import serve
 from gluetune.lane.group import GroupTrainer, _Controller, _FixedSize, _Group
 from gluetune.lane.room import NamedGroup
+from gluetune.search.trials import ASKED_ONCE
 
 
 @pytest.mark.parametrize(("module", "without"), [
@@ -53,6 +54,7 @@ def test_ray_still_has_what_is_replaced_of_it(ours: type, names: tuple[str, ...]
     ("ray.train.v2._internal.execution.worker_group.worker_group", "SynchronizationActor"),
     ("ray.train.v2._internal.execution.worker_group.state", "_shutdown_sync_actor"),
     ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
+    *(("ray.tune.experiment.trial", name) for name in ASKED_ONCE),
 ])
 def test_rays_modules_still_have_what_is_replaced_in_them(module: str, name: str) -> None:
     assert hasattr(importlib.import_module(module), name)

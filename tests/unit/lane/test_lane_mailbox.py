@@ -44,6 +44,29 @@ def test_an_order_reaches_the_workers_and_their_reports_come_back() -> None:
     play(scene())
 
 
+def test_who_takes_the_next_order_has_finished_the_last_one() -> None:
+    async def scene() -> None:
+        box = Mailbox(max_failures=0)
+        box.assign(ORDER)
+        assert await box.take("group", 0, 1.0) is not None
+        box.report(1, evaluated(1))
+        with pytest.raises(TimeoutError):
+            await box.take("group", 1, 0.01)
+        with pytest.raises(TimeoutError):
+            await box.take("group", 1, 0.01)  # and says so once
+        assert await box.collect() == evaluated(1)
+        end = await box.collect()
+        assert (end.event, end.number, end.status) == ("ended", 4, "finished")  # type: ignore[union-attr]
+        box.assign(ORDER)
+        assert await box.take("group", 1, 1.0) is not None
+        box.assign(ORDER)  # Tune ended it
+        assert await box.take("group", 2, 1.0) is not None
+        assert box.report(3, evaluated(2))
+        assert await box.collect() == evaluated(2)  # and nothing of the one before
+
+    play(scene())
+
+
 def test_reports_on_a_withdrawn_order_are_dropped() -> None:
     async def scene() -> None:
         box = Mailbox(1)

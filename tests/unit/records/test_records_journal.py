@@ -52,6 +52,20 @@ def test_a_line_that_does_not_fit_on_the_disk_leaves_the_journal_as_it_was(tmp_p
     assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started", "ended"]
 
 
+def test_events_written_at_once_are_there_together_or_not_at_all(tmp_path: Path) -> None:
+    journal = journal_of(tmp_path, started(0))
+    file = tmp_path / "journal" / "000000.jsonl"
+    room = file.stat().st_size + len(evaluated(0, 1, 0.5).model_dump_json()) + 20  # for one of the two
+    with files_of_at_most(room), pytest.raises(StorageError):
+        journal.append(evaluated(0, 1, 0.5), ended(0))
+    assert not journal.trials[0].evaluations
+    assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started"]
+    assert journal.append(evaluated(0, 1, 0.5), ended(0)).status == "finished"
+    again = Journal(Storage(str(tmp_path)))
+    assert [event.event for event in again.events] == ["started", "evaluated", "ended"]
+    assert again.trials == journal.trials
+
+
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
     """Files cannot grow beyond a size in bytes, as on a full disk."""
