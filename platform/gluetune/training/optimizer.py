@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from torch import nn
+from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import PreTrainedModel, get_scheduler
@@ -37,6 +38,21 @@ def make_scheduler(optimizer: AdamW, training: TrainingConfig, total: int) -> LR
     """Warm-up and decay over ``total`` steps; ``warmup_steps`` goes before ``warmup_ratio``."""
     warmup = training.warmup_steps if training.warmup_steps is not None else math.ceil(training.warmup_ratio * total)
     return get_scheduler(training.lr_scheduler_type, optimizer, num_warmup_steps=warmup, num_training_steps=total)
+
+
+def clip_in_step(optimizer: AdamW, max_norm: float) -> None:
+    """Clips gradients by their common norm, as ``torch.nn.utils.clip_grad_norm_``, in the optimizer's next step.
+
+    Fused optimizers divide gradients by ``grad_scale`` while they read them (so `torch.amp.GradScaler` has them do);
+    to scale them before is one more pass over all of them.
+
+    Args:
+        optimizer: a fused one, whose gradients are there.
+        max_norm: the largest norm that is left alone, above 0.
+    """
+    gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]
+                 if parameter.grad is not None]
+    optimizer.grad_scale = ((get_total_norm(gradients) + 1e-6) / max_norm).clamp(min=1.0)
 
 
 def decayed_names(model: nn.Module) -> Iterator[str]:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
@@ -20,7 +19,7 @@ from gluetune.training.dropout import cheap_dropout
 from gluetune.training.evaluate import autocast, loss_sum, right_answers, score, to_device
 from gluetune.training.last_layer import first_token_only
 from gluetune.training.memory import free, keep_freed, out_of_memory
-from gluetune.training.optimizer import make_optimizer, make_scheduler
+from gluetune.training.optimizer import clip_in_step, make_optimizer, make_scheduler
 from gluetune.training.parallel import parallel, unsynced, use_bf16
 from gluetune.training.plan import StepPlan
 from gluetune.training.reports import Evaluation, StepLog
@@ -83,7 +82,7 @@ class Run:
         self._window = self._window or Window(self.world, self.step)
         loss, right = self._gradients(batch)
         if self._training.max_grad_norm:
-            clip_grad_norm_(self.model.parameters(), self._training.max_grad_norm)
+            clip_in_step(self._optimizer, self._training.max_grad_norm)
         self._learning_rate = self._scheduler.get_last_lr()[0]
         self._optimizer.step()
         self.vocabulary.fade(self._optimizer)

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import clip_grad_norm_
 from transformers import (
     AlbertConfig,
     AutoModelForSequenceClassification,
@@ -22,7 +23,7 @@ from transformers.trainer_pt_utils import get_parameter_names
 
 from gluetune.config import TrainingConfig
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
-from gluetune.training.optimizer import decayed_names, layer_scales, make_optimizer, make_scheduler
+from gluetune.training.optimizer import clip_in_step, decayed_names, layer_scales, make_optimizer, make_scheduler
 
 SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
          "intermediate_size": 32, "max_position_embeddings": 40, "pad_token_id": 0}
@@ -153,3 +154,22 @@ def test_depths_under_a_head_of_ours(config: PretrainedConfig, name: str, depth:
     model = EncoderWithHead(EncoderWithHeadConfig(encoder=config.to_dict(), head="mlp"))
     top = 3 if config.model_type == "albert" else 5  # its layers share their weights
     assert layer_scales(model, 0.5)[name] == pytest.approx(0.5 ** (top - depth if depth >= 0 else -1 - depth))
+
+
+@pytest.mark.parametrize("size", [1e-3, 50.0])
+def test_gradients_clipped_in_the_step_are_clipped_as_torch_does_it(size: float) -> None:
+    stepped = []
+    for in_step in (True, False):
+        torch.manual_seed(3)
+        layers = nn.Sequential(nn.Linear(7, 5), nn.Linear(5, 2))
+        optimizer = torch.optim.AdamW(layers.parameters(), lr=0.1, fused=True, eps=1e-3)
+        for _ in range(3):
+            (size * layers(torch.randn(4, 7)).square().sum()).backward()
+            if in_step:
+                clip_in_step(optimizer, 0.5)
+            else:
+                clip_grad_norm_(layers.parameters(), 0.5)
+            optimizer.step()
+            optimizer.zero_grad()
+        stepped.append(torch.cat([weight.detach().view(-1) for weight in layers.parameters()]))
+    torch.testing.assert_close(*stepped, rtol=1e-5, atol=1e-6)
