@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import BertConfig, BertForSequenceClassification
 
-from gluetune.training.dropout import Dropout, attention, cheap_dropout, kept
+from gluetune.training.dropout import Dropout, attention, cheap_dropout, kept, softmax
 from gluetune.training.memory import keep_freed
 
 
@@ -67,6 +67,25 @@ def bert(rate: float) -> BertForSequenceClassification:
     config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
                         hidden_dropout_prob=rate, attention_probs_dropout_prob=rate)
     return BertForSequenceClassification(config).train()
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 12, 15, 16, 40])
+def test_softmax_and_its_gradient_are_torchs(tokens: int) -> None:
+    scores = torch.randn(3, 2, tokens, tokens) * 8
+    if tokens > 1:
+        scores[:, :, :, -1] = -torch.finfo(torch.float32).max  # a token that is masked
+    gradient = torch.randn_like(scores)
+    found = []
+    for function in (softmax, lambda x: torch.softmax(x, -1)):
+        leaf = scores.clone().requires_grad_()
+        weights = function(leaf)
+        found.append((weights.detach(), *torch.autograd.grad(weights, leaf, gradient)))
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+
+
+def test_softmax_of_half_precision_is_left_to_torch() -> None:
+    scores = torch.randn(2, 2, 9, 9).to(torch.bfloat16)
+    assert torch.equal(softmax(scores), scores.softmax(-1))
 
 
 def test_mean_over_many_passes_is_that_of_torchs_dropout() -> None:
