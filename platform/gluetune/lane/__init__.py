@@ -3,8 +3,8 @@
 Starting a worker group costs many seconds, most of them imports. A lane pays them once: its workers run a server loop
 (`gluetune.lane.worker`) that takes orders from a mailbox (`gluetune.lane.mailbox`) until the lane closes.
 
-A lane is two kinds of processes of ours, the actor that holds it (with mailbox and Ray Train's controller) and the
-workers, and Ray's synchroniser. This package imports Ray Train and torch only where they are asked for.
+A lane is the actor that holds it, with the mailbox and Ray Train's controller in it, and its workers. This package
+imports Ray Train and torch only where they are asked for.
 """
 
 from __future__ import annotations
