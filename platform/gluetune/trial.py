@@ -10,8 +10,9 @@ import json
 from typing import Any
 
 from ray import tune
+from ray.tune.result import DONE
 
-from gluetune.lane import Holder, Lane, LaneSpec, Order
+from gluetune.lane import Holder, Lane, LaneFailed, LaneSpec, Order
 
 EVENT_KEY = "event"
 ORDER_KEY = "order"
@@ -35,7 +36,12 @@ class Trial(Holder, tune.Trainable):  # type: ignore[misc]  # Ray has no type hi
 
     async def train(self) -> dict[str, Any]:
         """Waits for the trial's next event."""
-        self._event = await self.lane.collect()
+        try:
+            self._event = await self.lane.collect()
+        except LaneFailed as error:
+            if str(error):
+                raise
+            return {DONE: True}  # the lane was closed, and Tune no longer waits for this
         return super().train()  # type: ignore[no-any-return]
 
     def step(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import ray
 from ray.util import placement_group_table
 
 from gluetune.config import TrainingConfig
-from gluetune.lane import FineTuning, Holder, Lane, LaneSpec, Order, RemoteLane
+from gluetune.lane import FineTuning, Holder, Lane, LaneFailed, LaneSpec, Order, RemoteLane
 from gluetune.lane.room import free_rooms
 from gluetune.records import TrialEnded
 from gluetune.storage import Storage
@@ -121,10 +121,9 @@ def test_a_lane_that_starts_leaves_living_ones_their_room(ray_cluster: None, tmp
 def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(
         ray_cluster: None, tmp_path: Path) -> None:
     class Sleeping:
-        def run(self, order: Order, contact: Any, checkpoints: Any, world: Any) -> bool:
+        def run(self, order: Order, contact: Any, checkpoints: Any, world: Any) -> None:
             Path(order.folder).touch()
             time.sleep(1000)
-            return True
 
     lane, began = RemoteLane(replace(spec(tmp_path, 1, 2.0), work=Sleeping())), tmp_path / "began"
     lane.assign(order(str(began)))
@@ -136,6 +135,32 @@ def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(
     wait_until_free()
     time.sleep(5)
     assert not rooms()  # nor does Ray Train start workers anew
+
+
+def test_a_lane_whose_actor_dies_says_so_and_takes_no_room(
+        ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Telling:
+        def run(self, order: Order, contact: Any, checkpoints: Any, world: Any) -> None:
+            import os
+
+            Path(order.folder).write_text(os.environ.get("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "not set"))
+            time.sleep(1000)
+
+    monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "3")
+    lane, told = RemoteLane(replace(spec(tmp_path, 1, 2.0), work=Telling())), tmp_path / "told"
+    lane.assign(order(str(told)))
+    deadline = time.monotonic() + LONG_S
+    while not (told.exists() and told.read_text()):
+        assert time.monotonic() < deadline, "no worker works"
+        time.sleep(0.1)
+    assert told.read_text() == "3"  # Ray Train's settings reach the workers
+    ray.kill(lane._holder)
+    with pytest.raises(LaneFailed, match="its actor died"):
+        lane.collect()
+    with pytest.raises(LaneFailed, match="its actor died"):
+        lane.assign(order(str(told)))
+    lane.close()
+    wait_until_free()
 
 
 def wait_until_free() -> None:

@@ -197,7 +197,7 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
     class ShortOfMemory(FineTuning):  # inside: Ray then sends the class itself
         """Simulates what cannot be had here: the second worker's GPU has memory for four rows."""
 
-        def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> bool:
+        def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
             from gluetune.training.run import Run
 
             backward = Run._backward
@@ -208,7 +208,7 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
                 return backward(run, micro_batches, scale)
 
             Run._backward = short  # type: ignore[method-assign,assignment]
-            return super().run(order, contact, checkpoints, world)
+            super().run(order, contact, checkpoints, world)
 
     full = make_lane.work  # type: ignore[attr-defined]
     lane = make_lane(workers=2, work=ShortOfMemory(full.data, full.encoder))

@@ -148,7 +148,7 @@ def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_goes_on(printed:
     driver = start(job, runs, "lane-lost")
     wait_for_trials(runs, "lane-lost", 1)
     titles = {p: " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])}
-    next(p for p, title in titles.items() if title.startswith("ray::ResourceTrainable")).kill()
+    next(p for p, title in titles.items() if title.startswith(("ray::ResourceTrainable", "ray::Trial"))).kill()
     said, _ = driver.communicate(timeout=300)
     assert driver.returncode == 0, said
     assert trials(runs / "lane-lost") == trials(runs / "whole")

@@ -133,7 +133,7 @@ class Pretending:
     def __init__(self, trials: Trials, gate: Any) -> None:
         self._trials, self._gate, self._arrived = trials, gate, False
 
-    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> bool:
+    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
         """One trial."""
         if not self._arrived:
             ray.get(self._gate.arrive.remote())
@@ -142,13 +142,12 @@ class Pretending:
             began = time.monotonic()
             for step in range(self._trials.steps):
                 if not contact.wanted(step):
-                    return False
+                    return
                 time.sleep(self._trials.step_s)
             trained = time.monotonic()
             time.sleep(self._trials.step_s)
             if not contact.report(self._evaluation(order, index, began, trained)):
-                return False
-        return True
+                return
 
     def _evaluation(self, order: Order, index: int, began: float, trained: float) -> Evaluation:
         found, now = score(order.training), time.monotonic()

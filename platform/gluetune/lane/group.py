@@ -30,7 +30,7 @@ _UNUSED = (
 _SETTINGS = {  # where the user has none
     ENABLE_PREEMPTION_WATCHER_ENV_VAR: "0",
     HEALTH_CHECK_INTERVAL_S_ENV_VAR: "1",  # seconds until it sees that workers have died or left; two by default
-    RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR: "0",  # Ray's controller blocks its own loop; its trainer says so too
+    RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR: "0",  # Ray's controller blocks its own loop, as its own trainer says
 }
 
 

@@ -60,6 +60,7 @@ class Mailbox:
         self._order: Order | None = None
         self._tickets = 0
         self._group: str | None = None  # the worker group that works on the order
+        self._asking = ""  # the worker group that asked for work last
         self._failures = 0
         self._asked = 0  # how many reports on the order the trial actor has asked for
         self._told = 0  # how many it got
@@ -78,7 +79,7 @@ class Mailbox:
         self._wake()
 
     def close(self, reason: str = "") -> None:
-        """Ends the lane: workers leave their loop, and with a reason whoever waits for a report gets `LaneFailed`."""
+        """Ends the lane: workers leave their loop, and whoever waits for a report gets `LaneFailed` with the reason."""
         self._order, self._closed = None, reason
         self._wake()
 
@@ -103,12 +104,12 @@ class Mailbox:
             timeout_s: how long to wait.
 
         Returns:
-            The order, ``None`` once the lane is closed.
+            The order, ``None`` once the lane is closed. (Or where another group has asked since: this one has died.)
 
         Raises:
             TimeoutError: there is no work yet.
         """
-        self._starts = 0
+        self._starts, self._asking = 0, group
         if self._order is not None and self._order.ticket == after:
             self.report(after, TrialEnded(time=time.time(), number=self._order.number, status="finished"))
 
@@ -116,7 +117,7 @@ class Mailbox:
             return self._closed is not None or (self._order is not None and self._order.ticket > after)
 
         await asyncio.wait_for(self._until(ready), timeout_s)
-        if self._order is None or self._closed is not None:
+        if self._order is None or self._closed is not None or self._asking != group:
             return None
         order = self._order
         self._failures += self._group not in (None, group)
@@ -167,7 +168,7 @@ class Mailbox:
         """The holder waits for the next report on its order, which approves the one before.
 
         Raises:
-            LaneFailed: the lane is at an end.
+            LaneFailed: the lane is at an end; the reason is empty where it was closed on purpose.
         """
         self._asked += 1
         self._wake()

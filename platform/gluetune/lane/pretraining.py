@@ -29,10 +29,10 @@ class Pretraining:
     def __init__(self, data: Any, job: PretrainJob) -> None:
         self._data, self._job = data, job
 
-    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> bool:
+    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
         """See `gluetune.pretraining.pretrain`."""
-        return pretrain(ray.get(self._data), self._job, report=lambda at: contact.report(as_evaluation(at)),
-                        checkpoints=checkpoints, wanted=contact.wanted, world=world)
+        pretrain(ray.get(self._data), self._job, report=lambda at: contact.report(as_evaluation(at)),
+                 checkpoints=checkpoints, wanted=contact.wanted, world=world)
 
 
 def as_evaluation(at: PretrainingEvaluation) -> Evaluation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import ray
 from ray.train.v2._internal.constants import get_env_vars_to_propagate
@@ -10,7 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gluetune.lane.lane import Holder, Lane, LaneSpec
 from gluetune.lane.mailbox import LaneFailed, Order
-from gluetune.lane.room import free_room, this_actor
+from gluetune.lane.room import free_room
 from gluetune.records import LaneEvent
 
 
@@ -27,27 +28,36 @@ class RemoteLane:
         self._holder = ray.remote(num_cpus=0, scheduling_strategy=here, runtime_env=settings)(_Holder).remote(spec)
 
     def assign(self, order: Order) -> None:
-        """Sets the workers to a new order; one still in work is withdrawn."""
-        ray.get(self._holder.assign.remote(order))
+        """Sets the workers to a new order; one still in work is withdrawn.
+
+        Raises:
+            LaneFailed: the actor died.
+        """
+        self._ask("assign", order)
 
     def collect(self) -> LaneEvent:
         """Waits for the next report on the current order.
 
         Raises:
-            LaneFailed: the worker group could not be started or kept alive.
+            LaneFailed: the worker group could not be started or kept alive, or the actor died.
         """
-        try:
-            report: LaneEvent = ray.get(self._holder.collect.remote())
-        except ray.exceptions.RayTaskError as error:
-            raise LaneFailed(str(error.cause)) from None
+        report: LaneEvent = self._ask("collect")
         return report
 
     def close(self) -> None:
         """Ends workers and actor."""
-        with suppress(ray.exceptions.RayActorError):  # it is closed already
-            number = ray.get(self._holder.close.remote())
-            ray.kill(self._holder)
-            free_room(number)  # it may have started workers anew
+        with suppress(ray.exceptions.RayActorError):  # it is closed already, or died
+            ray.get(self._holder.close.remote())
+        ray.kill(self._holder)
+        free_room(self._holder._actor_id.hex())  # it may have started workers anew, or had no time to end them
+
+    def _ask(self, what: str, *arguments: Any) -> Any:
+        try:
+            return ray.get(getattr(self._holder, what).remote(*arguments))
+        except ray.exceptions.RayTaskError as error:
+            raise LaneFailed(str(error.cause)) from None
+        except ray.exceptions.RayActorError as error:
+            raise LaneFailed(f"its actor died: {error}") from None
 
 
 class _Holder(Holder):
@@ -60,6 +70,5 @@ class _Holder(Holder):
     async def collect(self) -> LaneEvent:
         return await self.lane.collect()
 
-    async def close(self) -> str:
+    async def close(self) -> None:
         await self.lane.close()
-        return this_actor()

@@ -44,19 +44,21 @@ def this_actor() -> str:
 
 def free_rooms() -> None:
     """Gives back the rooms of all lanes of this job."""
-    _free(lambda holder: True)
+    _free(placement_group_table(), lambda holder: True)
 
 
 def free_room(holder: str) -> None:
     """Gives back the rooms of one actor's lane, and of lanes whose actors died."""
+    rooms = placement_group_table()  # first: whoever has a room by now is known as an actor
     living = {number for number, actor in actors(job_id=_job()).items() if actor["State"] != _DEAD}
-    _free(lambda owner: owner == holder or owner not in living)
+    _free(rooms, lambda owner: owner == holder or owner not in living)
 
 
-def _free(chosen: Callable[[str], bool]) -> None:
-    for room in placement_group_table().values():
+def _free(rooms: dict[str, Any], chosen: Callable[[str], bool]) -> None:
+    job = _job().hex()
+    for room in rooms.values():
         owner = room["name"].split("/")
-        if room["state"] != _GONE and owner[0] == _job().hex() and len(owner) > 1 and chosen(owner[1]):
+        if room["state"] != _GONE and owner[0] == job and len(owner) > 1 and chosen(owner[1]):
             # by its number, which does no harm where another lane was faster
             remove_placement_group(PlacementGroup(PlacementGroupID.from_hex(room["placement_group_id"])))
 

@@ -30,8 +30,8 @@ class Contact(Protocol):
 class Work(Protocol):
     """Carries out orders in a worker; it is pickled into every worker once."""
 
-    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> bool:
-        """Carries out an order; whether it came to its end.
+    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+        """Carries out an order to its end, or until the contact says that it is not wanted.
 
         Raises:
             Diverged: a loss is not finite.
@@ -51,11 +51,11 @@ class FineTuning:
         self.data, self.encoder = data, encoder
         self._here: dict[Any, Any] = {}  # what this process has fetched
 
-    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> bool:
+    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
         """Trains one trial, see `gluetune.training.fine_tune`."""
         from gluetune.training import fine_tune
 
-        return fine_tune(
+        fine_tune(
             get_task(order.task), self._get(self.data[order.task]), self._get(self.encoder),
             TrainingConfig.model_validate(order.training), order.seed, report=contact.report, checkpoints=checkpoints,
             log=contact.log, wanted=contact.wanted, world=world)

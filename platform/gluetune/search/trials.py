@@ -47,7 +47,7 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch:
         try:
-            with _registry_asked_once():
+            with _tune_adjusted():
                 _tuner(conductor, spec, search, lanes, scratch).fit()
         except Exception:  # Tune wraps what its callbacks raise
             if conductor.broken is None:
@@ -64,20 +64,26 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
 
 
 @contextmanager
-def _registry_asked_once() -> Iterator[None]:
-    """For each trial Ray Tune looks three times into the cluster's control store for the one class that it runs."""
+def _tune_adjusted() -> Iterator[None]:
+    """Ray Tune for one search, of which a process runs one at a time.
+
+    For each trial it looks three times into the cluster's control store for the one class that it runs: once will do.
+    And it gives trials an environment: with none they run in processes that Ray has started already.
+    """
     functions = {name: getattr(experiment_trial, name) for name in ASKED_ONCE}
+    environment = dict(class_cache.DEFAULT_ENV_VARS)
     for name, function in functions.items():
         setattr(experiment_trial, name, functools.cache(function))
+    class_cache.DEFAULT_ENV_VARS.clear()
     try:
         yield
     finally:
         for name, function in functions.items():
             setattr(experiment_trial, name, function)
+        class_cache.DEFAULT_ENV_VARS.update(environment)
 
 
 def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str) -> tune.Tuner:
-    class_cache.DEFAULT_ENV_VARS.clear()  # with none of its own a trial runs in a process that Ray has started already
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(Trial, spec=spec), trial_resources()),
         tune_config=tune.TuneConfig(

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
@@ -92,6 +93,7 @@ class _ShortSoftmax(torch.autograd.Function):  # type: ignore[misc]  # torch hid
         return weights
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
         (weights,) = context.saved_tensors
         product = gradient * weights

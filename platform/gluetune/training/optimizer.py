@@ -47,7 +47,7 @@ def clip_in_step(optimizer: AdamW, max_norm: float) -> None:
     to scale them before is one more pass over all of them.
 
     Args:
-        optimizer: a fused one, whose gradients are there.
+        optimizer: a fused one of float32 parameters, whose gradients are there.
         max_norm: the largest norm that is left alone, above 0.
     """
     gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]

@@ -5,15 +5,19 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from ray.train import RunConfig, ScalingConfig
+from ray.tune.execution.class_cache import _ActorClassCache
+from ray.tune.experiment import trial as experiment_trial
 
 from gluetune.lane.entry import serve
 from gluetune.lane.group import GroupTrainer, _Controller, _FixedSize, _Group
 from gluetune.lane.room import NamedGroup
-from gluetune.search.trials import ASKED_ONCE
+from gluetune.search.trials import ASKED_ONCE, _tune_adjusted
+from gluetune.trial import Trial
 
 
 @pytest.mark.parametrize(("module", "without"), [
@@ -58,6 +62,23 @@ def test_ray_still_has_what_is_replaced_of_it(ours: type, names: tuple[str, ...]
 ])
 def test_rays_modules_still_have_what_is_replaced_in_them(module: str, name: str) -> None:
     assert hasattr(importlib.import_module(module), name)
+
+
+def test_tunes_actors_have_no_environment_but_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    def environment() -> dict[str, str]:
+        settings = _ActorClassCache().get(Trial)._default_options.get("runtime_env") or {}
+        return dict(settings.get("env_vars") or {})
+
+    before = environment()
+    with suppress(KeyError), _tune_adjusted():
+        assert environment() == {}
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+        assert environment() == {"AWS_ACCESS_KEY_ID": "somebody"}
+        assert hasattr(experiment_trial.get_trainable_cls, "cache_info")
+        raise KeyError
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert environment() == before
+    assert not hasattr(experiment_trial.get_trainable_cls, "cache_info")
 
 
 @pytest.mark.parametrize(("workers", "gpu"), [(1, False), (2, False), (1, True)])

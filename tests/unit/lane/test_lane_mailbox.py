@@ -67,6 +67,23 @@ def test_who_takes_the_next_order_has_finished_the_last_one() -> None:
     play(scene())
 
 
+def test_a_group_that_died_as_it_waited_for_work_is_not_counted_against_the_next_order() -> None:
+    async def scene() -> None:
+        box = Mailbox(max_failures=0)
+        dead = asyncio.ensure_future(box.take("dead", 0, 1.0))  # Ray lets it wait on
+        await asyncio.sleep(0)
+        living = asyncio.ensure_future(box.take("living", 0, 1.0))
+        await asyncio.sleep(0)
+        box.assign(ORDER)
+        assert await dead is None
+        order = await living
+        assert order is not None
+        assert order.number == 4
+        assert box.report(1, evaluated(1))
+
+    play(scene())
+
+
 def test_reports_on_a_withdrawn_order_are_dropped() -> None:
     async def scene() -> None:
         box = Mailbox(1)

@@ -91,6 +91,7 @@ def test_a_trial_is_finished_with_its_last_evaluation_and_not_pruned(tmp_path: P
     order = conductor.deal()
     assert order is not None
     assert not conductor.heard(evaluated(order.number, 4, 0.1))  # its lane is free for the next one
+    assert [event.event for event in heard[-2:]] == ["evaluated", "ended"]
     assert not conductor.heard(ended(order.number))  # which the lane may yet say
     assert [event.status for event in heard if isinstance(event, TrialEnded)] == ["finished", "finished"]
 
