@@ -127,10 +127,7 @@ def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(
 
     lane, began = RemoteLane(replace(spec(tmp_path, 1, 2.0), work=Sleeping())), tmp_path / "began"
     lane.assign(order(str(began)))
-    deadline = time.monotonic() + LONG_S
-    while not began.exists():
-        assert time.monotonic() < deadline, "no worker works"
-        time.sleep(0.1)
+    wait_until(began.exists, "no worker works")
     lane.close()
     wait_until_free()
     time.sleep(5)
@@ -149,10 +146,7 @@ def test_a_lane_whose_actor_dies_says_so_and_takes_no_room(
     monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "3")
     lane, told = RemoteLane(replace(spec(tmp_path, 1, 2.0), work=Telling())), tmp_path / "told"
     lane.assign(order(str(told)))
-    deadline = time.monotonic() + LONG_S
-    while not (told.exists() and told.read_text()):
-        assert time.monotonic() < deadline, "no worker works"
-        time.sleep(0.1)
+    wait_until(lambda: told.exists() and told.read_text(), "no worker works")
     assert told.read_text() == "3"  # Ray Train's settings reach the workers
     ray.kill(lane._holder)
     with pytest.raises(LaneFailed, match="its actor died"):
@@ -164,9 +158,13 @@ def test_a_lane_whose_actor_dies_says_so_and_takes_no_room(
 
 
 def wait_until_free() -> None:
-    deadline = time.monotonic() + 20
-    while rooms():
-        assert time.monotonic() < deadline, "room is still taken"
+    wait_until(lambda: not rooms(), "room is still taken", 20)
+
+
+def wait_until(there: Callable[[], object], otherwise: str, seconds: float = LONG_S) -> None:
+    deadline = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.1)
 
 

@@ -74,16 +74,8 @@ class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
         pass
 
 
-class _Group(NamedGroup):
-    """In a process that Ray has started already, where there is one: those have no environment of their own."""
-
-    @staticmethod
-    def _get_worker_runtime_env(custom_runtime_env: Any) -> Any:
-        return custom_runtime_env  # the holder's, which workers inherit, has all that Ray Train would set
-
-
 class _Controller(TrainController):  # type: ignore[misc]
-    worker_group_cls = _Group
+    worker_group_cls = NamedGroup
 
     def __init__(self, **parts: Any) -> None:
         for name, value in _SETTINGS.items():

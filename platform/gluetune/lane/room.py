@@ -36,6 +36,14 @@ class NamedGroup(WorkerGroup):  # type: ignore[misc]  # Ray has no type hints
             [wanted.resources_per_worker] * wanted.num_workers, strategy=wanted.placement_strategy,
             name=f"{_job().hex()}/{holder}/{uuid.uuid4().hex}"))
 
+    @staticmethod
+    def _get_worker_runtime_env(custom_runtime_env: Any) -> Any:
+        """Nothing of its own, so that a worker may run in a process that Ray has started already.
+
+        The holder's environment, which workers inherit, has all that Ray Train would set.
+        """
+        return custom_runtime_env
+
 
 def this_actor() -> str:
     """The number of the actor whose process this is."""
