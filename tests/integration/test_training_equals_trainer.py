@@ -14,6 +14,7 @@ from transformers import Trainer, TrainingArguments
 from gluetune.config import TrainingConfig
 from gluetune.models import build_model
 from gluetune.tasks import TASKS, Task
+from gluetune.training import unpadded
 from gluetune.training.plan import StepPlan
 from training_setup import VOCABULARY, run_trial, task_data, tiny_encoder
 
@@ -55,12 +56,14 @@ def trainers_run(task: Task, training: TrainingConfig, folder: Path, vocabulary:
     return losses, weights
 
 
-@pytest.mark.parametrize(("name", "vocabulary", "changes"), [
-    ("cola", VOCABULARY, {}),
-    ("stsb", MANY_TOKENS, {}),
-    ("mnli", MANY_TOKENS, {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
+@pytest.mark.parametrize(("name", "vocabulary", "narrow", "changes"), [
+    ("cola", VOCABULARY, 0, {}),
+    ("stsb", MANY_TOKENS, unpadded.NARROW, {}),
+    ("mnli", MANY_TOKENS, 0, {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
 ])
-def test_losses_and_weights_equal_trainers(name: str, vocabulary: int, changes: dict[str, Any], tmp_path: Path) -> None:
+def test_losses_and_weights_equal_trainers(name: str, vocabulary: int, narrow: int, changes: dict[str, Any],
+                                           tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpadded, "NARROW", narrow)  # 0: padding is left out, as it is of larger encoders
     training = TrainingConfig(**{"learning_rate": 5e-3, "batch_size": 8, "num_train_epochs": 7, "warmup_steps": 6,
                                  "weight_decay": 0.1, "max_grad_norm": 1.0, "evals_per_epoch": PER_EPOCH, **changes})
     ours, checkpoints = run_trial(TASKS[name], training, tmp_path / "ours", seed=SEED, vocabulary=vocabulary)

@@ -17,8 +17,8 @@ from gluetune.pretraining.batches import Collator
 from gluetune.pretraining.config import PretrainingConfig
 from gluetune.pretraining.corpus import Corpus
 from gluetune.pretraining.pairs import draw_pairs
-from gluetune.training.evaluate import autocast, to_device
-from gluetune.training.world import World
+from gluetune.training.evaluate import autocast
+from gluetune.training.world import World, to_device
 
 
 class Objective(nn.Module):  # type: ignore[misc]

@@ -21,10 +21,9 @@ from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.objective import HeldOut, Objective, forward
 from gluetune.pretraining.prepare import PretrainingData
 from gluetune.pretraining.window import Window
-from gluetune.training.evaluate import to_device
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.parallel import parallel, unsynced, use_bf16
-from gluetune.training.world import World
+from gluetune.training.world import World, to_device
 
 
 class Run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from gluetune.data import Encoded
 from gluetune.errors import Diverged
 from gluetune.tasks import Task
 from gluetune.training.memory import free, out_of_memory
+from gluetune.training.unpadded import model_inputs
 from gluetune.training.world import World
 
 _CPU_TOKENS = 1024
@@ -72,7 +72,7 @@ def predict(model: nn.Module, encoded: Encoded, batch_size: int, world: World = 
 
 def _logits(model: nn.Module, encoded: Encoded, rows: np.ndarray, world: World, bf16: bool) -> torch.Tensor | None:
     """A batch's logits; ``None`` where several rows do not fit the memory."""
-    inputs = to_device(encoded.collate(rows, world.width), world)
+    inputs = model_inputs(model, encoded, rows, world)
     inputs.pop("labels", None)
     try:
         with autocast(world, bf16):
@@ -147,13 +147,6 @@ def right_answers(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> tor
     if task.regression:
         return torch.zeros((), device=logits.device)
     return (logits.detach().argmax(dim=1) == labels).sum()
-
-
-def to_device(batch: Mapping[str, torch.Tensor], world: World) -> dict[str, torch.Tensor]:
-    """Copies a batch to the worker's device without waiting for it."""
-    if not world.cuda:
-        return dict(batch)
-    return {name: tensor.pin_memory().to(world.device, non_blocking=True) for name, tensor in batch.items()}
 
 
 def autocast(world: World, bf16: bool) -> AbstractContextManager[object]:

@@ -7,6 +7,7 @@ same, and so are the gradients, for what is left out has none.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,33 +16,33 @@ from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from gluetune.models.heads import EncoderWithHeadConfig
-from gluetune.training.dropout import CPU_ATTENTION
-
-# Families whose layers are BERT's line by line, and whose own heads read the first token.
-_FAMILIES = frozenset({"bert", "camembert", "electra", "roberta", "xlm-roberta"})
-_ATTENTIONS = frozenset({"sdpa", CPU_ATTENTION})  # whose masks are [rows, 1, tokens, tokens]
+from gluetune.training.unpadded import Ragged, like_berts
 
 
 def first_token_only(model: PreTrainedModel) -> bool:
     """Makes a classification model's last layer compute the first token only; whether that is possible."""
     encoder = model.base_model
-    own = encoder.config
     pooling = model.config.pooling if isinstance(model.config, EncoderWithHeadConfig) else "cls"
-    if own.model_type not in _FAMILIES or own._attn_implementation not in _ATTENTIONS or pooling != "cls":
+    if not like_berts(encoder) or pooling != "cls":
         return False
     layer = encoder.encoder.layer[-1]
-    layer.__class__ = type(f"FirstTokenOf{type(layer).__name__}", (type(layer),), {"forward": _forward})
+    layer.__class__ = _class(layer.__class__)
     return True
 
 
-def _forward(layer: nn.Module, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, *others: Any,
-             **more: Any) -> torch.Tensor:
+@cache  # one class for all models of a family: compiled code is for a class
+def _class(kind: type[nn.Module]) -> type[nn.Module]:
+    return type(f"FirstTokenOf{kind.__name__}", (kind,), {"forward": _forward})
+
+
+def _forward(layer: nn.Module, hidden_states: torch.Tensor, attention_mask: torch.Tensor | Ragged | None = None,
+             *others: Any, **more: Any) -> torch.Tensor:
     """The ``forward`` of a layer such as `transformers.models.bert.modeling_bert.BertLayer`.
 
     Args:
         layer: the layer.
-        hidden_states: [rows, tokens, width].
-        attention_mask: [rows, 1, tokens, tokens]; ``None`` where all tokens are looked at.
+        hidden_states: [rows, tokens, width]; with a `Ragged`, [1, tokens of all rows, width].
+        attention_mask: [rows, 1, tokens, tokens]; ``None`` where all tokens are looked at; or where the tokens are.
         others: what only decoders give, all ``None``.
         more: the same, and what does not matter to a layer.
 
@@ -49,12 +50,17 @@ def _forward(layer: nn.Module, hidden_states: torch.Tensor, attention_mask: torc
         [rows, 1, width].
     """
     assert not any(isinstance(value, torch.Tensor) for value in (*others, *more.values())), "an encoder's layer"
-    attention, first = layer.attention.self, hidden_states[:, :1]
-    query, key, value = (
-        project(states).unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2) for project, states in (
-            (attention.query, first), (attention.key, hidden_states), (attention.value, hidden_states)))
+    attention = layer.attention.self
+    key, value = attention.key(hidden_states), attention.value(hidden_states)
+    if isinstance(attention_mask, Ragged):
+        first, mask = attention_mask.first(hidden_states[0]), attention_mask.seen
+        key, value = attention_mask.pad(key[0]), attention_mask.pad(value[0])
+    else:
+        first, mask = hidden_states[:, :1], None if attention_mask is None else attention_mask[:, :, :1]
+    heads = (states.unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2)
+             for states in (attention.query(first), key, value))
     attend = ALL_ATTENTION_FUNCTIONS[attention.config._attn_implementation]
-    seen, _ = attend(attention, query, key, value, None if attention_mask is None else attention_mask[:, :, :1],
-                     dropout=attention.dropout.p if attention.training else 0.0, scaling=attention.scaling)
+    seen, _ = attend(attention, *heads, mask, dropout=attention.dropout.p if attention.training else 0.0,
+                     scaling=attention.scaling)
     found: torch.Tensor = layer.feed_forward_chunk(layer.attention.output(seen.flatten(2), first))
     return found

@@ -16,13 +16,14 @@ from gluetune.data import Encoded, shard
 from gluetune.models import Encoder, build_model
 from gluetune.tasks import Task
 from gluetune.training.dropout import cheap_dropout
-from gluetune.training.evaluate import autocast, loss_sum, right_answers, score, to_device
+from gluetune.training.evaluate import autocast, loss_sum, right_answers, score
 from gluetune.training.last_layer import first_token_only
 from gluetune.training.memory import free, keep_freed, out_of_memory
 from gluetune.training.optimizer import clip_in_step, make_optimizer, make_scheduler
 from gluetune.training.parallel import parallel, unsynced, use_bf16
 from gluetune.training.plan import StepPlan
 from gluetune.training.reports import Evaluation, StepLog
+from gluetune.training.unpadded import model_inputs, unpad
 from gluetune.training.vocabulary import Vocabulary
 from gluetune.training.window import Window
 from gluetune.training.world import World
@@ -67,6 +68,7 @@ class Run:
         if not world.cuda:
             cheap_dropout(self.model)
             keep_freed()
+        unpad(self.model)
         first_token_only(self.model)
         self._parallel = parallel(self.model, world)
         self._optimizer = make_optimizer(self.model, training)
@@ -189,7 +191,7 @@ class Run:
         """Forward and backward; ``scale`` makes the workers' mean of summed losses the global batch's mean loss."""
         total, right = torch.zeros(2, device=self.world.device)
         for number, rows in enumerate(micro_batches, 1):
-            inputs = to_device(self._train.collate(rows, self.world.width), self.world)
+            inputs = model_inputs(self.model, self._train, rows, self.world)
             labels = inputs.pop("labels")
             with unsynced(self._parallel) if number < len(micro_batches) else nullcontext():
                 with autocast(self.world, self._bf16):

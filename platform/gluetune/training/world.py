@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -47,3 +48,10 @@ class World:
         values: list[dict[str, torch.Tensor]] = [{} for _ in range(self.size)]
         torch.distributed.all_gather_object(values, value)
         return values
+
+
+def to_device(batch: Mapping[str, torch.Tensor], world: World) -> dict[str, torch.Tensor]:
+    """Copies a batch to the worker's device without waiting for it."""
+    if not world.cuda:
+        return dict(batch)
+    return {name: tensor.pin_memory().to(world.device, non_blocking=True) for name, tensor in batch.items()}

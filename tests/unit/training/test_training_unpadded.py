@@ -1,0 +1,148 @@
+"""Layers that compute no padding: what models compute, and learn, does not change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from encoder_families import FAMILIES, encoder_of, masked_lm
+from gluetune.config import TrainingConfig
+from gluetune.data import Encoded
+from gluetune.models import build_model
+from gluetune.tasks import get_task
+from gluetune.training import World, unpadded
+from gluetune.training.dropout import cheap_dropout
+from gluetune.training.evaluate import predict
+from gluetune.training.last_layer import first_token_only
+from gluetune.training.unpadded import Ragged, model_inputs, nested, unpad
+
+LENGTHS = np.array([20, 12, 7, 7, 3])
+LIKE_BERT = ("bert", "electra", "roberta")
+
+
+@pytest.fixture(autouse=True)
+def no_model_is_too_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpadded, "NARROW", 0)
+
+
+def rows(family: str, lengths: np.ndarray = LENGTHS) -> Encoded:
+    """Random rows of these lengths."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    ids = np.random.default_rng(0).integers(3, 50, offsets[-1]).astype(np.int32)
+    pad = getattr(FAMILIES[family], "pad_token_id", None) or 0
+    return Encoded(ids, offsets, (lengths // 2).astype(np.int32), np.zeros(len(lengths), np.int64), pad,
+                   family in ("bert", "electra"))
+
+
+def model(family: str, folder: Path, dropout: float = 0.0, **training: Any) -> PreTrainedModel:
+    """A small classification model as a trial starts from it."""
+    torch.manual_seed(0)
+    chosen = TrainingConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=dropout, classifier_dropout=0.0,
+                            **training)
+    built = build_model(encoder_of(masked_lm(family, folder)), get_task("cola"), chosen, seed=1)
+    cheap_dropout(built)
+    return built
+
+
+def learnt(model: PreTrainedModel, encoded: Encoded) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Logits of all rows, and the gradients of their squares."""
+    model.zero_grad()
+    inputs = model_inputs(model, encoded, np.arange(len(encoded)), World())
+    del inputs["labels"]
+    logits = model(**inputs).logits
+    logits.square().sum().backward()
+    return logits.detach(), {name: weight.grad for name, weight in model.named_parameters()}
+
+
+def assert_same(found: tuple[torch.Tensor, dict[str, torch.Tensor]],
+                wanted: tuple[torch.Tensor, dict[str, torch.Tensor]]) -> None:
+    torch.testing.assert_close(found[0], wanted[0], atol=1e-6, rtol=1e-5)
+    for name, gradient in wanted[1].items():
+        torch.testing.assert_close(found[1][name], gradient, atol=1e-6, rtol=1e-4,
+                                   msg=lambda m, name=name: f"{name}: {m}")
+
+
+@pytest.mark.parametrize("last_whole", [False, True])
+@pytest.mark.parametrize(("family", "training"), [
+    *((family, {}) for family in LIKE_BERT), ("bert", {"head": "linear"}), ("electra", {"head": "nsp"}),
+    ("bert", {"head": "linear", "pooling": "mean"}), ("roberta", {"head": "mlp", "pooling": "max"})])
+def test_logits_and_gradients_are_those_of_the_padded_batch(family: str, training: dict[str, Any], last_whole: bool,
+                                                            tmp_path: Path) -> None:
+    model_ = model(family, tmp_path, **training)
+    wanted = learnt(model_, rows(family))
+    assert unpad(model_)
+    if not last_whole:
+        first_token_only(model_)
+    assert_same(learnt(model_, rows(family)), wanted)
+
+
+def test_layers_compute_tokens_only(tmp_path: Path) -> None:
+    model_ = model("bert", tmp_path)
+    unpad(model_)
+    first_token_only(model_)
+    seen = []
+    for layer in model_.bert.encoder.layer:
+        layer.output.register_forward_hook(lambda _, __, out: seen.append(tuple(out.shape[:2])))
+    learnt(model_, rows("bert"))
+    assert seen == [(1, LENGTHS.sum()), (len(LENGTHS), 1)]
+
+
+def test_rows_of_one_length_are_computed_as_they_stand(tmp_path: Path) -> None:
+    model_ = model("bert", tmp_path)
+    unpad(model_)
+    inputs = model_inputs(model_, rows("bert", np.array([7, 7])), np.arange(2), World())
+    assert "ragged" not in inputs
+
+
+def test_attention_for_gpus_is_the_padded_one() -> None:
+    """On a CPU torch computes rows of different lengths by other kernels, to the same results."""
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(int(LENGTHS.sum()), 2, 8, requires_grad=True) for _ in range(3))
+    ragged = Ragged.of(LENGTHS, 24, World())  # GPUs' batches are wider than their longest row
+    padded = torch.nn.functional.scaled_dot_product_attention(
+        *(ragged.pad(states).transpose(1, 2) for states in (query, key, value)), attn_mask=ragged.seen, scale=0.3)
+    wanted = ragged.unpad(padded.transpose(1, 2))
+    found = nested(query, key, value, ragged, dropout=0.0, scaling=0.3)
+    torch.testing.assert_close(found, wanted)
+    gradients = [torch.autograd.grad(out.square().sum(), (query, key, value)) for out in (found, wanted)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_dropout_is_at_random_and_only_in_training(tmp_path: Path) -> None:
+    model_ = model("bert", tmp_path, dropout=0.5)
+    unpad(model_)
+    assert not torch.equal(learnt(model_, rows("bert"))[0], learnt(model_, rows("bert"))[0])
+    model_.eval()
+    assert torch.equal(learnt(model_, rows("bert"))[0], learnt(model_, rows("bert"))[0])
+
+
+def test_predictions_are_the_same(tmp_path: Path) -> None:
+    model_ = model("roberta", tmp_path)
+    wanted = predict(model_, rows("roberta"), batch_size=3)
+    unpad(model_)
+    first_token_only(model_)
+    np.testing.assert_allclose(predict(model_, rows("roberta"), batch_size=3), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["albert", "deberta-v2", "modernbert", "distilbert"])
+def test_other_families_are_left_alone(family: str, tmp_path: Path) -> None:
+    model_ = model(family, tmp_path)
+    assert not unpad(model_)
+    assert "ragged" not in model_inputs(model_, rows(family), np.arange(len(LENGTHS)), World())
+
+
+def test_narrow_models_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(unpadded, "NARROW", FAMILIES["bert"].hidden_size + 1)
+    assert not unpad(model("bert", tmp_path))
+
+
+def test_weights_keep_their_names(tmp_path: Path) -> None:
+    model_ = model("bert", tmp_path)
+    names = list(model_.state_dict())
+    unpad(model_)
+    assert list(model_.state_dict()) == names
