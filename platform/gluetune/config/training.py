@@ -33,7 +33,8 @@ class TrainingConfig(Section):
     (``None``: as wide as the encoder; other heads have no use for it), then a linear one; ``nsp`` a tanh layer that
     starts from the checkpoint's next-sentence head where it has one, then a linear one. ``freeze_layers`` keeps the
     embeddings and that many layers as they are. ``logging_steps`` reports the running loss every so many steps, beside
-    the evaluations.
+    the evaluations. ``torch_compile`` has torch's compiler fuse the model's operations: a lane compiles once, in the
+    first trial of each architecture, which takes a minute or so and pays on GPUs and in long searches.
     """
 
     learning_rate: float = Field(default=3e-5, gt=0)
@@ -61,5 +62,6 @@ class TrainingConfig(Section):
     freeze_embeddings: bool = False
     freeze_layers: int = Field(default=0, ge=0)
     bf16: Literal["auto"] | bool = "auto"
+    torch_compile: bool = False
     logging_steps: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0)

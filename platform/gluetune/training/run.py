@@ -65,11 +65,7 @@ class Run:
         self.model: PreTrainedModel = build_model(encoder, task, training, seed)
         self.vocabulary = Vocabulary(self.model, used)
         self.model.to(world.device)
-        if not world.cuda:
-            cheap_dropout(self.model)
-            keep_freed()
-        unpad(self.model)
-        first_token_only(self.model)
+        _quicken(self.model, training, world)
         self._parallel = parallel(self.model, world)
         self._optimizer = make_optimizer(self.model, training)
         self._scheduler = make_scheduler(self._optimizer, training, self.plan.total)
@@ -201,3 +197,17 @@ class Run:
             total += loss.detach()
             right += right_answers(logits, labels, self._task)
         return total, right
+
+
+def _quicken(model: PreTrainedModel, training: TrainingConfig, world: World) -> None:
+    """Makes a model on its device compute the same in less time."""
+    if not world.cuda:
+        keep_freed()
+    if training.torch_compile:  # which fuses torch's own dropout and attention better than ours
+        first_token_only(model)
+        model.compile(dynamic=True)  # one compilation for batches of all sizes
+        return
+    if not world.cuda:
+        cheap_dropout(model)
+    unpad(model)
+    first_token_only(model)
