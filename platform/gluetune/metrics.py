@@ -1,8 +1,8 @@
-"""The GLUE benchmark's metrics (Wang et al. 2019, https://gluebenchmark.com/tasks), as scikit-learn and SciPy have them.
+"""The metrics of GLUE (Wang et al. 2019, https://gluebenchmark.com/tasks), as scikit-learn and SciPy have them.
 
 A metric is a row of a table: from predictions and labels, both ``[rows]``, to one number where higher is better.
 
-Driver and workers would import scikit-learn and SciPy for a second each, before the first step. So what counts alone can
+Driver and workers would import scikit-learn for a second each, before the first step. So what counts alone can
 tell is counted here, to the bit what scikit-learn makes of it, and only correlations of scores import SciPy.
 """
 

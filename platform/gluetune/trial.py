@@ -12,7 +12,7 @@ from typing import Any
 from ray import tune
 from ray.tune.result import DONE
 
-from gluetune.lane import Holder, Lane, LaneFailed, LaneSpec, Order
+from gluetune.lane import Holder, Lane, LaneFailed, LaneSpec, Order, Work
 
 EVENT_KEY = "event"
 ORDER_KEY = "order"
@@ -52,6 +52,22 @@ class Trial(Holder, tune.Trainable):  # type: ignore[misc]  # Ray has no type hi
         """Ends the lane."""
         await self.lane.close()
         super().stop()
+
+
+class EarlyTrial(Trial):
+    """A trial whose lane starts at once, before Tune has any trial for it and the lane any work."""
+
+    def __init__(self, spec: LaneSpec) -> None:
+        self.lane = Lane(spec)
+
+    def become(self, work: Work, settings: dict[str, Any]) -> None:
+        """Is from now on what Tune would have made with its settings."""
+        Trial.__init__(self, **settings)
+        self.lane.give(work)
+
+    def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
+        """Hands the lane the first trial."""
+        self.reset_config(config)
 
 
 def _order(config: dict[str, Any]) -> Order:
