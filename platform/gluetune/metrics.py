@@ -36,7 +36,7 @@ def _f1(predictions: np.ndarray, labels: np.ndarray) -> float:
     """F1 of class 1 (the paraphrase); 0.0 where neither predictions nor labels hold it."""
     both = np.count_nonzero((predictions == 1) & (labels == 1))
     either = np.count_nonzero(predictions == 1) + np.count_nonzero(labels == 1)
-    return 2 * both / either if either else 0.0
+    return float(2 * both / either) if either else 0.0
 
 
 def _matthews(predictions: np.ndarray, labels: np.ndarray) -> float:

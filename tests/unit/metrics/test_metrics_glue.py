@@ -88,3 +88,4 @@ def test_what_counts_alone_can_tell_is_to_the_bit_what_scikit_learn_has(classes,
             assert got["matthews_correlation"] == sklearn.metrics.matthews_corrcoef(labels, predictions)
         if classes == 2:
             assert got["f1"] == sklearn.metrics.f1_score(labels, predictions, zero_division=0.0)
+        assert {type(value) for value in got.values()} == {float}  # checkpoints hold no NumPy scalars
