@@ -60,13 +60,17 @@ class EarlyLanes:
                 self._waiting = [kind(EarlyTrial).remote(self._spec) for _ in range(count)]
 
     def take(self, spec: LaneSpec, settings: dict[str, Any]) -> Any:
-        """An actor for one of Tune's trials; ``None`` where there is none like those that the search needs.
+        """An actor for one of Tune's trials; ``None`` where there is none.
+
+        Those that are not what the search needs, for the cluster has changed, end and give their room back.
 
         Args:
             spec: what the search's lanes are made of.
             settings: what Tune would make the actor with.
         """
-        if not self._waiting or replace(spec, work=None) != self._spec:
+        if self._waiting and replace(spec, work=None) != self._spec:
+            self._give_way()
+        if not self._waiting:
             return None
         actor = self._waiting.pop(0)
         actor.become.remote(spec.work, settings)
@@ -76,6 +80,12 @@ class EarlyLanes:
         """Ends those that nobody took; their room is given back by `gluetune.lane.room.free_rooms`."""
         while self._waiting:
             ray.kill(self._waiting.pop())
+
+    def _give_way(self) -> None:
+        from gluetune.lane.room import free_rooms
+
+        self.close()
+        free_rooms()
 
     def clear(self) -> None:
         """Deletes what lanes of a search that never began left in its folder. At the very end, off the cluster."""

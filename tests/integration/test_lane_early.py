@@ -49,7 +49,7 @@ def wait_until(what: Any) -> None:
         time.sleep(0.2)
 
 
-def test_one_core_is_left_to_the_driver_and_no_lane_of_another_kind_is_taken(
+def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(
         ray_cluster: None, tmp_path: Path) -> None:
     early, storage = EarlyLanes(JOB, Storage(str(tmp_path))), Storage(str(tmp_path))
     early.load()
@@ -57,9 +57,8 @@ def test_one_core_is_left_to_the_driver_and_no_lane_of_another_kind_is_taken(
     wait_until(lambda: "RayTrainWorker" in living())
     assert early.take(lane_spec(JOB, share_out(JOB.lanes), storage, work()), settings()) is None  # another folder
     assert [group["state"] for group in placement_group_table().values()].count("CREATED") == 1
-    early.close()
     wait_until(lambda: not living())
-    free_rooms()
+    wait_until(lambda: {group["state"] for group in placement_group_table().values()} == {"REMOVED"})
     early.clear()
     assert Storage(str(tmp_path)).list() == []
 
