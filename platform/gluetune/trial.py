@@ -6,16 +6,18 @@ carry orders and journal events as JSON; everything that decides anything is in 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 from ray import tune
 from ray.tune.result import DONE
 
-from gluetune.lane import Holder, Lane, LaneFailed, LaneSpec, Order
+from gluetune.lane import Holder, Lane, LaneFailed, LaneSpec, Order, Work
 
 EVENT_KEY = "event"
 ORDER_KEY = "order"
+BECOMING_S = 120.0  # far longer than a call that was sent before may take
 
 
 class Trial(Holder, tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
@@ -52,6 +54,33 @@ class Trial(Holder, tune.Trainable):  # type: ignore[misc]  # Ray has no type hi
         """Ends the lane."""
         await self.lane.close()
         super().stop()
+
+
+class EarlyTrial(Trial):
+    """A trial whose lane starts at once, before Tune has any trial for it and the lane any work."""
+
+    def __init__(self, spec: LaneSpec) -> None:
+        self.lane = Lane(spec)
+        self._became = asyncio.Event()
+
+    def become(self, work: Work, settings: dict[str, Any]) -> None:
+        """Is from now on what Tune would have made with its settings."""
+        Trial.__init__(self, **settings)
+        self.lane.give(work)
+        self._became.set()
+
+    async def train(self) -> dict[str, Any]:
+        """See `Trial.train`. Ray may call it before `become`, which was sent first: calls of async actors overtake.
+
+        Raises:
+            TimeoutError: it never became a trial; Tune tries that again on a new lane.
+        """
+        await asyncio.wait_for(self._became.wait(), BECOMING_S)
+        return await super().train()
+
+    def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
+        """Hands the lane the first trial."""
+        self.reset_config(config)
 
 
 def _order(config: dict[str, Any]) -> Order:

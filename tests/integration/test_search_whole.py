@@ -147,8 +147,8 @@ def test_mlflow_has_one_run_per_trial_after_a_resume(runs: Path) -> None:
 def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_goes_on(printed: str, job: Path, runs: Path) -> None:
     driver = start(job, runs, "lane-lost")
     wait_for_trials(runs, "lane-lost", 1)
-    titles = {p: " ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])}
-    next(p for p, title in titles.items() if title.startswith(("ray::ResourceTrainable", "ray::Trial"))).kill()
+    titles = {p: " ".join(p.cmdline()) for p in psutil.Process(driver.pid).children(recursive=True)}
+    next(p for p, title in titles.items() if title.startswith(("ray::EarlyTrial", "ray::Trial"))).kill()
     said, _ = driver.communicate(timeout=300)
     assert driver.returncode == 0, said
     assert trials(runs / "lane-lost") == trials(runs / "whole")

@@ -84,13 +84,15 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
         show_plan(session, terminal)
         return OK
     from gluetune.cli.joined import joined
+    from gluetune.early import EarlyLanes
 
-    with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal):
+    early = EarlyLanes(session.job, session.storage)
+    with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal, early):
         from gluetune.cli.show import RunShow
         from gluetune.cli.tune import tune
 
         show = RunShow(session.job.published)
-        done = tune(session, arguments.address, terminal, show, score=mode != "train")
+        done = tune(session, arguments.address, terminal, show, early, score=mode != "train")
     if not done:
         return INTERRUPTED
     for trial in show.failed:

@@ -14,6 +14,7 @@ from gluetune.cli import places
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import connect
 from gluetune.config import StorageConfig, TrackingConfig
+from gluetune.early import EarlyLanes
 from gluetune.imports import unsearched
 from gluetune.tracking import check_store
 
@@ -26,7 +27,8 @@ class _Job(Protocol):
 
 
 @contextmanager
-def joined(job: _Job, address: str | None, log: Path, terminal: Terminal) -> Iterator[None]:
+def joined(job: _Job, address: str | None, log: Path, terminal: Terminal, early: EarlyLanes | None = None,
+           ) -> Iterator[None]:
     """Joins a Ray cluster, or starts one on this machine, and leaves it when the block ends.
 
     For some seconds Ray's processes start and this one waits: a thread imports torch and transformers meanwhile, which
@@ -38,6 +40,7 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal) -> Ite
         address: the cluster's.
         log: where Ray's output goes, as the terminal has it already.
         terminal: told what takes its time.
+        early: lanes that start as soon as the cluster is joined.
 
     Raises:
         TrackingError: the job's tracking store cannot be used.
@@ -47,8 +50,12 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal) -> Ite
     terminal.note(f"joining Ray … (its output, and everybody else's, goes to {log})")
     try:
         with unsearched(), ThreadPoolExecutor(1, "gluetune-import") as thread:
+            if early is not None:
+                early.load()
             imported = thread.submit(_import_what_is_slow)
             where = connect(address)
+            if early is not None:
+                early.start()
             imported.result()
             import gluetune.search  # noqa: F401  (with Ray Train, so by the main thread, and unsearched)
         terminal.note(f"running on {where}")
@@ -56,6 +63,8 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal) -> Ite
         yield
     finally:
         ray.shutdown()
+        if early is not None:
+            early.clear()
 
 
 def _import_what_is_slow() -> None:

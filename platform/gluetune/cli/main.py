@@ -78,9 +78,11 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
         show_plan(session, terminal)
         return OK
     from gluetune.cli.joined import joined
+    from gluetune.early import EarlyLanes
 
-    with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal):
+    early = EarlyLanes(session.job, session.storage)
+    with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal, early):
         from gluetune.cli.show import SearchShow
         from gluetune.cli.tune import tune
 
-        return OK if tune(session, arguments.address, terminal, SearchShow()) else INTERRUPTED
+        return OK if tune(session, arguments.address, terminal, SearchShow(), early) else INTERRUPTED

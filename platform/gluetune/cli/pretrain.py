@@ -32,6 +32,7 @@ from gluetune.pretraining import (
 from gluetune.pretraining.encoder import count_weights
 from gluetune.pretraining.pairs import firsts
 from gluetune.records import (
+    LANE_FILES,
     PRETRAINING_FILE,
     Evaluated,
     Journal,
@@ -44,7 +45,6 @@ from gluetune.records import (
     trial_folder,
 )
 from gluetune.report import RunLog, print_figures, print_opening
-from gluetune.search.search import LANE_FILES
 from gluetune.search.single import SingleRun
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker, check_store, ui_command

@@ -13,12 +13,12 @@ from gluetune.config import JobConfig, SearchSpace, dump_job, dump_space, load_s
 from gluetune.config.layers import Override
 from gluetune.config.load import QUICKSTART
 from gluetune.errors import StorageError
-from gluetune.records import JOB_FILE, PRETRAINING_FILE, SPACE_FILE
+from gluetune.records import JOB_FILE, LANE_FILES, PRETRAINING_FILE, SPACE_FILE
 from gluetune.storage import Storage
 
 _KINDS = {SPACE_FILE: "jobs/tune_glue.py or jobs/finetune.py", PRETRAINING_FILE: "jobs/pretrain_bert.py"}
 LOG = "ray.log"
-LEFT_BY_FAILED_STARTS = {".lock", "logs"}
+LEFT_BY_FAILED_STARTS = {".lock", "logs", LANE_FILES}
 
 
 @dataclass(frozen=True)

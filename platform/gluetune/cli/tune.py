@@ -13,6 +13,7 @@ from gluetune.cli.show import Show
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, most_lanes, share_out
 from gluetune.config import LanesConfig, dump_job
+from gluetune.early import EarlyLanes
 from gluetune.records import Journal, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.report import learning_curve, print_opening, print_places, summarise, words, write_summary
 from gluetune.report.curve import FILE as CURVE
@@ -44,7 +45,8 @@ def show_plan(session: Session, terminal: Terminal) -> None:
         terminal.note("lanes: shown as 1; how many there are is found on the cluster, when the search starts")
 
 
-def tune(session: Session, address: str | None, terminal: Terminal, show: Show, *, score: bool = True) -> bool:
+def tune(session: Session, address: str | None, terminal: Terminal, show: Show, early: EarlyLanes, *,
+         score: bool = True) -> bool:
     """Runs a session on the connected cluster to its end; whether it was not interrupted.
 
     Args:
@@ -52,6 +54,7 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
         address: the cluster's, as it was given.
         terminal: where to show it.
         show: how.
+        early: lanes that have started already.
         score: whether winners are scored on the official rows; they are saved in any case.
 
     Raises:
@@ -65,7 +68,7 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
     resources = share_out(session.job.lanes)
     session = _fitted(session, resources, terminal)
     more = () if score else ("--mode", "train")
-    return _Run(asked, session, terminal, prepared, resources, address, show, more).to_the_end()
+    return _Run(asked, session, terminal, prepared, resources, address, show, early, more).to_the_end()
 
 
 @dataclass
@@ -79,6 +82,7 @@ class _Run:
     resources: Resources
     address: str | None
     show: Show
+    early: EarlyLanes
     resume_flags: tuple[str, ...]
 
     def to_the_end(self) -> bool:
@@ -92,7 +96,7 @@ class _Run:
                           notify=self.terminal.note)
         begin(self.asked)  # a resume may find another cluster
         search = Search(session.job, session.space, session.storage, journal, self.prepared, self.resources, dealer,
-                        _pruners(session))
+                        _pruners(session), self.early)
         started, ending, models = time.time(), Ending.INTERRUPTED, {}
         try:
             ending = self._search(search, plan, tracker)

@@ -27,6 +27,11 @@ def all_nodes() -> Nodes:
     return there + list(types.values())
 
 
+def nodes_here() -> Nodes:
+    """Nodes that are there now."""
+    return [(node["Resources"], 1) for node in ray.nodes() if node["Alive"]]
+
+
 def growth_unknown() -> bool:
     """Whether nodes may come that nobody here knows of: KubeRay keeps its autoscaler's configuration to itself."""
     return os.environ.get("RAY_USAGE_STATS_KUBERAY_IN_USE") == "1" and not _launchable()

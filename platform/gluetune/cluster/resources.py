@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gluetune.cluster.nodes import Nodes, all_nodes, growth_unknown, total
+from gluetune.cluster.nodes import Nodes, all_nodes, growth_unknown, nodes_here, total
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
 
 DRIVER, DRIVER_SHARE = "driver", 0.001  # custom resource of nodes that stay, and what one lane takes of it
+EARLY_SHARE = 0.0001  # what an early lane takes of it beside that: the least that Ray counts
+MOST_EARLY = 16  # lanes; there are hardly more whose imports are over before their search is loaded
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,34 @@ def most_lanes(lanes: LanesConfig, share: Resources) -> int:
     """How many of the lanes asked for the cluster can ever hold at the same time."""
     asked = lanes.lanes
     return asked if growth_unknown() else min(asked, room(lanes, share, all_nodes()))
+
+
+def gpus_shared(lanes: LanesConfig, nodes: Nodes) -> bool:
+    """Whether lanes are to share GPUs, by a share that is measured on one."""
+    auto, gpus = lanes.max_concurrent_trials == "auto", total(nodes, "GPU")
+    shared = gpus and not growth_unknown() and (auto or lanes.lanes * lanes.workers_per_lane > gpus)
+    return bool(lanes.gpus_per_worker == "auto" and shared)
+
+
+def early_lanes(lanes: LanesConfig) -> int:
+    """How many lanes may start while their search is still being loaded.
+
+    As many as the nodes that are there have room for, with a core left for the loading: the first lane has the other
+    one for itself then, where there are two. None where it is yet to be measured how many lanes there are.
+
+    Raises:
+        ClusterError: the cluster can never hold one lane.
+    """
+    here = nodes_here()
+    if lanes.max_concurrent_trials == "auto" or gpus_shared(lanes, all_nodes()):
+        return 0
+    cores = int(total(here, "CPU") - 1) // lanes.workers_per_lane
+    return max(0, min(lanes.lanes, cores, room(lanes, share_out(lanes), here), MOST_EARLY))
+
+
+def early_resources() -> dict[str, float]:
+    """What the actor of an early lane asks for: a place where `trial_resources` would have it."""
+    return {DRIVER: EARLY_SHARE} if any(DRIVER in node for node, _ in nodes_here()) else {}
 
 
 def trial_resources() -> dict[str, float]:

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from gluetune.config import DataConfig
 from gluetune.data.examples import Labels, Rows
@@ -56,6 +55,8 @@ def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> Ro
 
 
 def _as_scikit_learn(labels: Labels, task: Task, config: DataConfig, seed: int) -> Rows:
+    from sklearn.model_selection import train_test_split  # a second of imports that most searches have no use for
+
     fraction, rows = config.selection_fraction, np.arange(len(labels))
     if len(rows) <= math.ceil(fraction * len(rows)):
         raise DataError(f"train_test_split must leave rows of {task.name} to train on, but got (rows={len(rows)}, "

@@ -7,7 +7,7 @@ import inspect
 import threading
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -18,7 +18,7 @@ from gluetune.lane.group import GroupTrainer
 from gluetune.lane.mailbox import Mailbox, Order
 from gluetune.lane.room import free_room, this_actor
 from gluetune.lane.work import Work
-from gluetune.records import LaneEvent
+from gluetune.records import LANE_FILES, LaneEvent
 from gluetune.storage import Storage
 
 CLOSING_S = 8.0  # after ten, Ray Tune kills the actor that closes its lane
@@ -33,7 +33,7 @@ class LaneSpec:
         workers: Ray Train workers, one process each.
         cpus, gpus: of one worker; fractions allowed.
         placement_strategy: of the workers over nodes.
-        work: what its workers do.
+        work: what its workers do; ``None`` where the lane is told later.
         storage: the search's folder.
         max_failures: how often a trial's workers may die before the trial counts as failed.
     """
@@ -42,7 +42,7 @@ class LaneSpec:
     cpus: float
     gpus: float
     placement_strategy: str
-    work: Work
+    work: Work | None
     storage: Storage
     max_failures: int
 
@@ -63,16 +63,21 @@ class Lane:
 
     def __init__(self, spec: LaneSpec) -> None:
         name, self.mailbox = f"lane-{uuid.uuid4().hex[:6]}", Mailbox(spec.max_failures)
+        self.mailbox.give(spec.work)
         self._holder = ray.get_runtime_context().current_actor
         self._trainer = GroupTrainer(
             serve,
-            train_loop_config={"spec": spec, "holder": self._holder, "name": name},
+            train_loop_config={"spec": replace(spec, work=None), "holder": self._holder, "name": name},
             scaling_config=spec.scaling,
-            run_config=RunConfig(name=name, storage_path=spec.storage.uri("lanes"),
+            run_config=RunConfig(name=name, storage_path=spec.storage.uri(LANE_FILES),
                                  failure_config=FailureConfig(max_failures=MOST_RESTARTS)),
         )
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+
+    def give(self, work: Work) -> None:
+        """Tells the workers what they do, which starts those that wait for it."""
+        self.mailbox.give(work)
 
     def assign(self, order: Order) -> None:
         """Sets the workers to a new order; one still in work is withdrawn."""

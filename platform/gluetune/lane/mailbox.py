@@ -67,8 +67,19 @@ class Mailbox:
         self._complaint = ""  # what a worker said before its group died
         self._starts = 0  # of worker groups that have not asked for work yet
         self._closed: str | None = None  # why, empty for an ordinary end
+        self._work: Any = None  # what the workers do, once that is known
         self._reports: deque[LaneEvent] = deque()  # on the order, not collected yet
         self._changed = asyncio.Event()
+
+    def give(self, work: Any) -> None:
+        """Says what the lane's workers do: a `gluetune.lane.Work`."""
+        self._work = work
+        self._wake()
+
+    async def work(self) -> Any:
+        """A worker waits for what it is to do; ``None`` once the lane is closed."""
+        await self._until(lambda: self._work is not None or self._closed is not None)
+        return self._work if self._closed is None else None
 
     def assign(self, order: Order) -> None:
         """Replaces the current order, whatever has become of it."""

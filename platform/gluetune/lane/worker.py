@@ -17,6 +17,7 @@ from torch import distributed
 
 from gluetune.errors import Diverged, OutOfMemory, StorageError, TrialError
 from gluetune.lane.mailbox import SPLITS, Order
+from gluetune.lane.work import Work
 from gluetune.records import Evaluated, LaneEvent, Logged, TrialEnded
 from gluetune.training import Checkpoints, Evaluation, StepLog, World
 
@@ -53,17 +54,21 @@ class _Worker:
         self._spec, self._holder, self._name = spec, holder, name
         self._group = uuid.uuid4().hex
         self._last_step: float | None = None
+        self._work: Work | None = None
         torch.set_num_threads(max(1, int(spec.cpus)))
 
     def started(self) -> bool:
-        """Tells the mailbox that the group starts; whether the lane still has use for it.
+        """Tells the mailbox that the group starts, and waits for its work; whether the lane still has use for it.
 
         Raises:
             RuntimeError: this node does not reach the search's folder.
         """
         if not self._together(lambda: self.tell("started")):
             return False
-        self._check_storage()
+        self._work = self.tell("work")
+        if self._work is None:
+            return False
+        self._check_storage()  # which may not be there before there is work
         return True
 
     def _check_storage(self) -> None:
@@ -130,9 +135,10 @@ class _Worker:
             raise error
 
     def _train(self, order: Order) -> None:
+        assert self._work is not None  # it has started
         dialogue = _Dialogue(self, order)
         checkpoints = _GatedCheckpoints(self._spec.storage, order.folder, dialogue.approved)
-        self._spec.work.run(order, dialogue, checkpoints, self._world)
+        self._work.run(order, dialogue, checkpoints, self._world)
 
     def _together(self, ask: Callable[[], Any]) -> Any:
         """Rank 0's answer, on every rank."""

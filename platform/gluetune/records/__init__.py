@@ -15,12 +15,12 @@ from gluetune.records.events import (
     WinnerScored,
 )
 from gluetune.records.journal import Journal, Listener
-from gluetune.records.layout import JOB_FILE, PRETRAINING_FILE, SPACE_FILE, trial_folder, winner_folder
+from gluetune.records.layout import JOB_FILE, LANE_FILES, PRETRAINING_FILE, SPACE_FILE, trial_folder, winner_folder
 from gluetune.records.plan import SearchPlan, TaskPlan
 from gluetune.records.trials import TrialRecord, TrialStatus, fold, ranking, winners
 
 __all__ = [
-    "JOB_FILE", "LANE_EVENT", "PRETRAINING_FILE", "SPACE_FILE", "Evaluated", "Event", "Journal", "LaneEvent",
-    "Listener", "Logged", "SearchPlan", "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted", "TrialStatus",
-    "WinnerScored", "fold", "ranking", "trial_folder", "winner_folder", "winners",
+    "JOB_FILE", "LANE_EVENT", "LANE_FILES", "PRETRAINING_FILE", "SPACE_FILE", "Evaluated", "Event", "Journal",
+    "LaneEvent", "Listener", "Logged", "SearchPlan", "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted",
+    "TrialStatus", "WinnerScored", "fold", "ranking", "trial_folder", "winner_folder", "winners",
 ]

@@ -6,6 +6,7 @@ from gluetune.records.trials import TrialRecord
 
 JOB_FILE, SPACE_FILE = "job.yaml", "space.yaml"
 PRETRAINING_FILE = "pretraining.yaml"  # the job file of a pre-training run
+LANE_FILES = "lanes"  # what Ray Train leaves of its workers while they live
 
 
 def trial_folder(trial: TrialRecord) -> str:

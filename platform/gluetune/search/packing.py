@@ -10,7 +10,7 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from gluetune.cluster import Resources, all_nodes, growth_unknown, room, total
+from gluetune.cluster import Resources, all_nodes, gpus_shared, growth_unknown, room, total
 from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig, resolve_training
 from gluetune.data import TaskData
 from gluetune.errors import ClusterError
@@ -38,12 +38,12 @@ def pack(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callabl
         ClusterError: nobody knows how large the cluster may grow, but the number of lanes follows its size.
     """
     lanes, nodes = job.lanes, all_nodes()
-    auto, gpus = lanes.max_concurrent_trials == "auto", total(nodes, "GPU")
+    auto = lanes.max_concurrent_trials == "auto"
     if auto and growth_unknown():
         raise ClusterError("lanes.max_concurrent_trials must be a number where nobody tells which nodes may come "
                            "(KubeRay), but got auto")
-    shared = gpus and not growth_unknown() and (auto or lanes.lanes * lanes.workers_per_lane > gpus)
-    if lanes.gpus_per_worker == "auto" and shared:
+    if gpus_shared(lanes, nodes):
+        gpus = total(nodes, "GPU")
         found = packed(lanes, gpus, lambda: _measured(job, space, prepared, notify))
         if not auto and found.lanes < lanes.lanes:
             notify(f"{found.lanes} of {lanes.lanes} lanes: no more fit the memory of {gpus:g} GPU(s)")

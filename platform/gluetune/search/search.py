@@ -9,9 +9,10 @@ import ray
 
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchSpace
+from gluetune.early import EarlyLanes, lane_spec
 from gluetune.errors import ClusterError
 from gluetune.lane import FineTuning, LaneSpec
-from gluetune.records import Journal, Listener, TrialStatus, winners
+from gluetune.records import LANE_FILES, Journal, Listener, TrialStatus, winners
 from gluetune.schedulers import TaskPruners
 from gluetune.search.conductor import Conductor
 from gluetune.search.prepare import Prepared
@@ -20,8 +21,6 @@ from gluetune.search.trials import Ending, run_trials
 from gluetune.search.winners import score_winners
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
-
-LANE_FILES = "lanes"
 
 
 @dataclass
@@ -37,6 +36,7 @@ class Search:
         resources: of one worker.
         dealer: deals its trials.
         pruners: prune its trials.
+        early: lanes that have started already.
     """
 
     job: JobConfig
@@ -47,6 +47,7 @@ class Search:
     resources: Resources
     dealer: Dealer
     pruners: TaskPruners
+    early: EarlyLanes
 
     def run(self, listeners: Iterable[Listener]) -> Ending:
         """Runs trials until all are done, the time is up, or somebody interrupts; then scores the winners.
@@ -59,8 +60,8 @@ class Search:
         conductor = Conductor(self.journal, self.dealer, self.pruners, retention, listeners, self.job.lanes.lanes)
         work = FineTuning({task: ray.put(data) for task, data in self.prepared.data.items()},
                           ray.put(self.prepared.encoder))
-        spec = self._spec(work)
-        ending = run_trials(conductor, spec, self.job.search, self.job.lanes.lanes)
+        spec = lane_spec(self.job, self.resources, self.storage, work)
+        ending = run_trials(conductor, spec, self.job.search, self.job.lanes.lanes, self.early)
         self.storage.delete(LANE_FILES)
         self._check(conductor)
         if ending is not Ending.INTERRUPTED:
@@ -74,14 +75,6 @@ class Search:
             raise conductor.broken
         if failed and len(failed) == len(trials):
             raise ClusterError(f"all trials failed, the last one so:\n{failed[-1].message}")
-
-    def _spec(self, work: FineTuning) -> LaneSpec:
-        lanes = self.job.lanes
-        return LaneSpec(
-            workers=lanes.workers_per_lane, cpus=self.resources.cpus, gpus=self.resources.gpus,
-            placement_strategy=lanes.placement_strategy,
-            work=work, storage=self.storage, max_failures=self.job.search.max_failures,
-        )
 
     def _score(self, conductor: Conductor, spec: LaneSpec, work: FineTuning) -> None:
         unscored = [trial for trial in winners(self.journal.trials.values(), self.job.tasks)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import Any
 
 from ray import tune
 from ray.tune.execution import class_cache
@@ -15,6 +16,7 @@ from ray.tune.experiment import trial as experiment_trial
 
 from gluetune.cluster import trial_resources
 from gluetune.config import SearchConfig
+from gluetune.early import EarlyLanes
 from gluetune.lane import LaneSpec
 from gluetune.lane.room import free_rooms
 from gluetune.search.conductor import Conductor
@@ -32,7 +34,8 @@ class Ending(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int) -> Ending:
+def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int,
+               early: EarlyLanes | None = None) -> Ending:
     """Runs trials on a connected cluster until all are done, the time is up, or somebody interrupts.
 
     Args:
@@ -40,6 +43,7 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
         spec: what each lane is made of.
         search: the time that there is, and how often a trial may lose its lane.
         lanes: trials that run at the same time.
+        early: lanes that have started already.
 
     Raises:
         UserError: the conductor found that the search cannot go on.
@@ -47,13 +51,15 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch:
         try:
-            with _tune_adjusted():
+            with _tune_adjusted(), _taking(early, spec):
                 _tuner(conductor, spec, search, lanes, scratch).fit()
         except Exception:  # Tune wraps what its callbacks raise
             if conductor.broken is None:
                 raise
             raise conductor.broken from None
         finally:
+            if early is not None:
+                early.close()
             free_rooms()  # Tune kills lanes that are slow to end, and their room is needed to score the winners
     if conductor.exhausted and not conductor.dealt:
         return Ending.COMPLETE
@@ -81,6 +87,31 @@ def _tune_adjusted() -> Iterator[None]:
         for name, function in functions.items():
             setattr(experiment_trial, name, function)
         class_cache.DEFAULT_ENV_VARS.update(environment)
+
+
+@contextmanager
+def _taking(early: EarlyLanes | None, spec: LaneSpec) -> Iterator[None]:
+    """Has Ray Tune take early lanes, as long as there are any, where it would make new actors."""
+    if early is None:
+        yield
+        return
+    original = class_cache._ActorClassCache.get
+
+    def get(cache: Any, trainable: type) -> Any:
+        kind = original(cache, trainable)
+        make = type(kind)._remote
+
+        def take(args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+            return early.take(spec, kwargs) or make(kind, args=args, kwargs=kwargs, **options)
+
+        kind._remote = take
+        return kind
+
+    class_cache._ActorClassCache.get = get
+    try:
+        yield
+    finally:
+        class_cache._ActorClassCache.get = original
 
 
 def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str) -> tune.Tuner:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gluetune.errors import TrackingError
-from gluetune.records import Event, SearchPlan, TrialRecord
+from gluetune.records import Event, SearchPlan, TrialRecord, TrialStarted
 from gluetune.records.trials import apply
 from gluetune.tracking.access import refusal
 from gluetune.tracking.champion import Champion, log_champion
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
     from gluetune.storage import Storage
+
+HOLD_S = 20.0  # seconds that the first write waits for a trial to tell something: until then MLflow's import, three
+# seconds' work, and the making of a new store would take the time of lanes that start
 
 
 class Tracker:
@@ -51,12 +54,14 @@ class Tracker:
         self._ledger = Ledger(plan, self._state.started)
         self._prove()
         self._notify = notify
-        self._writer = Writer(self._open, is_permanent, notify)
+        self._writer = Writer(self._open, is_permanent, notify, HOLD_S)
         self._writer.put(self._ledger.reopening() if self._state.opened else self._ledger.opening(job), events=0)
         self._replay(history)
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
         """Queues an event's entries."""
+        if not isinstance(event, TrialStarted):
+            self._writer.release()
         self._writer.put(self._ledger.entries(event, trial))
 
     def attach(self, trial: TrialRecord, file: str, content: bytes) -> None:

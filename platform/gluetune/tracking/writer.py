@@ -37,14 +37,17 @@ class Writer:
         open_sink: opens the store; called in the thread, again after a failure.
         is_permanent: whether an error would come again for ever; its entries are then left out and counted.
         notify: told in words when the store goes away, comes back or refuses.
+        hold_s: seconds until it begins, unless it is released, flushed or closed before.
     """
 
     def __init__(self, open_sink: Callable[[], Sink], is_permanent: Callable[[BaseException], bool],
-                 notify: Callable[[str], None]) -> None:
+                 notify: Callable[[str], None], hold_s: float = 0.0) -> None:
         self._open, self._is_permanent, self._notify = open_sink, is_permanent, notify
         self._items: deque[tuple[Sequence[Entry], int]] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._held = hold_s > 0
+        self._begins = time.monotonic() + hold_s
         self._flushing = 0  # callers that wait for the queue to be written
         self._sink: Sink | None = None
         self.refused = 0
@@ -57,6 +60,13 @@ class Writer:
         with self._changed:
             self._items.append((entries, events))
             self._changed.notify_all()
+
+    def release(self) -> None:
+        """Lets it begin."""
+        if self._held:
+            with self._changed:
+                self._held = False
+                self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
         """Waits until the queue is written, ``timeout`` seconds at most, and says whether it is."""
@@ -84,6 +94,9 @@ class Writer:
 
     def _run(self) -> None:
         failures, cpu_s = 0, 0.0
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held or self._flushing or self._closing,
+                                   max(0.0, self._begins - time.monotonic()))
         while self._wait_for_items(cpu_s):
             items = list(self._items)[:BATCH]
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gluetune.cluster import Resources, most_lanes, share_out, trial_resources
+from gluetune.cluster import Resources, early_lanes, early_resources, most_lanes, share_out, trial_resources
 from gluetune.cluster import resources as cluster
 from gluetune.cluster.nodes import launchable
 from gluetune.config import LanesConfig
@@ -65,3 +65,26 @@ def test_where_nobody_tells_which_nodes_may_come_lanes_get_what_they_ask_for(mon
     assert most_lanes(lanes, Resources(4.0, 1.0)) == 5
     with pytest.raises(ClusterError, match=r"must be numbers .* \(cpus_per_worker=auto, gpus_per_worker=1\.0\)"):
         share_out(LanesConfig(gpus_per_worker=1.0))
+
+
+@pytest.mark.parametrize(("nodes", "wanted", "early"), [
+    ([{"CPU": 2.0}], {"max_concurrent_trials": 2}, 1),  # one core for the lane, one for the driver
+    ([{"CPU": 1.0}], {"max_concurrent_trials": 1}, 0),
+    ([{"CPU": 8.0}], {"max_concurrent_trials": 4}, 4),
+    ([{"CPU": 8.0}], {"max_concurrent_trials": 4, "workers_per_lane": 2}, 3),
+    ([{"CPU": 64.0}], {"max_concurrent_trials": 64}, 16),
+    ([{"CPU": 8.0}], {"max_concurrent_trials": "auto"}, 0),  # how many is yet to be measured
+    ([{"CPU": 8.0, "GPU": 1.0}], {"max_concurrent_trials": 2}, 0),  # and so is the GPU's share
+    ([{"CPU": 8.0, "GPU": 2.0}], {"max_concurrent_trials": 2}, 2),
+    ([{"CPU": 8.0, "GPU": 1.0}], {"max_concurrent_trials": 2, "gpus_per_worker": 0.5}, 2)])
+def test_as_many_lanes_start_early_as_there_are_cores_for_them(
+        nodes: list[dict[str, float]], wanted: dict[str, object], early: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for function in ("all_nodes", "nodes_here"):
+        monkeypatch.setattr(cluster, function, lambda: [(node, 1) for node in nodes])
+    assert early_lanes(LanesConfig.model_validate(wanted)) == early
+    assert early_resources() == {}
+
+
+def test_an_early_lane_is_driven_from_where_the_cluster_keeps_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "nodes_here", lambda: GPU_BOXES)
+    assert early_resources() == {"driver": 0.0001}

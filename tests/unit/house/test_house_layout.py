@@ -27,11 +27,12 @@ MAY_IMPORT = {
     "pretraining": {"errors", "config", "storage", "data", "models", "training"},
     "lane": {"errors", "imports", "config", "tasks", "storage", "records", "training", "pretraining"},
     "trial": {"lane"},
+    "early": {"errors", "imports", "config", "storage", "records", "cluster", "lane", "trial"},
     "cluster": {"errors", "config"},
     "searchers": {"errors", "config", "records"},
     "schedulers": {"errors", "config", "records"},
     "search": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training", "prediction",
-               "pretraining", "lane", "trial", "cluster", "searchers", "schedulers"},
+               "pretraining", "lane", "trial", "cluster", "early", "searchers", "schedulers"},
     "tracking": {"errors", "config", "tasks", "storage", "records"},
     "report": {"errors", "config", "tasks", "storage", "records", "tracking"},
     "prediction": {"errors", "config", "tasks", "storage", "data", "models", "metrics", "training"},
@@ -41,7 +42,7 @@ MAY_IMPORT = {
 MAY_IMPORT["benchmark"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 ONLY_IN = {  # the benchmark also holds what it compares with
-    "ray": {"lane", "trial", "cluster", "search", "benchmark", "cli"},
+    "ray": {"lane", "trial", "cluster", "early", "search", "benchmark", "cli"},
     "mlflow": {"tracking", "benchmark"},
     "optuna": {"searchers", "benchmark"},
 }

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from ray.actor import ActorClass
 from ray.train import RunConfig, ScalingConfig
 from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.experiment import trial as experiment_trial
@@ -16,7 +17,7 @@ from ray.tune.experiment import trial as experiment_trial
 from gluetune.lane.entry import serve
 from gluetune.lane.group import GroupTrainer, _Controller, _FixedSize
 from gluetune.lane.room import NamedGroup
-from gluetune.search.trials import ASKED_ONCE, _tune_adjusted
+from gluetune.search.trials import ASKED_ONCE, _taking, _tune_adjusted
 from gluetune.trial import Trial
 
 
@@ -57,6 +58,7 @@ def test_ray_still_has_what_is_replaced_of_it(ours: type, names: tuple[str, ...]
     ("ray.train.v2._internal.execution.worker_group.worker_group", "SynchronizationActor"),
     ("ray.train.v2._internal.execution.worker_group.state", "_shutdown_sync_actor"),
     ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
+    ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"),
     *(("ray.tune.experiment.trial", name) for name in ASKED_ONCE),
 ])
 def test_rays_modules_still_have_what_is_replaced_in_them(module: str, name: str) -> None:
@@ -78,6 +80,29 @@ def test_tunes_actors_have_no_environment_but_the_users(monkeypatch: pytest.Monk
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     assert environment() == before
     assert not hasattr(experiment_trial.get_trainable_cls, "cache_info")
+
+
+class _Early:
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+
+    def take(self, spec: str, settings: dict[str, str]) -> str | None:
+        self.asked.append(settings)
+        return "an early one" if spec == "a lane's" and len(self.asked) == 1 else None
+
+
+def test_tune_takes_early_lanes_where_it_would_make_actors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(self: ActorClass, args: object = None, kwargs: object = None, **options: object) -> tuple[object, object]:
+        return kwargs, options["num_cpus"]
+
+    monkeypatch.setattr(ActorClass, "_remote", made)
+    early, before = _Early(), _ActorClassCache.get
+    with suppress(KeyError), _taking(early, "a lane's"):  # type: ignore[arg-type]
+        kind = _ActorClassCache().get(Trial).options(num_cpus=0)  # as Tune asks
+        assert [kind.remote(config="1"), kind.remote(config="2")] == ["an early one", ({"config": "2"}, 0)]
+        raise KeyError
+    assert early.asked == [{"config": "1"}, {"config": "2"}]
+    assert _ActorClassCache.get is before
 
 
 @pytest.mark.parametrize(("workers", "gpu"), [(1, False), (2, False), (1, True)])

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from gluetune import metrics
 from gluetune.tasks import TASKS
@@ -72,3 +73,19 @@ def test_rows_of_one_class_only_score_without_warnings(name):
 ])
 def test_baseline_is_the_primary_metric_of_a_constant_answer(name, labels, expected):
     assert metrics.baseline(TASKS[name], np.array(labels)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("skill", [0.0, 0.6, 1.0])
+def test_what_counts_alone_can_tell_is_to_the_bit_what_scikit_learn_has(classes, skill):
+    generator = np.random.default_rng(classes)
+    for rows in (1, 2, 7, 408, 9815):
+        labels = generator.integers(classes, size=rows)
+        predictions = np.where(generator.random(rows) < skill, labels, generator.integers(classes, size=rows))
+        got = {name: metrics.METRICS[name](predictions, labels) for name in ("accuracy", "matthews_correlation", "f1")}
+        assert got["accuracy"] == sklearn.metrics.accuracy_score(labels, predictions)
+        if rows > 2:  # of a single class it warns
+            assert got["matthews_correlation"] == sklearn.metrics.matthews_corrcoef(labels, predictions)
+        if classes == 2:
+            assert got["f1"] == sklearn.metrics.f1_score(labels, predictions, zero_division=0.0)
+        assert {type(value) for value in got.values()} == {float}  # checkpoints hold no NumPy scalars

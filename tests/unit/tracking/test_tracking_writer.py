@@ -164,3 +164,24 @@ def test_writing_does_not_rest_while_much_waits(writer: Writer, store: Store, mo
     while store.marked < 2 and time.monotonic() < ends:
         time.sleep(0.01)
     assert store.names == ["a", "b"]
+
+
+@pytest.mark.parametrize("end", ["release", "flush", "close"])
+def test_a_held_writer_leaves_the_store_alone_until_it_is_wanted(store: Store, notes: list[str], end: str) -> None:
+    opened = threading.Event()
+    writer = Writer(lambda: (opened.set(), store)[1], lambda error: False, notes.append, hold_s=30.0)
+    writer.put(entry("one"))
+    assert not opened.wait(0.3)
+    {"release": writer.release, "flush": lambda: writer.flush(5), "close": lambda: writer.close(5)}[end]()
+    assert opened.wait(5)
+    assert writer.flush(5)
+    assert store.names == ["one"]
+
+
+def test_a_held_writer_begins_by_itself(store: Store, notes: list[str]) -> None:
+    writer = Writer(lambda: store, lambda error: False, notes.append, hold_s=0.2)
+    writer.put(entry("one"))
+    deadline = time.monotonic() + 5
+    while not store.names and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert store.names == ["one"]

@@ -1,0 +1,96 @@
+"""Lanes that start before their search is loaded: taken by Tune, or gone without a trace."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray._private.state import actors
+from ray.util import placement_group_table
+
+from gluetune.cluster import share_out
+from gluetune.config import JobConfig, LanesConfig, TrainingConfig
+from gluetune.early import EarlyLanes, lane_spec
+from gluetune.lane import FineTuning, Order
+from gluetune.lane.room import free_rooms
+from gluetune.records import JOB_FILE
+from gluetune.storage import Storage
+from gluetune.tasks import get_task
+from searches import run, write_job
+from training_setup import task_data, tiny_encoder
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+JOB = JobConfig(name="early", tasks={"cola": 1.0}, lanes=LanesConfig(max_concurrent_trials=2))
+
+
+def settings() -> dict[str, Any]:
+    training = TrainingConfig(learning_rate=1e-3, batch_size=16, num_train_epochs=2).model_dump()
+    return {"config": {"order": json.dumps(dataclasses.asdict(Order(0, "cola", training, 7, "trials/cola-0000")))}}
+
+
+def work() -> FineTuning:
+    return FineTuning({"cola": ray.put(task_data(get_task("cola"), train=64))}, ray.put(tiny_encoder(dropout=0.0)))
+
+
+def living() -> set[str]:
+    return {actor["ActorClassName"] for actor in actors(actor_state_name="ALIVE").values()}
+
+
+def wait_until(what: Any) -> None:
+    deadline = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(
+        ray_cluster: None, tmp_path: Path) -> None:
+    early, storage = EarlyLanes(JOB, Storage(str(tmp_path))), Storage(str(tmp_path))
+    early.load()
+    early.start()
+    wait_until(lambda: "RayTrainWorker" in living())
+    assert early.take(lane_spec(JOB, share_out(JOB.lanes), storage, work()), settings()) is None  # another folder
+    assert [group["state"] for group in placement_group_table().values()].count("CREATED") == 1
+    wait_until(lambda: not living())
+    wait_until(lambda: {group["state"] for group in placement_group_table().values()} == {"REMOVED"})
+    early.clear()
+    assert Storage(str(tmp_path)).list() == []
+
+
+def test_a_lane_trains_even_where_it_is_asked_to_before_it_hears_of_its_trial(
+        ray_cluster: None, tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    early = EarlyLanes(JOB, storage)
+    early.load()
+    early.start()
+    first = early._waiting[0].train.remote()  # as calls of an async actor may overtake each other
+    time.sleep(1.0)
+    actor = early.take(lane_spec(JOB, share_out(JOB.lanes), storage, work()), settings())
+    events = [json.loads(ray.get(result)["event"]) for result in (first, actor.train.remote())]
+    assert [event["epoch"] for event in events] == [1.0, 2.0]
+    ray.get(actor.stop.remote())
+    ray.kill(actor)
+    free_rooms()
+
+
+def test_a_search_that_is_resumed_starts_none_early(ray_cluster: None, tmp_path: Path) -> None:
+    Storage(str(tmp_path)).write(JOB_FILE, b"")
+    early = EarlyLanes(JOB, Storage(str(tmp_path)))
+    early.load()
+    early.start()
+    assert not early._waiting
+
+
+def test_a_mistake_that_is_found_late_leaves_nothing_behind(tmp_path: Path) -> None:
+    job = write_job(tmp_path)
+    said = run("--config", job, "--name", "late", "--storage-path", tmp_path / "runs", "--model-name-or-path",
+               tmp_path / "nowhere", code=2)
+    assert "nowhere" in said
+    assert set(Storage(str(tmp_path / "runs" / "late")).list()) <= {".lock", "logs"}
+    run("--config", job, "--name", "late", "--storage-path", tmp_path / "runs", "--dry-run")  # the name is free
