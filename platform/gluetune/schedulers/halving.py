@@ -17,22 +17,6 @@ from gluetune.schedulers.pruner import TOLERANCE, Pruner
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-class _Curve:
-    """A trial's best scores so far."""
-
-    def __init__(self) -> None:
-        self.epochs: list[float] = []
-        self._scores: list[float] = []
-
-    def add(self, epoch: float, score: float) -> None:
-        self.epochs.append(epoch)
-        self._scores.append(score)
-
-    def at(self, epoch: float) -> float | None:
-        count = bisect.bisect_right(self.epochs, epoch + TOLERANCE)
-        return self._scores[count - 1] if count else None
-
-
 class _Bracket:
     """Rungs, and the scores that reached each.
 
@@ -40,38 +24,21 @@ class _Bracket:
         milestones: epochs of the rungs, rising.
         keep: share of a rung that goes on, the reciprocal of the reduction factor.
         min_trials: trials a rung must have had before it cuts one.
-        end: epochs of the longest trial.
     """
 
-    def __init__(self, milestones: Sequence[float], keep: float, min_trials: int, end: float) -> None:
-        self._milestones, self._keep, self._min_trials, self._end = milestones, keep, min_trials, end
+    def __init__(self, milestones: Sequence[float], keep: float, min_trials: int) -> None:
+        self._milestones, self._keep, self._min_trials = milestones, keep, min_trials
         self._scores: list[list[float]] = [[] for _ in milestones]  # negated, rising: best first
         self._reached: dict[int, int] = {}
-        self._curves: dict[int, _Curve] = {}
-        self._put_off: set[int] = set()
 
     def judge(self, number: int, epoch: float, score: float, *, warming: bool) -> bool:
-        self._curves.setdefault(number, _Curve()).add(epoch, score)
         rung = bisect.bisect_right(self._milestones, epoch + TOLERANCE) - 1
-        entered = rung > self._reached.get(number, -1)
-        if entered:
-            self._reached[number] = rung
-            bisect.insort(self._scores[rung], -score)
-            self._put_off.add(number)
-        if warming or number not in self._put_off:
+        if rung <= self._reached.get(number, -1):
             return True
-        self._put_off.remove(number)
-        if entered:
-            return self._among(score, self._scores[rung])
-        return epoch >= self._end - TOLERANCE or self._among(score, self._at(epoch))
-
-    def _at(self, epoch: float) -> list[float]:
-        """Scores after so many epochs of all trials that have come as far, negated, rising."""
-        scores = (curve.at(epoch) for curve in self._curves.values() if curve.epochs[-1] >= epoch - TOLERANCE)
-        return sorted(-score for score in scores if score is not None)
-
-    def _among(self, score: float, scores: Sequence[float]) -> bool:
-        if len(scores) <= self._min_trials:
+        self._reached[number] = rung
+        scores = self._scores[rung]
+        bisect.insort(scores, -score)
+        if warming or len(scores) <= self._min_trials:
             return True
         places = math.ceil(len(scores) * self._keep - TOLERANCE)
         return -score <= scores[places - 1]
@@ -96,9 +63,9 @@ class Halving(Pruner):
     a resumed search puts each trial into the same bracket.
 
     A trial evaluated past several rungs at once enters the last of them only: its score says nothing fair about
-    earlier ones. One that may not be cut yet (see `Pruner`) enters rungs like all others; the cut is put off until it
-    may be, and then the trial must be among the best of all that have come as far. Scores are counted per bracket, as
-    in Hyperband; with few trials one bracket therefore cuts more.
+    earlier ones. One that may not be cut yet (see `Pruner`) enters rungs like all others and is cut at the next one at
+    the earliest; not between them, where only those are left to compare with that were not cut. Scores are counted per
+    bracket, as in Hyperband; with few trials one bracket therefore cuts more.
 
     Args:
         grace_epochs: the first rung.
@@ -115,7 +82,7 @@ class Halving(Pruner):
         milestones = rungs(grace_epochs, reduction_factor, max_epochs)
         last = len(milestones)
         skips = range(min(brackets, last + 1))
-        self._brackets = [_Bracket(milestones[skip:], 1 / reduction_factor, min_trials, max_epochs) for skip in skips]
+        self._brackets = [_Bracket(milestones[skip:], 1 / reduction_factor, min_trials) for skip in skips]
         sizes = [math.ceil((last + 1) / (last - skip + 1) * reduction_factor ** (last - skip)) for skip in skips]
         self._bounds = np.cumsum(sizes) / sum(sizes)
         self._start = np.random.default_rng(seed).random()

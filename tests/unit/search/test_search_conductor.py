@@ -74,7 +74,7 @@ def test_only_the_best_checkpoints_stay(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "trials").iterdir()) == ["cola-0000", "cola-0002"]
 
 
-@pytest.mark.parametrize(("training", "epochs"), [({}, 1), ({"warmup_ratio": 0.3}, 3), ({"warmup_steps": 15}, 3)])
+@pytest.mark.parametrize(("training", "epochs"), [({}, 1), ({"warmup_ratio": 0.25}, 2), ({"warmup_steps": 10}, 2)])
 def test_a_bad_trial_is_pruned_once_most_of_its_training_was_no_warm_up(
         tmp_path: Path, training: dict[str, float], epochs: int) -> None:
     """An epoch has ten steps, a trial four epochs."""
