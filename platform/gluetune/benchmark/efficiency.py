@@ -179,7 +179,7 @@ COMPARISONS = (Comparison(
          f"and {len(SEEDS)} seeds, which also draw the order of fields and values in the grid's file; all sides try "
          "the two points of search_spaces/compact_bert.yaml first, of which one is good enough on qnli; TPE's and "
          "ASHA's defaults were settled on these tasks: first on cola, mrpc and sst2, then also on qqp and stsb, "
-         "last, in one respect (no judgement between rungs), on all; a search that never gets there counts as the whole "
-         "grid; "
+         "last, in one respect (no judgement between rungs), on all; a search that never gets there counts as the "
+         "whole grid; "
          "`low` and `high` are the bootstrapped 95% interval of the mean over tasks and seeds",
 ),)
