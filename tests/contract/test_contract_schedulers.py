@@ -31,7 +31,12 @@ def train(pruner, number, quality, every=1.0):
     return epochs
 
 
-def interleave(pruner, qualities, lanes=4):
+def warmup(number):
+    """Epochs: every third trial warms up for long."""
+    return 2.5 if number % 3 == 0 else 0.0
+
+
+def interleave(pruner, qualities, lanes=4, warmup=lambda number: 0.0):
     """Trains trials ``lanes`` at a time, evaluation by evaluation; returns (number, epoch, answer) in order."""
     told, waiting, running = [], list(enumerate(qualities)), {}
     while waiting or running:
@@ -39,7 +44,7 @@ def interleave(pruner, qualities, lanes=4):
             number, quality = waiting.pop(0)
             running[number] = (quality, 0)
         for number, (quality, epoch) in list(running.items()):
-            answer = pruner.evaluated(number, epoch + 1, curve(quality, epoch + 1))
+            answer = pruner.evaluated(number, epoch + 1, curve(quality, epoch + 1), warmup(number))
             told.append((number, epoch + 1, answer))
             running[number] = (quality, epoch + 1)
             if not answer or epoch + 1 == EPOCHS:
@@ -47,11 +52,12 @@ def interleave(pruner, qualities, lanes=4):
     return told
 
 
-def records(told, qualities, drop=()):
+def records(told, qualities, warmup=lambda number: 0.0):
     """The journal's trials for what was told."""
     trials = {}
     for time, (number, epoch, answer) in enumerate(told):
-        trial = trials.setdefault(number, TrialRecord(number, "cola", {}, {}, 0, 0.0))
+        trial = trials.setdefault(number, TrialRecord(
+            number, "cola", {}, {"warmup_ratio": warmup(number) / EPOCHS, "num_train_epochs": EPOCHS}, 0, 0.0))
         score = curve(qualities[number], epoch)
         trial.evaluations.append(Evaluated(
             time=float(time), number=number, index=epoch, step=epoch, epoch=epoch, score=score, metrics={},
@@ -98,6 +104,14 @@ def test_nothing_is_cut_before_the_grace_period_is_over(name, grace):
 
 
 @pytest.mark.parametrize("name", CUTTING)
+def test_nothing_is_cut_while_most_of_its_training_was_warm_up_and_other_trials_are(name):
+    told = interleave(make(name, factor=1.8), qualities(60), warmup=warmup)
+    cuts = [(number, epoch) for number, epoch, answer in told if not answer]
+    assert min(epoch for number, epoch in cuts if warmup(number)) >= 5
+    assert min(epoch for number, epoch in cuts if not warmup(number)) == 1
+
+
+@pytest.mark.parametrize("name", CUTTING)
 def test_the_first_trials_have_nothing_to_be_compared_with(name):
     pruner = make(name)
     assert [len(train(pruner, number, 0.9 - number / 10)) for number in range(3)] == [EPOCHS] * 3
@@ -119,12 +133,12 @@ def test_telling_an_evaluation_again_changes_nothing(name):
 @pytest.mark.parametrize("cut_at", [0, 17, 60])
 def test_resumed_scheduler_decides_as_the_undisturbed_one(name, cut_at):
     values = qualities(40)
-    undisturbed = interleave(make(name), values)
+    undisturbed = interleave(make(name), values, warmup=warmup)
     assert len(undisturbed) > 60
     resumed = make(name)
-    resumed.replay(reversed(records(undisturbed[:cut_at], values)))
+    resumed.replay(reversed(records(undisturbed[:cut_at], values, warmup)))
     for number, epoch, answer in undisturbed[cut_at:]:
-        assert resumed.evaluated(number, epoch, curve(values[number], epoch)) == answer
+        assert resumed.evaluated(number, epoch, curve(values[number], epoch), warmup(number)) == answer
 
 
 @pytest.mark.parametrize("name", CUTTING)

@@ -31,14 +31,14 @@ class _Bracket:
         self._scores: list[list[float]] = [[] for _ in milestones]  # negated, rising: best first
         self._reached: dict[int, int] = {}
 
-    def judge(self, number: int, epoch: float, score: float) -> bool:
+    def judge(self, number: int, epoch: float, score: float, *, warming: bool) -> bool:
         rung = bisect.bisect_right(self._milestones, epoch + TOLERANCE) - 1
         if rung <= self._reached.get(number, -1):
             return True
         self._reached[number] = rung
         scores = self._scores[rung]
         bisect.insort(scores, -score)
-        if len(scores) <= self._min_trials:
+        if warming or len(scores) <= self._min_trials:
             return True
         places = math.ceil(len(scores) * self._keep - TOLERANCE)
         return -score <= scores[places - 1]
@@ -63,7 +63,9 @@ class Halving(Pruner):
     a resumed search puts each trial into the same bracket.
 
     A trial evaluated past several rungs at once enters the last of them only: its score says nothing fair about
-    earlier ones. Scores are counted per bracket, as in Hyperband; with few trials one bracket therefore cuts more.
+    earlier ones. One that may not be cut yet (see `Pruner`) enters rungs like all others and is cut at the next one at
+    the earliest; not between them, where only those are left to compare with that were not cut. Scores are counted per
+    bracket, as in Hyperband; with few trials one bracket therefore cuts more.
 
     Args:
         grace_epochs: the first rung.
@@ -85,7 +87,7 @@ class Halving(Pruner):
         self._bounds = np.cumsum(sizes) / sum(sizes)
         self._start = np.random.default_rng(seed).random()
 
-    def _judge(self, number: int, epoch: float, score: float) -> bool:
+    def _judge(self, number: int, epoch: float, score: float, *, warming: bool) -> bool:
         place = (self._start + number * _GOLDEN) % 1.0
         bracket = min(int(np.searchsorted(self._bounds, place, side="right")), len(self._brackets) - 1)
-        return self._brackets[bracket].judge(number, epoch, score)
+        return self._brackets[bracket].judge(number, epoch, score, warming=warming)

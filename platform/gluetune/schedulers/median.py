@@ -46,12 +46,12 @@ class Median(Pruner):
         self._grace, self._max, self._min_trials = grace_epochs, max_epochs, min_trials
         self._curves: dict[int, _Curve] = {}
 
-    def _judge(self, number: int, epoch: float, score: float) -> bool:
+    def _judge(self, number: int, epoch: float, score: float, *, warming: bool) -> bool:
         if epoch < self._grace - TOLERANCE:
             return True
         others = [curve.mean(epoch) for curve in self._curves.values()  # the trial's own ends before this epoch
                   if curve.epochs[0] <= epoch + TOLERANCE and curve.epochs[-1] >= epoch - TOLERANCE]
         self._curves.setdefault(number, _Curve()).add(epoch, score)
-        if len(others) < self._min_trials or epoch >= self._max - TOLERANCE:
+        if warming or len(others) < self._min_trials or epoch >= self._max - TOLERANCE:
             return True
         return score >= statistics.median(others)

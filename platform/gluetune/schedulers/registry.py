@@ -53,13 +53,13 @@ class TaskPruners:
             task: open_pruner(config, max_epochs, (seed + zlib.crc32(task.encode())) % 2**32) for task in tasks
         }
 
-    def evaluated(self, task: str, number: int, epoch: float, best_score: float | None) -> bool:
+    def evaluated(self, task: str, number: int, epoch: float, best_score: float | None, warmup: float = 0.0) -> bool:
         """Takes note of an evaluation and answers whether the trial may go on."""
-        return self._pruners[task].evaluated(number, epoch, best_score)
+        return self._pruners[task].evaluated(number, epoch, best_score, warmup)
 
-    def ended(self, task: str, number: int, epoch: float, best_score: float | None) -> None:
+    def ended(self, task: str, number: int, epoch: float, best_score: float | None, warmup: float = 0.0) -> None:
         """Takes note of a trial's end."""
-        self._pruners[task].ended(number, epoch, best_score)
+        self._pruners[task].ended(number, epoch, best_score, warmup)
 
     def replay(self, trials: Iterable[TrialRecord]) -> None:
         """Takes over the trials of an earlier run of the search."""

@@ -28,7 +28,7 @@ from gluetune.records import (
     TrialStatus,
     trial_folder,
 )
-from gluetune.schedulers import TaskPruners
+from gluetune.schedulers import TaskPruners, warmup_epochs
 from gluetune.search.retention import Retention
 from gluetune.searchers import Dealer
 
@@ -104,7 +104,7 @@ class Conductor:
         last = _was_last(event, self._journal.trials[event.number])  # its lane need not tell the end
         trial = self.record(event, *([_ending(event.number, "finished")] if last else []))
         self._dealer.evaluated(trial.number, event.index, event.epoch, event.score)
-        goes_on = self._pruners.evaluated(trial.task, trial.number, event.epoch, trial.best_score)
+        goes_on = self._pruners.evaluated(trial.task, trial.number, event.epoch, trial.best_score, _warmup(trial))
         if last:
             self._ended(trial)
         elif not goes_on:
@@ -150,7 +150,7 @@ class Conductor:
             return
         self._dealer.ended(trial.number, trial.status, trial.best_score)
         last_epoch = trial.evaluations[-1].epoch if trial.evaluations else 0.0
-        self._pruners.ended(trial.task, trial.number, last_epoch, trial.best_score)
+        self._pruners.ended(trial.task, trial.number, last_epoch, trial.best_score, _warmup(trial))
         self._retention.ended(trial)
         self._check(trial)
 
@@ -165,6 +165,12 @@ class Conductor:
 
 def _ending(number: int, status: EndStatus, message: str = "") -> TrialEnded:
     return TrialEnded(time=time.time(), number=number, status=status, message=message)
+
+
+def _warmup(trial: TrialRecord) -> float:
+    """Epochs of a trial's warm-up; 0 before its first evaluation, when there is nothing to judge."""
+    last = trial.evaluations[-1] if trial.evaluations else None
+    return warmup_epochs(trial.training, round(last.step / last.epoch)) if last else 0.0
 
 
 def _was_last(event: Evaluated, trial: TrialRecord) -> bool:

@@ -87,3 +87,38 @@ def test_bracket_depends_on_number_and_seed_alone():
         return {number: pruner.evaluated(number, 1.0, 0.0) for number in order}
 
     assert kept(0, range(20)) == kept(0, reversed(range(20))) != kept(1, range(20))
+
+
+def told(*curves, warmup=0.0):
+    """A pruner with rungs after 1, 2 and 4 epochs that was told trials of these scores, epoch by epoch."""
+    pruner = Halving(1.0, 2.0, 6.0, min_trials=1)
+    for number, scores in enumerate(curves):
+        for epoch, score in enumerate(scores, 1):
+            pruner.evaluated(number, float(epoch), score, warmup)
+    return pruner
+
+
+RISING = [[0.5, 0.6, 0.7, 0.8, 0.9]] * 4
+
+
+@pytest.mark.parametrize(("score", "kept"), [(0.81, True), (0.8, True), (0.79, False)])
+def test_trial_that_warms_up_past_rungs_is_judged_at_the_next_by_scores_of_equal_epochs(score, kept):
+    pruner = told(*RISING)
+    assert all(pruner.evaluated(9, epoch, 0.1 * epoch, 1.5) for epoch in (1.0, 2.0, 3.0))
+    assert pruner.evaluated(9, 4.0, score, 1.5) == kept
+
+
+def test_half_of_its_training_may_be_warm_up_for_a_trial_to_be_cut():
+    assert not told(*RISING).evaluated(9, 1.0, 0.1, 0.5)
+    assert told(*RISING).evaluated(9, 1.0, 0.1, 0.51)
+
+
+def test_trial_that_warms_up_until_its_end_is_never_cut():
+    pruner = told(*RISING)
+    assert all(pruner.evaluated(9, epoch, 0.1, 3.0) for epoch in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0))
+
+
+def test_scores_of_the_warm_up_count_for_other_trials():
+    pruner = told([0.5], [0.4], [0.3], warmup=1.5)
+    assert pruner.evaluated(8, 1.0, 0.45)
+    assert not pruner.evaluated(9, 1.0, 0.2)

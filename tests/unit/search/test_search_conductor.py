@@ -74,6 +74,23 @@ def test_only_the_best_checkpoints_stay(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "trials").iterdir()) == ["cola-0000", "cola-0002"]
 
 
+@pytest.mark.parametrize(("training", "epochs"), [({}, 1), ({"warmup_ratio": 0.25}, 2), ({"warmup_steps": 10}, 2)])
+def test_a_bad_trial_is_pruned_once_most_of_its_training_was_no_warm_up(
+        tmp_path: Path, training: dict[str, float], epochs: int) -> None:
+    """An epoch has ten steps, a trial four epochs."""
+    space = SPACE.model_copy(update={"training": training})
+    for session in range(2):  # the second one resumes the first one's search
+        conductor, heard = conduct(tmp_path, "asha", space=space)
+        if not session:
+            run_trial(conductor, tmp_path, 0.9)
+        order = conductor.deal()
+        assert order is not None
+        score = 0.1 - session / 20
+        answers = [conductor.heard(evaluated(order.number, epoch, score)) for epoch in range(1, epochs + 1)]
+        assert answers == [True] * (epochs - 1) + [False]
+        assert [event.status for event in heard if isinstance(event, TrialEnded)][-1] == "pruned"
+
+
 def test_a_bad_trial_is_pruned_and_its_late_reports_change_nothing(tmp_path: Path) -> None:
     conductor, heard = conduct(tmp_path, "asha")
     run_trial(conductor, tmp_path, 0.9)
