@@ -33,8 +33,9 @@ class TrainingConfig(Section):
     (``None``: as wide as the encoder; other heads have no use for it), then a linear one; ``nsp`` a tanh layer that
     starts from the checkpoint's next-sentence head where it has one, then a linear one. ``freeze_layers`` keeps the
     embeddings and that many layers as they are. ``logging_steps`` reports the running loss every so many steps, beside
-    the evaluations. ``torch_compile`` has torch's compiler fuse the model's operations: a lane compiles once, in the
-    first trial of each architecture, which takes a minute or so and pays on GPUs and in long searches.
+    the evaluations. ``torch_compile`` has torch's compiler fuse the model's operations: a lane compiles in the
+    first trial of each architecture (number of labels, head, dropout rates, frozen layers), which takes a minute or so
+    and pays in long searches.
     """
 
     learning_rate: float = Field(default=3e-5, gt=0)

@@ -22,7 +22,7 @@ from gluetune.searchers.parzen import ListedParzen
 from gluetune.searchers.sampler import Sampler, derive
 from gluetune.searchers.space import CodedSpace, Key
 
-_MOST_LISTED = 2**12  # configurations; beyond, going through all takes longer than a choice should
+_MOST_LISTED = 2**10  # configurations; beyond, going through all takes longer than a choice should
 
 
 class _ModelSampler(AdaptiveSampler):

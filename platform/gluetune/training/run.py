@@ -28,6 +28,8 @@ from gluetune.training.vocabulary import Vocabulary
 from gluetune.training.window import Window
 from gluetune.training.world import World
 
+_ARCHITECTURES = 256  # compiled code that a lane keeps: heads, dropout rates and frozen layers each have their own
+
 
 class Run:
     """One trial on one worker.
@@ -205,6 +207,7 @@ def _quicken(model: PreTrainedModel, training: TrainingConfig, world: World) -> 
         keep_freed()
     if training.torch_compile:  # which fuses torch's own dropout and attention better than ours
         first_token_only(model)
+        torch._dynamo.config.recompile_limit = _ARCHITECTURES
         model.compile(dynamic=True)  # one compilation for batches of all sizes
         return
     if not world.cuda:

@@ -1,0 +1,123 @@
+"""Training on a real GPU: the same numbers as on a CPU, and what only a GPU shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from gluetune.config import TrainingConfig
+from gluetune.tasks import TASKS
+from gluetune.training import World, unpadded
+from gluetune.training.evaluate import predict
+from gluetune.training.probe import CudaMeter, probe
+from gluetune.training.run import Run
+from gluetune.training.unpadded import Ragged, nested
+from training_setup import run_trial, task_data, tiny_encoder
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+GPU = World(device="cuda:0")
+COLA = TASKS["cola"]
+
+
+def training(**changes: Any) -> TrainingConfig:
+    return TrainingConfig(**{"learning_rate": 5e-3, "batch_size": 8, "num_train_epochs": 2, "evals_per_epoch": 2,
+                             "bf16": False, **changes})
+
+
+@pytest.fixture(autouse=True)
+def float32_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpadded, "NARROW", 0)
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 3e-2)])
+def test_attention_within_rows_is_the_padded_one(dtype: torch.dtype, tolerance: float) -> None:
+    torch.manual_seed(0)
+    lengths = np.array([20, 12, 7, 7, 3])
+    query, key, value = (torch.randn(49, 4, 32, device=GPU.device, dtype=dtype, requires_grad=True) for _ in range(3))
+    ragged = Ragged.of(lengths, 24, GPU)
+    padded = torch.nn.functional.scaled_dot_product_attention(
+        *(ragged.pad(states).transpose(1, 2) for states in (query, key, value)), attn_mask=ragged.seen, scale=0.3)
+    wanted = ragged.unpad(padded.transpose(1, 2))
+    found = nested(query, key, value, ragged, dropout=0.0, scaling=0.3)
+    torch.testing.assert_close(found, wanted, atol=tolerance, rtol=tolerance)
+    gradients = [torch.autograd.grad(out.float().square().sum(), (query, key, value)) for out in (found, wanted)]
+    torch.testing.assert_close(*gradients, atol=10 * tolerance, rtol=10 * tolerance)
+
+
+@pytest.mark.parametrize("narrow", [0, 10_000])
+def test_a_trial_gives_the_numbers_of_a_cpu(narrow: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(unpadded, "NARROW", narrow)
+    there, _ = run_trial(COLA, training(), tmp_path / "gpu", world=GPU)
+    here, _ = run_trial(COLA, training(), tmp_path / "cpu")
+    for figure in ("train_loss", "eval_loss"):
+        np.testing.assert_allclose([getattr(evaluation, figure) for evaluation in there],
+                                   [getattr(evaluation, figure) for evaluation in here], atol=1e-3)
+
+
+def test_dropout_and_bfloat16_train(tmp_path: Path) -> None:
+    told, _ = run_trial(COLA, training(bf16=True, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1,
+                                       num_train_epochs=6), tmp_path, world=GPU)
+    assert told[-1].train_loss < 0.9 * told[0].train_loss
+
+
+def test_a_trial_resumes_to_the_same_numbers(tmp_path: Path) -> None:
+    noisy = training(hidden_dropout_prob=0.2)
+    undisturbed, _ = run_trial(COLA, noisy, tmp_path / "whole", world=GPU)
+    run_trial(COLA, noisy, tmp_path / "parts", stop_after=2, world=GPU)
+    resumed, _ = run_trial(COLA, noisy, tmp_path / "parts", world=GPU)
+    for figure in ("step", "train_loss", "eval_loss"):
+        np.testing.assert_allclose([getattr(evaluation, figure) for evaluation in resumed],
+                                   [getattr(evaluation, figure) for evaluation in undisturbed[1:]], atol=1e-4)
+
+
+def test_compiled_trials_give_the_same_numbers_and_compile_once(tmp_path: Path) -> None:
+    plain, _ = run_trial(COLA, training(), tmp_path / "plain", world=GPU)
+    compiled = []
+    for name in ("first", "second"):
+        told, _ = run_trial(COLA, training(torch_compile=True), tmp_path / name, world=GPU)
+        compiled.append(counters["stats"]["unique_graphs"])
+        np.testing.assert_allclose([evaluation.train_loss for evaluation in told],
+                                   [evaluation.train_loss for evaluation in plain], atol=1e-3)
+    assert compiled[0] == compiled[1] > 0
+
+
+def test_a_batch_that_does_not_fit_is_split_and_the_trial_goes_on() -> None:
+    data = task_data(COLA, train=4096)
+    batch = np.arange(4096)
+
+    def step() -> Run:
+        run = Run(COLA, data.train, tiny_encoder(), training(batch_size=4096), 3, GPU)
+        run.train_step(batch)
+        torch.cuda.synchronize()
+        return run
+
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    assert step().state()["splits"] == 1
+    most, total = torch.cuda.max_memory_reserved(), torch.cuda.mem_get_info()[1]
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(0.6 * most / total)
+    try:
+        assert step().state()["splits"] > 1
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+def test_the_probe_measures_shares_of_the_gpu() -> None:
+    data = task_data(COLA)
+    need = probe(COLA, data, data.vocabulary, tiny_encoder(), training(), 8, 3, CudaMeter(GPU.device), GPU)
+    assert 0 < need.memory < 0.5
+    assert 0 < need.busy <= 1
+
+
+def test_predictions_are_those_of_a_cpu() -> None:
+    data = task_data(COLA)
+    run = Run(COLA, data.train, tiny_encoder(), training(), 3, GPU)
+    there = predict(run.model, data.selection, 8, GPU)
+    np.testing.assert_allclose(there, predict(run.model.cpu(), data.selection, 8), atol=1e-4)
