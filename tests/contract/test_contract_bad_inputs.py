@@ -298,7 +298,7 @@ FLAGS = [
      "lr_scheduler_type, warmup_ratio, warmup_steps, weight_decay, adam_beta1, adam_beta2, adam_epsilon, "
      "max_grad_norm, layerwise_lr_decay, gradient_accumulation_steps, evals_per_epoch, eval_batch_size, "
      "hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout, head, head_hidden_size, pooling, "
-     "freeze_embeddings, freeze_layers, bf16, torch_compile, logging_steps, seed\n"
+     "freeze_embeddings, freeze_layers, bf16, torch_compile, torch_compile_mode, logging_steps, seed\n"
      "--algorithm: must be one of grid, random, tpe, gp, cmaes, nsga2, but got 'tpx'; nearest: 'tpe'"),
     ("--max-train-samples 1", "--max-train-samples: must be a whole number >= 2 or null, but got 1"),
 ]

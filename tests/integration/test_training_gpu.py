@@ -12,11 +12,10 @@ from torch._dynamo.utils import counters
 
 from gluetune.config import TrainingConfig
 from gluetune.tasks import TASKS
-from gluetune.training import World, unpadded
+from gluetune.training import World
 from gluetune.training.evaluate import predict
 from gluetune.training.probe import CudaMeter, probe
 from gluetune.training.run import Run
-from gluetune.training.unpadded import Ragged, nested
 from training_setup import run_trial, task_data, tiny_encoder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -31,28 +30,10 @@ def training(**changes: Any) -> TrainingConfig:
 
 @pytest.fixture(autouse=True)
 def float32_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpadded, "NARROW", 0)
     monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 3e-2)])
-def test_attention_within_rows_is_the_padded_one(dtype: torch.dtype, tolerance: float) -> None:
-    torch.manual_seed(0)
-    lengths = np.array([20, 12, 7, 7, 3])
-    query, key, value = (torch.randn(49, 4, 32, device=GPU.device, dtype=dtype, requires_grad=True) for _ in range(3))
-    ragged = Ragged.of(lengths, 24, GPU)
-    padded = torch.nn.functional.scaled_dot_product_attention(
-        *(ragged.pad(states).transpose(1, 2) for states in (query, key, value)), attn_mask=ragged.seen, scale=0.3)
-    wanted = ragged.unpad(padded.transpose(1, 2))
-    found = nested(query, key, value, ragged, dropout=0.0, scaling=0.3)
-    torch.testing.assert_close(found, wanted, atol=tolerance, rtol=tolerance)
-    gradients = [torch.autograd.grad(out.float().square().sum(), (query, key, value)) for out in (found, wanted)]
-    torch.testing.assert_close(*gradients, atol=10 * tolerance, rtol=10 * tolerance)
-
-
-@pytest.mark.parametrize("narrow", [0, 10_000])
-def test_a_trial_gives_the_numbers_of_a_cpu(narrow: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(unpadded, "NARROW", narrow)
+def test_a_trial_gives_the_numbers_of_a_cpu(tmp_path: Path) -> None:
     there, _ = run_trial(COLA, training(), tmp_path / "gpu", world=GPU)
     here, _ = run_trial(COLA, training(), tmp_path / "cpu")
     for figure in ("train_loss", "eval_loss"):
@@ -76,11 +57,14 @@ def test_a_trial_resumes_to_the_same_numbers(tmp_path: Path) -> None:
                                    [getattr(evaluation, figure) for evaluation in undisturbed[1:]], atol=1e-4)
 
 
-def test_compiled_trials_give_the_same_numbers_and_compile_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
+@pytest.mark.parametrize("splits", [1, 2])
+def test_compiled_trials_give_the_same_numbers_and_compile_once(mode: str, splits: int, tmp_path: Path) -> None:
     plain, _ = run_trial(COLA, training(), tmp_path / "plain", world=GPU)
     compiled = []
     for name in ("first", "second"):
-        told, _ = run_trial(COLA, training(torch_compile=True), tmp_path / name, world=GPU)
+        chosen = training(torch_compile=True, torch_compile_mode=mode, gradient_accumulation_steps=splits)
+        told, _ = run_trial(COLA, chosen, tmp_path / name, world=GPU)
         compiled.append(counters["stats"]["unique_graphs"])
         np.testing.assert_allclose([evaluation.train_loss for evaluation in told],
                                    [evaluation.train_loss for evaluation in plain], atol=1e-3)

@@ -12,7 +12,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 _FACTORS = {"mm": (0, 1), "addmm": (1, 2), "bmm": (0, 1), "baddbmm": (1, 2)}  # by aten's name: places of the arguments
 _ATTENTION, _BACKWARD = "_scaled_dot_product_", "_backward"
-_WITHIN_ROWS = ("_flash_attention_", "_efficient_attention_")  # of tokens that stand one after the other
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,6 @@ class Products(TorchDispatchMode):  # type: ignore[misc]  # torch hides its type
             backward = _BACKWARD in name  # whose first argument is the output's gradient
             query, key, value = args[1:4] if backward else args[:3]
             self.counts += _attention(query, key, value, 2 if backward else 1)
-        elif name.startswith(_WITHIN_ROWS):
-            self.counts += _within_rows(args, backward=_BACKWARD in name)
         return func(*args, **(kwargs or {}))
 
     @property
@@ -91,17 +88,6 @@ def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, time
     others, batch = key.shape[2], rows * heads
     return Counter({Product(batch, tokens, width, others, query.dtype): times}) + Counter(
         {Product(batch, tokens, others, value.shape[3], query.dtype): times})
-
-
-def _within_rows(args: Any, *, backward: bool) -> Counter[Product]:
-    """The same within rows of different lengths: [..., tokens, heads, width], and where each row starts."""
-    query = args[1] if backward else args[0]
-    starts = next(arg for arg in args if isinstance(arg, torch.Tensor) and arg.dtype == torch.int32 and arg.dim() == 1)
-    heads, width, found = query.shape[-2], query.shape[-1], Counter[Product]()
-    for tokens in starts.diff().tolist():
-        row = query.new_empty((1, heads, tokens, width))
-        found += _attention(row, row, row, 2 if backward else 1)
-    return found
 
 
 def again(counts: Counter[Product], device: str) -> Callable[[], None]:

@@ -58,6 +58,7 @@ class Run:
         self._lengths = train.lengths
         self._bf16 = use_bf16(training.bf16, world)
         self._splits = training.gradient_accumulation_steps
+        self._graphs = training.torch_compile and training.torch_compile_mode == "reduce-overhead"
         self._best_score = -float("inf")
         self._learning_rate = 0.0
         self._window: Window | None = None
@@ -196,6 +197,8 @@ class Run:
                     logits = self._parallel(**inputs).logits
                 loss = loss_sum(logits, labels, self._task) * scale
                 loss.backward()
+            if self._graphs and number < len(micro_batches):
+                own_gradients(self.model)
             total += loss.detach()
             right += right_answers(logits, labels, self._task)
         return total, right
@@ -203,14 +206,23 @@ class Run:
 
 def _quicken(model: PreTrainedModel, training: TrainingConfig, world: World) -> None:
     """Makes a model on its device compute the same in less time."""
-    if not world.cuda:
+    if world.cuda:
+        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape of a batch: a seventh of a step
+    else:
         keep_freed()
     if training.torch_compile:  # which fuses torch's own dropout and attention better than ours
         first_token_only(model)
         torch._dynamo.config.recompile_limit = _ARCHITECTURES
-        model.compile(dynamic=True)  # one compilation for batches of all sizes
+        model.compile(dynamic=True, mode=training.torch_compile_mode)  # one compilation for batches of all sizes
         return
     if not world.cuda:
         cheap_dropout(model)
-    unpad(model)
+        unpad(model)
     first_token_only(model)
+
+
+def own_gradients(model: PreTrainedModel) -> None:
+    """Copies gradients out of the memory of CUDA graphs, which the next micro-batch's graphs write to."""
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad = parameter.grad.clone()

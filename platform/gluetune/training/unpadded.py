@@ -2,9 +2,9 @@
 
 A batch is as wide as its longest row. Between an encoder's embeddings and its head, what each layer does to one token
 it does to any other, attention apart, so the layers take the batch's tokens one after the other, [1, tokens, width],
-and only attention looks at rows: on GPUs by torch's kernels for rows of different lengths, on CPUs on a batch that is
-padded for it alone. It is how MLPerf's BERT is trained on GPUs (Nvidia's "unpad") and how ModernBERT was (Warner et al.
-2024, section 2.1.2). Logits and gradients are the same.
+and the batch is padded for attention alone. Logits and gradients are the same. ModernBERT was trained so, with kernels
+for rows of different lengths (Warner et al. 2024, section 2.1.2). It is for CPUs: the padding of bucketed batches is
+less than what a GPU waits for the few more kernels.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from transformers.modeling_outputs import BaseModelOutput
@@ -43,25 +42,20 @@ class Ragged:
         tokens: [tokens] place of each in the batch of rows x width places.
         places: [rows * width] token of each place; of padding the row's first.
         seen: [rows, 1, 1, width] ``False`` for padding.
-        starts: [rows + 1] first token of each row, and their number.
-        shortest: tokens of the shortest row.
+        starts: [rows] first token of each row.
     """
 
     tokens: torch.Tensor
     places: torch.Tensor
     seen: torch.Tensor
     starts: torch.Tensor
-    shortest: int
 
     @classmethod
-    def of(cls, lengths: NDArray[np.int64], width: int, world: World) -> Ragged:
+    def of(cls, lengths: NDArray[np.int64], width: int) -> Ragged:
         """Of rows of these lengths in a batch of that width."""
-        seen, starts = np.arange(width) < lengths[:, None], np.concatenate([[0], np.cumsum(lengths)])
-        places = np.where(seen, starts[:-1, None] + np.arange(width), starts[:-1, None])
-        arrays = {"tokens": np.flatnonzero(seen), "places": places.ravel(), "seen": seen[:, None, None],
-                  "starts": starts}
-        tensors = to_device({name: torch.from_numpy(array) for name, array in arrays.items()}, world)
-        return cls(**tensors, shortest=int(lengths.min()))
+        seen, starts = np.arange(width) < lengths[:, None], np.cumsum(lengths) - lengths
+        places = np.where(seen, starts[:, None] + np.arange(width), starts[:, None])
+        return cls(*map(torch.from_numpy, (np.flatnonzero(seen), places.ravel(), seen[:, None, None], starts)))
 
     def pad(self, states: torch.Tensor) -> torch.Tensor:
         """[rows, width, ...] of [tokens, ...]; what stands in the padding must not matter to anything."""
@@ -71,7 +65,7 @@ class Ragged:
 
     def first(self, states: torch.Tensor) -> torch.Tensor:
         """[rows, 1, ...] of [tokens, ...]: each row's first token."""
-        return states.index_select(0, self.starts[:-1]).unsqueeze(1)
+        return states.index_select(0, self.starts).unsqueeze(1)
 
     def unpad(self, padded: torch.Tensor) -> torch.Tensor:
         """[tokens, ...] of [rows, width, ...]."""
@@ -140,7 +134,7 @@ def like_berts(encoder: PreTrainedModel) -> bool:
 
 
 def unpad(model: PreTrainedModel) -> bool:
-    """Makes a classification model's layers compute no padding where `model_inputs` says where it is.
+    """Makes a classification model's layers, on a CPU, compute no padding where `model_inputs` says where it is.
 
     Returns:
         Whether that is possible and pays: for families whose layers are BERT's line by line, from `NARROW` on.
@@ -168,7 +162,7 @@ def model_inputs(model: nn.Module, encoded: Encoded, rows: Rows, world: World) -
     inputs: dict[str, Any] = to_device(encoded.collate(rows, world.width), world)
     lengths, width = encoded.offsets[rows + 1] - encoded.offsets[rows], inputs["input_ids"].shape[1]
     if isinstance(getattr(getattr(model, "base_model", None), "encoder", None), _Unpadded) and lengths.min() < width:
-        inputs["ragged"] = Ragged.of(lengths, width, world)
+        inputs["ragged"] = Ragged.of(lengths, width)
     return inputs
 
 
@@ -201,29 +195,6 @@ def _attend(attention: str, module: nn.Module, query: torch.Tensor, key: torch.T
         found: tuple[torch.Tensor, None] = attend(module, query, key, value, where, dropout=dropout, scaling=scaling,
                                                   **more)
         return found
-    queries, keys, values = (states[0].transpose(0, 1) for states in (query, key, value))
-    if query.is_cuda:
-        return nested(queries, keys, values, where, dropout, scaling).unsqueeze(0), None
-    padded = (where.pad(states).transpose(1, 2) for states in (queries, keys, values))
+    padded = (where.pad(states[0].transpose(0, 1)).transpose(1, 2) for states in (query, key, value))
     states, _ = attend(module, *padded, where.seen, dropout=dropout, scaling=scaling, **more)
     return where.unpad(states).unsqueeze(0), None
-
-
-def nested(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, ragged: Ragged, dropout: float,
-           scaling: float | None) -> torch.Tensor:
-    """Attention within rows of different lengths, by torch's own kernels for such rows: [tokens, heads, width].
-
-    Args:
-        query: [tokens, heads, width].
-        key: the same.
-        value: the same.
-        ragged: the rows.
-        dropout: rate for the attention's weights.
-        scaling: of the scores; ``None``: one over the root of the width.
-    """
-    lengths = {"min_seqlen": ragged.shortest, "max_seqlen": ragged.seen.shape[-1]}  # else torch waits for the GPU
-    queries, keys, values = (torch.nested.nested_tensor_from_jagged(states, ragged.starts, **lengths).transpose(1, 2)
-                             for states in (query, key, value))
-    found = functional.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout, scale=scaling)
-    tokens: torch.Tensor = found.transpose(1, 2).contiguous().values()
-    return tokens

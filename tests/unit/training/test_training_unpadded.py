@@ -19,7 +19,7 @@ from gluetune.training import World, unpadded
 from gluetune.training.dropout import cheap_dropout
 from gluetune.training.evaluate import predict
 from gluetune.training.last_layer import first_token_only
-from gluetune.training.unpadded import Ragged, model_inputs, nested, unpad
+from gluetune.training.unpadded import model_inputs, unpad
 
 LENGTHS = np.array([20, 12, 7, 7, 3])
 LIKE_BERT = ("bert", "electra", "roberta")
@@ -97,20 +97,6 @@ def test_rows_of_one_length_are_computed_as_they_stand(tmp_path: Path) -> None:
     unpad(model_)
     inputs = model_inputs(model_, rows("bert", np.array([7, 7])), np.arange(2), World())
     assert "ragged" not in inputs
-
-
-def test_attention_for_gpus_is_the_padded_one() -> None:
-    """On a CPU torch computes rows of different lengths by other kernels, to the same results."""
-    torch.manual_seed(0)
-    query, key, value = (torch.randn(int(LENGTHS.sum()), 2, 8, requires_grad=True) for _ in range(3))
-    ragged = Ragged.of(LENGTHS, 24, World())  # GPUs' batches are wider than their longest row
-    padded = torch.nn.functional.scaled_dot_product_attention(
-        *(ragged.pad(states).transpose(1, 2) for states in (query, key, value)), attn_mask=ragged.seen, scale=0.3)
-    wanted = ragged.unpad(padded.transpose(1, 2))
-    found = nested(query, key, value, ragged, dropout=0.0, scaling=0.3)
-    torch.testing.assert_close(found, wanted)
-    gradients = [torch.autograd.grad(out.square().sum(), (query, key, value)) for out in (found, wanted)]
-    torch.testing.assert_close(*gradients)
 
 
 def test_dropout_is_at_random_and_only_in_training(tmp_path: Path) -> None:
