@@ -121,9 +121,9 @@ class Watch:
         """The cluster as it was last seen."""
         return wait_for(lambda: self.seen, "the first look at the cluster")[-1]  # type: ignore[no-any-return]
 
-    def nodes_of(self, actor: str) -> list[str]:
-        """Addresses of the nodes where live actors of a class are."""
-        return [address for name, address, *_ in self.now["actors"] if name == actor]
+    def nodes_of(self, *actors: str) -> list[str]:
+        """Addresses of the nodes where live actors of some classes are."""
+        return [address for name, address, *_ in self.now["actors"] if name in actors]
 
     def empty(self) -> bool:
         """Whether no actor and no placement group is there."""

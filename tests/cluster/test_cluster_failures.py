@@ -25,7 +25,7 @@ QUICK_TO_NOTICE = {  # see docs/reliability.md
     "RAY_health_check_timeout_ms": "2000", "RAY_health_check_failure_threshold": "3",
 }
 LANES = 2
-WORKER, LANE = "RayTrainWorker", "ResourceTrainable"
+WORKER, LANE = "RayTrainWorker", ("EarlyTrial", "ResourceTrainable")
 HOLD = """
 import sys, time, ray
 ray.init(sys.argv[1], log_to_driver=False)
@@ -167,7 +167,7 @@ def test_a_workers_node_is_lost(cluster: Cluster, watch: Watch, start: Start, fi
                                 tell: Callable[[str, float], None]) -> None:
     driver, folder = start("--config", grid, "--name", "node-lost"), runs / "node-lost"
     in_the_middle(folder, lanes=LANES)
-    assert set(watch.nodes_of(LANE)) == {cluster.head.address}
+    assert set(watch.nodes_of(*LANE)) == {cluster.head.address}
     cluster.lose(cluster.at(watch.nodes_of(WORKER)[0]))
     at = time.time()
     finish(driver, folder)
@@ -183,7 +183,7 @@ def test_the_node_of_the_lanes_own_actors_is_lost(cluster: Cluster, watch: Watch
     cluster.drivers.add(keeper.address)
     driver, folder = start("--config", grid, "--name", "lanes-lost"), runs / "lanes-lost"
     in_the_middle(folder, lanes=LANES)
-    assert watch.nodes_of(LANE) == [keeper.address] * LANES
+    assert watch.nodes_of(*LANE) == [keeper.address] * LANES
     cluster.head.processes(HOLD)[-1].kill()
     cluster.lose(keeper)
     at = time.time()
