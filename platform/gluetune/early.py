@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from gluetune.cluster import Resources, early_lanes, early_resources, share_out
-from gluetune.config import JobConfig
+from gluetune.config import JobConfig, SearchSpace
 from gluetune.errors import ClusterError, StorageError
 from gluetune.imports import unsearched
 from gluetune.lane import Work
@@ -29,11 +29,12 @@ class EarlyLanes:
 
     Args:
         job: the job.
+        space: its search space.
         storage: the search's folder.
     """
 
-    def __init__(self, job: JobConfig, storage: Storage) -> None:
-        self._job, self._storage = job, storage
+    def __init__(self, job: JobConfig, space: SearchSpace, storage: Storage) -> None:
+        self._job, self._space, self._storage = job, space, storage
         self._spec: LaneSpec | None = None
         self._waiting: list[Any] = []  # actors, the first one first
 
@@ -43,10 +44,10 @@ class EarlyLanes:
             import gluetune.trial  # noqa: F401
 
     def start(self) -> None:
-        """Starts as many as the connected cluster has room and cores for now.
+        """Starts as many as the connected cluster has room and cores for now, and as there can be trials for.
 
-        None where their share must be measured first, or where they do not fit: the search says so, once its data and
-        model are known to be good.
+        None where their number or share is found later, or where they do not fit: the search says so, once its data
+        and model are known to be good.
         """
         from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
@@ -59,17 +60,28 @@ class EarlyLanes:
                 kind = ray.remote(num_cpus=0, resources=early_resources(), runtime_env={"env_vars": environment})
                 self._waiting = [kind(EarlyTrial).remote(self._spec) for _ in range(count)]
 
+    def limit(self, lanes: int) -> None:
+        """Ends all where the search has fewer lanes: the cluster has lost nodes, and any of them may have no room now.
+
+        Args:
+            lanes: the search's.
+        """
+        if len(self._waiting) > lanes:
+            self.give_way()
+
     def take(self, spec: LaneSpec, settings: dict[str, Any]) -> Any:
         """An actor for one of Tune's trials; ``None`` where there is none.
 
-        Those that are not what the search needs, for the cluster has changed, end and give their room back.
+        Those that are not what the search needs, for the cluster has changed, end and give their room back. Those that
+        died meanwhile are left out: they would cost a trial one of its failures.
 
         Args:
             spec: what the search's lanes are made of.
             settings: what Tune would make the actor with.
         """
         if self._waiting and replace(spec, work=None) != self._spec:
-            self._give_way()
+            self.give_way()
+        self._leave_out_dead()
         if not self._waiting:
             return None
         actor = self._waiting.pop(0)
@@ -81,7 +93,8 @@ class EarlyLanes:
         while self._waiting:
             ray.kill(self._waiting.pop())
 
-    def _give_way(self) -> None:
+    def give_way(self) -> None:
+        """Ends those that nobody took, and gives their room back; not while other lanes run."""
         from gluetune.lane.room import free_rooms
 
         self.close()
@@ -97,9 +110,15 @@ class EarlyLanes:
         return self._storage.exists(JOB_FILE)
 
     def _wanted(self) -> int:
-        trials = self._job.search.num_samples
-        lanes = early_lanes(self._job.lanes)
-        return lanes if trials is None else min(lanes, trials * len(self._job.tasks))
+        limits = [limit for limit in (self._job.search.num_samples, self._space.size) if limit is not None]
+        return min([early_lanes(self._job.lanes), *(limit * len(self._job.tasks) for limit in limits)])
+
+    def _leave_out_dead(self) -> None:
+        if self._waiting:
+            from gluetune.lane.room import dead_actors
+
+            dead = dead_actors()
+            self._waiting = [actor for actor in self._waiting if actor._actor_id.hex() not in dead]
 
 
 def lane_spec(job: JobConfig, resources: Resources, storage: Storage, work: Work | None) -> LaneSpec:

@@ -16,7 +16,7 @@ from gluetune.errors import StorageError
 
 
 class Storage:
-    """A folder by path or URI.
+    """A folder by path or URI, which is all that makes two of them equal.
 
     Args:
         uri: a local path, or ``s3://bucket/folder``, ``gs://…``, ``file:///…``.
@@ -43,6 +43,12 @@ class Storage:
 
         if self.local:
             self._uri = str(self._root)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Storage) and self.uri().rstrip("/") == other.uri().rstrip("/")
+
+    def __hash__(self) -> int:
+        return hash(self.uri().rstrip("/"))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_uri": self._uri}

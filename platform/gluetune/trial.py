@@ -78,6 +78,13 @@ class EarlyTrial(Trial):
         await asyncio.wait_for(self._became.wait(), BECOMING_S)
         return await super().train()
 
+    async def stop(self) -> None:
+        """Ends the lane, even before `become`."""
+        if self._became.is_set():
+            await super().stop()
+        else:
+            await self.lane.close()
+
     def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
         """Hands the lane the first trial."""
         self.reset_config(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from ray._private.state import actors
 from ray.util import placement_group_table
 
 from gluetune.cluster import share_out
-from gluetune.config import JobConfig, LanesConfig, TrainingConfig
+from gluetune.config import JobConfig, LanesConfig, TrainingConfig, load_space
 from gluetune.early import EarlyLanes, lane_spec
-from gluetune.lane import FineTuning, Order
+from gluetune.lane import FineTuning, LaneSpec, Order
 from gluetune.lane.room import free_rooms
 from gluetune.records import JOB_FILE
 from gluetune.storage import Storage
@@ -27,6 +28,7 @@ from training_setup import task_data, tiny_encoder
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 JOB = JobConfig(name="early", tasks={"cola": 1.0}, lanes=LanesConfig(max_concurrent_trials=2))
+LONG_S = 300.0  # also on a busy machine
 
 
 def settings() -> dict[str, Any]:
@@ -38,53 +40,78 @@ def work() -> FineTuning:
     return FineTuning({"cola": ray.put(task_data(get_task("cola"), train=64))}, ray.put(tiny_encoder(dropout=0.0)))
 
 
+def lanes(folder: Path) -> EarlyLanes:
+    return EarlyLanes(JOB, load_space(JOB.search.space, None), Storage(str(folder)))
+
+
+def spec(folder: Path) -> LaneSpec:
+    return lane_spec(JOB, share_out(JOB.lanes), Storage(str(folder)), work())
+
+
 def living() -> set[str]:
     return {actor["ActorClassName"] for actor in actors(actor_state_name="ALIVE").values()}
 
 
-def wait_until(what: Any) -> None:
-    deadline = time.monotonic() + 60
+def states() -> list[str]:
+    return [group["state"] for group in placement_group_table().values()]
+
+
+def wait_until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONG_S
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
 
-def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(
-        ray_cluster: None, tmp_path: Path) -> None:
-    early, storage = EarlyLanes(JOB, Storage(str(tmp_path))), Storage(str(tmp_path))
-    early.load()
-    early.start()
+@pytest.fixture
+def early(ray_cluster: None, tmp_path: Path) -> Iterator[EarlyLanes]:
+    """Early lanes whose workers are there; nothing is left of them in the end."""
+    found = lanes(tmp_path)
+    found.load()
+    found.start()
+    started = list(found._waiting)
     wait_until(lambda: "RayTrainWorker" in living())
-    assert [group["state"] for group in placement_group_table().values()].count("CREATED") == 1
-    assert early.take(lane_spec(JOB, share_out(JOB.lanes), storage, work()), settings()) is None  # another folder
+    yield found
+    for actor in started:
+        ray.kill(actor)
+    free_rooms()
     wait_until(lambda: not living())
-    wait_until(lambda: {group["state"] for group in placement_group_table().values()} == {"REMOVED"})
-    early.clear()
-    assert Storage(str(tmp_path)).list() == []
+
+
+def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(early: EarlyLanes, tmp_path: Path) -> None:
+    def cleared() -> bool:
+        early.clear()
+        return Storage(str(tmp_path)).list() == []
+
+    assert states().count("CREATED") == 1
+    assert early.take(spec(tmp_path / "another"), settings()) is None
+    wait_until(lambda: not living())
+    wait_until(lambda: set(states()) == {"REMOVED"})
+    wait_until(cleared)  # a process that is killed may still write
 
 
 def test_a_lane_trains_even_where_it_is_asked_to_before_it_hears_of_its_trial(
-        ray_cluster: None, tmp_path: Path) -> None:
-    storage = Storage(str(tmp_path))
-    early = EarlyLanes(JOB, storage)
-    early.load()
-    early.start()
+        early: EarlyLanes, tmp_path: Path) -> None:
     first = early._waiting[0].train.remote()  # as calls of an async actor may overtake each other
-    time.sleep(1.0)
-    actor = early.take(lane_spec(JOB, share_out(JOB.lanes), storage, work()), settings())
+    actor = early.take(spec(tmp_path), settings())
     assert json.loads(ray.get(first)["event"])["epoch"] == 1.0
     assert json.loads(ray.get(actor.train.remote())["event"])["epoch"] == 2.0
     ray.get(actor.stop.remote())
-    ray.kill(actor)
-    free_rooms()
+
+
+def test_a_lane_that_died_while_the_search_was_loaded_costs_no_trial_anything(
+        early: EarlyLanes, tmp_path: Path) -> None:
+    ray.kill(early._waiting[0])
+    wait_until(lambda: not living())
+    assert early.take(spec(tmp_path), settings()) is None
 
 
 def test_a_search_that_is_resumed_starts_none_early(ray_cluster: None, tmp_path: Path) -> None:
     Storage(str(tmp_path)).write(JOB_FILE, b"")
-    early = EarlyLanes(JOB, Storage(str(tmp_path)))
-    early.load()
-    early.start()
-    assert not early._waiting
+    found = lanes(tmp_path)
+    found.load()
+    found.start()
+    assert not found._waiting
 
 
 def test_a_mistake_that_is_found_late_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     from gluetune.cli.joined import joined
     from gluetune.early import EarlyLanes
 
-    early = EarlyLanes(session.job, session.storage)
+    early = EarlyLanes(session.job, session.space, session.storage)
     with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal, early):
         from gluetune.cli.show import RunShow
         from gluetune.cli.tune import tune

@@ -80,7 +80,7 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
     from gluetune.cli.joined import joined
     from gluetune.early import EarlyLanes
 
-    early = EarlyLanes(session.job, session.storage)
+    early = EarlyLanes(session.job, session.space, session.storage)
     with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal, early):
         from gluetune.cli.show import SearchShow
         from gluetune.cli.tune import tune

@@ -64,7 +64,8 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
     prepared = prepare(session.job, session.space, terminal.note)
     if not score:
         prepared = prepared.unscored()
-    asked, session = session, _with_lanes(session, pack(session.job, session.space, prepared, terminal.note))
+    lanes = pack(session.job, session.space, prepared, terminal.note, early.give_way)
+    asked, session = session, _with_lanes(session, lanes)
     resources = share_out(session.job.lanes)
     session = _fitted(session, resources, terminal)
     more = () if score else ("--mode", "train")

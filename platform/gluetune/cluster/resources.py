@@ -64,7 +64,8 @@ def early_lanes(lanes: LanesConfig) -> int:
     """How many lanes may start while their search is still being loaded.
 
     As many as the nodes that are there have room for, with a core left for the loading: the first lane has the other
-    one for itself then, where there are two. None where it is yet to be measured how many lanes there are.
+    one for itself then, where there are two. None where their number is ``auto``, which is found when data and model
+    are loaded, also where no GPU has to be measured for it; nor where their share of a GPU is yet to be measured.
 
     Raises:
         ClusterError: the cluster can never hold one lane.

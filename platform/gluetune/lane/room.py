@@ -50,6 +50,11 @@ def this_actor() -> str:
     return str(ray.get_runtime_context().get_actor_id())
 
 
+def dead_actors() -> set[str]:
+    """Numbers of this job's actors that have died."""
+    return {number for number, actor in actors(job_id=_job()).items() if actor["State"] == _DEAD}
+
+
 def free_rooms() -> None:
     """Gives back the rooms of all lanes of this job."""
     _free(placement_group_table(), lambda holder: True)

@@ -66,8 +66,8 @@ class _Worker:
         if not self._together(lambda: self.tell("started")):
             return False
         self._work = self.tell("work")
-        if self._work is None:
-            return False
+        if not self._together(lambda: self._work is not None):
+            return False  # all ranks or none: the lane may have been closed between their questions
         self._check_storage()  # which may not be there before there is work
         return True
 

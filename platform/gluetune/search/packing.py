@@ -22,7 +22,8 @@ from gluetune.training.memory import out_of_memory
 from gluetune.training.probe import CudaMeter, Need, probe
 
 
-def pack(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None]) -> LanesConfig:
+def pack(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None],
+         make_room: Callable[[], None]) -> LanesConfig:
     """The job's lanes with a number for ``max_concurrent_trials: auto``, and a share of a GPU that was measured.
 
     Where lanes are to share GPUs and ``gpus_per_worker`` is ``auto``, one trial is first tried out on one GPU for some
@@ -33,6 +34,8 @@ def pack(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callabl
         space: its search space.
         prepared: encoder and data.
         notify: told what is measured.
+        make_room: ends lanes that have started already, before a trial is tried out: one may hold the GPU for it,
+            where the cluster has lost others since.
 
     Raises:
         ClusterError: nobody knows how large the cluster may grow, but the number of lanes follows its size.
@@ -44,7 +47,7 @@ def pack(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callabl
                            "(KubeRay), but got auto")
     if gpus_shared(lanes, nodes):
         gpus = total(nodes, "GPU")
-        found = packed(lanes, gpus, lambda: _measured(job, space, prepared, notify))
+        found = packed(lanes, gpus, lambda: _measured(job, space, prepared, notify, make_room))
         if not auto and found.lanes < lanes.lanes:
             notify(f"{found.lanes} of {lanes.lanes} lanes: no more fit the memory of {gpus:g} GPU(s)")
         return found
@@ -86,12 +89,15 @@ def hardest(data: Mapping[str, TaskData]) -> tuple[str, TaskData, NDArray[np.int
     return longest, data[longest], np.union1d(data[longest].vocabulary, most)
 
 
-def _measured(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None]) -> Need:
+def _measured(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None],
+              make_room: Callable[[], None]) -> Need:
+    make_room()
     notify("trying one trial out on one GPU, to see how many share it …")
     measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_measure).remote(
         *hardest(prepared.data), prepared.encoder, *demanding(job, space), job.seed)
     while not ray.wait([measured], timeout=EVERY_S)[0]:
         notify("waiting for a GPU to try one trial out on; a number for lanes.gpus_per_worker does without")
+        make_room()  # a lane may have taken it just as it ended
     need: Need = ray.get(measured)
     notify(f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
            f"{need.trials_per_gpu} at once on each")

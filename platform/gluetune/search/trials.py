@@ -49,6 +49,8 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
         UserError: the conductor found that the search cannot go on.
     """
     started = time.monotonic()
+    if early is not None:
+        early.limit(lanes)
     with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch:
         try:
             with _tune_adjusted(), _taking(early, spec):

@@ -16,6 +16,13 @@ def storage(tmp_path: Path) -> Storage:
     return Storage(str(tmp_path / "with spaces" / "search"))
 
 
+def test_storages_of_the_same_folder_are_equal(storage: Storage) -> None:
+    assert {storage, pickle.loads(pickle.dumps(storage)), Storage(f"{storage.uri()}/"),
+            Storage(f"file://{storage.uri().replace(' ', '%20')}")} == {storage}
+    assert storage != storage.sub("trials")
+    assert storage != storage.uri()
+
+
 def test_what_is_written_is_read_back_and_leaves_nothing_else(storage: Storage) -> None:
     storage.write("a/b.bin", b"one")
     storage.write("a/b.bin", b"two")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_lanes_that_share_no_gpu_are_counted_not_measured(
     monkeypatch.setattr(packing, "all_nodes", lambda: nodes)
     monkeypatch.setattr(packing, "growth_unknown", lambda: False)
     monkeypatch.setattr(packing, "_measured", lambda *_: never())
-    found = pack(JobConfig(lanes=lanes), load_space("compact_bert", None), None, print)  # type: ignore[arg-type]
+    found = pack(JobConfig(lanes=lanes), load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
     assert found == lanes.model_copy(update={"max_concurrent_trials": expected})
 
 
@@ -60,7 +61,22 @@ def test_auto_needs_to_know_how_large_the_cluster_gets(monkeypatch: pytest.Monke
     monkeypatch.setattr(packing, "growth_unknown", lambda: True)
     job = JobConfig(lanes=LanesConfig(max_concurrent_trials="auto"))
     with pytest.raises(ClusterError, match="must be a number where nobody tells which nodes may come"):
-        pack(job, load_space("compact_bert", None), None, print)  # type: ignore[arg-type]
+        pack(job, load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
+
+
+def test_lanes_that_have_started_make_room_before_a_trial_is_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    waits = iter([([], [None]), ([None], [])])
+    task = SimpleNamespace(remote=lambda *_: None)
+    monkeypatch.setattr(packing, "ray", SimpleNamespace(
+        remote=lambda **_: lambda function: task, get=lambda _: Need(memory=0.2, busy=1.0),
+        wait=lambda *_, **__: happened.append("wait") or next(waits)))
+    monkeypatch.setattr(packing, "all_nodes", lambda: [({"CPU": 8.0, "GPU": 1.0}, 1)])
+    for name in ("hardest", "demanding"):
+        monkeypatch.setattr(packing, name, lambda *_: ())
+    pack(JobConfig(lanes=LanesConfig(max_concurrent_trials=2)), None, SimpleNamespace(data={}, encoder=None),
+         lambda _: None, lambda: happened.append("make room"))  # type: ignore[arg-type]
+    assert happened == ["make room", "wait", "make room", "wait"]
 
 
 def test_memory_is_measured_with_the_largest_batches_of_the_space() -> None:

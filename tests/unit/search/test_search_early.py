@@ -1,0 +1,75 @@
+"""How many lanes start before their search is loaded, and when they end without a trial."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gluetune import early, trial
+from gluetune.cluster import Resources
+from gluetune.config import JobConfig, SearchConfig, SearchSpace
+from gluetune.early import EarlyLanes
+from gluetune.lane import room
+from gluetune.storage import Storage
+
+ENDLESS = {"learning_rate": {"low": 1e-5, "high": 1e-3, "log": True, "type": "float"}}
+TWO_POINTS = {"batch_size": {"values": [16, 32]}}
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """A pretended cluster with room for four lanes; the lanes that were ended, and then their room."""
+    ended: list[object] = []
+    actor = SimpleNamespace(remote=lambda spec: object())
+    monkeypatch.setattr(early, "early_lanes", lambda lanes: 4)
+    monkeypatch.setattr(early, "early_resources", dict)
+    monkeypatch.setattr(early, "share_out", lambda lanes: Resources(1.0, 0.0))
+    monkeypatch.setattr(early.ray, "remote", lambda **_: lambda kind: actor)
+    monkeypatch.setattr(early.ray, "kill", ended.append)
+    monkeypatch.setattr(room, "free_rooms", lambda: ended.append("room"))
+    return ended
+
+
+def started(folder: Path, space: dict[str, Any], num_samples: int | None = None, tasks: tuple[str, ...] = ("cola",),
+            ) -> EarlyLanes:
+    job = JobConfig(name="early", tasks=dict.fromkeys(tasks, 1.0), search=SearchConfig(num_samples=num_samples))
+    searched = SearchSpace.model_validate({"name": "some", "space": space})
+    lanes = EarlyLanes(job, searched, Storage(str(folder)))
+    lanes.start()
+    return lanes
+
+
+@pytest.mark.parametrize(("space", "num_samples", "tasks", "count"), [
+    (ENDLESS, None, ("cola",), 4), (ENDLESS, 3, ("cola",), 3), (ENDLESS, 3, ("cola", "mrpc"), 4),
+    (TWO_POINTS, None, ("cola",), 2), (TWO_POINTS, 3, ("cola",), 2), (TWO_POINTS, 1, ("cola", "mrpc"), 2),
+    ({}, None, ("cola",), 1)])  # the last one as jobs/finetune.py has it
+def test_no_more_lanes_start_than_there_can_be_trials(
+        ended: list[object], tmp_path: Path, space: dict[str, Any], num_samples: int | None, tasks: tuple[str, ...],
+        count: int) -> None:
+    assert len(started(tmp_path, space, num_samples, tasks)._waiting) == count
+
+
+@pytest.mark.parametrize(("lanes", "end"), [(4, 0), (3, 4)])
+def test_all_end_where_the_cluster_holds_fewer_lanes_by_now(
+        ended: list[object], tmp_path: Path, lanes: int, end: int) -> None:
+    started(tmp_path, ENDLESS).limit(lanes)
+    assert len([one for one in ended if one != "room"]) == end
+    assert ended[end:] == ["room"] * bool(end)
+
+
+def test_a_lane_can_be_ended_before_it_hears_of_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lane:
+        def __init__(self, spec: object) -> None:
+            self.closed = False
+
+        async def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(trial, "Lane", Lane)
+    early_trial = trial.EarlyTrial(None)  # type: ignore[arg-type]
+    asyncio.run(early_trial.stop())
+    assert early_trial.lane.closed  # type: ignore[attr-defined]
