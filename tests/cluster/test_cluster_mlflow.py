@@ -192,7 +192,7 @@ def test_a_token_that_the_server_does_not_take_is_told(server: Server, as_nobody
 
 def test_the_search_goes_on_while_the_server_is_away(recorded: Record) -> None:
     assert recorded.ended_meanwhile >= 2
-    assert recorded.output.count("MLflow does not answer (ConnectionRefusedError") == 1
+    assert recorded.output.count("MLflow does not answer (") == 1  # it may have died in the middle of an answer
     assert recorded.output.count("MLflow answers again; the record goes on") == 1
     assert [trial["status"] for trial in summary(recorded.folder)["trials"]] == TRIALS * ["finished"]
 
