@@ -198,7 +198,7 @@ class Run:
                 loss = loss_sum(logits, labels, self._task) * scale
                 loss.backward()
             if self._graphs and number < len(micro_batches):
-                own_gradients(self.model)
+                _own_gradients(self.model)
             total += loss.detach()
             right += right_answers(logits, labels, self._task)
         return total, right
@@ -221,7 +221,7 @@ def _quicken(model: PreTrainedModel, training: TrainingConfig, world: World) -> 
     first_token_only(model)
 
 
-def own_gradients(model: PreTrainedModel) -> None:
+def _own_gradients(model: PreTrainedModel) -> None:
     """Copies gradients out of the memory of CUDA graphs, which the next micro-batch's graphs write to."""
     for parameter in model.parameters():
         if parameter.grad is not None:
