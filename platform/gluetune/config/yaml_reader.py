@@ -13,15 +13,32 @@ from typing import Any
 import yaml
 
 from gluetune.config.core_schema import TAG, add_core_schema
+from gluetune.config.nesting import MAX_DEPTH, TOO_DEEP
 from gluetune.errors import ConfigError, Problem
 
 KeyPath = tuple[str | int, ...]  # of a value in a file: ("space", "learning_rate", 0)
+MAX_VALUES = 100_000  # in one file, aliases expanded: each alias of a file may stand for thousands of others
+
+_LONGEST = 60  # characters of a value in a message
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's parser with the core schema's idea of what a plain scalar is."""
+    """PyYAML's parser with the core schema's idea of what a plain scalar is, and a limit on nesting.
+
+    Raises:
+        ComposerError: a collection lies deeper than `MAX_DEPTH`.
+    """
 
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - replaces the parent's YAML 1.1 table
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise yaml.composer.ComposerError(None, None, TOO_DEEP, self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 add_core_schema(_Loader)
@@ -75,11 +92,8 @@ def parse_yaml(data: bytes, file: str) -> Document:
     """
     builder = _Builder(Document(None, file))
     text = _decode(data, file)
-    try:
-        node = _compose(text, file)
-        builder.document.value = None if node is None else builder.build(node, ())
-    except RecursionError as error:
-        raise ConfigError([Problem("", "must not be nested so deeply", file)]) from error
+    node = _compose(text, file)
+    builder.document.value = None if node is None else builder.build(node, ())
     if builder.problems:
         raise ConfigError(builder.problems)
     return builder.document
@@ -121,6 +135,8 @@ def _compose(text: str, file: str) -> yaml.Node | None:
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:
+    if error.problem == TOO_DEEP:
+        return TOO_DEEP
     if "'\\t'" in str(error.problem):
         return "must be valid YAML: indent with spaces, not with tabs"
     return "must be valid YAML: " + ", ".join(part for part in (error.context, error.problem) if part)
@@ -133,10 +149,17 @@ class _Builder:
         self.document = document
         self.problems: list[Problem] = []
         self._open: list[yaml.Node] = []
+        self._built = 0
 
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
         if any(node is parent for parent in self._open):
             return self._wrong(node, path, "an alias must not contain itself")
+        self._built += 1
+        if self._built > MAX_VALUES:  # at once: a file of some lines can stand for more values than memory holds
+            self._wrong(node, path, f"a file must not hold more than {MAX_VALUES:,} values, its aliases expanded")
+            raise ConfigError(self.problems)
+        if len(self._open) >= MAX_DEPTH:  # by aliases of aliases: each of them alone is shallow enough
+            return self._wrong(node, path, TOO_DEEP)
         self._open.append(node)
         try:
             if isinstance(node, yaml.MappingNode) and node.tag == TAG + "map":
@@ -172,10 +195,14 @@ class _Builder:
         try:
             return convert(node.value)
         except ValueError:
-            return self._wrong(node, path, f"must fit its tag {node.tag!r}, but got {node.value!r}")
+            return self._wrong(node, path, f"must fit its tag {node.tag!r}, but got {_shortened(node.value)!r}")
 
     def _wrong(self, node: yaml.Node, path: KeyPath, message: str) -> None:
         self.problems.append(Problem(dotted(path), message, self.document.file, node.start_mark.line + 1))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def dotted(path: KeyPath) -> str:

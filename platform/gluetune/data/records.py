@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from gluetune.config.nesting import TOO_DEEP, json_too_deep
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Table
 
@@ -142,6 +143,8 @@ def _json(file: Path, lines: list[str], table: Table) -> Records:
 
 
 def _object(file: Path, line: int, text: str) -> dict[str, object]:
+    if json_too_deep(text):
+        raise DataError(f"a line {TOO_DEEP}", file, line)
     try:
         row = json.loads(text)
     except json.JSONDecodeError as error:

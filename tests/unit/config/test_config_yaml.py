@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from gluetune.config.nesting import MAX_DEPTH, json_too_deep
 from gluetune.config.yaml_reader import parse_yaml
 from gluetune.errors import ConfigError
 
@@ -47,9 +50,40 @@ def test_anchors_may_be_used_again() -> None:
     assert parse_yaml(b"a: &x [1]\nb: *x\n", "f").value == {"a": [1], "b": [1]}
 
 
-def test_a_file_nested_without_end_is_a_mistake_not_a_crash() -> None:
-    with pytest.raises(ConfigError, match="must not be nested so deeply"):
-        parse_yaml(b"a: " + b"[" * 600 + b"]" * 600, "f.yaml")
+@pytest.mark.parametrize("text", [
+    b"a: " + b"[" * 600 + b"]" * 600,
+    b"a: " + b"[" * 100_000,
+    b"a:\n" + b"".join(b" " * depth + b"b:\n" for depth in range(1, 300)),
+    b"a: &a " + b"[" * 60 + b"]" * 60 + b"\nb: " + b"[" * 60 + b"*a" + b"]" * 60,
+], ids=["flow", "never closed", "block", "by alias"])
+def test_a_file_nested_without_end_is_a_mistake_whatever_the_recursion_limit(
+        text: bytes) -> None:
+    for limit in (sys.getrecursionlimit(), 100_000):
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(limit)
+        try:
+            with pytest.raises(ConfigError) as caught:
+                parse_yaml(text, "f.yaml")
+        finally:
+            sys.setrecursionlimit(before)
+        assert [(problem.file, problem.line is None) for problem in caught.value.problems] == [("f.yaml", False)]
+        assert f"nested deeper than {MAX_DEPTH}" in str(caught.value)
+
+
+def test_nesting_up_to_the_limit_is_read() -> None:
+    levels = MAX_DEPTH - 2  # the mapping and its key's value are levels too
+    value = parse_yaml(b"a: " + b"[" * levels + b"]" * levels, "f.yaml").value["a"]
+    depth = 0
+    while value:
+        value, depth = value[0], depth + 1
+    assert depth == levels - 1
+
+
+def test_aliases_that_multiply_are_a_mistake_at_once() -> None:
+    text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+    text += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10))
+    with pytest.raises(ConfigError, match=r"f\.yaml:\d+: .*100,000 values"):
+        parse_yaml(text.encode(), "f.yaml")
 
 
 def test_all_doubled_keys_are_told_at_once() -> None:
@@ -57,3 +91,16 @@ def test_all_doubled_keys_are_told_at_once() -> None:
         parse_yaml(b"a: 1\nb: {c: 1, c: 2}\na: 2\n", "f.yaml")
     assert str(caught.value) == ("f.yaml:2: b.c: a key must be given once, but line 2 has it too\n"
                                  "f.yaml:3: a: a key must be given once, but line 1 has it too")
+
+
+@pytest.mark.parametrize(("text", "too_deep"), [
+    ("[" * MAX_DEPTH + "]" * MAX_DEPTH, False),
+    ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), True),
+    ('{"a":' * 200 + "1" + "}" * 200, True),
+    ("[" * 100_000, True),
+    ("[" + "[]," * 500 + "[]]", False),
+    ('{"a": "' + "[" * 500 + '"}', False),
+    ('{"a": "\\"' + "[" * 500 + '"}', False),
+], ids=["at the limit", "one more", "objects", "never closed", "side by side", "in a string", "behind a quote"])
+def test_the_depth_of_json_is_counted_without_the_brackets_in_its_strings(text: str, too_deep: bool) -> None:
+    assert json_too_deep(text) is too_deep
