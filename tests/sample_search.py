@@ -10,9 +10,10 @@ from gluetune.records import Evaluated, Event, SearchPlan, TaskPlan, TrialEnded,
 from gluetune.records.trials import apply
 
 BEGIN = 1_700_000_000.0
-COLA = TaskPlan("cola", "CoLA", "generated (seed 0)", 1800, 200, {"validation": 400}, "matthews_correlation", 0.0, 2)
+COLA = TaskPlan("cola", "CoLA", "generated (seed 0)", 1800, 200, {"validation": 400}, "matthews_correlation", 0.0, 2,
+                synthetic=True, fingerprints={"train": "aa", "selection": "bb", "validation": "cc"})
 MNLI = TaskPlan("mnli", "MNLI", "generated (seed 0)", 2400, 240,
-                {"validation_matched": 300, "validation_mismatched": 310}, "accuracy", 0.345, 2)
+                {"validation_matched": 300, "validation_mismatched": 310}, "accuracy", 0.345, 2, synthetic=True)
 
 
 def plan(**changes: Any) -> SearchPlan:

@@ -106,7 +106,7 @@ def _show(answers: list[Answers], output: str, terminal: Terminal) -> None:
     if constant:
         out.print(f"Constant predictions, by --fill-missing: {', '.join(constant)}.", style="yellow", highlight=False,
                   soft_wrap=True)
-    if any(answer.generated for answer in answers):
+    if any(answer.synthetic for answer in answers):
         out.print("These are predictions for generated data: the zip has the format of a submission and is none. "
                   "Official test rows come by --data-dir FOLDER or --data hub.", style="yellow", highlight=False,
                   soft_wrap=True)

@@ -71,7 +71,7 @@ class RunShow:
         for trial in winners(known, tasks) or known:
             task = tasks[trial.task]
             print_figures(measured_figures(trial), row_counts(task, trial), self._published, console,
-                          source=task.source)
+                          source=task.source, synthetic=task.synthetic)
             if trial.winner:
                 print_batches(task.metric, trial.winner.batch_scores, int(trial.training["eval_batch_size"] or 0),
                               console)

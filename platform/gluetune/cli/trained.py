@@ -100,7 +100,8 @@ def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
                        for name, value in (score.metrics | {"loss": score.loss}).items()}
             counts = {split: score.rows for split, score in scores.items()}
             print_figures(figures, counts, _comparable(job.published, counts), terminal.out,
-                          source="; ".join(dict.fromkeys(part.source for part in splits.values())))
+                          source="; ".join(dict.fromkeys(part.source for part in splits.values())),
+                          synthetic=any(part.synthetic for part in splits.values()))
             if get_task(task).correlation:
                 print_batches(get_task(task).primary, {split: list(score.batches) for split, score in scores.items()},
                               job.training.eval_batch_size, terminal.out)

@@ -21,6 +21,7 @@ class Examples:
         columns: the text columns of ``Task.columns``, each one string per row.
         labels: [rows] class ids (int64) or similarities (float32); ``None`` where the split has no labels.
         source: where the rows come from, in words, such as ``dir:glue/CoLA/train.tsv``.
+        synthetic: whether gluetune generated the rows.
     """
 
     task: str
@@ -28,6 +29,7 @@ class Examples:
     columns: dict[str, list[str]]
     labels: Labels | None
     source: str
+    synthetic: bool = False
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 
 import numpy as np
@@ -14,6 +14,7 @@ from gluetune.config import DataConfig
 from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import Encoded, encode
 from gluetune.data.examples import Examples
+from gluetune.data.fingerprint import split_fingerprints
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
 from gluetune.data.official import load_labelled, official_rows
@@ -33,6 +34,9 @@ class TaskData:
         selection: rows to choose the winner by.
         dev: the other official rows with labels, see `official_rows`; scored once, for the winner.
         source: where the rows come from, in words.
+        synthetic: whether gluetune generated the rows, or some of them.
+        fingerprints: of the rows as text, by ``train``, ``selection`` and the names of dev splits; see
+            `gluetune.data.fingerprint`.
     """
 
     task: str
@@ -40,6 +44,8 @@ class TaskData:
     selection: Encoded
     dev: dict[str, Encoded]
     source: str
+    synthetic: bool = False
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def vocabulary(self) -> NDArray[np.int64]:
@@ -92,6 +98,8 @@ class TaskRows:
     selection: Examples
     dev: dict[str, Examples]
     source: str
+    synthetic: bool
+    fingerprints: Mapping[str, str]
 
 
 def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskRows:
@@ -124,7 +132,9 @@ def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> Tas
         selection = train.take(chosen)
         train, train_labels = train.take(rows), train_labels[rows]
     train = train.take(sample(train_labels, task, config.max_train_samples, seed))
-    return TaskRows(train, selection, dev, "; ".join(dict.fromkeys(origins)))
+    synthetic = any(part.synthetic for part in (train, *dev.values()))
+    return TaskRows(train, selection, dev, "; ".join(dict.fromkeys(origins)), synthetic,
+                    split_fingerprints(train, selection, dev))
 
 
 def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
@@ -148,4 +158,4 @@ def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, 
     rows = choose(task, source, config, seed)
     dev = {split: encoded(examples) for split, examples in rows.dev.items()}
     selection = dev[task.dev[0]] if config.selection == "dev" else encoded(rows.selection)
-    return TaskData(task.name, encoded(rows.train), selection, dev, rows.source)
+    return TaskData(task.name, encoded(rows.train), selection, dev, rows.source, rows.synthetic, rows.fingerprints)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from gluetune.data.examples import Examples
 from gluetune.errors import DataError, nearest
@@ -10,7 +11,13 @@ from gluetune.tasks import Task
 
 
 class DataSource(ABC):
-    """Where rows come from. Every source gives the columns, labels and splits of the task's row in ``TASKS``."""
+    """Where rows come from. Every source gives the columns, labels and splits of the task's row in ``TASKS``.
+
+    Attributes:
+        synthetic: whether gluetune generates the rows.
+    """
+
+    synthetic: ClassVar[bool] = False
 
     @abstractmethod
     def load(self, task: Task, split: str) -> Examples:

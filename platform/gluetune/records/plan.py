@@ -20,6 +20,9 @@ class TaskPlan:
         metric: the primary metric.
         baseline: that metric for always answering the majority class (or the mean) on the selection rows.
         planned: number of trials, ``None`` where only the time budget ends them.
+        synthetic: whether gluetune generated the rows, or some of them.
+        fingerprints: of the rows, by ``train``, ``selection`` and the names of dev splits; empty where they are not
+            known. Equal rows in equal order have equal fingerprints.
     """
 
     task: str
@@ -31,6 +34,8 @@ class TaskPlan:
     metric: str
     baseline: float
     planned: int | None
+    synthetic: bool = False
+    fingerprints: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from gluetune.config import PublishedConfig
 from gluetune.records import TaskPlan, TrialRecord
-from gluetune.report import words
 
 TRAIN, SELECTION = "train", "selection"
 
@@ -49,7 +48,7 @@ def row_counts(plan: TaskPlan, trial: TrialRecord) -> dict[str, int]:
 
 
 def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], published: PublishedConfig | None,
-                  console: Console, *, source: str) -> None:
+                  console: Console, *, source: str, synthetic: bool = False) -> None:
     """Prints figures, the published ones beside them.
 
     Args:
@@ -58,6 +57,7 @@ def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], publish
         published: what others published; ``None`` where nobody did.
         console: where to.
         source: the data that was measured on, in words.
+        synthetic: whether gluetune generated that data.
     """
     known = published.figures if published else {}
     table = Table(box=SIMPLE, pad_edge=False)
@@ -73,9 +73,8 @@ def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], publish
         console.print(Text(f"published: {published.source}"), soft_wrap=True)
         if published.note:
             console.print(Text(f"           {published.note}"), soft_wrap=True)
-    generated = words.generated(source)
-    beside = ", not the published data: the figures cannot be compared" if generated and published else ""
-    console.print(Text(f"measured:  {source}{beside}", style="yellow" if generated else ""), soft_wrap=True)
+    beside = ", not the published data: the figures cannot be compared" if synthetic and published else ""
+    console.print(Text(f"measured:  {source}{beside}", style="yellow" if synthetic else ""), soft_wrap=True)
 
 
 def print_batches(metric: str, batches: Mapping[str, list[float]], batch_size: int, console: Console) -> None:

@@ -17,11 +17,11 @@ def print_opening(plan: SearchPlan, console: Console) -> None:
     """Prints the search and its tasks."""
     console.print(_search(plan))
     console.print(_tasks(plan.tasks))
-    by_source: dict[str, list[str]] = {}
+    by_source: dict[tuple[str, bool], list[str]] = {}
     for task in plan.tasks:
-        by_source.setdefault(task.source, []).append(task.title)
-    for source, titles in by_source.items():
-        console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if words.generated(source) else ""))
+        by_source.setdefault((task.source, task.synthetic), []).append(task.title)
+    for (source, synthetic), titles in by_source.items():
+        console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if synthetic else ""))
     console.print()
 
 

@@ -95,6 +95,10 @@ class TaskSummary(_Part):
     task: str = Field(description="name of the task")
     title: str = Field(description="its name as papers print it")
     source: str = Field(description="where its rows come from")
+    synthetic: bool = Field(default=False, description="whether gluetune generated its rows, or some of them")
+    fingerprints: dict[str, str] = Field(
+        default_factory=dict, description="SHA-256 of the rows (column names, texts and labels in order), by `train`, "
+                                          "`selection` and development split")
     metric: str = Field(description="the primary metric, by which trials are ranked")
     train_rows: int = Field(description="rows trained on")
     selection_rows: int = Field(description="rows that choose the winner")

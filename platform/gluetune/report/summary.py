@@ -67,7 +67,8 @@ def _task(plan: TaskPlan, trials: list[TrialRecord], model_uri: str | None) -> T
     own = [trial for trial in trials if trial.task == plan.task]
     best = next(iter(winners(own, [plan.task])), None)
     return TaskSummary(
-        task=plan.task, title=plan.title, source=plan.source, metric=plan.metric, train_rows=plan.train_rows,
+        task=plan.task, title=plan.title, source=plan.source, synthetic=plan.synthetic,
+        fingerprints=plan.fingerprints, metric=plan.metric, train_rows=plan.train_rows,
         selection_rows=plan.selection_rows, dev_rows=plan.dev_rows, baseline=plan.baseline, planned=plan.planned,
         trials=dict(Counter(str(trial.status) for trial in own)), seconds=sum(map(busy_seconds, own)),
         winner=_winner(best, best.best, model_uri) if best and best.best else None)

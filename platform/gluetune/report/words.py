@@ -66,8 +66,3 @@ def clock(seconds: float) -> str:
     """Seconds as ``0:03:20``."""
     whole = round(seconds)
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
-
-
-def generated(source: str) -> bool:
-    """Whether rows are gluetune's own, by the words that say where they come from."""
-    return any(part.strip().startswith("generated") for part in source.split(";"))

@@ -20,8 +20,6 @@ from gluetune.submission.runs import Winner
 from gluetune.tasks import get_task
 from gluetune.training import World
 
-GENERATED = "embedded"
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -32,14 +30,14 @@ class Answers:
         values: predictions as they are spelled, in row order.
         by: the winner that gave them; ``None`` where they are constant.
         constant: how the constant was chosen, in words.
-        generated: whether the rows they answer are generated.
+        synthetic: whether gluetune generated the rows they answer.
     """
 
     file: SubmissionFile
     values: list[str]
     by: Winner | None
     constant: str = ""
-    generated: bool = False
+    synthetic: bool = False
 
 
 def missing_tasks(winners: Mapping[str, Winner]) -> list[str]:
@@ -83,7 +81,7 @@ def export_submission(winners: Mapping[str, Winner], path: str | Path, world: Wo
     answers |= {file: _constant(file, spare) for file in FILES if file not in answers}
     ordered = [answers[file] for file in FILES]
     write_archive(path, {answer.file.name: answer.values for answer in ordered})
-    check_submission(path, official=not any(answer.generated for answer in ordered))
+    check_submission(path, official=not any(answer.synthetic for answer in ordered))
     return ordered
 
 
@@ -96,7 +94,7 @@ def _check_writable(path: str | Path) -> None:
 
 
 def _load_test(file: SubmissionFile, data: DataConfig) -> Examples:
-    return load_test(file, open_source(data), data.source == GENERATED)
+    return load_test(file, open_source(data))
 
 
 def _predicted(winner: Winner, tests: Mapping[SubmissionFile, Examples], world: World, batch_size: int,
@@ -107,15 +105,15 @@ def _predicted(winner: Winner, tests: Mapping[SubmissionFile, Examples], world: 
         if file.model_task == winner.task:
             progress(f"{file.name}: {len(examples):,} rows by {winner.run}/{winner.trial} …")
             predictions = predict_examples(classifier, examples, batch_size, world)
-            yield Answers(file, file.spell(predictions), winner, generated=winner.data.source == GENERATED)
+            yield Answers(file, file.spell(predictions), winner, synthetic=examples.synthetic)
 
 
 def _constant(file: SubmissionFile, data: DataConfig) -> Answers:
     """The same prediction for every row, where no winner gives one."""
-    source, generated = open_source(data), data.source == GENERATED
-    rows = len(load_test(file, source, generated)) if source.has(file.task, file.split) else file.rows
+    source = open_source(data)
+    rows = len(load_test(file, source)) if source.has(file.task, file.split) else file.rows
     value, how = _constant_value(file, source)
-    return Answers(file, [value] * rows, None, how, generated)
+    return Answers(file, [value] * rows, None, how, source.synthetic)
 
 
 def _constant_value(file: SubmissionFile, source: DataSource) -> tuple[str, str]:

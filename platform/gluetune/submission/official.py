@@ -12,20 +12,19 @@ from gluetune.tasks import Table
 _INDEX = "index"
 
 
-def load_test(file: SubmissionFile, source: DataSource, generated: bool) -> Examples:
+def load_test(file: SubmissionFile, source: DataSource) -> Examples:
     """The rows that a file answers, in the order of their official index.
 
     Args:
         file: one of a submission's.
-        source: where the rows come from.
-        generated: whether they are generated, so that there are as many as there are.
+        source: where the rows come from; synthetic ones may be any number.
 
     Raises:
         DataError: the source lacks them, they are not as many as the official ones, or the official file's own index
             does not count them from 0.
     """
     examples = source.load(file.task, file.split)
-    if not generated and len(examples) != file.rows:
+    if not examples.synthetic and len(examples) != file.rows:
         raise DataError(f"{file.name} answers {file.rows:,} official test rows, but got {len(examples):,}",
                         examples.source)
     if isinstance(source, FolderSource):

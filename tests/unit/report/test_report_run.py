@@ -93,8 +93,15 @@ def test_without_published_figures_there_is_no_such_column() -> None:
 def test_figures_of_generated_rows_are_called_what_they_are() -> None:
     out = console()
     published = PublishedConfig(source="A page, https://example.org", figures={"test.accuracy": 0.594})
-    print_figures({"test.accuracy": 0.9}, {}, published, out, source="generated (seed 0)")
+    print_figures({"test.accuracy": 0.9}, {}, published, out, source="generated (seed 0)", synthetic=True)
     assert "measured:  generated (seed 0), not the published data: the figures cannot be compared" in text(out)
+
+
+def test_a_source_that_is_only_named_so_is_not_taken_for_generated_rows() -> None:
+    out = console()
+    published = PublishedConfig(source="A page, https://example.org", figures={"test.accuracy": 0.594})
+    print_figures({"test.accuracy": 0.9}, {}, published, out, source="generated/dev.tsv")
+    assert "cannot be compared" not in text(out)
 
 
 def test_a_correlation_is_also_told_batch_by_batch() -> None:

@@ -78,7 +78,7 @@ def test_official_test_files_are_answered_row_by_row(tmp_path: Path) -> None:
     predicted = {answer.file.name for answer in answers if answer.by}
     assert predicted == {"CoLA.tsv", "MRPC.tsv", "RTE.tsv"}
     assert all(len(set(column(tmp_path / "s.zip", name))) == 2 for name in predicted)
-    assert not any(answer.generated for answer in answers)
+    assert not any(answer.synthetic for answer in answers)
 
 
 def test_without_train_rows_a_constant_is_the_first_class_or_the_middle(tmp_path: Path) -> None:

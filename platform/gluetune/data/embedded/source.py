@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from random import Random
+from typing import ClassVar
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class EmbeddedSource(DataSource):
         seed: the same seed gives the same rows.
     """
 
+    synthetic: ClassVar[bool] = True
     seed: int = 0
 
     def load(self, task: Task, split: str) -> Examples:
@@ -56,7 +58,7 @@ class EmbeddedSource(DataSource):
         rows = _rows(task.name, task.splits, self.seed)[split]
         columns = {column: [row.texts[i] for row in rows] for i, column in enumerate(task.columns)}
         labels = None if split in task.test and task.name not in _LABELLED_TESTS else _label_ids(task, rows)
-        return Examples(task.name, split, columns, labels, self.describe(task))
+        return Examples(task.name, split, columns, labels, self.describe(task), synthetic=True)
 
     def describe(self, task: Task) -> str:
         """Provenance in words."""
