@@ -6,12 +6,12 @@ File systems are those of ``pyarrow.fs`` (local, ``s3://``, ``gs://``, ``hdfs://
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gluetune.durable import replace_folder, write_file
 from gluetune.errors import StorageError
 
 
@@ -71,24 +71,19 @@ class Storage:
         return Storage(self.uri(path))
 
     def write(self, path: str, data: bytes | memoryview) -> None:
-        """Writes a file whole or not at all: a reader never sees half of it.
+        """Writes a file whole or not at all: a reader never sees half of it, and a power cut later does not lose it.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        target = self._at(path)
         with self._telling("write", path):
-            self._files.create_dir(os.path.dirname(target), recursive=True)
-            if not self.local:  # object stores show an object only when it is complete
-                self._put(target, data)
+            if self.local:
+                write_file(Path(self._at(path)), data)
                 return
-            draft = f"{target}.{uuid.uuid4().hex[:8]}.part"
-            try:
-                self._put(draft, data)
-                os.replace(draft, target)
-            except OSError:
-                Path(draft).unlink(missing_ok=True)  # on a full disk it would take what is left
-                raise
+            target = self._at(path)
+            self._files.create_dir(os.path.dirname(target), recursive=True)
+            with self._files.open_output_stream(target) as stream:  # object stores show it once it is complete
+                stream.write(data)
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes, ``None`` where there is none."""
@@ -127,9 +122,17 @@ class Storage:
             return sorted(entry.base_name for entry in entries)
 
     def upload(self, folder: str | Path, path: str) -> None:
-        """Copies a local folder here, replacing what was there."""
+        """Copies a local folder here, replacing what was there; on a local file system whole or not at all, and synced.
+
+        Raises:
+            StorageError: the copy cannot be written.
+        """
         from pyarrow.fs import LocalFileSystem, copy_files
 
+        if self.local:
+            with self._telling("write", path):
+                replace_folder(Path(folder), Path(self._at(path)))
+            return
         self.delete(path)
         with self._telling("write", path):
             self._files.create_dir(self._at(path), recursive=True)
@@ -155,10 +158,6 @@ class Storage:
 
     def _at(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}" if path else self._root
-
-    def _put(self, target: str, data: bytes | memoryview) -> None:
-        with self._files.open_output_stream(target) as stream:
-            stream.write(data)
 
 
 def folder_and_name(path: str | Path) -> tuple[Storage, str]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 
 from gluetune.data.embedded import corpus, stories
+from gluetune.durable import sync_folder, sync_tree, write_file
 from gluetune.pretraining.config import EncoderConfig, PretrainingConfig, PretrainJob, TokenizerConfig
 from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.local import pretrain_folder
@@ -50,11 +52,14 @@ def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], Non
         return str(known)
     documents = list(corpus())
     folder = cache / f"embedded-encoder-{fingerprint(documents, JOB)}"
+    if folder.exists() and _damaged(folder):
+        progress(f"{folder} has empty files, as a power cut may leave them: it is made anew")
+        shutil.rmtree(folder)
     if not folder.exists():
         progress(f"pre-training the embedded encoder on generated text, once: {folder}")
         _build(documents, folder, JOB, progress)
     with suppress(OSError):  # a cache that may only be read
-        (folder / _MAKER).write_text(maker)
+        write_file(folder.absolute() / _MAKER, maker.encode())
     return str(folder)
 
 
@@ -79,9 +84,14 @@ def _generator() -> Iterator[list[str]]:
 def _made_by(maker: str, cache: Path) -> Path | None:
     for mark in cache.glob(f"embedded-encoder-*/{_MAKER}"):
         with suppress(OSError):  # somebody else's
-            if mark.read_bytes() == maker.encode():
+            if mark.read_bytes() == maker.encode() and not _damaged(mark.parent):
                 return mark.parent
     return None
+
+
+def _damaged(folder: Path) -> bool:
+    """Whether a file that a model needs is empty."""
+    return not all(file.stat().st_size for file in folder.iterdir() if file.name != _MAKER)
 
 
 def _cache(cache_dir: str | None) -> Path:
@@ -96,11 +106,13 @@ def _build(documents: list[list[str]], folder: Path, job: PretrainJob, progress:
         with _one_thread():
             pretrain_folder(Text(documents, None, "generated text"), made, job,
                             lambda at: progress(describe(at, job.training.max_steps)))
+        sync_tree(made)  # or a power cut would leave empty files that every later search takes for the encoder
         try:
             made.rename(folder)
         except OSError:
             if not folder.exists():
                 raise
+        sync_folder(folder.parent)
 
 
 @contextmanager

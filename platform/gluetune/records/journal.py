@@ -1,7 +1,11 @@
 """The journal: a search's events in order, one JSON line each, on the search's storage.
 
-A line is on disk before anything acts on it, so a driver may be killed at any moment. Object stores cannot append:
-there the journal is cut into segments of at most `SEGMENT` events, of which only the last is written again.
+A line is on disk before anything acts on it, so a driver may be killed, or its machine lose power, at any moment.
+Object stores cannot append: there the journal is cut into segments of at most `SEGMENT` events, of which only the last
+is written again.
+
+Reading changes nothing, so that the journal of a running search can be read. A last line that was cut short is left
+out, and removed by the next `Journal.append`, which only the driver that holds the search's lock calls.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from gluetune.storage import Storage
 
 FOLDER = "journal"
 SEGMENT = 500
+_START_ANEW = "the search cannot go on: start a new one under another name, or delete its folder"
 
 
 class Listener(Protocol):
@@ -32,7 +37,7 @@ class Journal:
         storage: the search's folder.
 
     Raises:
-        StorageError: a line is no event.
+        StorageError: a line is no event, or a segment is missing or empty.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -41,9 +46,14 @@ class Journal:
         self.trials: dict[int, TrialRecord] = {}
         self._lines: list[bytes] = []
         self._segment = 0
+        self._torn = False  # whether the last segment ends in a line that was cut short
         segments = [name for name in storage.list(FOLDER) if name.endswith(".jsonl")]  # others are cut-off drafts
         for self._segment, name in enumerate(segments):
-            self._lines = self._read(f"{FOLDER}/{name}")
+            if name != _file(self._segment):
+                missing = storage.uri(f"{FOLDER}/{_file(self._segment)}")
+                raise StorageError(f"{missing} is missing, but there is {name}: the journal is incomplete; "
+                                   f"{_START_ANEW}")
+            self._lines = self._read(f"{FOLDER}/{name}", last=name == segments[-1])
 
     def append(self, *events: Event) -> TrialRecord:
         """Writes events of one trial in one go, applies them, and returns the trial.
@@ -51,7 +61,7 @@ class Journal:
         Raises:
             StorageError: they cannot be written; the journal is as it was.
         """
-        if self._lines and len(self._lines) + len(events) > SEGMENT:
+        if self._lines and not self._torn and len(self._lines) + len(events) > SEGMENT:
             self._segment, self._lines = self._segment + 1, []
         lines = [event.model_dump_json().encode() + b"\n" for event in events]
         self._write(lines)
@@ -60,29 +70,39 @@ class Journal:
         return [apply(self.trials, event) for event in events][-1]
 
     def _write(self, lines: list[bytes]) -> None:
-        path = f"{FOLDER}/{self._segment:06d}.jsonl"
-        if not self._storage.local or not self._lines:
+        path = f"{FOLDER}/{_file(self._segment)}"
+        if not self._storage.local or not self._lines or self._torn:
             self._storage.write(path, b"".join([*self._lines, *lines]))
+            self._torn = False
             return
         try:
             _append(self._storage.uri(path), b"".join(lines))
         except OSError as error:
             raise StorageError(f"cannot write {self._storage.uri(path)}: {error}") from error
 
-    def _read(self, path: str) -> list[bytes]:
-        data = self._storage.read(path) or b""
-        lines = data.splitlines(keepends=True)
-        if lines and not lines[-1].endswith(b"\n"):  # the driver died while writing it: nobody acted on it
+    def _read(self, path: str, *, last: bool) -> list[bytes]:
+        lines = (self._storage.read(path) or b"").splitlines(keepends=True)
+        if last and lines and not lines[-1].endswith(b"\n"):  # being written, or cut short: nothing has acted on it
             lines.pop()
-            self._storage.write(path, b"".join(lines))
+            self._torn = True
+        if not lines and not last:
+            raise StorageError(f"{self._storage.uri(path)} is empty, but later events are there: the journal is "
+                               f"incomplete; {_START_ANEW}")
         for number, line in enumerate(lines, 1):
             try:
                 event = EVENT.validate_json(line)
+                apply(self.trials, event)
             except ValueError as error:
                 raise StorageError(f"{self._storage.uri(path)}:{number}: not a journal event: {error}") from error
+            except KeyError as error:
+                raise StorageError(f"{self._storage.uri(path)}:{number}: an event of trial {error}, which was never "
+                                   f"started: the journal is incomplete; {_START_ANEW}") from error
             self.events.append(event)
-            apply(self.trials, event)
         return lines
+
+
+def _file(segment: int) -> str:
+    return f"{segment:06d}.jsonl"
 
 
 def _append(path: str, lines: bytes) -> None:

@@ -157,3 +157,12 @@ def test_the_fingerprint_changes_with_text_and_configuration(text: Text, tiny: P
 
 def test_the_fingerprint_is_that_of_folders_cached_before() -> None:
     assert embedded.fingerprint([["a text"]], embedded.JOB) == "5bd645abb27e"
+
+
+@pytest.mark.parametrize(("content", "known"), [(b"weights", True), (b"", False)])
+def test_a_cached_encoder_with_empty_files_is_not_used(content: bytes, known: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "embedded-encoder-0123"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(content)
+    (folder / "maker.txt").write_text("abc")
+    assert (embedded._made_by("abc", tmp_path) == folder) == known

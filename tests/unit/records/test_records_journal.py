@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,6 +84,45 @@ def test_a_line_that_was_cut_short_is_dropped_and_the_journal_goes_on(tmp_path: 
     journal = Journal(Storage(str(tmp_path)))
     journal.append(evaluated(0, 1, 0.5))
     assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started", "evaluated"]
+
+
+def test_reading_a_running_searchs_journal_never_writes(tmp_path: Path) -> None:
+    running = journal_of(tmp_path, started(0))
+    file = tmp_path / "journal" / "000000.jsonl"
+    whole, line = file.read_bytes(), evaluated(0, 1, 0.5).model_dump_json().encode() + b"\n"
+    file.write_bytes(whole + line[:20])  # the driver is in the middle of a line
+    assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started"]
+    assert file.read_bytes() == whole + line[:20]
+    file.write_bytes(whole + line)
+    running.append(ended(0))
+    assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started", "evaluated", "ended"]
+
+
+def test_a_cut_line_at_the_end_of_a_full_segment_is_removed_before_the_next_one(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "SEGMENT", 1)
+    journal_of(tmp_path, started(0))
+    with open(tmp_path / "journal" / "000000.jsonl", "ab") as file:
+        file.write(b'{"time":2.0')
+    journal_of(tmp_path, started(1), started(2))
+    assert [event.number for event in Journal(Storage(str(tmp_path))).events] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b""), Path.unlink], ids=["empty", "missing"])
+def test_a_lost_segment_before_others_is_an_error_that_names_it(
+        damage: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "SEGMENT", 1)
+    journal_of(tmp_path, started(0), started(1))
+    damage(tmp_path / "journal" / "000000.jsonl")
+    with pytest.raises(StorageError, match=r"000000\.jsonl is (empty|missing)"):
+        Journal(Storage(str(tmp_path)))
+
+
+def test_an_event_of_a_trial_that_was_never_started_is_an_error_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "000000.jsonl").write_text(ended(7).model_dump_json() + "\n")
+    with pytest.raises(StorageError, match=r"000000\.jsonl:1: .*trial 7"):
+        Journal(Storage(str(tmp_path)))
 
 
 def test_a_line_that_is_no_event_is_an_error_with_file_and_line(tmp_path: Path) -> None:
