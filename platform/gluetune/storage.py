@@ -121,6 +121,24 @@ class Storage:
             entries = self._files.get_file_info(FileSelector(self._at(path), allow_not_found=True))
             return sorted(entry.base_name for entry in entries)
 
+    def move(self, path: str, target: str) -> None:
+        """Moves a file or folder inside this one; folders of ``target`` are made where missing.
+
+        In a bucket it is copied, and deleted once the copy is whole.
+        """
+        from pyarrow.fs import FileType, copy_files
+
+        with self._telling("move", path):
+            self._files.create_dir(os.path.dirname(self._at(target)), recursive=True)
+            if self.local:
+                os.rename(self._at(path), self._at(target))
+            elif self._files.get_file_info(self._at(path)).type == FileType.Directory:
+                copy_files(self._at(path), self._at(target), source_filesystem=self._files,
+                           destination_filesystem=self._files, use_threads=False)
+                self._files.delete_dir(self._at(path))
+            else:
+                self._files.move(self._at(path), self._at(target))
+
     def upload(self, folder: str | Path, path: str) -> None:
         """Copies a local folder here, replacing what was there; on a local file system whole or not at all, and synced.
 

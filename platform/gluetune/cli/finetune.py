@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
 from gluetune.cli.main import FAILED, INTERRUPTED, OK, open_session, run
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
@@ -25,7 +26,9 @@ PROGRAM = Program(
     (Option("--mode", "MODE", "train_and_eval (default), train, eval or predict", MODES),
      Option("--checkpoint", "FOLDER", "eval, predict: the trained model (default: that of the job file's latest run)"),
      Option("--input", "FILE", "predict: a file in the task's layout (default: the official test rows)"),
-     Option("--output", "FILE", "predict: where to (default: predictions/ in the run's folder)")),
+     Option("--output", "FILE", "predict: where to (default: predictions/ in the run's folder)"),
+     ACCEPT_OPTION),
+    check=accept_problems,
 )
 _SEARCHED = ("search.space", "search.algorithm", "search.scheduler", "search.num_samples")
 _ONLY_WITH = {"--checkpoint": ("eval", "predict"), "--input": ("predict",), "--output": ("predict",)}
@@ -81,7 +84,7 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
         from gluetune.cli.tune import show_plan
 
-        show_plan(session, terminal)
+        show_plan(session, terminal, accept_inputs=ACCEPT in arguments.switches)
         return OK
     from gluetune.cli.joined import joined
     from gluetune.early import EarlyLanes
@@ -92,7 +95,8 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
         from gluetune.cli.tune import tune
 
         show = RunShow(session.job.published)
-        done = tune(session, arguments.address, terminal, show, early, score=mode != "train")
+        done = tune(session, arguments.address, terminal, show, early, score=mode != "train",
+                    accept_inputs=ACCEPT in arguments.switches)
     if not done:
         return INTERRUPTED
     for trial in show.failed:

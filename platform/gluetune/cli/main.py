@@ -10,6 +10,7 @@ from contextlib import closing
 
 from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments, parse
+from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
 from gluetune.cli.program import Program
 from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal
@@ -25,6 +26,7 @@ TUNE = Program(
     "default: jobs/quickstart.yaml",
     {"what to search": table.SEARCH, "data and model": table.DATA_AND_MODEL, "lanes": table.LANES,
      "storage and tracking": table.STORAGE + table.TRACKING},
+    (ACCEPT_OPTION,), check=accept_problems,
 )
 
 
@@ -75,7 +77,7 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
     if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
         from gluetune.cli.tune import show_plan
 
-        show_plan(session, terminal)
+        show_plan(session, terminal, accept_inputs=ACCEPT in arguments.switches)
         return OK
     from gluetune.cli.joined import joined
     from gluetune.early import EarlyLanes
@@ -85,4 +87,5 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
         from gluetune.cli.show import SearchShow
         from gluetune.cli.tune import tune
 
-        return OK if tune(session, arguments.address, terminal, SearchShow(), early) else INTERRUPTED
+        return OK if tune(session, arguments.address, terminal, SearchShow(), early,
+                             accept_inputs=ACCEPT in arguments.switches) else INTERRUPTED

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.cli import places
 from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.inputs import check_inputs
 from gluetune.cli.session import check_empty, open_folder, read_files
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, share_out
@@ -36,7 +37,9 @@ from gluetune.records import (
     PRETRAINING_FILE,
     Evaluated,
     Journal,
+    RunInputs,
     SearchPlan,
+    SplitInput,
     TaskPlan,
     TrialRecord,
     TrialStarted,
@@ -87,22 +90,26 @@ def open_run(arguments: ParsedArguments) -> PretrainSession:
     return session
 
 
-def show_plan(session: PretrainSession, terminal: Terminal) -> None:
+def show_plan(session: PretrainSession, terminal: Terminal, *, accept_inputs: bool = False) -> None:
     """Loads everything and prints the plan; starts no Ray."""
     check_store(_tracking_uri(session), str(session.job.tracking.experiment))
     data, _ = prepare_job(session.job, terminal.note)
+    check_inputs(session.storage, pretraining_inputs(data), terminal, name=session.name, accept=accept_inputs,
+                 dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
     print_opening(_plan(session, data, words), terminal.out)
 
 
-def pretrain(session: PretrainSession, address: str | None, terminal: Terminal) -> TrialStatus:
+def pretrain(session: PretrainSession, address: str | None, terminal: Terminal, *, accept_inputs: bool = False,
+             ) -> TrialStatus:
     """Runs a session on the connected cluster to its end, or until somebody interrupts, or as long as it goes well.
 
     Raises:
         UserError: text, tokenizer or cluster cannot be used.
     """
     data, tokenizer = prepare_job(session.job, terminal.note)
+    check_inputs(session.storage, pretraining_inputs(data), terminal, name=session.name, accept=accept_inputs)
     lanes = session.job.lanes.model_copy(update={"max_concurrent_trials": 1})
     return _Run(session, terminal, data, tokenizer, lanes, share_out(lanes), address).to_the_end()
 
@@ -127,6 +134,7 @@ class _Run:
         text = dump_pretrain_job(session.job)
         tracker = Tracker(plan, session.storage, job=text, history=journal.events, notify=self.terminal.note,
                           artifacts=places.artifacts(session.job.storage, session.job.tracking))
+        pretraining_inputs(self.data).save(session.storage)
         session.storage.write(PRETRAINING_FILE, text.encode())
         status = TrialStatus.STOPPED
         try:
@@ -169,7 +177,8 @@ class _Run:
         if trial.evaluations:
             measured = figures([from_event(event) for event in trial.evaluations])
             rows = {"train": len(firsts(self.data.train)), "validation": len(firsts(self.data.held_out))}
-            print_figures(measured, rows, session.job.published, out, source=self.data.source)
+            print_figures(measured, rows, session.job.published, out, source=self.data.source,
+                          synthetic=self.data.synthetic)
         if trial.winner is not None:
             out.print(f"\n[bold]encoder[/]    {trial.winner.folder}", highlight=False, soft_wrap=True)
         out.print(f"[bold]MLflow UI[/]  {ui_command(_tracking_uri(session))}", highlight=False, soft_wrap=True)
@@ -200,13 +209,21 @@ def _plan(session: PretrainSession, data: PretrainingData, resources: str) -> Se
     words = f"BERT, {sizes.num_hidden_layers} layers, {sizes.hidden_size} wide, {sizes.num_attention_heads} heads"
     guessing = -math.log(data.tokens.vocab_size) - math.log(2)
     task = TaskPlan(TASK, TITLE, data.source, len(firsts(data.train)), len(firsts(data.held_out)), {},
-                    "negative_loss", guessing, 1)
+                    "negative_loss", guessing, 1, synthetic=data.synthetic, fingerprints=dict(data.fingerprints))
     return SearchPlan(
         name=session.name, seed=job.seed, model=words, parameters=count_weights(job, data.tokens),
         space="", space_source="", fields=(), algorithm="", scheduler="", lanes=1,
         workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=session.storage.uri(),
         tracking_uri=_tracking_uri(session), experiment=str(job.tracking.experiment), tasks=(task,),
         fixed=job.training.model_dump(exclude_unset=True))
+
+
+def pretraining_inputs(data: PretrainingData) -> RunInputs:
+    """Fingerprints of the text and its tokens, for the run's record; documents count as rows."""
+    whole = data.fingerprints.get("train", "")  # of which the held-out text is a part where no other is given
+    splits = {name: SplitInput(rows=len(corpus), sha256=data.fingerprints.get(name, whole), tokens=corpus.fingerprint())
+              for name, corpus in data.parts.items()}
+    return RunInputs(tasks={TASK: splits})
 
 
 def _tracking_uri(session: PretrainSession) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gluetune.cli import flag_table as table
 from gluetune.cli.flag_table import Flag
 from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
 from gluetune.cli.main import FAILED, INTERRUPTED, OK, run
 from gluetune.cli.program import Program
 from gluetune.cli.terminal import Terminal
@@ -41,7 +42,7 @@ PROGRAM = Program(
     "such as jobs/bert_wikitext_d2l.yaml; must be given",
     {"text": TEXT, "training": TRAINING, "lane": table.WORKERS, "storage and tracking": table.STORAGE[:1]
      + table.TRACKING},
-    schema=PretrainJob, example="model.num_hidden_layers=4",
+    options=(ACCEPT_OPTION,), check=accept_problems, schema=PretrainJob, example="model.num_hidden_layers=4",
 )
 
 
@@ -56,10 +57,10 @@ def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
     from gluetune.cli.joined import joined
     from gluetune.cli.pretrain import open_run, pretrain, show_plan
 
-    session = open_run(arguments)
+    session, accept = open_run(arguments), ACCEPT in arguments.switches
     if arguments.dry_run:
-        show_plan(session, terminal)
+        show_plan(session, terminal, accept_inputs=accept)
         return OK
     with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal):
-        status = pretrain(session, arguments.address, terminal)
+        status = pretrain(session, arguments.address, terminal, accept_inputs=accept)
     return OK if status is TrialStatus.FINISHED else FAILED if status.final else INTERRUPTED

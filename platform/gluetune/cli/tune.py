@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gluetune.cli import places
+from gluetune.cli.inputs import check_inputs
 from gluetune.cli.session import Session, begin
 from gluetune.cli.show import Show
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, most_lanes, share_out
 from gluetune.config import LanesConfig, dump_job
 from gluetune.early import EarlyLanes
-from gluetune.records import Journal, SearchPlan, TrialRecord, winner_folder, winners
+from gluetune.records import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.report import learning_curve, print_opening, print_places, summarise, words, write_summary
 from gluetune.report.curve import FILE as CURVE
 from gluetune.report.curve import curve_file
@@ -34,10 +35,11 @@ from gluetune.tasks import get_task
 from gluetune.tracking import Champion, Tracker, check_store, ui_command
 
 
-def show_plan(session: Session, terminal: Terminal) -> None:
+def show_plan(session: Session, terminal: Terminal, *, accept_inputs: bool = False) -> None:
     """Loads everything and prints the plan; starts no Ray and leaves nothing that could be resumed."""
     check_store(_tracking_uri(session), str(session.job.tracking.experiment))
     prepared = prepare(session.job, session.space, terminal.note)
+    check_inputs(session.storage, prepared.inputs, terminal, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
     print_opening(_plan(session, prepared, _dealer(session), words), terminal.out)
@@ -46,7 +48,7 @@ def show_plan(session: Session, terminal: Terminal) -> None:
 
 
 def tune(session: Session, address: str | None, terminal: Terminal, show: Show, early: EarlyLanes, *,
-         score: bool = True) -> bool:
+         score: bool = True, accept_inputs: bool = False) -> bool:
     """Runs a session on the connected cluster to its end; whether it was not interrupted.
 
     Args:
@@ -56,12 +58,15 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
         show: how.
         early: lanes that have started already.
         score: whether winners are scored on the official rows; they are saved in any case.
+        accept_inputs: whether a run whose rows or encoder have changed starts anew.
 
     Raises:
         UserError: data, model or cluster cannot be used.
     """
     terminal.note("loading the encoder and the data …")
     prepared = prepare(session.job, session.space, terminal.note)
+    inputs = prepared.inputs
+    check_inputs(session.storage, inputs, terminal, name=session.name, accept=accept_inputs)
     if not score:
         prepared = prepared.unscored()
     lanes = pack(session.job, session.space, prepared, terminal.note, early.give_way)
@@ -69,7 +74,7 @@ def tune(session: Session, address: str | None, terminal: Terminal, show: Show, 
     resources = share_out(session.job.lanes)
     session = _fitted(session, resources, terminal)
     more = () if score else ("--mode", "train")
-    return _Run(asked, session, terminal, prepared, resources, address, show, early, more).to_the_end()
+    return _Run(asked, session, terminal, prepared, inputs, resources, address, show, early, more).to_the_end()
 
 
 @dataclass
@@ -80,6 +85,7 @@ class _Run:
     session: Session
     terminal: Terminal
     prepared: Prepared
+    inputs: RunInputs
     resources: Resources
     address: str | None
     show: Show
@@ -95,6 +101,7 @@ class _Run:
         tracker = Tracker(plan, session.storage, job=dump_job(session.job), history=journal.events,
                           artifacts=places.artifacts(session.job.storage, session.job.tracking),
                           notify=self.terminal.note)
+        self.inputs.save(session.storage)
         begin(self.asked)  # a resume may find another cluster
         search = Search(session.job, session.space, session.storage, journal, self.prepared, self.resources, dealer,
                         _pruners(session), self.early)

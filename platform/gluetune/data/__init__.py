@@ -5,6 +5,7 @@ from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import Encoded, encode
 from gluetune.data.examples import Examples
 from gluetune.data.files import read_file
+from gluetune.data.fingerprint import token_fingerprint
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
 from gluetune.data.official import official_rows
@@ -15,4 +16,5 @@ from gluetune.data.splits import carve, sample
 __all__ = [
     "CustomSource", "DataSource", "Encoded", "Examples", "FolderSource", "HubSource", "TaskData", "TaskRows", "carve",
     "choose", "encode", "official_rows", "open_source", "plan_batches", "prepare", "read_file", "sample", "shard",
+    "token_fingerprint",
 ]

@@ -1,4 +1,4 @@
-"""Fingerprints of rows: equal for the same texts and labels in the same order, whatever file they came from."""
+"""Fingerprints of rows and of their tokens: those of equal rows in equal order are equal, whatever the file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from gluetune.data.encoding import Encoded
 from gluetune.data.examples import Examples
 
 TRAIN, SELECTION = "train", "selection"
@@ -30,6 +31,14 @@ def fingerprint(examples: Examples) -> str:
         digest.update(b"".join(encoded))
     labels = examples.labels
     digest.update(b"no labels" if labels is None else labels.dtype.kind.encode() + labels.tobytes())
+    return digest.hexdigest()
+
+
+def token_fingerprint(encoded: Encoded) -> str:
+    """The SHA-256 of rows' token ids and segments; labels are left out."""
+    digest = hashlib.sha256()
+    for array in (encoded.input_ids, encoded.offsets, encoded.boundaries):
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

@@ -14,7 +14,7 @@ from gluetune.config import DataConfig
 from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import Encoded, encode
 from gluetune.data.examples import Examples
-from gluetune.data.fingerprint import split_fingerprints
+from gluetune.data.fingerprint import SELECTION, TRAIN, split_fingerprints
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
 from gluetune.data.official import load_labelled, official_rows
@@ -46,6 +46,11 @@ class TaskData:
     source: str
     synthetic: bool = False
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> dict[str, Encoded]:
+        """All rows, by the names that ``fingerprints`` has."""
+        return {TRAIN: self.train, SELECTION: self.selection, **self.dev}
 
     @cached_property
     def vocabulary(self) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from gluetune.models.build import build_model, check_training, load_trained, save_pretrained
 from gluetune.models.depth import depths
 from gluetune.models.encoder import Encoder, load_encoder, load_tokenizer
+from gluetune.models.fingerprint import encoder_fingerprint
 
-__all__ = ["Encoder", "build_model", "check_training", "depths", "load_encoder", "load_tokenizer", "load_trained",
-           "save_pretrained"]
+__all__ = ["Encoder", "build_model", "check_training", "depths", "encoder_fingerprint", "load_encoder",
+           "load_tokenizer", "load_trained", "save_pretrained"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -54,6 +55,13 @@ class Corpus(Sequence[Sequence[np.ndarray]]):
     def sentence(self, number: int) -> np.ndarray:
         """Token ids of a sentence, counted over the whole corpus."""
         return self.ids[self.sentences[number]:self.sentences[number + 1]]
+
+    def fingerprint(self) -> str:
+        """The SHA-256 of token ids and of the ends of sentences and documents."""
+        digest = hashlib.sha256()
+        for array in (self.ids, self.sentences, self.documents):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def _part(self, start: int, stop: int) -> Corpus:
         """Some documents on end; the ids are a view."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from transformers import PreTrainedTokenizerBase
 
@@ -26,12 +26,21 @@ class PretrainingData:
         held_out: what is evaluated on.
         tokens: the tokenizer's special ids.
         source: where the text comes from, in words.
+        synthetic: whether gluetune generated it.
+        fingerprints: of the text, by ``train`` and, where it is other text, ``validation``.
     """
 
     train: Corpus
     held_out: Corpus
     tokens: TokenIds
     source: str
+    synthetic: bool = False
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> dict[str, Corpus]:
+        """The text by ``train`` and ``validation``."""
+        return {"train": self.train, "validation": self.held_out}
 
 
 def prepare_job(job: PretrainJob, progress: Callable[[str], None] = lambda line: None,
@@ -69,7 +78,8 @@ def prepare_text(text: Text, job: PretrainJob, progress: Callable[[str], None] =
         train, held_out = corpus, tokenize(text.validation, tokenizer)
     for part, name in ((train, "to train on"), (held_out, "held out")):
         _check(part, name, text.source)
-    return PretrainingData(train, held_out, TokenIds.of(tokenizer), text.source), tokenizer
+    return PretrainingData(train, held_out, TokenIds.of(tokenizer), text.source, text.synthetic,
+                           text.fingerprints()), tokenizer
 
 
 def _tokenizer(text: Text, job: PretrainJob, progress: Callable[[str], None]) -> PreTrainedTokenizerBase:

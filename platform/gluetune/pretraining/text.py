@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -24,11 +25,26 @@ class Text:
         documents: the text.
         validation: other documents, to evaluate on; ``None`` if some of the text's own are to be held out.
         source: where it comes from, in words.
+        synthetic: whether gluetune generated it.
     """
 
     documents: list[list[str]]
     validation: list[list[str]] | None
     source: str
+    synthetic: bool = False
+
+    def fingerprints(self) -> dict[str, str]:
+        """The SHA-256 of all sentences in order, of ``train`` and, where it is other text, ``validation``."""
+        parts = {"train": self.documents} | ({} if self.validation is None else {"validation": self.validation})
+        return {name: _fingerprint(documents) for name, documents in parts.items()}
+
+
+def _fingerprint(documents: list[list[str]]) -> str:
+    digest = hashlib.sha256()
+    for document in documents:
+        lines = "".join(f"{len(sentence)} {sentence}\n" for sentence in document)
+        digest.update(f"{lines}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def read_text(config: TextConfig) -> Text:
@@ -41,7 +57,7 @@ def read_text(config: TextConfig) -> Text:
 
 
 def _embedded(config: TextConfig) -> Text:
-    return Text(list(islice(corpus(), config.max_documents)), None, "generated text")
+    return Text(list(islice(corpus(), config.max_documents)), None, "generated text", synthetic=True)
 
 
 def _files(config: TextConfig) -> Text:

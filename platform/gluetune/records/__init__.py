@@ -14,13 +14,23 @@ from gluetune.records.events import (
     TrialStarted,
     WinnerScored,
 )
-from gluetune.records.journal import Journal, Listener
-from gluetune.records.layout import JOB_FILE, LANE_FILES, PRETRAINING_FILE, SPACE_FILE, trial_folder, winner_folder
+from gluetune.records.inputs import RunInputs, SplitInput, load_inputs, set_aside
+from gluetune.records.journal import Journal, Listener, has_events
+from gluetune.records.layout import (
+    INPUTS_FILE,
+    JOB_FILE,
+    LANE_FILES,
+    PRETRAINING_FILE,
+    SPACE_FILE,
+    trial_folder,
+    winner_folder,
+)
 from gluetune.records.plan import SearchPlan, TaskPlan
 from gluetune.records.trials import TrialRecord, TrialStatus, fold, ranking, winners
 
 __all__ = [
-    "JOB_FILE", "LANE_EVENT", "LANE_FILES", "PRETRAINING_FILE", "SPACE_FILE", "Evaluated", "Event", "Journal",
-    "LaneEvent", "Listener", "Logged", "SearchPlan", "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted",
-    "TrialStatus", "WinnerScored", "fold", "ranking", "trial_folder", "winner_folder", "winners",
+    "INPUTS_FILE", "JOB_FILE", "LANE_EVENT", "LANE_FILES", "PRETRAINING_FILE", "SPACE_FILE", "Evaluated", "Event",
+    "Journal", "LaneEvent", "Listener", "Logged", "RunInputs", "SearchPlan", "SplitInput", "TaskPlan", "TrialEnded",
+    "TrialRecord", "TrialStarted", "TrialStatus", "WinnerScored", "fold", "has_events", "load_inputs", "ranking",
+    "set_aside", "trial_folder", "winner_folder", "winners",
 ]

@@ -23,6 +23,11 @@ SEGMENT = 500
 _START_ANEW = "the search cannot go on: start a new one under another name, or delete its folder"
 
 
+def has_events(folder: Storage) -> bool:
+    """Whether a run has begun: its journal is there. Reads no event."""
+    return any(name.endswith(".jsonl") for name in folder.list(FOLDER))
+
+
 class Listener(Protocol):
     """Whoever wants to hear of events as they happen, in the driver."""
 

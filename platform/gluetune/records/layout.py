@@ -5,6 +5,7 @@ from __future__ import annotations
 from gluetune.records.trials import TrialRecord
 
 JOB_FILE, SPACE_FILE = "job.yaml", "space.yaml"
+INPUTS_FILE = "inputs.json"  # fingerprints of the rows and the encoder
 PRETRAINING_FILE = "pretraining.yaml"  # the job file of a pre-training run
 LANE_FILES = "lanes"  # what Ray Train leaves of its workers while they live
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gluetune.config import Choice, DataConfig, JobConfig, SearchSpace, Value, resolve_training
-from gluetune.data import TaskData, open_source
+from gluetune.config import Choice, DataConfig, JobConfig, ModelConfig, SearchSpace, Value, resolve_training
+from gluetune.data import TaskData, open_source, token_fingerprint
 from gluetune.data import prepare as prepare_task
-from gluetune.models import Encoder, build_model, check_training, load_encoder, load_tokenizer
+from gluetune.models import Encoder, build_model, check_training, encoder_fingerprint, load_encoder, load_tokenizer
 from gluetune.pretraining import embedded_encoder
+from gluetune.records import RunInputs, SplitInput
 from gluetune.tasks import get_task
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Prepared:
         data: tokenised rows by task.
         samples: a few rows of text by task and column, to show what a model takes.
         max_seq_length: most tokens of a row.
+        encoder_fingerprint: of the initial weights and settings.
     """
 
     encoder: Encoder
@@ -37,6 +40,15 @@ class Prepared:
     data: dict[str, TaskData]
     samples: dict[str, dict[str, list[str]]]
     max_seq_length: int
+    encoder_fingerprint: str = ""
+
+    @property
+    def inputs(self) -> RunInputs:
+        """Fingerprints of all of it, for the run's record."""
+        return RunInputs(encoder=self.encoder_fingerprint, tasks={
+            task: {split: SplitInput(rows=len(rows), sha256=data.fingerprints.get(split, ""),
+                                     tokens=token_fingerprint(rows)) for split, rows in data.splits.items()}
+            for task, data in self.data.items()})
 
     def unscored(self) -> Prepared:
         """The same without the rows that only winners are scored on."""
@@ -76,7 +88,14 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
         data[name] = prepare_task(task, source, tokenizer, config, job.seed)
         columns = source.load(task, task.dev[0]).columns
         samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
-    return Prepared(encoder, tokenizer, data, samples, config.max_seq_length)
+    return Prepared(encoder, tokenizer, data, samples, config.max_seq_length, _encoder_fingerprint(job, model, encoder))
+
+
+def _encoder_fingerprint(job: JobConfig, model: ModelConfig, encoder: Encoder) -> str:
+    """The synthetic encoder's folder is named by a fingerprint of what it is made from, the same on all machines."""
+    if job.model.name_or_path == EMBEDDED:
+        return Path(model.name_or_path).name
+    return encoder_fingerprint(encoder, model)
 
 
 def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase, progress: Callable[[str], None]) -> int:

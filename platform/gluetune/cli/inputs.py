@@ -1,0 +1,65 @@
+"""At a resume: whether a run's rows and encoder are still those that it began with."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gluetune.cli.program import Option
+from gluetune.cli.terminal import Terminal
+from gluetune.errors import DataError, Problem
+from gluetune.records import INPUTS_FILE, RunInputs, has_events, load_inputs, set_aside
+from gluetune.storage import Storage
+
+if TYPE_CHECKING:
+    from gluetune.cli.flags import ParsedArguments
+
+ACCEPT = "--accept-changed-data"
+ACCEPT_OPTION = Option(ACCEPT, "", "with --resume: where the rows or the encoder have changed since the run began, set "
+                                   "aside what it has recorded and start it anew on those that are there")
+
+
+def accept_problems(arguments: ParsedArguments) -> Iterator[Problem]:
+    """What is wrong with `ACCEPT` among some arguments."""
+    if ACCEPT in arguments.switches and arguments.resume is None:
+        yield Problem(ACCEPT, "goes with --resume only: a new run starts on the rows that are there")
+
+
+def check_inputs(folder: Storage, now: RunInputs, terminal: Terminal, *, name: str, accept: bool,
+                 dry_run: bool = False) -> None:
+    """Refuses to go on with a run on other rows, other tokens or another encoder than its trials were trained on.
+
+    Trials on different rows cannot be ranked together, and a trial that goes on with other rows is neither the one nor
+    the other. A run that has begun no trial takes what is there.
+
+    Args:
+        folder: the run's.
+        now: what there is now.
+        terminal: where to say what is set aside.
+        name: the run's name.
+        accept: whether to set aside what was recorded on other inputs, so that the run starts anew.
+        dry_run: whether to leave the folder as it is.
+
+    Raises:
+        DataError: the inputs have changed and ``accept`` is not given; names each split that changed.
+    """
+    if not has_events(folder):
+        return
+    before = load_inputs(folder)
+    if before is None:
+        terminal.note(f"{folder.uri()} was begun by a version that kept no fingerprints of its rows: whether they are "
+                      "still the same cannot be checked")
+        return
+    changes = before.changes(now)
+    if not changes:
+        return
+    listed = "".join(f"\n  {change}" for change in changes)
+    if not accept:
+        command = shlex.join(["--resume", name, ACCEPT])
+        raise DataError(f"a run goes on with the rows and the encoder that it began with, but got others:{listed}\n"
+                        f"Bring back the former ones, or start the run anew on these by {command}, which sets aside "
+                        "what it has recorded", folder.uri(INPUTS_FILE))
+    kept = "would be set aside" if dry_run else f"is now in {set_aside(folder)}"
+    terminal.note(f"the run starts anew, for its rows or encoder have changed:{listed}\n"
+                  f"what it had recorded {kept}")

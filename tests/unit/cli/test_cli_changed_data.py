@@ -1,0 +1,142 @@
+"""A resume after the rows, the tokenizer or the encoder have changed, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, BertTokenizer
+
+from gluetune.cli import main
+from gluetune.cli.inputs import check_inputs
+from gluetune.cli.pretrain import pretraining_inputs
+from gluetune.cli.pretrain_flags import main as pretrain_main
+from gluetune.cli.terminal import Terminal
+from gluetune.config import DataConfig, JobConfig, ModelConfig, StorageConfig, dump_job, dump_space, load_space
+from gluetune.errors import DataError
+from gluetune.pretraining import dump_pretrain_job, load_pretrain_job, prepare_job
+from gluetune.records import Event, Journal, RunInputs
+from gluetune.search.prepare import prepare
+from gluetune.storage import Storage
+from sample_search import ended, evaluated, started
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
+EVENTS: list[Event] = [started(0, "cola"), evaluated(0, 1, 0.3), ended(0)]
+
+
+def write_encoder(folder: Path, words: list[str] = WORDS, seed: int = 0) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        BertModel(BertConfig(vocab_size=40, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+                             intermediate_size=8, max_position_embeddings=16)).save_pretrained(folder)
+
+
+def write_rows(folder: Path, rows: int = 60, wrong: int = 0) -> None:
+    folder = folder / "CoLA"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"gj04\t{(row + (row < wrong)) % 2}\t\t{chr(97 + row % 26)} {chr(97 + row % 7)}" for row in range(rows)]
+    (folder / "train.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "dev.tsv").write_text("\n".join(lines[:20]) + "\n")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A search of CoLA that has ended its one trial, with its rows and its encoder beside it."""
+    write_encoder(tmp_path / "encoder")
+    write_rows(tmp_path / "glue")
+    folder = tmp_path / "runs" / "mine"
+    storage = Storage(str(folder))
+    job = JobConfig(name="mine", tasks={"cola": 1.0}, model=ModelConfig(name_or_path=str(tmp_path / "encoder")),
+                    data=DataConfig(source="dir", dir=str(tmp_path / "glue"), max_seq_length=16),
+                    storage=StorageConfig(path=str(tmp_path / "runs")))
+    space = load_space("single", None)
+    storage.write("space.yaml", dump_space(space).encode())
+    storage.write("job.yaml", dump_job(job).encode())
+    inputs_now(job).save(storage)
+    Journal(storage).append(*EVENTS)
+    return folder
+
+
+def inputs_now(job: JobConfig) -> RunInputs:
+    return prepare(job, load_space("single", None), lambda line: None).inputs
+
+
+def resume(run: Path, *more: str) -> int:
+    return main(["--resume", "mine", "--storage-path", str(run.parent), "--dry-run", *more])
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda home: write_rows(home / "glue", rows=50), ["cola, train: 54 rows then, 45 now", "cola, selection: "]),
+    (lambda home: write_rows(home / "glue", wrong=9), ["cola, validation: 20 rows, but other texts, labels or order"]),
+    (lambda home: write_encoder(home / "encoder", [*WORDS[:5], *reversed(WORDS[5:])]),
+     ["cola, selection: the same rows, but the tokenizer makes other tokens of them"]),
+    (lambda home: write_encoder(home / "encoder", seed=1), ["the encoder: other weights or settings"]),
+], ids=["rows", "labels", "tokenizer", "weights"])
+def test_a_resume_on_other_inputs_is_refused(run: Path, change: Callable[[Path], None], said: list[str],
+                                             capfd: pytest.CaptureFixture[str]) -> None:
+    change(run.parents[1])
+    before = sorted(path for path in run.rglob("*") if path.is_file())
+    assert resume(run) == 2
+    message = capfd.readouterr().err
+    assert all(line in message for line in said)
+    assert "--resume mine --accept-changed-data" in message
+    assert {*before} <= {path for path in run.rglob("*") if path.is_file()}
+
+
+def test_the_same_rows_from_another_file_are_the_same_rows(run: Path) -> None:
+    train = run.parents[1] / "glue" / "CoLA" / "train.tsv"
+    train.write_text(train.read_text().replace("\n", "\r\n").replace("gj04", "ks08"))
+    assert resume(run) == 0
+
+
+def test_a_dry_run_with_the_flag_sets_nothing_aside(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_rows(run.parents[1] / "glue", rows=50)
+    assert resume(run, "--accept-changed-data") == 0
+    assert "would be set aside" in capfd.readouterr().out
+    assert len(Journal(Storage(str(run))).trials) == 1
+
+
+def test_with_the_flag_the_search_starts_anew(run: Path) -> None:
+    storage = Storage(str(run))
+    now = RunInputs(encoder="other")
+    with pytest.raises(DataError, match="accept-changed-data"):
+        check_inputs(storage, now, Terminal(), name="mine", accept=False)
+    check_inputs(storage, now, Terminal(), name="mine", accept=True)
+    assert not Journal(storage).trials
+    assert len(Journal(storage.sub("set-aside/1")).trials) == 1
+    check_inputs(storage, now, Terminal(), name="mine", accept=True)
+    assert storage.list("set-aside") == ["1"]
+
+
+def test_a_run_without_the_record_goes_on_and_says_so(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (run / "inputs.json").unlink()
+    check_inputs(Storage(str(run)), RunInputs(), Terminal(), name="mine", accept=False)
+    assert "cannot be checked" in capfd.readouterr().out
+
+
+def test_the_flag_is_for_resumes(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--accept-changed-data"]) == 2
+    assert "--accept-changed-data: goes with --resume only" in capfd.readouterr().err
+
+
+def test_pretraining_goes_on_with_its_own_text_only(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("a b c\nd e f\n\n" * 20)
+    job_file = tmp_path / "pretrain.yaml"
+    job_file.write_text(f"name: mine\nstorage: {{path: {tmp_path}}}\n"
+                        f"text: {{source: files, path: {text}, format: sentences}}\n"
+                        "tokenizer: {vocab_size: 100}\ntraining: {max_seq_length: 16}\n")
+    job, storage = load_pretrain_job(str(job_file)), Storage(str(tmp_path / "mine"))
+    inputs = pretraining_inputs(prepare_job(job)[0])
+    inputs.save(storage)
+    storage.write("pretraining.yaml", dump_pretrain_job(job).encode())
+    Journal(storage).append(started(0, "pretraining"))
+    check_inputs(storage, inputs, Terminal(), name="mine", accept=False)
+    text.write_text("a b c\nd e f\n\n" * 19 + "a b c\nd e\n\n")
+    assert pretrain_main(["--resume", "mine", "--storage-path", str(tmp_path), "--dry-run"]) == 2
+    assert "pretraining, train: 18 rows, but other texts" in capfd.readouterr().err
