@@ -7,9 +7,9 @@ from statistics import mean
 
 import pytest
 
-from gluetune.config import SearchSpace, TrainingConfig
+from gluetune.config import SearchSpace, TaskFacts, TrainingConfig
 from gluetune.records import Evaluated, TrialRecord, TrialStatus
-from gluetune.searchers import ALGORITHMS, Dealer
+from gluetune.searchers import ALGORITHMS, Deal, Dealer
 
 FINITE = SearchSpace.model_validate({"name": "finite", "space": {
     "learning_rate": {"type": "choice", "values": [5e-5, 3e-5, 2e-5]},
@@ -207,3 +207,52 @@ def test_trials_are_dealt_in_proportion_to_weights():
     assert tasks[:3] == ["cola", "mnli", "mnli"]
     assert tasks.count("mnli") == 6
     assert all(pair != ("cola", "cola") for pair in pairwise(tasks))
+
+
+TWINS = SearchSpace.model_validate({"name": "twins", "space": {
+    "learning_rate": {"type": "choice", "values": [1e-4, 1e-3]},
+    "head": {"type": "choice", "values": ["linear", "mlp"]},
+    "head_hidden_size": {"type": "choice", "values": [64, 128, 256]},
+    "num_train_epochs": {"type": "choice", "values": [1, 2]},
+}})
+
+
+def without_twins(deals):
+    """The deals by what they train: a linear head has no hidden units, and the steps are given."""
+    return {(deal.params["learning_rate"], deal.params["head"],
+             deal.params["head_hidden_size"] if deal.params["head"] == "mlp" else None) for deal in deals}
+
+
+@pytest.mark.parametrize("num_samples", [None, 100])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_configurations_that_train_the_same_are_dealt_once(algorithm, num_samples):
+    dealer = Dealer({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, num_samples)
+    assert dealer.planned("cola") == dealer.configurations("cola") == 2 * (1 + 3)
+    deals = run(dealer, lanes=2)
+    assert len(deals) == len(without_twins(deals)) == 8
+    assert dealer.exhausted
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_search_that_has_trained_twins_already_goes_on_without_more(algorithm):
+    """Recorded before the twins were known to be such, one of them still running."""
+    twins = [Deal(number, "cola", {"learning_rate": 1e-4, "head": "linear", "head_hidden_size": size,
+                                   "num_train_epochs": 1}, {}, 42) for number, size in enumerate((64, 128, 256))]
+    dealer = Dealer({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, None)
+    dealer.replay([record(twins[0]), record(twins[1]), record(twins[2], TrialStatus.RUNNING)])
+    deals = run(dealer)
+    assert deals[0] == twins[2]
+    assert len(deals) == 1 + 7
+
+
+@pytest.mark.parametrize("algorithm", SAMPLED)
+def test_an_endless_space_of_few_different_trials_ends(algorithm):
+    """Of 100 rows in batches of 50 any number of epochs up to three makes one to six steps."""
+    space = SearchSpace.model_validate(
+        {"name": "epochs", "space": {"num_train_epochs": {"type": "float", "low": 0.1, "high": 3.0}}})
+    dealer = Dealer({"cola": 1.0}, space, algorithm, TrainingConfig(batch_size=50), 42, 10,
+                    {"cola": TaskFacts(rows=100)})
+    while (deal := dealer.deal()) is not None:
+        finish(dealer, deal, 0.5 + 0.01 * deal.number)
+    assert deal is None
+    assert dealer.exhausted

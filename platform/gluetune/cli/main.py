@@ -67,7 +67,8 @@ def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
     """
     overrides = list(arguments.overrides)
     if arguments.resume is None:
-        return new_session(load_job(arguments.config, overrides, terminal.note), arguments.config)
+        job = load_job(arguments.config, overrides, terminal.note)
+        return new_session(job, arguments.config, terminal.note)
     paths = [override.value for override in overrides if override.path == "storage.path"]
     return resumed_session(arguments.resume, paths[-1] if paths else StorageConfig().path, overrides)
 

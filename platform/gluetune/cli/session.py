@@ -6,10 +6,21 @@ import fcntl
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gluetune.config import JobConfig, SearchSpace, dump_job, dump_space, load_space, parse_job, parse_space
+from gluetune.config import (
+    JobConfig,
+    SearchSpace,
+    dump_job,
+    dump_space,
+    idle_fields,
+    load_space,
+    parse_job,
+    parse_space,
+    without_idle_fields,
+)
 from gluetune.config.layers import Override
 from gluetune.config.load import QUICKSTART
 from gluetune.errors import StorageError
@@ -40,8 +51,13 @@ class Session:
     log: Path
 
 
-def new_session(job: JobConfig, job_file: str | None) -> Session:
+def new_session(job: JobConfig, job_file: str | None, notify: Callable[[str], None] = lambda text: None) -> Session:
     """Prepares the folder of a new search; `begin` fills it.
+
+    Args:
+        job: what to run.
+        job_file: where it stands.
+        notify: gets one line for each field of the search space that has no effect in this job.
 
     Raises:
         StorageError: the folder is not empty, cannot be used, or another driver runs it.
@@ -50,9 +66,17 @@ def new_session(job: JobConfig, job_file: str | None) -> Session:
     name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
     job = job.model_copy(update={"name": name, "tracking": tracking})
-    session = Session(name, job, load_space(job.search.space, job_file), *open_folder(Storage(job.storage.path), name))
+    space = _effective_space(job, load_space(job.search.space, job_file), notify)
+    session = Session(name, job, space, *open_folder(Storage(job.storage.path), name))
     check_empty(session.storage, name)
     return session
+
+
+def _effective_space(job: JobConfig, space: SearchSpace, notify: Callable[[str], None]) -> SearchSpace:
+    """The search space without the fields that have no effect in this job."""
+    for field, why in idle_fields(space, job.training).items():
+        notify(f"search space {space.name!r} varies {field}, which has no effect here ({why}): it is left out")
+    return without_idle_fields(space, job.training)
 
 
 def check_empty(storage: Storage, name: str) -> None:

@@ -42,7 +42,7 @@ def show_plan(session: Session, terminal: Terminal, *, accept_inputs: bool = Fal
     check_inputs(session.storage, prepared.inputs, terminal, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
-    print_opening(_plan(session, prepared, _dealer(session), words), terminal.out)
+    print_opening(_plan(session, prepared, _dealer(session, prepared), words), terminal.out)
     if lanes.max_concurrent_trials == "auto":
         terminal.note("lanes: shown as 1; how many there are is found on the cluster, when the search starts")
 
@@ -95,7 +95,7 @@ class _Run:
     def to_the_end(self) -> bool:
         """Searches, records and reports; whether it was not interrupted."""
         session = self.session
-        journal, dealer = Journal(session.storage), _dealer(session)
+        journal, dealer = Journal(session.storage), _dealer(session, self.prepared)
         plan = _plan(session, self.prepared, dealer, str(self.resources))
         print_opening(plan, self.terminal.out)
         tracker = Tracker(plan, session.storage, job=dump_job(session.job), history=journal.events,
@@ -178,10 +178,10 @@ def _with_lanes(session: Session, lanes: LanesConfig) -> Session:
     return replace(session, job=session.job.model_copy(update={"lanes": lanes}))
 
 
-def _dealer(session: Session) -> Dealer:
+def _dealer(session: Session, prepared: Prepared) -> Dealer:
     job = session.job
-    return Dealer(job.tasks, session.space, job.search.algorithm, job.training, job.seed,
-                  job.search.num_samples)
+    return Dealer(job.tasks, session.space, job.search.algorithm, job.training, job.seed, job.search.num_samples,
+                  prepared.facts)
 
 
 def _pruners(session: Session) -> TaskPruners:

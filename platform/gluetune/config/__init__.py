@@ -18,13 +18,15 @@ from gluetune.config.job import (
 )
 from gluetune.config.layers import Override
 from gluetune.config.load import dump_job, load_job, parse_job
+from gluetune.config.sameness import COMPUTATION, DEPENDENT, TaskFacts, idle_fields, trained, without_idle_fields
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, Value, contains, finite_values
 from gluetune.config.spaces import dump_space, known_spaces, load_space, parse_space
 from gluetune.config.training import Section, TrainingConfig
 
 __all__ = [
-    "Algorithm", "Choice", "DataConfig", "Distribution", "Float", "Int", "JobConfig", "LanesConfig", "ModelConfig",
-    "Override", "PublishedConfig", "SchedulerConfig", "SearchConfig", "SearchSpace", "Section", "StorageConfig",
-    "TrackingConfig", "TrainingConfig", "Value", "check_fit", "contains", "dump_job", "dump_space", "finite_values",
-    "known_spaces", "load_job", "load_space", "parse_job", "parse_space", "resolve_training",
+    "COMPUTATION", "DEPENDENT", "Algorithm", "Choice", "DataConfig", "Distribution", "Float", "Int", "JobConfig",
+    "LanesConfig", "ModelConfig", "Override", "PublishedConfig", "SchedulerConfig", "SearchConfig", "SearchSpace",
+    "Section", "StorageConfig", "TaskFacts", "TrackingConfig", "TrainingConfig", "Value", "check_fit", "contains",
+    "dump_job", "dump_space", "finite_values", "idle_fields", "known_spaces", "load_job", "load_space", "parse_job",
+    "parse_space", "resolve_training", "trained", "without_idle_fields",
 ]

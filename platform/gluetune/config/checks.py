@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gluetune.config.job import DataConfig, JobConfig
 from gluetune.config.mistakes import Mistake, show
+from gluetune.config.sameness import COMPUTATION, without_idle_fields
 from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values
 from gluetune.config.training import TrainingConfig
 from gluetune.errors import ConfigError, Problem, nearest_file
@@ -92,14 +93,28 @@ def _missing_file(folder: str, name: str) -> Path | None:
 
 def space_mistakes(config: JobConfig, space: SearchSpace) -> list[Mistake]:
     """Mistakes between a job and its search space."""
-    return [*_searched_twice(config, space), *_algorithm(config, space), *_budget(config, space),
-            *_scheduler(config, space)]
+    used = without_idle_fields(space, config.training)
+    return [*_searched_twice(config, space), *_searched_in_vain(space), *_algorithm(config, used),
+            *_budget(config, used), *_scheduler(config, space)]
 
 
 def _searched_twice(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
     for field in space.space:
         if field in config.training.model_fields_set:
             yield Mistake(("training", field), f"must not be set, because search space {space.name!r} varies it")
+
+
+def _searched_in_vain(space: SearchSpace) -> Iterator[Mistake]:
+    """Fields that change nothing in any job. Those without effect in this one are only left out of its search."""
+    here, given = ("search", "space"), f"search space {space.name!r}"
+    for field in space.space:
+        if field in COMPUTATION:
+            yield Mistake(here, f"{given} must not vary {field}, which says how a trial is computed, not what is "
+                                f"trained; set training.{field} to one value")
+    precision = space.space.get("bf16")
+    if isinstance(precision, Choice) and len(precision.values) > 1 and "auto" in precision.values:
+        yield Mistake(here, f"{given} must not have auto among the values of bf16: it is true or false, by what the "
+                            "workers' processors can do")
 
 
 def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:

@@ -122,6 +122,11 @@ def _assemble(settings: PretrainedConfig, weights: Mapping[str, np.ndarray], see
         return model_class(settings).from_pretrained(None, config=settings, state_dict=state, dtype=torch.float32)
 
 
+def nsp_is_default(encoder: Encoder) -> bool:
+    """Whether head ``nsp`` on the ``[CLS]`` token is the encoder family's own head, and so the same as ``default``."""
+    return encoder.config["model_type"] in _NSP_IS_THEIR_OWN
+
+
 def _own_head(settings: PretrainedConfig, training: TrainingConfig) -> bool:
     """Whether the model is the family's own."""
     cls = training.pooling in ("default", "cls")

@@ -59,7 +59,14 @@ def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:
     table.add_column("baseline", justify="right", no_wrap=True)
     for task in tasks:
         dev = " + ".join(f"{rows:,}" for rows in task.dev_rows.values()) or "–"
-        planned = "–" if task.planned is None else f"{task.planned:,}"
-        table.add_row(task.title, planned, f"{task.train_rows:,}", f"{task.selection_rows:,}", dev,
+        table.add_row(task.title, _planned(task), f"{task.train_rows:,}", f"{task.selection_rows:,}", dev,
                       words.metric(task.metric), words.score(task.baseline))
     return table
+
+
+def _planned(task: TaskPlan) -> str:
+    """Such as ``18``, or ``8 of 18`` where the search does not train all configurations of its space."""
+    if task.planned is None:
+        return "–"
+    partly = task.configurations is not None and task.planned < task.configurations
+    return f"{task.planned:,} of {task.configurations:,}" if partly else f"{task.planned:,}"

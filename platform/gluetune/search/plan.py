@@ -32,5 +32,6 @@ def _task(name: str, prepared: Prepared, dealer: Dealer) -> TaskPlan:
         task=name, title=task.title, source=data.source, train_rows=len(data.train),
         selection_rows=len(data.selection), dev_rows={split: len(rows) for split, rows in data.dev.items()},
         metric=task.primary, baseline=baseline(task, labels) if labels is not None else 0.0,
-        planned=dealer.planned(name), synthetic=data.synthetic, fingerprints=dict(data.fingerprints),
+        planned=dealer.planned(name), configurations=dealer.configurations(name),
+        synthetic=data.synthetic, fingerprints=dict(data.fingerprints),
     )

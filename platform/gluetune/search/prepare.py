@@ -8,10 +8,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gluetune.config import Choice, DataConfig, JobConfig, ModelConfig, SearchSpace, Value, resolve_training
+from gluetune.config import (
+    Choice,
+    DataConfig,
+    JobConfig,
+    ModelConfig,
+    SearchSpace,
+    TaskFacts,
+    Value,
+    resolve_training,
+)
 from gluetune.data import TaskData, open_source, token_fingerprint
 from gluetune.data import prepare as prepare_task
-from gluetune.models import Encoder, build_model, check_training, encoder_fingerprint, load_encoder, load_tokenizer
+from gluetune.models import (
+    Encoder,
+    build_model,
+    check_training,
+    encoder_fingerprint,
+    load_encoder,
+    load_tokenizer,
+    nsp_is_default,
+)
 from gluetune.pretraining import embedded_encoder
 from gluetune.records import RunInputs, SplitInput
 from gluetune.tasks import get_task
@@ -53,6 +70,12 @@ class Prepared:
     def unscored(self) -> Prepared:
         """The same without the rows that only winners are scored on."""
         return replace(self, data={task: replace(data, dev={}) for task, data in self.data.items()})
+
+    @property
+    def facts(self) -> dict[str, TaskFacts]:
+        """By task, what decides beside a configuration what its trial trains."""
+        own = nsp_is_default(self.encoder)
+        return {task: TaskFacts(len(data.train), own) for task, data in self.data.items()}
 
 
 SAMPLES = 3

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Container
+from collections.abc import Container, Hashable
 from typing import ClassVar
 
 import optuna
@@ -60,8 +60,8 @@ class AdaptiveSampler(Sampler):
         self.study = optuna.create_study(direction="maximize")
         self._unknown = random(space, derive(seed, task))
         self._asked = 0
-        self._open: dict[Key, list[optuna.Trial]] = {}
-        self._outcomes: dict[Key, Outcome] = {}
+        self._open: dict[Hashable, list[optuna.Trial]] = {}  # by what they train, as the outcomes
+        self._outcomes: dict[Hashable, Outcome] = {}
         self._unanswered: deque[tuple[optuna.Trial, Outcome]] = deque()
         self._worst, self._best = math.inf, -math.inf
 
@@ -75,7 +75,7 @@ class AdaptiveSampler(Sampler):
             trial = self._ask()
             key = self._key(trial)
             if key not in known:
-                self._open[key] = [trial]
+                self._enter(key, trial)
                 return key
             self._answer_duplicate(key, trial)
         unknown = self._unknown.suggest(known)
@@ -85,14 +85,14 @@ class AdaptiveSampler(Sampler):
 
     def begin(self, key: Key) -> None:
         """Enters the configuration into the study as a running trial."""
-        self._open[key] = [self._inject(key)]
+        self._enter(key, self._inject(key))
 
     def end(self, key: Key, outcome: Outcome) -> None:
         """Answers the configuration's trial, and the suggestions that repeated it meanwhile."""
-        self._outcomes[key] = outcome
+        self._outcomes[self._space.identity(key)] = outcome
         if outcome.score is not None:
             self._worst, self._best = min(self._worst, outcome.score), max(self._best, outcome.score)
-        for trial in self._open.pop(key):
+        for trial in self._open.pop(self._space.identity(key), []):
             self._tell(trial, outcome)
         while self._unanswered and self._worst < self._best:
             self._tell(*self._unanswered.popleft())
@@ -101,6 +101,9 @@ class AdaptiveSampler(Sampler):
         """Enters the configuration with its answer."""
         self.begin(key)
         self.end(key, outcome)
+
+    def _enter(self, key: Key, trial: optuna.Trial) -> None:
+        self._open.setdefault(self._space.identity(key), []).append(trial)
 
     def _ask(self) -> optuna.Trial:
         self._asked += 1
@@ -119,10 +122,10 @@ class AdaptiveSampler(Sampler):
         return tuple(trial.params[dimension.name] + 0 for dimension in self._space.dimensions)
 
     def _answer_duplicate(self, key: Key, trial: optuna.Trial) -> None:
-        if key in self._open:
-            self._open[key].append(trial)
+        if self._space.identity(key) in self._open:
+            self._enter(key, trial)
         else:
-            self._tell(trial, self._outcomes[key])
+            self._tell(trial, self._outcomes[self._space.identity(key)])
 
     def _tell(self, trial: optuna.Trial, outcome: Outcome) -> None:
         if outcome.score is not None:

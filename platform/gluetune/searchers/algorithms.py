@@ -49,8 +49,9 @@ class TPE(_ModelSampler):
 
     def __init__(self, space: CodedSpace, task: str, seed: int, num_samples: int | None) -> None:
         super().__init__(space, task, seed, num_samples)
-        listed = space.size is not None and space.size <= _MOST_LISTED
-        self._all = [space.at(position) for position in range(space.size or 0)] if listed else []
+        listed = space.points is not None and space.points <= _MOST_LISTED
+        keys = [space.at(position) for position in range(space.points or 0)] if listed else []
+        self._all = list({space.identity(key): key for key in reversed(keys)}.values())[::-1]  # the first of its like
         self._left: list[Key] = []
 
     @property

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from gluetune.config import Algorithm, SearchSpace, TrainingConfig, Value
+from gluetune.config import Algorithm, SearchSpace, TaskFacts, TrainingConfig, Value, trained
 from gluetune.errors import ConfigError, Problem
 from gluetune.records import TrialRecord, TrialStatus
 from gluetune.searchers.algorithms import ALGORITHMS
@@ -35,25 +36,43 @@ class Deal:
     seed: int
 
 
+class _Known:
+    """Configurations of a task that have been dealt; a key that trains the same as one of them is known too."""
+
+    def __init__(self, space: CodedSpace) -> None:
+        self._identity, self._seen = space.identity, set[Hashable]()
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, tuple) and self._identity(key) in self._seen
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def add(self, key: Key) -> None:
+        self._seen.add(self._identity(key))
+
+
 class _TaskSearch:
     """One task's configurations: points to try first, then what the sampler suggests."""
 
     def __init__(self, space: CodedSpace, sampler: Sampler, first: Iterable[Key], num_samples: int | None) -> None:
-        limits = [limit for limit in (num_samples, space.size) if limit is not None]
-        self.planned = min(limits, default=None)
-        self.sampler = sampler
+        self.space, self.sampler = space, sampler
+        self.dealt, self._num_samples = 0, num_samples
         self._first = deque(dict.fromkeys(first))
-        self._known: set[Key] = set()
+        self._known = _Known(space)
+        self._covered = False
 
     @property
-    def dealt(self) -> int:
-        return len(self._known)
+    def planned(self) -> int | None:
+        return min((limit for limit in (self._num_samples, self.space.size) if limit is not None), default=None)
 
     @property
     def ended(self) -> bool:
-        return self.planned is not None and self.dealt >= self.planned
+        enough = self._num_samples is not None and self.dealt >= self._num_samples
+        return enough or self._covered or (self.space.size is not None and len(self._known) >= self.space.size)
 
-    def next(self) -> Key:
+    def next(self) -> Key | None:
+        """The next configuration; ``None`` where no other one is left, and the task has ended."""
         while self._first:
             key = self._first.popleft()
             if key not in self._known:
@@ -61,21 +80,26 @@ class _TaskSearch:
                 return key
         suggestion = self.sampler.suggest(self._known)
         if suggestion is None:
-            raise RuntimeError("a sampler must suggest a configuration until the space is covered")
-        self._known.add(suggestion)
+            self._covered = True
+        else:
+            self._add(suggestion)
         return suggestion
 
     def resume(self, key: Key) -> None:
-        self._known.add(key)
+        self._add(key)
         self.sampler.begin(key)
 
     def replay(self, key: Key, outcome: Outcome) -> None:
-        self._known.add(key)
+        self._add(key)
         self.sampler.replay(key, outcome)
+
+    def _add(self, key: Key) -> None:
+        self._known.add(key)
+        self.dealt += 1
 
 
 class Dealer:
-    """Deals trials. No configuration of a task is dealt twice.
+    """Deals trials. No configuration of a task is dealt twice, nor one that trains the same as another.
 
     The next trial goes to the task with the smallest number of trials dealt per weight, the first of equals. A task
     whose space is covered, or that has its ``num_samples``, drops out.
@@ -87,6 +111,7 @@ class Dealer:
         training: the job's training settings; fields it does not set explicitly may be set by the space.
         seed: the job's seed.
         num_samples: trials per task; ``None``: all of a finite space, without end for others.
+        facts: by task, what decides beside a configuration what is trained.
 
     Raises:
         ConfigError: a weight is not positive, a point is outside the space, or the algorithm does not fit the space.
@@ -96,19 +121,19 @@ class Dealer:
     """
 
     def __init__(self, tasks: Mapping[str, float], space: SearchSpace, algorithm: Algorithm, training: TrainingConfig,
-                 seed: int, num_samples: int | None) -> None:
+                 seed: int, num_samples: int | None, facts: Mapping[str, TaskFacts] | None = None) -> None:
         wrong = [Problem(f"tasks.{task}", f"`weight > 0` must hold, but got {weight}")
                  for task, weight in tasks.items() if not weight > 0]
         if wrong:
             raise ConfigError(wrong)
-        self._space, self._seed = CodedSpace(space), seed
-        self._searched, self._training = space, training
+        self._searched, self._training, self._seed = space, training, seed
         self._weights = dict(tasks)
-        first = [self._space.encode(point) for point in space.points]
-        samplers = {task: ALGORITHMS[algorithm](self._space, task, seed, num_samples) for task in tasks}
-        self._searches = {
-            task: _TaskSearch(self._space, sampler, first, num_samples) for task, sampler in samplers.items()
-        }
+        self._searches: dict[str, _TaskSearch] = {}
+        for task in tasks:
+            coded = CodedSpace(space, _trained_in(space, training, (facts or {}).get(task, TaskFacts())))
+            first = [coded.encode(point) for point in space.points]
+            sampler = ALGORITHMS[algorithm](coded, task, seed, num_samples)
+            self._searches[task] = _TaskSearch(coded, sampler, first, num_samples)
         self._numbers = 0
         self._unfinished: deque[Deal] = deque()
         self._ready: Deal | None = None
@@ -124,6 +149,10 @@ class Dealer:
     def planned(self, task: str) -> int | None:
         """Trials the task will have in the end, ``None`` where only time ends it."""
         return self._searches[task].planned
+
+    def configurations(self, task: str) -> int | None:
+        """Configurations of the space that train differently, ``None`` where they are not finitely many."""
+        return self._searches[task].space.size
 
     def deal(self) -> Deal | None:
         """The next trial, ``None`` when the search is `exhausted`; unfinished trials of an earlier run come first."""
@@ -148,12 +177,17 @@ class Dealer:
     def _all_ended(self) -> bool:
         return all(search.ended for search in self._searches.values())
 
-    def _choose(self) -> Deal:
-        task = min((task for task, search in self._searches.items() if not search.ended), key=self._share)
-        key = self._searches[task].next()
+    def _choose(self) -> Deal | None:
+        while not self._all_ended:
+            task = min((task for task, search in self._searches.items() if not search.ended), key=self._share)
+            if (key := self._searches[task].next()) is not None:
+                return self._deal(task, key)
+        return None
+
+    def _deal(self, task: str, key: Key) -> Deal:
         number, self._numbers = self._numbers, self._numbers + 1
         self._running[number] = (task, key)
-        params = self._space.decode(key)
+        params = self._searches[task].space.decode(key)
         training = self._searched.resolve(self._training, params)
         seed = self._seed if training.seed is None else training.seed
         return Deal(number, task, params, training.model_dump(), seed)
@@ -176,8 +210,8 @@ class Dealer:
         Ended ones are told to the samplers; the others will be dealt again first, with their numbers and settings.
         """
         for trial in sorted(trials, key=lambda trial: trial.number):
-            key = self._space.encode(trial.params)
             search = self._searches[trial.task]
+            key = search.space.encode(trial.params)
             if trial.status.final:
                 search.replay(key, _outcome(trial.status, trial.best_score, len(trial.evaluations)))
             else:
@@ -192,3 +226,10 @@ class Dealer:
 
 def _outcome(status: TrialStatus, score: float | None, evaluations: int) -> Outcome:
     return Outcome(status, score if score is not None and math.isfinite(score) else None, evaluations)
+
+
+def _trained_in(space: SearchSpace, training: TrainingConfig, facts: TaskFacts,
+                ) -> Callable[[Mapping[str, Value]], Hashable]:
+    """What values of some searched fields make of a trial, all other fields being as the job has them."""
+    fixed: dict[str, Any] = space.resolve(training).model_dump()
+    return lambda params: trained({**fixed, **params}, facts)

@@ -17,6 +17,7 @@ from gluetune.searchers.sampler import Outcome, Sampler
 from gluetune.searchers.space import CodedSpace, Key
 
 _LARGEST_SHUFFLE = 2**20  # configurations; beyond, drawing one twice is so rare that rejecting it costs nothing
+_MOST_DRAWS = 10_000  # known configurations in a row, after which a space that cannot be listed counts as covered
 
 
 class ListSampler(Sampler):
@@ -24,14 +25,15 @@ class ListSampler(Sampler):
 
     Args:
         order: configurations, finitely or infinitely many.
+        most_draws: how many of them are looked at for one that is not known; ``None``: all.
     """
 
-    def __init__(self, order: Iterator[Key]) -> None:
-        self._order = order
+    def __init__(self, order: Iterator[Key], most_draws: int | None = None) -> None:
+        self._order, self._most_draws = order, most_draws
 
     def suggest(self, known: Container[Key]) -> Key | None:
         """The next one in the order that is not known."""
-        return next((key for key in self._order if key not in known), None)
+        return next((key for key in itertools.islice(self._order, self._most_draws) if key not in known), None)
 
     def begin(self, key: Key) -> None:
         """Changes nothing."""
@@ -72,9 +74,9 @@ def _longest_first(space: CodedSpace) -> Iterator[Key]:
 def random(space: CodedSpace, seed: int) -> ListSampler:
     """Configurations drawn at random, without replacement where the space is finite."""
     rng = np.random.default_rng(seed)
-    if space.size is not None and space.size <= _LARGEST_SHUFFLE:
-        return ListSampler(space.at(int(position)) for position in rng.permutation(space.size))
-    return ListSampler(_draws(space, rng))
+    if space.points is not None and space.points <= _LARGEST_SHUFFLE:
+        return ListSampler(space.at(int(position)) for position in rng.permutation(space.points))
+    return ListSampler(_draws(space, rng), _MOST_DRAWS)
 
 
 def _draws(space: CodedSpace, rng: np.random.Generator) -> Iterator[Key]:

@@ -7,18 +7,20 @@ by rank: an adaptive sampler then sees that 2e-5 < 3e-5 < 5e-5, which Optuna's c
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from gluetune.config import Choice, Distribution, Float, Int, SearchSpace, Value, finite_values
+from gluetune.config import DEPENDENT, Choice, Distribution, Float, Int, SearchSpace, Value, finite_values
 from gluetune.errors import ConfigError, Problem
 
 Code = int | float
 Key = tuple[Code, ...]
+_MOST_COUNTED = 2**17  # configurations of dependent fields; more are taken to train differently until they are met
 
 
 class Dimension(ABC):
@@ -142,13 +144,48 @@ class CodedSpace:
 
     Args:
         space: the distributions.
+        trained: what values of the `DEPENDENT` fields make of a trial; configurations that agree in it and in all other
+            fields are one. ``None``: keys are compared as they are.
+
+    Attributes:
+        size: number of configurations that train differently, ``None`` where it is not finite. An upper bound where
+            the dependent fields alone have more than 131,072 combinations.
     """
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(self, space: SearchSpace, trained: Callable[[Mapping[str, Value]], Hashable] | None = None) -> None:
         self.dimensions = tuple(_dimension(name, spec) for name, spec in space.space.items())
         self.distributions = {dimension.name: dimension.distribution for dimension in self.dimensions}
-        counts = [None if dimension.codes is None else len(dimension.codes) for dimension in self.dimensions]
-        self.size = None if None in counts else math.prod(count for count in counts if count)
+        self._trained, self._known = trained, dict[Key, Hashable]()
+        self._dependent = [place for place, dimension in enumerate(self.dimensions)
+                           if trained is not None and dimension.name in DEPENDENT]
+        self._free = [place for place in range(len(self.dimensions)) if place not in self._dependent]
+        self.size = self._count()
+
+    def identity(self, key: Key) -> Hashable:
+        """What a key's trial trains: equal for keys that train the same."""
+        if not self._dependent:
+            return key
+        part = tuple(key[place] for place in self._dependent)
+        return tuple(key[place] for place in self._free), self._made_of(part)
+
+    def _made_of(self, part: Key) -> Hashable:
+        """What codes of the dependent fields make of a trial."""
+        if part not in self._known:
+            assert self._trained is not None  # else no field is dependent
+            pairs = zip(self._dependent, part, strict=True)
+            dimensions = ((self.dimensions[place], code) for place, code in pairs)
+            self._known[part] = self._trained({each.name: each.decode(code) for each, code in dimensions})
+        return self._known[part]
+
+    def _count(self) -> int | None:
+        codes = [dimension.codes for dimension in self.dimensions]
+        if any(each is None for each in codes):
+            return None
+        free, dependent = ([codes[place] or () for place in places] for places in (self._free, self._dependent))
+        combinations = math.prod(map(len, dependent))
+        if dependent and combinations <= _MOST_COUNTED:
+            combinations = len({self._made_of(part) for part in itertools.product(*dependent)})
+        return math.prod(map(len, free)) * combinations
 
     def encode(self, params: Mapping[str, Value]) -> Key:
         """The key of a configuration that names every field; raises `ConfigError` where it is outside the space."""
@@ -163,8 +200,14 @@ class CodedSpace:
         """A random configuration, each field by its own distribution."""
         return tuple(dimension.draw(rng) for dimension in self.dimensions)
 
+    @property
+    def points(self) -> int | None:
+        """Number of keys, ``None`` where it is not finite; at least `size`."""
+        counts = [None if dimension.codes is None else len(dimension.codes) for dimension in self.dimensions]
+        return None if None in counts else math.prod(count for count in counts if count)
+
     def at(self, position: int) -> Key:
-        """The configuration at a position of a finite space's grid, the last field varying fastest."""
+        """The key at a position of a finite space's grid, the last field varying fastest."""
         key: list[Code] = []
         for dimension in reversed(self.dimensions):
             codes = dimension.codes or ()

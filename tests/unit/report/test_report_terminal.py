@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from gluetune.records import SearchPlan, TrialRecord
 from gluetune.report import LiveTable, print_closing, print_opening, print_places, summarise
 from gluetune.report.schema import SearchStatus
-from sample_search import BEGIN, events, folded, plan, tell
+from sample_search import BEGIN, COLA, events, folded, plan, tell
 
 
 def console(width: int = 120, terminal: bool = False) -> Console:
@@ -34,6 +35,15 @@ def closing(to: Console, of: SearchPlan, trials: dict[int, TrialRecord], status:
     print_closing(summary, to)
     print_places(summary, to, ui="mlflow ui --backend-store-uri sqlite:///mlflow.db", summary_file="runs/summary.json")
     return text(to)
+
+
+@pytest.mark.parametrize(("planned", "configurations", "shown"), [
+    (8, 18, "8 of 18"), (18, 18, "18"), (8, None, "8"), (None, None, "–")])
+def test_opening_says_how_much_of_the_space_is_searched(planned: int | None, configurations: int | None,
+                                                        shown: str) -> None:
+    out, task = console(), dataclasses.replace(COLA, planned=planned, configurations=configurations)
+    print_opening(plan(tasks=(task,)), out)
+    assert row(text(out), "CoLA")[1] == shown
 
 
 def test_opening_says_what_runs_on_what_data() -> None:

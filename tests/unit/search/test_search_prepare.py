@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from gluetune.config import JobConfig, ModelConfig, TrainingConfig
+from gluetune.config import DataConfig, JobConfig, ModelConfig, TrainingConfig
 from gluetune.config.space import Choice, Int, SearchSpace
 from gluetune.errors import ModelError
+from gluetune.search.plan import make_plan
 from gluetune.search.prepare import prepare
+from gluetune.searchers import Dealer
+from gluetune.storage import Storage
 
 
 @pytest.fixture
@@ -31,3 +34,15 @@ def test_any_trial_that_cannot_be_built_is_found_first(space: dict[str, Choice |
                                                        encoder: ModelConfig) -> None:
     with pytest.raises(ModelError, match=message):
         prepare(JobConfig(model=encoder, training=TrainingConfig()), SearchSpace(name="s", space=space), print)
+
+
+def test_the_plan_counts_configurations_that_train_differently(encoder: ModelConfig, tmp_path: Path) -> None:
+    """A next-sentence head on the first token is BERT's own head, and 100 rows are one batch of 100 or 200."""
+    space = SearchSpace(name="s", space={
+        "head": Choice(values=("default", "nsp")), "batch_size": Choice(values=(100, 200)),
+        "learning_rate": Choice(values=(1e-4, 1e-3))})
+    job = JobConfig(model=encoder, tasks={"cola": 1.0}, data=DataConfig(max_train_samples=100))
+    prepared = prepare(job, space, print)
+    dealer = Dealer(job.tasks, space, "grid", job.training, job.seed, 1, prepared.facts)
+    (task,) = make_plan("one", job, space, prepared, dealer, Storage(str(tmp_path)), "", "").tasks
+    assert (task.planned, task.configurations) == (1, 2)
