@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import subprocess
@@ -75,6 +76,7 @@ def test_a_winner_loads_as_a_transformers_folder(printed: str, runs: Path) -> No
     tokens = AutoTokenizer.from_pretrained(folder)("the dog sleeps .", return_tensors="pt")
     assert model(**tokens).logits.shape == (1, 2)
     assert model.config.id2label == {0: "unacceptable", 1: "acceptable"}
+    assert json.loads((folder / "gluetune.json").read_text()) == {"max_seq_length": 128, "truncation": "longest_first"}
 
 
 def test_the_champion_in_mlflow_gives_the_recorded_dev_score_again(printed: str, runs: Path) -> None:

@@ -27,6 +27,7 @@ from gluetune.prediction import (
     existing,
     load_classifier,
     predict_examples,
+    read_text_settings,
     write_predictions,
 )
 from gluetune.records import JOB_FILE, winner_folder
@@ -77,7 +78,7 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
     if len(job.tasks) > 1:
         raise ConfigError([Problem("--checkpoint", f"answers one task, but the job has {', '.join(job.tasks)}; "
                                                    "choose one by --tasks")])
-    existing(checkpoint)
+    job = _as_saved(job, existing(checkpoint), {override.path for override in overrides})
     return Trained(job, dict.fromkeys(job.tasks, checkpoint), None, log)
 
 
@@ -85,6 +86,15 @@ def _as_trained(job: JobConfig, run: Storage, flags: Container[str]) -> JobConfi
     """The job with rows cut as the run cut them, unless flags say otherwise."""
     recorded = parse_job(run.read(JOB_FILE) or b"", run.uri(JOB_FILE)).data
     cut = {name: getattr(recorded, name) for name in ("max_seq_length", "truncation") if f"data.{name}" not in flags}
+    return job.model_copy(update={"data": job.data.model_copy(update=cut)})
+
+
+def _as_saved(job: JobConfig, folder: Storage, flags: Container[str]) -> JobConfig:
+    """The job with rows cut as a saved model says that it was trained, unless flags say otherwise."""
+    settings = read_text_settings(folder)
+    if settings is None:
+        return job
+    cut = {name: value for name, value in settings.model_dump().items() if f"data.{name}" not in flags}
     return job.model_copy(update={"data": job.data.model_copy(update=cut)})
 
 

@@ -141,8 +141,9 @@ class _Run:
 
     def _champion(self, trial: TrialRecord, folder: str) -> Champion:
         dev_scores = trial.winner.scores if trial.winner else {}
+        text = self.prepared.text
         return Champion(get_task(trial.task), trial.name, folder, trial.best_score or 0.0, dev_scores,
-                        self.prepared.samples[trial.task], self.prepared.max_seq_length)
+                        self.prepared.samples[trial.task], text.max_seq_length, text.truncation)
 
     def _summarise(self, plan: SearchPlan, journal: Journal, started: float, models: dict[str, str],
                    ending: Ending) -> None:

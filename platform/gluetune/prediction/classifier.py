@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from gluetune.config import DataConfig
 from gluetune.errors import ModelError, nearest
 from gluetune.models import load_trained
+from gluetune.prediction.text_settings import read_text_settings
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS, Task
 
@@ -34,17 +35,21 @@ class Classifier:
     config: DataConfig
 
 
-def load_classifier(folder: str, task: Task, config: DataConfig = DataConfig()) -> Classifier:  # noqa: B008 (frozen)
+def load_classifier(folder: str, task: Task, config: DataConfig | None = None) -> Classifier:
     """Loads a trained model, such as a search's ``winners/<task>``.
 
     Args:
         folder: a ``save_pretrained`` folder, by path or URI.
         task: what it shall answer.
-        config: gives ``max_seq_length``, of which a model takes what it has positions for, and ``truncation``.
+        config: gives ``max_seq_length``, of which a model takes what it has positions for, and ``truncation``; ``None``
+            takes both from the folder, as training left them there.
 
     Raises:
         ModelError: there is no such folder, it is no trained model, or it answers another task.
     """
+    if config is None:
+        settings = read_text_settings(existing(folder))
+        config = settings.applied_to(DataConfig()) if settings else DataConfig()
     with _local(folder) as local:
         model, tokenizer = load_trained(local)
     _check_classes(model, task, folder)

@@ -29,6 +29,7 @@ from gluetune.models import (
     load_tokenizer,
     nsp_is_default,
 )
+from gluetune.prediction import TextSettings
 from gluetune.pretraining import embedded_encoder
 from gluetune.records import RunInputs, SplitInput
 from gluetune.tasks import get_task
@@ -48,7 +49,7 @@ class Prepared:
         tokenizer: its tokenizer.
         data: tokenised rows by task.
         samples: a few rows of text by task and column, to show what a model takes.
-        max_seq_length: most tokens of a row.
+        text: how rows became tokens, but for what the tokenizer's own files say.
         encoder_fingerprint: of the initial weights and settings.
     """
 
@@ -56,7 +57,7 @@ class Prepared:
     tokenizer: PreTrainedTokenizerBase
     data: dict[str, TaskData]
     samples: dict[str, dict[str, list[str]]]
-    max_seq_length: int
+    text: TextSettings
     encoder_fingerprint: str = ""
 
     @property
@@ -111,7 +112,8 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
         data[name] = prepare_task(task, source, tokenizer, config, job.seed)
         columns = source.load(task, task.dev[0]).columns
         samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
-    return Prepared(encoder, tokenizer, data, samples, config.max_seq_length, _encoder_fingerprint(job, model, encoder))
+    text = TextSettings(max_seq_length=config.max_seq_length, truncation=config.truncation)
+    return Prepared(encoder, tokenizer, data, samples, text, _encoder_fingerprint(job, model, encoder))
 
 
 def _encoder_fingerprint(job: JobConfig, model: ModelConfig, encoder: Encoder) -> str:

@@ -79,5 +79,5 @@ class Search:
     def _score(self, conductor: Conductor, spec: LaneSpec, work: FineTuning) -> None:
         unscored = [trial for trial in winners(self.journal.trials.values(), self.job.tasks)
                     if trial.winner is None or not trial.winner.scores]  # a run told not to score saves all the same
-        for event in score_winners(spec, work, self.prepared.tokenizer, unscored):
+        for event in score_winners(spec, work, self.prepared.tokenizer, self.prepared.text, unscored):
             conductor.record(event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -14,7 +15,7 @@ from gluetune.data import Encoded
 from gluetune.errors import ClusterError, StorageError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.models import load_trained, save_pretrained
-from gluetune.prediction import Predictions, Scores, score_predictions
+from gluetune.prediction import Predictions, Scores, TextSettings, score_predictions
 from gluetune.records import TrialRecord, WinnerScored, trial_folder, winner_folder
 from gluetune.tasks import TASKS, Task, get_task
 from gluetune.training import Checkpoints, World, predict
@@ -22,8 +23,8 @@ from gluetune.training import Checkpoints, World, predict
 FEW_ROWS = 20_000  # official ones; more are worth processes of their own
 
 
-def score_winners(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: Iterable[TrialRecord],
-                  ) -> Iterator[WinnerScored]:
+def score_winners(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
+                  trials: Iterable[TrialRecord]) -> Iterator[WinnerScored]:
     """Saves and scores winners, each with one lane worker's resources, and yields them as they come.
 
     On a cluster that is worth it they are scored side by side, else in this process.
@@ -35,7 +36,7 @@ def score_winners(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: Iter
     rows = sum(len(split) for trial in trials for split in ray.get(work.data[trial.task]).dev.values())
     scored = _scored_here if rows <= FEW_ROWS and _alone(spec) else _scored_there
     failed = []
-    for trial, outcome in scored(spec, work, tokenizer, trials):
+    for trial, outcome in scored(spec, work, tokenizer, text, trials):
         if isinstance(outcome, WinnerScored):
             yield outcome
         else:
@@ -55,18 +56,20 @@ def _alone(spec: LaneSpec) -> bool:
     return not nodes[0]["Resources"].get("GPU") and nodes[0]["Resources"].get("CPU", 0) >= spec.cpus
 
 
-def _scored_here(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: list[TrialRecord]) -> _Outcomes:
+def _scored_here(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
+                 trials: list[TrialRecord]) -> _Outcomes:
     for trial in trials:
         try:
-            yield trial, _score(spec, work, tokenizer, trial)
+            yield trial, _score(spec, work, tokenizer, text, trial)
         except Exception as error:  # as one that Ray would bring back
             yield trial, error
 
 
-def _scored_there(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: list[TrialRecord]) -> _Outcomes:
+def _scored_there(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
+                 trials: list[TrialRecord]) -> _Outcomes:
     shared = ray.put(tokenizer)
     run = ray.remote(num_cpus=spec.cpus, num_gpus=spec.gpus, max_retries=2)(_score)
-    pending = {run.remote(spec, work, shared, trial): trial for trial in trials}
+    pending = {run.remote(spec, work, shared, text, trial): trial for trial in trials}
     while pending:
         (done,), _ = ray.wait(list(pending), num_returns=1)
         trial = pending.pop(done)
@@ -76,7 +79,7 @@ def _scored_there(spec: LaneSpec, work: FineTuning, tokenizer: Any, trials: list
             yield trial, error
 
 
-def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, trial: TrialRecord) -> WinnerScored:
+def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trial: TrialRecord) -> WinnerScored:
     import torch
 
     torch.set_num_threads(max(1, int(spec.cpus)))
@@ -88,6 +91,7 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, trial: TrialRecord)
     folder = winner_folder(trial.task)
     with tempfile.TemporaryDirectory() as local:
         save_pretrained(encoder, task, weights, tokenizer, local, training)
+        text.write(Path(local))
         model, _ = load_trained(local)  # what is scored is what is saved
         spec.storage.upload(local, folder)
     world = World(device="cuda" if torch.cuda.is_available() else "cpu")

@@ -23,7 +23,7 @@ ALIAS = "champion"
 NAME = "model"  # of the MLflow model on the winner's run: runs:/<run id>/model
 BATCH_SIZE = 64
 EXAMPLE_ROWS = 3
-PACKAGES = ("mlflow", "pandas", "safetensors", "torch", "transformers")
+PACKAGES = ("mlflow", "numpy", "pandas", "safetensors", "torch", "transformers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Champion:
         dev_scores: official development metrics by split.
         examples: rows of the task's text columns; the first few become the model's input example.
         max_seq_length: most tokens per row, as in training.
+        truncation: how pairs that are too long are cut, as in training; see `gluetune.data.truncation`.
     """
 
     task: Task
@@ -47,6 +48,7 @@ class Champion:
     dev_scores: Mapping[str, Mapping[str, float]]
     examples: Mapping[str, Sequence[str]]
     max_seq_length: int
+    truncation: str = "longest_first"
 
     @property
     def registered_name(self) -> str:
@@ -114,16 +116,19 @@ def save_champion(path: str, champion: Champion, description: Model) -> None:
     import pandas as pd  # type: ignore[import-untyped]
     from mlflow.pyfunc import save_model
 
+    from gluetune.data import truncation  # imports torch
+
     storage = Storage(champion.folder)
     if not storage.exists():
         raise TrackingError(f"the winner's folder must exist, but got {champion.folder!r}")
     checkpoint = Path(path).with_name("checkpoint")  # MLflow keeps a folder under its last name
     storage.download("", checkpoint)
     config = {"columns": list(champion.task.columns), "labels": list(champion.task.labels),
-              "max_seq_length": champion.max_seq_length, "batch_size": BATCH_SIZE}
+              "max_seq_length": champion.max_seq_length, "truncation": champion.truncation, "batch_size": BATCH_SIZE}
+    artifacts = {"checkpoint": str(checkpoint), "truncation": str(truncation.__file__)}
     example = pd.DataFrame({name: list(champion.examples[name][:EXAMPLE_ROWS]) for name in champion.task.columns})
     save_model(path, python_model=str(Path(__file__).with_name("champion_model.py")), mlflow_model=description,
-               artifacts={"checkpoint": str(checkpoint)}, model_config=config, signature=signature(champion.task),
+               artifacts=artifacts, model_config=config, signature=signature(champion.task),
                input_example=example, pip_requirements=requirements())
 
 

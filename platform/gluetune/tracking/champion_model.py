@@ -1,66 +1,178 @@
 """The MLflow model of a winner, kept with it as source ("models from code").
 
 Needs transformers, torch, pandas and MLflow, not gluetune: the registered model works where gluetune is not installed.
+The code that cuts rows which are too long is training's own file, kept with the model as an artifact.
 """
 
 from __future__ import annotations
 
 import json
+from importlib import util
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import torch
+from mlflow.exceptions import MlflowException
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+_SHOWN = 60  # characters of a value in a message
 
 
 class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow has no type hints
     """Reads the ``save_pretrained`` folder ``checkpoint``; its own settings are in the model's ``model_config``."""
 
     def load_context(self, context: Any) -> None:
-        """Loads tokenizer and weights."""
+        """Loads tokenizer, weights and the code that cuts rows."""
         folder = context.artifacts["checkpoint"]
         # The code of a head of gluetune's is part of the model, as this file is.
         custom = "auto_map" in json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=custom)
         model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, use_safetensors=True,
-                                                                   trust_remote_code=custom)
+                                                                   trust_remote_code=custom, dtype=torch.float32)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = model.to(self._device).eval()
+        self._truncation = _load_module("gluetune_truncation", context.artifacts["truncation"])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Predicts rows.
 
         Args:
-            context: MLflow's, with ``model_config``: ``columns``, ``labels``, ``max_seq_length``, ``batch_size``.
-            model_input: the task's text columns; others are ignored.
+            context: MLflow's, with ``model_config``: ``columns``, ``labels``, ``max_seq_length``, ``truncation``,
+                ``batch_size``.
+            model_input: the task's text columns as a DataFrame, a dict of texts or of lists of texts, or a list of
+                dicts; a text, or a list or Series of texts, where the task has one column. Other columns are ignored.
             params: not used.
 
         Returns:
-            One row each: ``label``, its probability ``score``, and ``probability_<label>`` of every class; for
-            regression only ``score``.
+            One row each, with the index of a DataFrame or Series given: ``label``, its probability ``score``, and
+            ``probability_<label>`` of every class; for regression only ``score``.
+
+        Raises:
+            MlflowException: a column is missing, columns differ in length, or a value is no text; names the row.
         """
         config = context.model_config
-        texts = [model_input[column].astype(str).tolist() for column in config["columns"]]
-        starts = range(0, len(model_input), config["batch_size"])
-        parts = [self._logits([t[i:i + config["batch_size"]] for t in texts], config["max_seq_length"]) for i in starts]
+        rows = text_rows(model_input, config["columns"])
+        texts = [rows[column].tolist() for column in config["columns"]]
+        starts = range(0, len(rows), config["batch_size"])
+        parts = [self._logits([t[i:i + config["batch_size"]] for t in texts], config) for i in starts]
         logits = torch.cat(parts) if parts else torch.zeros((0, len(config["labels"]) or 1))
         if not config["labels"]:
-            return pd.DataFrame({"score": logits[:, 0].numpy()}, index=model_input.index)
+            return pd.DataFrame({"score": logits[:, 0].numpy()}, index=rows.index)
         probabilities = logits.softmax(dim=1)
         score, index = probabilities.max(dim=1)
         columns = {f"probability_{label}": probabilities[:, i].numpy() for i, label in enumerate(config["labels"])}
         labels = pd.array([config["labels"][i] for i in index.tolist()], dtype="str")
-        return pd.DataFrame({"label": labels, "score": score.numpy()} | columns, index=model_input.index)
+        return pd.DataFrame({"label": labels, "score": score.numpy()} | columns, index=rows.index)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _logits(self, texts: list[list[str]], max_seq_length: int) -> torch.Tensor:
-        """Logits, float32 ``[rows, classes]``, of one batch padded to its longest row."""
-        batch = self._tokenizer(*texts, truncation="longest_first", max_length=max_seq_length, padding="longest",
-                                return_tensors="pt")
-        logits: torch.Tensor = self._model(**batch.to(self._device)).logits
+    def _logits(self, texts: list[list[str]], config: dict[str, Any]) -> torch.Tensor:
+        """Logits, float32 ``[rows, classes]``, of one batch."""
+        batch = {name: tensor.to(self._device) for name, tensor in self._inputs(texts, config).items()}
+        logits: torch.Tensor = self._model(**batch).logits
         return logits.float().cpu()
+
+    def _inputs(self, texts: list[list[str]], config: dict[str, Any]) -> dict[str, torch.Tensor]:
+        """A batch as training makes it: int32 ``[rows, width]``, padded on the right to its longest row."""
+        ids, types, lengths = self._truncation.tokenize(texts, self._tokenizer, config["max_seq_length"],
+                                                        config["truncation"])
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        arrays = {"input_ids": _padded(ids, mask, self._tokenizer.pad_token_id), "attention_mask": mask}
+        if "token_type_ids" in self._tokenizer.model_input_names:
+            arrays["token_type_ids"] = _padded(types, mask, 0)
+        return {name: torch.from_numpy(array.astype(np.int32)) for name, array in arrays.items()}
+
+
+def text_rows(model_input: Any, columns: list[str]) -> pd.DataFrame:
+    """The text columns of what a user gave, one text in each cell.
+
+    MLflow itself makes a DataFrame of one row out of a dict of lists of texts; that row becomes as many rows as the
+    lists have texts.
+
+    Args:
+        model_input: what ``predict`` takes.
+        columns: the task's text columns.
+
+    Raises:
+        MlflowException: see `Champion.predict`.
+    """
+    frame = _frame(model_input, columns)
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise _refused(f"the input must have the columns {', '.join(columns)}, but {', '.join(missing)} is missing in "
+                       f"{', '.join(map(str, frame.columns)) or 'an empty input'}")
+    rows = _unfolded(frame[columns])
+    for column in columns:
+        wrong = [row for row, value in enumerate(rows[column]) if not isinstance(value, str)]
+        if wrong:
+            more = f" (and in {len(wrong) - 1} more rows)" if len(wrong) > 1 else ""
+            raise _refused(f"column {column!r} must hold a text in every row, but row {wrong[0]} (rows count from 0) "
+                           f"holds {_shown(rows[column].iloc[wrong[0]])}{more}")
+    return rows
+
+
+def _frame(model_input: Any, columns: list[str]) -> pd.DataFrame:
+    """What a user gave as a DataFrame; lists stay in their cells."""
+    if isinstance(model_input, pd.DataFrame):
+        return model_input
+    if isinstance(model_input, dict):
+        return pd.DataFrame({name: [_plain(value)] for name, value in model_input.items()}, dtype=object)
+    if isinstance(model_input, list) and model_input and all(isinstance(row, dict) for row in model_input):
+        return pd.DataFrame(model_input, dtype=object)
+    if len(columns) == 1 and isinstance(model_input, pd.Series):
+        return model_input.to_frame(columns[0])
+    if len(columns) == 1 and isinstance(model_input, str | list | tuple | np.ndarray):
+        return pd.DataFrame({columns[0]: [model_input]}, dtype=object)
+    raise _refused(f"the input must be a DataFrame, a dict or a list of dicts with the columns {', '.join(columns)}, "
+                   f"but got {_shown(model_input)}")
+
+
+def _unfolded(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame of one row of lists as one row for each of their items; any other frame as it is."""
+    if len(frame) != 1:
+        return frame
+    cells = {name: _plain(frame[name].iloc[0]) for name in frame}
+    lists = {name: list(cell) for name, cell in cells.items() if isinstance(cell, list | tuple)}
+    if not lists:
+        return pd.DataFrame({name: [cell] for name, cell in cells.items()}, index=frame.index, dtype=object)
+    if len(lists) < len(cells) or len({len(texts) for texts in lists.values()}) > 1:
+        counts = ", ".join(f"{name}: {len(lists[name]) if name in lists else 'one'}" for name in cells)
+        raise _refused(f"all columns must hold the same number of texts, but got ({counts})")
+    return pd.DataFrame(lists, dtype=object)
+
+
+def _plain(value: Any) -> Any:
+    """An array or Series as a list, or as the single value that an array without dimensions is."""
+    return value.tolist() if isinstance(value, np.ndarray | pd.Series) else value
+
+
+def _padded(flat: Any, mask: Any, fill: int) -> Any:
+    """Values of all rows, one after the other, in the places of a ``[rows, width]`` mask."""
+    array = np.full(mask.shape, fill, np.int32)
+    array[mask] = flat
+    return array
+
+
+def _load_module(name: str, path: str) -> ModuleType:
+    spec = util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{text[:_SHOWN]}… ({type(value).__name__})" if len(text) > _SHOWN else f"{text} ({type(value).__name__})"
+
+
+def _refused(message: str) -> MlflowException:
+    error: MlflowException = MlflowException.invalid_parameter_value(message)
+    return error
 
 
 mlflow.models.set_model(Champion())

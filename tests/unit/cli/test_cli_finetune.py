@@ -18,6 +18,7 @@ from gluetune.cli.trained import Trained, open_trained
 from gluetune.config import PublishedConfig
 from gluetune.data import read_file
 from gluetune.errors import StorageError
+from gluetune.prediction import TextSettings
 from gluetune.records import Event
 from gluetune.report import summarise
 from gluetune.tasks import get_task
@@ -65,6 +66,16 @@ def test_a_flag_goes_before_the_length_of_training(tmp_path: Path) -> None:
     trained_run(tmp_path, "mine")
     trained = open_as_typed("--storage-path", str(tmp_path), "--name", "mine", "--max-seq-length", "64")
     assert trained.job.data.max_seq_length == 64
+
+
+def test_a_model_named_by_itself_reads_text_as_it_was_trained_unless_a_flag_says_otherwise(tmp_path: Path) -> None:
+    model = ("--checkpoint", str(tmp_path))
+    assert open_as_typed(*model).job.data.truncation == "longest_first"
+    TextSettings(max_seq_length=24, truncation="proportional").write(tmp_path)
+    data = open_as_typed(*model).job.data
+    assert (data.max_seq_length, data.truncation) == (24, "proportional")
+    data = open_as_typed(*model, "--max-seq-length", "64").job.data
+    assert (data.max_seq_length, data.truncation) == (64, "proportional")
 
 
 def test_one_output_file_does_not_take_two_splits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "schedulers": {"errors", "config", "records"},
     "search": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training", "prediction",
                "pretraining", "lane", "trial", "cluster", "early", "searchers", "schedulers"},
-    "tracking": {"errors", "config", "tasks", "storage", "records"},
+    "tracking": {"errors", "config", "tasks", "storage", "records", "data"},
     "report": {"errors", "config", "tasks", "storage", "records", "tracking"},
     "prediction": {"errors", "config", "tasks", "storage", "data", "models", "metrics", "training"},
     "submission": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training",

@@ -8,7 +8,7 @@ import pytest
 
 from gluetune.config import DataConfig
 from gluetune.errors import ModelError
-from gluetune.prediction import load_classifier
+from gluetune.prediction import TextSettings, load_classifier
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS, get_task
 from tiny_classifiers import write_classifier
@@ -51,6 +51,24 @@ def test_rows_are_as_long_as_the_search_read_them_or_as_the_model_takes(tmp_path
     folder, task = str(write_classifier(tmp_path, get_task("cola"))), get_task("cola")
     assert load_classifier(folder, task, DataConfig(max_seq_length=16)).config.max_seq_length == 16
     assert load_classifier(folder, task, DataConfig(max_seq_length=128)).config.max_seq_length == 40
+
+
+def test_rows_are_cut_as_training_cut_them_unless_told_otherwise(tmp_path: Path) -> None:
+    folder, task = write_classifier(tmp_path, get_task("rte")), get_task("rte")
+    TextSettings(max_seq_length=24, truncation="proportional").write(folder)
+    left = load_classifier(str(folder), task).config
+    assert (left.max_seq_length, left.truncation) == (24, "proportional")
+    told = load_classifier(str(folder), task, DataConfig(max_seq_length=16)).config
+    assert (told.max_seq_length, told.truncation) == (16, "longest_first")
+
+
+@pytest.mark.parametrize(("text", "field"), [("{}", "max_seq_length"), ("", "JSON"),
+                                             ('{"max_seq_length": 24, "truncation": "middle"}', "truncation")])
+def test_broken_settings_of_text_are_named(text: str, field: str, tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path, get_task("rte"))
+    (folder / "gluetune.json").write_text(text)
+    with pytest.raises(ModelError, match=rf"gluetune.json must hold .*{field}"):
+        load_classifier(str(folder), get_task("rte"))
 
 
 def test_a_model_in_a_bucket_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,317 @@
+"""The registered model: it does to text what training did, answers every row it is given, and refuses what is no text.
+
+The models are written and loaded by MLflow as from a registry, but without a store.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    DistilBertConfig,
+    DistilBertModel,
+    RobertaConfig,
+    RobertaModel,
+    RobertaTokenizerFast,
+)
+
+from gluetune.config import ModelConfig, TrainingConfig
+from gluetune.data import Encoded, Examples, encode
+from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
+from gluetune.tasks import get_task
+from gluetune.tracking import Champion
+from gluetune.tracking.champion import save_champion
+
+MAX_LENGTH = 20
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *string.ascii_lowercase,
+         *(f"##{letter}" for letter in string.ascii_lowercase), ".", "!")
+CASED = (*WORDS, *string.ascii_uppercase)
+FIRST = ["A short one.", "", "one two three four five six seven", "Ünïcode  and\tspace!", "B", "x y"]
+SECOND = ["a very long one that goes on and on", "alone", "b!", "", "One two three four five", "z"]
+TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
+        "max_position_embeddings": 64, "initializer_range": 0.5}
+
+
+def _bert(folder: Path, **settings: Any) -> None:
+    BertTokenizerFast(vocab={word: number for number, word in enumerate(WORDS)}, **settings).save_pretrained(folder)
+    BertModel(BertConfig(vocab_size=len(CASED), **TINY)).save_pretrained(folder)
+
+
+def _vocabulary_alone(folder: Path, words: tuple[str, ...]) -> None:
+    """As Google's checkpoints: nothing but ``vocab.txt`` says whether text is lower-cased."""
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(words))
+
+
+def _roberta(folder: Path) -> None:
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "Ġ", *string.ascii_letters, *string.punctuation]
+    tokenizer = RobertaTokenizerFast(vocab={piece: number for number, piece in enumerate(pieces)}, merges=[])
+    tokenizer.save_pretrained(folder)
+    settings = RobertaConfig(vocab_size=len(pieces), pad_token_id=1, type_vocab_size=1, **TINY)
+    RobertaModel(settings).save_pretrained(folder)
+
+
+def _distilbert(folder: Path) -> None:
+    BertTokenizerFast(vocab={word: number for number, word in enumerate(WORDS)},
+                      model_input_names=["input_ids", "attention_mask"]).save_pretrained(folder)
+    DistilBertModel(DistilBertConfig(vocab_size=len(WORDS), dim=16, n_layers=1, n_heads=2, hidden_dim=32,
+                                     max_position_embeddings=64)).save_pretrained(folder)
+
+
+ENCODERS = {
+    "uncased": _bert,
+    "cased": lambda folder: _bert(folder, do_lower_case=False),
+    "vocabulary alone, uncased": lambda folder: _vocabulary_alone(folder, WORDS),
+    "vocabulary alone, cased": lambda folder: _vocabulary_alone(folder, CASED),
+    "without segment ids": _distilbert,
+    "byte pairs": _roberta,
+    "padded and cut on the left": lambda folder: _bert(folder, padding_side="left", truncation_side="left"),
+}
+
+
+@dataclass
+class Trained:
+    """A classifier as a search leaves it, and the tokens that training made of its rows."""
+
+    champion: Champion
+    encoded: Encoded
+
+
+def train(task_name: str, encoder: str, folder: Path, truncation: Any = "longest_first",
+          max_seq_length: int = MAX_LENGTH) -> Trained:
+    """A classifier of random weights, with the rows that it would have been trained on."""
+    task = get_task(task_name)
+    ENCODERS[encoder](folder / "encoder")
+    config = ModelConfig(name_or_path=str(folder / "encoder"), from_scratch=encoder.startswith("vocabulary"),
+                         config_overrides=TINY if encoder.startswith("vocabulary") else {})
+    weights, tokenizer = load_encoder(config), load_tokenizer(config)
+    columns = dict(zip(task.columns, (FIRST, SECOND), strict=False))
+    encoded = encode(Examples(task_name, "train", columns, None, "test"), task, tokenizer, max_seq_length, truncation)
+    model = build_model(weights, task, TrainingConfig(), seed=3)
+    save_pretrained(weights, task, model.state_dict(), tokenizer, folder / "saved", TrainingConfig())
+    champion = Champion(task, "trial", str(folder / "saved"), 0.5, {}, columns, max_seq_length, truncation)
+    return Trained(champion, encoded)
+
+
+def load(champion: Champion, folder: Path) -> Any:
+    """The model as ``mlflow.pyfunc.load_model`` gives it."""
+    import mlflow
+    from mlflow.models import Model
+
+    save_champion(str(folder / "model"), champion, Model())
+    return mlflow.pyfunc.load_model(str(folder / "model"))
+
+
+def inputs_of(loaded: Any) -> list[dict[str, torch.Tensor]]:
+    """What the encoder gets from now on, batch by batch."""
+    seen: list[dict[str, torch.Tensor]] = []
+    loaded.unwrap_python_model()._model.register_forward_pre_hook(
+        lambda module, arguments, named: seen.append(dict(named)), with_kwargs=True)
+    return seen
+
+
+def assert_tokens_are_those_of_training(trained: Trained, folder: Path) -> None:
+    loaded = load(trained.champion, folder)
+    seen = inputs_of(loaded)
+    loaded.predict(pd.DataFrame(dict(reversed(trained.champion.examples.items()))))  # columns go by name, not by place
+    expected = trained.encoded.collate(np.arange(len(FIRST)))
+    (batch,) = seen
+    assert batch.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(batch[name].int(), tensor), name
+
+
+@pytest.mark.parametrize("truncation", ["longest_first", "proportional"])
+@pytest.mark.parametrize("task", ["cola", "rte"])
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_tokens_are_those_of_training(encoder: str, task: str, truncation: str, tmp_path: Path) -> None:
+    trained = train(task, encoder, tmp_path, truncation)
+    assert trained.encoded.longest == MAX_LENGTH, "rows must be cut, or nothing is tested"
+    assert_tokens_are_those_of_training(trained, tmp_path)
+
+
+@pytest.mark.parametrize("max_seq_length", [8, 13, 64])
+def test_rows_are_as_long_as_in_training(max_seq_length: int, tmp_path: Path) -> None:
+    trained = train("rte", "uncased", tmp_path, "proportional", max_seq_length)
+    assert_tokens_are_those_of_training(trained, tmp_path)
+
+
+def test_the_two_ways_of_cutting_differ_on_these_rows(tmp_path: Path) -> None:
+    one, other = (train("rte", "uncased", tmp_path / way, way).encoded for way in ("longest_first", "proportional"))
+    assert not np.array_equal(one.input_ids, other.input_ids)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A loaded model of one text column."""
+    folder = tmp_path_factory.mktemp("single")
+    return load(train("cola", "uncased", folder).champion, folder)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A loaded model of two text columns."""
+    folder = tmp_path_factory.mktemp("pair")
+    return load(train("rte", "uncased", folder).champion, folder)
+
+
+def unchecked(loaded: Any) -> Any:
+    """The model without MLflow's check of the input: its own ``predict``, with its context."""
+    from mlflow.pyfunc import PythonModelContext
+
+    python_model, implementation = loaded.unwrap_python_model(), loaded._model_impl
+    context = PythonModelContext(implementation.context.artifacts, implementation.context.model_config)
+    return lambda given: python_model.predict(context, given)
+
+
+TEXTS = FIRST[:3]
+GIVEN = {
+    "frame": pd.DataFrame({"sentence": TEXTS}),
+    "frame of objects": pd.DataFrame({"sentence": pd.Series(TEXTS, dtype=object)}),
+    "dict of lists": {"sentence": TEXTS},
+    "dict of tuples": {"sentence": tuple(TEXTS)},
+    "dict of arrays": {"sentence": np.array(TEXTS)},
+    "dict of arrays of objects": {"sentence": np.array(TEXTS, dtype=object)},
+    "dict of series": {"sentence": pd.Series(TEXTS)},
+    "list of dicts": [{"sentence": text} for text in TEXTS],
+    "with another column": {"sentence": TEXTS, "id": ["a", "b", "c"]},
+    "with another column of numbers": {"sentence": TEXTS, "id": [1, 2, 3]},
+}
+ONE_COLUMN = {"list": TEXTS, "array": np.array(TEXTS), "series": pd.Series(TEXTS, name="sentence")}
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked by MLflow", "unchecked"])
+@pytest.mark.parametrize("given", GIVEN.values(), ids=list(GIVEN))
+def test_every_text_is_a_row(given: Any, checked: bool, single: Any) -> None:
+    expected = single.predict(pd.DataFrame({"sentence": TEXTS}))
+    answer = single.predict(given) if checked else unchecked(single)(given)
+    assert len(answer) == 3
+    pd.testing.assert_frame_equal(answer, expected)
+    assert len(set(answer["score"])) == 3, "each row has its own text"
+
+
+@pytest.mark.parametrize("given", ONE_COLUMN.values(), ids=list(ONE_COLUMN))
+def test_texts_alone_are_rows_where_there_is_one_column(given: Any, single: Any) -> None:
+    expected = single.predict(pd.DataFrame({"sentence": TEXTS}))
+    pd.testing.assert_frame_equal(unchecked(single)(given), expected)
+
+
+def test_mlflow_itself_refuses_texts_without_the_name_of_their_column(single: Any) -> None:
+    from mlflow.exceptions import MlflowException
+
+    for given in (TEXTS, np.array(TEXTS), "x y"):
+        with pytest.raises(MlflowException, match="missing inputs"):
+            single.predict(given)
+    assert len(single.predict(ONE_COLUMN["series"])) == 3
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked by MLflow", "unchecked"])
+def test_one_text_is_one_row(checked: bool, single: Any) -> None:
+    predict = single.predict if checked else unchecked(single)
+    expected = single.predict(pd.DataFrame({"sentence": ["x y"]}))
+    pd.testing.assert_frame_equal(predict({"sentence": "x y"}), expected)
+    pd.testing.assert_frame_equal(predict({"sentence": np.array("x y")}), expected)
+    pd.testing.assert_frame_equal(unchecked(single)("x y"), expected)
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked by MLflow", "unchecked"])
+def test_pairs_are_rows(checked: bool, pair: Any) -> None:
+    predict = pair.predict if checked else unchecked(pair)
+    expected = pair.predict(pd.DataFrame({"sentence1": FIRST, "sentence2": SECOND}))
+    assert len(expected) == len(FIRST)
+    for given in ({"sentence1": FIRST, "sentence2": SECOND}, {"sentence2": SECOND, "sentence1": FIRST},
+                  [{"sentence2": two, "sentence1": one} for one, two in zip(FIRST, SECOND, strict=True)]):
+        pd.testing.assert_frame_equal(predict(given), expected)
+    assert len(predict({"sentence1": "a", "sentence2": "b"})) == 1
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked by MLflow", "unchecked"])
+@pytest.mark.parametrize("given", [{"sentence": []}, pd.DataFrame({"sentence": []}, dtype="str")],
+                         ids=["dict", "frame"])
+def test_no_text_is_no_row(given: Any, checked: bool, single: Any) -> None:
+    answer = single.predict(given) if checked else unchecked(single)(given)
+    assert (len(answer), list(answer.columns)) == (0, list(single.predict({"sentence": ["a"]}).columns))
+
+
+def test_a_frames_index_is_kept(single: Any) -> None:
+    answer = single.predict(pd.DataFrame({"sentence": ["a", "b"]}, index=["first", "second"]))
+    assert list(answer.index) == ["first", "second"]
+
+
+NO_TEXT = [None, float("nan"), pd.NA, 5, 0.5, True, b"bytes", ["a", "b"], {"a": "b"}]
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked by MLflow", "unchecked"])
+@pytest.mark.parametrize("value", NO_TEXT, ids=repr)
+def test_a_value_that_is_no_text_is_refused_by_its_row(value: Any, checked: bool, pair: Any) -> None:
+    from mlflow.exceptions import MlflowException
+
+    predict = pair.predict if checked else unchecked(pair)
+    texts = pd.Series(["a", "b", value, "d"], dtype=object)
+    for given in (pd.DataFrame({"sentence1": ["e"] * 4, "sentence2": texts}),
+                  {"sentence1": ["e"] * 4, "sentence2": list(texts)},
+                  [{"sentence1": "e", "sentence2": text} for text in texts]):
+        with pytest.raises(MlflowException, match=r"'sentence2'.* row 2 ") as refused:
+            predict(given)
+        assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked by MLflow", "unchecked"])
+@pytest.mark.parametrize("given", [
+    {"sentence": [1, 2]}, {"sentence": 5}, {"sentence": float("nan")}, {"sentence": None}, {"sentence": [None, None]},
+    pd.DataFrame({"sentence": [1.0, float("nan")]}), {"text": ["a"]}, {}, 5, None,
+], ids=repr)
+def test_what_holds_no_text_is_refused(given: Any, checked: bool, single: Any) -> None:
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException, match="sentence"):
+        (single.predict if checked else unchecked(single))(given)
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked by MLflow", "unchecked"])
+@pytest.mark.parametrize("given", [{"sentence1": ["a", "b"], "sentence2": ["c"]},
+                                   {"sentence1": ["a", "b"], "sentence2": "c"}, {"sentence1": ["a", "b"]}], ids=repr)
+def test_columns_that_do_not_go_together_are_refused(given: Any, checked: bool, pair: Any) -> None:
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException, match="sentence"):
+        (pair.predict if checked else unchecked(pair))(given)
+
+
+@pytest.mark.parametrize("request_body", [
+    {"inputs": {"sentence": TEXTS}}, {"inputs": [{"sentence": text} for text in TEXTS]}, {"inputs": TEXTS},
+    {"instances": [{"sentence": text} for text in TEXTS]}, {"dataframe_records": [{"sentence": t} for t in TEXTS]},
+    {"dataframe_split": {"columns": ["sentence"], "data": [[text] for text in TEXTS]}},
+], ids=lambda body: json.dumps(body)[:30])
+def test_a_scoring_server_answers_every_text(request_body: dict[str, Any], single: Any) -> None:
+    from mlflow.pyfunc.scoring_server import infer_and_parse_data
+
+    parsed = infer_and_parse_data(json.loads(json.dumps(request_body)), single.metadata.get_input_schema())
+    assert len(single.predict(parsed)) == 3
+
+
+def test_more_rows_than_a_batch_are_answered_in_order(single: Any) -> None:
+    texts = [string.ascii_lowercase[row % 26] for row in range(150)]
+    answer = single.predict({"sentence": texts})
+    assert len(answer) == 150
+    np.testing.assert_allclose(answer["score"][:26], answer["score"][26:52], atol=1e-6)
+
+
+def test_a_champion_says_how_it_cuts(tmp_path: Path) -> None:
+    trained = train("rte", "uncased", tmp_path, "proportional")
+    folder = tmp_path / "other"
+    loaded = load(replace(trained.champion, truncation="longest_first"), folder)
+    seen = inputs_of(loaded)
+    loaded.predict(pd.DataFrame(trained.champion.examples))
+    assert not torch.equal(seen[0]["input_ids"].int(), trained.encoded.collate(np.arange(len(FIRST)))["input_ids"])
