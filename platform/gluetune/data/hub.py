@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gluetune.data.examples import Examples, Labels
+from gluetune.data.labels import class_ids
+from gluetune.data.local_copies import cache_of
 from gluetune.data.source import DataSource, check_split
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Task
@@ -21,7 +23,8 @@ class HubSource(DataSource):
     """Loads ``nyu-mll/glue`` and ``stanfordnlp/snli``.
 
     Args:
-        cache_dir: where the datasets library keeps its files; ``None`` for its own default.
+        cache_dir: where the datasets library keeps its files; ``None`` for its own default. What it makes of a local
+            copy lies below by a fingerprint of the copy's files, so that other files are other rows.
         mirror: a local folder that holds copies of the hub's repositories (``<mirror>/nyu-mll/glue/README.md``, …),
             for machines without a network; ``None`` for the hub.
     """
@@ -40,6 +43,8 @@ class HubSource(DataSource):
                 raise DataError(f"the dataset must have the column {name!r}, but got "
                                 f"({', '.join(dataset.column_names)}){nearest(name, dataset.column_names)}", place)
         table = dataset.select_columns([*task.columns, "label"])[:]
+        for name in task.columns:
+            _check_texts(table[name], name, place)
         labels = _labels(task, table["label"], dataset.features["label"], place)
         examples = Examples(task.name, split, {name: table[name] for name in task.columns}, labels, place)
         return _labelled_rows(examples, task, place)
@@ -58,28 +63,62 @@ class HubSource(DataSource):
         path, name = task.hub
         where = path if self.mirror is None else str(self.mirror / path)
         try:
-            return datasets.load_dataset(where, name, split=split, cache_dir=self.cache_dir)
+            return datasets.load_dataset(where, name, split=split, cache_dir=cache_of(where, self.cache_dir))
         except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
             raise DataError("the dataset must be in the cache or within reach, but loading it failed "
                             f"({type(error).__name__}: {error}); without a network, use `data.source: dir` or "
                             "`embedded`, or name a local copy of the hub in `data.dir`", place) from error
 
 
+def _check_texts(texts: list[Any], name: str, place: str) -> None:
+    """Refuses cells that are no text: those of a CSV copy are whatever its reader takes them for."""
+    row = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
+    if row is None:
+        return
+    if texts[row] is None:
+        raise DataError(f"{name!r} must be text, but row {row} has none: its cell is empty, or a word such as NA or "
+                        "null that a reader of CSV takes for an empty cell", place)
+    raise DataError(f"{name!r} must be text, but is {texts[row]!r} ({type(texts[row]).__name__}) in row {row}; in a "
+                    "copy as Parquet or JSON lines text stays text, CSV has no types", place)
+
+
 def _labels(task: Task, values: list[Any], feature: Any, place: str) -> Labels | None:
     """Labels as the task numbers them; ``None`` where every row is unlabelled."""
-    numbers = np.array([UNLABELLED if value is None else value for value in values], np.float64)
+    numbers = np.array([_number(task, value, row, place) for row, value in enumerate(values)], np.float64)
+    missing = np.isnan(numbers)
+    numbers[missing] = UNLABELLED
     if (numbers == UNLABELLED).all():
         return None
+    if missing.any() and not task.drop:
+        raise DataError(f"all rows must have a label or none, but row {np.flatnonzero(numbers != UNLABELLED)[0]} has "
+                        f"one and row {np.flatnonzero(missing)[0]} has none", place)
     if task.regression:
         return _checked(numbers, (task.minimum <= numbers) & (numbers <= task.maximum), task, place).astype(np.float32)
-    ids = numbers.astype(np.int64)
+    ids = np.where(np.isfinite(numbers), numbers, UNLABELLED - 1).astype(np.int64)
     names = getattr(feature, "names", None) or list(task.labels)
     if set(names) != set(task.labels):
         raise DataError(f"the classes must be {', '.join(task.labels)}, but got {', '.join(names)}", place)
     known = (ids >= 0) & (ids < len(names)) | (ids == UNLABELLED) & bool(task.drop)
     order = np.array([*(task.labels.index(name) for name in names), UNLABELLED], np.int64)
-    numbered: Labels = order[_checked(ids, known, task, place)]
+    _checked(numbers, known & (ids == numbers), task, place)
+    numbered: Labels = order[ids]
     return numbered
+
+
+def _number(task: Task, value: Any, row: int, place: str) -> float:
+    """A cell of the label column as a number: a class by its name or as the official files spell it; NaN for none."""
+    if value is None or value == "":
+        return np.nan
+    if task.regression or not isinstance(value, str):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise DataError(f"the label must be a number, but got {value!r} in row {row}", place) from None
+    ids = class_ids(task)
+    if value not in ids:
+        raise DataError(f"the label must be one of {', '.join(map(repr, task.labels))}, but got {value!r} in row {row}"
+                        f"{nearest(value, ids)}", place)
+    return ids[value]
 
 
 def _checked(values: NDArray[Any], valid: NDArray[np.bool_], task: Task, place: str) -> NDArray[Any]:
@@ -88,7 +127,8 @@ def _checked(values: NDArray[Any], valid: NDArray[np.bool_], task: Task, place: 
         return values
     low, high = (task.minimum, task.maximum) if task.regression else (0, task.num_labels - 1)
     row = int(np.flatnonzero(~valid)[0])
-    raise DataError(f"`{low:g} <= label <= {high:g}` must hold, but got {values[row]:g} in row {row}", place)
+    whole = "" if task.regression or float(values[row]).is_integer() else " and be whole"
+    raise DataError(f"`{low:g} <= label <= {high:g}` must hold{whole}, but got {values[row]:g} in row {row}", place)
 
 
 def _labelled_rows(examples: Examples, task: Task, place: str) -> Examples:

@@ -31,13 +31,18 @@ def parse_labels(task: Task, labels: Sequence[str], file: Path, lines: Sequence[
     """
     if task.regression:
         return _numbers(task, labels, file, lines)
-    ids = {name: number for number, name in enumerate(task.labels)}
-    ids |= {spelling: ids[name] for spelling, name in task.spellings.items()} | dict.fromkeys(task.drop, DROPPED)
+    ids = class_ids(task)
     for label, line in zip(labels, lines, strict=True):
         if label not in ids:
             options = ", ".join(repr(option) for option in (task.spellings or task.labels))
             raise DataError(f"the label must be one of {options}, but got {label!r}{nearest(label, ids)}", file, line)
     return np.array([ids[label] for label in labels], np.int64)
+
+
+def class_ids(task: Task) -> dict[str, int]:
+    """Class ids by name and by the official files' spellings; `DROPPED` for labels in ``task.drop``."""
+    ids = {name: number for number, name in enumerate(task.labels)}
+    return ids | {spelling: ids[name] for spelling, name in task.spellings.items()} | dict.fromkeys(task.drop, DROPPED)
 
 
 def _numbers(task: Task, labels: Sequence[str], file: Path, lines: Sequence[int]) -> Labels:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gluetune.data.embedded import corpus
+from gluetune.data.local_copies import cache_of
 from gluetune.errors import DataError, nearest
 from gluetune.pretraining.config import TextConfig
 from gluetune.pretraining.formats import FORMATS
@@ -127,9 +128,9 @@ def _rows(config: TextConfig, split: str) -> Iterator[str]:
 def _column(config: TextConfig, split: str) -> Any:
     import datasets  # slow to import, and only this source needs it
 
-    place = _place(config, split)
+    place, cache = _place(config, split), cache_of(str(config.dataset), config.cache_dir)
     try:
-        dataset = datasets.load_dataset(config.dataset, config.name, split=split, cache_dir=config.cache_dir)
+        dataset = datasets.load_dataset(config.dataset, config.name, split=split, cache_dir=cache)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise DataError("the dataset must be in the cache or within reach, but loading it failed "
                         f"({type(error).__name__}: {error}); without a network, use `text.source: files` or `embedded`",

@@ -16,6 +16,16 @@ from gluetune.errors import DataError
 from gluetune.tasks import Task, get_task
 
 
+def csv_copy(folder: Path, task: Task, text: str) -> HubSource:
+    """A copy of one repository with its train split as CSV."""
+    repository = folder / task.hub[0]
+    repository.mkdir(parents=True, exist_ok=True)
+    files = json.dumps([{"config_name": task.hub[1], "data_files": [{"split": "train", "path": "train.csv"}]}])
+    (repository / "README.md").write_text(f"---\nconfigs: {files}\n---\n")
+    (repository / "train.csv").write_text(text, encoding="utf-8")
+    return HubSource(cache_dir=str(folder.parent / "cache"), mirror=folder)
+
+
 def mirror(folder: Path, task: Task, split: str, rows: dict[str, list[Any]], label: Any) -> HubSource:
     """A copy of one repository with one split."""
     path, name = task.hub[0], task.hub[1] or "plain_text"
@@ -119,3 +129,54 @@ def test_the_jobs_folder_is_a_mirror_of_the_hub(tmp_path: Path) -> None:
 def test_describe_names_repository_and_configuration() -> None:
     assert HubSource().describe(get_task("cola")) == "hub:nyu-mll/glue/cola"
     assert HubSource().describe(get_task("snli")) == "hub:stanfordnlp/snli"
+
+
+def test_two_copies_with_one_cache_are_two_datasets(tmp_path: Path) -> None:
+    task = get_task("cola")
+    first, second = (csv_copy(tmp_path / name, task, "sentence,label\n" + f"{name},1\n" * rows)
+                     for name, rows in (("one", 2), ("two", 3)))
+    assert first.load(task, "train").columns == {"sentence": ["one"] * 2}
+    assert second.load(task, "train").columns == {"sentence": ["two"] * 3}
+    assert first.load(task, "train").columns == {"sentence": ["one"] * 2}
+
+
+def test_an_edited_copy_is_read_anew(tmp_path: Path) -> None:
+    task = get_task("cola")
+    csv_copy(tmp_path / "hub", task, "sentence,label\nbefore,1\n").load(task, "train")
+    edited = csv_copy(tmp_path / "hub", task, "sentence,label\nafter,0\n")
+    assert edited.load(task, "train").columns == {"sentence": ["after"]}
+
+
+def test_the_cache_of_an_unchanged_copy_is_used_again(tmp_path: Path) -> None:
+    task = get_task("cola")
+    for _ in range(2):
+        csv_copy(tmp_path / "hub", task, "sentence,label\na,1\n").load(task, "train")
+    assert len(list((tmp_path / "cache" / "gluetune-local-copies").iterdir())) == 1
+
+
+@pytest.mark.parametrize(("task", "text", "message"), [
+    ("cola", "sentence,label\na,1\nb,0.7\n", "`0 <= label <= 1` must hold and be whole, but got 0.7 in row 1"),
+    ("cola", "sentence,label\na,1\nb,1.9\n", "`0 <= label <= 1` must hold and be whole, but got 1.9 in row 1"),
+    ("cola", "sentence,label\na,1\nb,inf\n", "`0 <= label <= 1` must hold and be whole, but got inf in row 1"),
+    ("cola", "sentence,label\na,1\nb,\n", "all rows must have a label or none, but row 0 has one and row 1 has none"),
+    ("cola", "sentence,label\na,1\n,0\n", "'sentence' must be text, but row 1 has none"),
+    ("cola", "sentence,label\na,1\nNA,0\n", "such as NA or null"),
+    ("cola", "sentence,label\n12,1\n13,0\n", "'sentence' must be text, but is 12 (int) in row 0"),
+    ("cola", "sentence,label\na,acceptable\nb,unaceptable\n",
+     "but got 'unaceptable' in row 1; nearest: 'unacceptable'"),
+    ("stsb", "sentence1,sentence2,label\na,b,high\n", "the label must be a number, but got 'high' in row 0"),
+])
+def test_cells_of_a_csv_copy_that_are_no_text_or_no_label(tmp_path: Path, task: str, text: str, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        csv_copy(tmp_path / "hub", get_task(task), text).load(get_task(task), "train")
+    assert str(caught.value).startswith(f"hub:{tmp_path}/hub/nyu-mll/glue/{task}/train: ")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["acceptable,unacceptable", "1,0", "1.0,0.0"])
+def test_classes_are_understood_by_name_and_as_whole_numbers(tmp_path: Path, written: str) -> None:
+    first, second = written.split(",")
+    text = f"sentence,label\na,{first}\nb,{second}\n"
+    labels = csv_copy(tmp_path / "hub", get_task("cola"), text).load(get_task("cola"), "train").labels
+    assert labels is not None
+    assert labels.tolist() == [1, 0]

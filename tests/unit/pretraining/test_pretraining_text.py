@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import datasets
@@ -179,3 +180,9 @@ def test_wikitext_2_is_read_whole(tiny: PretrainJob) -> None:
     assert documents[0][0].startswith("Homarus gammarus , known as the European lobster")
     data, tokenizer = prepare_job(job)
     assert "<" in tokenizer.decode(data.train[0][0])  # of <unk>, which is text like any other
+
+
+def test_an_edited_local_dataset_is_read_anew(tmp_path: Path) -> None:
+    assert read_text(hub(tmp_path, "paragraphs", ["One. Two."])).documents == [["One.", "Two."]]
+    shutil.rmtree(tmp_path / "copy")
+    assert read_text(hub(tmp_path, "paragraphs", ["Six. Ten."])).documents == [["Six.", "Ten."]]
