@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +26,13 @@ def ray_cluster() -> Iterator[None]:
         connect(None)
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables: making them takes seconds, copying the file none."""
+    from gluetune.tracking.runs import connect
+
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    connect(f"sqlite:///{file}", "tests")
+    return file

@@ -161,7 +161,7 @@ print(*answer[["probability_entailment", "probability_not_entailment"]].iloc[0])
 def test_a_missing_folder_is_said_and_does_not_raise(tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:
     champion, _, _ = make_champion("rte", encoder_folder, tmp_path)
     notes: list[str] = []
-    tracker._notify = notes.append
+    tracker._tell = notes.append
     assert tracker.log_winner(tracker.trials[4], replace(champion, folder=str(tmp_path / "gone"))) is None
     assert notes == [f"the winner cola-0004 is not in MLflow: TrackingError: the winner's folder must exist, "
                      f"but got '{tmp_path}/gone'"]

@@ -20,14 +20,6 @@ from sample_search import BEGIN, ended, evaluated, events, folded, plan, started
 Open = Callable[..., Tracker]
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables: making them takes seconds, copying the file none."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    connect(f"sqlite:///{file}", "tests")
-    return file
-
-
 @pytest.fixture
 def uri(tmp_path: Path, empty_store: Path) -> str:
     shutil.copy(empty_store, tmp_path / "mlflow.db")

@@ -101,7 +101,7 @@ def _show(answers: list[Answers], output: str, terminal: Terminal) -> None:
     folder, name = folder_and_name(output)
     rows = sum(len(answer.values) for answer in answers)
     out.print(f"{folder.uri(name)}: {len(answers)} files, {rows:,} rows, read back and checked", highlight=False,
-              soft_wrap=True)
+              soft_wrap=True, markup=False, emoji=False)
     constant = [answer.file.name for answer in answers if answer.by is None]
     if constant:
         out.print(f"Constant predictions, by --fill-missing: {', '.join(constant)}.", style="yellow", highlight=False,

@@ -7,19 +7,27 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from gluetune.config import StorageConfig, TrackingConfig
+from gluetune.config import StorageConfig, TrackingConfig, without_password
 from gluetune.storage import Storage
+from gluetune.tracking.uris import artifact_location, sqlite_uri
 
 
 def tracking_uri(storage: StorageConfig, tracking: TrackingConfig) -> str:
-    """The MLflow store: the one named, else SQLite beside the runs."""
-    return tracking.uri or f"sqlite:///{_home(storage).uri('mlflow.db')}"
+    """The MLflow store: the one named, else SQLite beside the runs.
+
+    A run's record keeps no password: where ``MLFLOW_TRACKING_URI`` is the same address with one, that is it.
+    """
+    if tracking.uri is None:
+        return sqlite_uri(Path(_home(storage).uri("mlflow.db")))
+    given = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return given if given and without_password(given) == tracking.uri else tracking.uri
 
 
 def artifacts(storage: StorageConfig, tracking: TrackingConfig) -> str | None:
     """Where the default MLflow store keeps its artifacts; another store knows itself."""
-    return None if tracking.uri else _home(storage).uri("mlartifacts")
+    return None if tracking.uri else artifact_location(_home(storage).uri("mlartifacts"))
 
 
 def resume_command(name: str, storage: StorageConfig, address: str | None, more: Sequence[str] = ()) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ray
+from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.cli import places
@@ -17,7 +18,7 @@ from gluetune.cli.inputs import check_inputs
 from gluetune.cli.session import check_empty, open_folder, read_files
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, share_out
-from gluetune.config import LanesConfig, StorageConfig, Value
+from gluetune.config import LanesConfig, StorageConfig, Value, without_password
 from gluetune.lane import LaneSpec
 from gluetune.lane.pretraining import Pretraining, from_event
 from gluetune.pretraining import (
@@ -132,7 +133,8 @@ class _Run:
         journal, plan = Journal(session.storage), _plan(session, self.data, str(self.resources))
         print_opening(plan, out)
         text = dump_pretrain_job(session.job)
-        tracker = Tracker(plan, session.storage, job=text, history=journal.events, notify=self.terminal.note,
+        tracker = Tracker(plan, session.storage, store=_tracking_uri(session), job=text, history=journal.events,
+                          notify=self.terminal.note,
                           artifacts=places.artifacts(session.job.storage, session.job.tracking))
         pretraining_inputs(self.data).save(session.storage)
         session.storage.write(PRETRAINING_FILE, text.encode())
@@ -180,14 +182,14 @@ class _Run:
             print_figures(measured, rows, session.job.published, out, source=self.data.source,
                           synthetic=self.data.synthetic)
         if trial.winner is not None:
-            out.print(f"\n[bold]encoder[/]    {trial.winner.folder}", highlight=False, soft_wrap=True)
-        out.print(f"[bold]MLflow UI[/]  {ui_command(_tracking_uri(session))}", highlight=False, soft_wrap=True)
+            out.print(Text.assemble("\n", ("encoder", "bold"), f"    {trial.winner.folder}"), soft_wrap=True)
+        out.print(Text.assemble(("MLflow UI", "bold"), f"  {ui_command(_tracking_uri(session))}"), soft_wrap=True)
         if trial.message:
             self.terminal.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
         if not trial.status.final:
             out.print("\nstopped; go on with:", highlight=False)
-            out.print(places.resume_command(session.name, session.job.storage, self.address), style="bold",
-                      highlight=False, soft_wrap=True)
+            command = places.resume_command(session.name, session.job.storage, self.address)
+            out.print(Text(command, style="bold"), soft_wrap=True)
 
 
 def line(event: Evaluated, trial: TrialRecord) -> str:
@@ -214,7 +216,7 @@ def _plan(session: PretrainSession, data: PretrainingData, resources: str) -> Se
         name=session.name, seed=job.seed, model=words, parameters=count_weights(job, data.tokens),
         space="", space_source="", fields=(), algorithm="", scheduler="", lanes=1,
         workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=session.storage.uri(),
-        tracking_uri=_tracking_uri(session), experiment=str(job.tracking.experiment), tasks=(task,),
+        tracking_uri=without_password(_tracking_uri(session)), experiment=str(job.tracking.experiment), tasks=(task,),
         fixed=job.training.model_dump(exclude_unset=True))
 
 

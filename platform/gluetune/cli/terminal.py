@@ -15,6 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from gluetune.config import text_without_passwords
+
 
 class Terminal:
     """Consoles on copies of the original standard streams."""
@@ -73,6 +75,7 @@ def _console(stream: object) -> Console:
 
 
 def _escaped(text: str) -> str:
+    """A text without the passwords of addresses in it, and without meaning to Rich."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(text_without_passwords(text))

@@ -119,7 +119,8 @@ def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
                 content = {"task": task, "folder": trained.folders[task], "figures": figures, "rows": counts}
                 file = f"report/{task}_{EVALUATION}"
                 trained.run.write(file, (json.dumps(content, indent=2) + "\n").encode())
-                terminal.out.print(f"written to {trained.run.uri(file)}", soft_wrap=True, highlight=False)
+                terminal.out.print(f"written to {trained.run.uri(file)}", soft_wrap=True, highlight=False,
+                                   markup=False, emoji=False)
 
 
 def _comparable(published: PublishedConfig | None, splits: Container[str]) -> PublishedConfig | None:
@@ -149,7 +150,7 @@ def predict(trained: Trained, options: Mapping[str, str], address: str | None, t
             target = options.get("--output") or _default_output(trained, task, split)
             write_predictions(answers, target)
             terminal.out.print(f"{len(answers):,} rows of {examples.source} → {target}", soft_wrap=True,
-                               highlight=False)
+                               highlight=False, markup=False, emoji=False)
 
 
 def _check_output(output: str | None, splits: list[str]) -> None:

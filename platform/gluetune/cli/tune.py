@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from rich.text import Text
+
 from gluetune.cli import places
 from gluetune.cli.inputs import check_inputs
 from gluetune.cli.session import Session, begin
@@ -98,7 +100,8 @@ class _Run:
         journal, dealer = Journal(session.storage), _dealer(session, self.prepared)
         plan = _plan(session, self.prepared, dealer, str(self.resources))
         print_opening(plan, self.terminal.out)
-        tracker = Tracker(plan, session.storage, job=dump_job(session.job), history=journal.events,
+        tracker = Tracker(plan, session.storage, store=_tracking_uri(session), job=dump_job(session.job),
+                          history=journal.events,
                           artifacts=places.artifacts(session.job.storage, session.job.tracking),
                           notify=self.terminal.note)
         self.inputs.save(session.storage)
@@ -162,7 +165,7 @@ class _Run:
         out = self.terminal.out
         out.print(f"\n{ending.value.replace('_', ' ')}; go on with:", highlight=False)
         command = places.resume_command(self.session.name, self.session.job.storage, self.address, self.resume_flags)
-        out.print(command, style="bold", highlight=False, soft_wrap=True)
+        out.print(Text(command, style="bold"), soft_wrap=True)  # as text: "[x]" in a folder's name is no markup
 
 
 def _fitted(session: Session, resources: Resources, terminal: Terminal) -> Session:

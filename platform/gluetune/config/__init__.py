@@ -3,6 +3,7 @@
 Imports `gluetune.errors` and, for their names, `gluetune.tasks`.
 """
 
+from gluetune.config.addresses import password, text_without_passwords, without_password
 from gluetune.config.checks import check_fit, resolve_training
 from gluetune.config.job import (
     Algorithm,
@@ -28,5 +29,6 @@ __all__ = [
     "LanesConfig", "ModelConfig", "Override", "PublishedConfig", "SchedulerConfig", "SearchConfig", "SearchSpace",
     "Section", "StorageConfig", "TaskFacts", "TrackingConfig", "TrainingConfig", "Value", "check_fit", "contains",
     "dump_job", "dump_space", "finite_values", "idle_fields", "known_spaces", "load_job", "load_space", "parse_job",
-    "parse_space", "resolve_training", "trained", "without_idle_fields",
+    "parse_space", "password", "resolve_training", "text_without_passwords", "trained", "without_idle_fields",
+    "without_password",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, field_serializer
 
+from gluetune.config.addresses import without_password
 from gluetune.config.tasks_field import TaskName, task_weights
 from gluetune.config.training import Section, TrainingConfig
 
@@ -128,11 +129,19 @@ class StorageConfig(Section):
 
 
 class TrackingConfig(Section):
-    """The MLflow store. No uri means SQLite and a folder beside the runs: ``<storage.path>/mlflow.db``."""
+    """The MLflow store. No uri means SQLite and a folder beside the runs: ``<storage.path>/mlflow.db``.
 
-    uri: str | None = Field(default=None, min_length=1)
+    A password in ``uri`` is used and never written: what is dumped or printed of a configuration is the address
+    without it.
+    """
+
+    uri: str | None = Field(default=None, min_length=1, repr=False)
     experiment: str | None = Field(default=None, min_length=1)
     register_models: bool = True
+
+    @field_serializer("uri")
+    def _without_password(self, uri: str | None) -> str | None:
+        return None if uri is None else without_password(uri)
 
 
 class PublishedConfig(Section):

@@ -64,7 +64,7 @@ def parse_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> Job
 
 
 def dump_job(config: JobConfig) -> str:
-    """A whole job as YAML that `parse_job` reads back to an equal one.
+    """A whole job as YAML that `parse_job` reads back to an equal one, but for a password in ``tracking.uri``.
 
     Training fields that the job leaves to the search space stay out: written down, they would win over it.
     """

@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from gluetune.config.addresses import text_without_passwords
 from gluetune.config.yaml_reader import KeyPath
 from gluetune.errors import nearest
 
@@ -146,5 +147,8 @@ def show(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):
         return "a mapping" if value else "an empty mapping"
-    text = "[" + ", ".join(map(show, value)) + "]" if isinstance(value, list | tuple) else repr(value)
+    if isinstance(value, list | tuple):
+        text = "[" + ", ".join(map(show, value)) + "]"
+    else:
+        text = text_without_passwords(repr(value))
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

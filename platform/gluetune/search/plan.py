@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gluetune.config import JobConfig, SearchSpace
+from gluetune.config import JobConfig, SearchSpace, without_password
 from gluetune.metrics import baseline
 from gluetune.records import SearchPlan, TaskPlan
 from gluetune.search.prepare import Prepared
@@ -19,7 +19,7 @@ def make_plan(name: str, job: JobConfig, space: SearchSpace, prepared: Prepared,
         space=space.name, space_source=space.source, fields=tuple(space.space), algorithm=job.search.algorithm,
         scheduler=job.search.scheduler.name, lanes=job.lanes.lanes,
         workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=storage.uri(),
-        tracking_uri=tracking_uri, experiment=job.tracking.experiment or name,
+        tracking_uri=without_password(tracking_uri), experiment=job.tracking.experiment or name,
         tasks=tuple(_task(task, prepared, dealer) for task in job.tasks), time_budget_s=job.search.time_budget_s,
         fixed={**space.training, **job.training.model_dump(exclude_unset=True)},
     )

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import unquote, urlsplit
 
 USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
+
+
+def log_in(uri: str) -> str:
+    """A server's address without user and password, which MLflow's client takes from its environment variables.
+
+    What MLflow prints and stores of the address then holds no password.
+    """
+    parts = urlsplit(uri)
+    if parts.username:
+        os.environ[USER] = unquote(parts.username)
+    if parts.password:
+        os.environ[PASSWORD] = unquote(parts.password)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def refusal(error: BaseException) -> str | None:

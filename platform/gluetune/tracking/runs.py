@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gluetune.config import password, text_without_passwords, without_password
 from gluetune.errors import TrackingError
-from gluetune.tracking.access import refusal
+from gluetune.tracking.access import log_in, refusal
 from gluetune.tracking.entries import Entry, Run
 from gluetune.tracking.state import TrackingState
-from gluetune.tracking.uris import check_uri, is_server
+from gluetune.tracking.uris import check_uri, is_server, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -59,7 +60,8 @@ def connect(uri: str, experiment: str) -> MlflowClient:
     for name, level in (("mlflow", logging.WARNING), ("alembic", logging.WARNING), ("urllib3", logging.ERROR)):
         logging.getLogger(name).setLevel(level)
     try:
-        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        store = log_in(uri) if is_server(uri) else uri
+        client = MlflowClient(tracking_uri=store, registry_uri=store)
         known = client.get_experiment_by_name(experiment)
     except Exception as error:  # SQLAlchemy's, requests' and MLflow's own, by kind of store
         raise unusable(uri, error) from error
@@ -85,9 +87,19 @@ def uploading() -> Iterator[None]:
 
 def unusable(uri: str, error: BaseException) -> TrackingError:
     """The error to raise where a store cannot be used from the start."""
+    shown = without_password(uri)
     if (refused := refusal(error)) is not None:
-        return TrackingError(f"MLflow at {uri!r} does not take the record: {refused}")
-    return TrackingError(f"tracking.uri must be an MLflow store that answers, but got {uri!r} ({reason(error)})")
+        return TrackingError(f"MLflow at {shown!r} does not take the record: {refused}")
+    why = text_without_passwords(reason(error), uri)
+    return TrackingError(f"tracking.uri must be an MLflow store that answers, but got {shown!r} ({why})"
+                         f"{_missing_password(uri)}")
+
+
+def _missing_password(uri: str) -> str:
+    """A hint for the database of a resumed run, whose record keeps no password."""
+    if is_server(uri) or sqlite_file(uri) is not None or password(uri):
+        return ""
+    return "; where it wants a password, give the address with it in --tracking-uri or MLFLOW_TRACKING_URI"
 
 
 def reason(error: BaseException) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from gluetune.config import text_without_passwords
 from gluetune.errors import TrackingError
 from gluetune.records import Event, SearchPlan, TrialRecord, TrialStarted
 from gluetune.records.trials import apply
@@ -35,6 +36,7 @@ class Tracker:
     Args:
         plan: the search; ``tracking_uri`` and ``experiment`` say where it is recorded.
         folder: the search's own folder; keeps ``tracking.json``.
+        store: the store's address with its password, where it has one; ``plan.tracking_uri`` is without.
         job: the job file's text, kept as the artifact ``job.yaml``.
         history: the journal so far, from its first event: what an earlier session did not write is written now.
         artifacts: folder for artifacts of a new experiment; ``None`` leaves it to the store.
@@ -44,17 +46,19 @@ class Tracker:
         TrackingError: the store cannot be reached or used. (The tables of a new SQLite file are made in the thread.)
     """
 
-    def __init__(self, plan: SearchPlan, folder: Storage, *, job: str = "", history: Iterable[Event] = (),
-                 artifacts: str | None = None, notify: Callable[[str], None] = print) -> None:
-        check_uri(plan.tracking_uri)
+    def __init__(self, plan: SearchPlan, folder: Storage, *, store: str | None = None, job: str = "",
+                 history: Iterable[Event] = (), artifacts: str | None = None, notify: Callable[[str], None] = print,
+                 ) -> None:
+        self._store = store or plan.tracking_uri
+        check_uri(self._store)
         self._plan, self._folder, self._artifacts = plan, folder, artifacts
-        client = None if is_fresh(plan.tracking_uri) else connect(plan.tracking_uri, plan.experiment)
+        client = None if is_fresh(self._store) else connect(self._store, plan.experiment)
         self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment)
         self._tree = None if client is None else self._grow(client)
         self._ledger = Ledger(plan, self._state.started)
         self._prove()
-        self._notify = notify
-        self._writer = Writer(self._open, is_permanent, notify, HOLD_S)
+        self._tell = notify
+        self._writer = Writer(self._open, is_permanent, self._notify, HOLD_S)
         self._writer.put(self._ledger.reopening() if self._state.opened else self._ledger.opening(job), events=0)
         self._replay(history)
 
@@ -124,6 +128,10 @@ class Tracker:
                          f"{timeout:g} s{why}; the journal has them: resume {self._plan.name!r} to write them")
         return written and not self._writer.refused
 
+    def _notify(self, text: str) -> None:
+        """Tells a message without the store's password."""
+        self._tell(text_without_passwords(text, self._store))
+
     def _prove(self) -> None:
         """Makes the search's run at once, so that a user who may not write is told before anything starts."""
         if self._tree is None:
@@ -131,7 +139,7 @@ class Tracker:
         try:
             self._tree.run_id(self._ledger.root)
         except Exception as error:
-            raise unusable(self._plan.tracking_uri, error) from error
+            raise unusable(self._store, error) from error
 
     def _replay(self, history: Iterable[Event]) -> None:
         trials: dict[int, TrialRecord] = {}
@@ -142,7 +150,7 @@ class Tracker:
 
     def _open(self) -> _Sink:
         if self._tree is None:
-            self._tree = self._grow(connect(self._plan.tracking_uri, self._plan.experiment))
+            self._tree = self._grow(connect(self._store, self._plan.experiment))
         return _Sink(self._tree, self._state, self._folder)
 
     def _grow(self, client: MlflowClient) -> RunTree:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sqlite3
 import sys
 from contextlib import closing
+from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from gluetune.config import without_password
 from gluetune.errors import TrackingError, nearest
 
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?(?P<options>.*))?", re.DOTALL)
+_SQLITE_OPTIONS = ("cached_statements", "check_same_thread", "detect_types", "isolation_level", "timeout", "uri")
 
 
 def check_uri(uri: str) -> None:
@@ -23,25 +28,48 @@ def check_uri(uri: str) -> None:
     Raises:
         TrackingError: unknown scheme, a server without host, or a SQLite file that cannot be written.
     """
-    scheme = urlsplit(uri).scheme.split("+")[0] if ":" in uri else uri
+    shown = without_password(uri)
+    scheme = _scheme(uri) if ":" in uri else uri
     if scheme not in SCHEMES:
-        raise TrackingError(f"tracking.uri must begin with one of {', '.join(SCHEMES)}, but got {uri!r}"
+        raise TrackingError(f"tracking.uri must begin with one of {', '.join(SCHEMES)}, but got {shown!r}"
                             f"{nearest(scheme, SCHEMES)}")
-    if is_server(uri) and not urlsplit(uri).hostname:
-        raise TrackingError(f"tracking.uri must name a host ({scheme}://host:port), but got {uri!r}")
+    if is_server(uri) and not _has_host(uri):
+        raise TrackingError(f"tracking.uri must name a host ({scheme}://host:port), but got {shown!r}")
     if scheme == "sqlite":
         _check_sqlite(uri)
 
 
+def sqlite_uri(file: Path) -> str:
+    """The URI by which MLflow opens a SQLite file, whatever its folders are called.
+
+    SQLAlchemy cuts a URI at ``?``, and decodes ``%25`` since its version 2.1. Before it opens a URI that begins with
+    ``sqlite:///``, MLflow makes the folder that is spelled there, undecoded: with the driver in it, it does not.
+    """
+    path = str(file.absolute())
+    if path.isprintable() and not {"%", "?"} & set(path):
+        return f"sqlite:///{path}"
+    return f"sqlite+pysqlite:///{quote(path)}" if _is_decoded() else f"sqlite+pysqlite:///file:{quote(path)}?uri=true"
+
+
 def sqlite_file(uri: str) -> Path | None:
     """The file of a ``sqlite:///`` URI (three slashes: relative, four: absolute), ``None`` for other stores."""
-    prefix = "sqlite:///"
-    return Path(uri.removeprefix(prefix)) if uri.startswith(prefix) and len(uri) > len(prefix) else None
+    found = _SQLITE.fullmatch(uri)
+    if found is None:
+        return None
+    path = unquote(found["path"]) if "%" in found["path"] and _is_decoded() else found["path"]
+    if dict(parse_qsl(found["options"] or "")).get("uri", "").lower() in ("true", "1", "yes", "on", "y", "t"):
+        path = unquote(path.removeprefix("file:"))  # by SQLite itself
+    return Path(path)
+
+
+def artifact_location(folder: str) -> str:
+    """The address by which MLflow finds a local folder of artifacts, whatever it is called."""
+    return folder if quote(folder) == folder else Path(folder).absolute().as_uri()
 
 
 def is_server(uri: str) -> bool:
     """Whether a URI is the address of an MLflow server."""
-    return urlsplit(uri).scheme in ("http", "https")
+    return _scheme(uri) in ("http", "https")
 
 
 def is_fresh(uri: str) -> bool:
@@ -51,15 +79,34 @@ def is_fresh(uri: str) -> bool:
 
 
 def ui_command(uri: str) -> str:
-    """What opens the MLflow UI of a store: a shell command, or the address of its server.
+    """What opens the MLflow UI of a store: a shell command, or the address of its server; without a password.
 
     The command names this interpreter, so that it runs where its environment is not activated.
     """
     if is_server(uri):
-        return uri
+        return without_password(uri)
     file = sqlite_file(uri)
-    store = uri if file is None else f"sqlite:///{file.absolute()}"
+    store = without_password(uri) if file is None or "?" in uri else sqlite_uri(file)
     return shlex.join([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store])
+
+
+def _scheme(uri: str) -> str:
+    return uri.partition(":")[0].split("+")[0]
+
+
+def _has_host(uri: str) -> bool:
+    try:
+        return bool(urlsplit(uri).hostname)
+    except ValueError:  # "http://[::1"
+        return False
+
+
+@cache
+def _is_decoded() -> bool:
+    """Whether the installed SQLAlchemy decodes ``%25`` in a database's name."""
+    from sqlalchemy.engine import make_url
+
+    return make_url("sqlite:///%25").database == "%"
 
 
 def _check_sqlite(uri: str) -> None:
@@ -67,6 +114,10 @@ def _check_sqlite(uri: str) -> None:
     if file is None:
         raise TrackingError(f"tracking.uri must name a file (sqlite:///relative or sqlite:////absolute), "
                             f"but got {uri!r}")
+    unknown = _unknown_options(uri)
+    if unknown:
+        raise TrackingError(f"tracking.uri may have the options {', '.join(_SQLITE_OPTIONS)} after its '?', but got "
+                            f"{unknown[0]!r} in {uri!r}; of a file's name, write ? as %3F and % as %25")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(file, timeout=5)) as connection:
@@ -75,3 +126,9 @@ def _check_sqlite(uri: str) -> None:
     except (sqlite3.Error, OSError) as error:
         raise TrackingError(f"tracking.uri must be a SQLite database that can be written, but got {uri!r} "
                             f"({error})") from error
+
+
+def _unknown_options(uri: str) -> list[str]:
+    """Options that SQLAlchemy would ignore: a file's name with a ``?`` in it."""
+    options = dict(parse_qsl(uri.partition("?")[2], keep_blank_values=True))
+    return [] if "uri" in options else [name for name in options if name not in _SQLITE_OPTIONS]

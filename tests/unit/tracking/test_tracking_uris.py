@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import os
+import random
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from gluetune.cli.places import artifacts, tracking_uri
+from gluetune.config import StorageConfig, TrackingConfig
 from gluetune.errors import TrackingError
+from gluetune.report import print_places, summarise
 from gluetune.tracking import ui_command
-from gluetune.tracking.uris import check_uri, is_fresh
+from gluetune.tracking.access import log_in
+from gluetune.tracking.runs import unusable
+from gluetune.tracking.uris import check_uri, is_fresh, sqlite_file
+from sample_search import plan
 
 
 @pytest.mark.parametrize(("uri", "message"), [
@@ -20,6 +31,13 @@ from gluetune.tracking.uris import check_uri, is_fresh
     ("mlruns", "tracking.uri must begin with one of sqlite, http, https, postgresql, mysql, mssql, databricks, "
                "but got 'mlruns'"),
     ("http://", "tracking.uri must name a host (http://host:port), but got 'http://'"),
+    ("http://[::1", "tracking.uri must name a host (http://host:port), but got 'http://[::1'"),
+    ("htp://ann:sesame@host", "tracking.uri must begin with one of sqlite, http, https, postgresql, mysql, mssql, "
+                              "databricks, but got 'htp://ann@host'; nearest: 'http'"),
+    ("sqlite:////data/what?/mlflow.db",
+     "tracking.uri may have the options cached_statements, check_same_thread, detect_types, isolation_level, timeout, "
+     "uri after its '?', but got '/mlflow.db' in 'sqlite:////data/what?/mlflow.db'; of a file's name, write ? as %3F "
+     "and % as %25"),
     ("sqlite://", "tracking.uri must name a file (sqlite:///relative or sqlite:////absolute), but got 'sqlite://'"),
 ])
 def test_malformed(uri: str, message: str) -> None:
@@ -45,6 +63,79 @@ def test_missing_folders_of_a_new_database_are_made(tmp_path: Path) -> None:
     assert is_fresh(uri)
 
 
+ODD_NAMES = ["runs", "my runs", "a%25b", "a%b", "what?", "a?b%3Fc#d", "a#b", "ü é 漢字", "it's", 'say "hi"', "a&b=c",
+             "a:b@c", "back\\slash", "a;b", "$HOME `id`", "[bold]x", "*", "~", ":bug:", "line\nbreak", "tab\tbell\a",
+             "file:", "%", "?uri=true", "+", "-x"]
+LETTERS = "ab/%?#&=+ '\"\\;:@$[]()*~!,|<>\n\tü漢%25%3F"
+
+
+def odd_names() -> list[str]:
+    """Names known to be difficult, and random ones of the same letters."""
+    draw = random.Random(39)
+    return ODD_NAMES + ["".join(draw.choices(LETTERS, k=12)).strip("/") or "x" for _ in range(30)]
+
+
+@pytest.mark.parametrize("name", odd_names())
+def test_mlflow_opens_the_file_and_the_folder_that_are_meant_whatever_they_are_called(
+        name: str, tmp_path: Path, empty_store: Path) -> None:
+    """Asked of SQLAlchemy and MLflow themselves, by the arguments that a shell makes of the printed command."""
+    from mlflow.store.db.utils import create_sqlalchemy_engine_with_retry
+    from mlflow.utils.file_utils import local_file_uri_to_path
+    from sqlalchemy import text
+
+    storage = StorageConfig(path=str(tmp_path / name))
+    file = Path(storage.path, "mlflow.db")
+    uri = tracking_uri(storage, TrackingConfig())
+    check_uri(uri)
+    assert sqlite_file(uri) == file
+    assert file.exists()
+    shutil.copy(empty_store, file)
+    there = sorted(tmp_path.rglob("*"))
+    printed = ui_command(uri)
+    shown = Console(width=40, file=io.StringIO())
+    print_places(summarise(plan(), [], status="complete", session_started=0.0, now=1.0), shown, ui=printed,
+                 summary_file="summary.json")
+    assert printed in shown.file.getvalue()  # type: ignore[attr-defined]
+    words = shlex.split(printed)
+    assert words[-2:] == ["--backend-store-uri", uri]
+    engine = create_sqlalchemy_engine_with_retry(words[-1])
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT name FROM experiments")).scalars().all() == ["Default"]
+    engine.dispose()
+    folder = str(artifacts(storage, TrackingConfig()))
+    assert Path(local_file_uri_to_path(folder)) == Path(storage.path, "mlartifacts")
+    assert sorted(tmp_path.rglob("*")) == there, "MLflow made a folder elsewhere"
+
+
+def test_a_file_that_the_user_names_is_decoded_as_mlflow_decodes_it(tmp_path: Path) -> None:
+    check_uri(f"sqlite:///{tmp_path}/what%3F/mlflow.db?timeout=60")
+    assert (tmp_path / "what?" / "mlflow.db").exists()
+
+
+def test_a_resume_takes_the_password_of_the_address_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = TrackingConfig(uri="postgresql://ann@host/db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ann:sesame@host/db")
+    assert tracking_uri(StorageConfig(), kept) == "postgresql://ann:sesame@host/db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ann:sesame@elsewhere/db")
+    assert tracking_uri(StorageConfig(), kept) == "postgresql://ann@host/db"
+
+
+def test_a_database_that_cannot_be_reached_is_told_without_the_password() -> None:
+    error = unusable("postgresql://ann:p%40ssword@host/db", ValueError("no postgresql://ann:p%40ssword@host p@ssword"))
+    assert str(error) == ("tracking.uri must be an MLflow store that answers, but got 'postgresql://ann@host/db' "
+                          "(ValueError: no postgresql://ann@host …)")
+    assert "--tracking-uri or MLFLOW_TRACKING_URI" in str(unusable("postgresql://ann@host/db", ValueError("no")))
+    assert "--tracking-uri" not in str(unusable("sqlite:////data/mlflow.db", ValueError("no")))
+
+
+def test_user_and_password_of_a_server_reach_mlflow_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "before")
+    assert log_in("http://host:5000/mlflow") == "http://host:5000/mlflow"
+    assert log_in("http://ann%40x:p%2Fw@host:5000/mlflow") == "http://host:5000/mlflow"
+    assert (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]) == ("ann@x", "p/w")
+
+
 def test_ui_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert ui_command("http://tracking:5000") == "http://tracking:5000"
@@ -52,6 +143,8 @@ def test_ui_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"{sys.executable} -m mlflow ui --backend-store-uri 'sqlite:////data/my runs/mlflow.db'")
     assert ui_command("sqlite:///runs/mlflow.db") == (
         f"{sys.executable} -m mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db")
+    assert ui_command("http://ann:sesame@tracking:5000") == "http://ann@tracking:5000"
+    assert ui_command("postgresql://ann:sesame@db/mlflow").endswith(" postgresql://ann@db/mlflow")
     assert ui_command("postgresql://db/mlflow").endswith("mlflow ui --backend-store-uri postgresql://db/mlflow")
 
 

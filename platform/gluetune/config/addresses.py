@@ -1,0 +1,84 @@
+"""Addresses without their passwords: what may be printed and stored of the address of a server or database."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote_plus, unquote, unquote_plus
+
+_ADDRESS = re.compile(r"^(?P<scheme>[\w+.-]*://)?(?P<rest>.*)$", re.DOTALL)
+_SECRET = re.compile(r"pass|pwd|secret|token|api_?key", re.IGNORECASE)
+_ODBC_SECRET = re.compile(r"(?:^|(?<=;))\s*(?:pwd|password)\s*=[^;]*(?:;|$)", re.IGNORECASE)
+_IN_TEXT = re.compile(r"(?P<scheme>\b[A-Za-z][\w+.-]*://[^\s:/@?#'\"]*):[^\s@/'\"]+@")
+SHORTEST = 4  # characters of a password that is looked for by itself; "a" would be found in every word
+
+
+def without_password(address: str) -> str:
+    """An address without its password, which is all of it that may be printed or stored.
+
+    Args:
+        address: such as ``postgresql://user:password@host/db`` or ``http://host:5000?token=…``.
+
+    Returns:
+        The address with the user, but without ``:password`` before the host, and without the parts of its query that
+        are named like a secret.
+    """
+    whole = _ADDRESS.match(address)
+    assert whole is not None  # the pattern matches every text
+    scheme, rest = whole["scheme"] or "", whole["rest"]
+    login, at, place = _split_login(rest)
+    return f"{scheme}{login.partition(':')[0]}{at}{_without_secret_options(place)}"
+
+
+def password(address: str) -> str | None:
+    """The password before an address's host, as it is written there; ``None`` where there is none."""
+    whole = _ADDRESS.match(address)
+    assert whole is not None  # the pattern matches every text
+    found = _split_login(whole["rest"])[0].partition(":")[2]
+    return found or None
+
+
+def text_without_passwords(text: str, address: str = "") -> str:
+    """A message without the passwords of the addresses in it.
+
+    Args:
+        text: the message, such as a library's error.
+        address: an address whose password is left out wherever it stands, also by itself.
+    """
+    if address:
+        text = text.replace(address, without_password(address))
+    secret = password(address)
+    for form in sorted({secret, unquote(secret)}, key=len, reverse=True) if secret else ():
+        if len(form) >= SHORTEST:
+            text = text.replace(form, "…")
+    return _IN_TEXT.sub(r"\g<scheme>@", text)
+
+
+def _split_login(rest: str) -> tuple[str, str, str]:
+    """``user:password``, ``@`` and what follows, or two empty texts and the whole.
+
+    A password may hold ``/``, ``?``, ``#`` or ``@`` that should have been quoted: all up to the last ``@`` is taken for
+    the login where what follows the first ``:`` is no port.
+    """
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" not in host and ("@" not in rest or ":" not in host or host.partition(":")[2].isdigit()):
+        return "", "", rest
+    end = host.rindex("@") if "@" in host else rest.rindex("@")
+    return rest[:end], "@", rest[end + 1:]
+
+
+def _without_secret_options(place: str) -> str:
+    path, question, query = place.partition("?")
+    if not question:
+        return place
+    options, hash_, fragment = query.partition("#")
+    kept = [_without_odbc_password(option) for option in options.split("&")
+            if not _SECRET.search(unquote_plus(option.partition("=")[0]))]
+    return f"{path}{question if kept else ''}{'&'.join(kept)}{hash_}{fragment}"
+
+
+def _without_odbc_password(option: str) -> str:
+    """An option ``odbc_connect=DRIVER=…;PWD=…`` (SQL Server) without the password in its value."""
+    name, equals, value = option.partition("=")
+    if not _ODBC_SECRET.search(unquote_plus(value)):
+        return option
+    return f"{name}{equals}{quote_plus(_ODBC_SECRET.sub('', unquote_plus(value)))}"
