@@ -38,7 +38,7 @@ SEARCH = (
     Flag("--space", "search.space", "SPACE", "name or file of a search space, such as compact_bert", text=True),
     Flag("--algorithm", "search.algorithm", "NAME", "grid, random, tpe, gp, cmaes or nsga2", text=True),
     Flag("--scheduler", "search.scheduler.name", "NAME", "none, asha, hyperband or median", text=True),
-    Flag("--num-samples", "search.num_samples", "N", "trials per task; null: all of a finite space"),
+    Flag("--num-samples", "search.num_samples", "N", "trials per task; null (default): all of a finite space"),
     Flag("--time-budget-s", "search.time_budget_s", "SECONDS", "end the search after this time", resumable=True),
     SELECTION,
     SEED,
@@ -56,7 +56,8 @@ TRAINING = (
 )
 DATA_AND_MODEL = (
     Flag("--data", "data.source", "SOURCE", "embedded (generated), hub, dir or custom", text=True),
-    Flag("--data-dir", "data.dir", "FOLDER", "the official GLUE folder, with --data dir", text=True),
+    Flag("--data-dir", "data.dir", "FOLDER", "the official GLUE folder; --data dir where --data is not given",
+         text=True),
     Flag("--model-name-or-path", "model.name_or_path", "MODEL", "encoder on the hub or in a folder", text=True),
     Flag("--max-seq-length", "data.max_seq_length", "N", "tokens per row"),
     Flag("--max-train-samples", "data.max_train_samples", "N", "use at most this many training rows"),

@@ -14,7 +14,7 @@ from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
 from gluetune.cli.program import Program
 from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal
-from gluetune.config import StorageConfig, load_job
+from gluetune.config import StorageConfig, default_job_file, load_job
 from gluetune.errors import UserError
 
 OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
@@ -22,8 +22,11 @@ OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 TUNE = Program(
     "tune_glue.py",
     "Search hyperparameters for fine-tuning encoders on GLUE tasks. Without flags: the embedded quickstart, which "
-    "needs no network.",
-    "default: jobs/quickstart.yaml",
+    "needs no network. It also stands behind flags that only say how much, where and under which name: --num-samples, "
+    "--time-budget-s, --max-train-samples, --max-eval-samples, --seed, --name, lanes, storage and tracking. Any other "
+    "flag without --config starts from the defaults of a job instead (all of the space, by grid), and --data must be "
+    "named; --data-dir alone means --data dir.",
+    "default: see above",
     {"what to search": table.SEARCH, "data and model": table.DATA_AND_MODEL, "lanes": table.LANES,
      "storage and tracking": table.STORAGE + table.TRACKING},
     (ACCEPT_OPTION,), check=accept_problems,
@@ -67,8 +70,8 @@ def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
     """
     overrides = list(arguments.overrides)
     if arguments.resume is None:
-        job = load_job(arguments.config, overrides, terminal.note)
-        return new_session(job, arguments.config, terminal.note)
+        file = arguments.config or default_job_file(overrides)
+        return new_session(load_job(file, overrides, terminal.note), file, terminal.note)
     paths = [override.value for override in overrides if override.path == "storage.path"]
     return resumed_session(arguments.resume, paths[-1] if paths else StorageConfig().path, overrides)
 

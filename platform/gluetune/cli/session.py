@@ -22,13 +22,13 @@ from gluetune.config import (
     without_idle_fields,
 )
 from gluetune.config.layers import Override
-from gluetune.config.load import QUICKSTART
 from gluetune.errors import StorageError
 from gluetune.records import JOB_FILE, LANE_FILES, PRETRAINING_FILE, SPACE_FILE
 from gluetune.storage import Storage
 
 _KINDS = {SPACE_FILE: "jobs/tune_glue.py or jobs/finetune.py", PRETRAINING_FILE: "jobs/pretrain_bert.py"}
 LOG = "ray.log"
+UNFILED = "tune"  # what runs without a job file are called
 LEFT_BY_FAILED_STARTS = {".lock", "logs", LANE_FILES}
 
 
@@ -56,7 +56,7 @@ def new_session(job: JobConfig, job_file: str | None, notify: Callable[[str], No
 
     Args:
         job: what to run.
-        job_file: where it stands.
+        job_file: where it stands; ``None`` where flags alone make it.
         notify: gets one line for each field of the search space that has no effect in this job.
 
     Raises:
@@ -92,7 +92,7 @@ def check_empty(storage: Storage, name: str) -> None:
 
 def run_kind(job: JobConfig, job_file: str | None) -> str:
     """What runs of a job are called, before the time is added to those without a name of their own."""
-    return job.name or Path(job_file or QUICKSTART).stem
+    return job.name or (Path(job_file).stem if job_file else UNFILED)
 
 
 def begin(session: Session) -> None:

@@ -36,7 +36,7 @@ class Layers:
     """The merged values of a job.
 
     Args:
-        document: the job file.
+        document: the job file; one without a name where there is none.
         overrides: what replaces its values, later ones winning.
 
     Attributes:
@@ -51,9 +51,18 @@ class Layers:
         self._lines = dict(document.lines)
         self._flags: dict[KeyPath, str] = {}
         for override in overrides:
-            self._apply(override)
+            self.apply(override)
 
-    def _apply(self, override: Override) -> None:
+    def given(self, path: str) -> bool:
+        """Whether file or overrides set a key, by its dotted path."""
+        *sections, key = path.split(".")
+        section: Any = self.tree
+        for name in sections:
+            section = section.get(name) if isinstance(section, dict) else None
+        return isinstance(section, dict) and key in section
+
+    def apply(self, override: Override) -> None:
+        """Puts one more override on top."""
         path = tuple(override.path.split("."))
         section = self.tree
         for depth in range(1, len(path)):
@@ -77,7 +86,7 @@ class Layers:
                 return Problem(f"--set {dotted(mistake.path)}" if flag == "--set" else flag, mistake.message)
             if prefix in self._lines:
                 return Problem(dotted(mistake.path), mistake.message, self._file, self._lines[prefix])
-        return Problem(dotted(mistake.path), mistake.message, self._file)
+        return Problem(dotted(mistake.path), mistake.message, self._file or None)
 
     def _made_by(self, path: KeyPath) -> str | None:
         """The flag that made a section which is not in the file, by setting a key in it."""

@@ -16,6 +16,20 @@ from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, Problem
 
 QUICKSTART = "jobs/quickstart.yaml"
+_KEEPS_QUICKSTART = ("name", "seed", "lanes", "storage", "tracking", "search.num_samples", "search.time_budget_s",
+                     "search.max_failures", "data.max_train_samples", "data.max_eval_samples")
+
+
+def default_job_file(overrides: Sequence[Override] = ()) -> str | None:
+    """The job file of a command that names none: the quickstart's.
+
+    ``None``, no file, where an override chooses what is searched: tasks, data, model, space, algorithm, scheduler or
+    training settings. The quickstart's name, generated data, space and number of samples would have nothing to do
+    with it. Overrides that say how much, where and under which name keep the quickstart.
+    """
+    keeps = (any(override.path == key or override.path.startswith(f"{key}.") for key in _KEEPS_QUICKSTART)
+             for override in overrides)
+    return project_file(QUICKSTART) if all(keeps) else None
 
 
 def load_job(path: str | None = None, overrides: Sequence[Override] = (),
@@ -23,16 +37,18 @@ def load_job(path: str | None = None, overrides: Sequence[Override] = (),
     """Reads a job file, puts flags on top and checks everything, the search space included.
 
     Args:
-        path: the file; ``None`` is the project's ``jobs/quickstart.yaml``.
+        path: the file; ``None`` is what `default_job_file` says. Without any file the fields that no override sets
+            have their defaults, but the data must be named.
         overrides: values from the command line, later ones winning.
         notify: told, in one line each, which keys of another system were taken as ours, see `gluetune.config.legacy`.
 
     Raises:
         ConfigError: all mistakes of the file, of the flags and of the search space.
     """
-    document = read_yaml(path or project_file(QUICKSTART))
+    path = path or default_job_file(overrides)
+    document = Document(None, "") if path is None else read_yaml(path)
     layers, config, mistakes = _build(document, overrides, notify)
-    problems = layers.problems(mistakes)
+    problems = layers.problems(mistakes) + ([] if path or layers.given("data.source") else [_NO_DATA])
     name = config.search.space if config else _given_space(layers.tree)
     if isinstance(name, str) and name:
         try:
@@ -44,6 +60,10 @@ def load_job(path: str | None = None, overrides: Sequence[Override] = (),
     if config is None or problems:
         raise ConfigError(problems)
     return config
+
+
+_NO_DATA = Problem("--data", "must be given where flags choose what is searched: dir (with --data-dir, the official "
+                             "GLUE folder), hub, custom, or embedded for generated data; or name a job file (--config)")
 
 
 def parse_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> JobConfig:
@@ -82,9 +102,17 @@ def _build(document: Document, overrides: Sequence[Override], notify: Callable[[
         for note in mapped.notes:
             notify(note)
     layers = Layers(mapped.document, overrides)
+    _settle_source(layers, overrides)
     config, mistakes = validate(JobConfig, layers.tree)
     found = mapped.mistakes + layers.mistakes + (mistakes if config is None else job_mistakes(config))
     return layers, config, found
+
+
+def _settle_source(layers: Layers, overrides: Sequence[Override]) -> None:
+    """A folder given by flag is the official GLUE folder, where neither file nor flags say what it is."""
+    folder = next((override for override in reversed(overrides) if override.path == "data.dir"), None)
+    if folder is not None and folder.value is not None and not layers.given("data.source"):
+        layers.apply(Override("data.source", "dir", folder.flag))
 
 
 def _given_space(tree: dict[str, Any]) -> Any:

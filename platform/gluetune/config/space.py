@@ -74,6 +74,7 @@ class SearchSpace(Section):
     Attributes:
         name: the file's name without its ending.
         source: the publication it comes from.
+        model_types: the families of encoders it was published for, as their ``config.json`` names them; empty: any.
         training: fixed training fields that the publication sets beside the varied ones.
         space: distribution by training field, in file order.
         points: configurations to try first; each names every field of ``space``.
@@ -81,6 +82,7 @@ class SearchSpace(Section):
 
     name: str
     source: str = ""
+    model_types: Annotated[tuple[str, ...], Strict(False)] = ()
     training: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Distribution]
     points: Annotated[tuple[dict[str, Value], ...], Strict(False)] = ()

@@ -12,7 +12,7 @@ from gluetune.config.yaml_reader import KeyPath, dotted
 from gluetune.errors import nearest
 
 _TYPES: dict[str, type[Choice] | type[Float] | type[Int]] = {"choice": Choice, "float": Float, "int": Int}
-_KEYS = ("name", "source", "training", "space", "points")
+_KEYS = ("name", "source", "model_types", "training", "space", "points")
 
 
 def check_space(value: Any, name: str) -> tuple[SearchSpace | None, list[Mistake]]:
@@ -36,9 +36,12 @@ def check_space(value: Any, name: str) -> tuple[SearchSpace | None, list[Mistake
                  for key in fixed if key in space]
     points = value.get("points") or []
     mistakes += _point_mistakes(points, value.get("space"), space)
+    families = value.get("model_types") or []
+    if not isinstance(families, list) or not all(isinstance(name, str) for name in families):
+        mistakes.append(Mistake(("model_types",), f"must be a list of text, but got {show(families)}"))
     if mistakes:
         return None, mistakes
-    return SearchSpace(**texts, training=fixed, space=space, points=tuple(points)), []
+    return SearchSpace(**texts, model_types=tuple(families), training=fixed, space=space, points=tuple(points)), []
 
 
 def _texts(value: dict[str, Any], name: str) -> tuple[dict[str, str], list[Mistake]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from gluetune.config.plain import plain_yaml
@@ -64,6 +65,21 @@ def find_space(name_or_path: str, job_file: str | None = None) -> str:
 def known_spaces(job_file: str | None = None) -> list[str]:
     """Names of all search spaces in reach, sorted."""
     return sorted({file.stem for root in _roots(job_file) for file in (root / SPACES).glob("*.yaml")})
+
+
+def spaces_for(model_type: str, job_file: str | None = None) -> list[str]:
+    """Names of the spaces in reach that were published for a family of encoders, sorted; files with mistakes are not.
+
+    Args:
+        model_type: the family, as ``config.json`` names it.
+        job_file: the job file; its folder is searched too.
+    """
+    found = []
+    for name in known_spaces(job_file):
+        with suppress(ConfigError):
+            if model_type in load_space(name, job_file).model_types:
+                found.append(name)
+    return found
 
 
 def project_file(relative: str) -> str:

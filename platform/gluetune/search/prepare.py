@@ -17,6 +17,7 @@ from gluetune.config import (
     TaskFacts,
     Value,
     resolve_training,
+    spaces_for,
 )
 from gluetune.data import TaskData, open_source, token_fingerprint
 from gluetune.data import prepare as prepare_task
@@ -100,6 +101,8 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
     if model.name_or_path == EMBEDDED:
         model = model.model_copy(update={"name_or_path": embedded_encoder(model.cache_dir, progress)})
     encoder, tokenizer = replace(load_encoder(model, job.seed), name=job.model.name_or_path), load_tokenizer(model)
+    for remark in remarks(job, space, encoder):
+        progress(remark)
     trainings = [resolve_training(job, space, point) for point in corners(space)]
     for training in trainings:
         check_training(encoder, training)
@@ -114,6 +117,19 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
         samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
     text = TextSettings(max_seq_length=config.max_seq_length, truncation=config.truncation)
     return Prepared(encoder, tokenizer, data, samples, text, _encoder_fingerprint(job, model, encoder))
+
+
+def remarks(job: JobConfig, space: SearchSpace, encoder: Encoder) -> Iterator[str]:
+    """What works, but is hardly meant: another family's search space, the synthetic encoder on real text."""
+    family = encoder.config["model_type"]
+    if space.space and space.model_types and family not in space.model_types:
+        others = spaces_for(family)
+        better = f"; for {family}: {', '.join(others)}" if others else ""
+        yield (f"search space {space.name!r} was published for {' and '.join(space.model_types)}, but the encoder "
+               f"{encoder.name!r} is of type {family}{better}")
+    if job.model.name_or_path == EMBEDDED and job.data.source != "embedded":
+        yield ("the embedded encoder has been pre-trained on generated text only, but the data are not generated; "
+               "--model-name-or-path names another")
 
 
 def _encoder_fingerprint(job: JobConfig, model: ModelConfig, encoder: Encoder) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gluetune.cli import main
-from gluetune.cli.session import new_session, resumed_session
+from gluetune.cli.flags import parse
+from gluetune.cli.main import TUNE, open_session
+from gluetune.cli.session import Session, new_session, resumed_session
+from gluetune.cli.terminal import Terminal
 from gluetune.config import load_job
 from gluetune.config.layers import Override
 from gluetune.errors import StorageError
@@ -42,6 +46,11 @@ def test_help_and_version_are_no_mistakes(capfd: pytest.CaptureFixture[str]) -> 
         assert stopped.value.code == 0
 
 
+def opened(*arguments: str) -> Session:
+    with closing(Terminal()) as terminal:
+        return open_session(parse(arguments, TUNE), terminal)
+
+
 def job_in(folder: Path, name: str) -> list[Override]:
     return [Override("storage.path", str(folder)), Override("name", name)]
 
@@ -54,9 +63,15 @@ def test_a_search_has_one_driver_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_search_without_a_name_is_called_after_its_job_file_and_the_time(tmp_path: Path) -> None:
-    session = new_session(load_job(None, [Override("storage.path", str(tmp_path))]), None)
+    session = opened("--storage-path", str(tmp_path))
     assert session.name.startswith("quickstart-20")
     assert session.job.tracking.experiment == "quickstart"
+
+
+def test_a_search_that_flags_make_is_not_called_the_quickstart(tmp_path: Path) -> None:
+    session = opened("--storage-path", str(tmp_path), "--data-dir", str(tmp_path), "--algorithm", "grid")
+    assert session.name.startswith("tune-20")
+    assert (session.job.data.source, session.job.search.num_samples) == ("dir", None)
 
 
 def test_what_can_be_resumed_is_named(tmp_path: Path) -> None:

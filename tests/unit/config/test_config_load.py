@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gluetune.config import JobConfig, Override, dump_job, load_job, parse_job
+from gluetune.config import JobConfig, Override, default_job_file, dump_job, load_job, parse_job
 from gluetune.errors import ConfigError
 
 
@@ -114,3 +115,53 @@ def test_mistakes_of_a_job_and_of_its_space_are_told_together(tmp_path: Path, mo
     with pytest.raises(ConfigError) as caught:
         load_job("job.yaml")
     assert [(p.file, p.line) for p in caught.value.problems] == [("job.yaml", 2), ("mine.yaml", 2)]
+
+
+CHOOSING = [("tasks", "cola"), ("search.algorithm", "grid"), ("search.space", "wide"),
+            ("search.scheduler.name", "asha"), ("data.source", "embedded"), ("data.selection", "dev"),
+            ("model.name_or_path", "x"), ("training.num_train_epochs", 2)]
+KEEPING = [("name", "mine"), ("seed", 7), ("search.num_samples", 2), ("search.time_budget_s", 60),
+           ("lanes.max_concurrent_trials", 4), ("storage.path", "elsewhere"), ("tracking.uri", "http://host:5000"),
+           ("data.max_train_samples", 50)]
+
+
+@pytest.mark.parametrize(("path", "value"), CHOOSING)
+def test_the_quickstart_does_not_stand_behind_flags_that_choose_what_is_searched(path: str, value: Any) -> None:
+    chosen = Override(path, value, f"--{path}")
+    assert default_job_file([*(Override(*kept) for kept in KEEPING), chosen]) is None
+
+
+@pytest.mark.parametrize(("path", "value"), KEEPING)
+def test_the_quickstart_stands_behind_flags_that_do_not(path: str, value: Any) -> None:
+    job = load_job(None, [Override(path, value, f"--{path}")])
+    assert (job.search.algorithm, job.data.source, list(job.tasks)) == ("random", "embedded", ["cola", "mrpc", "stsb"])
+
+
+def test_a_grid_without_a_number_is_all_of_it() -> None:
+    job = load_job(None, [Override("search.algorithm", "grid", "--algorithm"),
+                          Override("data.source", "embedded", "--data")])
+    assert job.search.num_samples is None
+
+
+def test_data_that_nothing_names_are_asked_for() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_job(None, [Override("tasks", "cola", "--tasks")])
+    (problem,) = caught.value.problems
+    assert problem.path == "--data"
+    assert all(name in problem.message for name in ("--data-dir", "hub", "custom", "embedded", "--config"))
+
+
+@pytest.mark.parametrize("file", [None, "seed: 1\n"])
+def test_a_folder_alone_is_the_official_one(file: str | None, tmp_path: Path) -> None:
+    path = None
+    if file is not None:
+        path = str(tmp_path / "job.yaml")
+        Path(path).write_text(file)
+    job = load_job(path, [Override("data.dir", str(tmp_path), "--data-dir")])
+    assert (job.data.source, job.data.dir) == ("dir", str(tmp_path))
+
+
+def test_a_folder_does_not_change_what_the_job_file_says(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text("data: {source: embedded}\n")
+    with pytest.raises(ConfigError, match="--data-dir: must not be given unless"):
+        load_job(str(tmp_path / "job.yaml"), [Override("data.dir", str(tmp_path), "--data-dir")])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.config import Override, load_job, load_space
+from gluetune.config.spaces import spaces_for
 
 PROJECT = Path(__file__).parents[3]
 SPACES = sorted((PROJECT / "search_spaces").glob("*.yaml"))
@@ -38,3 +39,10 @@ def test_spaces_are_as_large_as_published(name: str, size: int | None) -> None:
 def test_the_recommended_grid_is_that_of_the_bert_paper() -> None:
     grid = {(c["learning_rate"], c["batch_size"], c["num_train_epochs"]) for c in load_space("bert_recommended").grid()}
     assert grid == {(rate, size, epochs) for rate in (5e-5, 3e-5, 2e-5) for size in (16, 32) for epochs in (2, 3, 4)}
+
+
+def test_a_space_names_the_families_it_was_published_for() -> None:
+    assert spaces_for("bert") == ["bert_recommended", "compact_bert"]
+    assert spaces_for("deberta-v2") == ["deberta_v3"]
+    assert spaces_for("no-such-family") == []
+    assert load_space("wide").model_types == ()

@@ -46,3 +46,13 @@ def test_the_plan_counts_configurations_that_train_differently(encoder: ModelCon
     dealer = Dealer(job.tasks, space, "grid", job.training, job.seed, 1, prepared.facts)
     (task,) = make_plan("one", job, space, prepared, dealer, Storage(str(tmp_path)), "", "").tasks
     assert (task.planned, task.configurations) == (1, 2)
+
+
+@pytest.mark.parametrize(("families", "remarked"), [(("roberta",), True), (("roberta", "bert"), False), ((), False)])
+def test_a_space_of_another_family_is_remarked_on(families: tuple[str, ...], remarked: bool, encoder: ModelConfig,
+                                                  ) -> None:
+    space = SearchSpace(name="theirs", model_types=families, space={"learning_rate": Choice(values=(1e-4, 1e-3))})
+    said: list[str] = []
+    prepare(JobConfig(model=encoder, tasks={"cola": 1.0}), space, said.append)
+    assert [all(name in line for name in ("'theirs'", "roberta", "bert_recommended")) for line in said] == (
+        [True] if remarked else [])
