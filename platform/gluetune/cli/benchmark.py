@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import OK, run
 from gluetune.cli.program import Option, Program
+from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import BenchmarkError, DataError, Problem, StorageError, nearest_file
 
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _benchmark(arguments: ParsedArguments, terminal: Terminal) -> int:
     given = arguments.options
+    check_lasting((flag, given.get(flag)) for flag in ("--scratch", "--json"))
     target = _made(given, "--json", "file", Path.touch)
     numbers = sorted({int(number) for number in given["--only"].split(",")}) if "--only" in given else NUMBERS
     if importlib.util.find_spec("accelerate") is None:

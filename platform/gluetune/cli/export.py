@@ -13,6 +13,7 @@ from rich.table import Table
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import OK, run
 from gluetune.cli.program import Option, Program
+from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.config import Override, StorageConfig
 from gluetune.errors import Problem
@@ -71,6 +72,7 @@ def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
 
     given, overrides = arguments.options, _overrides(arguments.options)
     root, output = Storage(given.get("--storage-path", _RUNS)), given.get("--output", _OUTPUT)
+    check_lasting([("--output", output)])
     winners = best_winners(winner for name in dict.fromkeys(arguments.repeated["--run"])
                            for winner in read_winners(root, name, overrides))
     world = World(device="cuda" if torch.cuda.is_available() else "cpu")

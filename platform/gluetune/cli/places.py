@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gluetune.cli.absolute import absolute_script
+from gluetune.cli.submitted import in_submitted_job, submission
 from gluetune.config import StorageConfig, TrackingConfig, without_password
 from gluetune.storage import Storage
 from gluetune.tracking.uris import artifact_location, sqlite_uri
@@ -31,9 +33,12 @@ def artifacts(storage: StorageConfig, tracking: TrackingConfig) -> str | None:
 
 
 def resume_command(name: str, storage: StorageConfig, address: str | None, more: Sequence[str] = ()) -> str:
-    """What to type to go on with a run that was stopped."""
+    """What to type, in any folder, to go on with a run that was stopped; of a submitted job, how to submit it again."""
     where = ["--storage-path", Storage(storage.path).uri()] + (["--address", address] if address else [])
-    return shlex.join([sys.executable, sys.argv[0], "--resume", name, *where, *more])
+    arguments = ["--resume", name, *where, *more]
+    if in_submitted_job():
+        return submission([sys.argv[0], *arguments])
+    return shlex.join([sys.executable, absolute_script(sys.argv[0]), *arguments])
 
 
 def end_as_ctrl_c_does() -> None:

@@ -13,12 +13,14 @@ from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.cli import places
+from gluetune.cli.absolute import absolute_path, absolute_places, folder_or_name, with_values
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.inputs import check_inputs
 from gluetune.cli.session import check_empty, open_folder, read_files
+from gluetune.cli.submitted import check_job_lasts, check_lasting, in_submitted_job
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, share_out
-from gluetune.config import LanesConfig, StorageConfig, Value, without_password
+from gluetune.config import LanesConfig, Override, StorageConfig, Value, without_password
 from gluetune.lane import LaneSpec
 from gluetune.lane.pretraining import Pretraining, from_event
 from gluetune.pretraining import (
@@ -77,18 +79,37 @@ def open_run(arguments: ParsedArguments) -> PretrainSession:
     """
     if arguments.resume is not None:
         paths = [override.value for override in arguments.overrides if override.path == "storage.path"]
-        root = Storage(paths[-1] if paths else StorageConfig().path)
+        path = paths[-1] if paths else StorageConfig().path
+        check_lasting([("storage.path (--storage-path)", path)])
+        root = Storage(path)
         (text,) = read_files(root, arguments.resume, PRETRAINING_FILE)
-        job = parse_pretrain_job(text, root.uri(f"{arguments.resume}/{PRETRAINING_FILE}"), arguments.overrides)
+        found = Override("storage.path", root.uri())  # the folder may have been moved
+        job = parse_pretrain_job(text, root.uri(f"{arguments.resume}/{PRETRAINING_FILE}"),
+                                 [*arguments.overrides, found])
+        if any(override.path == "tracking.uri" for override in arguments.overrides):
+            job = _absolute(job)
+        check_job_lasts(job.storage, job.tracking)
         return PretrainSession(arguments.resume, job, *open_folder(root, arguments.resume))
     job = load_pretrain_job(str(arguments.config), arguments.overrides)
+    check_job_lasts(job.storage, job.tracking)
     kind = Path(str(arguments.config)).stem
     name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
-    job = job.model_copy(update={"name": name, "tracking": tracking})
+    job = _absolute(job.model_copy(update={"name": name, "tracking": tracking}))
     session = PretrainSession(name, job, *open_folder(Storage(job.storage.path), name))
     check_empty(session.storage, name)
     return session
+
+
+def _absolute(job: PretrainJob) -> PretrainJob:
+    """The job with absolute paths, so that it can be resumed from any folder."""
+    if in_submitted_job():
+        return job
+    text, tokenizer = job.text, job.tokenizer
+    text = with_values(text, path=absolute_path(text.path), validation_path=absolute_path(text.validation_path),
+                       cache_dir=absolute_path(text.cache_dir), dataset=folder_or_name(text.dataset))
+    tokenizer = with_values(tokenizer, name_or_path=folder_or_name(tokenizer.name_or_path))
+    return job.model_copy(update={"text": text, "tokenizer": tokenizer, **absolute_places(job.storage, job.tracking)})
 
 
 def show_plan(session: PretrainSession, terminal: Terminal, *, accept_inputs: bool = False) -> None:

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gluetune.cli import places
+from gluetune.cli.absolute import absolute_job
+from gluetune.cli.submitted import check_job_lasts, check_lasting
 from gluetune.config import (
     JobConfig,
     SearchSpace,
@@ -23,7 +26,7 @@ from gluetune.config import (
 )
 from gluetune.config.layers import Override
 from gluetune.errors import StorageError
-from gluetune.records import JOB_FILE, LANE_FILES, PRETRAINING_FILE, SPACE_FILE
+from gluetune.records import JOB_FILE, LANE_FILES, PRETRAINING_FILE, SPACE_FILE, START_ANEW, has_events, read_recorded
 from gluetune.storage import Storage
 
 _KINDS = {SPACE_FILE: "jobs/tune_glue.py or jobs/finetune.py", PRETRAINING_FILE: "jobs/pretrain_bert.py"}
@@ -60,12 +63,14 @@ def new_session(job: JobConfig, job_file: str | None, notify: Callable[[str], No
         notify: gets one line for each field of the search space that has no effect in this job.
 
     Raises:
+        ConfigError: inside a submitted job a path to write to is relative.
         StorageError: the folder is not empty, cannot be used, or another driver runs it.
     """
+    check_job_lasts(job.storage, job.tracking)
     kind = run_kind(job, job_file)
     name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
-    job = job.model_copy(update={"name": name, "tracking": tracking})
+    job = absolute_job(job.model_copy(update={"name": name, "tracking": tracking}))
     space = _effective_space(job, load_space(job.search.space, job_file), notify)
     session = Session(name, job, space, *open_folder(Storage(job.storage.path), name))
     check_empty(session.storage, name)
@@ -98,7 +103,15 @@ def run_kind(job: JobConfig, job_file: str | None) -> str:
 def begin(session: Session) -> None:
     """Writes the search's files: from here on it exists and can be resumed."""
     session.storage.write(SPACE_FILE, dump_space(session.space).encode())
-    session.storage.write(JOB_FILE, dump_job(session.job).encode())
+    session.storage.write(JOB_FILE, dump_job(_with_store(session.job)).encode())
+
+
+def _with_store(job: JobConfig) -> JobConfig:
+    """The job with its MLflow store by name where that is a file in this folder, beside no run: those are elsewhere."""
+    if job.tracking.uri is not None or Storage(job.storage.path).local:
+        return job
+    tracking = job.tracking.model_copy(update={"uri": places.tracking_uri(job.storage, job.tracking)})
+    return job.model_copy(update={"tracking": tracking})
 
 
 def resumed_session(name: str, path: str, overrides: list[Override]) -> Session:
@@ -110,11 +123,17 @@ def resumed_session(name: str, path: str, overrides: list[Override]) -> Session:
         overrides: what may be different this time, such as the time budget.
 
     Raises:
+        ConfigError: inside a submitted job the path is relative.
         StorageError: there is no such search, or another driver runs it.
     """
+    check_lasting([("storage.path (--storage-path)", path)])
     root = Storage(path)
     job_text, space_text = read_files(root, name, JOB_FILE, SPACE_FILE)
-    job = parse_job(job_text, root.uri(f"{name}/{JOB_FILE}"), overrides)
+    found = Override("storage.path", root.uri())  # the folder may have been moved
+    job = parse_job(job_text, root.uri(f"{name}/{JOB_FILE}"), [*overrides, found])
+    if any(override.path == "tracking.uri" for override in overrides):
+        job = absolute_job(job)
+    check_job_lasts(job.storage, job.tracking)
     space = parse_space(space_text, root.uri(f"{name}/{SPACE_FILE}"))
     return Session(name, job, space, *open_folder(root, name))
 
@@ -125,10 +144,13 @@ def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
     Raises:
         StorageError: there is no such run; names those there are.
     """
-    found = [root.read(f"{name}/{file}") for file in files]
+    found = [read_recorded(root, f"{name}/{file}") for file in files]
     texts = [text for text in found if text is not None]
     if len(texts) == len(files):
         return texts
+    if has_events(root.sub(name)):
+        missing = ", ".join(file for file, text in zip(files, found, strict=True) if text is None)
+        raise StorageError(f"the run {name!r} in {root.uri()} has lost {missing} and cannot go on; {START_ANEW}")
     others = [script for file, script in _KINDS.items() if file not in files and root.exists(f"{name}/{file}")]
     if others:
         raise StorageError(f"{name!r} is a run of {others[0]}: go on with it by that script's --resume {name}")

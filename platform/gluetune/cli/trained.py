@@ -15,6 +15,7 @@ import torch
 
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.session import LOG, run_kind
+from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, connect, share_out
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
@@ -30,7 +31,7 @@ from gluetune.prediction import (
     read_text_settings,
     write_predictions,
 )
-from gluetune.records import JOB_FILE, winner_folder
+from gluetune.records import JOB_FILE, read_recorded, winner_folder
 from gluetune.report import print_batches, print_figures
 from gluetune.search.remote import on_worker
 from gluetune.storage import Storage
@@ -69,6 +70,7 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
     checkpoint = arguments.options.get("--checkpoint")
     overrides = arguments.overrides + (_NO_DATA if checkpoint and "--input" in arguments.options else ())
     job = load_job(arguments.config, overrides, terminal.note)
+    check_lasting([("storage.path (--storage-path)", job.storage.path)] if checkpoint is None else [])
     log = Path(tempfile.mkdtemp(prefix="gluetune-")) / LOG
     if checkpoint is None:
         run = _latest_run(job, arguments.config)
@@ -84,7 +86,11 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
 
 def _as_trained(job: JobConfig, run: Storage, flags: Container[str]) -> JobConfig:
     """The job with rows cut as the run cut them, unless flags say otherwise."""
-    recorded = parse_job(run.read(JOB_FILE) or b"", run.uri(JOB_FILE)).data
+    text = read_recorded(run, JOB_FILE)
+    if text is None:
+        raise StorageError(f"{run.uri(JOB_FILE)} must say how the run cut its rows, but there is none; name the model "
+                           "by --checkpoint")
+    recorded = parse_job(text, run.uri(JOB_FILE)).data
     cut = {name: getattr(recorded, name) for name in ("max_seq_length", "truncation") if f"data.{name}" not in flags}
     return job.model_copy(update={"data": job.data.model_copy(update=cut)})
 
@@ -143,11 +149,13 @@ def predict(trained: Trained, options: Mapping[str, str], address: str | None, t
                                                         "choose one by --tasks")])
     rows = {(task, part.split): part for task in job.tasks for part in _to_predict(task, options, job.data)}
     _check_output(options.get("--output"), [split for _, split in rows])
+    targets = {(task, split): options.get("--output") or _default_output(trained, task, split) for task, split in rows}
+    check_lasting(("--output", target) for target in targets.values())
     with _cluster(trained, address, terminal) as resources:
         for (task, split), examples in rows.items():
             answers = on_worker(resources, _predict, trained.folders[task], task, job.data, examples,
                                 job.training.eval_batch_size)
-            target = options.get("--output") or _default_output(trained, task, split)
+            target = targets[task, split]
             write_predictions(answers, target)
             terminal.out.print(f"{len(answers):,} rows of {examples.source} → {target}", soft_wrap=True,
                                highlight=False, markup=False, emoji=False)

@@ -26,11 +26,12 @@ from gluetune.records.layout import (
     winner_folder,
 )
 from gluetune.records.plan import SearchPlan, TaskPlan
+from gluetune.records.recorded import START_ANEW, read_recorded
 from gluetune.records.trials import TrialRecord, TrialStatus, fold, ranking, winners
 
 __all__ = [
-    "INPUTS_FILE", "JOB_FILE", "LANE_EVENT", "LANE_FILES", "PRETRAINING_FILE", "SPACE_FILE", "Evaluated", "Event",
-    "Journal", "LaneEvent", "Listener", "Logged", "RunInputs", "SearchPlan", "SplitInput", "TaskPlan", "TrialEnded",
-    "TrialRecord", "TrialStarted", "TrialStatus", "WinnerScored", "fold", "has_events", "load_inputs", "ranking",
-    "set_aside", "trial_folder", "winner_folder", "winners",
+    "INPUTS_FILE", "JOB_FILE", "LANE_EVENT", "LANE_FILES", "PRETRAINING_FILE", "SPACE_FILE", "START_ANEW",
+    "Evaluated", "Event", "Journal", "LaneEvent", "Listener", "Logged", "RunInputs", "SearchPlan", "SplitInput",
+    "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted", "TrialStatus", "WinnerScored", "fold", "has_events",
+    "load_inputs", "ranking", "read_recorded", "set_aside", "trial_folder", "winner_folder", "winners",
 ]

@@ -15,12 +15,12 @@ from typing import Protocol
 
 from gluetune.errors import StorageError
 from gluetune.records.events import EVENT, Event
+from gluetune.records.recorded import START_ANEW
 from gluetune.records.trials import TrialRecord, apply
 from gluetune.storage import Storage
 
 FOLDER = "journal"
 SEGMENT = 500
-_START_ANEW = "the search cannot go on: start a new one under another name, or delete its folder"
 
 
 def has_events(folder: Storage) -> bool:
@@ -57,7 +57,7 @@ class Journal:
             if name != _file(self._segment):
                 missing = storage.uri(f"{FOLDER}/{_file(self._segment)}")
                 raise StorageError(f"{missing} is missing, but there is {name}: the journal is incomplete; "
-                                   f"{_START_ANEW}")
+                                   f"{START_ANEW}")
             self._lines = self._read(f"{FOLDER}/{name}", last=name == segments[-1])
 
     def append(self, *events: Event) -> TrialRecord:
@@ -92,7 +92,7 @@ class Journal:
             self._torn = True
         if not lines and not last:
             raise StorageError(f"{self._storage.uri(path)} is empty, but later events are there: the journal is "
-                               f"incomplete; {_START_ANEW}")
+                               f"incomplete; {START_ANEW}")
         for number, line in enumerate(lines, 1):
             try:
                 event = EVENT.validate_json(line)
@@ -101,7 +101,7 @@ class Journal:
                 raise StorageError(f"{self._storage.uri(path)}:{number}: not a journal event: {error}") from error
             except KeyError as error:
                 raise StorageError(f"{self._storage.uri(path)}:{number}: an event of trial {error}, which was never "
-                                   f"started: the journal is incomplete; {_START_ANEW}") from error
+                                   f"started: the journal is incomplete; {START_ANEW}") from error
             self.events.append(event)
         return lines
 

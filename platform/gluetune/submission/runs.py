@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gluetune.config import DataConfig, Override, TrainingConfig, parse_job
 from gluetune.errors import StorageError, nearest
-from gluetune.records import JOB_FILE, Journal, TrialRecord, winner_folder
+from gluetune.records import JOB_FILE, Journal, TrialRecord, read_recorded, winner_folder
 from gluetune.storage import Storage
 from gluetune.submission.files import MODEL_TASKS
 
@@ -47,7 +47,7 @@ def read_winners(root: Storage, run: str, overrides: Sequence[Override] = ()) ->
         ConfigError: the job file, with the overrides on it, breaks its rules.
         StorageError: there is no such run, or it has no winner of a GLUE task.
     """
-    text = root.read(f"{run}/{JOB_FILE}")
+    text = read_recorded(root, f"{run}/{JOB_FILE}")
     if text is None:
         known = [entry for entry in root.list() if root.exists(f"{entry}/{JOB_FILE}")]
         there = f"there are: {', '.join(known)}" if known else "there are none"

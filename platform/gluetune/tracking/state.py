@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -40,17 +41,30 @@ class TrackingState(BaseModel):
         folder.write(FILE, self.model_dump_json(indent=1).encode())
 
 
-def load_state(folder: Storage, uri: str, experiment: str) -> tuple[TrackingState, bool]:
+def load_state(folder: Storage, uri: str, experiment: str, notify: Callable[[str], None] = print,
+               ) -> tuple[TrackingState, bool]:
     """The kept state, or a new one, already saved.
+
+    Args:
+        folder: the search's folder.
+        uri: the store's address.
+        experiment: the experiment in it.
+        notify: gets one line where the file is damaged. The journal has all that is to be recorded, so a new record
+            is written from it; the runs of the earlier one stay in the store.
 
     Returns:
         The state, and whether runs of it may exist.
     """
     data = folder.read(FILE)
     if data is not None:
-        kept = TrackingState.model_validate_json(data)
-        if (kept.uri, kept.experiment) == (uri, experiment):
-            return kept, True
+        try:
+            kept = TrackingState.model_validate_json(data)
+        except ValueError:
+            notify(f"{folder.uri(FILE)} is damaged ({len(data)} bytes): the search is recorded anew in MLflow, from "
+                   "its journal")
+        else:
+            if (kept.uri, kept.experiment) == (uri, experiment):
+                return kept, True
     state = TrackingState(uri=uri, experiment=experiment)
     state.save(folder)  # before the first run: whatever happens later, its runs can be found by the search's id
     return state, False

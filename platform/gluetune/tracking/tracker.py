@@ -53,7 +53,7 @@ class Tracker:
         check_uri(self._store)
         self._plan, self._folder, self._artifacts = plan, folder, artifacts
         client = None if is_fresh(self._store) else connect(self._store, plan.experiment)
-        self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment)
+        self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment, notify)
         self._tree = None if client is None else self._grow(client)
         self._ledger = Ledger(plan, self._state.started)
         self._prove()

@@ -1,0 +1,33 @@
+"""What a tracker remembers, and what it does where that is damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gluetune.storage import Storage
+from gluetune.tracking.state import FILE, load_state
+
+STORE = ("sqlite:////runs/mlflow.db", "cola")
+
+
+def test_the_kept_state_is_found_again(tmp_path: Path) -> None:
+    first, resumed = load_state(Storage(str(tmp_path)), *STORE)
+    assert not resumed
+    assert load_state(Storage(str(tmp_path)), *STORE) == (first, True)
+    assert not load_state(Storage(str(tmp_path)), "sqlite:////other.db", "cola")[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 300, b'{"uri": "sqli'])
+def test_a_damaged_file_begins_a_new_record_and_says_so(content: bytes, tmp_path: Path) -> None:
+    first, _ = load_state(Storage(str(tmp_path)), *STORE)
+    (tmp_path / FILE).write_bytes(content)
+    notes: list[str] = []
+    again, resumed = load_state(Storage(str(tmp_path)), *STORE, notes.append)
+    assert not resumed
+    assert again.written == 0
+    assert again.search_id != first.search_id
+    assert len(notes) == 1
+    assert str(tmp_path / FILE) in notes[0]
+    assert load_state(Storage(str(tmp_path)), *STORE, notes.append) == (again, True)
