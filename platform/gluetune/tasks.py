@@ -6,7 +6,7 @@ gives these. Metrics are GLUE's (Wang et al. 2019, https://gluebenchmark.com/tas
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gluetune.errors import ConfigError, Problem, nearest
 
@@ -38,6 +38,10 @@ class Table:
     def header(self) -> bool:
         """Whether the first line names the columns."""
         return isinstance(self.text[0], str)
+
+    def unlabelled(self) -> Table:
+        """The same layout read without labels, in which each row counts: those that break it are not left out."""
+        return replace(self, label=None, skip_malformed=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,8 +108,8 @@ class OwnClasses(DataSource):
                                              columns=task.columns))
             self.sources[task.name] = CustomSource(f"{file}:Own")
 
-    def load(self, task: Task, split: str) -> Examples:
-        return self.sources[task.name].load(task, split)
+    def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
+        return self.sources[task.name].load(task, split, labels=labels)
 
     def has(self, task: Task, split: str) -> bool:
         return self.sources[task.name].has(task, split)
@@ -145,6 +145,13 @@ def test_a_split_has_the_tasks_columns_and_labels(source: DataSource, task: Task
         assert examples.labels is not None
     if examples.labels is not None:
         check_labels(task, examples)
+
+
+@pytest.mark.parametrize(("task", "split"), SPLITS)
+def test_without_labels_there_are_all_rows(source: DataSource, task: Task, split: str) -> None:
+    rows = source.load(task, split, labels=False)
+    assert rows.labels is None
+    assert rows.columns == source.load(task, split).columns
 
 
 def check_labels(task: Task, examples: Examples) -> None:

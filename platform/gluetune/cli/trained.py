@@ -175,7 +175,7 @@ def _to_predict(task: str, options: Mapping[str, str], config: DataConfig) -> li
     if "--input" in options:
         return [read_file(Path(options["--input"]).expanduser(), get_task(task), labels=False)]
     source = open_source(config)
-    return [source.load(get_task(task), split) for split in get_task(task).test]
+    return [source.load(get_task(task), split, labels=False) for split in get_task(task).test]
 
 
 def _default_output(trained: Trained, task: str, split: str) -> str:

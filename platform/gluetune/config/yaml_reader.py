@@ -181,6 +181,9 @@ class _Builder:
                 self._wrong(key, path, "a key must be text")
                 continue
             here = (*path, key.value)
+            if key.value == "<<" and key.style is None:
+                self._wrong(key, here, "merge keys are not supported; write out the keys that the alias stands for")
+                continue
             if key.value in result:
                 self._wrong(key, here, f"a key must be given once, but line {self.document.lines[here]} has it too")
                 continue

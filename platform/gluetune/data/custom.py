@@ -10,6 +10,7 @@ import numpy as np
 from gluetune.data.examples import Examples, Labels
 from gluetune.data.importing import import_class
 from gluetune.data.source import DataSource, check_split
+from gluetune.data.text_checks import lone_surrogate
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Task
 
@@ -45,7 +46,7 @@ class CustomSource(DataSource):
         self.dataset, self.data_dir = dataset, data_dir
         import_class(dataset)
 
-    def load(self, task: Task, split: str) -> Examples:
+    def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
         """Reads all rows of one split.
 
         Raises:
@@ -53,10 +54,10 @@ class CustomSource(DataSource):
         """
         place = f"{self.describe(task)}/{split}"
         check_split(task, split, place)
-        rows = list(_rows(self._open(split, place), task, place))
+        rows = list(_rows(self._open(split, place), task, place, labels))
         columns = {name: [texts[name] for texts, _ in rows] for name in task.columns}
         examples = Examples(task.name, split, columns, None, place)
-        return _labelled(examples, [label for _, label in rows], task, place)
+        return _labelled(examples, [label for _, label in rows], task, place) if labels else examples
 
     def has(self, task: Task, split: str) -> bool:
         """Whether the class gives the split; tasks that are only evaluated (AX) are not looked for in it."""
@@ -87,7 +88,7 @@ class CustomSource(DataSource):
         return dataset
 
 
-def _rows(dataset: Any, task: Task, place: str) -> Iterator[tuple[dict[str, str], float]]:
+def _rows(dataset: Any, task: Task, place: str, labels: bool) -> Iterator[tuple[dict[str, str], float]]:
     """Texts and label of every row."""
     try:
         length = len(dataset)
@@ -101,7 +102,8 @@ def _rows(dataset: Any, task: Task, place: str) -> Iterator[tuple[dict[str, str]
         except Exception as error:
             raise DataError(f"`0 <= row < {length}` must be readable, but row {number} raised {_words(error)}", place,
                             ) from error
-        yield _texts(row, number, task, place), _label(row.get("label"), number, task, place)
+        texts = _texts(row, number, task, place)
+        yield texts, _label(row.get("label") if labels else None, number, task, place)
 
 
 def _texts(row: Any, number: int, task: Task, place: str) -> dict[str, str]:
@@ -115,6 +117,8 @@ def _texts(row: Any, number: int, task: Task, place: str) -> dict[str, str]:
                             place)
         if not isinstance(row[name], str):
             raise DataError(f"{name!r} must be a str, but is {type(row[name]).__name__} in row {number}", place)
+        if half := lone_surrogate(row[name]):
+            raise DataError(f"{name!r} must be Unicode text, but has a lone surrogate in row {number}: {half}", place)
     return {name: str(row[name]) for name in task.columns}
 
 

@@ -55,6 +55,7 @@ def read_file(path: str | Path, task: Task, *, labels: bool | None) -> Examples:
         task: gives the layouts.
         labels: whether to read labels: ``None`` where the file has them, ``True`` in any case, ``False`` not at all.
             Rows labelled as in ``Task.drop`` (``-``) are left out where labels are read, and counted in ``source``.
+            Without labels every row counts: each line after the header, blank ones too where the only column is text.
 
     Returns:
         The rows; ``split`` is the file's name.
@@ -78,7 +79,7 @@ def _layout(task: Task, file: Path, names: Sequence[str], labels: bool | None) -
         return labelled[0]
     if labels or not fitting:
         raise _unfitting(task, file, names, layouts, bool(labels))
-    return replace(fitting[0], label=None, skip_malformed=False)  # who predicts needs an answer for every row
+    return fitting[0].unlabelled()  # who predicts needs an answer for every row
 
 
 def _layouts(task: Task, ending: str) -> list[Table]:

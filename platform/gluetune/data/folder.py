@@ -36,13 +36,15 @@ class FolderSource(DataSource):
         if not self.folder.is_dir():
             raise DataError("`data.dir` must be a folder, but there is none", self.folder)
 
-    def load(self, task: Task, split: str) -> Examples:
+    def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
         """Reads one split from the file that stands in for it, or from the first of its layouts that is there."""
         check_split(task, split, self.folder)
         if given := self._given(task).get(split):
-            rows = read_file(self.folder / Path(given).expanduser(), task, labels=None if split in task.test else True)
+            wanted = (None if split in task.test else True) if labels else False
+            rows = read_file(self.folder / Path(given).expanduser(), task, labels=wanted)
             return replace(rows, split=split)
         table, files = self._layout(task, split)
+        table = table if labels else table.unlabelled()
         parts = [read_table(file, task, split, table) for file in files]
         examples = parts[0] if len(parts) == 1 else _join(parts)
         twin = find(self.folder, table.without) if table.without else None

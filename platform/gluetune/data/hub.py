@@ -33,20 +33,21 @@ class HubSource(DataSource):
         self.cache_dir = cache_dir
         self.mirror = None if mirror is None else Path(mirror).expanduser()
 
-    def load(self, task: Task, split: str) -> Examples:
+    def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
         """Loads one split; rows whose label is -1 count as unlabelled."""
         place = self._place(task, split)
         check_split(task, split, place)
         dataset = self._dataset(task, split, place)
-        for name in (*task.columns, "label"):
+        wanted = [*task.columns, *(["label"] if labels else [])]
+        for name in wanted:
             if name not in dataset.column_names:
                 raise DataError(f"the dataset must have the column {name!r}, but got "
                                 f"({', '.join(dataset.column_names)}){nearest(name, dataset.column_names)}", place)
-        table = dataset.select_columns([*task.columns, "label"])[:]
+        table = dataset.select_columns(wanted)[:]
         for name in task.columns:
             _check_texts(table[name], name, place)
-        labels = _labels(task, table["label"], dataset.features["label"], place)
-        examples = Examples(task.name, split, {name: table[name] for name in task.columns}, labels, place)
+        found = _labels(task, table["label"], dataset.features["label"], place) if labels else None
+        examples = Examples(task.name, split, {name: table[name] for name in task.columns}, found, place)
         return _labelled_rows(examples, task, place)
 
     def describe(self, task: Task) -> str:

@@ -12,14 +12,16 @@ from gluetune.errors import DataError, nearest
 from gluetune.tasks import Task
 
 DROPPED = -1
+_LONGEST = 60  # characters of a label in a message
 
 
-def parse_labels(task: Task, labels: Sequence[str], file: Path, lines: Sequence[int]) -> Labels:
+def parse_labels(task: Task, labels: Sequence[str | float], file: Path, lines: Sequence[int]) -> Labels:
     """Parses a file's labels.
 
     Args:
         task: gives the class names and their spellings, or the range of a regression.
-        labels: as written, one per row.
+        labels: as written, one per row: a name, a spelling, or a number that is the class's id (or the value of a
+            regression).
         file: the file, for messages.
         lines: 1-based line of every row, for messages.
 
@@ -31,11 +33,13 @@ def parse_labels(task: Task, labels: Sequence[str], file: Path, lines: Sequence[
     """
     if task.regression:
         return _numbers(task, labels, file, lines)
-    ids = class_ids(task)
+    ids: dict[str | float, int] = dict(class_ids(task).items())
+    ids |= {number: number for number in (*range(task.num_labels), *([DROPPED] if task.drop else []))}
     for label, line in zip(labels, lines, strict=True):
         if label not in ids:
             options = ", ".join(repr(option) for option in (task.spellings or task.labels))
-            raise DataError(f"the label must be one of {options}, but got {label!r}{nearest(label, ids)}", file, line)
+            raise DataError(f"the label must be one of {options}, but got {_shown(label)}"
+                            f"{nearest(str(label), class_ids(task))}", file, line)
     return np.array([ids[label] for label in labels], np.int64)
 
 
@@ -45,13 +49,18 @@ def class_ids(task: Task) -> dict[str, int]:
     return ids | {spelling: ids[name] for spelling, name in task.spellings.items()} | dict.fromkeys(task.drop, DROPPED)
 
 
-def _numbers(task: Task, labels: Sequence[str], file: Path, lines: Sequence[int]) -> Labels:
+def _numbers(task: Task, labels: Sequence[str | float], file: Path, lines: Sequence[int]) -> Labels:
     values = np.empty(len(labels), np.float32)
     for row, (label, line) in enumerate(zip(labels, lines, strict=True)):
         try:
             values[row] = float(label)
-        except ValueError:
-            raise DataError(f"the label must be a number, but got {label!r}", file, line) from None
+        except (OverflowError, ValueError):
+            raise DataError(f"the label must be a number, but got {_shown(label)}", file, line) from None
         if not task.minimum <= values[row] <= task.maximum:
             raise DataError(f"`{task.minimum:g} <= label <= {task.maximum:g}` must hold, but got {label}", file, line)
     return values
+
+
+def _shown(label: str | float) -> str:
+    text = repr(label)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -2,18 +2,24 @@ r"""Reads the official files: tab-separated without quoting, or one JSON object 
 
 Lines end at ``\n``, ``\r\n`` or ``\r`` and nowhere else; quotes and other separators (U+2028, form feeds) belong
 to the text, as in GLUE's own readers (``csv`` with ``QUOTE_NONE``, ``datasets/glue/glue.py`` of the hub's builder).
+Each line is a row. In a file of one column a blank line is a row without text, wherever it stands; in other files blank
+lines at the end are no rows, and one before is a mistake.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from gluetune.config.nesting import TOO_DEEP, json_too_deep
+from gluetune.data.text_checks import lone_surrogate, other_kind
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Table
+
+_LONGEST = 40  # characters of a value in a message
 
 
 @dataclass(slots=True)
@@ -22,13 +28,13 @@ class Records:
 
     Attributes:
         columns: the text columns, each one string per row.
-        labels: one per row; empty where the table has none.
+        labels: one per row, numbers where the file writes them as such; empty where the table has none.
         lines: 1-based line of every row.
         malformed: number of rows left out for too few columns.
     """
 
     columns: list[list[str]]
-    labels: list[str] = field(default_factory=list)
+    labels: list[str | float] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     malformed: int = 0
 
@@ -67,7 +73,7 @@ def first_names(file: Path) -> list[str]:
 
 
 def _lines(file: Path) -> list[str]:
-    """The file's lines; blank ones at the end do not count."""
+    """The file's lines, blank ones too."""
     try:
         return _split(file, file.read_bytes())
     except OSError as error:
@@ -79,6 +85,9 @@ def _unreadable(file: Path, error: OSError) -> DataError:
 
 
 def _split(file: Path, raw: bytes) -> list[str]:
+    if kind := other_kind(raw):
+        raise DataError("the file must be UTF-8 text, tab-separated or, in .jsonl, one JSON object per line, but is "
+                        f"{kind}", file)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -86,10 +95,15 @@ def _split(file: Path, raw: bytes) -> list[str]:
         byte = f"0x{error.object[error.start]:02x}"
         raise DataError(f"text must be UTF-8, but got byte {byte} ({error.reason})", file, before.count(b"\n") + 1,
                         ) from error
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
-    if lines == [""]:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+    if not any(lines):
         raise DataError("the file must hold rows, but is empty", file)
     return lines
+
+
+def _without_blank_end(lines: list[str]) -> list[str]:
+    end = next((number for number in range(len(lines), 0, -1) if lines[number - 1].strip()), 0)
+    return lines[:end]
 
 
 def _tsv(file: Path, lines: list[str], table: Table) -> Records:
@@ -100,7 +114,7 @@ def _tsv(file: Path, lines: list[str], table: Table) -> Records:
     if table.ragged and label is not None:
         label -= width
     records = Records([[] for _ in text])
-    for line, row in enumerate(lines[table.header:], 1 + table.header):
+    for line, row in enumerate((lines if width == 1 else _without_blank_end(lines))[table.header:], 1 + table.header):
         cells = row.split("\t")
         if len(cells) < width and table.skip_malformed:
             records.malformed += 1
@@ -132,12 +146,12 @@ def _refuse_width(file: Path, line: int, names: list[str], width: int, got: int)
 
 def _json(file: Path, lines: list[str], table: Table) -> Records:
     records = Records([[] for _ in table.text])
-    for line, text in enumerate(lines, 1):
+    for line, text in enumerate(_without_blank_end(lines), 1):
         row = _object(file, line, text)
         for column, name in zip(records.columns, table.text, strict=True):
             column.append(_string(file, line, row, str(name)))
         if table.label is not None:
-            records.labels.append(_string(file, line, row, str(table.label)))
+            records.labels.append(_label(file, line, row, str(table.label)))
         records.lines.append(line)
     return records
 
@@ -150,15 +164,34 @@ def _object(file: Path, line: int, text: str) -> dict[str, object]:
     except json.JSONDecodeError as error:
         raise DataError(f"a line must be one JSON object, but got {error.msg} at character {error.pos + 1}", file, line,
                         ) from error
+    except ValueError as error:  # a number of more digits than Python converts
+        raise DataError(f"a number must have at most {sys.get_int_max_str_digits():,} digits, but one has more", file,
+                        line) from error
     if not isinstance(row, dict):
-        raise DataError(f"a line must be one JSON object, but got {text[:40]!r}", file, line)
+        raise DataError(f"a line must be one JSON object, but got {_shown(row)}", file, line)
     return row
 
 
-def _string(file: Path, line: int, row: dict[str, object], key: str) -> str:
+def _label(file: Path, line: int, row: dict[str, object], key: str) -> str | float:
+    """A label as it is written: a string, or a number that says the class's id or the regression's value."""
+    value = row.get(key)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    return _string(file, line, row, key, "a string or a number")
+
+
+def _string(file: Path, line: int, row: dict[str, object], key: str, kind: str = "a string") -> str:
     if key not in row:
         raise DataError(f"the object must have {key!r}, but got ({', '.join(row)}){nearest(key, row)}", file, line)
     value = row[key]
     if not isinstance(value, str):
-        raise DataError(f"{key!r} must be a string, but got {value!r}", file, line)
+        raise DataError(f"{key!r} must be {kind}, but got {_shown(value)}", file, line)
+    if half := lone_surrogate(value):
+        raise DataError(f"{key!r} must be Unicode text, but has a lone surrogate: {half}", file, line)
     return value
+
+
+def _shown(value: object) -> str:
+    """A JSON value's beginning, as the file writes it."""
+    text = json.dumps(value, ensure_ascii=True)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -20,12 +20,13 @@ class DataSource(ABC):
     synthetic: ClassVar[bool] = False
 
     @abstractmethod
-    def load(self, task: Task, split: str) -> Examples:
+    def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
         """Reads one split.
 
         Args:
             task: the task.
             split: one of ``task.splits``.
+            labels: whether to read labels. Without, no row is left out for the label that it has or lacks.
 
         Raises:
             DataError: the task has no such split, the source lacks it, or its rows break their format.

@@ -23,7 +23,7 @@ def load_test(file: SubmissionFile, source: DataSource) -> Examples:
         DataError: the source lacks them, they are not as many as the official ones, or the official file's own index
             does not count them from 0.
     """
-    examples = source.load(file.task, file.split)
+    examples = source.load(file.task, file.split, labels=False)
     if not examples.synthetic and len(examples) != file.rows:
         raise DataError(f"{file.name} answers {file.rows:,} official test rows, but got {len(examples):,}",
                         examples.source)

@@ -70,6 +70,13 @@ def test_a_file_nested_without_end_is_a_mistake_whatever_the_recursion_limit(
         assert f"nested deeper than {MAX_DEPTH}" in str(caught.value)
 
 
+def test_merge_keys_are_named_for_what_they_are() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml(b"base: &b {low: 1}\nspace:\n  rate: {<<: *b, log: true}\n  '<<': 1\n", "f.yaml")
+    assert [(problem.path, problem.line) for problem in caught.value.problems] == [("space.rate.<<", 3)]
+    assert "merge keys are not supported" in str(caught.value)
+
+
 def test_nesting_up_to_the_limit_is_read() -> None:
     levels = MAX_DEPTH - 2  # the mapping and its key's value are levels too
     value = parse_yaml(b"a: " + b"[" * levels + b"]" * levels, "f.yaml").value["a"]

@@ -13,6 +13,8 @@ from gluetune.errors import DataError
 from gluetune.tasks import get_task
 
 RTE = b"index\tsentence1\tsentence2\tlabel\n"
+JSON = b'{"sentence1": "a", "sentence2": "b", "gold_label": %s}\n'
+KIND = "the file must be UTF-8 text, tab-separated or, in .jsonl, one JSON object per line, but is"
 STSB = b"index\tsentence1\tsentence2\tscore\n"
 COLA = b"gj04\t1\t\tThe sailors rode the breeze.\n"
 
@@ -78,7 +80,14 @@ CASES = [
          {"RTE/train.tsv": RTE[:-1] + b"\r\n0\ta\tb\tentailment\r\n1\t\xff\tb\tentailment"},
          "/RTE/train.tsv:3: text must be UTF-8, but got byte 0xff (invalid start byte)"),
     Case("UTF-16", "rte", {"RTE/train.tsv": RTE.decode().encode("utf-16")},
-         "/RTE/train.tsv:1: text must be UTF-8, but got byte 0xff (invalid start byte)"),
+         f"/RTE/train.tsv: {KIND} text in UTF-16"),
+    Case("a spreadsheet", "rte", {"RTE/train.tsv": b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0xl/workbook.xml\x1b[31m"},
+         f"/RTE/train.tsv: {KIND} a zip archive, as .xlsx and .ods files are"),
+    Case("a Parquet file", "rte", {"RTE/train.tsv": b"PAR1\x15\0"}, f"/RTE/train.tsv: {KIND} a Parquet file"),
+    Case("compressed", "snli", {"SNLI/snli_1.0_train.jsonl": b"\x1f\x8b\x08\x08"},
+         f"/SNLI/snli_1.0_train.jsonl: {KIND} compressed by gzip"),
+    Case("zeros", "rte", {"RTE/train.tsv": b"i\0n\0d\0e\0x\0"},
+         f"/RTE/train.tsv: {KIND} a binary file: it begins with NUL bytes"),
     Case("empty file", "rte", {"RTE/train.tsv": b""}, "/RTE/train.tsv: the file must hold rows, but is empty"),
     Case("only a byte order mark", "rte", {"RTE/train.tsv": b"\xef\xbb\xbf"},
          "/RTE/train.tsv: the file must hold rows, but is empty"),
@@ -97,7 +106,23 @@ CASES = [
          "/SNLI/snli_1.0_train.jsonl:1: a line must be one JSON object, but got Expecting property name enclosed in "
          "double quotes at character 20"),
     Case("JSON that is no object", "snli", {"SNLI/snli_1.0_train.jsonl": b'["a", "b"]\n'},
-         "/SNLI/snli_1.0_train.jsonl:1: a line must be one JSON object, but got '[\"a\", \"b\"]'"),
+         "/SNLI/snli_1.0_train.jsonl:1: a line must be one JSON object, but got [\"a\", \"b\"]"),
+    Case("JSON nested without end", "snli", {"SNLI/snli_1.0_train.jsonl": b'{"sentence1": ' + b"[" * 100_000},
+         "/SNLI/snli_1.0_train.jsonl:1: a line must not be nested deeper than 100 levels"),
+    Case("half a character", "snli",
+         {"SNLI/snli_1.0_train.jsonl": b'{"sentence1": "a", "sentence2": "b \\ud83d", "gold_label": "neutral"}\n'},
+         "/SNLI/snli_1.0_train.jsonl:1: 'sentence2' must be Unicode text, but has a lone surrogate: \\ud83d at "
+         "character 3"),
+    Case("a number of 5,000 digits", "snli",
+         {"SNLI/snli_1.0_train.jsonl": JSON % b"0" + JSON % (b"7" * 5000)},
+         "/SNLI/snli_1.0_train.jsonl:2: a number must have at most 4,300 digits, but one has more"),
+    Case("a JSON class that is no whole number", "snli", {"SNLI/snli_1.0_train.jsonl": JSON % b"1" + JSON % b"1.5"},
+         "/SNLI/snli_1.0_train.jsonl:2: the label must be one of 'entailment', 'neutral', 'contradiction', but got "
+         "1.5"),
+    Case("a JSON class that there is not", "snli", {"SNLI/snli_1.0_train.jsonl": JSON % b"3"},
+         "/SNLI/snli_1.0_train.jsonl:1: the label must be one of 'entailment', 'neutral', 'contradiction', but got 3"),
+    Case("a JSON label that is neither", "snli", {"SNLI/snli_1.0_train.jsonl": JSON % b"true"},
+         "/SNLI/snli_1.0_train.jsonl:1: 'gold_label' must be a string or a number, but got true"),
     Case("JSON without a key", "snli",
          {"SNLI/snli_1.0_train.jsonl": b'{"sentence1": "a", "sentence2": "b", "gold_lable": "neutral"}\n'},
          "/SNLI/snli_1.0_train.jsonl:1: the object must have 'gold_label', but got (sentence1, sentence2, gold_lable); "

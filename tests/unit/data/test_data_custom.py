@@ -187,6 +187,8 @@ ROWS = [
      "a row must have 'sentence', but row 0 has (sentnce, label); nearest: 'sentnce'"),
     ("[{'sentence': 'a', 'label': 1}, {'sentence': b'b', 'label': 1}]",
      "'sentence' must be a str, but is bytes in row 1"),
+    (r"[{'sentence': 'a', 'label': 1}, {'sentence': 'b\udc80', 'label': 1}]",
+     "'sentence' must be Unicode text, but has a lone surrogate in row 1: \\udc80 at character 2"),
     ("[{'sentence': 'a', 'label': 1}, {'sentence': 'b', 'label': 2}]",
      "`0 <= label <= 1` must hold and be whole, but got 2 in row 1"),
     ("[{'sentence': 'a', 'label': 0.5}]", "`0 <= label <= 1` must hold and be whole, but got 0.5 in row 0"),

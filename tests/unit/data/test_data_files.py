@@ -199,3 +199,34 @@ def test_the_raw_five_column_file_of_mrpc() -> None:
     examples = read_file(file, get_task("mrpc"), labels=True)
     assert examples.columns == {"sentence1": [row[3] for row in fields], "sentence2": [row[4] for row in fields]}
     assert given(examples) == [int(row[0]) for row in fields]
+
+
+@pytest.mark.parametrize(("task", "labels", "wanted"), [
+    ("sst2", "0 1 1.0", [0, 1, 1]), ("sst2", '"1" 0 "positive"', [1, 0, 1]), ("rte", "1 0 0", [1, 0, 0]),
+    ("snli", "2 -1 0", [2, 0]), ("stsb", '0.5 5 "2.25"', [0.5, 5.0, 2.25]),
+])
+def test_numbers_are_labels_in_json(tmp_path: Path, task: str, labels: str, wanted: list[float]) -> None:
+    texts = "".join(f'"{column}": "a", ' for column in get_task(task).columns)
+    content = "".join(f'{{{texts}"label": {label}}}\n' for label in labels.split())
+    assert given(read(tmp_path, "a.jsonl", content, task)) == wanted
+
+
+@pytest.mark.parametrize(("name", "task", "content", "rows"), [
+    ("a.tsv", "sst2", "sentence\nfirst\n\nthird\n\n\n", ["first", "", "third", "", ""]),
+    ("a.tsv", "sst2", "sentence\r\nfirst\r\n\r\n", ["first", ""]),
+    ("a.tsv", "sst2", "sentence\nfirst", ["first"]),
+    ("a.tsv", "sst2", "sentence\n\n\n", ["", ""]),
+    ("a.tsv", "sst2", "sentence\tid\nfirst\t1\n\t2\n\n\n", ["first", ""]),
+    ("a.jsonl", "sst2", '{"sentence": "first"}\n{"sentence": ""}\n\n \n', ["first", ""]),
+])
+def test_every_row_counts(tmp_path: Path, name: str, task: str, content: str, rows: list[str]) -> None:
+    assert read(tmp_path, name, content, task, labels=False).columns == {"sentence": rows}
+
+
+def test_official_test_rows_that_nobody_agreed_on_are_rows_to_predict(tmp_path: Path) -> None:
+    (tmp_path / "SNLI").mkdir()
+    (tmp_path / "SNLI" / "snli_1.0_test.jsonl").write_text(JSONL)
+    source, task = FolderSource(tmp_path), get_task("snli")
+    assert len(source.load(task, "test")) == 1
+    unread = source.load(task, "test", labels=False)
+    assert (len(unread), unread.labels, unread.source) == (2, None, f"dir:{tmp_path}/SNLI/snli_1.0_test.jsonl")
