@@ -60,6 +60,22 @@ def make_folder(folder: Path) -> None:
         _synced.add(part)
 
 
+def move(path: Path, target: Path) -> None:
+    """Renames a file or folder; folders above the target are made where they are missing.
+
+    Args:
+        path: what is moved, an absolute path.
+        target: its new absolute path, on the same file system.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    make_folder(target.parent)
+    os.rename(path, target)
+    sync_folder(target.parent)  # first: in both places rather than in none
+    sync_folder(path.parent)
+
+
 def replace_folder(source: Path, folder: Path) -> None:
     """Copies a folder, synced, to the place of another one, which is there whole until the copy is.
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gluetune.durable import replace_folder, write_file
+from gluetune.durable import move, replace_folder, write_file
 from gluetune.errors import StorageError
 
 
@@ -129,10 +129,11 @@ class Storage:
         from pyarrow.fs import FileType, copy_files
 
         with self._telling("move", path):
-            self._files.create_dir(os.path.dirname(self._at(target)), recursive=True)
             if self.local:
-                os.rename(self._at(path), self._at(target))
-            elif self._files.get_file_info(self._at(path)).type == FileType.Directory:
+                move(Path(self._at(path)), Path(self._at(target)))
+                return
+            self._files.create_dir(os.path.dirname(self._at(target)), recursive=True)
+            if self._files.get_file_info(self._at(path)).type == FileType.Directory:
                 copy_files(self._at(path), self._at(target), source_filesystem=self._files,
                            destination_filesystem=self._files, use_threads=False)
                 self._files.delete_dir(self._at(path))

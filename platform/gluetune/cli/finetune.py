@@ -105,10 +105,11 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
 
 
 def _use(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
+    from gluetune.cli.logs import temporary_log
     from gluetune.cli.trained import evaluate, open_trained, predict
 
     trained = open_trained(arguments, terminal)
-    with terminal.logging_to(trained.log):
+    with temporary_log(terminal) as log, terminal.logging_to(log):
         if mode == "eval":
             evaluate(trained, arguments.address, terminal)
         else:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +9,8 @@ from pathlib import Path
 
 from gluetune.cli import places
 from gluetune.cli.absolute import absolute_job
+from gluetune.cli.lock import LEASE, LOCK, lock_folder
+from gluetune.cli.logs import LOG, private_log
 from gluetune.cli.submitted import check_job_lasts, check_lasting
 from gluetune.config import (
     JobConfig,
@@ -30,9 +29,8 @@ from gluetune.records import JOB_FILE, LANE_FILES, PRETRAINING_FILE, SPACE_FILE,
 from gluetune.storage import Storage
 
 _KINDS = {SPACE_FILE: "jobs/tune_glue.py or jobs/finetune.py", PRETRAINING_FILE: "jobs/pretrain_bert.py"}
-LOG = "ray.log"
 UNFILED = "tune"  # what runs without a job file are called
-LEFT_BY_FAILED_STARTS = {".lock", "logs", LANE_FILES}
+LEFT_BY_FAILED_STARTS = {LOCK, LEASE, "logs", LANE_FILES}
 
 
 @dataclass(frozen=True)
@@ -167,20 +165,6 @@ def open_folder(root: Storage, name: str) -> tuple[Storage, Path]:
     """
     storage = root.sub(name)
     if not storage.local:
-        return storage, Path(tempfile.gettempdir()) / "gluetune" / name / LOG
-    _lock(Path(storage.uri()))
+        return storage, private_log(name)
+    lock_folder(Path(storage.uri()))
     return storage, Path(storage.uri("logs")) / LOG
-
-
-def _lock(folder: Path) -> None:
-    """Takes the folder's lock, which the kernel frees when this process ends, however it ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StorageError(f"the search's folder must be writable, but {folder} is not: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise StorageError(f"a search is run by one driver at a time, but another one holds {folder}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import ray
 import torch
 
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.session import LOG, run_kind
+from gluetune.cli.session import run_kind
 from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, connect, share_out
@@ -51,13 +50,11 @@ class Trained:
         job: the job.
         folders: their ``save_pretrained`` folders by task.
         run: the run's folder; ``None`` where a model was named by itself.
-        log: the local file that everybody else's chatter goes to.
     """
 
     job: JobConfig
     folders: dict[str, str]
     run: Storage | None
-    log: Path
 
 
 def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
@@ -71,17 +68,16 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
     overrides = arguments.overrides + (_NO_DATA if checkpoint and "--input" in arguments.options else ())
     job = load_job(arguments.config, overrides, terminal.note)
     check_lasting([("storage.path (--storage-path)", job.storage.path)] if checkpoint is None else [])
-    log = Path(tempfile.mkdtemp(prefix="gluetune-")) / LOG
     if checkpoint is None:
         run = _latest_run(job, arguments.config)
         terminal.note(f"the trained model is that of run {run.uri()}")
         job = _as_trained(job, run, {override.path for override in overrides})
-        return Trained(job, {task: run.uri(winner_folder(task)) for task in job.tasks}, run, log)
+        return Trained(job, {task: run.uri(winner_folder(task)) for task in job.tasks}, run)
     if len(job.tasks) > 1:
         raise ConfigError([Problem("--checkpoint", f"answers one task, but the job has {', '.join(job.tasks)}; "
                                                    "choose one by --tasks")])
     job = _as_saved(job, existing(checkpoint), {override.path for override in overrides})
-    return Trained(job, dict.fromkeys(job.tasks, checkpoint), None, log)
+    return Trained(job, dict.fromkeys(job.tasks, checkpoint), None)
 
 
 def _as_trained(job: JobConfig, run: Storage, flags: Container[str]) -> JobConfig:

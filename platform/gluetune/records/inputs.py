@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gluetune.storage import Storage
 
 SET_ASIDE = "set-aside"
-_STAYS = (".lock", "logs", JOB_FILE, SPACE_FILE, PRETRAINING_FILE, SET_ASIDE)
+_STAYS = (".lock", ".lease", "logs", JOB_FILE, SPACE_FILE, PRETRAINING_FILE, SET_ASIDE)
 
 
 class SplitInput(BaseModel):

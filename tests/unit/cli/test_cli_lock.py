@@ -1,0 +1,87 @@
+"""One driver at a time in a run's folder, also where the file system has no locks."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gluetune.cli.lock import LEASE, STALE_S, Lease, lock_folder
+from gluetune.errors import StorageError
+
+
+@pytest.fixture
+def no_flock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without flock, as Lustre's default: there is none in a test's reach."""
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+
+def test_a_second_driver_is_refused_by_the_kernels_lock(tmp_path: Path) -> None:
+    release = lock_folder(tmp_path / "run")
+    with pytest.raises(StorageError, match="one driver at a time"):
+        lock_folder(tmp_path / "run")
+    release()
+    lock_folder(tmp_path / "run")()
+
+
+@pytest.mark.usefixtures("no_flock")
+def test_without_flock_a_lease_file_keeps_a_second_driver_out_and_says_what_to_do(tmp_path: Path) -> None:
+    release = lock_folder(tmp_path / "run")
+    lease = tmp_path / "run" / LEASE
+    with pytest.raises(StorageError) as refused:
+        lock_folder(tmp_path / "run")
+    for part in ("one driver at a time", f"process {os.getpid()}", "flock", f"delete {lease}"):
+        assert part in str(refused.value)
+    release()
+    again = lock_folder(tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock", LEASE}
+    again()
+
+
+def test_a_lease_is_free_after_it_is_released(tmp_path: Path) -> None:
+    first, second = Lease(tmp_path), Lease(tmp_path)
+    first.take()
+    with pytest.raises(StorageError):
+        second.take()
+    assert first.renew()
+    first.release()
+    second.take()
+    assert not first.renew()
+    assert second.renew()
+    first.release()  # leaves another driver's lease alone
+    assert second.renew()
+
+
+def test_the_lease_of_a_process_that_was_killed_is_free_at_once(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from gluetune.cli.lock import Lease; Lease(Path(sys.argv[1])).take()"
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
+    assert (tmp_path / LEASE).exists()
+    Lease(tmp_path).take()
+
+
+@pytest.mark.parametrize(("age", "free"), [(STALE_S / 2, False), (STALE_S * 2, True)])
+@pytest.mark.parametrize("content", [json.dumps({"token": "x", "pid": 1, "host": "another", "boot": "b"}), "", "{"])
+def test_another_machines_lease_is_free_once_it_has_not_been_renewed_for_long(
+        age: float, free: bool, content: str, tmp_path: Path) -> None:
+    file = tmp_path / LEASE
+    file.write_text(content)
+    now = file.stat().st_mtime
+    os.utime(file, (now - age, now - age))
+    lease = Lease(tmp_path)
+    if not free:
+        with pytest.raises(StorageError, match="renewed"):
+            lease.take()
+        assert file.read_text() == content
+        return
+    lease.take()
+    assert lease.renew()
+    assert [path.name for path in tmp_path.iterdir()] == [LEASE]
