@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import torch
 from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     AutoConfig,
@@ -13,6 +15,7 @@ from transformers import (
     PreTrainedModel,
 )
 from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_MASKED_LM_MAPPING,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
@@ -20,14 +23,14 @@ from transformers.models.auto.modeling_auto import (
 
 from gluetune.config import ModelConfig
 from gluetune.errors import ModelError, nearest
-from gluetune.models.files import listing
+from gluetune.models.files import inner, listing
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
+from gluetune.models.quiet import quiet
 from gluetune.models.vocabulary import VOCABULARY, open_tokenizer, vocabulary_alone
 
 _GOOGLES = "bert_config.json"
-# Families that number positions from ``pad_token_id + 1``, so that some of their position embeddings are never used.
-_POSITIONS_AFTER_PADDING = frozenset({"camembert", "data2vec-text", "longformer", "mpnet", "roberta",
-                                      "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"})
+_ADAPTER = "adapter_config.json"
+_POSITIONS = "position_embeddings"
 
 # A folder that names our class gets this one and never the copy of its code that lies in it.
 AutoConfig.register(EncoderWithHeadConfig.model_type, EncoderWithHeadConfig, exist_ok=True)
@@ -46,6 +49,7 @@ def architecture(folder: Path, config: ModelConfig) -> PretrainedConfig:
     settings = _settings(folder, config)
     if config.from_scratch and isinstance(settings, EncoderWithHeadConfig):
         settings = settings.encoder_config()
+    _as_is(settings, config)
     return _overridden(settings, config) if config.config_overrides else settings
 
 
@@ -68,17 +72,65 @@ def model_class(settings: PretrainedConfig) -> type[PreTrainedModel]:
 
 
 def max_tokens(settings: PretrainedConfig) -> int | None:
-    """Longest row, special tokens included, that an encoder takes; ``None`` where positions are relative."""
+    """Longest row, special tokens included, that an encoder takes; ``None`` where positions are relative.
+
+    RoBERTa and its kind number positions from ``padding_idx + 1`` of their position embeddings, the first of which are
+    never used: that is read off the encoder's embeddings, without any weights.
+    """
     if isinstance(settings, EncoderWithHeadConfig):
         settings = settings.encoder_config()
     positions: int | None = getattr(settings, "max_position_embeddings", None)
     if positions is None or not getattr(settings, "position_biased_input", True):  # DeBERTa's relative positions
         return None
-    return positions - (settings.pad_token_id + 1 if settings.model_type in _POSITIONS_AFTER_PADDING else 0)
+    model = _weightless(model_class(settings), settings)
+    if model is None:
+        return positions
+    tables = (table for name, table in model.named_modules() if name.rpartition(".")[2] == _POSITIONS)
+    return min([positions, *(len(table.weight) - int(table.padding_idx) - 1 for table in tables
+                             if getattr(table, "padding_idx", None) is not None)])
+
+
+def pretraining_weights(settings: PretrainedConfig) -> set[str]:
+    """Names of the weights of the family's masked language model; none for a model of ours, which is no family's."""
+    kind = MODEL_FOR_MASKED_LM_MAPPING.get(type(settings), None)
+    model = None if kind is None else _weightless(kind, settings)
+    return set() if model is None else set(model.state_dict())
+
+
+def _weightless(kind: type[PreTrainedModel], settings: PretrainedConfig) -> PreTrainedModel | None:
+    """A model without memory for its weights, to read names and shapes off; ``None`` where it cannot be built so."""
+    try:
+        with quiet(), torch.device("meta"):
+            return kind(settings)
+    except (ArithmeticError, AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError):
+        return None  # `gluetune.models.encoder` says what is wrong when it builds the model with weights
+
+
+def _as_is(settings: PretrainedConfig, config: ModelConfig) -> None:
+    """Drops what a ``config.json`` may say of how the model is computed, which is no part of the architecture.
+
+    The kind of attention is chosen where the model runs, from what is installed there.
+
+    Raises:
+        ModelError: the weights are quantized.
+    """
+    settings._attn_implementation = None
+    quantization = getattr(settings, "quantization_config", None)
+    if quantization is None:
+        return
+    if not config.from_scratch:
+        known = quantization if isinstance(quantization, dict) else quantization.to_dict()
+        method = known.get("quant_method", "unknown method")
+        raise ModelError(f"{config.name_or_path!r} must hold floating-point weights to be fine-tuned, but they are "
+                         f"quantized (quantization_config of config.json: {method}); name the model that it was made "
+                         "from, or save it again after model.dequantize()")
+    del settings.quantization_config
 
 
 def _settings(folder: Path, config: ModelConfig) -> PretrainedConfig:
     name = config.name_or_path
+    if (folder / _ADAPTER).exists() and not config.from_scratch:
+        raise ModelError(_adapter(folder, name))
     try:
         if not config.from_scratch or (folder / "config.json").exists():
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
@@ -86,12 +138,25 @@ def _settings(folder: Path, config: ModelConfig) -> PretrainedConfig:
             return BertConfig.from_json_file(folder / _GOOGLES)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
         hint = "" if config.from_scratch or not (folder / VOCABULARY).exists() else "; model.from_scratch needs none"
+        hint += inner(folder, "config.json")
         raise ModelError(f"{name!r} must hold a config.json of an encoder that transformers knows, but: "
                          f"{error}{hint}") from error
     if vocabulary_alone(folder):
         return BertConfig(vocab_size=len(open_tokenizer(folder, name)))
     raise ModelError(f"{name!r} must hold an architecture (config.json, {_GOOGLES}) or a vocabulary ({VOCABULARY}), "
                      f"but got {listing(folder)}")
+
+
+def _adapter(folder: Path, name: str) -> str:
+    """Why a PEFT adapter is refused, and what to do instead."""
+    try:
+        base = json.loads((folder / _ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        base = None
+    encoder = "its encoder" if base is None else repr(base)
+    return (f"{name!r} must hold an encoder, but it holds a PEFT adapter ({_ADAPTER}) that changes the weights of "
+            f"{encoder}; merge the two, save them (peft's merge_and_unload(), then save_pretrained(FOLDER)), and name "
+            "that folder")
 
 
 def _overridden(settings: PretrainedConfig, config: ModelConfig) -> PretrainedConfig:

@@ -9,14 +9,14 @@ from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
 
-_LAYER = re.compile(r"\.(?:layer|layers|albert_layer_groups)\.(\d+)\.")
+LAYER = re.compile(r"\.(?:layer|layers|albert_layer_groups)\.(\d+)\.")
 # The second is the norm of DeBERTa's relative position embeddings.
 _EMBEDDING = re.compile(r"embedding|\.encoder\.LayerNorm\.")
 
 
 def count_layers(names: Iterable[str]) -> int:
     """Number of an encoder's layers by its weights' names; layers that share their weights (ALBERT's) count once."""
-    return max((int(match[1]) for name in names if (match := _LAYER.search(name))), default=-1) + 1
+    return max((int(match[1]) for name in names if (match := LAYER.search(name))), default=-1) + 1
 
 
 def depths(model: PreTrainedModel) -> dict[str, int]:
@@ -30,7 +30,7 @@ def depths(model: PreTrainedModel) -> dict[str, int]:
     def depth(name: str) -> int:
         if not name.startswith(encoder):
             return layers + 2
-        if match := _LAYER.search(name):
+        if match := LAYER.search(name):
             return int(match[1]) + 1
         return 0 if _EMBEDDING.search(name) else layers + 1
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from gluetune.config import ModelConfig
 from gluetune.errors import ModelError
-from gluetune.models.architecture import architecture, max_tokens, model_class
-from gluetune.models.files import listing, locate
+from gluetune.models.architecture import architecture, max_tokens, model_class, pretraining_weights
+from gluetune.models.depth import LAYER
+from gluetune.models.files import inner, listing, locate
 from gluetune.models.heads import EncoderWithHead
 from gluetune.models.quiet import quiet
 from gluetune.models.vocabulary import open_tokenizer
+
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,13 @@ class Encoder:
         name: the name or folder it was loaded from.
         config: the model's settings, as in its ``config.json``.
         weights: fp32 arrays by their names in the family's sequence classification model. The head is not among them.
+        left_out: names of the checkpoint's other weights, such as the head of the task that it was trained for.
     """
 
     name: str
     config: dict[str, Any] = field(repr=False)
     weights: dict[str, np.ndarray] = field(repr=False)
+    left_out: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def parameters(self) -> int:
@@ -40,11 +46,25 @@ class Encoder:
         return sum(array.size for array in self.weights.values())
 
 
+def left_out(encoder: Encoder) -> dict[str, int]:
+    """How many tensors of the checkpoint are not used, by the part of the model that they belong to.
+
+    A part is a layer of the encoder, which its ``config.json`` has no place for, or a head such as ``classifier``.
+    """
+    return dict(Counter(_part(name) for name in encoder.left_out))
+
+
+def _part(name: str) -> str:
+    layer = LAYER.search(name)
+    return name[:layer.end() - 1] if layer else name.partition(".")[0]
+
+
 def load_encoder(config: ModelConfig, seed: int = 0) -> Encoder:
     """Loads an encoder, BERT, RoBERTa, DeBERTa, ModernBERT, ELECTRA, ALBERT or any other of their kind.
 
-    Weights are read from safetensors files only, and no code of a repository is ever run. What the checkpoint lacks
-    outside the encoder is left to `gluetune.models.build_model`, and so is BERT's pooler where the checkpoint has none.
+    Weights are read from safetensors files only, and no code of a repository is ever run. The head that a checkpoint
+    has for another task is left out, whatever its names and shapes. What the checkpoint lacks outside the encoder is
+    left to `gluetune.models.build_model`, and so is BERT's pooler where the checkpoint has none.
 
     Args:
         config: names it; ``from_scratch`` takes its architecture only.
@@ -62,11 +82,12 @@ def load_encoder(config: ModelConfig, seed: int = 0) -> Encoder:
     try:
         with quiet():
             model, info = kind.from_pretrained(folder, config=settings, use_safetensors=True, dtype=torch.float32,
-                                               output_loading_info=True)
+                                               output_loading_info=True, ignore_mismatched_sizes=True)
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{name!r} cannot be loaded as {kind.__name__}: {error}") from error
-    names = _pretrained(model, set(info["missing_keys"]), name)
-    return _encoder(name, model, names)
+    _check_weights(model, info, name)
+    kept, left_out = _pretrained(model, info)
+    return replace(_encoder(name, model, kept), left_out=left_out)
 
 
 def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
@@ -99,25 +120,45 @@ def _random(settings: PretrainedConfig, tokens: int, name: str, seed: int) -> En
 
 
 def _check_files(folder: Path, name: str) -> None:
-    if not any((folder / file).exists() for file in ("model.safetensors", "model.safetensors.index.json")):
+    if not any((folder / file).exists() for file in _WEIGHTS):
         raise ModelError(f"{name!r} must hold its weights as model.safetensors (pickles such as pytorch_model.bin can "
-                         f"run code and are never read), but got {listing(folder)}")
+                         f"run code and are never read), but got {listing(folder)}{_inner(folder)}")
 
 
-def _pretrained(model: PreTrainedModel, missing: set[str], name: str) -> list[str]:
-    """Names of the weights to keep: the encoder's, and what pre-training shares with the classification model.
+def _inner(folder: Path) -> str:
+    return next((found for file in _WEIGHTS if (found := inner(folder, file))), "")
 
-    The latter is ModernBERT's prediction head, kept as ``from_pretrained`` does. A checkpoint that is a classifier
-    already gives its encoder only, for its head answers another question.
+
+def _check_weights(model: PreTrainedModel, info: dict[str, Any], name: str) -> None:
+    """Refuses a checkpoint without all of the encoder's weights in their shapes; BERT's pooler may be missing."""
+    encoder, kind = model.base_model_prefix + ".", type(model).__name__
+    wrong = sorted(found for found in info["mismatched_keys"] if found[0].startswith(encoder))
+    if wrong:
+        key, theirs, ours = wrong[0]
+        raise ModelError(f"{name!r} must hold the weights of {kind}'s encoder in the shapes of its config.json, but "
+                         f"{len(wrong)} differ, such as {key!r}: {list(theirs)} in the file, {list(ours)} by "
+                         "config.json")
+    lost = sorted(key for key in info["missing_keys"] if key.startswith(encoder) and "pooler" not in key)
+    if lost:
+        raise ModelError(f"{name!r} must hold all weights of {kind}'s encoder, but {len(lost)} are missing, such as "
+                         f"{lost[0]!r}")
+
+
+def _pretrained(model: PreTrainedModel, info: dict[str, Any]) -> tuple[list[str], tuple[str, ...]]:
+    """Names of the weights to keep, and of the checkpoint's others.
+
+    Kept are the encoder's, and what pre-training shares with the classification model: ModernBERT's prediction head,
+    as ``from_pretrained`` does. A checkpoint with weights that its family's pre-training has no place for was trained
+    for another task since, and gives its encoder only: its head answers another question.
     """
     encoder = model.base_model_prefix + "."
-    classifier = isinstance(model, EncoderWithHead) or any("ForSequenceClassification" in known
-                                                           for known in model.config.architectures or ())
-    lost = sorted(key for key in missing if key.startswith(encoder) and "pooler" not in key)
-    if lost:
-        raise ModelError(f"{name!r} must hold all weights of {type(model).__name__}'s encoder, but {len(lost)} are "
-                         f"missing, such as {lost[0]!r}")
-    return [key for key in model.state_dict() if key not in missing and (key.startswith(encoder) or not classifier)]
+    absent = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    loaded = [key for key in model.state_dict() if key not in absent]
+    others = {*info["unexpected_keys"], *(absent - set(info["missing_keys"]))}
+    outside = {key for key in (*loaded, *others) if not key.startswith(encoder)}
+    shared = set() if outside - pretraining_weights(model.config) else outside
+    kept = [key for key in loaded if key.startswith(encoder) or key in shared]
+    return kept, tuple(sorted({*loaded, *others} - set(kept)))
 
 
 def _encoder(name: str, model: PreTrainedModel, names: list[str]) -> Encoder:

@@ -53,6 +53,20 @@ def listing(folder: Path) -> str:
     return ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))) or "no files"
 
 
+def inner(folder: Path, file: str) -> str:
+    """The end of a message about a file that a folder lacks: the folder within it, if any, that holds the file.
+
+    A folder of the hub's cache has snapshots, a trainer's output has checkpoints.
+    """
+    if (folder / file).exists():
+        return ""
+    found = [path for depth in ("*/", "*/*/", "*/*/*/") for path in folder.glob(depth + file)]
+    if not found:
+        return ""
+    newest = max(found, key=lambda path: path.stat().st_mtime)
+    return f"; {str(newest.parent)!r} holds one: name that folder"
+
+
 def _fetch(config: ModelConfig) -> Path:
     name, revision = config.name_or_path, config.revision or "main"
     wanted = [*_FILES, *(() if config.from_scratch else _WEIGHTS)]

@@ -12,6 +12,7 @@ from scipy.special import softmax
 
 from gluetune.data import Examples, encode
 from gluetune.errors import ModelError
+from gluetune.models import check_ids
 from gluetune.prediction.classifier import Classifier
 from gluetune.storage import folder_and_name
 from gluetune.tasks import Task
@@ -67,10 +68,11 @@ def predict_examples(classifier: Classifier, examples: Examples, batch_size: int
         world: the workers that share the rows; each must call this.
 
     Raises:
-        ModelError: the model's outputs are not finite.
+        ModelError: the tokenizer gives ids that the model has no embeddings for, or the outputs are not finite.
     """
     config = classifier.config
     encoded = encode(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
+    check_ids(classifier.model, [encoded], classifier.tokenizer, classifier.model.name_or_path)
     classifier.model.to(world.device)
     logits = predict(classifier.model, encoded, batch_size, world)
     broken = int((~np.isfinite(logits).all(axis=1)).sum())

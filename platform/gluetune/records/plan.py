@@ -62,3 +62,4 @@ class SearchPlan:
     tasks: tuple[TaskPlan, ...]
     time_budget_s: float | None = None
     fixed: dict[str, Value] = field(default_factory=dict)  # training fields that job or space set to one value
+    left_out: dict[str, int] = field(default_factory=dict)  # tensors of the checkpoint that are not used, by part

@@ -12,6 +12,8 @@ from rich.text import Text
 from gluetune.records import SearchPlan, TaskPlan
 from gluetune.report import words
 
+_MOST_PARTS = 4  # of a checkpoint that are named
+
 
 def print_opening(plan: SearchPlan, console: Console) -> None:
     """Prints the search and its tasks."""
@@ -33,6 +35,7 @@ def _search(plan: SearchPlan) -> Table:
     for name, value in (
         ("search" if plan.fields else "run", f"{plan.name}, seed {plan.seed}"),
         ("model", f"{plan.model} ({words.millions(plan.parameters)} weights)"),
+        *([("left out", _left_out(plan.left_out))] if plan.left_out else []),
         *(_varied(plan) if plan.fields else ()),
         *([("training", words.configuration(plan.fixed))] if plan.fixed else []),
         ("lanes", f"{plan.lanes}, each {workers}"),
@@ -41,6 +44,12 @@ def _search(plan: SearchPlan) -> Table:
     ):
         table.add_row(name, Text(value))
     return table
+
+
+def _left_out(parts: dict[str, int]) -> str:
+    named = [f"{part} ({words.count(tensors, 'tensor')})" for part, tensors in list(parts.items())[:_MOST_PARTS]]
+    more = [f"{len(parts) - _MOST_PARTS} more parts"] if len(parts) > _MOST_PARTS else []
+    return f"of the checkpoint: {', '.join(named + more)}; each trial's seed draws a new head"
 
 
 def _varied(plan: SearchPlan) -> Iterator[tuple[str, str]]:

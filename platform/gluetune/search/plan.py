@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gluetune.config import JobConfig, SearchSpace, without_password
 from gluetune.metrics import baseline
+from gluetune.models import left_out
 from gluetune.records import SearchPlan, TaskPlan
 from gluetune.search.prepare import Prepared
 from gluetune.searchers import Dealer
@@ -16,6 +17,7 @@ def make_plan(name: str, job: JobConfig, space: SearchSpace, prepared: Prepared,
     """Says what a search is going to do."""
     return SearchPlan(
         name=name, seed=job.seed, model=prepared.encoder.name, parameters=prepared.encoder.parameters,
+        left_out=left_out(prepared.encoder),
         space=space.name, space_source=space.source, fields=tuple(space.space), algorithm=job.search.algorithm,
         scheduler=job.search.scheduler.name, lanes=job.lanes.lanes,
         workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=storage.uri(),

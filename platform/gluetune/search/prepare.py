@@ -24,6 +24,7 @@ from gluetune.data import prepare as prepare_task
 from gluetune.models import (
     Encoder,
     build_model,
+    check_rows,
     check_training,
     encoder_fingerprint,
     load_encoder,
@@ -95,7 +96,7 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
 
     Raises:
         DataError: a data file breaks its format, or there is none.
-        ModelError: the encoder cannot be used.
+        ModelError: the encoder cannot be used, or its tokenizer's rows do not fit it.
     """
     model = job.model
     if model.name_or_path == EMBEDDED:
@@ -106,7 +107,7 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
     trainings = [resolve_training(job, space, point) for point in corners(space)]
     for training in trainings:
         check_training(encoder, training)
-    build_model(encoder, get_task(next(iter(job.tasks))), trainings[0], job.seed)
+    built = build_model(encoder, get_task(next(iter(job.tasks))), trainings[0], job.seed)
     config = job.data.model_copy(update={"max_seq_length": _fitting_length(job.data, tokenizer, progress)})
     source = open_source(config)
     data, samples = {}, {}
@@ -115,6 +116,7 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
         data[name] = prepare_task(task, source, tokenizer, config, job.seed)
         columns = source.load(task, task.dev[0]).columns
         samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
+    check_rows(built, (rows for each in data.values() for rows in each.splits.values()), tokenizer, encoder.name)
     text = TextSettings(max_seq_length=config.max_seq_length, truncation=config.truncation)
     return Prepared(encoder, tokenizer, data, samples, text, _encoder_fingerprint(job, model, encoder))
 

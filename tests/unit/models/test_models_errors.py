@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,12 @@ from transformers import (
     BertForMaskedLM,
     BertTokenizer,
     DebertaV2Config,
+    EsmConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    IBertConfig,
+    LukeConfig,
+    NystromformerConfig,
     PretrainedConfig,
     RobertaConfig,
 )
@@ -22,10 +28,11 @@ from transformers import (
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
-from gluetune.models.architecture import max_tokens
+from gluetune.models.architecture import max_tokens, model_class
 from gluetune.tasks import TASKS
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "bear", "sleeps"]
+TINY = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
 
 @pytest.fixture
@@ -62,10 +69,20 @@ def test_the_tokenizer_knows_how_many_positions_the_encoder_has(folder: Path) ->
 @pytest.mark.parametrize(("settings", "expected"), [
     (BertConfig(max_position_embeddings=512), 512),
     (RobertaConfig(max_position_embeddings=514, pad_token_id=1), 512),
+    (IBertConfig(max_position_embeddings=40, pad_token_id=1, **TINY), 38),
+    (LukeConfig(max_position_embeddings=40, pad_token_id=1, **TINY), 38),
+    (EsmConfig(max_position_embeddings=40, pad_token_id=1, **TINY), 38),
+    (RobertaConfig(max_position_embeddings=40, pad_token_id=0, **TINY), 39),
+    (NystromformerConfig(max_position_embeddings=40, **TINY), 40),
     (DebertaV2Config(max_position_embeddings=512, position_biased_input=False), None),
 ], ids=lambda value: getattr(value, "model_type", str(value)))
 def test_the_longest_row(settings: PretrainedConfig, expected: int | None) -> None:
     assert max_tokens(settings) == expected
+    if expected is not None and settings.hidden_size == TINY["hidden_size"]:  # and it is what the model computes
+        model, ids = model_class(settings)(settings).eval(), torch.full((1, expected), 5)
+        model(input_ids=ids)
+        with pytest.raises((IndexError, RuntimeError)):
+            model(input_ids=torch.full((1, expected + 1), 5))
 
 
 def test_an_encoder_pickles(folder: Path) -> None:
@@ -125,7 +142,7 @@ def test_a_broken_weights_file_is_named(folder: Path) -> None:
 def test_weights_of_another_shape_are_named(folder: Path) -> None:
     text = (folder / "config.json").read_text()
     (folder / "config.json").write_text(text.replace('"hidden_size": 8', '"hidden_size": 16'))
-    with pytest.raises(ModelError, match="cannot be loaded as BertForSequenceClassification"):
+    with pytest.raises(ModelError, match=r"such as 'bert\.[^']+': \[8\] in the file, \[16\] by config.json"):
         load_encoder(config_of(folder))
 
 
@@ -133,3 +150,43 @@ def test_a_name_without_network_says_so_and_names_the_nearest(monkeypatch: pytes
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match=r"'bert-bas-uncased'.*cannot be reached; nearest: 'bert-base-uncased'"):
         load_encoder(ModelConfig(name_or_path="bert-bas-uncased", cache_dir=str(tmp_path)))
+
+
+@pytest.mark.parametrize("field", ["_attn_implementation", "attn_implementation"])
+def test_the_kind_of_attention_is_chosen_where_the_model_runs(field: str, folder: Path) -> None:
+    """A config.json may name one that is not installed here."""
+    write_settings(folder, {field: "flash_attention_2"})
+    encoder = load_encoder(config_of(folder))
+    assert build_model(encoder, TASKS["rte"], TrainingConfig(), seed=0).config._attn_implementation == "sdpa"
+
+
+def test_quantized_weights_are_refused(folder: Path) -> None:
+    write_settings(folder, {"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}})
+    with pytest.raises(ModelError, match=r"bear' must hold floating-point weights .*bitsandbytes.*dequantize"):
+        load_encoder(config_of(folder))
+    scratch = load_encoder(ModelConfig(name_or_path=str(folder), from_scratch=True))  # which needs the sizes only
+    assert "quantization_config" not in scratch.config
+
+
+@pytest.mark.parametrize(("adapter", "base"), [
+    ('{"peft_type": "LORA", "base_model_name_or_path": "bert-base-uncased"}', "'bert-base-uncased'"),
+    ("{", "its encoder")])
+def test_an_adapter_is_refused_with_how_to_merge_it(adapter: str, base: str, folder: Path) -> None:
+    (folder / "adapter_config.json").write_text(adapter)
+    (folder / "config.json").unlink()
+    with pytest.raises(ModelError, match=rf"PEFT adapter .* of {base}; merge .*merge_and_unload"):
+        load_encoder(config_of(folder))
+
+
+@pytest.mark.parametrize("inner", ["checkpoint-500", "snapshots/0123abcd"])
+def test_a_folder_around_the_model_names_the_model(inner: str, folder: Path) -> None:
+    """A trainer's output with its checkpoints, or a folder of the hub's cache."""
+    shutil.copytree(folder, folder.parent / "around" / inner)
+    with pytest.raises(ModelError, match=rf"around/{inner}' holds one: name that folder"):
+        load_encoder(config_of(folder.parent / "around"))
+
+
+def write_settings(folder: Path, more: dict[str, object]) -> None:
+    """Adds to a folder's config.json."""
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | more))

@@ -55,6 +55,14 @@ def test_broken_weights_are_no_prediction(tiny: Tiny) -> None:
         predict_examples(classifier, rows("cola"), 32)
 
 
+def test_a_token_without_an_embedding_is_named(tiny: Tiny) -> None:
+    classifier = tiny("cola")
+    classifier.tokenizer.add_tokens(["zebra"])
+    zebra = Examples("cola", "test", {"sentence": ["a zebra"]}, None, "written here")
+    with pytest.raises(ModelError, match="'zebra' the id"):
+        predict_examples(classifier, zebra, 4)
+
+
 def test_scores_are_whole_and_per_batch_of_rows_in_order(tiny: Tiny) -> None:
     classifier, examples = tiny("cola"), rows("cola")
     predictions, scores = evaluate_examples(classifier, examples, batch_size=32)

@@ -58,6 +58,19 @@ def test_opening_says_what_runs_on_what_data() -> None:
     assert "CoLA, MNLI: generated (seed 0)" in said
 
 
+def test_opening_names_the_parts_of_the_checkpoint_that_are_not_used() -> None:
+    to = console()
+    print_opening(plan(left_out={"cls": 5, "classifier": 1}), to)
+    (line,) = (line for line in text(to).splitlines() if line.startswith("left out"))
+    assert "cls (5 tensors), classifier (1 tensor)" in line
+    to = console(width=200)
+    print_opening(plan(left_out={f"bert.encoder.layer.{number}": 16 for number in range(12)}), to)
+    assert "bert.encoder.layer.3 (16 tensors), 8 more parts" in text(to)
+    to = console()
+    print_opening(plan(), to)
+    assert "left out" not in text(to)
+
+
 def test_lines_when_it_is_no_terminal() -> None:
     out = console(80)
     with LiveTable(plan(), out) as live:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from transformers import BertConfig, BertModel, BertTokenizer
+from transformers import BertConfig, BertModel, BertTokenizer, RobertaConfig, RobertaModel
 
 from gluetune.config import DataConfig, JobConfig, ModelConfig, TrainingConfig
 from gluetune.config.space import Choice, Int, SearchSpace
@@ -56,3 +56,12 @@ def test_a_space_of_another_family_is_remarked_on(families: tuple[str, ...], rem
     prepare(JobConfig(model=encoder, tasks={"cola": 1.0}), space, said.append)
     assert [all(name in line for name in ("'theirs'", "roberta", "bert_recommended")) for line in said] == (
         [True] if remarked else [])
+
+
+def test_a_tokenizer_that_does_not_fit_is_found_first(encoder: ModelConfig) -> None:
+    """RoBERTa has no embedding for the segment id that BERT's tokenizer gives second texts: no trial's fault."""
+    RobertaModel(RobertaConfig(vocab_size=6, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, pad_token_id=0,
+                               intermediate_size=8, max_position_embeddings=16, type_vocab_size=1),
+                 ).save_pretrained(encoder.name_or_path)
+    with pytest.raises(ModelError, match=rf"type_vocab_size.*{encoder.name_or_path}.*tokenizer that the encoder was"):
+        prepare(JobConfig(model=encoder, tasks={"cola": 1.0, "rte": 1.0}), SearchSpace(name="s", space={}), print)

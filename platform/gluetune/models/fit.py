@@ -1,0 +1,152 @@
+"""Whether tokenised rows fit a model, found before anything trains: a worker would only die of an index error.
+
+What can be read off the model is compared with the rows' numbers. The rest is tried: the model computes the longest
+row, and a row with and without padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from gluetune.data import Encoded
+from gluetune.errors import ModelError
+from gluetune.models.quiet import quiet
+
+PADDING_MATTERS = 1e-4  # of the largest hidden state; rounding of fp32 stays far below, in deep encoders too
+_TRIED = 64  # tokens that are enough to see whether padding matters
+
+
+def check_ids(model: PreTrainedModel, rows: Iterable[Encoded], tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Compares the rows' largest token id and segment id with the model's embeddings.
+
+    Args:
+        model: the model that is to compute the rows.
+        rows: the rows, one `Encoded` for each split.
+        tokenizer: what they were tokenised with.
+        name: the folder or name on the hub that model and tokenizer are from.
+
+    Raises:
+        ModelError: the model has no embedding for a token or a segment of these rows.
+    """
+    tokens = len(model.base_model.get_input_embeddings().weight)
+    segments = _segments(model)
+    for each in rows:
+        largest = max(int(each.input_ids.max(initial=0)), each.pad_token_id)
+        if largest >= tokens:
+            raise ModelError(
+                f"token ids must be below {tokens}, the number of the encoder's token embeddings (vocab_size), but the "
+                f"tokenizer of {name!r} gives {tokenizer.convert_ids_to_tokens(largest)!r} the id {largest}; use the "
+                "tokenizer that the encoder was pre-trained with, or give added tokens their embeddings "
+                "(model.resize_token_embeddings) and save the encoder again")
+        second = each.token_types and bool((each.boundaries < each.lengths).any())
+        if segments is not None and second and segments < 2:
+            raise ModelError(
+                f"segment ids must be below {segments}, the number of the encoder's segment embeddings "
+                f"(type_vocab_size), but the tokenizer of {name!r} gives the second text of a pair the segment id 1; "
+                "use the tokenizer that the encoder was pre-trained with")
+
+
+def check_rows(model: PreTrainedModel, rows: Iterable[Encoded], tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Checks what `check_ids` does, then has the model compute the longest row, and a row with padding and without.
+
+    Args:
+        model: the model that is to compute the rows, on the CPU.
+        rows: the rows, one `Encoded` for each split.
+        tokenizer: what they were tokenised with.
+        name: the folder or name on the hub that model and tokenizer are from.
+
+    Raises:
+        ModelError: the model has no embedding for a token, a segment or a position of these rows, cannot compute
+            them, or computes a row differently where the batch pads it.
+    """
+    rows = [each for each in rows if len(each)]
+    check_ids(model, rows, tokenizer, name)
+    longest = max(rows, key=lambda each: each.longest)
+    row = longest.select(np.array([longest.lengths.argmax()]))
+    with _evaluating(model), quiet():
+        _states(model, row)
+        if row.longest > 1:
+            _check_padding(model, row)
+
+
+def _check_padding(model: PreTrainedModel, row: Encoded) -> None:
+    whole = _first_tokens(row, min(row.longest, _TRIED))
+    half = _first_tokens(row, whole.longest // 2)
+    alone, padded = _states(model, half)[0], _states(model, _both(whole, half))[1]
+    shared = min(len(alone), len(padded))  # some encoders shorten rows
+    change = float((padded[:shared] - alone[:shared]).abs().max() / alone.abs().max().clamp(min=1e-30))
+    if not change <= PADDING_MATTERS:
+        raise ModelError(
+            f"an encoder must compute a row the same whatever padding the batch adds to it, but {type(model).__name__} "
+            f"(model_type {model.config.model_type!r}) does not mask padding: its hidden states change by "
+            f"{change:.2g} of the largest, so a row's prediction would depend on the rows beside it; use an encoder of "
+            "another family")
+
+
+def _states(model: PreTrainedModel, rows: Encoded) -> torch.Tensor:
+    """[rows, tokens, width] last hidden states, computed as a part of the whole model's computation.
+
+    Raises:
+        ModelError: the model cannot compute them.
+    """
+    seen: list[torch.Tensor] = []
+    hook = model.base_model.register_forward_hook(lambda _module, _inputs, outputs: seen.append(outputs[0]))
+    inputs = rows.collate(np.arange(len(rows)))
+    inputs.pop("labels", None)
+    try:
+        model(**inputs)
+    except Exception as error:  # whatever its layers raise
+        raise ModelError(
+            f"an encoder must be able to compute the rows, but {type(model).__name__} fails on a row of {rows.longest} "
+            f"tokens ({type(error).__name__}: {error}); its tokenizer or data.max_seq_length does not fit it"
+        ) from error
+    finally:
+        hook.remove()
+    return seen[-1]
+
+
+def _first_tokens(row: Encoded, tokens: int) -> Encoded:
+    """The first tokens of a single row."""
+    return replace(row, input_ids=row.input_ids[:tokens], offsets=np.array([0, tokens]),
+                   boundaries=np.minimum(row.boundaries, np.int32(tokens)))
+
+
+def _both(first: Encoded, second: Encoded) -> Encoded:
+    """The rows of both."""
+    return replace(first, input_ids=np.concatenate([first.input_ids, second.input_ids]),
+                   offsets=np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]]),
+                   boundaries=np.concatenate([first.boundaries, second.boundaries]),
+                   labels=None if first.labels is None or second.labels is None
+                   else np.concatenate([first.labels, second.labels]))
+
+
+def _segments(model: PreTrainedModel) -> int | None:
+    """Number of segment embeddings; ``None`` where the model has none and ignores segment ids."""
+    return next((len(table.weight) for name, table in _tables(model) if name == "token_type_embeddings"), None)
+
+
+def _tables(model: PreTrainedModel) -> Iterator[tuple[str, Any]]:
+    """Embeddings by the last part of their names."""
+    for name, module in model.named_modules():
+        if isinstance(getattr(module, "weight", None), torch.Tensor) and module.weight.dim() == 2:
+            yield name.rpartition(".")[2], module
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode and without gradients."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
