@@ -242,7 +242,7 @@ def test_the_champion_scores_as_recorded(server: Server, recorded: Record, as_re
     rows = open_source(DataConfig()).load(task, "validation")
     mlflow.set_tracking_uri(server.uri)
     try:
-        model = mlflow.pyfunc.load_model("models:/gluetune-cola@champion")
+        model = mlflow.pyfunc.load_model(winner["model_uri"])
     finally:
         mlflow.set_tracking_uri(None)
     labels = [task.labels.index(label) for label in model.predict(pd.DataFrame(rows.columns))["label"]]
@@ -305,7 +305,7 @@ def test_weights_may_take_longer_than_any_other_answer(server: Server, recorded:
     with gate(server.uri, "secret", "researcher", PASSWORD, upload_s=1.2 * SHORT_TIMEOUT_S) as uri:
         client = connect(uri, NAME)
         experiment = client.get_experiment_by_name(NAME).experiment_id
-        assert log_champion(client, experiment, run_id, {}, champion, register=False).startswith("models:/")
+        assert log_champion(client, experiment, run_id, {}, champion, in_registry=False).uri.startswith("models:/")
 
 
 def test_trials_are_compared_in_the_browser(server: Server, recorded: Record, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_winner_loads_as_a_transformers_folder(printed: str, runs: Path) -> No
     assert json.loads((folder / "gluetune.json").read_text()) == {"max_seq_length": 128, "truncation": "longest_first"}
 
 
-def test_the_champion_in_mlflow_gives_the_recorded_dev_score_again(printed: str, runs: Path) -> None:
+def test_the_registered_winner_gives_the_recorded_dev_score_again_and_is_no_champion(printed: str, runs: Path) -> None:
     import mlflow
     import pandas as pd
     from sklearn.metrics import matthews_corrcoef
@@ -89,7 +89,13 @@ def test_the_champion_in_mlflow_gives_the_recorded_dev_score_again(printed: str,
     from gluetune.tasks import TASKS
 
     mlflow.set_tracking_uri(f"sqlite:///{runs}/mlflow.db")
-    champion = mlflow.pyfunc.load_model("models:/gluetune-cola@champion")
+    winner = next(task["winner"] for task in summary(runs / "whole")["tasks"] if task["task"] == "cola")
+    assert winner["champion"] is False
+    assert "synthetic" in winner["registration"]
+    code = printed[printed.index("import mlflow\n"):].splitlines()
+    assert code[1] == f"mlflow.set_tracking_uri('sqlite:///{runs}/mlflow.db')"
+    assert f"cola = mlflow.pyfunc.load_model('{winner['model_uri']}')  # {winner['registration']}" in code
+    champion = mlflow.pyfunc.load_model(winner["model_uri"])
     task, rows = TASKS["cola"], open_source(DataConfig()).load(TASKS["cola"], "validation")
     recorded = winners(runs / "whole")["cola"]["dev_scores"]["validation"]["matthews_correlation"]
     predicted = champion.predict(pd.DataFrame(rows.columns))["label"].map(task.labels.index)

@@ -18,7 +18,7 @@ from gluetune.cluster import Resources, most_lanes, share_out
 from gluetune.config import LanesConfig, dump_job
 from gluetune.early import EarlyLanes
 from gluetune.records import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
-from gluetune.report import learning_curve, print_opening, print_places, summarise, words, write_summary
+from gluetune.report import learning_curve, print_models, print_opening, print_places, summarise, words, write_summary
 from gluetune.report.curve import FILE as CURVE
 from gluetune.report.curve import curve_file
 from gluetune.schedulers import TaskPruners, max_epochs
@@ -34,7 +34,7 @@ from gluetune.search import (
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
-from gluetune.tracking import Champion, Tracker, check_store, ui_command
+from gluetune.tracking import Champion, Registration, Tracker, check_store, ui_command
 
 
 def show_plan(session: Session, terminal: Terminal, *, accept_inputs: bool = False) -> None:
@@ -127,13 +127,13 @@ class _Run:
             live.note(f"starting {words.count(plan.lanes, 'lane')}: each loads its libraries once …")
             return search.run([tracker, live])
 
-    def _register(self, tracker: Tracker, journal: Journal) -> dict[str, str]:
-        """Logs the winners' models to MLflow; their URIs by task."""
+    def _register(self, tracker: Tracker, journal: Journal) -> dict[str, Registration]:
+        """Logs the winners' models to MLflow; what became of them by task."""
         register = self.session.job.tracking.register_models
         scored = [trial for trial in winners(journal.trials.values(), self.session.job.tasks) if trial.winner]
-        uris = {trial.task: tracker.log_winner(trial, self._champion(trial, local), register=register)
-                for trial, local in _local_folders(self.session.storage, scored)}
-        return {task: uri for task, uri in uris.items() if uri is not None}
+        found = {trial.task: tracker.log_winner(trial, self._champion(trial, local), register=register)
+                 for trial, local in _local_folders(self.session.storage, scored)}
+        return {task: model for task, model in found.items() if model is not None}
 
     def _draw(self, tracker: Tracker, journal: Journal) -> None:
         """Keeps the winners' learning curves as pictures, beside the winners and in MLflow."""
@@ -148,7 +148,7 @@ class _Run:
         return Champion(get_task(trial.task), trial.name, folder, trial.best_score or 0.0, dev_scores,
                         self.prepared.samples[trial.task], text.max_seq_length, text.truncation)
 
-    def _summarise(self, plan: SearchPlan, journal: Journal, started: float, models: dict[str, str],
+    def _summarise(self, plan: SearchPlan, journal: Journal, started: float, models: dict[str, Registration],
                    ending: Ending) -> None:
         out = self.terminal.out
         summary = summarise(plan, journal.trials.values(), status=ending.value, session_started=started,
@@ -156,6 +156,7 @@ class _Run:
         try:
             file = write_summary(self.session.storage, summary)
             self.show.closing(summary, journal.trials.values(), plan, out)
+            print_models(summary, out)
             print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file)
         finally:  # also where the disk is full
             if ending is not Ending.COMPLETE:

@@ -1,6 +1,6 @@
 """What a search says: at the start, while it runs, at its end, and in ``summary.json``."""
 
-from gluetune.report.closing import print_closing, print_places
+from gluetune.report.closing import print_closing, print_models, print_places
 from gluetune.report.curve import learning_curve
 from gluetune.report.figures import measured_figures, print_batches, print_figures, row_counts, scored_figures
 from gluetune.report.following import RunLog
@@ -11,5 +11,6 @@ from gluetune.report.summary import summarise, write_summary
 
 __all__ = [
     "LiveTable", "RunLog", "Summary", "learning_curve", "measured_figures", "print_batches", "print_closing",
-    "print_figures", "print_opening", "print_places", "row_counts", "scored_figures", "summarise", "write_summary",
+    "print_figures", "print_models", "print_opening", "print_places", "row_counts", "scored_figures", "summarise",
+    "write_summary",
 ]

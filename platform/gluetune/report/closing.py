@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -13,6 +14,7 @@ from gluetune.report import words
 from gluetune.report.curve import curve_file
 from gluetune.report.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
 from gluetune.tasks import TASKS
+from gluetune.tracking import store_address
 
 
 def print_closing(summary: Summary, console: Console) -> None:
@@ -42,12 +44,33 @@ def print_places(summary: Summary, console: Console, *, ui: str, summary_file: s
         console.print(Text.assemble((f"{name:<18}", "bold"), value), soft_wrap=True)
 
 
+def print_models(summary: Summary, console: Console) -> None:
+    """Prints the Python code that loads the winners from MLflow, with what was done in the registry as comments.
+
+    The code runs from any folder, for it names the store.
+    """
+    won = {task.task: task.winner for task in summary.tasks if task.winner is not None and task.winner.model_uri}
+    if won:
+        console.print("\nThe winners' models, in Python:", highlight=False)
+        for line in _model_code(store_address(summary.tracking_uri), won):
+            console.print(Text(line), soft_wrap=True)
+
+
+def _model_code(store: str, won: dict[str, WinnerSummary]) -> Iterator[str]:
+    """Lines of Python."""
+    yield "import mlflow"
+    yield f"mlflow.set_tracking_uri({store!r})"
+    for task, winner in won.items():
+        yield f"{task} = mlflow.pyfunc.load_model({winner.model_uri!r})  # {winner.registration}"
+    task = next(iter(won))
+    texts = {column: ["A text.", "Another text."] for column in TASKS[task].columns}
+    yield f"print({task}.predict({texts}))"
+
+
 def _places(summary: Summary, ui: str, summary_file: str) -> list[tuple[str, str]]:
     won = [(task.title, task.winner) for task in summary.tasks if task.winner is not None]
     learnt = [(task.title, task.task) for task in summary.tasks if task.winner is not None and task.winner.folder]
     return [*((f"{title} checkpoint", winner.folder) for title, winner in won if winner.folder),
-            *((f"{title} champion", f"mlflow.pyfunc.load_model({winner.model_uri!r})")
-              for title, winner in won if winner.model_uri),
             *((f"{title} curve", f"{summary.folder}/{curve_file(task)}") for title, task in learnt),
             ("summary", summary_file), ("MLflow UI", ui)]
 

@@ -86,7 +86,11 @@ class WinnerSummary(_Part):
     dev_scores: dict[str, dict[str, float | None]] = Field(
         description="official development metrics by split; empty where it was not scored")
     folder: str | None = Field(description="its `save_pretrained` folder")
-    model_uri: str | None = Field(description="what `mlflow.pyfunc.load_model` takes; null where not registered")
+    model_uri: str | None = Field(description="what `mlflow.pyfunc.load_model` takes; null where not in MLflow")
+    champion: bool | None = Field(
+        default=None, description="whether the registered model's alias `champion` is on it; null where not registered")
+    registration: str | None = Field(
+        default=None, description="what was done in MLflow's registry, and why; null where not in MLflow")
 
 
 class TaskSummary(_Part):

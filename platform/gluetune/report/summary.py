@@ -21,12 +21,13 @@ from gluetune.report.schema import (
 
 if TYPE_CHECKING:
     from gluetune.storage import Storage
+    from gluetune.tracking import Registration
 
 FILE = "summary.json"
 
 
 def summarise(plan: SearchPlan, trials: Iterable[TrialRecord], *, status: SearchStatus,
-              session_started: float, now: float, models: Mapping[str, str] | None = None) -> Summary:
+              session_started: float, now: float, models: Mapping[str, Registration] | None = None) -> Summary:
     """Puts a search's summary together.
 
     Args:
@@ -35,7 +36,7 @@ def summarise(plan: SearchPlan, trials: Iterable[TrialRecord], *, status: Search
         status: how it stands.
         session_started: when this session's lanes were asked for, in seconds since the epoch.
         now: seconds since the epoch.
-        models: MLflow model URI by task, where its winner, as scored, is registered.
+        models: by task, what became of its winner, as scored, in MLflow.
     """
     known = sorted(trials, key=lambda trial: trial.number)
     return Summary(
@@ -63,7 +64,7 @@ def _lane_use(lanes: int, trials: list[TrialRecord], started: float, now: float)
                        median_gap_seconds=median(gaps) if gaps else None, gaps=len(gaps))
 
 
-def _task(plan: TaskPlan, trials: list[TrialRecord], model_uri: str | None) -> TaskSummary:
+def _task(plan: TaskPlan, trials: list[TrialRecord], model: Registration | None) -> TaskSummary:
     own = [trial for trial in trials if trial.task == plan.task]
     best = next(iter(winners(own, [plan.task])), None)
     return TaskSummary(
@@ -71,16 +72,18 @@ def _task(plan: TaskPlan, trials: list[TrialRecord], model_uri: str | None) -> T
         fingerprints=plan.fingerprints, metric=plan.metric, train_rows=plan.train_rows,
         selection_rows=plan.selection_rows, dev_rows=plan.dev_rows, baseline=plan.baseline, planned=plan.planned,
         trials=dict(Counter(str(trial.status) for trial in own)), seconds=sum(map(busy_seconds, own)),
-        winner=_winner(best, best.best, model_uri) if best and best.best else None)
+        winner=_winner(best, best.best, model) if best and best.best else None)
 
 
-def _winner(trial: TrialRecord, best: Evaluated, model_uri: str | None) -> WinnerSummary:
+def _winner(trial: TrialRecord, best: Evaluated, model: Registration | None) -> WinnerSummary:
     scored = trial.winner
+    model = model if scored else None
     dev: dict[str, dict[str, float | None]] = {s: dict(m) for s, m in scored.scores.items()} if scored else {}
     return WinnerSummary(
         trial=trial.number, name=trial.name, score=best.score, params=trial.params,
         epochs=trial.evaluations[-1].epoch, best_epoch=best.epoch, seconds=busy_seconds(trial),
-        dev_scores=dev, folder=scored.folder if scored else None, model_uri=model_uri if scored else None)
+        dev_scores=dev, folder=scored.folder if scored else None, model_uri=model.uri if model else None,
+        champion=model.champion if model else None, registration=model.outcome if model else None)
 
 
 def _trial(trial: TrialRecord) -> TrialSummary:

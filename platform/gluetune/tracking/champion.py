@@ -1,10 +1,9 @@
-"""Winners in MLflow: a model with signature on the winner's run, and the registered ``champion`` of its task."""
+"""Winners in MLflow: a model with signature on the winner's run, registered as a version of its task's model."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from gluetune.errors import TrackingError
 from gluetune.storage import Storage
 from gluetune.tasks import Task
+from gluetune.tracking.registration import METRIC, SCORE, Registration, register
 from gluetune.tracking.runs import uploading
 
 if TYPE_CHECKING:
     from mlflow.models import Model
     from mlflow.tracking import MlflowClient
 
-ALIAS = "champion"
 NAME = "model"  # of the MLflow model on the winner's run: runs:/<run id>/model
 BATCH_SIZE = 64
 EXAMPLE_ROWS = 3
@@ -60,28 +59,27 @@ class Champion:
         """Tags of model and version."""
         dev = {f"gluetune.{split}.{name}": f"{value:.6f}" for split, scores in self.dev_scores.items()
                for name, value in scores.items()}
-        return {"gluetune.task": self.task.name, "gluetune.trial": self.trial, "gluetune.metric": self.task.primary,
-                "gluetune.score": f"{self.score:.6f}"} | dev
+        return {"gluetune.task": self.task.name, "gluetune.trial": self.trial, METRIC: self.task.primary,
+                SCORE: f"{self.score:.6f}"} | dev
 
 
 def log_champion(client: MlflowClient, experiment: str, run_id: str, search: Mapping[str, str], champion: Champion,
-                 register: bool) -> str:
+                 in_registry: bool) -> Registration:
     """Logs a winner and registers it; told again for the same run, it goes on where it was cut.
 
     Args:
         client: the open store.
         experiment: the experiment's id.
         run_id: the winner's run.
-        search: tags that name the search.
+        search: tags that name the search and its data, see `gluetune.tracking.registration.promotes`.
         champion: the winner.
-        register: whether to make it the task's ``champion``.
-
-    Returns:
-        A URI for ``mlflow.pyfunc.load_model``.
+        in_registry: whether to register it; else it is only logged.
     """
     tags = dict(search) | champion.tags
     model_id = _logged(client, experiment, run_id, champion) or _log(client, experiment, run_id, tags, champion)
-    return _register(client, model_id, run_id, tags, champion) if register else f"models:/{model_id}"
+    if not in_registry:
+        return Registration(f"models:/{model_id}", None, "logged, not registered")
+    return register(client, champion.registered_name, champion.task, model_id, run_id, tags)
 
 
 def _logged(client: MlflowClient, experiment: str, run_id: str, champion: Champion) -> str | None:
@@ -145,38 +143,3 @@ def signature(task: Task) -> Any:
 def requirements() -> list[str]:
     """The packages the model needs, at the versions installed; without local parts such as ``+cpu``."""
     return [f"{package}=={version(package).split('+')[0]}" for package in PACKAGES]
-
-
-def _register(client: MlflowClient, model_id: str, run_id: str, tags: dict[str, str], champion: Champion) -> str:
-    name, source = champion.registered_name, f"models:/{model_id}"
-    _ensure_registered(client, name, champion.task)
-    found = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
-    known = [version for version in found if version.source == source]
-    with _default_store(client.tracking_uri):
-        made = known[0] if known else client.create_model_version(name, source, run_id, tags, model_id=model_id)
-    client.set_registered_model_alias(name, ALIAS, made.version)
-    return f"models:/{name}@{ALIAS}"
-
-
-@contextmanager
-def _default_store(uri: str) -> Iterator[None]:
-    """Makes a store MLflow's default for a while: its SQLAlchemy registry looks ``models:/`` sources up there only."""
-    import mlflow
-
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
-    mlflow.set_tracking_uri(uri)
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(before)
-
-
-def _ensure_registered(client: MlflowClient, name: str, task: Task) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(name, {"gluetune.task": task.name, "gluetune.metric": task.primary},
-                                       f"Winners of gluetune searches on {task.title}")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise

@@ -13,6 +13,7 @@ from gluetune.records.trials import apply
 from gluetune.tracking.access import refusal
 from gluetune.tracking.champion import Champion, log_champion
 from gluetune.tracking.entries import Entry, Ledger
+from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC, Registration
 from gluetune.tracking.runs import RunTree, connect, is_permanent, reason, unusable
 from gluetune.tracking.state import TrackingState, load_state
 from gluetune.tracking.uris import check_uri, is_fresh
@@ -77,17 +78,17 @@ class Tracker:
         return self._writer.flush(timeout)
 
     def log_winner(self, trial: TrialRecord, champion: Champion, *, register: bool = True,
-                   timeout: float = 120.0) -> str | None:
+                   timeout: float = 120.0) -> Registration | None:
         """Logs a winner's model to its trial's run and registers it, once everything before is written.
 
         Args:
             trial: the winning trial.
             champion: what is logged of it.
-            register: whether it becomes the task's ``champion`` in the registry.
+            register: whether it becomes a version of the task's registered model.
             timeout: seconds after which a store that is away is given up.
 
         Returns:
-            A URI for ``mlflow.pyfunc.load_model``; ``None`` where the store was away for all of ``timeout`` or
+            Where it is and whether it is champion; ``None`` where the store was away for all of ``timeout`` or
             refused (``notify`` was told why). A later session may try again.
         """
         ends = time.monotonic() + timeout
@@ -101,13 +102,16 @@ class Tracker:
                     return None
                 time.sleep(wait)
 
-    def _log_winner(self, trial: TrialRecord, champion: Champion, register: bool, ends: float) -> str:
+    def _log_winner(self, trial: TrialRecord, champion: Champion, register: bool, ends: float) -> Registration:
         if not self.flush(ends - time.monotonic()) or self._tree is None:
             raise TimeoutError(f"the store at {self._plan.tracking_uri} did not take the events before it")
         run_id = self._tree.run_id(self._ledger.trial_run(trial))
+        task = next(task for task in self._plan.tasks if task.task == trial.task)
         tags = {"gluetune.search": self._plan.name, "gluetune.search_id": self._state.search_id,
-                "gluetune.model": self._plan.model,
-                "gluetune.data": next(task.source for task in self._plan.tasks if task.task == trial.task)}
+                "gluetune.model": self._plan.model, "gluetune.data": task.source,
+                SYNTHETIC: str(task.synthetic).lower()}
+        if selection := task.fingerprints.get("selection"):
+            tags[FINGERPRINT] = selection
         return log_champion(self._tree.client, self._tree.experiment, run_id, tags, champion, register)
 
     def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:

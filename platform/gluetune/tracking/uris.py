@@ -78,6 +78,12 @@ def is_fresh(uri: str) -> bool:
     return file is not None and (not file.exists() or file.stat().st_size == 0)
 
 
+def store_address(uri: str) -> str:
+    """A store's address that means the same in any folder; without a password."""
+    file = sqlite_file(uri)
+    return without_password(uri) if file is None or "?" in uri else sqlite_uri(file)
+
+
 def ui_command(uri: str) -> str:
     """What opens the MLflow UI of a store: a shell command, or the address of its server; without a password.
 
@@ -85,9 +91,7 @@ def ui_command(uri: str) -> str:
     """
     if is_server(uri):
         return without_password(uri)
-    file = sqlite_file(uri)
-    store = without_password(uri) if file is None or "?" in uri else sqlite_uri(file)
-    return shlex.join([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store])
+    return shlex.join([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_address(uri)])
 
 
 def _scheme(uri: str) -> str:

@@ -14,6 +14,7 @@ from gluetune.report import Summary, summarise, write_summary
 from gluetune.report.docs import markdown
 from gluetune.report.schema import WinnerSummary
 from gluetune.storage import Storage
+from gluetune.tracking import Registration
 from sample_search import BEGIN, ended, evaluated, events, folded, plan, started
 
 PAGE = Path(__file__).parents[3] / "docs" / "summary.md"
@@ -26,7 +27,7 @@ def refuse(constant: str) -> None:
 @pytest.fixture
 def written(tmp_path: Path) -> dict[str, Any]:
     summary = summarise(plan(), folded(events()).values(), status="complete", session_started=BEGIN, now=BEGIN + 600,
-                        models={"cola": "models:/gluetune-cola@champion"})
+                        models={"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")})
     file = write_summary(Storage(str(tmp_path)), summary)
     content: dict[str, Any] = json.loads(Path(file).read_text(), parse_constant=refuse)
     return content
@@ -37,7 +38,8 @@ def test_winners(written: dict[str, Any]) -> None:
     assert winner == {
         "trial": 0, "name": "cola-0000", "score": 0.5, "params": {"learning_rate": 1e-4, "batch_size": 16},
         "epochs": 3.0, "best_epoch": 2.0, "seconds": 27.0, "dev_scores": {"validation": {"matthews_correlation": 0.45}},
-        "folder": "runs/small/winners/cola", "model_uri": "models:/gluetune-cola@champion"}
+        "folder": "runs/small/winners/cola", "model_uri": "models:/gluetune-cola@champion",
+        "champion": True, "registration": "version 1, champion"}
     assert written["tasks"][1]["winner"]["model_uri"] is None
     assert written["tasks"][0]["trials"] == {"finished": 1, "pruned": 1}
 
@@ -45,7 +47,7 @@ def test_winners(written: dict[str, Any]) -> None:
 def winner_after(journal: list[Event]) -> WinnerSummary | None:
     """CoLA's winner when these events come after the sample's."""
     trials = folded([*events(), *journal]).values()
-    models = {"cola": "models:/gluetune-cola@champion"}
+    models = {"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")}
     summary = summarise(plan(), trials, status="interrupted", session_started=BEGIN, now=BEGIN, models=models)
     return summary.tasks[0].winner
 

@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from gluetune.records import SearchPlan, TrialRecord
-from gluetune.report import LiveTable, print_closing, print_opening, print_places, summarise
+from gluetune.report import LiveTable, print_closing, print_models, print_opening, print_places, summarise
 from gluetune.report.schema import SearchStatus
+from gluetune.tracking import Registration
 from sample_search import BEGIN, COLA, events, folded, plan, tell
 
 
@@ -31,8 +32,9 @@ def row(output: str, first: str) -> list[str]:
 
 def closing(to: Console, of: SearchPlan, trials: dict[int, TrialRecord], status: SearchStatus = "complete") -> str:
     summary = summarise(of, trials.values(), status=status, session_started=BEGIN, now=BEGIN + 54,
-                        models={"cola": "models:/gluetune-cola@champion"})
+                        models={"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")})
     print_closing(summary, to)
+    print_models(summary, to)
     print_places(summary, to, ui="mlflow ui --backend-store-uri sqlite:///mlflow.db", summary_file="runs/summary.json")
     return text(to)
 
@@ -142,8 +144,8 @@ def test_closing(width: int) -> None:
     assert "2 lanes, 54 s, 58% of their time in training and evaluation" in said
     assert "median 0.06 s on a lane from a trial's last evaluation to the next's first step" in " ".join(said.split())
     assert "CoLA checkpoint   runs/small/winners/cola\n" in said
-    assert "CoLA champion     mlflow.pyfunc.load_model('models:/gluetune-cola@champion')\n" in said
-    assert "MNLI champion" not in said
+    assert "\ncola = mlflow.pyfunc.load_model('models:/gluetune-cola@champion')  # version 1, champion\n" in said
+    assert "\nmnli = " not in said
     assert said.rstrip().endswith("MLflow UI         mlflow ui --backend-store-uri sqlite:///mlflow.db")
     assert max(map(len, said.splitlines()[:12])) <= width
 

@@ -1,0 +1,155 @@
+"""Winners in MLflow's model registry: every one is a version, and the better of comparable ones is ``champion``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gluetune.tasks import Task
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.tracking import MlflowClient
+
+ALIAS = "champion"
+METRIC, SCORE, FINGERPRINT = "gluetune.metric", "gluetune.score", "gluetune.selection_fingerprint"
+SYNTHETIC = "gluetune.synthetic"  # "true" or "false"
+PROMOTED = "gluetune.promoted"  # "true" or "false", once it is decided: a resume does not decide again
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What became of a winner in MLflow.
+
+    Attributes:
+        uri: what ``mlflow.pyfunc.load_model`` takes; names the alias where the winner is champion, else its version,
+            or the logged model where it is not registered.
+        champion: whether the alias ``champion`` is on it; ``None`` where it is not registered.
+        outcome: what was done and why, in words.
+    """
+
+    uri: str
+    champion: bool | None
+    outcome: str
+
+
+def register(client: MlflowClient, name: str, task: Task, model_id: str, run_id: str, tags: Mapping[str, str],
+             ) -> Registration:
+    """Registers a logged model as a version, and makes it champion where `promotes` says so.
+
+    MLflow has no compare-and-set: the champion is read right before the alias is moved, after everything slow is done.
+    MLflow itself answers to ``@latest`` with the newest version.
+
+    Args:
+        client: the open store.
+        name: of the registered model.
+        task: whose models it holds.
+        model_id: the logged model; the same one again finds its version.
+        run_id: its run.
+        tags: of the version, which `promotes` reads.
+    """
+    version = _version(client, name, task, model_id, run_id, tags)
+    if PROMOTED in version.tags:
+        return _as_decided(client, name, version)
+    champion = _champion(client, name)
+    if champion is not None and _same(champion, version):  # an earlier attempt was cut behind the alias
+        promoted, reason = True, "the first of its data, or better than the one before"
+    else:
+        promoted, reason = promotes(tags, None if champion is None else champion.tags)
+        if promoted:
+            client.set_registered_model_alias(name, ALIAS, version.version)
+    client.set_model_version_tag(name, version.version, PROMOTED, str(promoted).lower())
+    if promoted:
+        return _promoted(name, version, reason)
+    stays = f"; version {champion.version} stays champion" if champion is not None else ""
+    return Registration(f"models:/{name}/{version.version}", False, f"version {version.version}, {reason}{stays}")
+
+
+def promotes(new: Mapping[str, str], champion: Mapping[str, str] | None) -> tuple[bool, str]:
+    """Whether a new version takes the champion's place, and why, in words.
+
+    Models of synthetic data never do. Others do where there is no champion (one of synthetic data is none), or where
+    the champion was chosen on the same selection rows, by the same metric, with a lower score.
+
+    Args:
+        new: the new version's tags.
+        champion: the champion's tags; ``None`` where there is none.
+    """
+    if new.get(SYNTHETIC) == "true":
+        return False, "not champion, because its data is synthetic"
+    if champion is None:
+        return True, "the first champion"
+    if champion.get(SYNTHETIC) == "true":
+        return True, "the champion before was trained on synthetic data"
+    if not new.get(FINGERPRINT) or new.get(FINGERPRINT) != champion.get(FINGERPRINT):
+        return False, "not champion, because the champion's score is of other selection rows"
+    if new[METRIC] != champion.get(METRIC):
+        return False, f"not champion, because the champion's score is of another metric ({champion.get(METRIC)})"
+    score, before = float(new[SCORE]), float(champion.get(SCORE, "nan"))
+    rows = "on the same selection rows"
+    if score > before:
+        return True, f"{score:.4f} {rows}, the champion before had {before:.4f}"
+    return False, f"not champion: {score:.4f} {rows}, the champion has {before:.4f}"
+
+
+def _promoted(name: str, version: ModelVersion, reason: str) -> Registration:
+    return Registration(f"models:/{name}@{ALIAS}", True, f"version {version.version}, champion: {reason}")
+
+
+def _as_decided(client: MlflowClient, name: str, version: ModelVersion) -> Registration:
+    """What an earlier session decided; a person may have moved the alias since."""
+    champion = _champion(client, name)
+    if champion is not None and _same(champion, version):
+        return Registration(f"models:/{name}@{ALIAS}", True, f"version {version.version}, champion since an earlier "
+                                                             "session")
+    stays = f"; the champion is version {champion.version}" if champion is not None else "; there is no champion"
+    return Registration(f"models:/{name}/{version.version}", False,
+                        f"version {version.version}, registered by an earlier session{stays}")
+
+
+def _same(one: ModelVersion, other: ModelVersion) -> bool:
+    return str(one.version) == str(other.version)  # a number from a database, a text from a server
+
+
+def _champion(client: MlflowClient, name: str) -> ModelVersion | None:
+    version = client.get_registered_model(name).aliases.get(ALIAS)
+    return None if version is None else client.get_model_version(name, str(version))
+
+
+def _version(client: MlflowClient, name: str, task: Task, model_id: str, run_id: str, tags: Mapping[str, str],
+             ) -> ModelVersion:
+    """The version of a logged model, made where it is missing."""
+    source = f"models:/{model_id}"
+    _ensure_registered(client, name, task)
+    found = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    known = [version for version in found if version.source == source]
+    if known:
+        return known[0]
+    with _default_store(client.tracking_uri):
+        return client.create_model_version(name, source, run_id, dict(tags), model_id=model_id)
+
+
+@contextmanager
+def _default_store(uri: str) -> Iterator[None]:
+    """Makes a store MLflow's default for a while: its SQLAlchemy registry looks ``models:/`` sources up there only."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+def _ensure_registered(client: MlflowClient, name: str, task: Task) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name, {"gluetune.task": task.name, METRIC: task.primary},
+                                       f"Winners of gluetune searches on {task.title}")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
