@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gluetune.data.examples import Examples, Labels
-from gluetune.data.importing import import_class
+from gluetune.data.importing import described, import_class, source_file
 from gluetune.data.source import DataSource, check_split
 from gluetune.data.text_checks import lone_surrogate
 from gluetune.errors import DataError, nearest
@@ -30,8 +30,12 @@ class CustomSource(DataSource):
     - ``label``: the class's id or name, for regression a number; missing, ``None`` or -1 where there is none.
 
     Either all rows of a split have a label or none has; rows without are left out and counted for tasks that have
-    undecided rows (SNLI, MNLI), where their label may also be written ``-``. A class that lacks a split raises any
-    exception: that ends the job for the training and the ranking development split, and leaves out any other.
+    undecided rows (SNLI, MNLI), where their label may also be written ``-``.
+
+    A class says which splits it has by an attribute ``splits``, a collection of names. Without, it is called for each
+    split, and lacks one if it raises ``FileNotFoundError`` or ``NotImplementedError``, or a ``LookupError`` or
+    ``ValueError`` whose message has the split's name. Anything else that it raises is an error of its own and ends the
+    job with the line that raised it. The training and the ranking development split must be there; others need not.
 
     Args:
         dataset: ``package.module:Class``, which Python can import, or ``path/to/file.py:Class``. A function that takes
@@ -44,7 +48,11 @@ class CustomSource(DataSource):
 
     def __init__(self, dataset: str, data_dir: str | None = None) -> None:
         self.dataset, self.data_dir = dataset, data_dir
+        self._opened: dict[str, Any] = {}
         import_class(dataset)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_opened": {}}  # the user's objects need not pickle
 
     def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
         """Reads all rows of one split.
@@ -54,19 +62,31 @@ class CustomSource(DataSource):
         """
         place = f"{self.describe(task)}/{split}"
         check_split(task, split, place)
-        rows = list(_rows(self._open(split, place), task, place, labels))
+        dataset = self._opened.pop(split, None)
+        dataset = self._open(split, place) if dataset is None else dataset
+        file = source_file(import_class(self.dataset)[0])
+        rows = list(_rows(dataset, task, place, labels, file))
         columns = {name: [texts[name] for texts, _ in rows] for name in task.columns}
         examples = Examples(task.name, split, columns, None, place)
         return _labelled(examples, [label for _, label in rows], task, place) if labels else examples
 
     def has(self, task: Task, split: str) -> bool:
-        """Whether the class gives the split; tasks that are only evaluated (AX) are not looked for in it."""
+        """Whether the class gives the split; tasks that are only evaluated (AX) are not looked for in it.
+
+        Raises:
+            DataError: the class raised something that does not say that it lacks the split.
+        """
         if task.train is None or split not in task.splits:
             return False
+        listed = getattr(import_class(self.dataset)[0], "splits", None)
+        if listed is not None:
+            return split in listed
         try:
-            self._open(split, "")
-        except DataError:
-            return False
+            self._opened[split] = self._open(split, f"{self.describe(task)}/{split}")  # for `load`, which comes next
+        except DataError as error:
+            if _says_missing(error.__cause__, split):
+                return False
+            raise
         return True
 
     def describe(self, task: Task) -> str:
@@ -80,7 +100,8 @@ class CustomSource(DataSource):
             dataset = make(**given)
         except Exception as error:
             call = ", ".join(f"{name}={value!r}" for name, value in given.items())
-            raise DataError(f"the class must give this split, but ({call}) raised {_words(error)}", place) from error
+            raise DataError(f"the class must give this split, but ({call}) raised "
+                            f"{described(error, source_file(make))}", place) from error
         missing = [name for name in _METHODS if not hasattr(type(dataset), name)]
         if missing:
             raise DataError(f"a dataset must have {' and '.join(_METHODS)}, but {type(dataset).__name__} has no "
@@ -88,20 +109,22 @@ class CustomSource(DataSource):
         return dataset
 
 
-def _rows(dataset: Any, task: Task, place: str, labels: bool) -> Iterator[tuple[dict[str, str], float]]:
+def _rows(dataset: Any, task: Task, place: str, labels: bool, file: str | None,
+          ) -> Iterator[tuple[dict[str, str], float]]:
     """Texts and label of every row."""
     try:
         length = len(dataset)
     except Exception as error:
-        raise DataError(f"the dataset's length must be known, but __len__ raised {_words(error)}", place) from error
+        raise DataError(f"the dataset's length must be known, but __len__ raised {described(error, file)}", place,
+                        ) from error
     if length == 0:
         raise DataError("the dataset must hold rows, but is empty", place)
     for number in range(length):
         try:
             row = dataset[number]
         except Exception as error:
-            raise DataError(f"`0 <= row < {length}` must be readable, but row {number} raised {_words(error)}", place,
-                            ) from error
+            raise DataError(f"`0 <= row < {length}` must be readable, but row {number} raised "
+                            f"{described(error, file)}", place) from error
         texts = _texts(row, number, task, place)
         yield texts, _label(row.get("label") if labels else None, number, task, place)
 
@@ -158,5 +181,8 @@ def _labelled(examples: Examples, numbers: list[float], task: Task, place: str) 
     return rows.take(kept) if note else rows
 
 
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _says_missing(error: BaseException | None, split: str) -> bool:
+    """Whether an exception says that there is no such split."""
+    if isinstance(error, FileNotFoundError | NotImplementedError):
+        return True
+    return isinstance(error, LookupError | ValueError) and split in str(error)

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from gluetune.config.checks import split_dataset
 from gluetune.errors import ConfigError, Problem, nearest, nearest_file
 
 PARAMETERS = ("split", "data_dir")
+_OURS = (__file__, str(Path(__file__).with_name("custom.py")), importlib.__file__)
 
 
 def import_class(path: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
@@ -39,6 +41,33 @@ def import_class(path: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
     if not callable(found):
         _refuse(f"{path} must be a class, but is {type(found).__name__}")
     return found, _parameters(found, path)
+
+
+def described(error: BaseException, file: str | None = None) -> str:
+    """An exception of the user's code: its type, its words, and the line that raised it.
+
+    Args:
+        error: the exception.
+        file: the user's file, whose innermost line is named; ``None`` for the innermost line of all.
+    """
+    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+              if frame.filename not in _OURS and not frame.filename.startswith("<frozen ")]
+    own = [frame for frame in frames if file is not None and _same_file(frame.filename, file)] or frames
+    place = f" ({own[-1].filename}, line {own[-1].lineno})" if own and not isinstance(error, SyntaxError) else ""
+    return words + place
+
+
+def _same_file(first: str, second: str) -> bool:
+    return Path(first).resolve() == Path(second).resolve()
+
+
+def source_file(found: Callable[..., Any]) -> str | None:
+    """The file that a class or function is written in, where there is one."""
+    try:
+        return inspect.getsourcefile(found)
+    except TypeError:
+        return None
 
 
 def _module(name: str) -> ModuleType:
@@ -87,7 +116,8 @@ def _parameters(found: Callable[..., Any], path: str) -> tuple[str, ...]:
 
 def _raised(name: str, error: Exception) -> NoReturn:
     hint = "; a file can be named as path/to/file.py:Class" if isinstance(error, ModuleNotFoundError) else ""
-    words = f"{type(error).__name__}: {error}{hint}"
+    file = name if name.endswith(".py") else None
+    words = f"{described(error, file)}{hint}"
     raise ConfigError([Problem("data.dataset", f"{name} cannot be imported: {words}")]) from error
 
 

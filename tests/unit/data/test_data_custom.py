@@ -131,7 +131,57 @@ class Rows(list):
     with pytest.raises(DataError) as caught:
         source.load(get_task("mnli"), "test_matched")
     assert str(caught.value) == (f"custom:{path}:Rows/test_matched: the class must give this split, but "
-                                 "(split='test_matched') raised ValueError: there are no test_matched rows")
+                                 "(split='test_matched') raised ValueError: there are no test_matched rows "
+                                 f"({path}, line 5)")
+
+
+MISSING = """
+class Rows(list):
+    def __init__(self, split):
+        if split not in ("train", "validation"):
+            ERROR
+        super().__init__({"sentence": "a", "label": row % 2} for row in range(30))
+"""
+
+
+@pytest.mark.parametrize("error", [
+    "raise FileNotFoundError('/data/rows.txt')", "raise NotImplementedError", "{'train': 1}[split]",
+    "raise ValueError(f'unknown split {split}')", "open('/nowhere/' + split)",
+])
+def test_what_says_that_a_split_is_missing(tmp_path: Path, error: str) -> None:
+    source = CustomSource(f"{write(tmp_path, MISSING.replace('ERROR', error))}:Rows")
+    assert source.has(get_task("cola"), "validation")
+    assert not source.has(get_task("cola"), "test")
+
+
+@pytest.mark.parametrize("error", [
+    "splitt", "self.rows = None + 1", "{'text': 1}['sentence']", "int('seven')", "raise RuntimeError(split)",
+])
+def test_a_bug_is_no_missing_split(tmp_path: Path, bert: PreTrainedTokenizerBase, error: str) -> None:
+    path = write(tmp_path, MISSING.replace("ERROR", error))
+    config = DataConfig(source="custom", dataset=f"{path}:Rows")
+    with pytest.raises(DataError) as caught:
+        prepare(get_task("cola"), open_source(config), bert, config, seed=0)
+    assert "(split='test') raised " in str(caught.value)
+    assert f"({path}, line 5)" in str(caught.value)
+
+
+def test_a_class_may_list_its_splits(tmp_path: Path) -> None:
+    code = MISSING.replace("ERROR", "1 / 0").replace("    def", "    splits = ('train', 'validation')\n\n    def", 1)
+    source = CustomSource(f"{write(tmp_path, code)}:Rows")
+    assert [source.has(get_task("cola"), split) for split in ("train", "validation", "test")] == [True, True, False]
+
+
+def test_a_split_that_was_looked_for_is_built_once(tmp_path: Path) -> None:
+    built = tmp_path / "built"
+    noted = f"        with open({str(built)!r}, 'a') as file: file.write(split + ' ')\n"
+    code = MISSING.replace("        if", f"{noted}        if", 1)
+    source = CustomSource(f"{write(tmp_path, code)}:Rows")
+    assert source.has(get_task("cola"), "validation")
+    assert len(pickle.loads(pickle.dumps(source)).load(get_task("cola"), "validation")) == 30
+    assert built.read_text() == "validation validation "
+    assert len(source.load(get_task("cola"), "validation")) == 30
+    assert built.read_text() == "validation validation "
 
 
 SPLIT = "def __init__(self, split): "
@@ -141,11 +191,11 @@ IMPORTS = [
      "no.such.package cannot be imported: ModuleNotFoundError: No module named 'no'; a file can be named as "
      "path/to/file.py:Class"),
     ("mine.py:Rows", "import nowhere_to_be_found",
-     "mine.py cannot be imported: ModuleNotFoundError: No module named 'nowhere_to_be_found'; a file can be named as "
-     "path/to/file.py:Class"),
+     "mine.py cannot be imported: ModuleNotFoundError: No module named 'nowhere_to_be_found'@1); a file can be named "
+     "as path/to/file.py:Class"),
     ("mine.py:Rows", "def broken(:", "mine.py cannot be imported: SyntaxError: invalid syntax (mine.py, line 1)"),
     ("mine.py:Rows", "raise RuntimeError('no data here')",
-     "mine.py cannot be imported: RuntimeError: no data here"),
+     "mine.py cannot be imported: RuntimeError: no data here@1)"),
     ("mien.py:Rows", "", "mien.py must be a file, but there is none; nearest: 'mine.py'"),
     ("mine.py:Rows", "class Row: pass", "mine.py must have 'Rows', but has none; nearest: 'Row'"),
     ("mine.py:Rows", "Rows = [1]", "mine.py:Rows must be a class, but is list"),
@@ -163,20 +213,20 @@ def test_a_class_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     write(tmp_path, code)
     with pytest.raises(ConfigError) as caught:
         CustomSource(dataset)
-    assert str(caught.value) == f"data.dataset: {message}"
+    assert str(caught.value) == f"data.dataset: {message.replace('@', f' ({tmp_path}/mine.py, line ')}"
 
 
 BREAKS = [
     ("class Rows:\n    " + SPLIT + "raise OSError('disk gone')",
-     "the class must give this split, but (split='train') raised OSError: disk gone"),
+     "the class must give this split, but (split='train') raised OSError: disk gone@2)"),
     ("class Rows:\n    def __init__(self, *, split, data_dir): raise KeyError",
-     "the class must give this split, but (split='train', data_dir=None) raised KeyError"),
+     "the class must give this split, but (split='train', data_dir=None) raised KeyError@2)"),
     ("class Rows:\n    " + SPLIT + "pass\n    def __iter__(self): return iter([])",
      "a dataset must have __len__ and __getitem__, but Rows has no __len__"),
     ("class Rows:\n    " + SPLIT + "pass\n    def __len__(self): return 3",
      "a dataset must have __len__ and __getitem__, but Rows has no __getitem__"),
     ("class Rows(list):\n    " + SPLIT + "pass\n    def __len__(self): raise TypeError('endless')",
-     "the dataset's length must be known, but __len__ raised TypeError: endless"),
+     "the dataset's length must be known, but __len__ raised TypeError: endless@3)"),
     ("class Rows(list):\n    " + SPLIT + "pass", "the dataset must hold rows, but is empty"),
     ("class Rows(list):\n    " + SPLIT + "pass\n    def __len__(self): return 3",
      "`0 <= row < 3` must be readable, but row 0 raised IndexError: list index out of range"),
@@ -208,7 +258,7 @@ def test_what_breaks_the_contract(tmp_path: Path, code: str, message: str) -> No
     path = write(tmp_path, code)
     with pytest.raises(DataError) as caught:
         CustomSource(f"{path}:Rows").load(get_task("cola"), "train")
-    assert str(caught.value) == f"custom:{path}:Rows/train: {message}"
+    assert str(caught.value) == f"custom:{path}:Rows/train: {message.replace('@', f' ({path}, line ')}"
 
 
 @pytest.mark.parametrize(("label", "message"), [
