@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import io
 import os
 import secrets
 import signal
@@ -16,8 +17,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+from gluetune.durable import write_file
 from gluetune.errors import StorageError
 from gluetune.storage import Storage
 
@@ -34,8 +37,9 @@ def password(file: Path) -> str:
     if not found.has_section("mlflow"):
         found["mlflow"] = {"mlflow_tracking_username": ADMIN, "mlflow_tracking_password": secrets.token_urlsafe(24)}
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as credentials:
-            found.write(credentials)
+        text = io.StringIO()
+        found.write(text)
+        write_file(file.absolute(), text.getvalue().encode(), 0o600)
     return found["mlflow"]["mlflow_tracking_password"]
 
 
@@ -62,55 +66,86 @@ def command(artifacts: str, port: int) -> list[str]:
 
 
 class Keeper:
-    """Copies a SQLite file to the store whenever it has changed."""
+    """Copies a SQLite file to the store whenever it has changed. Neither is read into memory.
+
+    Args:
+        file: the database that the server writes to.
+        store: where the copy goes.
+    """
 
     def __init__(self, file: Path, store: Storage) -> None:
         self._file, self._store = file, store
-        self._kept: bytes | None = None
+        self._watch: sqlite3.Connection | None = None
+        self._kept: int | None = None  # SQLite's number of the state that is in the store
 
     def restore(self) -> None:
-        """Fetches the record where this machine has none."""
-        if self._file.exists():
-            return
-        record = self._store.read(DATABASE)
-        if record is not None:
-            self._file.write_bytes(record)
+        """Fetches the record where this machine has none.
+
+        Raises:
+            StorageError: the store cannot be read. The server must not start then, for its new, empty record would
+                replace the one in the store.
+        """
+        if not self._file.exists() and self._store.fetch(DATABASE, self._file):
             print(f"fetched the record from {self._store.uri(DATABASE)}", flush=True)
 
     def keep(self) -> None:
-        """Copies a consistent snapshot; a store that is away is told of, and tried again next time."""
+        """Copies a consistent snapshot; what goes wrong is printed, and tried again the next time."""
         if not self._file.exists():
             return
-        record = self._snapshot()
-        if record == self._kept:
-            return
         try:
-            self._store.write(DATABASE, record)
-            self._kept = record
-        except StorageError as error:
+            state = self._state()
+            if state != self._kept:
+                self._copy()
+                self._kept = state
+        except Exception as error:  # of SQLite, of this machine's disk, of the store: the server goes on
+            self._unwatch()
             print(f"the record is not kept yet: {error}", file=sys.stderr, flush=True)
 
-    def _snapshot(self) -> bytes:
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / DATABASE
-            source, target = sqlite3.connect(self._file), sqlite3.connect(copy)
-            try:
+    def _state(self) -> int:
+        """A number that is another one once any process has changed the database."""
+        if self._watch is None:
+            self._kept = None  # numbers of two connections cannot be compared
+            self._watch = sqlite3.connect(self._file)
+        (state,) = self._watch.execute("PRAGMA data_version").fetchone()
+        return int(state)
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+        self._watch = None
+
+    def _copy(self) -> None:
+        with tempfile.TemporaryDirectory(dir=self._file.parent, prefix=".snapshot-") as folder:  # not in memory, as
+            copy = Path(folder) / DATABASE  # the folder for temporary files may be
+            with closing(sqlite3.connect(self._file)) as source, closing(sqlite3.connect(copy)) as target:
                 source.backup(target)
-            finally:
-                source.close()
-                target.close()
-            return copy.read_bytes()
+            self._store.put(copy, DATABASE)
 
 
 def serve(server: subprocess.Popen[bytes], keep: Callable[[], None], every_s: float) -> int:
-    """Keeps the record while the server runs and after its end; SIGTERM ends the server. Its exit code."""
-    signal.signal(signal.SIGTERM, lambda number, frame: server.terminate())
-    while True:
-        try:
-            code = server.wait(every_s)
-            break
-        except subprocess.TimeoutExpired:
-            keep()
+    """Keeps the record while the server runs and after its end. SIGTERM, Ctrl-C or an error here ends the server.
+
+    Args:
+        server: the server's process.
+        keep: copies the record.
+        every_s: seconds between copies.
+
+    Returns:
+        The server's exit code.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: server.terminate())
+    try:
+        while True:
+            try:
+                code = server.wait(every_s)
+                break
+            except subprocess.TimeoutExpired:
+                keep()
+    finally:
+        if server.poll() is None:
+            server.terminate()
+            server.wait()
     keep()
     return code
 
@@ -129,7 +164,10 @@ def main() -> int:
     store, file = Storage(given.store), given.home / DATABASE
     database, keeper = os.environ.get("MLFLOW_DATABASE"), Keeper(file, store)
     if not database:
-        keeper.restore()
+        try:
+            keeper.restore()
+        except StorageError as error:
+            sys.exit(f"the record cannot be fetched, so the server does not start: {error}")
     secret = environment(given.home, database or f"sqlite:///{file}",
                          password(Path("~/.mlflow/credentials").expanduser()))
     server = subprocess.Popen(command(store.uri("artifacts"), given.port), env=secret, cwd=given.home)

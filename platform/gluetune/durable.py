@@ -10,7 +10,10 @@ import errno
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 DRAFT = ".part"
 """Ending of files and folders that are being written; one that stays is left over from a process that was killed."""
@@ -19,12 +22,28 @@ _CANNOT_SYNC_FOLDERS = {errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOSYS, e
 _synced: set[Path] = set()  # folders whose names this process has synced in the folders above them
 
 
-def write_file(file: Path, data: bytes | memoryview) -> None:
+def write_file(file: Path, data: bytes | memoryview, mode: int = 0o666) -> None:
     """Writes a file whole or not at all, and syncs it; folders above it are made where they are missing.
 
     Args:
         file: an absolute path.
         data: its content.
+        mode: the file's permissions, of which the process's umask takes some away.
+
+    Raises:
+        OSError: the file cannot be written; what was there before is there still.
+    """
+    with replaced(file, mode) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def replaced(file: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Opens the draft of a file, which takes the file's place, synced, when the block ends without an error.
+
+    Args:
+        file: an absolute path; folders above it are made where they are missing.
+        mode: the file's permissions, of which the process's umask takes some away.
 
     Raises:
         OSError: the file cannot be written; what was there before is there still.
@@ -32,12 +51,12 @@ def write_file(file: Path, data: bytes | memoryview) -> None:
     make_folder(file.parent)
     draft = _draft(file)
     try:
-        with open(draft, "wb") as stream:
-            stream.write(data)
+        with open(draft, "wb", opener=lambda path, flags: os.open(path, flags, mode)) as stream:
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(draft, file)
-    except OSError:
+    except BaseException:
         draft.unlink(missing_ok=True)  # on a full disk it would take what is left
         raise
     sync_folder(file.parent)

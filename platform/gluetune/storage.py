@@ -6,13 +6,16 @@ File systems are those of ``pyarrow.fs`` (local, ``s3://``, ``gs://``, ``hdfs://
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gluetune.durable import move, replace_folder, write_file
+from gluetune.durable import move, replace_folder, replaced, write_file
 from gluetune.errors import StorageError
+
+CHUNK = 1 << 22  # bytes that are copied at a time
 
 
 class Storage:
@@ -139,6 +142,39 @@ class Storage:
                 self._files.delete_dir(self._at(path))
             else:
                 self._files.move(self._at(path), self._at(target))
+
+    def put(self, file: str | Path, path: str) -> None:
+        """Copies a local file here, whole or not at all, without reading it into memory.
+
+        Raises:
+            StorageError: the copy cannot be written.
+        """
+        with self._telling("write", path), open(file, "rb") as source:
+            if self.local:
+                with replaced(Path(self._at(path))) as local:
+                    shutil.copyfileobj(source, local, CHUNK)
+                return
+            self._files.create_dir(os.path.dirname(self._at(path)), recursive=True)
+            with self._files.open_output_stream(self._at(path)) as remote:
+                shutil.copyfileobj(source, remote, CHUNK)
+
+    def fetch(self, path: str, file: str | Path) -> bool:
+        """Copies a file from here to a local one, whole or not at all, without reading it into memory.
+
+        Returns:
+            Whether there is such a file.
+
+        Raises:
+            StorageError: it cannot be read, or the copy not be written.
+        """
+        with self._telling("copy", path):
+            try:
+                source = self._files.open_input_stream(self._at(path))
+            except FileNotFoundError:
+                return False
+            with source, replaced(Path(file).absolute()) as copy:
+                shutil.copyfileobj(source, copy, CHUNK)
+            return True
 
     def upload(self, folder: str | Path, path: str) -> None:
         """Copies a local folder here, replacing what was there; on a local file system whole or not at all, and synced.

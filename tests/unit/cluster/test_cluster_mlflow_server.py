@@ -9,13 +9,16 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from gluetune.errors import StorageError
 from gluetune.storage import Storage
 from launcher_files import ROOT
+from limits import files_of_at_most
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +114,58 @@ def test_a_store_that_is_away_is_told_of_and_tried_again(
     bucket.unlink()
     keeper.keep()
     assert runs(bucket / "mlflow.db") == ["first"]
+
+
+def test_a_broken_record_is_told_of_and_the_server_goes_on(
+        server: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record, bucket = tmp_path / "mlflow.db", tmp_path / "bucket"
+    keeper = server.Keeper(record, Storage(str(bucket)))
+    write(record, "first")
+    keeper.keep()
+    record.write_bytes(b"no database" * 1000)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"])
+    assert server.serve(child, keeper.keep, 0.1) == 0
+    assert "not kept yet: " in capsys.readouterr().err
+    assert runs(bucket / "mlflow.db") == ["first"]
+    record.unlink()
+    write(record, "second")
+    keeper.keep()
+    assert runs(bucket / "mlflow.db") == ["second"]
+    assert [path.name for path in bucket.iterdir()] == ["mlflow.db"]
+
+
+def test_no_server_is_left_behind_by_an_error(server: ModuleType) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+    def keep() -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        server.serve(child, keep, 0.05)
+    assert child.poll() is not None
+
+
+def test_a_record_is_copied_and_fetched_in_pieces(server: ModuleType, tmp_path: Path) -> None:
+    store, record = Storage(str(tmp_path / "bucket")), tmp_path / "mlflow.db"
+    with sqlite3.connect(record) as database:
+        database.execute("create table blobs (content blob)")
+        database.execute("insert into blobs values (zeroblob(64000000))")
+    database.close()
+    tracemalloc.start()
+    server.Keeper(record, store).keep()
+    server.Keeper(tmp_path / "new" / "mlflow.db", store).restore()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (tmp_path / "new" / "mlflow.db").stat().st_size >= 64_000_000
+    assert peak < 20_000_000
+
+
+def test_a_record_that_is_fetched_by_half_is_not_taken_for_a_whole_one(server: ModuleType, tmp_path: Path) -> None:
+    store, record = Storage(str(tmp_path / "bucket")), tmp_path / "new.db"
+    store.write("mlflow.db", bytes(100_000))
+    with files_of_at_most(50_000), pytest.raises(StorageError):
+        server.Keeper(record, store).restore()
+    assert not record.exists()
 
 
 def test_the_record_is_kept_while_the_server_runs_and_after_its_end(server: ModuleType) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from gluetune.errors import StorageError
 from gluetune.records import Evaluated, Event, Journal, TrialEnded, TrialStarted, TrialStatus, fold, ranking
 from gluetune.records import journal as journal_module
 from gluetune.storage import Storage
+from limits import files_of_at_most
 
 
 def started(number: int, task: str = "cola") -> TrialStarted:
@@ -64,17 +63,6 @@ def test_events_written_at_once_are_there_together_or_not_at_all(tmp_path: Path)
     again = Journal(Storage(str(tmp_path)))
     assert [event.event for event in again.events] == ["started", "evaluated", "ended"]
     assert again.trials == journal.trials
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Files cannot grow beyond a size in bytes, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_line_that_was_cut_short_is_dropped_and_the_journal_goes_on(tmp_path: Path) -> None:
