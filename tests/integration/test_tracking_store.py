@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from gluetune.errors import TrackingError
 from gluetune.records import WinnerScored
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
-from gluetune.tracking.runs import connect
+from gluetune.tracking.runs import check_store, connect
 from sample_search import BEGIN, ended, evaluated, events, folded, plan, started, tell
 
 Open = Callable[..., Tracker]
@@ -213,6 +215,39 @@ def test_a_deleted_experiment_is_said(open_tracker: Open, uri: str, notes: list[
     client.delete_experiment(client.create_experiment("tests"))
     with pytest.raises(TrackingError, match=r"tracking\.experiment must not be deleted, but got 'tests'"):
         open_tracker()
+
+
+def test_what_a_deleted_experiment_says_restores_it_from_any_folder(tmp_path: Path, uri: str) -> None:
+    client = connect(uri, "tests")
+    client.delete_experiment(client.create_experiment("tests"))
+    with pytest.raises(TrackingError, match="'tests'") as raised:
+        check_store(uri, "tests", write=False)
+    command = str(raised.value).partition("restore it: ")[2]
+    (tmp_path / "elsewhere").mkdir()
+    subprocess.run(command, shell=True, check=True, capture_output=True, cwd=tmp_path / "elsewhere")
+    check_store(uri, "tests", write=False)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_look_at_a_store_writes_nothing(tmp_path: Path, uri: str) -> None:
+    before = (tmp_path / "mlflow.db").read_bytes()
+    check_store(uri, "another", write=False)
+    check_store(f"sqlite:///{tmp_path}/new/mlflow.db", "another", write=False)
+    assert (tmp_path / "mlflow.db").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_database_that_does_not_answer_is_found_first(write: bool) -> None:
+    with pytest.raises(TrackingError, match=r"tracking\.uri must be an MLflow store that answers"):
+        check_store("postgresql://ann@127.0.0.1:9/mlflow", "tests", write=write)
+
+
+def test_an_old_database_is_found_by_a_look(tmp_path: Path, uri: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    with pytest.raises(TrackingError, match=r"tracking\.uri must be an MLflow store that answers"):
+        check_store(uri, "tests", write=False)
 
 
 def test_no_server_at_the_address(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def _job_group(parser: argparse.ArgumentParser, program: Program) -> _Arguments:
     job.add_argument("--resume", metavar="NAME", help="go on with a run that was stopped")
     job.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", type=_setting,
                      help=f"any key of the job file, such as {program.example}; may be repeated")
-    job.add_argument("--dry-run", action="store_true", help="check everything, print the plan, start nothing")
+    job.add_argument("--dry-run", action="store_true", help="check as a start does and print the plan; leave nothing")
     job.add_argument("--address", metavar="ADDRESS", help="Ray cluster (default: the one in reach, else a local one)")
     return job
 

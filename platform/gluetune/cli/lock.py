@@ -59,6 +59,21 @@ def lock_folder(folder: Path) -> Callable[[], None]:
     return partial(os.close, lock)
 
 
+def check_folder(folder: Path) -> None:
+    """Raises what `lock_folder` would raise, as far as permissions tell, but makes nothing and keeps no lock.
+
+    Raises:
+        StorageError: the folder cannot be written or made, or another driver has it.
+    """
+    if (folder / LOCK).exists():
+        lock_folder(folder)()
+        return
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    reason = errno.EACCES if there.is_dir() else errno.ENOTDIR
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise StorageError(f"the search's folder must be writable, but {folder} is not: {os.strerror(reason)}")
+
+
 class Lease:
     """The right to run a search, kept in a file.
 

@@ -71,9 +71,11 @@ def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
     overrides = list(arguments.overrides)
     if arguments.resume is None:
         file = arguments.config or default_job_file(overrides)
-        return new_session(load_job(file, overrides, terminal.note), file, terminal.note)
+        job = load_job(file, overrides, terminal.note)
+        return new_session(job, file, terminal.note, starts=not arguments.dry_run)
     paths = [override.value for override in overrides if override.path == "storage.path"]
-    return resumed_session(arguments.resume, paths[-1] if paths else StorageConfig().path, overrides)
+    path = paths[-1] if paths else StorageConfig().path
+    return resumed_session(arguments.resume, path, overrides, starts=not arguments.dry_run)
 
 
 def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:

@@ -77,6 +77,7 @@ def open_run(arguments: ParsedArguments) -> PretrainSession:
     Raises:
         UserError: the arguments, the job file or the folder cannot be used.
     """
+    starts = not arguments.dry_run
     if arguments.resume is not None:
         paths = [override.value for override in arguments.overrides if override.path == "storage.path"]
         path = paths[-1] if paths else StorageConfig().path
@@ -89,14 +90,14 @@ def open_run(arguments: ParsedArguments) -> PretrainSession:
         if any(override.path == "tracking.uri" for override in arguments.overrides):
             job = _absolute(job)
         check_job_lasts(job.storage, job.tracking)
-        return PretrainSession(arguments.resume, job, *open_folder(root, arguments.resume))
+        return PretrainSession(arguments.resume, job, *open_folder(root, arguments.resume, starts=starts))
     job = load_pretrain_job(str(arguments.config), arguments.overrides)
     check_job_lasts(job.storage, job.tracking)
     kind = Path(str(arguments.config)).stem
     name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
     job = _absolute(job.model_copy(update={"name": name, "tracking": tracking}))
-    session = PretrainSession(name, job, *open_folder(Storage(job.storage.path), name))
+    session = PretrainSession(name, job, *open_folder(Storage(job.storage.path), name, starts=starts))
     check_empty(session.storage, name)
     return session
 
@@ -113,8 +114,8 @@ def _absolute(job: PretrainJob) -> PretrainJob:
 
 
 def show_plan(session: PretrainSession, terminal: Terminal, *, accept_inputs: bool = False) -> None:
-    """Loads everything and prints the plan; starts no Ray."""
-    check_store(_tracking_uri(session), str(session.job.tracking.experiment))
+    """Loads everything and prints the plan; starts no Ray and leaves nothing."""
+    check_store(_tracking_uri(session), str(session.job.tracking.experiment), write=False)
     data, _ = prepare_job(session.job, terminal.note)
     check_inputs(session.storage, pretraining_inputs(data), terminal, name=session.name, accept=accept_inputs,
                  dry_run=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gluetune.cli import places
 from gluetune.cli.absolute import absolute_job
-from gluetune.cli.lock import LEASE, LOCK, lock_folder
+from gluetune.cli.lock import LEASE, LOCK, check_folder, lock_folder
 from gluetune.cli.logs import LOG, private_log
 from gluetune.cli.submitted import check_job_lasts, check_lasting
 from gluetune.config import (
@@ -52,13 +52,15 @@ class Session:
     log: Path
 
 
-def new_session(job: JobConfig, job_file: str | None, notify: Callable[[str], None] = lambda text: None) -> Session:
+def new_session(job: JobConfig, job_file: str | None, notify: Callable[[str], None] = lambda text: None, *,
+                starts: bool = True) -> Session:
     """Prepares the folder of a new search; `begin` fills it.
 
     Args:
         job: what to run.
         job_file: where it stands; ``None`` where flags alone make it.
         notify: gets one line for each field of the search space that has no effect in this job.
+        starts: whether the search starts; else its folder is checked, but neither made nor locked.
 
     Raises:
         ConfigError: inside a submitted job a path to write to is relative.
@@ -70,7 +72,7 @@ def new_session(job: JobConfig, job_file: str | None, notify: Callable[[str], No
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
     job = absolute_job(job.model_copy(update={"name": name, "tracking": tracking}))
     space = _effective_space(job, load_space(job.search.space, job_file), notify)
-    session = Session(name, job, space, *open_folder(Storage(job.storage.path), name))
+    session = Session(name, job, space, *open_folder(Storage(job.storage.path), name, starts=starts))
     check_empty(session.storage, name)
     return session
 
@@ -112,13 +114,14 @@ def _with_store(job: JobConfig) -> JobConfig:
     return job.model_copy(update={"tracking": tracking})
 
 
-def resumed_session(name: str, path: str, overrides: list[Override]) -> Session:
+def resumed_session(name: str, path: str, overrides: list[Override], *, starts: bool = True) -> Session:
     """Opens an earlier search.
 
     Args:
         name: its name.
         path: the storage path it lies in.
         overrides: what may be different this time, such as the time budget.
+        starts: whether the search goes on; else its folder is checked, but not locked.
 
     Raises:
         ConfigError: inside a submitted job the path is relative.
@@ -133,7 +136,7 @@ def resumed_session(name: str, path: str, overrides: list[Override]) -> Session:
         job = absolute_job(job)
     check_job_lasts(job.storage, job.tracking)
     space = parse_space(space_text, root.uri(f"{name}/{SPACE_FILE}"))
-    return Session(name, job, space, *open_folder(root, name))
+    return Session(name, job, space, *open_folder(root, name, starts=starts))
 
 
 def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
@@ -157,8 +160,13 @@ def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
     raise StorageError(f"no run {name!r} to resume in {root.uri()}; {there}")
 
 
-def open_folder(root: Storage, name: str) -> tuple[Storage, Path]:
+def open_folder(root: Storage, name: str, *, starts: bool = True) -> tuple[Storage, Path]:
     """A run's folder, locked where it is on this machine, and its log.
+
+    Args:
+        root: the storage path.
+        name: the run's name.
+        starts: whether the run starts; else the folder is checked, but neither made nor locked.
 
     Raises:
         StorageError: it cannot be used, or another driver runs it.
@@ -166,5 +174,5 @@ def open_folder(root: Storage, name: str) -> tuple[Storage, Path]:
     storage = root.sub(name)
     if not storage.local:
         return storage, private_log(name)
-    lock_folder(Path(storage.uri()))
+    (lock_folder if starts else check_folder)(Path(storage.uri()))
     return storage, Path(storage.uri("logs")) / LOG

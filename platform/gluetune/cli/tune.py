@@ -38,9 +38,9 @@ from gluetune.tracking import Champion, Registration, Tracker, check_store, ui_c
 
 
 def show_plan(session: Session, terminal: Terminal, *, accept_inputs: bool = False) -> None:
-    """Loads everything and prints the plan; starts no Ray and leaves nothing that could be resumed."""
-    check_store(_tracking_uri(session), str(session.job.tracking.experiment))
-    prepared = prepare(session.job, session.space, terminal.note)
+    """Loads everything and prints the plan; starts no Ray, trains nothing and leaves nothing."""
+    check_store(_tracking_uri(session), str(session.job.tracking.experiment), write=False)
+    prepared = prepare(session.job, session.space, terminal.note, plan_only=True)
     check_inputs(session.storage, prepared.inputs, terminal, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"

@@ -2,7 +2,7 @@
 
 from gluetune.pretraining.config import EncoderConfig, PretrainingConfig, PretrainJob, TextConfig, TokenizerConfig
 from gluetune.pretraining.corpus import Corpus
-from gluetune.pretraining.embedded import embedded_encoder
+from gluetune.pretraining.embedded import embedded_encoder, planned_encoder
 from gluetune.pretraining.encoder import save_encoder
 from gluetune.pretraining.evaluation import PretrainingEvaluation, figures
 from gluetune.pretraining.job_file import dump_pretrain_job, load_pretrain_job, parse_pretrain_job
@@ -14,5 +14,6 @@ from gluetune.pretraining.text import Text, read_text
 __all__ = [
     "Corpus", "EncoderConfig", "PretrainJob", "PretrainingConfig", "PretrainingData", "PretrainingEvaluation", "Text",
     "TextConfig", "TokenizerConfig", "dump_pretrain_job", "embedded_encoder", "figures", "load_pretrain_job",
-    "parse_pretrain_job", "prepare_job", "prepare_text", "pretrain", "pretrain_folder", "read_text", "save_encoder",
+    "parse_pretrain_job", "planned_encoder", "prepare_job", "prepare_text", "pretrain", "pretrain_folder", "read_text",
+    "save_encoder",
 ]

@@ -18,9 +18,11 @@ import torch
 from gluetune.data.embedded import corpus, stories
 from gluetune.durable import sync_folder, sync_tree, write_file
 from gluetune.pretraining.config import EncoderConfig, PretrainingConfig, PretrainJob, TokenizerConfig
+from gluetune.pretraining.encoder import save_encoder
 from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.local import pretrain_folder
 from gluetune.pretraining.text import Text
+from gluetune.pretraining.vocabulary import train_tokenizer
 
 JOB = PretrainJob(
     seed=0, tokenizer=TokenizerConfig(vocab_size=2000), model=EncoderConfig(initializer_range=0.08, dropout=0.0),
@@ -47,20 +49,52 @@ def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], Non
     Returns:
         A ``from_pretrained`` folder whose name carries a fingerprint of the text and the configuration.
     """
-    cache, maker = _cache(cache_dir), fingerprint(_generator(), JOB)
-    if (known := _made_by(maker, cache)) is not None:
-        return str(known)
-    documents = list(corpus())
-    folder = cache / f"embedded-encoder-{fingerprint(documents, JOB)}"
-    if folder.exists() and _damaged(folder):
-        progress(f"{folder} has empty files, as a power cut may leave them: it is made anew")
-        shutil.rmtree(folder)
-    if not folder.exists():
-        progress(f"pre-training the embedded encoder on generated text, once: {folder}")
-        _build(documents, folder, JOB, progress)
-    with suppress(OSError):  # a cache that may only be read
-        write_file(folder.absolute() / _MAKER, maker.encode())
+    folder, documents = _find(cache_dir)
+    if documents is not None:
+        if folder.exists() and _damaged(folder):
+            progress(f"{folder} has empty files, as a power cut may leave them: it is made anew")
+            shutil.rmtree(folder)
+        if not folder.exists():
+            progress(f"pre-training the embedded encoder on generated text, once: {folder}")
+            _build(documents, folder, JOB, progress)
+        with suppress(OSError):  # a cache that may only be read
+            write_file(folder.absolute() / _MAKER, fingerprint(_generator(), JOB).encode())
     return str(folder)
+
+
+@contextmanager
+def planned_encoder(cache_dir: str | None = None, progress: Callable[[str], None] = print,
+                    ) -> Iterator[tuple[str, str]]:
+    """What stands in for the embedded encoder in a plan: pre-trains nothing and leaves nothing.
+
+    Args:
+        cache_dir: as for `embedded_encoder`.
+        progress: told that the encoder would be pre-trained, where it is not cached.
+
+    Yields:
+        A ``from_pretrained`` folder to look at while the block lasts, and the folder `embedded_encoder` would return.
+        Where that is not there, the first holds the same vocabulary and architecture under random weights.
+    """
+    folder, documents = _find(cache_dir)
+    if documents is None or (folder.exists() and not _damaged(folder)):
+        yield str(folder), str(folder)
+        return
+    progress(f"the embedded encoder would first be pre-trained on generated text, once, for some minutes: {folder}")
+    with tempfile.TemporaryDirectory(prefix="gluetune-plan-") as scratch:
+        lines = (line for document in documents for line in document)
+        tokenizer = train_tokenizer(lines, JOB.tokenizer.vocab_size, JOB.training.max_seq_length,
+                                    do_lower_case=JOB.tokenizer.do_lower_case)
+        save_encoder(scratch, {}, JOB, tokenizer)
+        yield scratch, str(folder)
+
+
+def _find(cache_dir: str | None) -> tuple[Path, list[list[str]] | None]:
+    """The encoder's folder, and the text it is made from where that had to be generated to know the folder."""
+    cache = _cache(cache_dir)
+    if (known := _made_by(fingerprint(_generator(), JOB), cache)) is not None:
+        return known, None
+    documents = list(corpus())
+    return cache / f"embedded-encoder-{fingerprint(documents, JOB)}", documents
 
 
 def fingerprint(documents: Iterable[list[str]], job: PretrainJob) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ from gluetune.models import (
     nsp_is_default,
 )
 from gluetune.prediction import TextSettings
-from gluetune.pretraining import embedded_encoder
+from gluetune.pretraining import embedded_encoder, planned_encoder
 from gluetune.records import RunInputs, SplitInput
 from gluetune.tasks import get_task
 
@@ -85,7 +86,8 @@ SAMPLES = 3
 _OF_THE_MODEL = ("head", "head_hidden_size", "pooling", "freeze_layers")
 
 
-def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None]) -> Prepared:
+def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None], *, plan_only: bool = False,
+            ) -> Prepared:
     """Loads encoder and data of a job.
 
     Args:
@@ -93,15 +95,15 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
         space: its search space; a field that the encoder's family does not have is found here, and so is a head that
             does not go with a pooling.
         progress: told what takes its time.
+        plan_only: pre-trains no encoder; where the embedded one is not there yet, its weights are random.
 
     Raises:
         DataError: a data file breaks its format, or there is none.
         ModelError: the encoder cannot be used, or its tokenizer's rows do not fit it.
     """
-    model = job.model
-    if model.name_or_path == EMBEDDED:
-        model = model.model_copy(update={"name_or_path": embedded_encoder(model.cache_dir, progress)})
-    encoder, tokenizer = replace(load_encoder(model, job.seed), name=job.model.name_or_path), load_tokenizer(model)
+    with _located(job.model, progress, plan_only=plan_only) as (model, home):
+        encoder, tokenizer = replace(load_encoder(model, job.seed), name=job.model.name_or_path), load_tokenizer(model)
+        known_by = Path(home).name if job.model.name_or_path == EMBEDDED else encoder_fingerprint(encoder, model)
     for remark in remarks(job, space, encoder):
         progress(remark)
     trainings = [resolve_training(job, space, point) for point in corners(space)]
@@ -118,7 +120,7 @@ def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None])
         samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
     check_rows(built, (rows for each in data.values() for rows in each.splits.values()), tokenizer, encoder.name)
     text = TextSettings(max_seq_length=config.max_seq_length, truncation=config.truncation)
-    return Prepared(encoder, tokenizer, data, samples, text, _encoder_fingerprint(job, model, encoder))
+    return Prepared(encoder, tokenizer, data, samples, text, known_by)
 
 
 def remarks(job: JobConfig, space: SearchSpace, encoder: Encoder) -> Iterator[str]:
@@ -134,11 +136,21 @@ def remarks(job: JobConfig, space: SearchSpace, encoder: Encoder) -> Iterator[st
                "--model-name-or-path names another")
 
 
-def _encoder_fingerprint(job: JobConfig, model: ModelConfig, encoder: Encoder) -> str:
-    """The synthetic encoder's folder is named by a fingerprint of what it is made from, the same on all machines."""
-    if job.model.name_or_path == EMBEDDED:
-        return Path(model.name_or_path).name
-    return encoder_fingerprint(encoder, model)
+@contextmanager
+def _located(model: ModelConfig, progress: Callable[[str], None], *, plan_only: bool,
+             ) -> Iterator[tuple[ModelConfig, str]]:
+    """The model to load, and where it is kept.
+
+    The folder of the embedded encoder is named by a fingerprint of what it is made from, the same on all machines.
+    """
+    if model.name_or_path != EMBEDDED:
+        yield model, model.name_or_path
+    elif plan_only:
+        with planned_encoder(model.cache_dir, progress) as (folder, home):
+            yield model.model_copy(update={"name_or_path": folder}), home
+    else:
+        folder = embedded_encoder(model.cache_dir, progress)
+        yield model.model_copy(update={"name_or_path": folder}), folder
 
 
 def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase, progress: Callable[[str], None]) -> int:

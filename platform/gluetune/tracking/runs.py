@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from gluetune.config import password, text_without_passwords, without_password
 from gluetune.errors import TrackingError
 from gluetune.tracking.access import log_in, refusal
 from gluetune.tracking.entries import Entry, Run
 from gluetune.tracking.state import TrackingState
-from gluetune.tracking.uris import check_uri, is_server, sqlite_file
+from gluetune.tracking.uris import check_uri, is_fresh, is_server, restore_command, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -28,19 +29,44 @@ _UPLOAD_TIMEOUT = "600"  # seconds
 _PERMANENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
 
 
-def check_store(uri: str, experiment: str) -> None:
+def check_store(uri: str, experiment: str, *, write: bool = True) -> None:
     """Refuses a store that cannot be used, before anything is started.
 
     Args:
         uri: the store.
         experiment: the experiment that is going to be used.
+        write: whether the search starts. Else nothing is written, not even the empty file of a SQLite store; and such a
+            store, which a search that starts opens a little later, is asked for its experiment already.
 
     Raises:
-        TrackingError: the URI cannot work, or its server does not answer or refuses this user.
+        TrackingError: the URI cannot work, its server or database does not answer or refuses this user, or the
+            experiment is deleted.
     """
-    check_uri(uri)
-    if is_server(uri):
+    check_uri(uri, make=write)
+    local = sqlite_file(uri) is not None
+    if is_server(uri) or ((not write or not local) and not is_fresh(uri) and _has_tables(uri)):
         connect(uri, experiment)
+
+
+def _has_tables(uri: str) -> bool:
+    """Whether a database holds MLflow's tables, which opening it with MLflow would make.
+
+    Raises:
+        TrackingError: it does not answer.
+    """
+    if urlsplit(uri).scheme == "databricks":
+        return True
+    import sqlalchemy
+
+    engine = None
+    try:
+        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.pool.NullPool)
+        return bool(sqlalchemy.inspect(engine).has_table("experiments"))
+    except Exception as error:  # SQLAlchemy's, the driver's, or that there is no driver
+        raise unusable(uri, error) from error
+    finally:
+        if engine is not None:
+            engine.dispose()
 
 
 def connect(uri: str, experiment: str) -> MlflowClient:
@@ -66,8 +92,8 @@ def connect(uri: str, experiment: str) -> MlflowClient:
     except Exception as error:  # SQLAlchemy's, requests' and MLflow's own, by kind of store
         raise unusable(uri, error) from error
     if known is not None and known.lifecycle_stage == "deleted":
-        raise TrackingError(f"tracking.experiment must not be deleted, but got {experiment!r} "
-                            f"(restore it: mlflow experiments restore --experiment-id {known.experiment_id})")
+        raise TrackingError(f"tracking.experiment must not be deleted, but got {experiment!r}; choose another one, or "
+                            f"restore it: {restore_command(uri, str(known.experiment_id))}")
     return client
 
 

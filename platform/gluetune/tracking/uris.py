@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shlex
 import sqlite3
@@ -19,11 +21,12 @@ _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?(?P<options>.*))?
 _SQLITE_OPTIONS = ("cached_statements", "check_same_thread", "detect_types", "isolation_level", "timeout", "uri")
 
 
-def check_uri(uri: str) -> None:
+def check_uri(uri: str, *, make: bool = True) -> None:
     """Refuses a URI that cannot work, before anything is started.
 
     Args:
         uri: the store, such as ``sqlite:////data/runs/mlflow.db`` or ``http://tracking:5000``.
+        make: whether the folder and the empty file of a SQLite store are made where they are missing.
 
     Raises:
         TrackingError: unknown scheme, a server without host, or a SQLite file that cannot be written.
@@ -36,7 +39,7 @@ def check_uri(uri: str) -> None:
     if is_server(uri) and not _has_host(uri):
         raise TrackingError(f"tracking.uri must name a host ({scheme}://host:port), but got {shown!r}")
     if scheme == "sqlite":
-        _check_sqlite(uri)
+        _check_sqlite(uri, make=make)
 
 
 def sqlite_uri(file: Path) -> str:
@@ -84,6 +87,12 @@ def store_address(uri: str) -> str:
     return without_password(uri) if file is None or "?" in uri else sqlite_uri(file)
 
 
+def restore_command(uri: str, experiment_id: str) -> str:
+    """The shell command that takes an experiment back that was deleted."""
+    command = [sys.executable, "-m", "mlflow", "experiments", "restore", "--experiment-id", experiment_id]
+    return f"MLFLOW_TRACKING_URI={shlex.quote(store_address(uri))} {shlex.join(command)}"
+
+
 def ui_command(uri: str) -> str:
     """What opens the MLflow UI of a store: a shell command, or the address of its server; without a password.
 
@@ -113,7 +122,7 @@ def _is_decoded() -> bool:
     return make_url("sqlite:///%25").database == "%"
 
 
-def _check_sqlite(uri: str) -> None:
+def _check_sqlite(uri: str, *, make: bool) -> None:
     file = sqlite_file(uri)
     if file is None:
         raise TrackingError(f"tracking.uri must name a file (sqlite:///relative or sqlite:////absolute), "
@@ -123,6 +132,9 @@ def _check_sqlite(uri: str) -> None:
         raise TrackingError(f"tracking.uri may have the options {', '.join(_SQLITE_OPTIONS)} after its '?', but got "
                             f"{unknown[0]!r} in {uri!r}; of a file's name, write ? as %3F and % as %25")
     try:
+        if not make and not file.exists():
+            _check_can_be_made(file)
+            return
         file.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(file, timeout=5)) as connection:
             connection.execute("BEGIN IMMEDIATE")  # takes the write lock: read-only and foreign files fail here
@@ -130,6 +142,15 @@ def _check_sqlite(uri: str) -> None:
     except (sqlite3.Error, OSError) as error:
         raise TrackingError(f"tracking.uri must be a SQLite database that can be written, but got {uri!r} "
                             f"({error})") from error
+
+
+def _check_can_be_made(file: Path) -> None:
+    """Raises the `OSError` that making a file and its folders would raise, as far as permissions tell."""
+    there = next(folder for folder in file.absolute().parents if folder.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
 
 
 def _unknown_options(uri: str) -> list[str]:

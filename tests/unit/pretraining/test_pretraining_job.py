@@ -122,6 +122,24 @@ class TestCache:
         folder = embedded.embedded_encoder(str(tmp_path), ignore)
         assert [str(path) for path in tmp_path.iterdir()] == [folder]
 
+    def test_a_plan_trains_nothing_and_leaves_nothing(self, tmp_path: Path) -> None:
+        lines: list[str] = []
+        with embedded.planned_encoder(str(tmp_path), lines.append) as (stand_in, home):
+            planned = AutoTokenizer.from_pretrained(stand_in).get_vocab()
+            BertForPreTraining.from_pretrained(stand_in)
+        assert len(lines) == 1
+        assert home in lines[0]
+        assert list(tmp_path.iterdir()) == []
+        assert not Path(stand_in).exists()
+        assert embedded.embedded_encoder(str(tmp_path), ignore) == home
+        assert AutoTokenizer.from_pretrained(home).get_vocab() == planned
+
+    def test_a_plan_takes_the_encoder_that_is_there(self, tmp_path: Path) -> None:
+        folder, lines = embedded.embedded_encoder(str(tmp_path), ignore), list[str]()
+        with embedded.planned_encoder(str(tmp_path), lines.append) as found:
+            assert found == (folder, folder)
+        assert lines == []
+
     def test_goes_where_the_environment_says(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GLUETUNE_CACHE_DIR", str(tmp_path / "cache"))
         assert Path(embedded.embedded_encoder(progress=ignore)).parent == tmp_path / "cache"

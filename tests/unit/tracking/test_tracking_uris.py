@@ -57,6 +57,14 @@ def test_a_folder_in_the_place_of_the_database(tmp_path: Path) -> None:
         check_uri(f"sqlite:///{tmp_path}")
 
 
+def test_a_look_makes_no_folder_and_finds_those_that_cannot_be_made(tmp_path: Path) -> None:
+    check_uri(f"sqlite:///{tmp_path}/a/b/mlflow.db", make=False)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a").write_text("a file")
+    with pytest.raises(TrackingError, match="must be a SQLite database that can be written"):
+        check_uri(f"sqlite:///{tmp_path}/a/b/mlflow.db", make=False)
+
+
 def test_missing_folders_of_a_new_database_are_made(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/a/b/mlflow.db"
     check_uri(uri)

@@ -1,0 +1,76 @@
+"""``--dry-run`` checks what a start checks, and leaves nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from transformers import BertConfig, BertModel, BertTokenizer
+
+from gluetune.cli import main
+from gluetune.cli.finetune import main as finetune
+from gluetune.cli.main import OK, USER_ERROR
+from gluetune.cli.pretrain_flags import main as pretrain
+from gluetune.cli.session import open_folder
+from gluetune.storage import Storage
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A job on generated data with a tiny encoder, run from an empty folder."""
+    encoder, here = tmp_path / "encoder", tmp_path / "here"
+    for folder in (encoder, here):
+        folder.mkdir()
+    (encoder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "bear"]))
+    BertTokenizer(str(encoder / "vocab.txt")).save_pretrained(encoder)
+    BertModel(BertConfig(vocab_size=6, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+                         intermediate_size=8, max_position_embeddings=16)).save_pretrained(encoder)
+    (tmp_path / "job.yaml").write_text(f"tasks: cola\ndata: {{max_train_samples: 20}}\n"
+                                       f"model: {{name_or_path: {encoder}}}\n")
+    monkeypatch.chdir(here)
+    return str(tmp_path / "job.yaml")
+
+
+def left(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "here").rglob("*"))
+
+
+@pytest.mark.parametrize("command", [main, finetune])
+@pytest.mark.parametrize("places", [[], ["--storage-path", "new/runs", "--tracking-uri", "sqlite:///other/mlflow.db"]])
+def test_nothing_is_left(command: object, places: list[str], job: str, tmp_path: Path) -> None:
+    assert callable(command)
+    assert command(["--config", job, "--name", "one", "--dry-run", *places]) == OK
+    assert left(tmp_path) == []
+
+
+def test_nothing_is_left_of_a_pretraining_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "text.txt").write_text("\n\n".join(f"the bear sleeps {n} .\nit wakes ." for n in range(20)))
+    (tmp_path / "job.yaml").write_text(
+        f"text: {{source: files, format: sentences, path: {tmp_path / 'text.txt'}}}\ntokenizer: {{vocab_size: 100}}\n")
+    monkeypatch.chdir(tmp_path / "here")
+    assert pretrain(["--config", str(tmp_path / "job.yaml"), "--dry-run"]) == OK
+    assert left(tmp_path) == []
+
+
+def test_a_folder_that_another_driver_holds_is_refused(job: str, tmp_path: Path,
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    open_folder(Storage("runs"), "one")
+    before = left(tmp_path)
+    assert main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR
+    assert "another one holds" in capsys.readouterr().err
+    assert left(tmp_path) == before
+
+
+def test_a_folder_that_cannot_be_made_is_refused(job: str, tmp_path: Path) -> None:
+    (tmp_path / "here" / "runs").write_text("a file")
+    assert main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR
+
+
+def test_a_folder_that_is_not_empty_is_refused(job: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "here" / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "here" / "runs" / "one" / "job.yaml").write_text("{}")
+    before = left(tmp_path)
+    assert main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR
+    assert "--resume one" in capsys.readouterr().err
+    assert left(tmp_path) == before
