@@ -8,6 +8,7 @@ The tree::
     │   ├── DataError            data files: names file and line
     │   ├── ModelError           encoders, tokenizers, checkpoints
     │   ├── ClusterError         Ray addresses, resources that no cluster could give
+    │   │   └── AllTrialsFailed  a search without a trial that could be evaluated
     │   ├── StorageError         output folders and buckets
     │   ├── TrackingError        the MLflow store
     │   └── BenchmarkError       a side of the benchmark that does not run
@@ -117,6 +118,10 @@ class ModelError(UserError):
 
 class ClusterError(UserError):
     """The Ray cluster cannot be reached or can never hold what is asked."""
+
+
+class AllTrialsFailed(ClusterError):
+    """No trial of a search could be evaluated; there is nothing that another session could go on with."""
 
 
 class StorageError(UserError):

@@ -17,6 +17,7 @@ from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, most_lanes, share_out
 from gluetune.config import LanesConfig, dump_job
 from gluetune.early import EarlyLanes
+from gluetune.errors import AllTrialsFailed
 from gluetune.records import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.report import learning_curve, print_models, print_opening, print_places, summarise, words, write_summary
 from gluetune.report.curve import FILE as CURVE
@@ -113,11 +114,11 @@ class _Run:
             ending = self._search(search, plan, tracker)
             models = self._register(tracker, journal)
             self._draw(tracker, journal)
-        except BaseException:
-            ending = Ending.INTERRUPTED
+        except BaseException as error:
+            ending = Ending.FAILED if isinstance(error, AllTrialsFailed) else Ending.INTERRUPTED
             raise
         finally:
-            tracker.close(complete=ending is not Ending.INTERRUPTED)
+            tracker.close(complete=ending not in (Ending.INTERRUPTED, Ending.FAILED))
             self._summarise(plan, journal, started, models, ending)
         return ending is not Ending.INTERRUPTED
 
@@ -159,7 +160,10 @@ class _Run:
             print_models(summary, out)
             print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file)
         finally:  # also where the disk is full
-            if ending is not Ending.COMPLETE:
+            if ending is Ending.FAILED:
+                out.print("\nno trial could be evaluated: there is nothing to resume. Once the reason below is mended, "
+                          "start anew under another --name.", highlight=False, soft_wrap=True)
+            elif ending is not Ending.COMPLETE:
                 self._say_how_to_go_on(ending)
 
     def _say_how_to_go_on(self, ending: Ending) -> None:

@@ -46,7 +46,7 @@ class RunLog:
         elif isinstance(event, Evaluated):
             self._line(self._evaluated(event, trial), "bold")
         elif isinstance(event, TrialEnded):
-            why = f" ({event.message.splitlines()[0]})" if event.message else ""
+            why = f" ({words.reason(event.message)})" if event.message else ""
             self.note(f"{trial.name} {event.status.replace('_', ' ')}{why}")
         elif isinstance(event, WinnerScored):
             self.note(f"{trial.name}: saved to {event.folder}")

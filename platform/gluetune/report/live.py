@@ -104,7 +104,7 @@ class LiveTable:
     def _ending(self, event: TrialEnded, trial: TrialRecord) -> str:
         row = next(row for row in self._progress.rows() if row.task == trial.task)
         of = "" if row.planned is None else f"/{row.planned}"
-        why = f" ({event.message.splitlines()[0]})" if event.message else ""
+        why = f" ({words.reason(event.message)})" if event.message else ""
         left = f", about {words.duration(row.left)} left" if row.left else ""
         return (f"{trial.name} {event.status.replace('_', ' ')}{why}: best {words.score(trial.best_score)}; "
                 f"{row.title} {row.done}{of} done{left}")

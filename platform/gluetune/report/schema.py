@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from gluetune.config import Value
 
 SCHEMA_VERSION = 1
-SearchStatus = Literal["complete", "out_of_time", "interrupted", "running"]
+SearchStatus = Literal["complete", "out_of_time", "interrupted", "failed", "running"]
 
 
 class _Part(BaseModel):

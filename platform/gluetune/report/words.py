@@ -28,6 +28,20 @@ def score(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+def reason(message: str) -> str:
+    """What an error's message says in one line: of a traceback the line with the error, else the first line.
+
+    What stands before a traceback on its own line, such as how often workers died, is kept.
+    """
+    lines = [line for line in message.splitlines() if line.strip()]
+    frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
+    if not frames:
+        return lines[0].strip() if lines else ""
+    error = next((line for line in lines[frames[-1]:] if not line.startswith(" ")), lines[-1])
+    before, traceback, _ = lines[0].partition("Traceback (most recent call last):")
+    return (before if traceback else "") + error.strip()
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as ``8 s``, ``3 min 20 s`` or ``2 h 05 min``, ``–`` for none."""
     if seconds is None:

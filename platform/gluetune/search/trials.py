@@ -32,6 +32,7 @@ class Ending(StrEnum):
     COMPLETE = "complete"
     OUT_OF_TIME = "out_of_time"
     INTERRUPTED = "interrupted"
+    FAILED = "failed"  # no trial could be evaluated
 
 
 def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
 from gluetune.records import SearchPlan, TrialRecord
-from gluetune.report import LiveTable, print_closing, print_models, print_opening, print_places, summarise
+from gluetune.report import LiveTable, RunLog, print_closing, print_models, print_opening, print_places, summarise
 from gluetune.report.schema import SearchStatus
 from gluetune.tracking import Registration
-from sample_search import BEGIN, COLA, events, folded, plan, tell
+from sample_search import BEGIN, COLA, ended, events, folded, plan, started, tell
 
 
 def console(width: int = 120, terminal: bool = False) -> Console:
@@ -92,6 +93,16 @@ def test_lines_when_it_is_no_terminal() -> None:
         "CoLA: the winner cola-0000 is scored on the development rows",
         "MNLI: the winner mnli-0001 is scored on the development rows",
     ]
+
+
+@pytest.mark.parametrize("follow", [LiveTable, lambda _, to: RunLog(to)])
+def test_a_failed_trials_line_shows_its_error(follow: Callable[[SearchPlan, Console], LiveTable | RunLog]) -> None:
+    out = console()
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    x[1]\nIndexError: index out of range'
+    with follow(plan(), out) as live:
+        tell(live, [started(0, "cola"), ended(0, "failed", trace)])
+    assert "cola-0000 failed (IndexError: index out of range)" in text(out)
+    assert "Traceback" not in text(out)
 
 
 def test_a_resumed_search_speaks_of_what_is_better_than_before() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
+
 import pytest
 
 from gluetune.report import words
@@ -28,3 +31,30 @@ def test_counts() -> None:
     assert (words.count(1, "trial"), words.count(2000, "trial")) == ("1 trial", "2,000 trials")
     assert [words.millions(n) for n in (12, 12_345, 109_482_240)] == ["12", "12k", "109.5M"]
     assert words.score(None) == "–"
+
+
+def trace_of(work: Callable[[], object]) -> str:
+    try:
+        work()
+    except Exception:
+        return traceback.format_exc()
+    raise AssertionError
+
+
+def chained() -> None:
+    try:
+        [][0]
+    except IndexError as error:
+        raise RuntimeError("CUDA error: device-side assert\nFor debugging consider a flag") from error
+
+
+@pytest.mark.parametrize(("message", "expected"), [
+    ("", ""), ("after 2 epochs", "after 2 epochs"), ("disk full\nwrite again", "disk full"),
+    (trace_of(lambda: {}["bear"]), "KeyError: 'bear'"),
+    (trace_of(chained), "RuntimeError: CUDA error: device-side assert"),
+    (f"its workers died 3 times: {trace_of(lambda: 1 / 0)}", "its workers died 3 times: ZeroDivisionError: division by "
+     "zero"),
+    ("ray::Trial.train() (pid=1)\n  File \"a.py\", line 1\n    x\nLaneFailed: no such GPU", "LaneFailed: no such GPU"),
+])
+def test_the_reason_of_a_failure_is_the_error_and_no_part_of_its_traceback(message: str, expected: str) -> None:
+    assert words.reason(message) == expected

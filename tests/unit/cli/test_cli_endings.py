@@ -1,0 +1,32 @@
+"""What the last lines say: how to go on with a search, or that there is nothing to go on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gluetune.cli.session import new_session
+from gluetune.cli.show import SearchShow
+from gluetune.cli.terminal import Terminal
+from gluetune.cli.tune import _Run
+from gluetune.config import JobConfig, StorageConfig
+from gluetune.records import Journal
+from gluetune.search import Ending
+from sample_search import events, plan
+
+
+@pytest.mark.parametrize(("ending", "resumes"), [
+    (Ending.INTERRUPTED, True), (Ending.OUT_OF_TIME, True), (Ending.COMPLETE, False), (Ending.FAILED, False)])
+def test_a_resume_is_offered_only_where_there_is_something_to_go_on_with(
+        ending: Ending, resumes: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    session = new_session(JobConfig(name="small", storage=StorageConfig(path=str(tmp_path))), None)
+    journal = Journal(session.storage)
+    if ending is not Ending.FAILED:
+        for event in events():
+            journal.append(event)
+    run = _Run(session, session, Terminal(), None, None, None, None, SearchShow(), None, ())  # type: ignore[arg-type]
+    run._summarise(plan(), journal, 0.0, {}, ending)
+    said = capsys.readouterr().out
+    assert ("--resume small" in said) == resumes
+    assert ("nothing to resume" in said) == (ending is Ending.FAILED)
