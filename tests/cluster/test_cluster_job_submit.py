@@ -81,6 +81,15 @@ def test_a_submitted_benchmark_measures_on_the_jobs_cluster(head: Host, tmp_path
     assert all("running on the Ray cluster at" in log for log in logs)
 
 
+def test_a_job_whose_results_would_be_deleted_with_it_is_refused(head: Host) -> None:
+    job = submit(head, "--dry-run", storage=Path("runs"))
+    said, _ = job.communicate(timeout=300)
+    assert job.returncode != 0
+    assert "--storage-path" in said
+    assert "submitted job" in said
+    assert "Traceback" not in said.partition("error:")[2]
+
+
 @pytest.fixture(scope="module")
 def stopped(head: Host, grid: Path, runs: Path) -> Path:
     """A search that `ray job stop` ended in its middle, with time to end cleanly."""

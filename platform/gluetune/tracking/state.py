@@ -41,16 +41,17 @@ class TrackingState(BaseModel):
         folder.write(FILE, self.model_dump_json(indent=1).encode())
 
 
-def load_state(folder: Storage, uri: str, experiment: str, notify: Callable[[str], None] = print,
-               ) -> tuple[TrackingState, bool]:
+def load_state(folder: Storage, uri: str, experiment: str, notify: Callable[[str], None] = print, *,
+               fresh: bool = False) -> tuple[TrackingState, bool]:
     """The kept state, or a new one, already saved.
 
     Args:
         folder: the search's folder.
         uri: the store's address.
         experiment: the experiment in it.
-        notify: gets one line where the file is damaged. The journal has all that is to be recorded, so a new record
-            is written from it; the runs of the earlier one stay in the store.
+        notify: gets one line where the file is damaged, or the store lost. The journal has all that is to be recorded,
+            so a new record is written from it; what the store has of the earlier one stays there.
+        fresh: whether the store is a database without tables.
 
     Returns:
         The state, and whether runs of it may exist.
@@ -63,8 +64,12 @@ def load_state(folder: Storage, uri: str, experiment: str, notify: Callable[[str
             notify(f"{folder.uri(FILE)} is damaged ({len(data)} bytes): the search is recorded anew in MLflow, from "
                    "its journal")
         else:
-            if (kept.uri, kept.experiment) == (uri, experiment):
+            same = (kept.uri, kept.experiment) == (uri, experiment)
+            if same and not (fresh and kept.opened):
                 return kept, True
+            if same:
+                notify(f"the database {uri} is missing or empty, but had {kept.written} events of this search: it is "
+                       "recorded anew there, from its journal")
     state = TrackingState(uri=uri, experiment=experiment)
     state.save(folder)  # before the first run: whatever happens later, its runs can be found by the search's id
     return state, False

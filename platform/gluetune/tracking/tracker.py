@@ -53,8 +53,9 @@ class Tracker:
         self._store = store or plan.tracking_uri
         check_uri(self._store)
         self._plan, self._folder, self._artifacts = plan, folder, artifacts
-        client = None if is_fresh(self._store) else connect(self._store, plan.experiment)
-        self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment, notify)
+        fresh = is_fresh(self._store)
+        client = None if fresh else connect(self._store, plan.experiment)
+        self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment, notify, fresh=fresh)
         self._tree = None if client is None else self._grow(client)
         self._ledger = Ledger(plan, self._state.started)
         self._prove()

@@ -31,3 +31,14 @@ def test_a_damaged_file_begins_a_new_record_and_says_so(content: bytes, tmp_path
     assert len(notes) == 1
     assert str(tmp_path / FILE) in notes[0]
     assert load_state(Storage(str(tmp_path)), *STORE, notes.append) == (again, True)
+
+
+@pytest.mark.parametrize(("opened", "anew"), [(False, False), (True, True)])
+def test_a_record_whose_database_was_lost_begins_anew(opened: bool, anew: bool, tmp_path: Path) -> None:
+    """A database that has not been made yet is empty too."""
+    first, _ = load_state(Storage(str(tmp_path)), *STORE)
+    first.model_copy(update={"opened": opened, "written": 7 * opened}).save(Storage(str(tmp_path)))
+    notes: list[str] = []
+    again, resumed = load_state(Storage(str(tmp_path)), *STORE, notes.append, fresh=True)
+    assert (again.search_id != first.search_id, not resumed, len(notes) == 1) == (anew, anew, anew)
+    assert again.written == 0
