@@ -18,6 +18,7 @@ from gluetune.cli.program import Option, Program
 from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import BenchmarkError, DataError, Problem, StorageError, nearest_file
+from gluetune.output_file import write_output
 
 if TYPE_CHECKING:
     from gluetune.benchmark.setting import Setting
@@ -96,7 +97,7 @@ def _measure(numbers: Sequence[int], setting: Setting, repeat: int, target: Path
         outcomes.append(measure(COMPARISONS[number], setting, repeat))
         show(outcomes[-1], terminal.out)
         if target is not None:  # after each: a later one that breaks loses nothing
-            target.write_text(json.dumps(as_json(outcomes, facts, shown), indent=1))
+            write_output(target, json.dumps(as_json(outcomes, facts, shown), indent=1).encode())
 
 
 def _setting(arguments: ParsedArguments, scratch: Path, terminal: Terminal) -> Setting:

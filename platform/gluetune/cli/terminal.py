@@ -40,6 +40,15 @@ class Terminal:
         """Prints one line of progress."""
         self.out.print(_escaped(message), style="dim", highlight=False, soft_wrap=True)
 
+    def stream(self, path: str) -> str:
+        """A path that writes to the terminal's own stream where it names one, as ``/dev/stdout`` does.
+
+        While `logging_to` is at work, that name would lead into the log.
+        """
+        consoles = {"/dev/stdout": self.out, "/dev/fd/1": self.out, "/dev/stderr": self.err, "/dev/fd/2": self.err}
+        file = consoles[path].file if path in consoles else None
+        return f"/dev/fd/{file.fileno()}" if isinstance(file, _Copy) else path
+
     @contextmanager
     def logging_to(self, path: Path) -> Iterator[None]:
         """Sends the process's standard streams, down to the file descriptors, to a file."""

@@ -20,6 +20,7 @@ from gluetune.cluster import Resources, connect, share_out
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
 from gluetune.data import Examples, official_rows, open_source, read_file
 from gluetune.errors import ConfigError, Problem, StorageError
+from gluetune.output_file import check_output
 from gluetune.prediction import (
     Predictions,
     Scores,
@@ -147,12 +148,14 @@ def predict(trained: Trained, options: Mapping[str, str], address: str | None, t
     _check_output(options.get("--output"), [split for _, split in rows])
     targets = {(task, split): options.get("--output") or _default_output(trained, task, split) for task, split in rows}
     check_lasting(("--output", target) for target in targets.values())
+    for target in targets.values():
+        check_output(terminal.stream(target))
     with _cluster(trained, address, terminal) as resources:
         for (task, split), examples in rows.items():
             answers = on_worker(resources, _predict, trained.folders[task], task, job.data, examples,
                                 job.training.eval_batch_size)
             target = targets[task, split]
-            write_predictions(answers, target)
+            write_predictions(answers, terminal.stream(target))
             terminal.out.print(f"{len(answers):,} rows of {examples.source} → {target}", soft_wrap=True,
                                highlight=False, markup=False, emoji=False)
 

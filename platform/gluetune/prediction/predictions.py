@@ -13,8 +13,8 @@ from scipy.special import softmax
 from gluetune.data import Examples, encode
 from gluetune.errors import ModelError
 from gluetune.models import check_ids
+from gluetune.output_file import write_output
 from gluetune.prediction.classifier import Classifier
-from gluetune.storage import folder_and_name
 from gluetune.tasks import Task
 from gluetune.training import World, predict
 
@@ -83,7 +83,7 @@ def predict_examples(classifier: Classifier, examples: Examples, batch_size: int
 
 
 def write_predictions(predictions: Predictions, path: str | Path) -> None:
-    """Writes predictions as a tab-separated file with a header, whole or not at all.
+    """Writes predictions as a tab-separated file with a header; see `gluetune.output_file` for links and devices.
 
     Columns: ``index`` (rows count from 0), ``label``, ``probability`` (the label's), then ``probability_<class>`` for
     each class; for regression ``index`` and ``score``. Numbers have six decimals.
@@ -95,8 +95,7 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    folder, name = folder_and_name(path)
-    folder.write(name, "".join("\t".join(cells) + "\n" for cells in _cells(predictions)).encode())
+    write_output(path, "".join("\t".join(cells) + "\n" for cells in _cells(predictions)).encode())
 
 
 def _cells(predictions: Predictions) -> Iterator[tuple[str, ...]]:

@@ -9,18 +9,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gluetune.errors import DataError, nearest
+from gluetune.output_file import write_output
 from gluetune.storage import folder_and_name
 from gluetune.submission.files import FILES, HEADER, SubmissionFile
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same predictions give the same bytes
 
 
-def write_archive(path: str | Path, predictions: Mapping[str, Sequence[str]]) -> None:
-    """Writes a zip, whole or not at all.
+def write_archive(path: str | Path, predictions: Mapping[str, Sequence[str]]) -> bytes:
+    """Writes a zip; see `gluetune.output_file` for links and devices.
 
     Args:
         path: the zip, local or by URI.
         predictions: each file's predictions by its name, spelled, in row order.
+
+    Returns:
+        Its bytes.
 
     Raises:
         StorageError: the zip cannot be written.
@@ -32,8 +36,8 @@ def write_archive(path: str | Path, predictions: Mapping[str, Sequence[str]]) ->
             entry = zipfile.ZipInfo(name, _LONG_AGO)
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, "\n".join(lines) + "\n", zipfile.ZIP_DEFLATED)
-    folder, name = folder_and_name(path)
-    folder.write(name, packed.getvalue())
+    write_output(path, packed.getvalue())
+    return packed.getvalue()
 
 
 def check_submission(path: str | Path, official: bool = True) -> dict[str, int]:
@@ -56,6 +60,15 @@ def check_submission(path: str | Path, official: bool = True) -> dict[str, int]:
     data = folder.read(name)
     if data is None:
         raise DataError("a submission must be a zip file, but there is none", path)
+    return check_archive(data, path, official)
+
+
+def check_archive(data: bytes, path: str | Path, official: bool = True) -> dict[str, int]:
+    """`check_submission` for a zip's bytes; ``path`` is the name that messages use.
+
+    Raises:
+        DataError: the first rule that is broken, with file and line.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_names(archive.namelist(), path)

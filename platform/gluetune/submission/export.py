@@ -11,9 +11,9 @@ import numpy as np
 from gluetune.config import DataConfig
 from gluetune.data import DataSource, Examples, open_source
 from gluetune.errors import ConfigError, Problem
+from gluetune.output_file import check_output, replaces
 from gluetune.prediction import Classifier, load_classifier, predict_examples
-from gluetune.storage import folder_and_name
-from gluetune.submission.archive import check_submission, write_archive
+from gluetune.submission.archive import check_archive, check_submission, write_archive
 from gluetune.submission.files import FILES, MODEL_TASKS, SubmissionFile
 from gluetune.submission.official import load_test
 from gluetune.submission.runs import Winner
@@ -48,7 +48,7 @@ def missing_tasks(winners: Mapping[str, Winner]) -> list[str]:
 def export_submission(winners: Mapping[str, Winner], path: str | Path, world: World, *, fill_missing: bool = False,
                       batch_size: int | None = None, progress: Callable[[str], None] = lambda line: None,
                       ) -> list[Answers]:
-    """Predicts all test rows, writes the zip and reads it back.
+    """Predicts all test rows, writes the zip and reads it back (from a device or a pipe nothing is read back).
 
     Args:
         winners: by task; at least one.
@@ -73,24 +73,21 @@ def export_submission(winners: Mapping[str, Winner], path: str | Path, world: Wo
         raise ConfigError([Problem("--run", f"a submission takes a winner of every task, but there is none of "
                                             f"{', '.join(missing)}; name more runs, or give --fill-missing for "
                                             "constant predictions")])
-    _check_writable(path)
+    check_output(path)
+    lasting = replaces(path)
     tests = {file: _load_test(file, winners[file.model_task].data) for file in FILES if file.model_task in winners}
     answers = {answer.file: answer for winner in winners.values()
                for answer in _predicted(winner, tests, world, batch_size or winner.batch_size, progress)}
     spare = next(iter(winners.values())).data
     answers |= {file: _constant(file, spare) for file in FILES if file not in answers}
     ordered = [answers[file] for file in FILES]
-    write_archive(path, {answer.file.name: answer.values for answer in ordered})
-    check_submission(path, official=not any(answer.synthetic for answer in ordered))
+    official = not any(answer.synthetic for answer in ordered)
+    packed = write_archive(path, {answer.file.name: answer.values for answer in ordered})
+    if lasting:
+        check_submission(path, official)
+    else:
+        check_archive(packed, path, official)
     return ordered
-
-
-def _check_writable(path: str | Path) -> None:
-    """Finds out before hours of predicting."""
-    folder, name = folder_and_name(path)
-    probe = f".{name}.probe"
-    folder.write(probe, b"")
-    folder.delete(probe)
 
 
 def _load_test(file: SubmissionFile, data: DataConfig) -> Examples:

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "config": {"errors", "tasks"},
     "durable": set(),
     "storage": {"errors", "durable"},
+    "output_file": {"errors", "durable", "storage"},
     "records": {"errors", "config", "storage"},
     "data": {"errors", "config", "tasks"},
     "models": {"errors", "config", "tasks", "data"},
@@ -36,9 +37,9 @@ MAY_IMPORT = {
                "pretraining", "lane", "trial", "cluster", "early", "searchers", "schedulers"},
     "tracking": {"errors", "config", "tasks", "storage", "records", "data"},
     "report": {"errors", "config", "tasks", "storage", "records", "tracking"},
-    "prediction": {"errors", "config", "tasks", "storage", "data", "models", "metrics", "training"},
-    "submission": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training",
-                   "prediction"},
+    "prediction": {"errors", "config", "tasks", "storage", "output_file", "data", "models", "metrics", "training"},
+    "submission": {"errors", "config", "tasks", "storage", "output_file", "records", "data", "models", "metrics",
+                   "training", "prediction"},
 }
 MAY_IMPORT["benchmark"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)

@@ -1,0 +1,87 @@
+"""Outputs that the user names: files, links, devices and pipes."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gluetune.cli.terminal import Terminal
+from gluetune.errors import StorageError
+from gluetune.output_file import check_output, replaces, write_output
+from gluetune.prediction import Predictions, write_predictions
+from gluetune.tasks import get_task
+
+
+def test_a_file_is_replaced_whole_and_keeps_its_permissions(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "out.tsv"
+    write_output(file, b"one")
+    file.chmod(0o640)
+    with open(file, "rb") as before:
+        write_output(file, b"two")
+        assert before.read() == b"one"
+    assert file.read_bytes() == b"two"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert [path.name for path in file.parent.iterdir()] == ["out.tsv"]
+
+
+def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    links = {"link": tmp_path / "far" / "file", "dangling": tmp_path / "far" / "new"}
+    (tmp_path / "far" / "file").write_text("old")
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+        check_output(tmp_path / name)
+        write_output(tmp_path / name, b"new")
+        assert (tmp_path / name).is_symlink()
+        assert target.read_bytes() == b"new"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["dangling", "far", "file", "link", "new"]
+
+
+def test_a_pipe_is_written_to(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    check_output(pipe)
+    assert not replaces(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    write_predictions(Predictions(get_task("stsb"), np.array([[5.25]], np.float32)), pipe)
+    reader.join(10)
+    assert read == [b"index\tscore\n0\t5.250000\n"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_device_stays_a_device(tmp_path: Path) -> None:
+    (tmp_path / "null").symlink_to(os.devnull)
+    for path in (os.devnull, tmp_path / "null"):
+        check_output(path)
+        write_output(path, b"nothing")
+        assert stat.S_ISCHR(os.stat(path).st_mode)
+    with pytest.raises(StorageError, match=r"cannot write /dev/full: No space left on device"):
+        write_output("/dev/full", b"too much")
+
+
+def test_what_cannot_be_written_is_found_before(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(StorageError, match="is a folder"):
+        check_output(tmp_path)
+    for path in (tmp_path / "taken" / "out", tmp_path / "loop"):
+        with pytest.raises(StorageError, match="cannot write"):
+            check_output(path)
+        with pytest.raises(StorageError, match="cannot write"):
+            write_output(path, b"")
+
+
+def test_the_terminals_own_stream_is_not_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    with terminal.logging_to(tmp_path / "log"):
+        write_output(terminal.stream("/dev/stdout"), b"rows\n")
+    terminal.close()
+    assert "rows" in capfd.readouterr().out
+    assert (tmp_path / "log").read_text() == ""
+    assert terminal.stream("out.tsv") == "out.tsv"
