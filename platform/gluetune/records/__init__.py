@@ -27,11 +27,11 @@ from gluetune.records.layout import (
 )
 from gluetune.records.plan import SearchPlan, TaskPlan
 from gluetune.records.recorded import START_ANEW, read_recorded
-from gluetune.records.trials import TrialRecord, TrialStatus, fold, ranking, winners
+from gluetune.records.trials import TrialRecord, TrialStatus, epoch_text, fold, ranking, winners
 
 __all__ = [
     "INPUTS_FILE", "JOB_FILE", "LANE_EVENT", "LANE_FILES", "PRETRAINING_FILE", "SPACE_FILE", "START_ANEW",
     "Evaluated", "Event", "Journal", "LaneEvent", "Listener", "Logged", "RunInputs", "SearchPlan", "SplitInput",
-    "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted", "TrialStatus", "WinnerScored", "fold", "has_events",
-    "load_inputs", "ranking", "read_recorded", "set_aside", "trial_folder", "winner_folder", "winners",
+    "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted", "TrialStatus", "WinnerScored", "epoch_text", "fold",
+    "has_events", "load_inputs", "ranking", "read_recorded", "set_aside", "trial_folder", "winner_folder", "winners",
 ]

@@ -61,6 +61,11 @@ class TrialRecord:
         return self.best.score if self.best else None
 
 
+def epoch_text(number: float) -> str:
+    """A number of epochs with two decimals at most: ``2.5``, ``3``."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
 def fold(events: Iterable[Event]) -> dict[int, TrialRecord]:
     """Folds events into trials by number. An evaluation told twice (after a restart) replaces the earlier one."""
     trials: dict[int, TrialRecord] = {}

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gluetune.records import epoch_text
 from gluetune.report import words
 from gluetune.report.curve import curve_file
 from gluetune.report.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
@@ -97,9 +98,10 @@ def _no_winner(task: TaskSummary) -> tuple[str | Text, ...]:
 
 def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
     above = winner.score is not None and task.baseline is not None and winner.score > task.baseline
-    best = "" if winner.best_epoch == winner.epochs else f"{winner.best_epoch:g} of "
+    best, all_epochs = epoch_text(winner.best_epoch), epoch_text(winner.epochs)
+    trained = all_epochs if best == all_epochs else f"{best} of {all_epochs}"
     return (task.title, words.metric(task.metric), Text(words.score(winner.score), style="green" if above else "red"),
-            words.score(task.baseline), _dev(task, winner), f"{best}{winner.epochs:g}", words.duration(winner.seconds),
+            words.score(task.baseline), _dev(task, winner), trained, words.duration(winner.seconds),
             winner.name, Text(words.configuration(winner.params)))
 
 

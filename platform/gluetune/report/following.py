@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from gluetune.records import Evaluated, Event, Logged, TrialEnded, TrialRecord, TrialStarted, WinnerScored
+from gluetune.records import Evaluated, Event, Logged, TrialEnded, TrialRecord, TrialStarted, WinnerScored, epoch_text
 from gluetune.report import words
 from gluetune.report.eta import busy_seconds
 
@@ -67,5 +67,5 @@ def evaluated(event: Evaluated, trial: TrialRecord) -> str:
     accuracy = "" if event.train_accuracy is None else f", accuracy {event.train_accuracy:.4f}"
     speed = f", {event.train_examples / event.train_seconds:,.0f} examples/s" if event.train_seconds else ""
     scores = ", ".join(f"{words.metric(name)} {words.score(value)}" for name, value in event.metrics.items())
-    return (f"epoch {event.epoch:g}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
+    return (f"epoch {epoch_text(event.epoch)}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
             f"{event.eval_loss:.4f}, {scores}; {words.clock(busy_seconds(trial))} elapsed")

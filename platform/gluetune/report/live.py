@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gluetune.records import Evaluated, Event, SearchPlan, TrialEnded, TrialRecord, WinnerScored
+from gluetune.records import Evaluated, Event, SearchPlan, TrialEnded, TrialRecord, WinnerScored, epoch_text
 from gluetune.report import words
 from gluetune.report.progress import Progress, TaskProgress
 
@@ -98,8 +98,8 @@ class LiveTable:
             return
         self._best[trial.task] = event.score
         metric, score = words.metric(self._metrics[trial.task]), words.score(event.score)
-        self._say(f"{self._titles[trial.task]}: best {metric} is now {score} ({trial.name}, epoch {event.epoch:g}: "
-                  f"{words.configuration(trial.params)})")
+        self._say(f"{self._titles[trial.task]}: best {metric} is now {score} ({trial.name}, "
+                  f"epoch {epoch_text(event.epoch)}: {words.configuration(trial.params)})")
 
     def _ending(self, event: TrialEnded, trial: TrialRecord) -> str:
         row = next(row for row in self._progress.rows() if row.task == trial.task)

@@ -26,6 +26,7 @@ from gluetune.records import (
     TrialRecord,
     TrialStarted,
     TrialStatus,
+    epoch_text,
     trial_folder,
 )
 from gluetune.schedulers import TaskPruners, warmup_epochs
@@ -108,7 +109,7 @@ class Conductor:
         if last:
             self._ended(trial)
         elif not goes_on:
-            self.end(trial.number, "pruned", f"after {event.epoch:g} epochs")
+            self.end(trial.number, "pruned", f"after {epoch_text(event.epoch)} epochs")
         return trial.number in self.dealt
 
     def end(self, number: int, status: EndStatus, message: str = "") -> None:

@@ -23,6 +23,7 @@ from gluetune.records import (
     TrialRecord,
     TrialStarted,
     WinnerScored,
+    epoch_text,
 )
 
 RUN_STATUS = {"finished": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED", "diverged": "FAILED",
@@ -158,7 +159,7 @@ class Ledger:
             tags["gluetune.message"] = event.message[:LONGEST_TAG]
         files: dict[str, str | bytes] = {"message.txt": event.message} if len(event.message) > LONGEST_TAG else {}
         if event.status == "pruned" and trial.evaluations:
-            tags["gluetune.pruned_at"] = f"{trial.evaluations[-1].epoch:g}"
+            tags["gluetune.pruned_at"] = epoch_text(trial.evaluations[-1].epoch)
         self._ended.add(event.number)
         run, best = self.trial_run(trial), trial.best
         if best is None:

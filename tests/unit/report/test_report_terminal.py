@@ -10,11 +10,11 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from gluetune.records import SearchPlan, TrialRecord
+from gluetune.records import SearchPlan, TrialRecord, epoch_text
 from gluetune.report import LiveTable, RunLog, print_closing, print_models, print_opening, print_places, summarise
 from gluetune.report.schema import SearchStatus
 from gluetune.tracking import Registration
-from sample_search import BEGIN, COLA, ended, events, folded, plan, started, tell
+from sample_search import BEGIN, COLA, ended, evaluated, events, folded, plan, started, tell
 
 
 def console(width: int = 120, terminal: bool = False) -> Console:
@@ -170,3 +170,16 @@ def test_closing_of_a_search_that_evaluated_nothing() -> None:
 def test_closing_says_that_the_time_was_up() -> None:
     said = closing(console(), plan(), folded(events()), "out_of_time")
     assert "\nout of time; 4 trials: 2 finished, 1 pruned, 1 diverged\n" in said
+
+
+def test_epochs_have_two_decimals_at_most() -> None:
+    """As many as the steps make of them: 143 steps of 57.1 an epoch."""
+    live, out = console(), console()
+    journal = [started(0, "cola"), evaluated(0, 1, 0.5, epoch=2.504425), evaluated(0, 2, 0.4, epoch=4.285714),
+               ended(0)]
+    trials = tell(LiveTable(plan(), live), journal)
+    closing(out, plan(), trials)
+    assert "epoch 2.5:" in text(live)
+    assert "2.5 of 4.29" in text(out)
+    assert "2.5044" not in text(live) + text(out)
+    assert [epoch_text(number) for number in (3.0, 2.0 / 3, 10, 0.504425, 100.0)] == ["3", "0.67", "10", "0.5", "100"]

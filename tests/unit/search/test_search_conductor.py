@@ -96,8 +96,9 @@ def test_a_bad_trial_is_pruned_and_its_late_reports_change_nothing(tmp_path: Pat
     run_trial(conductor, tmp_path, 0.9)
     order = conductor.deal()
     assert order is not None
-    assert not conductor.heard(evaluated(order.number, 1, 0.1))
-    assert heard[-1].event == "ended"
+    assert not conductor.heard(evaluated(order.number, 1.504425, 0.1))
+    assert isinstance(heard[-1], TrialEnded)
+    assert heard[-1].message == "after 1.5 epochs"
     assert not conductor.heard(evaluated(order.number, 2, 0.95))
     assert heard[-1].event == "ended"
 
