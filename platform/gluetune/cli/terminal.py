@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from gluetune.cli.printable import escape_unprintable
 from gluetune.config import text_without_passwords
 
 
@@ -79,8 +80,9 @@ def _console(stream: object) -> Console:
     try:
         descriptor = os.dup(stream.fileno())  # type: ignore[attr-defined]
     except (OSError, AttributeError, ValueError):
-        return Console(file=stream)  # type: ignore[arg-type]
-    return Console(file=_Copy(os.fdopen(descriptor, "wb"), encoding="utf-8", errors="replace", line_buffering=True))
+        return escape_unprintable(Console(file=stream))  # type: ignore[arg-type]
+    copy = _Copy(os.fdopen(descriptor, "wb"), encoding="utf-8", errors="replace", line_buffering=True)
+    return escape_unprintable(Console(file=copy))
 
 
 def _escaped(text: str) -> str:
