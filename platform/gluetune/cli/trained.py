@@ -18,7 +18,7 @@ from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, connect, share_out
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
-from gluetune.data import Examples, official_rows, open_source, read_file
+from gluetune.data import Examples, official_rows, open_source, read_file, same_rows
 from gluetune.errors import ConfigError, Problem, StorageError
 from gluetune.output_file import check_output
 from gluetune.prediction import (
@@ -114,7 +114,8 @@ def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
             counts = {split: score.rows for split, score in scores.items()}
             print_figures(figures, counts, _comparable(job.published, counts), terminal.out,
                           source="; ".join(dict.fromkeys(part.source for part in splits.values())),
-                          synthetic=any(part.synthetic for part in splits.values()))
+                          synthetic=any(part.synthetic for part in splits.values()),
+                          same_rows=same_rows(None, splits))
             if get_task(task).correlation:
                 print_batches(get_task(task).primary, {split: list(score.batches) for split, score in scores.items()},
                               job.training.eval_batch_size, terminal.out)

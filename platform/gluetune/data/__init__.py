@@ -8,13 +8,14 @@ from gluetune.data.files import read_file
 from gluetune.data.fingerprint import token_fingerprint
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
-from gluetune.data.official import official_rows
+from gluetune.data.official import official_rows, same_rows
 from gluetune.data.preparation import TaskData, TaskRows, choose, open_source, prepare
 from gluetune.data.source import DataSource
 from gluetune.data.splits import carve, sample
 
 __all__ = [
     "CustomSource", "DataSource", "Encoded", "Examples", "FolderSource", "HubSource", "TaskData", "TaskRows", "carve",
-    "choose", "encode", "official_rows", "open_source", "plan_batches", "prepare", "read_file", "sample", "shard",
+    "choose", "encode", "official_rows", "open_source", "plan_batches", "prepare", "read_file", "same_rows",
+    "sample", "shard",
     "token_fingerprint",
 ]

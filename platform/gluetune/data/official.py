@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gluetune.config import DataConfig
 from gluetune.data.examples import Examples, Labels
 from gluetune.data.source import DataSource
@@ -38,6 +40,26 @@ def official_rows(task: Task, source: DataSource, config: DataConfig, seed: int)
             examples = source.load(other, split)
             if examples.labels is not None:
                 found[name] = _limited((examples, examples.labels), other, config, seed)
+    return found
+
+
+def same_rows(train: Examples | None, dev: Mapping[str, Examples]) -> dict[str, str]:
+    """Splits that hold, row by row, the texts of another one, by that one's name.
+
+    They come from a copied file, or from a dataset class that does not look at ``split``.
+
+    Args:
+        train: all rows of the train split, those included that are held out of it; ``None`` where nothing is trained.
+        dev: the rows to score on, by split.
+    """
+    found: dict[str, str] = {}
+    before = {} if train is None else {"train": train}
+    for split, rows in dev.items():
+        twin = next((name for name, others in before.items() if others.columns == rows.columns), None)
+        if twin is None:
+            before[split] = rows
+        else:
+            found[split] = twin
     return found
 
 

@@ -17,7 +17,7 @@ from gluetune.data.examples import Examples
 from gluetune.data.fingerprint import SELECTION, TRAIN, split_fingerprints
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
-from gluetune.data.official import load_labelled, official_rows
+from gluetune.data.official import load_labelled, official_rows, same_rows
 from gluetune.data.source import DataSource
 from gluetune.data.splits import carve, sample
 from gluetune.errors import ConfigError, Problem
@@ -37,6 +37,7 @@ class TaskData:
         synthetic: whether gluetune generated the rows, or some of them.
         fingerprints: of the rows as text, by ``train``, ``selection`` and the names of dev splits; see
             `gluetune.data.fingerprint`.
+        same_rows: dev splits that hold the texts of another split, by that one's name.
     """
 
     task: str
@@ -46,6 +47,7 @@ class TaskData:
     source: str
     synthetic: bool = False
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    same_rows: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[str, Encoded]:
@@ -105,6 +107,7 @@ class TaskRows:
     source: str
     synthetic: bool
     fingerprints: Mapping[str, str]
+    same_rows: Mapping[str, str]
 
 
 def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskRows:
@@ -130,7 +133,7 @@ def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> Tas
     dev = official_rows(task, source, config, seed)
     origins = [part.source for part in (train, *dev.values())]
     origins += [f"no {split}" for split in task.dev if split not in dev]
-    selection = dev[task.dev[0]]
+    selection, twins = dev[task.dev[0]], same_rows(train, dev)
     if config.selection != "dev":
         rows, chosen = carve(train_labels, task, config, seed)
         chosen = chosen[sample(train_labels[chosen], task, config.max_eval_samples, seed)]
@@ -139,7 +142,7 @@ def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> Tas
     train = train.take(sample(train_labels, task, config.max_train_samples, seed))
     synthetic = any(part.synthetic for part in (train, *dev.values()))
     return TaskRows(train, selection, dev, "; ".join(dict.fromkeys(origins)), synthetic,
-                    split_fingerprints(train, selection, dev))
+                    split_fingerprints(train, selection, dev), twins)
 
 
 def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
@@ -163,4 +166,5 @@ def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, 
     rows = choose(task, source, config, seed)
     dev = {split: encoded(examples) for split, examples in rows.dev.items()}
     selection = dev[task.dev[0]] if config.selection == "dev" else encoded(rows.selection)
-    return TaskData(task.name, encoded(rows.train), selection, dev, rows.source, rows.synthetic, rows.fingerprints)
+    return TaskData(task.name, encoded(rows.train), selection, dev, rows.source, rows.synthetic, rows.fingerprints,
+                    rows.same_rows)

@@ -23,6 +23,7 @@ class TaskPlan:
         synthetic: whether gluetune generated the rows, or some of them.
         fingerprints: of the rows, by ``train``, ``selection`` and the names of dev splits; empty where they are not
             known. Equal rows in equal order have equal fingerprints.
+        same_rows: dev splits that hold the texts of another split, by that one's name.
         configurations: how many of the search space train differently, ``None`` where they are not finitely many.
     """
 
@@ -37,6 +38,7 @@ class TaskPlan:
     planned: int | None
     synthetic: bool = False
     fingerprints: dict[str, str] = field(default_factory=dict)
+    same_rows: dict[str, str] = field(default_factory=dict)
     configurations: int | None = None
 
 

@@ -27,6 +27,9 @@ def print_closing(summary: Summary, console: Console) -> None:
             if task.winner is not None:
                 console.print(Text(f"  {task.winner.name}: {words.configuration(task.winner.params)}"))
         console.print()
+    for task in summary.tasks:
+        for line in words.same_rows(task.same_rows if task.winner else {}):
+            console.print(Text(f"{task.title}: {line}", style="yellow"), soft_wrap=True)
     console.print(Text(_counts(summary)))
     console.print(Text(_lane_line(summary.lane_use)))
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from gluetune.config import PublishedConfig
 from gluetune.records import TaskPlan, TrialRecord
+from gluetune.report import words
 
 TRAIN, SELECTION = "train", "selection"
 
@@ -48,7 +49,8 @@ def row_counts(plan: TaskPlan, trial: TrialRecord) -> dict[str, int]:
 
 
 def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], published: PublishedConfig | None,
-                  console: Console, *, source: str, synthetic: bool = False) -> None:
+                  console: Console, *, source: str, synthetic: bool = False,
+                  same_rows: Mapping[str, str] | None = None) -> None:
     """Prints figures, the published ones beside them.
 
     Args:
@@ -58,6 +60,7 @@ def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], publish
         console: where to.
         source: the data that was measured on, in words.
         synthetic: whether gluetune generated that data.
+        same_rows: splits that hold the texts of another split, by that one's name.
     """
     known = published.figures if published else {}
     table = Table(box=SIMPLE, pad_edge=False)
@@ -75,6 +78,8 @@ def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], publish
             console.print(Text(f"           {published.note}"), soft_wrap=True)
     beside = ", not the published data: the figures cannot be compared" if synthetic and published else ""
     console.print(Text(f"measured:  {source}{beside}", style="yellow" if synthetic else ""), soft_wrap=True)
+    for line in words.same_rows(same_rows or {}):
+        console.print(Text(f"           {line}", style="yellow"), soft_wrap=True)
 
 
 def print_batches(metric: str, batches: Mapping[str, list[float]], batch_size: int, console: Console) -> None:

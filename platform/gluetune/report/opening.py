@@ -24,6 +24,9 @@ def print_opening(plan: SearchPlan, console: Console) -> None:
         by_source.setdefault((task.source, task.synthetic), []).append(task.title)
     for (source, synthetic), titles in by_source.items():
         console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if synthetic else ""))
+    for task in plan.tasks:
+        for line in words.same_rows(task.same_rows):
+            console.print(Text(f"  {task.title}: {line}", style="yellow"), soft_wrap=True)
     console.print()
 
 

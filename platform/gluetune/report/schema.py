@@ -103,6 +103,8 @@ class TaskSummary(_Part):
     fingerprints: dict[str, str] = Field(
         default_factory=dict, description="SHA-256 of the rows (column names, texts and labels in order), by `train`, "
                                           "`selection` and development split")
+    same_rows: dict[str, str] = Field(
+        default_factory=dict, description="development splits that hold the texts of another split, by that one's name")
     metric: str = Field(description="the primary metric, by which trials are ranked")
     train_rows: int = Field(description="rows trained on")
     selection_rows: int = Field(description="rows that choose the winner")

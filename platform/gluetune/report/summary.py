@@ -69,7 +69,7 @@ def _task(plan: TaskPlan, trials: list[TrialRecord], model: Registration | None)
     best = next(iter(winners(own, [plan.task])), None)
     return TaskSummary(
         task=plan.task, title=plan.title, source=plan.source, synthetic=plan.synthetic,
-        fingerprints=plan.fingerprints, metric=plan.metric, train_rows=plan.train_rows,
+        fingerprints=plan.fingerprints, same_rows=plan.same_rows, metric=plan.metric, train_rows=plan.train_rows,
         selection_rows=plan.selection_rows, dev_rows=plan.dev_rows, baseline=plan.baseline, planned=plan.planned,
         trials=dict(Counter(str(trial.status) for trial in own)), seconds=sum(map(busy_seconds, own)),
         winner=_winner(best, best.best, model) if best and best.best else None)

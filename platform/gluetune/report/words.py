@@ -80,3 +80,10 @@ def clock(seconds: float) -> str:
     """Seconds as ``0:03:20``."""
     whole = round(seconds)
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+
+
+def same_rows(twins: Mapping[str, str]) -> list[str]:
+    """What to know of the scores on splits that hold the texts of another one, by that one's name."""
+    return [f"the rows of {split} are those of {twin}: a score on them " +
+            ("is of rows trained on" if twin == "train" else "says nothing beside that one")
+            for split, twin in twins.items()]

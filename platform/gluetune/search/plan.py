@@ -36,4 +36,5 @@ def _task(name: str, prepared: Prepared, dealer: Dealer) -> TaskPlan:
         metric=task.primary, baseline=baseline(task, labels) if labels is not None else 0.0,
         planned=dealer.planned(name), configurations=dealer.configurations(name),
         synthetic=data.synthetic, fingerprints=dict(data.fingerprints),
+        same_rows=dict(data.same_rows),
     )

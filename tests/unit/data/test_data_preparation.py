@@ -163,3 +163,28 @@ def test_a_folder_source_needs_its_folder() -> None:
     with pytest.raises(ConfigError) as caught:
         open_source(DataConfig(source="dir"))
     assert str(caught.value) == "data.dir: must name the GLUE folder when `data.source` is 'dir', but got none"
+
+
+class Careless(Numbered):
+    """Gives the same rows whatever split it is asked for."""
+
+    def __init__(self, shared: tuple[str, ...]) -> None:
+        super().__init__()
+        self.sizes, self.shared = dict.fromkeys(("train", "validation", "test"), 60), shared
+
+    def load(self, task: Task, split: str) -> Examples:
+        return super().load(task, self.shared[0] if split in self.shared else split)
+
+
+@pytest.mark.parametrize(("shared", "found"), [
+    (("validation", "test"), {"test": "validation"}),
+    (("train", "validation", "test"), {"validation": "train", "test": "train"}),
+    (("train",), {}),
+])
+@pytest.mark.parametrize("selection", ["carve", "dev"])
+def test_splits_of_the_same_rows_are_found(shared: tuple[str, ...], found: dict[str, str], selection: str,
+                                           bert: PreTrainedTokenizerBase) -> None:
+    config = DataConfig.model_validate({"source": "custom", "dataset": "mine:Rows", "selection": selection})
+    data = prepare(get_task("cola"), Careless(shared), bert, config, 1)
+    assert set(data.dev) == {"validation", "test"}
+    assert data.same_rows == found

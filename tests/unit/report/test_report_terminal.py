@@ -183,3 +183,15 @@ def test_epochs_have_two_decimals_at_most() -> None:
     assert "2.5 of 4.29" in text(out)
     assert "2.5044" not in text(live) + text(out)
     assert [epoch_text(number) for number in (3.0, 2.0 / 3, 10, 0.504425, 100.0)] == ["3", "0.67", "10", "0.5", "100"]
+
+
+def test_a_test_split_that_is_the_development_split_is_named_in_plan_and_result() -> None:
+    of = plan(tasks=(dataclasses.replace(COLA, same_rows={"test": "validation"}),))
+    trials = folded(event for event in events() if getattr(event, "number", 0) in (0, 2))
+    first, last = console(), console()
+    print_opening(of, first)
+    closing(last, of, trials)
+    for said in (text(first), text(last)):
+        assert re.search("CoLA: .*test.*validation", said)
+    assert summarise(of, trials.values(), status="complete", session_started=BEGIN, now=BEGIN).tasks[0].same_rows == {
+        "test": "validation"}
