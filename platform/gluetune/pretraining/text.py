@@ -11,6 +11,7 @@ from typing import Any
 
 from gluetune.data.embedded import corpus
 from gluetune.data.local_copies import cache_of
+from gluetune.data.text_checks import other_kind
 from gluetune.errors import DataError, nearest
 from gluetune.pretraining.config import TextConfig
 from gluetune.pretraining.formats import FORMATS
@@ -109,7 +110,13 @@ def _paths(given: str, setting: str) -> list[Path]:
 
 def _lines(path: Path) -> Iterator[str]:
     """Lines without their ends, and a blank one at the end, so that no document goes on in the next file."""
-    with path.open("rb") as file:
+    try:
+        opened = path.open("rb")
+    except OSError as error:
+        raise DataError(f"the file must be readable, but got {error.strerror}", path) from error
+    with opened as file:
+        if kind := other_kind(file.peek()):
+            raise DataError(f"must be UTF-8 text, but is {kind}", path)
         for number, line in enumerate(file, 1):
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gluetune.storage import Storage
 
 SET_ASIDE = "set-aside"
-_STAYS = (".lock", ".lease", "logs", JOB_FILE, SPACE_FILE, PRETRAINING_FILE, SET_ASIDE)
+_STAYS = ("logs", JOB_FILE, SPACE_FILE, PRETRAINING_FILE, SET_ASIDE)
 
 
 class SplitInput(BaseModel):
@@ -88,8 +88,8 @@ def set_aside(folder: Storage) -> str:
         StorageError: something cannot be moved; calling it again moves the rest.
     """
     target = f"{SET_ASIDE}/{len(folder.list(SET_ASIDE)) + 1}"
-    entries = sorted(set(folder.list()) - set(_STAYS), key=lambda name: name == INPUTS_FILE)  # it says what to refuse
-    for name in entries:
+    entries = [name for name in folder.list() if name not in _STAYS and not name.startswith(".")]  # a lock's begin so
+    for name in sorted(entries, key=lambda name: name == INPUTS_FILE):  # last: until then it says what to refuse
         folder.move(name, f"{target}/{name}")
     return folder.uri(target)
 

@@ -70,6 +70,11 @@ def test_text_that_is_not_utf8_names_file_and_line(tmp_path: Path) -> None:
     assert (caught.value.file, caught.value.line) == (str(tmp_path / "a.txt"), 2)
 
 
+def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.txt: must be UTF-8 text, but is a zip archive"):
+        read_text(files(tmp_path, "sentences", a_txt=b"PK\x03\x04\x14\x00"))
+
+
 def test_a_missing_path_names_the_nearest(tmp_path: Path) -> None:
     config = files(tmp_path, "sentences", wiki_txt="one")
     with pytest.raises(DataError, match=r"text\.path must be .*wikis\.txt'; nearest: 'wiki\.txt'"):

@@ -49,12 +49,13 @@ def test_a_broken_record_is_a_mistake_that_names_the_file(tmp_path: Path, conten
 
 def test_a_run_is_set_aside_whole_and_its_job_stays(tmp_path: Path) -> None:
     for name in ("journal/000000.jsonl", "trials/cola-0000/state.pt", "inputs.json", "tracking.json", "job.yaml",
-                 "space.yaml", "logs/ray.log", ".lock"):
+                 "space.yaml", "logs/ray.log", ".lock", ".lease", ".lease.12.now"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     folder = Storage(str(tmp_path))
     first = Path(set_aside(folder))
-    assert {path.name for path in tmp_path.iterdir()} == {"job.yaml", "space.yaml", "logs", ".lock", "set-aside"}
+    assert {path.name for path in tmp_path.iterdir()} == {"job.yaml", "space.yaml", "logs", ".lock", ".lease",
+                                                       ".lease.12.now", "set-aside"}
     assert {path.name for path in first.iterdir()} == {"journal", "trials", "inputs.json", "tracking.json"}
     assert (first / "trials" / "cola-0000" / "state.pt").read_text() == "trials/cola-0000/state.pt"
     BEFORE.save(folder)
