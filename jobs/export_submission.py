@@ -5,7 +5,7 @@ python jobs/export_submission.py --run quickstart --fill-missing --output submis
 
 import sys
 
-from gluetune.cli.export import main
+from gluetune.supervisor import supervised
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(supervised("gluetune.cli.export:main"))

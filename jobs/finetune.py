@@ -6,7 +6,7 @@ python jobs/finetune.py --config jobs/mrpc_gluon.yaml --mode predict --input row
 
 import sys
 
-from gluetune.cli.finetune import main
+from gluetune.supervisor import supervised
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(supervised("gluetune.cli.finetune:main"))

@@ -6,7 +6,7 @@ python jobs/pretrain_bert.py --config jobs/bert_wikitext_d2l.yaml --text embedde
 
 import sys
 
-from gluetune.cli.pretrain_flags import main
+from gluetune.supervisor import supervised
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(supervised("gluetune.cli.pretrain_flags:main"))

@@ -6,7 +6,7 @@ ray job submit -- python jobs/tune_glue.py --help
 
 import sys
 
-from gluetune.cli import main
+from gluetune.supervisor import supervised
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(supervised("gluetune.cli.main:main"))

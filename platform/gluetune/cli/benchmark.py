@@ -19,6 +19,7 @@ from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import BenchmarkError, DataError, Problem, StorageError, nearest_file
 from gluetune.output_file import write_output
+from gluetune.supervisor import report
 
 if TYPE_CHECKING:
     from gluetune.benchmark.setting import Setting
@@ -76,6 +77,7 @@ def _benchmark(arguments: ParsedArguments, terminal: Terminal) -> int:
     numbers = sorted({int(number) for number in given["--only"].split(",")}) if "--only" in given else NUMBERS
     if importlib.util.find_spec("accelerate") is None:
         raise BenchmarkError("transformers' Trainer must have accelerate; pip install accelerate")
+    report(starting=False)  # its programs must be ended with it
     with ExitStack() as stack:
         scratch = _made(given, "--scratch", "folder", _new_folder) or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="gluetune-benchmark-")))

@@ -18,6 +18,7 @@ from gluetune.cli.terminal import Terminal
 from gluetune.config import Override, StorageConfig
 from gluetune.errors import Problem
 from gluetune.storage import Storage, folder_and_name
+from gluetune.supervisor import report
 
 if TYPE_CHECKING:
     from gluetune.submission import Answers
@@ -70,6 +71,7 @@ def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
     from gluetune.submission import best_winners, export_submission, read_winners
     from gluetune.training import World
 
+    report(starting=False)
     given, overrides = arguments.options, _overrides(arguments.options)
     root, output = Storage(given.get("--storage-path", _RUNS)), given.get("--output", _OUTPUT)
     check_lasting([("--output", output)])

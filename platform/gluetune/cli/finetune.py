@@ -8,11 +8,12 @@ from dataclasses import replace
 from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
-from gluetune.cli.main import FAILED, INTERRUPTED, OK, open_session, run
+from gluetune.cli.main import FAILED, OK, open_session, run
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
 from gluetune.config import Override
 from gluetune.errors import ConfigError, Problem, StorageError
+from gluetune.supervisor import INTERRUPTED
 
 MODES = ("train_and_eval", "train", "eval", "predict")
 _OURS = {"search.space": "single", "search.algorithm": "grid", "search.scheduler": {"name": "none"},

@@ -16,6 +16,7 @@ from gluetune.cluster import connect
 from gluetune.config import StorageConfig, TrackingConfig
 from gluetune.early import EarlyLanes
 from gluetune.imports import unsearched
+from gluetune.supervisor import own_process_group, stop_on_signals
 from gluetune.tracking import check_store
 
 
@@ -53,18 +54,30 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal, early:
             if early is not None:
                 early.load()
             imported = thread.submit(_import_what_is_slow)
-            where = connect(address)
+            where = join(address)
             if early is not None:
                 early.start()
             imported.result()
             import gluetune.search  # noqa: F401  (with Ray Train, so by the main thread, and unsearched)
         terminal.note(f"running on {where}")
-        places.end_as_ctrl_c_does()
         yield
     finally:
         ray.shutdown()
         if early is not None:
             early.clear()
+
+
+def join(address: str | None) -> str:
+    """Joins a Ray cluster, or starts one, so that stop signals end this process as they do before and after.
+
+    Args:
+        address: the cluster's; see `gluetune.cluster.connect`, which says what is returned and raised.
+    """
+    stop_on_signals()
+    with own_process_group():
+        where = connect(address)
+    stop_on_signals()  # Ray has set a handler of its own for SIGTERM
+    return where
 
 
 def _import_what_is_slow() -> None:

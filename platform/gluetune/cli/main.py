@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from gluetune.cli import flag_table as table
+from gluetune.cli import places
 from gluetune.cli.flags import ParsedArguments, parse
 from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
 from gluetune.cli.program import Program
@@ -16,8 +17,9 @@ from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal
 from gluetune.config import StorageConfig, default_job_file, load_job
 from gluetune.errors import UserError
+from gluetune.supervisor import INTERRUPTED, report, resume_command
 
-OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, USER_ERROR = 0, 1, 2
 
 TUNE = Program(
     "tune_glue.py",
@@ -58,8 +60,15 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
             terminal.error(str(error))
             return USER_ERROR
         except KeyboardInterrupt:
-            terminal.note("interrupted")
+            say_interrupted(terminal)
             return INTERRUPTED
+
+
+def say_interrupted(terminal: Terminal) -> None:
+    """Prints how to go on with the run that was interrupted, or that there is none."""
+    command = resume_command()
+    terminal.note("interrupted; nothing was begun that could be resumed" if command is None
+                  else f"interrupted; go on with:\n{command}")
 
 
 def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
@@ -75,7 +84,9 @@ def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
         return new_session(job, file, terminal.note, starts=not arguments.dry_run)
     paths = [override.value for override in overrides if override.path == "storage.path"]
     path = paths[-1] if paths else StorageConfig().path
-    return resumed_session(arguments.resume, path, overrides, starts=not arguments.dry_run)
+    session = resumed_session(arguments.resume, path, overrides, starts=not arguments.dry_run)
+    report(resume=places.resume_command(session.name, session.job.storage, arguments.address))
+    return session
 
 
 def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:

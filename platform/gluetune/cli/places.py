@@ -1,10 +1,9 @@
-"""Where a run's record goes, how it is resumed, and how a driver ends when it is told to."""
+"""Where a run's record goes, and how it is resumed."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,14 +38,6 @@ def resume_command(name: str, storage: StorageConfig, address: str | None, more:
     if in_submitted_job():
         return submission([sys.argv[0], *arguments])
     return shlex.join([sys.executable, absolute_script(sys.argv[0]), *arguments])
-
-
-def end_as_ctrl_c_does() -> None:
-    """``kill``, ``ray job stop`` and spot notices end a run as cleanly as Ctrl-C does.
-
-    Must be called after Ray is started, which sets a handler of its own.
-    """
-    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(os.getpid(), signal.SIGINT))
 
 
 def _home(storage: StorageConfig) -> Storage:

@@ -18,7 +18,7 @@ from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.inputs import check_inputs
 from gluetune.cli.session import check_empty, open_folder, read_files
 from gluetune.cli.submitted import check_job_lasts, check_lasting, in_submitted_job
-from gluetune.cli.terminal import Terminal
+from gluetune.cli.terminal import Terminal, announce_resume
 from gluetune.cluster import Resources, share_out
 from gluetune.config import LanesConfig, Override, StorageConfig, Value, without_password
 from gluetune.lane import LaneSpec
@@ -53,6 +53,7 @@ from gluetune.records import (
 from gluetune.report import RunLog, print_figures, print_opening
 from gluetune.search.single import SingleRun
 from gluetune.storage import Storage
+from gluetune.supervisor import report
 from gluetune.tracking import Tracker, check_store, ui_command
 from gluetune.training import Checkpoints
 
@@ -90,7 +91,9 @@ def open_run(arguments: ParsedArguments) -> PretrainSession:
         if any(override.path == "tracking.uri" for override in arguments.overrides):
             job = _absolute(job)
         check_job_lasts(job.storage, job.tracking)
-        return PretrainSession(arguments.resume, job, *open_folder(root, arguments.resume, starts=starts))
+        session = PretrainSession(arguments.resume, job, *open_folder(root, arguments.resume, starts=starts))
+        report(resume=places.resume_command(session.name, job.storage, arguments.address))
+        return session
     job = load_pretrain_job(str(arguments.config), arguments.overrides)
     check_job_lasts(job.storage, job.tracking)
     kind = Path(str(arguments.config)).stem
@@ -155,14 +158,18 @@ class _Run:
         journal, plan = Journal(session.storage), _plan(session, self.data, str(self.resources))
         print_opening(plan, out)
         text = dump_pretrain_job(session.job)
+        report(starting=False)
         tracker = Tracker(plan, session.storage, store=_tracking_uri(session), job=text, history=journal.events,
                           notify=self.terminal.note,
                           artifacts=places.artifacts(session.job.storage, session.job.tracking))
         pretraining_inputs(self.data).save(session.storage)
         session.storage.write(PRETRAINING_FILE, text.encode())
+        announce_resume(self._resume_command(), self.terminal)
         status = TrialStatus.STOPPED
         try:
             status = self._train(journal, tracker)
+        except KeyboardInterrupt:  # while the encoder is saved
+            pass
         finally:
             tracker.close(complete=status is TrialStatus.FINISHED)
             if 0 in journal.trials:
@@ -175,7 +182,7 @@ class _Run:
                         self.session.storage, MAX_FAILURES)
         with RunLog(self.terminal.out, line) as log:
             log.note("starting the lane: it loads its libraries once …")
-            run = SingleRun(spec, journal, [tracker, log])
+            run = SingleRun(spec, journal, [tracker, log], tracker.mark_stopped)
             trial = run.carry_out(_start(self.session.job))
             self.session.storage.delete(LANE_FILES)
             if trial.status is TrialStatus.FINISHED and trial.winner is None:
@@ -210,8 +217,10 @@ class _Run:
             self.terminal.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
         if not trial.status.final:
             out.print("\nstopped; go on with:", highlight=False)
-            command = places.resume_command(session.name, session.job.storage, self.address)
-            out.print(Text(command, style="bold"), soft_wrap=True)
+            out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)
+
+    def _resume_command(self) -> str:
+        return places.resume_command(self.session.name, self.session.job.storage, self.address)
 
 
 def line(event: Evaluated, trial: TrialRecord) -> str:

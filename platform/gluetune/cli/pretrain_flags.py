@@ -8,12 +8,13 @@ from gluetune.cli import flag_table as table
 from gluetune.cli.flag_table import Flag
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
-from gluetune.cli.main import FAILED, INTERRUPTED, OK, run
+from gluetune.cli.main import FAILED, OK, run
 from gluetune.cli.program import Program
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import ConfigError, Problem
 from gluetune.pretraining.config import PretrainJob
 from gluetune.records import TrialStatus
+from gluetune.supervisor import INTERRUPTED
 
 TEXT = (
     Flag("--text", "text.source", "SOURCE", "embedded (generated), files or hub", text=True),

@@ -1,30 +1,34 @@
-"""The user's terminal, kept apart from everybody else's chatter.
+"""The user's terminal, kept apart from what libraries print.
 
 Ray, its C++ core, MLflow and tokenizers all write to the process's standard streams. While a search runs, those go to
-a log file, and only gluetune's own console reaches the terminal.
+a log file, and only gluetune's own console reaches the terminal. A terminal that goes away ends no search.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 
 from gluetune.cli.printable import escape_unprintable
 from gluetune.config import text_without_passwords
+from gluetune.supervisor import open_standard_streams, report
 
 
 class Terminal:
     """Consoles on copies of the original standard streams."""
 
     def __init__(self) -> None:
+        open_standard_streams()
         self.out = _console(sys.stdout)
         self.err = _console(sys.stderr)
+        self._log: Path | None = None
 
     def close(self) -> None:
         """Closes the copies. What a thread says later goes to the streams themselves."""
@@ -34,8 +38,11 @@ class Terminal:
                 file.close()
 
     def error(self, message: str) -> None:
-        """Prints the one message of a user's mistake."""
+        """Prints the one message of a user's mistake; into the log where no process reads the error stream any more."""
         self.err.print(f"[bold red]error:[/] {_escaped(message)}", highlight=False, soft_wrap=True)
+        if self._log is not None and isinstance(self.err.file, _Copy) and self.err.file.lost:
+            with suppress(OSError), self._log.open("a") as log:
+                log.write(f"error: {text_without_passwords(message)}\n")
 
     def note(self, message: str) -> None:
         """Prints one line of progress."""
@@ -54,25 +61,65 @@ class Terminal:
     def logging_to(self, path: Path) -> Iterator[None]:
         """Sends the process's standard streams, down to the file descriptors, to a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         saved = [os.dup(1), os.dup(2)]
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
+        self._log = path
+        report(log=str(path.absolute()))
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
             for stream, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, stream)
                 os.close(copy)
 
 
+def announce_resume(command: str, terminal: Terminal) -> None:
+    """Prints how a run that has just begun can be resumed, whatever ends it, and reports it to the parent process."""
+    report(resume=command)
+    terminal.note("if this run is stopped or cut off, go on with:")
+    terminal.note(command)
+
+
+class _Lasting(io.FileIO):
+    """A descriptor that can be written to for ever: what its reader does not take any more is dropped.
+
+    Attributes:
+        lost: whether something was dropped: the reader of a pipe has ended, the terminal is closed, the disk is full.
+    """
+
+    lost = False
+
+    def write(self, data: object) -> int:
+        """Writes bytes, waiting where the descriptor is set not to block."""
+        content = memoryview(data).cast("B")  # type: ignore[arg-type]
+        try:
+            while not self.lost:
+                written = super().write(content)
+                if written is not None:
+                    return written
+                select.select([], [self], [])
+        except OSError:
+            self.lost = True
+        return len(content)
+
+
 class _Copy(io.TextIOWrapper):
-    """A file on a copy of a standard stream's descriptor, which is ours to close."""
+    """A text file on a copy of a standard stream's descriptor, which it closes."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._raw = _Lasting(descriptor, "wb")
+        self._raw.lost = os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev
+        super().__init__(io.BufferedWriter(self._raw), encoding="utf-8", errors="replace", line_buffering=True)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the stream's reader has gone, and what is written is dropped."""
+        return self._raw.lost
 
 
 def _console(stream: object) -> Console:
@@ -81,8 +128,13 @@ def _console(stream: object) -> Console:
         descriptor = os.dup(stream.fileno())  # type: ignore[attr-defined]
     except (OSError, AttributeError, ValueError):
         return escape_unprintable(Console(file=stream))  # type: ignore[arg-type]
-    copy = _Copy(os.fdopen(descriptor, "wb"), encoding="utf-8", errors="replace", line_buffering=True)
-    return escape_unprintable(Console(file=copy))
+    return escape_unprintable(Console(file=_Copy(descriptor)))
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # no process reads it any more
+            stream.flush()
 
 
 def _escaped(text: str) -> str:

@@ -13,10 +13,11 @@ import ray
 import torch
 
 from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.joined import join
 from gluetune.cli.session import run_kind
 from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
-from gluetune.cluster import Resources, connect, share_out
+from gluetune.cluster import Resources, share_out
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
 from gluetune.data import Examples, official_rows, open_source, read_file, same_rows
 from gluetune.errors import ConfigError, Problem, StorageError
@@ -35,6 +36,7 @@ from gluetune.records import JOB_FILE, read_recorded, winner_folder
 from gluetune.report import print_batches, print_figures
 from gluetune.search.remote import on_worker
 from gluetune.storage import Storage
+from gluetune.supervisor import report
 from gluetune.tasks import get_task
 from gluetune.training import World
 
@@ -200,7 +202,8 @@ def _latest_run(job: JobConfig, job_file: str | None) -> Storage:
 @contextmanager
 def _cluster(trained: Trained, address: str | None, terminal: Terminal) -> Iterator[Resources]:
     """Joins Ray; what one worker may take."""
-    where = connect(address)
+    where = join(address)
+    report(starting=False)
     try:
         lanes = trained.job.lanes.model_copy(update={"max_concurrent_trials": 1, "workers_per_lane": 1})
         resources = share_out(lanes)

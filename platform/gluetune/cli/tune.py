@@ -13,7 +13,7 @@ from gluetune.cli import places
 from gluetune.cli.inputs import check_inputs
 from gluetune.cli.session import Session, begin
 from gluetune.cli.show import Show
-from gluetune.cli.terminal import Terminal
+from gluetune.cli.terminal import Terminal, announce_resume
 from gluetune.cluster import Resources, most_lanes, share_out
 from gluetune.config import LanesConfig, dump_job
 from gluetune.early import EarlyLanes
@@ -34,6 +34,7 @@ from gluetune.search import (
 )
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
+from gluetune.supervisor import report
 from gluetune.tasks import get_task
 from gluetune.tracking import Champion, Registration, Tracker, check_store, ui_command
 
@@ -101,12 +102,14 @@ class _Run:
         journal, dealer = Journal(session.storage), _dealer(session, self.prepared)
         plan = _plan(session, self.prepared, dealer, str(self.resources))
         print_opening(plan, self.terminal.out)
+        report(starting=False)
         tracker = Tracker(plan, session.storage, store=_tracking_uri(session), job=dump_job(session.job),
                           history=journal.events,
                           artifacts=places.artifacts(session.job.storage, session.job.tracking),
                           notify=self.terminal.note)
         self.inputs.save(session.storage)
         begin(self.asked)  # a resume may find another cluster
+        announce_resume(self._resume_command(), self.terminal)
         search = Search(session.job, session.space, session.storage, journal, self.prepared, self.resources, dealer,
                         _pruners(session), self.early)
         started, ending, models = time.time(), Ending.INTERRUPTED, {}
@@ -114,6 +117,8 @@ class _Run:
             ending = self._search(search, plan, tracker)
             models = self._register(tracker, journal)
             self._draw(tracker, journal)
+        except KeyboardInterrupt:
+            ending = Ending.INTERRUPTED
         except BaseException as error:
             ending = Ending.FAILED if isinstance(error, AllTrialsFailed) else Ending.INTERRUPTED
             raise
@@ -126,7 +131,7 @@ class _Run:
         live = self.show.live(plan, self.terminal.out, search.journal.trials)
         with live, PendingNotice(live.note):
             live.note(f"starting {words.count(plan.lanes, 'lane')}: each loads its libraries once …")
-            return search.run([tracker, live])
+            return search.run([tracker, live], tracker.mark_stopped)
 
     def _register(self, tracker: Tracker, journal: Journal) -> dict[str, Registration]:
         """Logs the winners' models to MLflow; what became of them by task."""
@@ -169,8 +174,10 @@ class _Run:
     def _say_how_to_go_on(self, ending: Ending) -> None:
         out = self.terminal.out
         out.print(f"\n{ending.value.replace('_', ' ')}; go on with:", highlight=False)
-        command = places.resume_command(self.session.name, self.session.job.storage, self.address, self.resume_flags)
-        out.print(Text(command, style="bold"), soft_wrap=True)  # as text: "[x]" in a folder's name is no markup
+        out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)  # "[x]" in a name is no markup
+
+    def _resume_command(self) -> str:
+        return places.resume_command(self.session.name, self.session.job.storage, self.address, self.resume_flags)
 
 
 def _fitted(session: Session, resources: Resources, terminal: Terminal) -> Session:

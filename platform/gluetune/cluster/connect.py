@@ -28,6 +28,7 @@ def connect(address: str | None) -> str:
     """
     address = address or os.environ.get("RAY_ADDRESS")
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # the search's own handler records the stop first
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # snapshots of all trials so far, which nobody reads
     os.environ["TUNE_RESULT_BUFFER_LENGTH"] = "1"  # a trial's next step tells its lane that the search lets it go on
     if address is None:

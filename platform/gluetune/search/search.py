@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import ray
@@ -49,8 +49,12 @@ class Search:
     pruners: TaskPruners
     early: EarlyLanes
 
-    def run(self, listeners: Iterable[Listener]) -> Ending:
+    def run(self, listeners: Iterable[Listener], on_stop: Callable[[], None] = lambda: None) -> Ending:
         """Runs trials until all are done, the time is up, or somebody interrupts; then scores the winners.
+
+        Args:
+            listeners: get every event after it was written.
+            on_stop: called where a stop signal ends the search, as soon as its trials are marked as stopped.
 
         Raises:
             AllTrialsFailed: all trials failed, or the first few did.
@@ -61,7 +65,8 @@ class Search:
         work = FineTuning({task: ray.put(data) for task, data in self.prepared.data.items()},
                           ray.put(self.prepared.encoder))
         spec = lane_spec(self.job, self.resources, self.storage, work)
-        ending = run_trials(conductor, spec, self.job.search, self.job.lanes.lanes, self.early)
+        ending = run_trials(conductor, spec, self.job.search, self.job.lanes.lanes, self.early,
+                            on_stop)
         self.storage.delete(LANE_FILES)
         self._check(conductor)
         if ending is not Ending.INTERRUPTED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gluetune.errors import ClusterError
 from gluetune.lane import LaneFailed, LaneSpec, Order, RemoteLane
@@ -17,10 +17,12 @@ class SingleRun:
         spec: what the lane is made of; ``max_failures`` counts for lanes as for workers.
         journal: the run's journal; what it holds already is not told again.
         listeners: hear every event after it was written.
+        on_stop: called where a stop signal ends the run, before its lane is ended, which takes seconds.
     """
 
-    def __init__(self, spec: LaneSpec, journal: Journal, listeners: Iterable[Listener]) -> None:
-        self._spec, self._journal, self._listeners = spec, journal, list(listeners)
+    def __init__(self, spec: LaneSpec, journal: Journal, listeners: Iterable[Listener],
+                 on_stop: Callable[[], None] = lambda: None) -> None:
+        self._spec, self._journal, self._listeners, self._on_stop = spec, journal, list(listeners), on_stop
 
     def carry_out(self, start: TrialStarted) -> TrialRecord:
         """Runs to the end.
@@ -45,8 +47,7 @@ class SingleRun:
                     self._end(trial, "stopped", str(error))  # the trial is not to blame: a resume goes on with it
                     raise ClusterError(f"the lane was lost {failures} times, the last time so: {error}") from error
             except KeyboardInterrupt:
-                self._end(trial, "stopped", "interrupted")
-                break
+                return self._stopped(start.number)
         return trial
 
     def record(self, event: Event) -> TrialRecord:
@@ -65,9 +66,20 @@ class SingleRun:
                 trial = self.record(lane.collect())
                 if trial.status is not TrialStatus.RUNNING:
                     return trial
+        except KeyboardInterrupt:
+            self._stopped(trial.number)
+            raise
         finally:
             lane.close()
 
-    def _end(self, trial: TrialRecord, status: str, message: str) -> None:
-        self.record(TrialEnded.model_validate({"time": time.time(), "number": trial.number, "status": status,
-                                               "message": message}))
+    def _stopped(self, number: int) -> TrialRecord:
+        """The trial, which a stop signal ends if it has not ended yet."""
+        trial = self._journal.trials[number]
+        if trial.status is TrialStatus.RUNNING:
+            trial = self._end(trial, "stopped", "interrupted")
+            self._on_stop()
+        return trial
+
+    def _end(self, trial: TrialRecord, status: str, message: str) -> TrialRecord:
+        return self.record(TrialEnded.model_validate({"time": time.time(), "number": trial.number, "status": status,
+                                                      "message": message}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
@@ -21,6 +21,7 @@ from gluetune.lane import LaneSpec
 from gluetune.lane.room import free_rooms
 from gluetune.search.conductor import Conductor
 from gluetune.search.tune import ConductedScheduler, ConductedSearcher, LookAhead
+from gluetune.supervisor import deferred_stop
 from gluetune.trial import Trial
 
 ASKED_ONCE = ("get_trainable_cls", "validate_trainable")  # of Ray's
@@ -36,7 +37,7 @@ class Ending(StrEnum):
 
 
 def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int,
-               early: EarlyLanes | None = None) -> Ending:
+               early: EarlyLanes | None = None, on_stop: Callable[[], None] = lambda: None) -> Ending:
     """Runs trials on a connected cluster until all are done, the time is up, or somebody interrupts.
 
     Args:
@@ -45,6 +46,7 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
         search: the time that there is, and how often a trial may lose its lane.
         lanes: trials that run at the same time.
         early: lanes that have started already.
+        on_stop: called where a stop signal ends the search, before its lanes are ended, which takes seconds.
 
     Raises:
         UserError: the conductor found that the search cannot go on.
@@ -54,8 +56,8 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
         early.limit(lanes)
     with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch:
         try:
-            with _tune_adjusted(), _taking(early, spec):
-                _tuner(conductor, spec, search, lanes, scratch).fit()
+            with _tune_adjusted(), _taking(early, spec), deferred_stop() as stop:
+                _tuner(conductor, spec, search, lanes, scratch, LookAhead(conductor, stop, on_stop)).fit()
         except Exception:  # Tune wraps what its callbacks raise
             if conductor.broken is None:
                 raise
@@ -64,6 +66,9 @@ def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes
             if early is not None:
                 early.close()
             free_rooms()  # Tune kills lanes that are slow to end, and their room is needed to score the winners
+    if stop.asked:
+        conductor.stop(Ending.INTERRUPTED.value)  # where it came while Tune was ending
+        return Ending.INTERRUPTED
     if conductor.exhausted and not conductor.dealt:
         return Ending.COMPLETE
     out_of_time = search.time_budget_s is not None and time.monotonic() - started >= search.time_budget_s
@@ -117,7 +122,8 @@ def _taking(early: EarlyLanes | None, spec: LaneSpec) -> Iterator[None]:
         class_cache._ActorClassCache.get = original
 
 
-def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str) -> tune.Tuner:
+def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str,
+           stopper: LookAhead) -> tune.Tuner:
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(Trial, spec=spec), trial_resources()),
         tune_config=tune.TuneConfig(
@@ -126,7 +132,7 @@ def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: in
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            name="tune", storage_path=scratch, verbose=0, stop=LookAhead(conductor),
+            name="tune", storage_path=scratch, verbose=0, stop=stopper,
             failure_config=tune.FailureConfig(max_failures=search.max_failures),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own on the storage
         ),

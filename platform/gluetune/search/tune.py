@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune import Stopper
@@ -13,6 +14,7 @@ from ray.tune.search import Searcher
 
 from gluetune.records import LANE_EVENT
 from gluetune.search.conductor import Conductor
+from gluetune.supervisor import DeferredStop
 from gluetune.trial import EVENT_KEY, ORDER_KEY
 
 
@@ -80,23 +82,27 @@ class ConductedScheduler(FIFOScheduler):  # type: ignore[misc]
 
 
 class LookAhead(Stopper):  # type: ignore[misc]
-    """Has the next trial chosen as soon as all lanes are busy; stops nothing.
+    """Has the next trial chosen as soon as all lanes are busy; ends the search on a stop signal.
 
     A stopper, for Tune asks it in every turn of its loop. For a callback Tune would import the MLflow integration
     (to count its use), while the tracker's thread imports MLflow too.
     """
 
-    def __init__(self, conductor: Conductor) -> None:
-        self._conductor = conductor
+    def __init__(self, conductor: Conductor, stop: DeferredStop, on_stop: Callable[[], None] = lambda: None) -> None:
+        self._conductor, self._stop, self._on_stop = conductor, stop, on_stop
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """The conductor decides that, see `ConductedScheduler`."""
         return False
 
     def stop_all(self) -> bool:
-        """After every event that Tune has dealt with."""
-        self._conductor.look_ahead()
-        return False
+        """Called in every turn of Tune's loop. What a stop must record is recorded before Tune ends the lanes."""
+        if not self._stop.asked:
+            self._conductor.look_ahead()
+            return False
+        self._conductor.stop("interrupted")
+        self._on_stop()
+        return True
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

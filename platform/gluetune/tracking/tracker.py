@@ -115,6 +115,14 @@ class Tracker:
             tags[FINGERPRINT] = selection
         return log_champion(self._tree.client, self._tree.experiment, run_id, tags, champion, register)
 
+    def mark_stopped(self) -> None:
+        """Marks the search's runs as killed, and writes without rests from now on: there may be seconds left.
+
+        Returns at once; `close` waits for the write.
+        """
+        self._writer.put(self._ledger.ending(time.time(), "KILLED"), events=0)
+        self._writer.hurry()
+
     def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:
         """Ends the search's runs and waits for the last write.
 

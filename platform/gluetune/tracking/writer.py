@@ -68,6 +68,12 @@ class Writer:
                 self._held = False
                 self._changed.notify_all()
 
+    def hurry(self) -> None:
+        """From now on writes what is queued at once, without rests."""
+        with self._changed:
+            self._flushing += 1
+            self._changed.notify_all()
+
     def flush(self, timeout: float) -> bool:
         """Waits until the queue is written, ``timeout`` seconds at most, and says whether it is."""
         with self._changed:

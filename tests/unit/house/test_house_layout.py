@@ -16,6 +16,7 @@ PACKAGE = ROOT / "platform" / "gluetune"
 MAY_IMPORT = {
     "errors": set(),
     "imports": set(),
+    "supervisor": set(),
     "tasks": {"errors"},
     "config": {"errors", "tasks"},
     "durable": set(),
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "searchers": {"errors", "config", "records"},
     "schedulers": {"errors", "config", "records"},
     "search": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training", "prediction",
-               "pretraining", "lane", "trial", "cluster", "early", "searchers", "schedulers"},
+               "pretraining", "lane", "trial", "cluster", "early", "searchers", "schedulers", "supervisor"},
     "tracking": {"errors", "config", "tasks", "storage", "records", "data"},
     "report": {"errors", "config", "tasks", "storage", "records", "tracking"},
     "prediction": {"errors", "config", "tasks", "storage", "output_file", "data", "models", "metrics", "training"},

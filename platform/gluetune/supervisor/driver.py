@@ -1,0 +1,147 @@
+"""The driver's side: what it reports to its parent, and what it does on a stop signal."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C, ``kill`` or ``ray job stop`` ended."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SAME_STOP_S = 1.0  # one request to stop may come twice: to the process group, and forwarded by the parent
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class DeferredStop:
+    """Whether a stop signal came.
+
+    Attributes:
+        asked: whether it did.
+    """
+
+    asked: bool = False
+
+
+class _Driver:
+    """State of this process as a driver: one per process, as signal handlers are.
+
+    Attributes:
+        pipe: descriptor that the parent reads; ``None`` without a parent.
+        starting: whether nothing has begun that a stop would have to end in an orderly way.
+        stopped: when a stop signal was last acted on, by the monotonic clock.
+        resume: the command that goes on with the run, once there is one.
+        deferred: set while a stop signal is waited for rather than raised.
+    """
+
+    pipe: int | None = None
+    starting = True
+    stopped = float("-inf")
+    resume: str | None = None
+    deferred: DeferredStop | None = None
+
+
+_driver = _Driver()
+
+
+def report(**facts: Any) -> None:
+    """Tells the parent process, if there is one, what it needs where this process is cut off.
+
+    Args:
+        facts: ``starting`` (bool: whether a stop may end this process at once), ``resume`` (the command that goes on
+            with the run), ``log`` (path of the log file), ``end`` (the exit code, at the very end).
+    """
+    _driver.starting = facts.get("starting", _driver.starting)
+    _driver.resume = facts.get("resume", _driver.resume)
+    if _driver.pipe is not None:
+        with suppress(OSError):
+            os.write(_driver.pipe, json.dumps(facts).encode() + b"\n")
+
+
+def stop_on_signals() -> None:
+    """SIGINT, SIGTERM and SIGHUP stop this process as Ctrl-C does.
+
+    Ray replaces the handler of SIGTERM whenever a process joins a cluster: call this again afterwards. Signals that
+    the caller had ignored (``nohup``) stay ignored. Does nothing outside the main thread, where Python has no signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+@contextmanager
+def deferred_stop() -> Iterator[DeferredStop]:
+    """In this block the first stop signal raises nothing: it is noted in what the block gets. A second one raises."""
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    before, _driver.deferred, _driver.stopped = _driver.deferred, DeferredStop(), float("-inf")
+    stop_on_signals()
+    try:
+        yield _driver.deferred
+    finally:
+        _driver.deferred = before
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def resume_command() -> str | None:
+    """The command that goes on with this process's run, if it has been reported."""
+    return _driver.resume
+
+
+@contextmanager
+def own_process_group() -> Iterator[None]:
+    """Processes that start in this block, such as Ray's, are not reached by signals to this command's process group.
+
+    ``timeout``, batch systems and terminals signal whole groups. Ray's processes must survive that, or a run on a
+    cluster of its own could not end in an orderly way; they end with this process. Only with a parent process, which
+    stays in the group and gets the signals.
+    """
+    group = os.getpgrp()
+    if _driver.pipe is None:
+        yield
+        return
+    os.setpgid(0, 0)
+    try:
+        yield
+    finally:
+        os.setpgid(0, group)
+
+
+def become_driver(main: Callable[[], int], pipe: int, parent: int) -> int:
+    """Runs a program's ``main`` in a process whose parent watches it; returns its exit code.
+
+    Args:
+        main: the program.
+        pipe: where reports go.
+        parent: process id of the parent; where that is killed, the kernel kills this process too.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(INTERRUPTED)
+    _driver.pipe = pipe
+    stop_on_signals()
+    return main()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Handles a stop signal. During the start the parent ends this process, which must not print anything first."""
+    now = time.monotonic()
+    if (_driver.starting and _driver.pipe is not None) or now - _driver.stopped < SAME_STOP_S:
+        return
+    _driver.stopped = now
+    if _driver.deferred is None or _driver.deferred.asked:
+        raise KeyboardInterrupt
+    _driver.deferred.asked = True
