@@ -21,7 +21,7 @@ quickstart: $(STAMP)
 	$(BIN)/python jobs/tune_glue.py
 
 submit: $(STAMP)
-	$(BIN)/ray job submit --working-dir . --runtime-env-json '{"env_vars": {"PYTHONPATH": "platform"}}' -- python $(JOB) $(ARGS)
+	$(BIN)/ray job submit --working-dir . --runtime-env-json '{"env_vars": {"PYTHONPATH": "platform", "RAY_JOB_STOP_WAIT_TIME_S": "60"}}' -- python $(JOB) $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not cluster"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -98,3 +99,11 @@ def test_links_and_files_exist() -> None:
         assert (ROOT / target).exists(), target
     anchors = {heading.lower().replace(" ", "-") for heading in SECTIONS}
     assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/cluster.md", "docs/reliability.md", "Makefile"])
+def test_every_documented_submission_gives_a_stop_the_time_to_end_cleanly(file: str) -> None:
+    environments = re.findall(r"--runtime-env-json '([^']+)'", (ROOT / file).read_text())
+    assert environments
+    for environment in environments:
+        assert int(json.loads(environment)["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"]) >= 30
