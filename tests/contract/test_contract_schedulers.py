@@ -13,7 +13,9 @@ CUTTING = tuple(name for name in SCHEDULERS if name != "none")
 
 
 def make(name, grace=1.0, factor=2.0, seed=0):
-    return open_pruner(SchedulerConfig(name=name, grace_epochs=grace, reduction_factor=factor), EPOCHS, seed)
+    settings = {"none": {}, "median": {"grace_epochs": grace}}
+    used = settings.get(name, {"grace_epochs": grace, "reduction_factor": factor})
+    return open_pruner(SchedulerConfig(name=name, **used), EPOCHS, seed)
 
 
 def curve(quality, epoch):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gluetune.config.job import DataConfig, JobConfig
 from gluetune.config.mistakes import Mistake, show
-from gluetune.config.sameness import COMPUTATION, without_idle_fields
+from gluetune.config.sameness import COMPUTATION, without_effect, without_idle_fields
 from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values
 from gluetune.config.training import TrainingConfig
 from gluetune.errors import ConfigError, Problem, nearest_file
@@ -94,14 +94,21 @@ def _missing_file(folder: str, name: str) -> Path | None:
 def space_mistakes(config: JobConfig, space: SearchSpace) -> list[Mistake]:
     """Mistakes between a job and its search space."""
     used = without_idle_fields(space, config.training)
-    return [*_searched_twice(config, space), *_searched_in_vain(space), *_algorithm(config, used),
-            *_budget(config, used), *_scheduler(config, space)]
+    return [*_searched_twice(config, space), *_given_in_vain(config, space), *_searched_in_vain(space),
+            *_algorithm(config, used), *_budget(config, used), *_scheduler(config, space)]
 
 
 def _searched_twice(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
     for field in space.space:
         if field in config.training.model_fields_set:
             yield Mistake(("training", field), f"must not be set, because search space {space.name!r} varies it")
+
+
+def _given_in_vain(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
+    """Training fields that the job sets, but that nothing in it uses. Zero and null ask for nothing."""
+    for field, why in without_effect(space, config.training).items():
+        if why and field in config.training.model_fields_set and getattr(config.training, field):
+            yield Mistake(("training", field), f"must not be given where it has no effect: {why}")
 
 
 def _searched_in_vain(space: SearchSpace) -> Iterator[Mistake]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_serializer
+from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, model_validator
 
 from gluetune.config.addresses import without_password
+from gluetune.config.mistakes import UnusedOption
+from gluetune.config.options import SCHEDULER
 from gluetune.config.tasks_field import TaskName, task_weights
 from gluetune.config.training import Section, TrainingConfig
 
@@ -73,13 +75,25 @@ class ModelConfig(Section):
 
 
 class SchedulerConfig(Section):
-    """When a trial is stopped early. ``grace_epochs`` of training are never cut. A bare name has default settings."""
+    """When a trial is stopped early. ``grace_epochs`` of training are never cut. A bare name has default settings.
+
+    A setting that the scheduler does not use is refused: ``brackets`` are hyperband's, ``reduction_factor`` is that of
+    asha and hyperband, and ``none`` has no settings.
+    """
 
     name: SchedulerName = "none"
     grace_epochs: float = Field(default=1.0, gt=0)
     reduction_factor: float = Field(default=2.0, gt=1)
     brackets: int = Field(default=3, ge=1)
     min_trials: int = Field(default=3, ge=1)
+
+    @model_validator(mode="after")
+    def _used(self) -> SchedulerConfig:
+        for setting in sorted(SCHEDULER.unused(self.name) & self.model_fields_set):
+            if getattr(self, setting) != type(self).model_fields[setting].default:  # records hold all the defaults
+                raise UnusedOption(setting, SCHEDULER.refusal(setting, self.name))
+        return self
+
 
 def named_scheduler(name: Any) -> Any:
     """A bare name of a scheduler as the mapping it stands for."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from gluetune.config.job import named_scheduler
 from gluetune.config.mistakes import Mistake, show
+from gluetune.config.options import Options
 from gluetune.config.tasks_field import task_weights
 from gluetune.config.yaml_reader import Document, KeyPath, dotted
 from gluetune.errors import Problem
@@ -38,18 +39,21 @@ class Layers:
     Args:
         document: the job file; one without a name where there is none.
         overrides: what replaces its values, later ones winning.
+        options: choices in it. One that an override makes takes away the settings of the file that it does not use.
 
     Attributes:
         tree: the values.
         mistakes: overrides that have no place among them.
     """
 
-    def __init__(self, document: Document, overrides: Iterable[Override] = ()) -> None:
+    def __init__(self, document: Document, overrides: Iterable[Override] = (), options: Iterable[Options] = (),
+                 ) -> None:
         self.tree: dict[str, Any] = document.value or {}
         self.mistakes: list[Mistake] = []
         self._file = document.file
         self._lines = dict(document.lines)
         self._flags: dict[KeyPath, str] = {}
+        self._options = tuple(options)
         for override in overrides:
             self.apply(override)
 
@@ -76,6 +80,15 @@ class Layers:
         section[path[-1]] = copy.deepcopy(override.value)
         self._lines = {known: line for known, line in self._lines.items() if known[:len(path)] != path}
         self._flags[path] = override.flag
+        for options in self._options:
+            if path == (*options.section, options.chooser):
+                self._take_away(options, section, override.value)
+
+    def _take_away(self, options: Options, section: dict[str, Any], choice: Any) -> None:
+        """Forgets the file's settings that go with another choice; those of flags stay, and are mistakes."""
+        for setting in options.unused(choice) & section.keys():
+            if (*options.section, setting) not in self._flags:
+                del section[setting]
 
     def problem(self, mistake: Mistake) -> Problem:
         """The mistake with the file and line, or the flag, that its value came from."""

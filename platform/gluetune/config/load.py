@@ -10,6 +10,7 @@ from gluetune.config.job import JobConfig
 from gluetune.config.layers import Layers, Override
 from gluetune.config.legacy import map_legacy
 from gluetune.config.mistakes import Mistake, show, validate
+from gluetune.config.options import JOB_OPTIONS, SCHEDULER, section_of, unused_options
 from gluetune.config.plain import plain_yaml
 from gluetune.config.spaces import find_space, load_space, project_file
 from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
@@ -48,6 +49,8 @@ def load_job(path: str | None = None, overrides: Sequence[Override] = (),
     path = path or default_job_file(overrides)
     document = Document(None, "") if path is None else read_yaml(path)
     layers, config, mistakes = _build(document, overrides, notify)
+    found = {mistake.path for mistake in mistakes}
+    mistakes += [mistake for mistake in unused_options(layers.tree, JOB_OPTIONS) if mistake.path not in found]
     problems = layers.problems(mistakes) + ([] if path or layers.given("data.source") else [_NO_DATA])
     name = config.search.space if config else _given_space(layers.tree)
     if isinstance(name, str) and name:
@@ -77,7 +80,11 @@ def parse_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> Job
     Raises:
         ConfigError: all mistakes at once.
     """
-    layers, config, mistakes = _build(parse_yaml(data, file), overrides)
+    document = parse_yaml(data, file)
+    scheduler = section_of(document.value or {}, SCHEDULER) if isinstance(document.value, dict | None) else {}
+    for setting in SCHEDULER.unused(scheduler.get("name")) & scheduler.keys():
+        del scheduler[setting]  # earlier versions took and recorded what the scheduler does not use
+    layers, config, mistakes = _build(document, overrides)
     if config is None or mistakes:
         raise ConfigError(layers.problems(mistakes))
     return config
@@ -101,7 +108,7 @@ def _build(document: Document, overrides: Sequence[Override], notify: Callable[[
     if notify is not None:
         for note in mapped.notes:
             notify(note)
-    layers = Layers(mapped.document, overrides)
+    layers = Layers(mapped.document, overrides, JOB_OPTIONS)
     _settle_source(layers, overrides)
     config, mistakes = validate(JobConfig, layers.tree)
     found = mapped.mistakes + layers.mistakes + (mistakes if config is None else job_mistakes(config))

@@ -38,6 +38,19 @@ class Mistake:
     generic: bool = False  # says what the key's type is, no more
 
 
+class UnusedOption(ValueError):
+    """What a section raises over a setting that the choice made in it does not use.
+
+    Args:
+        setting: its key.
+        rule: what must hold for it.
+    """
+
+    def __init__(self, setting: str, rule: str) -> None:
+        super().__init__(f"{setting} {rule}")
+        self.setting, self.rule = setting, rule
+
+
 def validate(model: type[M], data: Any) -> tuple[M | None, list[Mistake]]:
     """Builds a section from plain values.
 
@@ -68,7 +81,10 @@ def _mistake(model: type[BaseModel], detail: Any) -> Mistake:
     if detail["type"] == "missing":
         return Mistake(path, f"must be given ({rule})")
     if detail["type"] == "value_error":
-        return Mistake(path, str(detail["ctx"]["error"]))
+        error = detail["ctx"]["error"]
+        if isinstance(error, UnusedOption):
+            return Mistake((*path, error.setting), error.rule)
+        return Mistake(path, str(error))
     given = detail["input"]
     return Mistake(path, f"must be {rule}, but got {show(given)}{_near_choice(rule, given)}", generic=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gluetune.config.space import Choice, SearchSpace, Value
@@ -95,23 +96,41 @@ def idle_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
         space: the search space.
         training: the job's settings beside it.
     """
-    def values(field: str) -> tuple[Value | None, ...]:
-        spec = space.space.get(field)
-        if spec is None:
-            return (getattr(fixed, field),)
-        return spec.values if isinstance(spec, Choice) else (spec.low, spec.high)
-
-    fixed = space.resolve(training)
-    constant = set(values("lr_scheduler_type")) == {"constant"}
-    found = {
-        "num_train_epochs": "max_steps goes before it" if values("max_steps") != (None,) else "",
-        "warmup_steps": "lr_scheduler_type constant has no warm-up" if constant else "",
-        "warmup_ratio": "lr_scheduler_type constant has no warm-up" if constant
-                        else "warmup_steps goes before it" if values("warmup_steps") != (None,) else "",
-        "head_hidden_size": "only head mlp has it" if "mlp" not in values("head") else "",
-        "freeze_embeddings": "freeze_layers freezes them too" if 0 not in values("freeze_layers") else "",
+    may_be = partial(_possible, space, space.resolve(training))
+    found = without_effect(space, training) | {
+        "num_train_epochs": "max_steps goes before it" if may_be("max_steps") != (None,) else "",
+        "freeze_embeddings": "freeze_layers freezes them too" if 0 not in may_be("freeze_layers") else "",
     }
+    if may_be("warmup_steps") != (None,):
+        found["warmup_ratio"] = found["warmup_ratio"] or "warmup_steps goes before it"
     return {field: found[field] for field in space.space if found.get(field)}
+
+
+def without_effect(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
+    """Fields that nothing uses in a job, and why in words; empty words for those that something may use.
+
+    Fields that another one goes before are not among them: a flag may go before a file's.
+
+    Args:
+        space: the search space.
+        training: the job's settings beside it.
+    """
+    may_be = partial(_possible, space, space.resolve(training))
+    no_warmup = "lr_scheduler_type constant has no warm-up" if set(may_be("lr_scheduler_type")) == {"constant"} else ""
+    return {
+        "warmup_steps": no_warmup,
+        "warmup_ratio": no_warmup,
+        "head_hidden_size": "only head mlp has it" if "mlp" not in may_be("head") else "",
+        "torch_compile_mode": "torch_compile is off" if True not in may_be("torch_compile") else "",
+    }
+
+
+def _possible(space: SearchSpace, fixed: TrainingConfig, field: str) -> tuple[Value | None, ...]:
+    """Values that a field may have in a search; the ends of a range."""
+    spec = space.space.get(field)
+    if spec is None:
+        return (getattr(fixed, field),)
+    return spec.values if isinstance(spec, Choice) else (spec.low, spec.high)
 
 
 def without_idle_fields(space: SearchSpace, training: TrainingConfig) -> SearchSpace:

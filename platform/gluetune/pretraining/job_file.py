@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gluetune.config import Override
 from gluetune.config.layers import Layers
 from gluetune.config.mistakes import show, validate
+from gluetune.config.options import PRETRAINING_OPTIONS, unused_options
 from gluetune.config.plain import plain_yaml
 from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, Problem
@@ -23,7 +24,7 @@ def load_pretrain_job(path: str, overrides: Sequence[Override] = ()) -> Pretrain
     Raises:
         ConfigError: all mistakes of the file and of the flags.
     """
-    return _build(read_yaml(path), overrides)
+    return _build(read_yaml(path), overrides, typed=True)
 
 
 def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> PretrainJob:
@@ -40,12 +41,16 @@ def dump_pretrain_job(job: PretrainJob) -> str:
     return plain_yaml(job.model_dump(mode="json"))
 
 
-def _build(document: Document, overrides: Sequence[Override]) -> PretrainJob:
+def _build(document: Document, overrides: Sequence[Override], *, typed: bool = False) -> PretrainJob:
+    """Checks a job; one that is typed, not recorded, holds no settings without use."""
     if not isinstance(document.value, dict | None):
         message = f"must be a mapping of keys to values, but got {show(document.value)}"
         raise ConfigError([Problem("", message, document.file, 1)])
-    layers = Layers(document, overrides)
+    layers = Layers(document, overrides, PRETRAINING_OPTIONS)
     job, mistakes = validate(PretrainJob, layers.tree)
-    if job is None or layers.mistakes:
-        raise ConfigError(layers.problems(layers.mistakes + mistakes))
+    mistakes += layers.mistakes
+    if typed:
+        mistakes += unused_options(layers.tree, PRETRAINING_OPTIONS)
+    if job is None or mistakes:
+        raise ConfigError(layers.problems(mistakes))
     return job

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from gluetune.config import JobConfig, Override, default_job_file, dump_job, load_job, parse_job
+from gluetune.config import JobConfig, Override, SchedulerConfig, default_job_file, dump_job, load_job, parse_job
 from gluetune.errors import ConfigError
 
 
@@ -165,3 +166,61 @@ def test_a_folder_does_not_change_what_the_job_file_says(tmp_path: Path) -> None
     (tmp_path / "job.yaml").write_text("data: {source: embedded}\n")
     with pytest.raises(ConfigError, match="--data-dir: must not be given unless"):
         load_job(str(tmp_path / "job.yaml"), [Override("data.dir", str(tmp_path), "--data-dir")])
+
+
+@pytest.mark.parametrize(("text", "path"), [
+    ("search: {scheduler: {name: median, brackets: 2}}", "search.scheduler.brackets"),
+    ("search: {scheduler: {name: median, brackets: 3}}", "search.scheduler.brackets"),
+    ("search: {scheduler: {name: median, reduction_factor: 3}}", "search.scheduler.reduction_factor"),
+    ("search: {scheduler: {name: asha, brackets: 2}}", "search.scheduler.brackets"),
+    ("search: {scheduler: {name: none, grace_epochs: 2}}", "search.scheduler.grace_epochs"),
+    ("search: {scheduler: {min_trials: 2}}", "search.scheduler.min_trials"),
+    ("data: {selection: dev, selection_fraction: 0.2}", "data.selection_fraction"),
+    ("data: {selection: train_test_split, selection_max_rows: 9}", "data.selection_max_rows"),
+    ("training: {head_hidden_size: 64}", "training.head_hidden_size"),
+    ("training: {lr_scheduler_type: constant, warmup_steps: 5}", "training.warmup_steps"),
+    ("training: {lr_scheduler_type: constant, warmup_ratio: 0.1}", "training.warmup_ratio"),
+    ("training: {torch_compile_mode: reduce-overhead}", "training.torch_compile_mode"),
+])
+def test_a_setting_that_nothing_uses_is_refused_where_it_stands(text: str, path: str, tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(f"seed: 1\n{text}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_job(str(tmp_path / "job.yaml"))
+    assert [(problem.path, problem.line) for problem in caught.value.problems] == [(path, 2)]
+
+
+@pytest.mark.parametrize("text", [
+    "search: {scheduler: {name: hyperband, brackets: 2, reduction_factor: 3}}",
+    "search: {scheduler: {name: median, grace_epochs: 2, min_trials: 1}}",
+    "data: {selection: train_test_split, selection_fraction: 0.2, selection_seed: 1}",
+    "training: {head: mlp, head_hidden_size: 64}",
+    "training: {lr_scheduler_type: constant, warmup_ratio: 0}",
+    "training: {max_steps: 5, num_train_epochs: 9, warmup_steps: 1, warmup_ratio: 0.3}",
+    "training: {torch_compile: true, torch_compile_mode: reduce-overhead}",
+])
+def test_a_setting_that_something_uses_is_taken(text: str, tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text("space: {learning_rate: [1e-4, 1e-5]}\n")
+    (tmp_path / "job.yaml").write_text(text)
+    load_job(str(tmp_path / "job.yaml"), [Override("search.space", "space.yaml")])
+
+
+def test_a_flag_that_chooses_takes_the_files_settings_of_the_former_choice_away(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text("data: {selection_fraction: 0.2}\n"
+                                       "search: {scheduler: {name: asha, reduction_factor: 3, min_trials: 9}}\n")
+    path = str(tmp_path / "job.yaml")
+    job = load_job(path, [Override("search.scheduler.name", "median", "--scheduler"),
+                          Override("data.selection", "dev", "--selection")])
+    assert (job.search.scheduler.name, job.search.scheduler.min_trials) == ("median", 9)
+    with pytest.raises(ConfigError, match=r"^--set search\.scheduler\.brackets: "):
+        load_job(path, [Override("search.scheduler.brackets", 2), Override("search.scheduler.name", "median")])
+
+
+def test_a_scheduler_made_in_python_is_checked_too() -> None:
+    with pytest.raises(ValidationError, match="brackets must not be given with name median"):
+        SchedulerConfig(name="median", brackets=2)
+
+
+def test_records_of_earlier_versions_hold_settings_that_nothing_uses() -> None:
+    job_text = "search: {scheduler: {name: median, grace_epochs: 1.0, reduction_factor: 4.0, brackets: 3}}"
+    assert job(job_text).search.scheduler == SchedulerConfig(name="median")
+    assert job(dump_job(job(job_text))) == job(job_text)

@@ -74,3 +74,21 @@ def test_a_source_needs_its_place(source: str, needed: str, tmp_path: Path) -> N
 
 def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
     assert mistakes(job_file(tmp_path, "- 1\n")) == ["1: must be a mapping of keys to values, but got [1]"]
+
+
+@pytest.mark.parametrize(("text", "path"), [
+    ("text: {source: files, path: a.txt, dataset: x}", "text.dataset"),
+    ("text: {source: hub, dataset: x, path: a.txt}", "text.path"),
+    ("text: {validation_path: a.txt}", "text.validation_path"),
+    ("tokenizer: {name_or_path: bert, vocab_size: 500}", "tokenizer.vocab_size"),
+])
+def test_a_setting_that_nothing_uses_is_refused(text: str, path: str, tmp_path: Path) -> None:
+    (found,) = mistakes(job_file(tmp_path, text))
+    assert found.startswith(f"1: {path}: must not be given with ")
+
+
+def test_a_flag_that_chooses_takes_the_files_settings_of_the_former_choice_away() -> None:
+    path = str(JOBS / "bert_wikitext_d2l.yaml")
+    job = load_pretrain_job(path, [Override("text.source", "embedded", "--text"),
+                                   Override("tokenizer.name_or_path", "bert", "--tokenizer")])
+    assert (job.text.dataset, job.tokenizer.name_or_path) == (None, "bert")

@@ -32,7 +32,8 @@ def conduct(folder: Path, scheduler: str = "none", keep: int = 1, algorithm: str
     storage = Storage(str(folder))
     journal = Journal(storage)
     dealer = Dealer(JOB.tasks, space, algorithm, JOB.training, 1, 12)  # type: ignore[arg-type]
-    pruners = TaskPruners(JOB.tasks, SchedulerConfig.model_validate({"name": scheduler, "min_trials": 1}), 4, 1)
+    settings = {} if scheduler == "none" else {"min_trials": 1}
+    pruners = TaskPruners(JOB.tasks, SchedulerConfig.model_validate({"name": scheduler, **settings}), 4, 1)
     retention = Retention(storage, keep, journal.trials.values())
     return Conductor(journal, dealer, pruners, retention, [Ear()], lanes), heard
 
