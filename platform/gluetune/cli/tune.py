@@ -151,7 +151,8 @@ class _Run:
     def _champion(self, trial: TrialRecord, folder: str) -> Champion:
         dev_scores = trial.winner.scores if trial.winner else {}
         text = self.prepared.text
-        return Champion(get_task(trial.task), trial.name, folder, trial.best_score or 0.0, dev_scores,
+        task = get_task(trial.task)
+        return Champion(task, trial.name, folder, trial.selection_scores.get(task.primary, 0.0), dev_scores,
                         self.prepared.samples[trial.task], text.max_seq_length, text.truncation)
 
     def _summarise(self, plan: SearchPlan, journal: Journal, started: float, models: dict[str, Registration],

@@ -15,7 +15,7 @@ from gluetune.training import Checkpoints, Evaluation, World
 
 _LOSSES = ("masked_lm_loss", "next_sentence_loss")
 _METRICS = (*_LOSSES, "masked_lm_accuracy", "next_sentence_accuracy", *(f"train_{name}" for name in _LOSSES))
-_SHARED = ("index", "step", "epoch", "learning_rate", "train_seconds", "eval_seconds")
+_SHARED = ("index", "step", "epoch", "learning_rate", "train_seconds", "eval_seconds", "precision")
 
 
 class Pretraining:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class PretrainingEvaluation:
         first_step_at: ``time.monotonic()`` when the first step began; only in the first evaluation of a `pretrain`
             call, else ``None``.
         last_step_at: ``time.monotonic()`` when the last step was done.
+        precision: of the forward passes of this evaluation; ``None`` where it was not recorded.
     """
 
     index: int
@@ -41,6 +43,7 @@ class PretrainingEvaluation:
     tokens: int
     first_step_at: float | None
     last_step_at: float
+    precision: Literal["fp32", "bf16"] | None = None
 
     @property
     def pairs_per_second(self) -> float:

@@ -91,7 +91,8 @@ class Run:
             index=index, step=self.step, epoch=self._stream.epoch, train_masked_lm_loss=masked_lm,
             train_next_sentence_loss=next_sentence, **asdict(scores), learning_rate=self._learning_rate,
             train_seconds=seconds, eval_seconds=time.monotonic() - begun, pairs=window.pairs, tokens=window.tokens,
-            first_step_at=window.began if index == 1 else None, last_step_at=window.began + seconds)
+            first_step_at=window.began if index == 1 else None, last_step_at=window.began + seconds,
+            precision="bf16" if self._bf16 else "fp32")
         return self.last
 
     def state(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from gluetune.records.events import (
     Event,
     LaneEvent,
     Logged,
+    Precision,
     TrialEnded,
     TrialStarted,
     WinnerScored,
@@ -31,7 +32,8 @@ from gluetune.records.trials import TrialRecord, TrialStatus, epoch_text, fold, 
 
 __all__ = [
     "INPUTS_FILE", "JOB_FILE", "LANE_EVENT", "LANE_FILES", "PRETRAINING_FILE", "SPACE_FILE", "START_ANEW",
-    "Evaluated", "Event", "Journal", "LaneEvent", "Listener", "Logged", "RunInputs", "SearchPlan", "SplitInput",
-    "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted", "TrialStatus", "WinnerScored", "epoch_text", "fold",
+    "Evaluated", "Event", "Journal", "LaneEvent", "Listener", "Logged", "Precision", "RunInputs", "SearchPlan",
+    "SplitInput", "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted", "TrialStatus", "WinnerScored", "epoch_text",
+    "fold",
     "has_events", "load_inputs", "ranking", "read_recorded", "set_aside", "trial_folder", "winner_folder", "winners",
 ]

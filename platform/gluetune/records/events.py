@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from gluetune.config import Value
 
+Precision = Literal["fp32", "bf16"]
+
 
 class _Base(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
@@ -30,7 +32,8 @@ class Evaluated(_Base):
     """One evaluation on the selection rows.
 
     ``metrics`` holds the task's metrics; ``eval_loss``, ``train_loss`` (mean since the last evaluation) and
-    ``learning_rate`` stand beside them. Seconds are those of the lane's rank 0.
+    ``learning_rate`` stand beside them. Seconds are those of the lane's rank 0. ``precision`` is that of the model's
+    forward passes; ``None`` in journals of versions that did not record it.
     """
 
     event: Literal["evaluated"] = "evaluated"
@@ -51,6 +54,7 @@ class Evaluated(_Base):
     # Seconds from the end of the lane's last evaluation of another trial to the first training step of this one.
     started_gap: float | None = None
     lane: str = ""
+    precision: Precision | None = None
 
 
 class Logged(_Base):
@@ -84,7 +88,9 @@ class WinnerScored(_Base):
 
     ``scores`` maps split to metrics, ``rows`` split to its number of rows, and ``batch_scores``, where the primary
     metric is a correlation, split to that metric of each ``eval_batch_size`` rows in row order. ``folder`` is the
-    ``save_pretrained`` folder.
+    ``save_pretrained`` folder. All scores are computed in fp32, as the saved model is used. Where the trial's
+    evaluations were computed in another precision, ``selection_scores`` and ``selection_loss`` are those of the saved
+    model on the selection rows, in fp32 too.
     """
 
     event: Literal["winner"] = "winner"
@@ -93,6 +99,8 @@ class WinnerScored(_Base):
     scores: dict[str, dict[str, float]]
     rows: dict[str, int] = Field(default_factory=dict)
     batch_scores: dict[str, list[float]] = Field(default_factory=dict)
+    selection_scores: dict[str, float] = Field(default_factory=dict)
+    selection_loss: float | None = None
     folder: str
 
 

@@ -60,6 +60,23 @@ class TrialRecord:
         """Score of `best`."""
         return self.best.score if self.best else None
 
+    @property
+    def selection_scores(self) -> dict[str, float]:
+        """Metrics of the best weights on the selection rows, in the precision of the development scores where known.
+
+        A winner's are the saved model's in fp32. Trials are ranked by `best_score`, which may be of another precision.
+        """
+        if self.winner is not None and self.winner.selection_scores:
+            return self.winner.selection_scores
+        return self.best.metrics if self.best else {}
+
+    @property
+    def selection_loss(self) -> float | None:
+        """The loss that goes with `selection_scores`."""
+        if self.winner is not None and self.winner.selection_loss is not None:
+            return self.winner.selection_loss
+        return self.best.eval_loss if self.best else None
+
 
 def epoch_text(number: float) -> str:
     """A number of epochs with two decimals at most: ``2.5``, ``3``."""

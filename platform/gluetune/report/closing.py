@@ -30,6 +30,8 @@ def print_closing(summary: Summary, console: Console) -> None:
     for task in summary.tasks:
         for line in words.same_rows(task.same_rows if task.winner else {}):
             console.print(Text(f"{task.title}: {line}", style="yellow"), soft_wrap=True)
+    if any(task.winner is not None and task.winner.precision == "bf16" for task in summary.tasks):
+        console.print(Text("trials were ranked by scores in bfloat16; above are the saved models' in float32"))
     console.print(Text(_counts(summary)))
     console.print(Text(_lane_line(summary.lane_use)))
 
@@ -100,10 +102,11 @@ def _no_winner(task: TaskSummary) -> tuple[str | Text, ...]:
 
 
 def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
-    above = winner.score is not None and task.baseline is not None and winner.score > task.baseline
+    score = winner.selection_scores.get(task.metric, winner.score)
+    above = score is not None and task.baseline is not None and score > task.baseline
     best, all_epochs = epoch_text(winner.best_epoch), epoch_text(winner.epochs)
     trained = all_epochs if best == all_epochs else f"{best} of {all_epochs}"
-    return (task.title, words.metric(task.metric), Text(words.score(winner.score), style="green" if above else "red"),
+    return (task.title, words.metric(task.metric), Text(words.score(score), style="green" if above else "red"),
             words.score(task.baseline), _dev(task, winner), trained, words.duration(winner.seconds),
             winner.name, Text(words.configuration(winner.params)))
 

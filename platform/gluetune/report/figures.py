@@ -20,11 +20,12 @@ def measured_figures(trial: TrialRecord) -> dict[str, float]:
     """What a trial measured, by ``<split>.<metric>``.
 
     ``train`` is the last epoch's (or evaluation interval's) training loss and accuracy, and the speed over all of the
-    trial; ``selection`` is its best evaluation; the others are the splits that its saved weights were scored on.
+    trial; ``selection`` is its best evaluation, in the precision of the others where it was saved; the others are the
+    splits that its saved weights were scored on.
     """
     if trial.best is None:
         return {}
-    last, best = trial.evaluations[-1], trial.best
+    last = trial.evaluations[-1]
     seconds = sum(evaluation.train_seconds for evaluation in trial.evaluations)
     rows = sum(evaluation.train_examples for evaluation in trial.evaluations)
     found = {f"{TRAIN}.loss": last.train_loss}
@@ -32,8 +33,9 @@ def measured_figures(trial: TrialRecord) -> dict[str, float]:
         found[f"{TRAIN}.accuracy"] = last.train_accuracy
     if seconds > 0:
         found[f"{TRAIN}.examples_per_second"] = rows / seconds
-    found |= {f"{SELECTION}.{name}": value for name, value in best.metrics.items()}
-    found[f"{SELECTION}.loss"] = best.eval_loss
+    found |= {f"{SELECTION}.{name}": value for name, value in trial.selection_scores.items()}
+    if trial.selection_loss is not None:
+        found[f"{SELECTION}.loss"] = trial.selection_loss
     return found | scored_figures(trial.winner.scores if trial.winner else {})
 
 

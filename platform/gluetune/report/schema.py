@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gluetune.config import Value
+from gluetune.records import Precision
 
 SCHEMA_VERSION = 1
 SearchStatus = Literal["complete", "out_of_time", "interrupted", "failed", "running"]
@@ -52,6 +53,8 @@ class EvaluationSummary(_Part):
     train_examples: int = Field(description="rows trained on since the evaluation before")
     train_tokens: int = Field(description="tokens trained on since the evaluation before, padding left out")
     lane: str = Field(description="the lane it ran on")
+    precision: Precision | None = Field(
+        default=None, description="precision of the forward passes; null where it was not recorded")
 
 
 class TrialSummary(_Part):
@@ -78,13 +81,18 @@ class WinnerSummary(_Part):
 
     trial: int = Field(description="number of the trial")
     name: str = Field(description="name of the trial")
-    score: float | None = Field(description="its best score on the selection rows")
+    score: float | None = Field(description="its best score on the selection rows, by which it won")
+    precision: Precision | None = Field(
+        default=None, description="precision in which `score` was computed; null where it was not recorded")
+    selection_scores: dict[str, float | None] = Field(
+        default_factory=dict, description="metrics on the selection rows, of the saved model in fp32 as `dev_scores` "
+                                          "where it was saved; they differ from `score` where that is in bf16")
     params: dict[str, Value] = Field(description="the searched fields")
     epochs: float = Field(description="epochs it trained")
     best_epoch: float = Field(description="epoch of its best evaluation, the one that is kept")
     seconds: float = Field(description="seconds it spent in training and evaluation")
     dev_scores: dict[str, dict[str, float | None]] = Field(
-        description="official development metrics by split; empty where it was not scored")
+        description="official development metrics by split, in fp32; empty where it was not scored")
     folder: str | None = Field(description="its `save_pretrained` folder")
     model_uri: str | None = Field(description="what `mlflow.pyfunc.load_model` takes; null where not in MLflow")
     champion: bool | None = Field(

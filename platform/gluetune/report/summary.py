@@ -80,10 +80,11 @@ def _winner(trial: TrialRecord, best: Evaluated, model: Registration | None) -> 
     model = model if scored else None
     dev: dict[str, dict[str, float | None]] = {s: dict(m) for s, m in scored.scores.items()} if scored else {}
     return WinnerSummary(
-        trial=trial.number, name=trial.name, score=best.score, params=trial.params,
-        epochs=trial.evaluations[-1].epoch, best_epoch=best.epoch, seconds=busy_seconds(trial),
-        dev_scores=dev, folder=scored.folder if scored else None, model_uri=model.uri if model else None,
-        champion=model.champion if model else None, registration=model.outcome if model else None)
+        trial=trial.number, name=trial.name, score=best.score, precision=best.precision,
+        selection_scores=dict(trial.selection_scores), params=trial.params, epochs=trial.evaluations[-1].epoch,
+        best_epoch=best.epoch, seconds=busy_seconds(trial), dev_scores=dev, folder=scored.folder if scored else None,
+        model_uri=model.uri if model else None, champion=model.champion if model else None,
+        registration=model.outcome if model else None)
 
 
 def _trial(trial: TrialRecord) -> TrialSummary:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
-from gluetune.data import Encoded
+from gluetune.data import Encoded, TaskData
 from gluetune.errors import ClusterError, StorageError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.models import load_trained, save_pretrained
@@ -96,13 +97,37 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
         spec.storage.upload(local, folder)
     world = World(device="cuda" if torch.cuda.is_available() else "cpu")
     model.to(world.device)
-    scores = {split: _scores(TASKS.get(split, task), model, rows, training.eval_batch_size, world)
-              for split, rows in data.dev.items()}
+    scores, selection = score_saved(model, task, data, training, trial, world)
     return WinnerScored(
         time=time.time(), number=trial.number, task=trial.task, folder=spec.storage.uri(folder),
         scores={split: found.metrics for split, found in scores.items()},
         rows={split: found.rows for split, found in scores.items()},
-        batch_scores={split: list(found.batches) for split, found in scores.items() if task.correlation})
+        batch_scores={split: list(found.batches) for split, found in scores.items() if task.correlation},
+        selection_scores=selection.metrics if selection else {}, selection_loss=selection.loss if selection else None)
+
+
+def score_saved(model: PreTrainedModel, task: Task, data: TaskData, training: TrainingConfig, trial: TrialRecord,
+                world: World) -> tuple[dict[str, Scores], Scores | None]:
+    """Scores a saved model in fp32, the precision in which it is used.
+
+    Args:
+        model: on ``world.device``.
+        task: what it answers.
+        data: its rows.
+        training: gives the batch size.
+        trial: whose best weights they are.
+        world: the device.
+
+    Returns:
+        The scores on the development rows by split; and those on the selection rows, which are scored again where the
+        trial's evaluations were computed in another precision, so that both can be compared; else ``None``.
+    """
+    def scored(of: Task, rows: Encoded) -> Scores:
+        return _scores(of, model, rows, training.eval_batch_size, world)
+
+    scores = {split: scored(TASKS.get(split, task), rows) for split, rows in data.dev.items()}
+    again = trial.best is None or trial.best.precision != "fp32"
+    return scores, scored(task, data.selection) if again else None
 
 
 def _scores(task: Task, model: Any, rows: Encoded, batch_size: int, world: World) -> Scores:

@@ -33,7 +33,7 @@ class Champion:
         task: its task.
         trial: the trial's name.
         folder: its ``save_pretrained`` folder, by path or URI.
-        score: its selection score.
+        score: its selection score, in the precision of ``dev_scores``.
         dev_scores: official development metrics by split.
         examples: rows of the task's text columns; the first few become the model's input example.
         max_seq_length: most tokens per row, as in training.

@@ -172,8 +172,9 @@ class Ledger:
 
     @_entries.register
     def _(self, event: WinnerScored, trial: TrialRecord) -> list[Entry]:
+        saved = {"selection": event.selection_scores} | event.scores  # the former where evaluations were not in fp32
         points = tuple(Point(f"{split}.{name}", value, event.time, 0)
-                       for split, metrics in event.scores.items() for name, value in metrics.items())
+                       for split, metrics in saved.items() for name, value in metrics.items())
         run, task, metric = self.trial_run(trial), self._tasks[event.task], self._plans[event.task].metric
         ranked = [Point(f"dev_score/{event.task}", metrics[metric], event.time, 0)
                   for metrics in list(event.scores.values())[:1] if metric in metrics]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Evaluation:
         first_step_at: ``time.monotonic()`` when the trial's first step began; only in its first evaluation, else
             ``None``.
         last_step_at: ``time.monotonic()`` when the last step was done.
+        precision: of the forward passes of this evaluation.
     """
 
     index: int
@@ -42,6 +44,7 @@ class Evaluation:
     train_tokens: int
     first_step_at: float | None
     last_step_at: float
+    precision: Literal["fp32", "bf16"] = "fp32"
 
 
 @dataclass(frozen=True)

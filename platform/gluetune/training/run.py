@@ -124,7 +124,8 @@ class Run:
             metrics=scores.metrics, eval_loss=scores.loss, train_loss=train_loss, train_accuracy=self._accuracy(window),
             learning_rate=self._learning_rate, train_seconds=train_seconds, eval_seconds=scores.seconds,
             train_examples=window.examples, train_tokens=window.tokens,
-            first_step_at=window.began if index == 1 else None, last_step_at=window.began + train_seconds)
+            first_step_at=window.began if index == 1 else None, last_step_at=window.began + train_seconds,
+            precision="bf16" if self._bf16 else "fp32")
         return self.last
 
     def improved(self) -> bool:

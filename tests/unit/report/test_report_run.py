@@ -45,6 +45,13 @@ def text(of: Console) -> str:
     return of.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
+def test_figures_of_selection_rows_are_the_saved_models_where_trials_had_another_precision() -> None:
+    journal = [event.model_copy(update={"selection_scores": {"matthews_correlation": 0.48}, "selection_loss": 0.7})
+               if isinstance(event, WinnerScored) else event for event in run_events()]
+    figures = measured_figures(folded(journal)[0])
+    assert (figures["selection.matthews_correlation"], figures["selection.loss"]) == (0.48, 0.7)
+
+
 def trial() -> TrialRecord:
     return folded(run_events())[0]
 

@@ -39,7 +39,8 @@ def test_winners(written: dict[str, Any]) -> None:
         "trial": 0, "name": "cola-0000", "score": 0.5, "params": {"learning_rate": 1e-4, "batch_size": 16},
         "epochs": 3.0, "best_epoch": 2.0, "seconds": 27.0, "dev_scores": {"validation": {"matthews_correlation": 0.45}},
         "folder": "runs/small/winners/cola", "model_uri": "models:/gluetune-cola@champion",
-        "champion": True, "registration": "version 1, champion"}
+        "champion": True, "registration": "version 1, champion", "precision": None,
+        "selection_scores": {"matthews_correlation": 0.5}}
     assert written["tasks"][1]["winner"]["model_uri"] is None
     assert written["tasks"][0]["trials"] == {"finished": 1, "pruned": 1}
 

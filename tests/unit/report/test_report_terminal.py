@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from gluetune.records import SearchPlan, TrialRecord, epoch_text
+from gluetune.records import Evaluated, SearchPlan, TrialRecord, WinnerScored, epoch_text
 from gluetune.report import LiveTable, RunLog, print_closing, print_models, print_opening, print_places, summarise
 from gluetune.report.schema import SearchStatus
 from gluetune.tracking import Registration
@@ -159,6 +159,17 @@ def test_closing(width: int) -> None:
     assert "\nmnli = " not in said
     assert said.rstrip().endswith("MLflow UI         mlflow ui --backend-store-uri sqlite:///mlflow.db")
     assert max(map(len, said.splitlines()[:12])) <= width
+
+
+def test_closing_compares_selection_and_dev_in_one_precision() -> None:
+    journal = [event.model_copy(update={"precision": "bf16"}) if isinstance(event, Evaluated) else event
+               for event in events()]
+    journal = [event.model_copy(update={"selection_scores": {"matthews_correlation": 0.4875}, "selection_loss": 0.5})
+               if isinstance(event, WinnerScored) and event.task == "cola" else event for event in journal]
+    said = closing(console(), plan(), folded(journal))
+    assert row(said, "CoLA")[2:5] == ["0.4875", "0.0000", "0.4500"]
+    assert "bfloat16" in said
+    assert "bfloat16" not in closing(console(), plan(), folded(events()))
 
 
 def test_closing_of_a_search_that_evaluated_nothing() -> None:

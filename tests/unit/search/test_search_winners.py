@@ -1,0 +1,70 @@
+"""Winners are scored in the precision in which they are saved and used, on selection and development rows alike."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from gluetune.config import TrainingConfig
+from gluetune.models import build_model
+from gluetune.records import Evaluated, TrialRecord
+from gluetune.search.winners import score_saved
+from gluetune.tasks import get_task
+from gluetune.training import World
+from gluetune.training.evaluate import score
+from training_setup import rows, run_trial, task_data, tiny_encoder
+
+TASK = get_task("mnli")
+CPU = World(device="cpu")
+
+
+def trained(bf16: bool, folder: Path) -> tuple[TrialRecord, TrainingConfig, torch.nn.Module]:
+    """A trial of one epoch as the journal has it, with its best weights in a model."""
+    training = TrainingConfig(batch_size=8, num_train_epochs=1, learning_rate=1e-3, bf16=bf16)
+    evaluations, checkpoints = run_trial(TASK, training, folder)
+    facts = asdict(evaluations[0])
+    del facts["first_step_at"], facts["last_step_at"]
+    record = TrialRecord(0, TASK.name, {}, {}, 3, 0.0, evaluations=[Evaluated(time=0, number=0, **facts)])
+    model = build_model(tiny_encoder(), TASK, training, 3)
+    weights = checkpoints.load_best()
+    assert weights is not None
+    model.load_state_dict(weights)
+    return record, training, model.eval()
+
+
+@pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
+def test_an_evaluation_says_in_which_precision_it_was_computed(bf16: bool, tmp_path: Path) -> None:
+    record, _, model = trained(bf16, tmp_path)
+    best = record.best
+    assert best is not None
+    assert best.precision == ("bf16" if bf16 else "fp32")
+    again = score(model, TASK, task_data(TASK).selection, 128, CPU, bf16=bf16)
+    assert again.loss == pytest.approx(best.eval_loss, rel=1e-6)
+
+
+def test_selection_rows_are_scored_again_where_trials_computed_in_bf16(tmp_path: Path) -> None:
+    record, training, model = trained(True, tmp_path)
+    data = replace(task_data(TASK), dev={"validation_matched": rows(TASK, 30, 5)})
+    scores, selection = score_saved(model, TASK, data, training, record, CPU)
+    assert selection is not None
+    expected = score(model, TASK, data.selection, 128, CPU, bf16=False)
+    assert selection.loss == pytest.approx(expected.loss, rel=1e-6)
+    assert selection.metrics == expected.metrics
+    assert record.best is not None
+    assert selection.loss != pytest.approx(record.best.eval_loss, rel=1e-6), "bf16 would give the trial's own loss"
+    dev = score(model, TASK, data.dev["validation_matched"], 128, CPU, bf16=False)
+    assert scores["validation_matched"].loss == pytest.approx(dev.loss, rel=1e-6)
+
+
+def test_selection_rows_are_not_scored_twice_in_the_same_precision(tmp_path: Path) -> None:
+    record, training, model = trained(False, tmp_path)
+    assert score_saved(model, TASK, task_data(TASK), training, record, CPU)[1] is None
+
+
+def test_a_journal_that_does_not_say_the_precision_has_its_winner_scored_again(tmp_path: Path) -> None:
+    record, training, model = trained(False, tmp_path)
+    record.evaluations = [each.model_copy(update={"precision": None}) for each in record.evaluations]
+    assert score_saved(model, TASK, task_data(TASK), training, record, CPU)[1] is not None
