@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ class CustomSource(DataSource):
         if task.train is None or split not in task.splits:
             return False
         listed = getattr(import_class(self.dataset)[0], "splits", None)
-        if listed is not None:
+        if isinstance(listed, Collection) and not isinstance(listed, str):
             return split in listed
         try:
             self._opened[split] = self._open(split, f"{self.describe(task)}/{split}")  # for `load`, which comes next

@@ -138,7 +138,7 @@ def _build(documents: list[list[str]], folder: Path, job: PretrainJob, progress:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".embedded-encoder-") as scratch:
         made = Path(scratch) / "encoder"
         with _one_thread():
-            pretrain_folder(Text(documents, None, "generated text"), made, job,
+            pretrain_folder(Text(documents, None, "generated text", synthetic=True), made, job,
                             lambda at: progress(describe(at, job.training.max_steps)))
         sync_tree(made)  # or a power cut would leave empty files that every later search takes for the encoder
         try:
