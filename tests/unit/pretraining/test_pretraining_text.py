@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 from pathlib import Path
 
 import datasets
@@ -188,6 +188,11 @@ def test_wikitext_2_is_read_whole(tiny: PretrainJob) -> None:
 
 
 def test_an_edited_local_dataset_is_read_anew(tmp_path: Path) -> None:
-    assert read_text(hub(tmp_path, "paragraphs", ["One. Two."])).documents == [["One.", "Two."]]
-    shutil.rmtree(tmp_path / "copy")
-    assert read_text(hub(tmp_path, "paragraphs", ["Six. Ten."])).documents == [["Six.", "Ten."]]
+    files = [{"split": "train", "path": "rows.csv"}]  # with a list of files, the library takes no look at them
+    configs = json.dumps([{"config_name": "a", "data_files": files}])
+    (tmp_path / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
+    config = TextConfig.model_validate({"source": "hub", "dataset": str(tmp_path), "name": "a",
+                                        "cache_dir": str(tmp_path.with_name(f"{tmp_path.name}-cache"))})
+    for sentences in (["One.", "Two."], ["Six.", "Ten."]):
+        (tmp_path / "rows.csv").write_text(f"text\n{' '.join(sentences)}\n")
+        assert read_text(config).documents == [sentences]
