@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gluetune.data.examples import Examples, Labels
 from gluetune.data.labels import class_ids
-from gluetune.data.local_copies import cache_of
+from gluetune.data.local_copies import load_split
 from gluetune.data.source import DataSource, check_split
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Task
@@ -59,16 +59,11 @@ class HubSource(DataSource):
         return f"{self.describe(task)}/{split}"
 
     def _dataset(self, task: Task, split: str, place: str) -> Any:
-        import datasets  # slow to import, and only this source needs it
-
         path, name = task.hub
         where = path if self.mirror is None else str(self.mirror / path)
-        try:
-            return datasets.load_dataset(where, name, split=split, cache_dir=cache_of(where, self.cache_dir))
-        except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-            raise DataError("the dataset must be in the cache or within reach, but loading it failed "
-                            f"({type(error).__name__}: {error}); without a network, use `data.source: dir` or "
-                            "`embedded`, or name a local copy of the hub in `data.dir`", place) from error
+        return load_split(where, name, split, cache_dir=self.cache_dir, place=place,
+                          hint="without a network, use `data.source: dir` or `embedded`, or name a local copy of the "
+                               "hub in `data.dir`")
 
 
 def _check_texts(texts: list[Any], name: str, place: str) -> None:

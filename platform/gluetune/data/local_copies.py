@@ -1,4 +1,4 @@
-"""A cache of its own for each state of a dataset's local copy.
+"""Datasets loaded by the ``datasets`` library, with a cache of its own for each state of a local copy.
 
 The ``datasets`` library keys its cache by a folder's settings, not by its files: of two copies of a repository, or of
 one before and after an edit, the second would be answered with the rows of the first.
@@ -9,11 +9,50 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from gluetune.errors import DataError
 
 _FOLDER = "gluetune-local-copies"
 _CHUNK = 1 << 20  # bytes
+
+
+def load_split(dataset: str, name: str | None, split: str, *, cache_dir: str | None, place: str, hint: str) -> Any:
+    """Loads one split by the library.
+
+    Args:
+        dataset: name on the hub, or a local folder.
+        name: its configuration.
+        split: the split.
+        cache_dir: as for `cache_of`.
+        place: what messages call it.
+        hint: what helps where the hub cannot be reached.
+
+    Returns:
+        A ``datasets.Dataset``.
+
+    Raises:
+        DataError: it cannot be loaded, for whatever reason the library has.
+    """
+    import datasets  # slow to import, and most jobs have no use for it
+
+    try:
+        return datasets.load_dataset(dataset, name, split=split, cache_dir=cache_of(dataset, cache_dir))
+    except DataError:
+        raise
+    except Exception as error:  # a broken README is a YAML error, a broken CSV one of pandas
+        if Path(dataset).is_dir():
+            raise DataError("the datasets library must be able to load the local copy, but could not "
+                            f"({_reason(error)})", place) from error
+        raise DataError("the dataset must be in the cache or within reach, but loading it failed "
+                        f"({type(error).__name__}: {error}); {hint}", place) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The error that others were raised from."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"
 
 
 def cache_of(dataset: str, cache_dir: str | None) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gluetune.data.embedded import corpus
-from gluetune.data.local_copies import cache_of
+from gluetune.data.local_copies import load_split
 from gluetune.data.text_checks import other_kind
 from gluetune.errors import DataError, nearest
 from gluetune.pretraining.config import TextConfig
@@ -133,15 +133,9 @@ def _rows(config: TextConfig, split: str) -> Iterator[str]:
 
 
 def _column(config: TextConfig, split: str) -> Any:
-    import datasets  # slow to import, and only this source needs it
-
-    place, cache = _place(config, split), cache_of(str(config.dataset), config.cache_dir)
-    try:
-        dataset = datasets.load_dataset(config.dataset, config.name, split=split, cache_dir=cache)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise DataError("the dataset must be in the cache or within reach, but loading it failed "
-                        f"({type(error).__name__}: {error}); without a network, use `text.source: files` or `embedded`",
-                        place) from error
+    place = _place(config, split)
+    dataset = load_split(str(config.dataset), config.name, split, cache_dir=config.cache_dir, place=place,
+                         hint="without a network, use `text.source: files` or `embedded`")
     if config.column not in dataset.column_names:
         raise DataError(f"the dataset must have the column {config.column!r}, but got "
                         f"({', '.join(dataset.column_names)}){nearest(config.column, dataset.column_names)}", place)

@@ -180,3 +180,23 @@ def test_classes_are_understood_by_name_and_as_whole_numbers(tmp_path: Path, wri
     labels = csv_copy(tmp_path / "hub", get_task("cola"), text).load(get_task("cola"), "train").labels
     assert labels is not None
     assert labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("readme", "rows", "reason"), [
+    ("---\nconfigs: [a: b: c\n---\n", b"sentence,label\na,1\n", "while parsing"),
+    (None, b"sentence,label\na,1\nb,1,2,3\n", "Expected 2 fields in line 3, saw 4"),
+    (None, b"sentence,label\ncaf\xe9,1\n", "can't decode byte 0xe9"),
+    (None, b"", "No columns to parse from file"),
+    (None, b"sentence,label\n", "corresponds to no data"),
+])
+def test_a_copy_that_the_library_cannot_load_says_why(tmp_path: Path, readme: str | None, rows: bytes, reason: str,
+                                                      ) -> None:
+    source, task = csv_copy(tmp_path / "hub", get_task("cola"), ""), get_task("cola")
+    repository = tmp_path / "hub" / "nyu-mll" / "glue"
+    (repository / "train.csv").write_bytes(rows)
+    if readme is not None:
+        (repository / "README.md").write_text(readme)
+    with pytest.raises(DataError) as caught:
+        source.load(task, "train")
+    assert str(caught.value).startswith(f"hub:{tmp_path}/hub/nyu-mll/glue/cola/train: the datasets library must be ")
+    assert reason in str(caught.value)
