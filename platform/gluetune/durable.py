@@ -121,6 +121,17 @@ def replace_folder(source: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def remove_drafts(folder: Path) -> None:
+    """Removes what a process that was killed was in the middle of writing; no other process may write there now."""
+    for root, folders, names in os.walk(folder):
+        for name in [name for name in folders if name.endswith(DRAFT)]:
+            shutil.rmtree(Path(root, name), ignore_errors=True)
+            folders.remove(name)
+        for name in names:
+            if name.endswith(DRAFT):
+                Path(root, name).unlink(missing_ok=True)
+
+
 def sync_tree(folder: Path) -> None:
     """Syncs all that is in a folder, which was written by others."""
     for root, _, names in os.walk(folder):

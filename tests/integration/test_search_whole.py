@@ -111,8 +111,8 @@ def test_a_folder_in_use_is_not_overwritten(printed: str, job: Path, runs: Path)
     assert (runs / "whole" / "summary.json").read_text() == before
 
 
-def start(job: Path, runs: Path, name: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(command("--config", job, "--name", name, "--storage-path", runs), cwd=ROOT, text=True,
+def start(job: Path, runs: Path, name: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
+    return subprocess.Popen(command("--config", job, "--name", name, "--storage-path", runs), cwd=cwd, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
 
 
@@ -129,20 +129,26 @@ def wait_for_trials(runs: Path, name: str, count: int) -> None:
     raise AssertionError("the search did not get that far")
 
 
-def test_a_killed_driver_resumes_to_the_same_trials_and_winners(printed: str, job: Path, runs: Path) -> None:
+@pytest.fixture(scope="module")
+def killed(printed: str, job: Path, runs: Path) -> list[str]:
+    """Lines of the trials that had ended when the driver of the search ``killed`` was killed; it is resumed since."""
     driver = start(job, runs, "killed")
     wait_for_trials(runs, "killed", 2)
     driver.kill()
     driver.communicate()
     ended = [line for line in (runs / "killed/journal/000000.jsonl").read_text().splitlines() if '"ended"' in line]
     run("--resume", "killed", "--storage-path", runs)
+    return ended
+
+
+def test_a_killed_driver_resumes_to_the_same_trials_and_winners(killed: list[str], runs: Path) -> None:
     assert trials(runs / "killed") == trials(runs / "whole")
     assert winners(runs / "killed") == winners(runs / "whole")
     after = (runs / "killed/journal/000000.jsonl").read_text().splitlines()
-    assert [line for line in after if '"ended"' in line][:len(ended)] == ended
+    assert [line for line in after if '"ended"' in line][:len(killed)] == killed
 
 
-def test_mlflow_has_one_run_per_trial_after_a_resume(runs: Path) -> None:
+def test_mlflow_has_one_run_per_trial_after_a_resume(killed: list[str], runs: Path) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
@@ -189,10 +195,10 @@ def test_a_stop_while_ray_starts_ends_at_once_and_the_name_can_be_used_again(job
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "kill"])
-def test_a_search_stops_cleanly_and_says_how_to_resume(
-        how: signal.Signals, printed: str, job: Path, runs: Path) -> None:
+def test_a_search_stops_cleanly_and_the_command_that_it_prints_resumes_it_in_any_folder(
+        how: signal.Signals, printed: str, job: Path, runs: Path, tmp_path: Path) -> None:
     name = f"stopped-{how.name.lower()}"
-    driver = start(job, runs, name)
+    driver = start(Path(job.name), Path(os.path.relpath(runs, job.parent)), name, job.parent)
     wait_for_trials(runs, name, 1)
     os.killpg(driver.pid, how)  # as terminals, `timeout` and `ray job stop` do
     said, _ = driver.communicate(timeout=120)
@@ -202,9 +208,9 @@ def test_a_search_stops_cleanly_and_says_how_to_resume(
     assert not (runs / name / "lanes").exists()
     resume = shlex.split(next(line for line in said.splitlines() if "--resume" in line))
     assert resume[2:] == ["--resume", name, "--storage-path", str(runs)]
-
-
-def test_a_stopped_search_resumes_to_the_same_trials_and_winners(printed: str, runs: Path) -> None:
-    run("--resume", "stopped-sigint", "--storage-path", runs)
-    assert trials(runs / "stopped-sigint") == trials(runs / "whole")
-    assert winners(runs / "stopped-sigint") == winners(runs / "whole")
+    if how is signal.SIGINT:
+        done = subprocess.run(resume, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert trials(runs / name) == trials(runs / "whole")
+        assert winners(runs / name) == winners(runs / "whole")
+        assert not list(tmp_path.iterdir())

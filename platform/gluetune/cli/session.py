@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +25,23 @@ from gluetune.config import (
     without_idle_fields,
 )
 from gluetune.config.layers import Override
+from gluetune.durable import remove_drafts
 from gluetune.errors import StorageError
-from gluetune.records import JOB_FILE, LANE_FILES, PRETRAINING_FILE, SPACE_FILE, START_ANEW, has_events, read_recorded
+from gluetune.records import (
+    INPUTS_FILE,
+    JOB_FILE,
+    LANE_FILES,
+    PRETRAINING_FILE,
+    SPACE_FILE,
+    START_ANEW,
+    has_events,
+    read_recorded,
+)
 from gluetune.storage import Storage
 
 _KINDS = {SPACE_FILE: "jobs/tune_glue.py or jobs/finetune.py", PRETRAINING_FILE: "jobs/pretrain_bert.py"}
 UNFILED = "tune"  # what runs without a job file are called
-LEFT_BY_FAILED_STARTS = {LOCK, LEASE, "logs", LANE_FILES}
+LEFT_BY_FAILED_STARTS = {LOCK, LEASE, "logs", LANE_FILES, INPUTS_FILE, SPACE_FILE}  # written before the job file
 
 
 @dataclass(frozen=True)
@@ -174,5 +185,9 @@ def open_folder(root: Storage, name: str, *, starts: bool = True) -> tuple[Stora
     storage = root.sub(name)
     if not storage.local:
         return storage, private_log(name)
-    (lock_folder if starts else check_folder)(Path(storage.uri()))
+    folder = Path(storage.uri())
+    (lock_folder if starts else check_folder)(folder)
+    if starts:
+        with suppress(OSError):  # they only take room
+            remove_drafts(folder)
     return storage, Path(storage.uri("logs")) / LOG

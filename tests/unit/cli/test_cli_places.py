@@ -12,6 +12,7 @@ import pytest
 from gluetune.cli import export, finetune, main, places
 from gluetune.cli.session import begin, new_session, resumed_session
 from gluetune.config import StorageConfig, load_job
+from gluetune.errors import StorageError
 from gluetune.records import Journal
 from gluetune.storage import Storage
 from hand_made_runs import write_run
@@ -158,3 +159,25 @@ def test_an_empty_job_file_is_refused_by_export_too(tmp_path: Path, capfd: pytes
     output = str(tmp_path / "answers.zip")
     assert export.main(["--run", "mine", "--storage-path", str(tmp_path), "--fill-missing", "--output", output]) == 2
     assert f"{folder / 'job.yaml'} is empty" in capfd.readouterr().err
+
+
+def test_what_a_killed_driver_was_writing_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "mine", {"cola": 0.5})
+    (folder / "space.yaml").write_text("space: {learning_rate: [1.0e-4]}\n")
+    before = sorted(folder.rglob("*"))
+    (folder / "state.pt.0123abcd.part").write_bytes(b"half")
+    (folder / "winners" / "cola.0123abcd.part").mkdir()
+    (folder / "winners" / "cola.0123abcd.part" / "config.json").write_text("{}")
+    resumed_session("mine", str(tmp_path), [])
+    assert sorted(path for path in folder.rglob("*") if path.name != ".lock") == before
+
+
+@pytest.mark.parametrize("left", ["space.yaml", "inputs.json"])
+def test_a_start_that_was_cut_off_before_it_could_be_resumed_leaves_the_name_free(left: str, project: Path) -> None:
+    (project / "runs" / "mine").mkdir(parents=True)
+    (project / "runs" / "mine" / left).write_text("{}")
+    assert new_session(load_job("job.yaml"), "job.yaml").name == "mine"
+    (project / "runs" / "mine" / "job.yaml").write_text("{}")
+    (project / "runs" / "mine" / ".lock").rename(project / "lock")
+    with pytest.raises(StorageError, match="--resume mine"):
+        new_session(load_job("job.yaml"), "job.yaml")
