@@ -301,6 +301,20 @@ def test_a_scoring_server_answers_every_text(request_body: dict[str, Any], singl
     assert len(single.predict(parsed)) == 3
 
 
+@pytest.mark.parametrize("request_body", [
+    {"dataframe_records": [{"sentence": "a"}, {"sentence": None}]},
+    {"dataframe_records": [{"sentence": "a"}, {"sentence": 5}]},
+    {"dataframe_split": {"columns": ["sentence"], "data": [["a"], [None]]}},
+], ids=str)
+def test_a_scoring_server_refuses_what_is_no_text(request_body: dict[str, Any], single: Any) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.pyfunc.scoring_server import infer_and_parse_data
+
+    parsed = infer_and_parse_data(request_body, single.metadata.get_input_schema())
+    with pytest.raises(MlflowException, match="row 1 "):
+        single.predict(parsed)
+
+
 def test_more_rows_than_a_batch_are_answered_in_order(single: Any) -> None:
     texts = [string.ascii_lowercase[row % 26] for row in range(150)]
     answer = single.predict({"sentence": texts})
