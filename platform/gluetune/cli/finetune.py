@@ -26,7 +26,8 @@ PROGRAM = Program(
      "storage and tracking": table.STORAGE + table.TRACKING},
     (Option("--mode", "MODE", "train_and_eval (default), train, eval or predict", MODES),
      Option("--checkpoint", "FOLDER", "eval, predict: the trained model (default: that of the job file's latest run)"),
-     Option("--input", "FILE", "predict: a file in the task's layout (default: the official test rows)"),
+     Option("--input", "FILE", "predict: a file in the task's layout, an answer for each row (default: the official "
+            "test rows)"),
      Option("--output", "FILE", "predict: where to (default: predictions/ in the run's folder)"),
      ACCEPT_OPTION),
     check=accept_problems,

@@ -47,6 +47,9 @@ def check_inputs(folder: Storage, now: RunInputs, terminal: Terminal, *, name: s
     if not has_events(folder):
         return
     before = load_inputs(folder)
+    if before is None and accept:
+        _start_anew(folder, "no fingerprints were kept of the rows that it began with", terminal, dry_run)
+        return
     if before is None:
         terminal.note(f"{folder.uri()} was begun by a version that kept no fingerprints of its rows: whether they are "
                       "still the same cannot be checked")
@@ -60,6 +63,9 @@ def check_inputs(folder: Storage, now: RunInputs, terminal: Terminal, *, name: s
         raise DataError(f"a run goes on with the rows and the encoder that it began with, but got others:{listed}\n"
                         f"Bring back the former ones, or start the run anew on these by {command}, which sets aside "
                         "what it has recorded", folder.uri(INPUTS_FILE))
+    _start_anew(folder, f"its rows or encoder have changed:{listed}", terminal, dry_run)
+
+
+def _start_anew(folder: Storage, why: str, terminal: Terminal, dry_run: bool) -> None:
     kept = "would be set aside" if dry_run else f"is now in {set_aside(folder)}"
-    terminal.note(f"the run starts anew, for its rows or encoder have changed:{listed}\n"
-                  f"what it had recorded {kept}")
+    terminal.note(f"the run starts anew, for {why}\nwhat it had recorded {kept}")

@@ -117,6 +117,8 @@ def test_a_run_without_the_record_goes_on_and_says_so(run: Path, capfd: pytest.C
     (run / "inputs.json").unlink()
     check_inputs(Storage(str(run)), RunInputs(), Terminal(), name="mine", accept=False)
     assert "cannot be checked" in capfd.readouterr().out
+    check_inputs(Storage(str(run)), RunInputs(), Terminal(), name="mine", accept=True)
+    assert not Journal(Storage(str(run))).trials
 
 
 def test_the_flag_is_for_resumes(capfd: pytest.CaptureFixture[str]) -> None:

@@ -55,14 +55,36 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+def device(path: Path, minor: int) -> Path:
+    """A device node of the test's own, such as /dev/null: code that is wrong must not replace the machine's."""
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, minor))
+        with open(path, "wb"):
+            return path
+    except PermissionError:
+        pytest.skip("only root may make devices, and not on every file system")
+
+
 def test_a_device_stays_a_device(tmp_path: Path) -> None:
-    (tmp_path / "null").symlink_to(os.devnull)
-    for path in (os.devnull, tmp_path / "null"):
+    null = device(tmp_path / "null", 3)
+    (tmp_path / "link").symlink_to(null)
+    for path in (null, tmp_path / "link"):
         check_output(path)
         write_output(path, b"nothing")
-        assert stat.S_ISCHR(os.stat(path).st_mode)
-    with pytest.raises(StorageError, match=r"cannot write /dev/full: No space left on device"):
-        write_output("/dev/full", b"too much")
+        assert stat.S_ISCHR(null.stat().st_mode)
+    with pytest.raises(StorageError, match=r"cannot write .*full: No space left on device"):
+        write_output(device(tmp_path / "full", 7), b"too much")
+
+
+def test_a_terminal_is_written_to() -> None:
+    reader, writer = os.openpty()
+    try:
+        check_output(os.ttyname(writer))
+        write_output(os.ttyname(writer), b"rows")
+        assert os.read(reader, 100) == b"rows"
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def test_what_cannot_be_written_is_found_before(tmp_path: Path) -> None:
