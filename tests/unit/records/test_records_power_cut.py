@@ -10,7 +10,8 @@ import torch
 
 from gluetune import durable
 from gluetune.config import TrainingConfig
-from gluetune.records import Journal, TrialStarted
+from gluetune.errors import StorageError
+from gluetune.records import Journal, TrialStarted, read_recorded
 from gluetune.records import journal as journal_module
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS
@@ -102,3 +103,23 @@ def test_a_damaged_state_is_a_trial_that_begins_anew(
     (tmp_path / "trial" / "state.pt").write_bytes(damaged)
     assert checkpoints.load() is None
     assert str(tmp_path / "trial" / "state.pt") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\0" * 4096])
+def test_damaged_best_weights_are_one_message_with_the_file(damaged: bytes, tmp_path: Path) -> None:
+    checkpoints = Checkpoints(Storage(str(tmp_path)), "trial")
+    checkpoints.save_best({"weight": torch.ones(9)})
+    (tmp_path / "trial" / "best.safetensors").write_bytes(damaged)
+    with pytest.raises(StorageError, match=r"trial/best\.safetensors must be .*damaged"):
+        checkpoints.load_best()
+
+
+@pytest.mark.parametrize("file", ["job.yaml", "space.yaml", "pretraining.yaml"])
+def test_an_empty_state_file_is_one_message_with_the_file(file: str, tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    assert read_recorded(storage, file) is None
+    storage.write(file, b"seed: 1\n")
+    assert read_recorded(storage, file) == b"seed: 1\n"
+    (tmp_path / file).write_bytes(b"\0" * 8)
+    with pytest.raises(StorageError, match=rf"{file} is empty \(8 bytes\)"):
+        read_recorded(storage, file)
