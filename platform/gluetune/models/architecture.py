@@ -131,16 +131,18 @@ def _settings(folder: Path, config: ModelConfig) -> PretrainedConfig:
     name = config.name_or_path
     if (folder / _ADAPTER).exists() and not config.from_scratch:
         raise ModelError(_adapter(folder, name))
+    if not config.from_scratch and not (folder / "config.json").exists():
+        hint = "; model.from_scratch needs none" if (folder / VOCABULARY).exists() else ""
+        raise ModelError(f"{name!r} must hold the config.json of an encoder, but got {listing(folder)}"
+                         f"{hint}{inner(folder, 'config.json')}")
     try:
         if not config.from_scratch or (folder / "config.json").exists():
             return AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if (folder / _GOOGLES).exists():
             return BertConfig.from_json_file(folder / _GOOGLES)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
-        hint = "" if config.from_scratch or not (folder / VOCABULARY).exists() else "; model.from_scratch needs none"
-        hint += inner(folder, "config.json")
         raise ModelError(f"{name!r} must hold a config.json of an encoder that transformers knows, but: "
-                         f"{error}{hint}") from error
+                         f"{error}") from error
     if vocabulary_alone(folder):
         return BertConfig(vocab_size=len(open_tokenizer(folder, name)))
     raise ModelError(f"{name!r} must hold an architecture (config.json, {_GOOGLES}) or a vocabulary ({VOCABULARY}), "

@@ -18,6 +18,7 @@ from gluetune.models.dropouts import dropouts, head_dropout
 from gluetune.models.encoder import Encoder, load_tokenizer
 from gluetune.models.heads import EncoderWithHeadConfig
 from gluetune.models.quiet import quiet
+from gluetune.models.weights import check_shapes, read_model
 from gluetune.tasks import Task
 
 # Families whose own head is the next-sentence one: a pooler that pre-training made, dropout, one linear layer.
@@ -102,12 +103,8 @@ def load_trained(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
         raise ModelError(f"a trained model must be a folder that exists, but got {str(folder)!r}")
     config = ModelConfig(name_or_path=str(folder))
     settings = architecture(folder, config)
-    try:
-        with quiet():
-            model, info = model_class(settings).from_pretrained(folder, config=settings, use_safetensors=True,
-                                                                dtype=torch.float32, output_loading_info=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ModelError(f"{str(folder)!r} cannot be loaded: {error}") from error
+    model, info = read_model(folder, settings, str(folder))
+    check_shapes(model, info, str(folder))
     if info["missing_keys"]:
         raise ModelError(f"{str(folder)!r} must hold all weights of its {type(model).__name__}, but "
                          f"{len(info['missing_keys'])} are missing, such as {min(info['missing_keys'])!r}")

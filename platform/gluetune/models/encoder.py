@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from gluetune.config import ModelConfig
 from gluetune.errors import ModelError
 from gluetune.models.architecture import architecture, max_tokens, model_class, pretraining_weights
 from gluetune.models.depth import LAYER
-from gluetune.models.files import inner, listing, locate
+from gluetune.models.files import locate
 from gluetune.models.heads import EncoderWithHead
 from gluetune.models.quiet import quiet
 from gluetune.models.vocabulary import open_tokenizer
-
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+from gluetune.models.weights import UNUSABLE, check_shapes, read_model
 
 
 @dataclass(frozen=True)
@@ -77,14 +74,7 @@ def load_encoder(config: ModelConfig, seed: int = 0) -> Encoder:
     settings = architecture(folder, config)
     if config.from_scratch:
         return _random(settings, len(open_tokenizer(folder, name)), name, seed)
-    _check_files(folder, name)
-    kind = model_class(settings)
-    try:
-        with quiet():
-            model, info = kind.from_pretrained(folder, config=settings, use_safetensors=True, dtype=torch.float32,
-                                               output_loading_info=True, ignore_mismatched_sizes=True)
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise ModelError(f"{name!r} cannot be loaded as {kind.__name__}: {error}") from error
+    model, info = read_model(folder, settings, name)
     _check_weights(model, info, name)
     kept, left_out = _pretrained(model, info)
     return replace(_encoder(name, model, kept), left_out=left_out)
@@ -112,36 +102,20 @@ def _random(settings: PretrainedConfig, tokens: int, name: str, seed: int) -> En
         with torch.random.fork_rng(devices=[]), quiet():
             torch.default_generator.manual_seed(seed)
             model = kind(settings)
-    except (ArithmeticError, AssertionError, AttributeError, KeyError, RuntimeError, TypeError,
-            ValueError) as error:  # whatever its layers refuse
+    except UNUSABLE as error:  # whatever its layers refuse
         raise ModelError(f"{kind.__name__} cannot be built to the settings of {name!r} and model.config_overrides: "
                          f"{type(error).__name__}: {error}") from error
     return _encoder(name, model, [key for key in model.state_dict() if key.startswith(model.base_model_prefix + ".")])
 
 
-def _check_files(folder: Path, name: str) -> None:
-    if not any((folder / file).exists() for file in _WEIGHTS):
-        raise ModelError(f"{name!r} must hold its weights as model.safetensors (pickles such as pytorch_model.bin can "
-                         f"run code and are never read), but got {listing(folder)}{_inner(folder)}")
-
-
-def _inner(folder: Path) -> str:
-    return next((found for file in _WEIGHTS if (found := inner(folder, file))), "")
-
-
 def _check_weights(model: PreTrainedModel, info: dict[str, Any], name: str) -> None:
     """Refuses a checkpoint without all of the encoder's weights in their shapes; BERT's pooler may be missing."""
-    encoder, kind = model.base_model_prefix + ".", type(model).__name__
-    wrong = sorted(found for found in info["mismatched_keys"] if found[0].startswith(encoder))
-    if wrong:
-        key, theirs, ours = wrong[0]
-        raise ModelError(f"{name!r} must hold the weights of {kind}'s encoder in the shapes of its config.json, but "
-                         f"{len(wrong)} differ, such as {key!r}: {list(theirs)} in the file, {list(ours)} by "
-                         "config.json")
+    encoder = model.base_model_prefix + "."
+    check_shapes(model, info, name, encoder)
     lost = sorted(key for key in info["missing_keys"] if key.startswith(encoder) and "pooler" not in key)
     if lost:
-        raise ModelError(f"{name!r} must hold all weights of {kind}'s encoder, but {len(lost)} are missing, such as "
-                         f"{lost[0]!r}")
+        raise ModelError(f"{name!r} must hold all weights of {type(model).__name__}'s encoder, but {len(lost)} are "
+                         f"missing, such as {lost[0]!r}")
 
 
 def _pretrained(model: PreTrainedModel, info: dict[str, Any]) -> tuple[list[str], tuple[str, ...]]:

@@ -27,7 +27,7 @@ from transformers import (
 
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
-from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
+from gluetune.models import build_model, load_encoder, load_tokenizer, load_trained, save_pretrained
 from gluetune.models.architecture import max_tokens, model_class
 from gluetune.tasks import TASKS
 
@@ -184,6 +184,40 @@ def test_a_folder_around_the_model_names_the_model(inner: str, folder: Path) -> 
     shutil.copytree(folder, folder.parent / "around" / inner)
     with pytest.raises(ModelError, match=rf"around/{inner}' holds one: name that folder"):
         load_encoder(config_of(folder.parent / "around"))
+
+
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"hidden_act": "bear"}, "cannot be loaded as BertForSequenceClassification: KeyError: 'bear'"),
+    ({"num_attention_heads": 3}, "not a multiple of the number of attention heads"),
+    ({"hidden_size": "wide"}, "'hidden_size' expected int"),
+], ids=["activation", "heads", "type"])
+def test_settings_that_no_model_can_be_built_to(settings: dict[str, object], said: str, folder: Path) -> None:
+    write_settings(folder, settings)
+    with pytest.raises(ModelError, match=said):
+        load_encoder(config_of(folder))
+
+
+@pytest.mark.parametrize(("file", "content", "said"), [
+    ("model.safetensors", b"", "SafetensorError"), ("config.json", b"", "not a valid JSON file"),
+    ("tokenizer.json", b'{"version": "1.0"}', "must hold a tokenizer"), ("tokenizer.json", b"", "must hold a tok")])
+def test_files_that_are_cut_off(file: str, content: bytes, said: str, folder: Path) -> None:
+    (folder / file).write_bytes(content)
+    with pytest.raises(ModelError, match=said):
+        load_encoder(config_of(folder)), load_tokenizer(config_of(folder))
+
+
+def test_a_trained_model_whose_files_are_broken_is_named(folder: Path, tmp_path: Path) -> None:
+    encoder, tokenizer = load_encoder(config_of(folder)), load_tokenizer(config_of(folder))
+    weights = build_model(encoder, TASKS["rte"], TrainingConfig(), seed=1).state_dict()
+    save_pretrained(encoder, TASKS["rte"], weights, tokenizer, tmp_path / "saved", TrainingConfig())
+    whole = (tmp_path / "saved" / "model.safetensors").read_bytes()
+    weights["classifier.weight"], weights["classifier.bias"] = torch.zeros(3, 8), torch.zeros(3)
+    save_file(dict(weights), tmp_path / "saved" / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"'classifier.bias': \[3\] in the file, \[2\] by config.json"):
+        load_trained(tmp_path / "saved")
+    (tmp_path / "saved" / "model.safetensors").write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(ModelError, match=r"saved' cannot be loaded as BertForSequenceClassification: SafetensorError"):
+        load_trained(tmp_path / "saved")
 
 
 def write_settings(folder: Path, more: dict[str, object]) -> None:

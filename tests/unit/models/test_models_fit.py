@@ -102,3 +102,11 @@ def test_the_shortest_rows(lengths: tuple[int, ...], tokenizer: PreTrainedTokeni
 def test_a_split_without_rows(tokenizer: PreTrainedTokenizerBase) -> None:
     empty = rows().select(np.zeros(0, np.int64))
     check_rows(model_of(FAMILIES["bert"]), [rows(), empty], tokenizer, "x")
+
+
+def test_broken_weights_are_told_apart_from_padding(tokenizer: PreTrainedTokenizerBase) -> None:
+    model = model_of(FAMILIES["bert"])
+    with torch.no_grad():
+        model.bert.encoder.layer[0].output.dense.bias[0] = float("nan")
+    with pytest.raises(ModelError, match=r"must be finite.*weights are broken"):
+        check_rows(model, [rows()], tokenizer, "x")

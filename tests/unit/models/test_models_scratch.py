@@ -161,7 +161,7 @@ def test_pretrained_weights_go_with_other_dropout_rates_only(tmp_path: Path) -> 
 
 
 def test_a_vocabulary_alone_needs_from_scratch(words: Path) -> None:
-    with pytest.raises(ModelError, match=r"must hold a config.json .*; model.from_scratch needs none"):
+    with pytest.raises(ModelError, match=r"must hold the config.json .*; model.from_scratch needs none"):
         load_encoder(ModelConfig(name_or_path=str(words)))
 
 

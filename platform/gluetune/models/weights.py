@@ -1,0 +1,70 @@
+"""A folder's safetensors files read into a model, whatever is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import PretrainedConfig, PreTrainedModel
+
+from gluetune.errors import ModelError
+from gluetune.models.architecture import model_class
+from gluetune.models.files import inner, listing
+from gluetune.models.quiet import quiet
+
+# What transformers and torch raise for settings and files that they cannot use.
+UNUSABLE = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, OSError, RuntimeError,
+            SafetensorError, TypeError, ValueError)
+_FILES = ("model.safetensors", "model.safetensors.index.json")
+
+
+def read_model(folder: Path, settings: PretrainedConfig, name: str) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Reads a folder's weights into its family's sequence classification model, in fp32 on the CPU.
+
+    Args:
+        folder: where the files are.
+        settings: of the model.
+        name: what the user calls it.
+
+    Returns:
+        The model, and transformers' lists of ``missing_keys``, ``unexpected_keys`` and ``mismatched_keys``. Weights
+        that are missing or have other shapes in the file are random.
+
+    Raises:
+        ModelError: there are no safetensors files, they are broken, or no model can be built to the settings.
+    """
+    if not any((folder / file).exists() for file in _FILES):
+        around = next((found for file in _FILES if (found := inner(folder, file))), "")
+        raise ModelError(f"{name!r} must hold its weights as model.safetensors (pickles such as pytorch_model.bin can "
+                         f"run code and are never read), but got {listing(folder)}{around}; where you trust the files, "
+                         "transformers' from_pretrained(…) and save_pretrained(…) write them anew as safetensors")
+    kind = model_class(settings)
+    try:
+        with quiet():
+            model, info = kind.from_pretrained(folder, config=settings, use_safetensors=True, dtype=torch.float32,
+                                               output_loading_info=True, ignore_mismatched_sizes=True)
+    except UNUSABLE as error:
+        raise ModelError(f"{name!r} cannot be loaded as {kind.__name__}: {type(error).__name__}: {error}") from error
+    return model, info
+
+
+def check_shapes(model: PreTrainedModel, info: dict[str, Any], name: str, prefix: str = "") -> None:
+    """Refuses weights whose shapes in the file are not those of ``config.json``.
+
+    Args:
+        model: what `read_model` gave.
+        info: the same.
+        name: what the user calls it.
+        prefix: of the names that matter.
+
+    Raises:
+        ModelError: some differ; names one with both shapes.
+    """
+    wrong = sorted(found for found in info["mismatched_keys"] if found[0].startswith(prefix))
+    if wrong:
+        key, theirs, ours = wrong[0]
+        raise ModelError(f"{name!r} must hold the weights of {type(model).__name__} in the shapes of its config.json, "
+                         f"but {len(wrong)} differ, such as {key!r}: {list(theirs)} in the file, {list(ours)} by "
+                         "config.json")
