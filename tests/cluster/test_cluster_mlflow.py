@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from gluetune.cli.session import check_empty
 from gluetune.config import DataConfig
 from gluetune.data import open_source
 from gluetune.errors import TrackingError
@@ -154,7 +155,7 @@ def runs_by_name(server: Server) -> dict[str, Any]:
     client = connect(server.uri, NAME)
     found = client.search_runs([client.get_experiment_by_name(NAME).experiment_id], max_results=1000)
     assert len({run.info.run_name for run in found}) == len(found)
-    return {run.info.run_name: run for run in found}
+    return {run.info.run_name.split()[0]: run for run in found}
 
 
 def history(server: Server, run_ids: Iterable[str], metric: str) -> list[tuple[str, int, float]]:
@@ -202,10 +203,12 @@ def test_no_metric_is_missing(server: Server, recorded: Record, as_researcher: N
     evaluations = [event for event in journal.events if isinstance(event, Evaluated)]
     assert len(evaluations) > TRIALS
     ids = {number: runs[trial.name].info.run_id for number, trial in journal.trials.items()}
-    for name in {*EVALUATED, *(metric for event in evaluations for metric in event.metrics)}:
-        expected = [(ids[event.number], event.step, event.metrics.get(name, getattr(event, name, None)))
-                    for event in evaluations if name in event.metrics or name in EVALUATED]
-        assert history(server, ids.values(), name) == sorted(expected), name
+    values = [(ids[event.number], event.step, name, value) for event in evaluations
+              for name, value in [*((name, getattr(event, field)) for name, field in EVALUATED.items()),
+                                  *((f"eval_{name}", value) for name, value in event.metrics.items())]]
+    for metric in {name for _, _, name, _ in values}:
+        expected = [(run_id, step, value) for run_id, step, name, value in values if name == metric]
+        assert history(server, ids.values(), metric) == sorted(expected), metric
 
 
 def test_the_run_tree_and_its_parameters(server: Server, recorded: Record, as_researcher: None) -> None:
@@ -256,6 +259,8 @@ def test_a_user_who_may_only_read_is_told_at_once(server: Server, recorded: Reco
     log_in(as_nobody, "guest", PASSWORD)
     with pytest.raises(TrackingError, match=r"user 'guest' may not write there: its administrator can grant EDIT"):
         Tracker(plan(tracking_uri=server.uri, experiment=NAME), Storage(str(tmp_path / "small")))
+    check_empty(Storage(str(tmp_path / "small")), "small")  # once the right is granted, the same command works
+    assert not (tmp_path / "small" / "tracking.json").exists()
 
 
 def test_a_token_opens_what_takes_tokens(server: Server, as_nobody: pytest.MonkeyPatch, tmp_path: Path) -> None:

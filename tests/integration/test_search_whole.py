@@ -156,7 +156,7 @@ def test_mlflow_has_one_run_per_trial_after_a_resume(killed: list[str], runs: Pa
     by_trial = [r for r in found if "gluetune.trial" in r.data.tags]
     assert len(by_trial) == len({r.data.tags["gluetune.trial"] for r in by_trial}) == 8
     for one in by_trial:
-        assert len(client.get_metric_history(one.info.run_id, "score")) == 2
+        assert len(client.get_metric_history(one.info.run_id, "eval_score")) == 2
 
 
 def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_goes_on(printed: str, job: Path, runs: Path) -> None:

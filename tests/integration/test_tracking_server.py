@@ -82,9 +82,9 @@ def test_nothing_is_lost_while_the_server_is_down(server: Server, tmp_path: Path
     assert notes[1:] == ["MLflow answers again; the record goes on"]
     client = connect(server.uri, "tests")
     found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
-    runs = {run.info.run_name: run for run in found}
+    runs = {run.info.run_name.split()[0]: run for run in found}
     assert len(found) == len(runs) == 7
-    scores = client.get_metric_history(runs["cola-0000"].info.run_id, "score")
+    scores = client.get_metric_history(runs["cola-0000"].info.run_id, "eval_score")
     assert [(point.step, point.value) for point in scores] == [(50, 0.30), (100, 0.50), (150, 0.40)]
     assert {runs[name].info.status for name in ("small", "CoLA", "mnli-0001", "cola-0002")} == {"FINISHED"}
     assert [file.path for file in client.list_artifacts(runs["small"].info.run_id)] == ["job.yaml"]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gluetune.cli.session import check_empty
 from gluetune.errors import TrackingError
 from gluetune.records import WinnerScored
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
 from gluetune.tracking.runs import check_store, connect
-from sample_search import BEGIN, ended, evaluated, events, folded, plan, started, tell
+from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, folded, plan, started, tell
 
 Open = Callable[..., Tracker]
 
@@ -43,11 +46,11 @@ def open_tracker(tmp_path: Path, uri: str, notes: list[str]) -> Open:
 
 
 def runs_of(uri: str, experiment: str = "tests") -> dict[str, Any]:
-    """All runs of an experiment by name."""
+    """All runs of an experiment by name, those of trials without the configuration in it."""
     client = connect(uri, experiment)
     found = client.search_runs([client.get_experiment_by_name(experiment).experiment_id], max_results=1000)
     assert len({run.info.run_name for run in found}) == len(found), "a run was made twice"
-    return {run.info.run_name: run for run in found}
+    return {run.info.run_name.split()[0]: run for run in found}
 
 
 def history(uri: str, run: Any, metric: str) -> list[tuple[int, float]]:
@@ -68,13 +71,78 @@ def test_the_whole_tree(open_tracker: Open, uri: str, tmp_path: Path, notes: lis
         "small": "FINISHED", "CoLA": "FINISHED", "MNLI": "FINISHED", "cola-0000": "FINISHED", "mnli-0001": "FINISHED",
         "cola-0002": "FINISHED", "mnli-0003": "FAILED"}
     trial = runs["cola-0000"]
-    assert history(uri, trial, "matthews_correlation") == [(50, 0.30), (100, 0.50), (150, 0.40)]
+    assert history(uri, trial, "eval_matthews_correlation") == [(50, 0.30), (100, 0.50), (150, 0.40)]
     assert trial.data.metrics["best_score"] == 0.50
+    assert next(iter(trial.data.metrics)) == "best_score"  # what MLflow's page of compared runs opens on
+    assert trial.info.run_name == "cola-0000 lr 1e-4 bs 16"
     assert trial.data.params["learning_rate"] == "0.0001"
     assert (trial.info.start_time, trial.info.end_time) == (1_700_000_000_000, 1_700_000_060_000)
     assert runs["small"].data.metrics["best_score/cola"] == 0.50
     job = tmp_path / "mlartifacts" / runs["small"].info.run_id / "artifacts" / "job.yaml"
     assert job.read_text() == "name: small\n"
+
+
+def test_the_experiment_opens_on_the_searchs_trials_with_their_columns(open_tracker: Open, uri: str) -> None:
+    tracker = open_tracker()
+    tell(tracker, events())
+    assert tracker.close()
+    client = connect(uri, "tests")
+    experiment = client.get_experiment_by_name("tests")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert tracker.link is not None
+    page, _, key = tracker.link.partition("&viewStateShareKey=")
+    assert page == (f"http://127.0.0.1:5000/#/experiments/{experiment.experiment_id}/runs"
+                    "?workflowType=machine_learning")
+    kept = json.loads(experiment.tags[f"mlflow.sharedViewState.{key}"])
+    assert kept["name"] == "small: trials"
+    state = json.loads(kept["state"])
+    assert set(state["selectedColumns"]) >= {"params.`learning_rate`", "params.`batch_size`", "metrics.`best_score`"}
+    found = client.search_runs([experiment.experiment_id], state["searchFilter"],
+                               order_by=[f"{state['orderByKey']} DESC"])
+    assert [run.info.run_name.split()[0] for run in found] == ["mnli-0001", "cola-0000", "cola-0002", "mnli-0003"]
+
+
+def test_a_kind_that_a_user_chose_stays(open_tracker: Open, uri: str) -> None:
+    client = connect(uri, "tests")
+    client.set_experiment_tag(client.create_experiment("tests"), "mlflow.experimentKind", "genai_development")
+    assert open_tracker().close()
+    assert client.get_experiment_by_name("tests").tags["mlflow.experimentKind"] == "genai_development"
+
+
+def test_datasets_are_inputs_of_the_runs_once(open_tracker: Open, uri: str) -> None:
+    prints = {"train": "a" * 64, "selection": "b" * 64, "validation": "c" * 64}
+    changes = {"tasks": (replace(COLA, fingerprints=prints), MNLI)}
+    journal = events()
+    first = open_tracker(changes=changes)
+    tell(first, journal[:8])
+    assert first.close(complete=False)
+    written = Storage(first._folder.uri()).read("tracking.json")
+    assert written is not None
+    first._folder.write("tracking.json", written.replace(b'"written": 8', b'"written": 0'))  # killed before it was kept
+    assert open_tracker(changes=changes, history=journal).close()
+    runs = runs_of(uri)
+    inputs = {name: {(i.dataset.name, i.dataset.digest, i.tags[0].value) for i in run.inputs.dataset_inputs}
+              for name, run in runs.items()}
+    both = {("cola-train", "a" * 16, "training"), ("cola-selection", "b" * 16, "selection")}
+    assert inputs["cola-0002"] == inputs["CoLA"] == both
+    assert inputs["cola-0000"] == {*both, ("cola-validation", "c" * 16, "evaluation")}
+    assert len(runs["cola-0000"].inputs.dataset_inputs) == 3
+    assert not inputs["mnli-0001"]
+
+
+def test_a_name_that_a_store_refused_can_be_used_again(open_tracker: Open, uri: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("CREATE TRIGGER closed BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'no rights'); END")
+        database.commit()
+        with pytest.raises(TrackingError, match="no rights"):
+            open_tracker()
+        check_empty(Storage(str(tmp_path / "small")), "small")
+        database.execute("DROP TRIGGER closed")
+        database.commit()
+    tracker = open_tracker()
+    tell(tracker, events())
+    assert tracker.close()
+    assert len(runs_of(uri)) == 7
 
 
 def test_the_end_of_a_trial_with_a_long_message_is_written(open_tracker: Open, uri: str, tmp_path: Path) -> None:
@@ -111,7 +179,7 @@ def test_a_resumed_search_goes_on_in_the_same_runs(open_tracker: Open, uri: str,
     runs = runs_of(uri)
     assert len(runs) == 7
     assert runs["small"].info.status == "FINISHED"
-    assert history(uri, runs["cola-0000"], "score") == [(50, 0.30), (100, 0.50), (150, 0.40)]
+    assert history(uri, runs["cola-0000"], "eval_score") == [(50, 0.30), (100, 0.50), (150, 0.40)]
     assert history(uri, runs["small"], "best_score/cola") == [(1, 0.30), (2, 0.50)]
 
 
@@ -139,7 +207,7 @@ def test_runs_made_just_before_a_crash_are_found_again(open_tracker: Open, uri: 
     assert second.close()
     runs = runs_of(uri)
     assert len(runs) == 7
-    assert history(uri, runs["cola-0000"], "score") == [(50, 0.30), (100, 0.50), (150, 0.40)]
+    assert history(uri, runs["cola-0000"], "eval_score") == [(50, 0.30), (100, 0.50), (150, 0.40)]
 
 
 def test_a_trial_stopped_by_the_first_session_ends_in_the_second(open_tracker: Open, uri: str) -> None:

@@ -38,10 +38,11 @@ from gluetune.records import (
     read_recorded,
 )
 from gluetune.storage import Storage
+from gluetune.tracking import TRACKING_FILE
 
 _KINDS = {SPACE_FILE: "jobs/tune_glue.py or jobs/finetune.py", PRETRAINING_FILE: "jobs/pretrain_bert.py"}
 UNFILED = "tune"  # what runs without a job file are called
-LEFT_BY_FAILED_STARTS = {LOCK, LEASE, "logs", LANE_FILES, INPUTS_FILE, SPACE_FILE}  # written before the job file
+LEFT_BY_FAILED_STARTS = {LOCK, LEASE, "logs", LANE_FILES, TRACKING_FILE, INPUTS_FILE, SPACE_FILE}  # before the job file
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class _Run:
             raise
         finally:
             tracker.close(complete=ending not in (Ending.INTERRUPTED, Ending.FAILED))
-            self._summarise(plan, journal, started, models, ending)
+            self._summarise(plan, journal, started, models, ending, tracker.link)
         return ending is not Ending.INTERRUPTED
 
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> Ending:
@@ -156,7 +156,7 @@ class _Run:
                         self.prepared.samples[trial.task], text.max_seq_length, text.truncation)
 
     def _summarise(self, plan: SearchPlan, journal: Journal, started: float, models: dict[str, Registration],
-                   ending: Ending) -> None:
+                   ending: Ending, link: str | None = None) -> None:
         out = self.terminal.out
         summary = summarise(plan, journal.trials.values(), status=ending.value, session_started=started,
                             now=time.time(), models=models)
@@ -164,7 +164,7 @@ class _Run:
             file = write_summary(self.session.storage, summary)
             self.show.closing(summary, journal.trials.values(), plan, out)
             print_models(summary, out)
-            print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file)
+            print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link)
         finally:  # also where the disk is full
             if ending is Ending.FAILED:
                 out.print("\nno trial could be evaluated: there is nothing to resume. Once the reason below is mended, "

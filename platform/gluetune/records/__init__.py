@@ -4,6 +4,7 @@ The journal is the only truth of a search. The searcher and the schedulers are r
 terminal table, ``summary.json`` and MLflow are written from it.
 """
 
+from gluetune.records.configurations import FIELDS, configuration
 from gluetune.records.events import (
     LANE_EVENT,
     Evaluated,
@@ -31,9 +32,9 @@ from gluetune.records.recorded import START_ANEW, read_recorded
 from gluetune.records.trials import TrialRecord, TrialStatus, epoch_text, fold, ranking, winners
 
 __all__ = [
-    "INPUTS_FILE", "JOB_FILE", "LANE_EVENT", "LANE_FILES", "PRETRAINING_FILE", "SPACE_FILE", "START_ANEW",
+    "FIELDS", "INPUTS_FILE", "JOB_FILE", "LANE_EVENT", "LANE_FILES", "PRETRAINING_FILE", "SPACE_FILE", "START_ANEW",
     "Evaluated", "Event", "Journal", "LaneEvent", "Listener", "Logged", "Precision", "RunInputs", "SearchPlan",
-    "SplitInput", "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted", "TrialStatus", "WinnerScored", "epoch_text",
-    "fold",
+    "SplitInput", "TaskPlan", "TrialEnded", "TrialRecord", "TrialStarted", "TrialStatus", "WinnerScored",
+    "configuration", "epoch_text", "fold",
     "has_events", "load_inputs", "ranking", "read_recorded", "set_aside", "trial_folder", "winner_folder", "winners",
 ]

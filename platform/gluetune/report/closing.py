@@ -36,7 +36,7 @@ def print_closing(summary: Summary, console: Console) -> None:
     console.print(Text(_lane_line(summary.lane_use)))
 
 
-def print_places(summary: Summary, console: Console, *, ui: str, summary_file: str) -> None:
+def print_places(summary: Summary, console: Console, *, ui: str, summary_file: str, runs: str | None = None) -> None:
     """Prints where the results are, and what to type to see them.
 
     Args:
@@ -44,9 +44,10 @@ def print_places(summary: Summary, console: Console, *, ui: str, summary_file: s
         console: where to.
         ui: what opens the MLflow UI, from `gluetune.tracking.ui_command`.
         summary_file: where ``summary.json`` is.
+        runs: the page of that UI with the search's trials, from `gluetune.tracking.Tracker.link`.
     """
     console.print()
-    for name, value in _places(summary, ui, summary_file):
+    for name, value in [*_places(summary, ui, summary_file), *([("MLflow runs", runs)] if runs else [])]:
         console.print(Text.assemble((f"{name:<18}", "bold"), value), soft_wrap=True)
 
 

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FIELDS = {"learning_rate": "lr", "batch_size": "batch", "num_train_epochs": "epochs", "weight_decay": "decay",
-          "warmup_ratio": "warmup", "layerwise_lr_decay": "layer decay", "classifier_dropout": "head dropout",
-          "hidden_dropout_prob": "dropout", "attention_probs_dropout_prob": "attention dropout",
-          "lr_scheduler_type": "schedule", "head_hidden_size": "head units", "freeze_layers": "frozen layers"}
+from gluetune.records import configuration as configuration
+
 METRICS = {"matthews_correlation": "MCC", "accuracy_and_f1": "mean acc, F1", "pearson_and_spearman": "mean r, rho"}
 SPLITS = {"validation_matched": "m", "validation_mismatched": "mm"}
 NARROW = 100  # columns below which configurations stand under a table instead of in it
-
-
-def configuration(params: Mapping[str, object]) -> str:
-    """Searched fields, such as ``lr 3e-5 · batch 16 · epochs 3``."""
-    return " · ".join(f"{FIELDS.get(name, name)} {_value(value)}" for name, value in params.items())
 
 
 def metric(name: str) -> str:
@@ -64,16 +57,6 @@ def millions(number: int) -> str:
     if number >= 1_000_000:
         return f"{number / 1e6:.1f}M"
     return f"{number / 1e3:.0f}k" if number >= 1000 else str(number)
-
-
-def _value(value: object) -> str:
-    """A number with three digits; small ones as papers write them (``3e-5``)."""
-    if not isinstance(value, float):
-        return str(value)
-    if value == 0 or abs(value) >= 0.001:
-        return f"{value:.3g}"
-    digits, _, exponent = f"{value:.2e}".partition("e")
-    return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def clock(seconds: float) -> str:

@@ -6,7 +6,8 @@ The only room that imports MLflow, and only when a store is opened: the import c
 from gluetune.tracking.champion import Champion
 from gluetune.tracking.registration import Registration
 from gluetune.tracking.runs import check_store
+from gluetune.tracking.state import FILE as TRACKING_FILE
 from gluetune.tracking.tracker import Tracker
 from gluetune.tracking.uris import store_address, ui_command
 
-__all__ = ["Champion", "Registration", "Tracker", "check_store", "store_address", "ui_command"]
+__all__ = ["TRACKING_FILE", "Champion", "Registration", "Tracker", "check_store", "store_address", "ui_command"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from urllib.parse import unquote, urlsplit
 
+from gluetune.tracking.uris import without_login
+
 USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 
 
@@ -18,7 +20,7 @@ def log_in(uri: str) -> str:
         os.environ[USER] = unquote(parts.username)
     if parts.password:
         os.environ[PASSWORD] = unquote(parts.password)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return without_login(uri)
 
 
 def refusal(error: BaseException) -> str | None:

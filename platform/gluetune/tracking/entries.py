@@ -2,6 +2,9 @@
 
 The tree is search → task → trial. A metric's step is the trial's optimizer step; on the search and task runs, which
 gather many trials, it is the number of evaluations of that task so far (``trial_score``: the trial's number).
+
+Trials are ranked by ``best_score``. Metrics of single evaluations have the prefix ``eval_``, as those of
+``transformers.Trainer``: ``eval_score`` is the task's primary one.
 """
 
 from __future__ import annotations
@@ -25,11 +28,21 @@ from gluetune.records import (
     WinnerScored,
     epoch_text,
 )
+from gluetune.tracking.descriptions import (
+    NOTE,
+    Rows,
+    rows_read,
+    rows_scored,
+    run_name,
+    search_note,
+    task_note,
+    trial_note,
+)
 
 RUN_STATUS = {"finished": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED", "diverged": "FAILED",
               "out_of_memory": "FAILED", "failed": "FAILED"}
-EVALUATED = ("score", "eval_loss", "train_loss", "learning_rate", "epoch", "train_seconds", "eval_seconds",
-             "train_examples", "train_tokens")
+EVALUATED = {name: name for name in ("eval_loss", "train_loss", "learning_rate", "epoch", "train_seconds",
+                                     "eval_seconds", "train_examples", "train_tokens")} | {"eval_score": "score"}
 LONGEST_TAG = 4000  # characters; stores refuse tags of more than 5,000 to 8,000, and with them the run's end
 
 
@@ -55,7 +68,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one event adds to one run. ``status`` is MLflow's, ``None`` to leave it; ``files`` are artifacts."""
+    """What one event adds to one run.
+
+    ``status`` is MLflow's, ``None`` to leave it; ``files`` are artifacts; ``datasets`` are the rows that the run reads.
+    """
 
     run: Run
     time: float
@@ -64,6 +80,7 @@ class Entry:
     tags: dict[str, str] = field(default_factory=dict)
     files: dict[str, str | bytes] = field(default_factory=dict)
     status: str | None = None
+    datasets: tuple[Rows, ...] = ()
 
 
 class Ledger:
@@ -89,13 +106,14 @@ class Ledger:
 
     def opening(self, job: str) -> list[Entry]:
         """The search's and tasks' runs, before the first trial; ``job`` is the job file's text."""
-        time, tags = self._search.started, {"gluetune.level": "search"} | self._everywhere
+        time = self._search.started
+        tags = {"gluetune.level": "search", NOTE: search_note(self._plan, {})} | self._everywhere
         entries = [Entry(self._search, time, params=_search_params(self._plan), tags=tags, files={"job.yaml": job})]
         for task in self._plan.tasks:
             tags = {"gluetune.level": "task", "gluetune.task": task.task, "gluetune.data": task.source,
                     } | self._everywhere
             entries.append(Entry(self._tasks[task.task], time, params=_task_params(task), tags=tags,
-                                 points=(Point("baseline", task.baseline, time, 0),)))
+                                 points=(Point("baseline", task.baseline, time, 0),), datasets=rows_read(task)))
         return entries
 
     def reopening(self) -> list[Entry]:
@@ -113,7 +131,7 @@ class Ledger:
 
     def trial_run(self, trial: TrialRecord) -> Run:
         """The run of a trial."""
-        return Run(f"trial:{trial.number}", trial.name, trial.started, self._tasks[trial.task])
+        return Run(f"trial:{trial.number}", run_name(trial), trial.started, self._tasks[trial.task])
 
     def entries(self, event: Event, trial: TrialRecord) -> list[Entry]:
         """What an event adds, after it was applied to ``trial``."""
@@ -130,11 +148,14 @@ class Ledger:
                 "gluetune.seed": str(event.seed), "gluetune.status": "running",
                 "gluetune.data": self._plans[event.task].source} | self._everywhere
         status = self._reopened(event.number)
-        return [Entry(self.trial_run(trial), event.time, params=_text(params), tags=tags, status=status)]
+        return [Entry(self.trial_run(trial), event.time, params=_text(params), tags=tags, status=status,
+                      datasets=rows_read(self._plans[event.task]))]
 
     @_entries.register
     def _(self, event: Evaluated, trial: TrialRecord) -> list[Entry]:
-        values = {name: float(getattr(event, name)) for name in EVALUATED} | event.metrics
+        values = _ranking_values(event, trial)  # first: MLflow's page that compares runs opens on the first metric
+        values |= {name: float(getattr(event, attribute)) for name, attribute in EVALUATED.items()}
+        values |= self.metrics(event, trial.task)
         if event.train_accuracy is not None:
             values["train_accuracy"] = event.train_accuracy
         if event.started_gap is not None:
@@ -162,33 +183,44 @@ class Ledger:
             tags["gluetune.pruned_at"] = epoch_text(trial.evaluations[-1].epoch)
         self._ended.add(event.number)
         run, best = self.trial_run(trial), trial.best
+        tags[NOTE] = trial_note(trial, self._plans[trial.task])
+        entry = Entry(run, event.time, tags=tags, files=files, status=RUN_STATUS[event.status])
         if best is None:
-            return [Entry(run, event.time, tags=tags, files=files, status=RUN_STATUS[event.status])]
-        points = tuple(Point(name, value, event.time, best.step)
-                       for name, value in (("best_score", best.score), ("best_epoch", best.epoch)))
+            return [entry]
         score = Point("trial_score", best.score, event.time, trial.number)
-        return [Entry(run, event.time, points, tags=tags, files=files, status=RUN_STATUS[event.status]),
-                Entry(self._tasks[trial.task], event.time, (score,))]
+        return [entry, Entry(self._tasks[trial.task], event.time, (score,))]
 
     @_entries.register
     def _(self, event: WinnerScored, trial: TrialRecord) -> list[Entry]:
         saved = {"selection": event.selection_scores} | event.scores  # the former where evaluations were not in fp32
         points = tuple(Point(f"{split}.{name}", value, event.time, 0)
                        for split, metrics in saved.items() for name, value in metrics.items())
-        run, task, metric = self.trial_run(trial), self._tasks[event.task], self._plans[event.task].metric
+        plan = self._plans[event.task]
+        run, task, metric = self.trial_run(trial), self._tasks[event.task], plan.metric
+        rows = rows_scored(plan) if event.scores else ()
         ranked = [Point(f"dev_score/{event.task}", metrics[metric], event.time, 0)
                   for metrics in list(event.scores.values())[:1] if metric in metrics]
-        return [*self._beaten(event, trial),
-                Entry(run, event.time, points, tags={"gluetune.winner": "true", "gluetune.folder": event.folder}),
-                Entry(task, event.time, points, tags={"gluetune.winner": trial.name}),
-                Entry(self._search, event.time, tuple(ranked))]
+        beaten = self._beaten(event, trial)
+        tags = {"gluetune.winner": "true", "gluetune.folder": event.folder, NOTE: trial_note(trial, plan)}
+        return [*beaten, Entry(run, event.time, points, tags=tags, datasets=rows),
+                Entry(task, event.time, points, tags={"gluetune.winner": trial.name, NOTE: task_note(trial, plan)}),
+                Entry(self._search, event.time, tuple(ranked), tags={NOTE: search_note(self._plan, self._winners)})]
+
+    def metrics(self, event: Evaluated, task: str) -> dict[str, float]:
+        """The task's metrics by their names in MLflow, those of ``transformers.Trainer``: ``eval_accuracy``.
+
+        A run of pre-training, which has no task's metric, keeps the names of its own.
+        """
+        prefix = "eval_" if self._plans[task].metric in event.metrics else ""
+        return {f"{prefix}{name}": value for name, value in event.metrics.items()}
 
     def _beaten(self, event: WinnerScored, trial: TrialRecord) -> list[Entry]:
         """The end of an earlier winner's time as such: a resumed search found a better trial."""
         before, self._winners[event.task] = self._winners.get(event.task), trial
         if before is None or before.number == trial.number:
             return []
-        tags = {"gluetune.winner": "false", "gluetune.folder": ""}  # the task's folder holds the new one's weights
+        # the task's folder holds the new one's weights
+        tags = {"gluetune.winner": "false", "gluetune.folder": "", NOTE: trial_note(before, self._plans[event.task])}
         return [Entry(self.trial_run(before), event.time, tags=tags)]
 
     def _reopened(self, number: int) -> str | None:
@@ -208,6 +240,12 @@ class Ledger:
         task, search = Point("best_score", event.score, event.time, step), f"best_score/{trial.task}"
         return [Entry(self._tasks[trial.task], event.time, (task,), tags={"gluetune.best_trial": trial.name}),
                 Entry(self._search, event.time, (replace(task, key=search),))]
+
+
+def _ranking_values(event: Evaluated, trial: TrialRecord) -> dict[str, float]:
+    """What trials are ranked by, where an evaluation is the best of its trial so far."""
+    best = trial.best
+    return {"best_score": best.score, "best_score_epoch": best.epoch} if best and best.index == event.index else {}
 
 
 def _search_params(plan: SearchPlan) -> dict[str, str]:

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 from gluetune.config import password, text_without_passwords, without_password
 from gluetune.errors import TrackingError
 from gluetune.tracking.access import log_in, refusal
+from gluetune.tracking.descriptions import Rows
 from gluetune.tracking.entries import Entry, Run
 from gluetune.tracking.state import TrackingState
 from gluetune.tracking.uris import check_uri, is_fresh, is_server, restore_command, sqlite_file
 
 if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
     from mlflow.tracking import MlflowClient
 
 # Defaults where the user set none. Short waits: the tracker's own thread tries again, for as long as it takes.
@@ -167,6 +169,11 @@ class RunTree:
             self._experiment = self._open_experiment()
         return self._experiment
 
+    @property
+    def known_experiment(self) -> str | None:
+        """Id of the experiment where it is known already."""
+        return self._experiment
+
     def run_id(self, run: Run) -> str:
         """Id of a run, made with its parents where it is missing."""
         self._ensure(run, {})
@@ -205,6 +212,9 @@ class RunTree:
         if metrics or params or tags:
             self.client.log_batch(run_id, metrics, [Param(*item) for item in params.items()],
                                   [RunTag(*item) for item in tags.items()])
+        rows = {(row.name, row.digest, row.context): row for entry in group for row in entry.datasets}
+        if rows:
+            self.client.log_inputs(run_id, datasets=[_dataset(row) for row in rows.values()])
         last = next((entry for entry in reversed(group) if entry.status), None)
         if last is not None:
             self._set_status(run_id, last)
@@ -252,6 +262,13 @@ class RunTree:
                 if known is None:
                     raise
         return str(known.experiment_id)
+
+
+def _dataset(rows: Rows) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(rows.name, rows.digest, "gluetune", rows.source_json, profile=rows.profile_json)
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", rows.context)])
 
 
 def _milliseconds(seconds: float) -> int:

@@ -15,8 +15,10 @@ from gluetune.tracking.champion import Champion, log_champion
 from gluetune.tracking.entries import Entry, Ledger
 from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC, Registration
 from gluetune.tracking.runs import RunTree, connect, is_permanent, reason, unusable
+from gluetune.tracking.state import FILE as TRACKING_FILE
 from gluetune.tracking.state import TrackingState, load_state
 from gluetune.tracking.uris import check_uri, is_fresh
+from gluetune.tracking.views import present, runs_link
 from gluetune.tracking.writer import Writer
 
 if TYPE_CHECKING:
@@ -141,6 +143,12 @@ class Tracker:
                          f"{timeout:g} s{why}; the journal has them: resume {self._plan.name!r} to write them")
         return written and not self._writer.refused
 
+    @property
+    def link(self) -> str | None:
+        """The page of MLflow's UI that shows the search's trials; ``None`` until the store was open."""
+        experiment = self._tree.known_experiment if self._tree else None
+        return None if experiment is None else runs_link(self._store, experiment, self._state.search_id)
+
     def _notify(self, text: str) -> None:
         """Tells a message without the store's password."""
         self._tell(text_without_passwords(text, self._store))
@@ -152,6 +160,8 @@ class Tracker:
         try:
             self._tree.run_id(self._ledger.root)
         except Exception as error:
+            if not self._resumed and refusal(error) is not None:
+                self._folder.delete(TRACKING_FILE)  # nothing was made that had to be found again
             raise unusable(self._store, error) from error
 
     def _replay(self, history: Iterable[Event]) -> None:
@@ -164,7 +174,16 @@ class Tracker:
     def _open(self) -> _Sink:
         if self._tree is None:
             self._tree = self._grow(connect(self._store, self._plan.experiment))
+        self._present(self._tree)
         return _Sink(self._tree, self._state, self._folder)
+
+    def _present(self, tree: RunTree) -> None:
+        """Sets how MLflow's page shows the search; a user who may not is recorded all the same."""
+        try:
+            present(tree.client, tree.experiment, self._plan, self._state.search_id, self._state.started)
+        except Exception as error:
+            if not is_permanent(error) and refusal(error) is None:
+                raise
 
     def _grow(self, client: MlflowClient) -> RunTree:
         return RunTree(client, self._state, self._resumed, self._artifacts)

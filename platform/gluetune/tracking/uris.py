@@ -87,6 +87,12 @@ def store_address(uri: str) -> str:
     return without_password(uri) if file is None or "?" in uri else sqlite_uri(file)
 
 
+def without_login(uri: str) -> str:
+    """A server's address without user and password."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def restore_command(uri: str, experiment_id: str) -> str:
     """The shell command that takes an experiment back that was deleted."""
     command = [sys.executable, "-m", "mlflow", "experiments", "restore", "--experiment-id", experiment_id]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gluetune.records import Event, TrialRecord, WinnerScored
 from gluetune.records.trials import apply
+from gluetune.tracking.descriptions import LONGEST_NAME, run_name
 from gluetune.tracking.entries import Entry, Ledger
-from sample_search import BEGIN, ended, evaluated, events, plan, started
+from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, started
 
 
 def replay(journal: list[Event]) -> list[Entry]:
@@ -35,10 +37,12 @@ def merged(entries: list[Entry], key: str) -> tuple[dict[str, list[Any]], dict[s
 
 def test_a_trial_shows_every_evaluation_and_its_best_score() -> None:
     points, tags, status = merged(replay(events()), "trial:0")
-    assert points["matthews_correlation"] == points["score"] == [(50, 0.30), (100, 0.50), (150, 0.40)]
+    assert points["eval_matthews_correlation"] == points["eval_score"] == [(50, 0.30), (100, 0.50), (150, 0.40)]
     assert points["epoch"] == [(50, 1.0), (100, 2.0), (150, 3.0)]
-    assert points["best_score"] == [(100, 0.50)]
-    assert points["best_epoch"] == [(100, 2.0)]
+    assert points["best_score"] == [(50, 0.30), (100, 0.50)]
+    assert points["best_score_epoch"] == [(50, 1.0), (100, 2.0)]
+    assert next(iter(points)) == "best_score", "the first metric is the one that MLflow's comparison opens on"
+    assert not {"score", "matthews_correlation"} & points.keys(), "a value of one evaluation is named as such"
     assert points["validation.matthews_correlation"] == [(0, 0.45)]
     assert {"eval_loss", "train_loss", "learning_rate", "train_seconds", "train_tokens"} <= points.keys()
     assert tags["gluetune.winner"] == "true"
@@ -56,7 +60,39 @@ def test_a_trial_carries_its_whole_configuration_and_tags() -> None:
     assert (first.tags["gluetune.task"], first.tags["gluetune.model"]) == ("cola", "embedded")
     assert first.tags["gluetune.seed"] == "100"
     assert (first.tags["gluetune.search"], first.tags["gluetune.data"]) == ("small", "generated (seed 0)")
-    assert (first.run.name, first.run.parent.name, first.run.parent.parent.name) == ("cola-0000", "CoLA", "small")
+    assert first.run.name == "cola-0000 lr 1e-4 bs 16"
+    assert (first.run.parent.name, first.run.parent.parent.name) == ("CoLA", "small")
+
+
+def test_descriptions_tell_the_result() -> None:
+    notes = {key: merged(replay(events()), key)[1].get("mlflow.note.content", "")
+             for key in ("search", "task:cola", "trial:0", "trial:2", "trial:3")}
+    assert "matthews_correlation 0.5000" in notes["trial:0"]
+    assert "after epoch 2 of 3; finished" in notes["trial:0"]
+    assert "- validation: matthews_correlation 0.4500" in notes["trial:0"]
+    assert "epoch 1 of 1; pruned" in notes["trial:2"]
+    assert notes["trial:3"] == "diverged; never evaluated"
+    assert "0.5000** by cola-0000 lr 1e-4 bs 16" in notes["task:cola"]
+    assert "| MNLI | accuracy | 0.7000 | 0.3450 | mnli-0001 lr 1e-4 bs 16 |" in notes["search"]
+
+
+def test_a_name_with_many_fields_is_cut() -> None:
+    record = TrialRecord(7, "cola", {f"field_{number}": 0.5 for number in range(20)}, {}, 0, 0.0)
+    assert run_name(record).startswith("cola-0007 field_0 0.5 field_1 0.5")
+    assert len(run_name(record)) == LONGEST_NAME
+
+
+def test_runs_name_the_rows_that_they_read() -> None:
+    prints = {"train": "a" * 64, "selection": "b" * 64, "validation": "c" * 64}
+    ledger, trials = Ledger(plan(tasks=(replace(COLA, fingerprints=prints), MNLI)), started=0.0), {}
+    entries = [entry for event in events() for entry in ledger.entries(event, apply(trials, event))]
+    read = {key: {rows for entry in entries if entry.run.key == key for rows in entry.datasets}
+            for key in ("trial:0", "trial:2", "trial:1")}
+    both = {("cola-train", "a" * 16, 1800, "training"), ("cola-selection", "b" * 16, 200, "selection")}
+    assert {(r.name, r.digest, r.rows, r.context) for r in read["trial:2"]} == both
+    assert {(r.name, r.digest, r.rows, r.context) for r in read["trial:0"]} == {
+        *both, ("cola-validation", "c" * 16, 400, "evaluation")}
+    assert not read["trial:1"], "rows without a fingerprint have no digest to be known by"
 
 
 def test_a_pruned_trial_is_finished_and_says_where_it_was_cut() -> None:

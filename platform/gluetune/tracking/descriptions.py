@@ -1,0 +1,114 @@
+"""Names, descriptions and datasets of MLflow runs, as MLflow's pages show them. Pure: no MLflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from gluetune.records import FIELDS, SearchPlan, TaskPlan, TrialRecord, configuration, epoch_text
+
+NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description, in Markdown
+LONGEST_NAME = 120  # characters; stores take 250
+LONGEST_NOTE = 4000  # characters; stores refuse tags of more than 5,000
+DIGEST = 16  # characters of a fingerprint; stores take 36
+_SHORT = {**FIELDS, "batch_size": "bs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows that a run read.
+
+    Attributes:
+        name: what MLflow calls the dataset, such as ``cola-train``.
+        digest: the beginning of the rows' fingerprint.
+        source: where they come from, in words.
+        rows: how many there are.
+        context: what they are used for: ``training``, ``selection`` or ``evaluation``.
+    """
+
+    name: str
+    digest: str
+    source: str
+    rows: int
+    context: str
+
+    @property
+    def source_json(self) -> str:
+        """What MLflow keeps as the dataset's source."""
+        return json.dumps({"description": self.source})
+
+    @property
+    def profile_json(self) -> str:
+        """What MLflow keeps as the dataset's profile."""
+        return json.dumps({"num_rows": self.rows})
+
+
+def rows_read(task: TaskPlan) -> tuple[Rows, ...]:
+    """What every trial of a task reads: rows to train on and rows to select by; none where they are not known."""
+    numbers = {"train": (task.train_rows, "training"), "selection": (task.selection_rows, "selection")}
+    return tuple(_rows(task, name, *of) for name, of in numbers.items() if task.fingerprints.get(name))
+
+
+def rows_scored(task: TaskPlan) -> tuple[Rows, ...]:
+    """The official development rows that a task's winner is scored on."""
+    return tuple(_rows(task, name, rows, "evaluation") for name, rows in task.dev_rows.items()
+                 if task.fingerprints.get(name))
+
+
+def _rows(task: TaskPlan, split: str, rows: int, context: str) -> Rows:
+    return Rows(f"{task.task}-{split}", task.fingerprints[split][:DIGEST], task.source, rows, context)
+
+
+def run_name(trial: TrialRecord) -> str:
+    """A trial's name with its configuration: ``cola-0007 lr 3e-4 bs 16``."""
+    whole = f"{trial.name} {configuration(trial.params, ' ', _SHORT)}".rstrip()
+    return whole if len(whole) <= LONGEST_NAME else f"{whole[:LONGEST_NAME - 1]}…"
+
+
+def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
+    """What became of a trial."""
+    end = str(trial.status).replace("_", " ")
+    if trial.best is None:
+        return f"{end}; never evaluated"[:LONGEST_NOTE]
+    lines = [f"**{task.metric} {trial.best.score:.4f}** on {task.selection_rows:,} selection rows, after epoch "
+             f"{epoch_text(trial.best.epoch)} of {epoch_text(trial.evaluations[-1].epoch)}; {end}"]
+    if trial.winner is not None:
+        lines += ["", f"The winner of {task.title}. On official rows:", *_scores(trial.winner.scores)]
+    return "\n".join(lines)[:LONGEST_NOTE]
+
+
+def task_note(trial: TrialRecord, task: TaskPlan) -> str:
+    """A task's winner."""
+    best = trial.best.score if trial.best else float("nan")
+    lines = [f"**{task.metric} {best:.4f}** by {run_name(trial)} on {task.selection_rows:,} selection rows "
+             f"(baseline {task.baseline:.4f})"]
+    if trial.winner is not None:
+        lines += ["", "On official rows:", *_scores(trial.winner.scores)]
+    return "\n".join(lines)[:LONGEST_NOTE]
+
+
+def search_note(plan: SearchPlan, winners: Mapping[str, TrialRecord]) -> str:
+    """A search and its result so far."""
+    varied = f"{', '.join(plan.fields)} by {plan.algorithm}" if plan.fields else "one configuration"
+    lines = [f"{plan.model}: {varied} on {', '.join(task.title for task in plan.tasks)}"]
+    if winners:
+        lines += ["", "| task | metric | selection | baseline | winner |", "|---|---|---|---|---|"]
+        lines += [_row(task, winners[task.task]) for task in plan.tasks if task.task in winners]
+    return "\n".join(lines)[:LONGEST_NOTE]
+
+
+def _row(task: TaskPlan, trial: TrialRecord) -> str:
+    best = f"{trial.best.score:.4f}" if trial.best else "–"
+    return f"| {task.title} | {task.metric} | {best} | {task.baseline:.4f} | {run_name(trial)} |"
+
+
+def _scores(scores: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Lines of a list in Markdown."""
+    yield ""
+    for split, metrics in scores.items():
+        yield f"- {split}: {_figures(metrics.items())}"
+
+
+def _figures(metrics: Iterable[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics)
