@@ -68,15 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
     import torch  # slow to import, and a mistake in a flag need not wait for it
 
-    from gluetune.submission import best_winners, export_submission, read_winners
+    from gluetune.submission import best_winners, export_submission, of_different_rows, read_winners
     from gluetune.training import World
 
     report(starting=False)
     given, overrides = arguments.options, _overrides(arguments.options)
     root, output = Storage(given.get("--storage-path", _RUNS)), given.get("--output", _OUTPUT)
     check_lasting([("--output", output)])
-    winners = best_winners(winner for name in dict.fromkeys(arguments.repeated["--run"])
-                           for winner in read_winners(root, name, overrides))
+    found = [winner for name in dict.fromkeys(arguments.repeated["--run"])
+             for winner in read_winners(root, name, overrides)]
+    for task, runs in of_different_rows(found).items():
+        terminal.note(f"{task}: the winners of {', '.join(runs)} were scored on different selection rows, so that "
+                      "their scores can be compared with care only; the highest one answers")
+    winners = best_winners(found)
     world = World(device="cuda" if torch.cuda.is_available() else "cpu")
     answers = export_submission(winners, output, world, fill_missing="--fill-missing" in arguments.switches,
                                 batch_size=int(given["--batch-size"]) if "--batch-size" in given else None,

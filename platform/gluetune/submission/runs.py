@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from gluetune.config import DataConfig, Override, TrainingConfig, parse_job
 from gluetune.errors import StorageError, nearest
-from gluetune.records import JOB_FILE, Journal, TrialRecord, read_recorded, winner_folder
+from gluetune.records import JOB_FILE, Journal, RunInputs, TrialRecord, load_inputs, read_recorded, winner_folder
 from gluetune.storage import Storage
 from gluetune.submission.files import MODEL_TASKS
+from gluetune.tasks import get_task
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,11 @@ class Winner:
         run: the run's name.
         trial: the trial's name.
         task: the task's name.
-        score: the primary metric on the run's selection rows.
+        score: the primary metric on the run's selection rows, of the saved model in fp32.
         folder: the ``save_pretrained`` folder, by path or URI.
         data: where the run's rows come from and how they become tokens.
         batch_size: rows per batch the run evaluated with.
+        selection: fingerprint of the selection rows; empty where the run kept none.
     """
 
     run: str
@@ -33,6 +35,7 @@ class Winner:
     folder: str
     data: DataConfig
     batch_size: int
+    selection: str = ""
 
 
 def read_winners(root: Storage, run: str, overrides: Sequence[Override] = ()) -> list[Winner]:
@@ -54,21 +57,37 @@ def read_winners(root: Storage, run: str, overrides: Sequence[Override] = ()) ->
         raise StorageError(f"no run {run!r} in {root.uri()}; {there}{nearest(run, known)}")
     job, storage = parse_job(text, root.uri(f"{run}/{JOB_FILE}"), overrides), root.sub(run)
     trials = [trial for trial in Journal(storage).trials.values() if trial.winner is not None]
-    winners = [_winner(run, trial, storage, job.data) for trial in trials if trial.task in MODEL_TASKS]
+    inputs = load_inputs(storage) or RunInputs()
+    winners = [_winner(run, trial, storage, job.data, inputs) for trial in trials if trial.task in MODEL_TASKS]
     if not winners:
         others = f" (it has winners of {', '.join(trial.task for trial in trials)})" if trials else ""
         raise StorageError(f"a run must have saved a winner of a GLUE task, but {storage.uri()} has none{others}")
     return winners
 
 
-def _winner(run: str, trial: TrialRecord, storage: Storage, data: DataConfig) -> Winner:
+def _winner(run: str, trial: TrialRecord, storage: Storage, data: DataConfig, inputs: RunInputs) -> Winner:
     folder = winner_folder(trial.task)
     if not storage.exists(folder):
         raise StorageError(f"the model of winner {trial.name} must be in {storage.uri(folder)}, but there is no such "
                            "folder")
     training = TrainingConfig(**trial.training)  # type: ignore[arg-type]
-    return Winner(run, trial.name, trial.task, trial.best_score or 0.0, storage.uri(folder), data,
-                  training.eval_batch_size)
+    score = trial.selection_scores.get(get_task(trial.task).primary, 0.0)
+    rows = inputs.tasks.get(trial.task, {}).get("selection")
+    return Winner(run, trial.name, trial.task, score, storage.uri(folder), data, training.eval_batch_size,
+                  rows.sha256 if rows else "")
+
+
+def of_different_rows(winners: Iterable[Winner]) -> dict[str, list[str]]:
+    """Tasks of several runs whose winners were not all scored on the same selection rows, with the runs' names.
+
+    Their scores can be compared with care only: a harder selection gives a lower score. Rows that are not known count
+    as different.
+    """
+    by_task: dict[str, list[Winner]] = {}
+    for winner in winners:
+        by_task.setdefault(winner.task, []).append(winner)
+    return {task: [winner.run for winner in several] for task, several in by_task.items()
+            if len(several) > 1 and (len({winner.selection for winner in several}) > 1 or not several[0].selection)}
 
 
 def best_winners(winners: Iterable[Winner]) -> dict[str, Winner]:

@@ -9,8 +9,9 @@ import pytest
 
 from gluetune.config import Override
 from gluetune.errors import ConfigError, StorageError
+from gluetune.records import Journal, RunInputs, SplitInput
 from gluetune.storage import Storage
-from gluetune.submission import best_winners, missing_tasks, read_winners
+from gluetune.submission import best_winners, missing_tasks, of_different_rows, read_winners
 from hand_made_runs import write_run
 
 
@@ -25,6 +26,34 @@ def test_the_higher_selection_score_answers_and_of_equals_the_first_run(tmp_path
     assert best["cola"].folder == str(tmp_path / "two" / "winners" / "cola")
     assert (best["cola"].data.max_seq_length, best["cola"].batch_size) == (32, 64)
     assert missing_tasks(best) == ["sst2", "stsb", "mnli", "qnli", "wnli", "qqp"]
+
+
+def keep_fingerprints(run: Path, **selection: str) -> None:
+    """Writes which selection rows a run's winners were chosen on."""
+    tasks = {task: {"selection": SplitInput(rows=10, sha256=sha256)} for task, sha256 in selection.items()}
+    RunInputs(tasks=tasks).save(Storage(str(run)))
+
+
+def test_winners_of_different_selection_rows_are_named(tmp_path: Path) -> None:
+    for run in ("one", "two"):
+        write_run(tmp_path, run, {"cola": 0.4, "rte": 0.6, "mrpc": 0.8})
+    write_run(tmp_path, "three", {"sst2": 0.9})
+    keep_fingerprints(tmp_path / "one", cola="a", rte="a")
+    keep_fingerprints(tmp_path / "two", cola="a", rte="b")
+    root = Storage(str(tmp_path))
+    winners = [winner for run in ("one", "two", "three") for winner in read_winners(root, run)]
+    assert of_different_rows(winners) == {"rte": ["one", "two"], "mrpc": ["one", "two"]}
+
+
+def test_a_winner_is_compared_by_the_score_of_its_saved_model(tmp_path: Path) -> None:
+    """Trials on a GPU are evaluated in bf16; the saved models of two runs are compared in the same precision."""
+    folder = write_run(tmp_path, "one", {"cola": 0.4})
+    journal = Journal(Storage(str(folder)))
+    (trial,) = journal.trials.values()
+    assert trial.winner is not None
+    journal.append(trial.winner.model_copy(update={"selection_scores": {"matthews_correlation": 0.41}}))
+    (winner,) = read_winners(Storage(str(tmp_path)), "one")
+    assert winner.score == 0.41
 
 
 def test_a_run_that_was_moved_is_read_where_it_is(tmp_path: Path) -> None:
