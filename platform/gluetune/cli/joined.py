@@ -54,7 +54,7 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal, early:
             if early is not None:
                 early.load()
             imported = thread.submit(_import_what_is_slow)
-            where = join(address)
+            where = join(address, terminal)
             if early is not None:
                 early.start()
             imported.result()
@@ -67,15 +67,16 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal, early:
             early.clear()
 
 
-def join(address: str | None) -> str:
+def join(address: str | None, terminal: Terminal) -> str:
     """Joins a Ray cluster, or starts one, so that stop signals end this process as they do before and after.
 
     Args:
         address: the cluster's; see `gluetune.cluster.connect`, which says what is returned and raised.
+        terminal: where its notes are printed.
     """
     stop_on_signals()
     with own_process_group():
-        where = connect(address)
+        where = connect(address, terminal.note)
     stop_on_signals()  # Ray has set a handler of its own for SIGTERM
     return where
 

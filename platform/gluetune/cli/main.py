@@ -10,6 +10,7 @@ from contextlib import closing
 
 from gluetune.cli import flag_table as table
 from gluetune.cli import places
+from gluetune.cli.account import complete_account
 from gluetune.cli.flags import ParsedArguments, parse
 from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
 from gluetune.cli.program import Program
@@ -53,6 +54,7 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
         2 a mistake of the user's; 130 interrupted.
     """
     atexit.register(gc.freeze)  # or the interpreter looks for garbage in all that was imported before it ends
+    complete_account()
     with closing(Terminal()) as terminal:
         try:
             return act(parse(sys.argv[1:] if argv is None else argv, program), terminal)

@@ -202,7 +202,7 @@ def _latest_run(job: JobConfig, job_file: str | None) -> Storage:
 @contextmanager
 def _cluster(trained: Trained, address: str | None, terminal: Terminal) -> Iterator[Resources]:
     """Joins Ray; what one worker may take."""
-    where = join(address)
+    where = join(address, terminal)
     report(starting=False)
     try:
         lanes = trained.job.lanes.model_copy(update={"max_concurrent_trials": 1, "workers_per_lane": 1})

@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Callable
 
 import ray
 
+from gluetune.cluster.local import open_files, patiently, socket_folder
 from gluetune.errors import ClusterError
 
 REACH_S = 10.0  # for a machine to take up a connection
 LOCAL_OBJECT_STORE = 2 * 1024**3  # bytes; holds tokenised data and initial weights once
 
 
-def connect(address: str | None) -> str:
+def connect(address: str | None, note: Callable[[str], None] = lambda text: None) -> str:
     """Joins the cluster at an address, that of ``RAY_ADDRESS`` (set in submitted jobs), or starts one on this machine.
 
     A cluster of our own gets a token of its own, so that no web page opened on this machine can reach its dashboard
     (CVE-2023-48022), and leaves no token file behind that would change later ``ray start`` commands.
+
+    Args:
+        address: the cluster's; ``None`` for that of ``RAY_ADDRESS``, else for one of our own.
+        note: called with a line where starting Ray takes another attempt or another folder.
 
     Returns:
         Where the search runs, in words.
@@ -32,7 +38,7 @@ def connect(address: str | None) -> str:
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # snapshots of all trials so far, which nobody reads
     os.environ["TUNE_RESULT_BUFFER_LENGTH"] = "1"  # a trial's next step tells its lane that the search lets it go on
     if address is None:
-        _start()
+        _start(note)
         return "this machine"
     if address.startswith("http"):
         raise ClusterError(f"the address must be a Ray cluster's (HOST:6379 or auto), but got {address!r}, that of its "
@@ -41,13 +47,22 @@ def connect(address: str | None) -> str:
     return f"the Ray cluster at {ray.get_runtime_context().gcs_address}"
 
 
-def _start() -> None:
+def _start(note: Callable[[str], None]) -> None:
+    open_files()
+    folder = socket_folder(note)
     # Ray turns token authentication on; without this it would write ~/.ray/auth_token
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    patiently(lambda: _init(folder), note)
+
+
+def _init(folder: str | None) -> None:
+    options = {} if folder is None else {"_temp_dir": f"{folder}/ray"}
     try:
-        ray.init("local", log_to_driver=False, object_store_memory=LOCAL_OBJECT_STORE, configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise ClusterError(f"Ray does not start on this machine: {error}") from error
+        ray.init("local", log_to_driver=False, object_store_memory=LOCAL_OBJECT_STORE, configure_logging=False,
+                 **options)
+    except BaseException:
+        ray.shutdown()
+        raise
 
 
 def _join(address: str) -> None:
