@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
 import pytest
+import ray
 
 from gluetune.cluster import Resources, connect, share_out
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
+from gluetune.search.remote import cancelled_at_the_end
 
 pytestmark = pytest.mark.ray
 
@@ -44,3 +48,17 @@ def test_workers_on_different_nodes_want_as_many_nodes(ray_cluster: None) -> Non
 def test_an_address_where_no_cluster_answers_is_an_error() -> None:
     with pytest.raises(ClusterError, match=r"no Ray cluster answers at '127\.0\.0\.1:1'"):
         connect("127.0.0.1:1")
+
+
+def test_work_on_the_cluster_is_cancelled_where_a_stop_ends_the_wait_for_it(ray_cluster: None, tmp_path: Path) -> None:
+    def work(started: Path) -> None:
+        started.touch()
+        time.sleep(600)
+
+    task = ray.remote(num_cpus=1, max_retries=2)(work).remote(tmp_path / "started")
+    while not (tmp_path / "started").exists():
+        time.sleep(0.05)
+    with pytest.raises(KeyboardInterrupt), cancelled_at_the_end([task]):
+        raise KeyboardInterrupt
+    with pytest.raises((ray.exceptions.TaskCancelledError, ray.exceptions.WorkerCrashedError)):
+        ray.get(task, timeout=60)

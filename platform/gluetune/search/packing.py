@@ -16,6 +16,7 @@ from gluetune.data import TaskData
 from gluetune.errors import ClusterError
 from gluetune.search.pending import EVERY_S
 from gluetune.search.prepare import Prepared, corners
+from gluetune.search.remote import cancelled_at_the_end
 from gluetune.tasks import get_task
 from gluetune.training import World
 from gluetune.training.memory import out_of_memory
@@ -95,10 +96,11 @@ def _measured(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Ca
     notify("trying one trial out on one GPU, to see how many share it …")
     measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_measure).remote(
         *hardest(prepared.data), prepared.encoder, *demanding(job, space), job.seed)
-    while not ray.wait([measured], timeout=EVERY_S)[0]:
-        notify("waiting for a GPU to try one trial out on; a number for lanes.gpus_per_worker does without")
-        make_room()  # a lane may have taken it just as it ended
-    need: Need = ray.get(measured)
+    with cancelled_at_the_end([measured]):
+        while not ray.wait([measured], timeout=EVERY_S)[0]:
+            notify("waiting for a GPU to try one trial out on; a number for lanes.gpus_per_worker does without")
+            make_room()  # a lane may have taken it just as it ended
+        need: Need = ray.get(measured)
     notify(f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
            f"{need.trials_per_gpu} at once on each")
     return need

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import ray
@@ -11,6 +12,21 @@ from gluetune.cluster import Resources
 from gluetune.errors import ClusterError, UserError
 
 T = TypeVar("T")
+
+
+@contextmanager
+def cancelled_at_the_end(tasks: Iterable[Any]) -> Iterator[None]:
+    """Cancels tasks that are unfinished when the block ends, as where a stop signal ends the wait for them.
+
+    Args:
+        tasks: references to their results, read at the end of the block; cancelling a finished task does nothing.
+    """
+    try:
+        yield
+    finally:
+        for task in tasks:
+            with suppress(Exception):  # the cluster may be gone, and what ended the block matters more
+                ray.cancel(task, force=True)
 
 
 def on_worker(resources: Resources, work: Callable[..., T], *arguments: Any) -> T:
@@ -25,9 +41,10 @@ def on_worker(resources: Resources, work: Callable[..., T], *arguments: Any) -> 
         UserError: the work raised it.
         ClusterError: its process died.
     """
-    run = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=2)(work)
+    run = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=2)(work).remote(*arguments)
     try:
-        result: T = ray.get(run.remote(*arguments))
+        with cancelled_at_the_end([run]):
+            result: T = ray.get(run)
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, UserError):
             raise error.cause from None

@@ -18,6 +18,7 @@ from gluetune.lane import FineTuning, LaneSpec
 from gluetune.models import load_trained, save_pretrained
 from gluetune.prediction import Predictions, Scores, TextSettings, score_predictions
 from gluetune.records import TrialRecord, WinnerScored, trial_folder, winner_folder
+from gluetune.search.remote import cancelled_at_the_end
 from gluetune.tasks import TASKS, Task, get_task
 from gluetune.training import Checkpoints, World, predict
 
@@ -71,13 +72,14 @@ def _scored_there(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSe
     shared = ray.put(tokenizer)
     run = ray.remote(num_cpus=spec.cpus, num_gpus=spec.gpus, max_retries=2)(_score)
     pending = {run.remote(spec, work, shared, text, trial): trial for trial in trials}
-    while pending:
-        (done,), _ = ray.wait(list(pending), num_returns=1)
-        trial = pending.pop(done)
-        try:
-            yield trial, ray.get(done)
-        except ray.exceptions.RayError as error:
-            yield trial, error
+    with cancelled_at_the_end(pending):
+        while pending:
+            (done,), _ = ray.wait(list(pending), num_returns=1)
+            trial = pending.pop(done)
+            try:
+                yield trial, ray.get(done)
+            except ray.exceptions.RayError as error:
+                yield trial, error
 
 
 def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trial: TrialRecord) -> WinnerScored:
