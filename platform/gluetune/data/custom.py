@@ -86,7 +86,8 @@ class CustomSource(DataSource):
         except DataError as error:
             if _says_missing(error.__cause__, split):
                 return False
-            raise
+            raise DataError(f"{error.message}; a class that lacks a split lists those it has in an attribute `splits`, "
+                            "or raises FileNotFoundError", error.file) from error.__cause__
         return True
 
     def describe(self, task: Task) -> str:

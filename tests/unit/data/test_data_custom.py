@@ -164,6 +164,7 @@ def test_a_bug_is_no_missing_split(tmp_path: Path, bert: PreTrainedTokenizerBase
         prepare(get_task("cola"), open_source(config), bert, config, seed=0)
     assert "(split='test') raised " in str(caught.value)
     assert f"({path}, line 5)" in str(caught.value)
+    assert "attribute `splits`" in str(caught.value)
 
 
 def test_a_class_may_list_its_splits(tmp_path: Path) -> None:
