@@ -19,7 +19,15 @@ from gluetune.config.job import (
 )
 from gluetune.config.layers import Override
 from gluetune.config.load import default_job_file, dump_job, load_job, parse_job
-from gluetune.config.sameness import COMPUTATION, DEPENDENT, TaskFacts, idle_fields, trained, without_idle_fields
+from gluetune.config.sameness import (
+    COMPUTATION,
+    DEPENDENT,
+    TaskFacts,
+    idle_fields,
+    overruled,
+    trained,
+    without_idle_fields,
+)
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, Value, contains, finite_values
 from gluetune.config.spaces import dump_space, known_spaces, load_space, parse_space, spaces_for
 from gluetune.config.training import Section, TrainingConfig
@@ -29,6 +37,6 @@ __all__ = [
     "LanesConfig", "ModelConfig", "Override", "PublishedConfig", "SchedulerConfig", "SearchConfig", "SearchSpace",
     "Section", "StorageConfig", "TaskFacts", "TrackingConfig", "TrainingConfig", "Value", "check_fit", "contains",
     "default_job_file", "dump_job", "dump_space", "finite_values", "idle_fields", "known_spaces", "load_job",
-    "load_space", "parse_job", "parse_space", "password", "resolve_training", "spaces_for", "text_without_passwords",
-    "trained", "without_idle_fields", "without_password",
+    "load_space", "overruled", "parse_job", "parse_space", "password", "resolve_training", "spaces_for",
+    "text_without_passwords", "trained", "without_idle_fields", "without_password",
 ]

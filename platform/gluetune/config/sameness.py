@@ -96,6 +96,17 @@ def idle_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
         space: the search space.
         training: the job's settings beside it.
     """
+    found = overruled(space, training)
+    return {field: found[field] for field in space.space if found.get(field)}
+
+
+def overruled(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
+    """Fields that change nothing in a job, because nothing uses them or another one goes before them; why in words.
+
+    Args:
+        space: the search space.
+        training: the job's settings beside it.
+    """
     may_be = partial(_possible, space, space.resolve(training))
     found = without_effect(space, training) | {
         "num_train_epochs": "max_steps goes before it" if may_be("max_steps") != (None,) else "",
@@ -103,7 +114,7 @@ def idle_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
     }
     if may_be("warmup_steps") != (None,):
         found["warmup_ratio"] = found["warmup_ratio"] or "warmup_steps goes before it"
-    return {field: found[field] for field in space.space if found.get(field)}
+    return {field: why for field, why in found.items() if why}
 
 
 def without_effect(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gluetune.config import JobConfig, SearchSpace, without_password
+from gluetune.config import JobConfig, SearchSpace, overruled, without_password
 from gluetune.metrics import baseline
 from gluetune.models import left_out
 from gluetune.records import SearchPlan, TaskPlan
@@ -15,6 +15,7 @@ from gluetune.tasks import get_task
 def make_plan(name: str, job: JobConfig, space: SearchSpace, prepared: Prepared, dealer: Dealer, storage: Storage,
               tracking_uri: str, resources: str) -> SearchPlan:
     """Says what a search is going to do."""
+    fixed = {**space.training, **job.training.model_dump(exclude_unset=True)}
     return SearchPlan(
         name=name, seed=job.seed, model=prepared.encoder.name, parameters=prepared.encoder.parameters,
         left_out=left_out(prepared.encoder),
@@ -23,7 +24,7 @@ def make_plan(name: str, job: JobConfig, space: SearchSpace, prepared: Prepared,
         workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=storage.uri(),
         tracking_uri=without_password(tracking_uri), experiment=job.tracking.experiment or name,
         tasks=tuple(_task(task, prepared, dealer) for task in job.tasks), time_budget_s=job.search.time_budget_s,
-        fixed={**space.training, **job.training.model_dump(exclude_unset=True)},
+        fixed={field: value for field, value in fixed.items() if field not in overruled(space, job.training)},
     )
 
 

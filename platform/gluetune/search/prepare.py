@@ -129,7 +129,7 @@ def remarks(job: JobConfig, space: SearchSpace, encoder: Encoder) -> Iterator[st
     if space.space and space.model_types and family not in space.model_types:
         others = spaces_for(family)
         better = f"; for {family}: {', '.join(others)}" if others else ""
-        yield (f"search space {space.name!r} was published for {' and '.join(space.model_types)}, but the encoder "
+        yield (f"search space {space.name!r} was published for {', '.join(space.model_types)}, but the encoder "
                f"{encoder.name!r} is of type {family}{better}")
     if job.model.name_or_path == EMBEDDED and job.data.source != "embedded":
         yield ("the embedded encoder has been pre-trained on generated text only, but the data are not generated; "

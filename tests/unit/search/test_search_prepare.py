@@ -41,10 +41,13 @@ def test_the_plan_counts_configurations_that_train_differently(encoder: ModelCon
     space = SearchSpace(name="s", space={
         "head": Choice(values=("default", "nsp")), "batch_size": Choice(values=(100, 200)),
         "learning_rate": Choice(values=(1e-4, 1e-3))})
-    job = JobConfig(model=encoder, tasks={"cola": 1.0}, data=DataConfig(max_train_samples=100))
+    job = JobConfig(model=encoder, tasks={"cola": 1.0}, data=DataConfig(max_train_samples=100),
+                    training=TrainingConfig(max_steps=9, num_train_epochs=2, warmup_ratio=0.2))
     prepared = prepare(job, space, print)
     dealer = Dealer(job.tasks, space, "grid", job.training, job.seed, 1, prepared.facts)
-    (task,) = make_plan("one", job, space, prepared, dealer, Storage(str(tmp_path)), "", "").tasks
+    plan = make_plan("one", job, space, prepared, dealer, Storage(str(tmp_path)), "", "")
+    (task,) = plan.tasks
+    assert plan.fixed == {"max_steps": 9, "warmup_ratio": 0.2}
     assert (task.planned, task.configurations) == (1, 2)
 
 
