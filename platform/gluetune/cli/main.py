@@ -55,6 +55,7 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
     """
     atexit.register(gc.freeze)  # or the interpreter looks for garbage in all that was imported before it ends
     complete_account()
+    report(resume=None)  # a notebook may have run another command before
     with closing(Terminal()) as terminal:
         try:
             return act(parse(sys.argv[1:] if argv is None else argv, program), terminal)

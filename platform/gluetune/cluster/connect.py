@@ -37,6 +37,7 @@ def connect(address: str | None, note: Callable[[str], None] = lambda text: None
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # the search's own handler records the stop first
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # snapshots of all trials so far, which nobody reads
     os.environ["TUNE_RESULT_BUFFER_LENGTH"] = "1"  # a trial's next step tells its lane that the search lets it go on
+    open_files()
     if address is None:
         _start(note)
         return "this machine"
@@ -48,7 +49,6 @@ def connect(address: str | None, note: Callable[[str], None] = lambda text: None
 
 
 def _start(note: Callable[[str], None]) -> None:
-    open_files()
     folder = socket_folder(note)
     # Ray turns token authentication on; without this it would write ~/.ray/auth_token
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -30,7 +30,7 @@ def explanation(status: int, facts: dict[str, Any]) -> str:
         lines.append("last words in the log: " + "".join(c if c.isprintable() else "?" for c in words.strip())[:300])
     if log:
         lines.append(f"the log: {log}")
-    if "resume" in facts:
+    if facts.get("resume"):
         lines += ["go on with:", str(facts["resume"])]
     else:
         lines.append("nothing was begun that could be resumed")

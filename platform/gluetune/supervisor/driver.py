@@ -59,7 +59,8 @@ def report(**facts: Any) -> None:
 
     Args:
         facts: ``starting`` (bool: whether a stop may end this process at once), ``resume`` (the command that goes on
-            with the run), ``log`` (path of the log file), ``end`` (the exit code, at the very end).
+            with the run; ``None``: there is none), ``log`` (path of the log file), ``end`` (the exit code, at the very
+            end).
     """
     _driver.starting = facts.get("starting", _driver.starting)
     _driver.resume = facts.get("resume", _driver.resume)

@@ -107,7 +107,7 @@ class _Supervisor:
         """
         if came.si_code != _SI_KERNEL or came.si_signo == signal.SIGHUP:
             os.kill(self._child, signal.SIGTERM)
-        if "resume" in self._facts and not self._stopping and not os.isatty(1):
+        if self._facts.get("resume") and not self._stopping and not os.isatty(1):
             _print(1, f"stopping; if this is cut short, go on with:\n{self._facts['resume']}")
         self._stopping = True
 
@@ -125,7 +125,7 @@ class _Supervisor:
         """Kills a driver that has begun nothing; Ray's processes of a local cluster end with it."""
         os.kill(self._child, signal.SIGKILL)
         os.waitpid(self._child, 0)
-        if "resume" in self._facts:
+        if self._facts.get("resume"):
             _print(1, f"interrupted while starting; go on with:\n{self._facts['resume']}")
         else:
             _print(1, "interrupted while starting; nothing was begun")

@@ -10,11 +10,13 @@ import pytest
 from gluetune.cli import main
 from gluetune.cli.flags import parse
 from gluetune.cli.main import TUNE, open_session
+from gluetune.cli.main import run as run_program
 from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal
 from gluetune.config import load_job
 from gluetune.config.layers import Override
 from gluetune.errors import StorageError
+from gluetune.supervisor import INTERRUPTED, report
 from searches import run
 
 
@@ -79,3 +81,16 @@ def test_what_can_be_resumed_is_named(tmp_path: Path) -> None:
     (tmp_path / "real" / "job.yaml").write_text("{}")
     with pytest.raises(StorageError, match="there are: real"):
         resumed_session("reel", str(tmp_path), [])
+
+
+@pytest.mark.parametrize("resume", [None, "python jobs/tune_glue.py --resume mine"])
+def test_an_interrupted_command_says_how_to_go_on_or_that_nothing_was_begun(
+        resume: str | None, capfd: pytest.CaptureFixture[str]) -> None:
+    def act(arguments: object, terminal: object) -> int:
+        if resume:
+            report(resume=resume)
+        raise KeyboardInterrupt
+
+    assert run_program(TUNE, act, []) == INTERRUPTED
+    said = capfd.readouterr().out
+    assert (resume or "nothing was begun") in said
