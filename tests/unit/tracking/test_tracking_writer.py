@@ -185,3 +185,21 @@ def test_a_held_writer_begins_by_itself(store: Store, notes: list[str]) -> None:
     while not store.names and time.monotonic() < deadline:
         time.sleep(0.01)
     assert store.names == ["one"]
+
+
+def test_a_hurried_writer_neither_holds_nor_rests(
+        store: Store, notes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "REST", 10_000.0)
+    monkeypatch.setattr(writing, "LONGEST_REST", 60.0)
+    store.work_s = 0.05
+    writer = Writer(lambda: store, lambda error: False, notes.append, hold_s=60.0)
+    writer.put(entry("trial"))
+    writer.hurry()
+    began = time.monotonic()
+    while store.marked < 2 and time.monotonic() < began + 20:
+        if store.marked == 1 and not writer.waiting:
+            writer.put(entry("search"))
+        time.sleep(0.01)
+    assert time.monotonic() - began < 20
+    writer.close(5.0)
+    assert store.names == ["trial", "search"]
