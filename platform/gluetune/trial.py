@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from typing import Any
 
 from ray import tune
@@ -17,7 +18,7 @@ from gluetune.lane import Holder, Lane, LaneFailed, LaneSpec, Order, Work
 
 EVENT_KEY = "event"
 ORDER_KEY = "order"
-BECOMING_S = 120.0  # far longer than a call that was sent before may take
+BECOMING_S = 120.0  # seconds, far longer than a call that was sent before may take
 
 
 class Trial(Holder, tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
@@ -62,25 +63,40 @@ class EarlyTrial(Trial):
     def __init__(self, spec: LaneSpec) -> None:
         self.lane = Lane(spec)
         self._became = asyncio.Event()
+        self._broken: Exception | None = None
 
-    def become(self, work: Work, settings: dict[str, Any]) -> None:
-        """Is from now on what Tune would have made with its settings."""
-        Trial.__init__(self, **settings)
-        self.lane.give(work)
+    async def become(self, parts: tuple[Awaitable[tuple[Work, dict[str, Any]]]]) -> None:
+        """Is from now on what Tune would have made with its settings.
+
+        Args:
+            parts: the reference of the lane's work and of Tune's settings, in a tuple, so that Ray leaves it to this
+                method to fetch them: nobody waits for this call, so its errors are kept for `train` to raise.
+        """
+        try:
+            work, settings = await parts[0]
+            Trial.__init__(self, **settings)
+            self.lane.give(work)
+        except Exception as error:
+            self._broken = error
         self._became.set()
 
     async def train(self) -> dict[str, Any]:
         """See `Trial.train`. Ray may call it before `become`, which was sent first: calls of async actors overtake.
 
         Raises:
-            TimeoutError: it never became a trial; Tune tries that again on a new lane.
+            LaneFailed: it never became a trial; Tune tries that again on a new lane.
         """
-        await asyncio.wait_for(self._became.wait(), BECOMING_S)
+        try:
+            await asyncio.wait_for(self._became.wait(), BECOMING_S)
+        except TimeoutError:
+            raise LaneFailed(f"its first trial did not reach the lane within {BECOMING_S:g} s") from None
+        if self._broken is not None:
+            raise self._broken
         return await super().train()
 
     async def stop(self) -> None:
         """Ends the lane, even before `become`."""
-        if self._became.is_set():
+        if self._became.is_set() and self._broken is None:
             await super().stop()
         else:
             await self.lane.close()

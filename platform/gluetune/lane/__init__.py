@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gluetune.lane.causes import lost, root_cause
 from gluetune.lane.mailbox import LaneFailed, Order
 from gluetune.lane.work import Contact, FineTuning, Work
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from gluetune.lane.lane import Holder, Lane, LaneSpec
     from gluetune.lane.remote import RemoteLane
 
-__all__ = ["Contact", "FineTuning", "Holder", "Lane", "LaneFailed", "LaneSpec", "Order", "RemoteLane", "Work"]
+__all__ = ["Contact", "FineTuning", "Holder", "Lane", "LaneFailed", "LaneSpec", "Order", "RemoteLane", "Work", "lost",
+           "root_cause"]
 
 
 def __getattr__(name: str) -> Any:

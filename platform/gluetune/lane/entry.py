@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
+
+import ray
 
 from gluetune.imports import unsearched
 
 
 def serve(config: dict[str, Any]) -> None:
-    """See `gluetune.lane.worker.serve`."""
-    with unsearched():
-        from gluetune.lane import worker
+    """Imports `gluetune.lane.worker` and runs its ``serve``; a worker that cannot even do that says so."""
+    try:
+        with unsearched():
+            from gluetune.lane import worker
 
-    worker.serve(config)
+        ready = worker.Worker(**config)
+    except Exception:
+        if not ray.get(config["holder"].mail.remote("not_started", traceback.format_exc())):
+            return  # or Ray Train would start group after group
+        raise
+    worker.serve(ready)

@@ -64,7 +64,8 @@ class Mailbox:
         self._failures = 0
         self._asked = 0  # how many reports on the order the trial actor has asked for
         self._told = 0  # how many it got
-        self._complaint = ""  # what a worker said before its group died
+        self._complaint = ""  # what a worker said before its group died; the other workers only say that it did
+        self._complained = False  # whether a worker of the group that started last has said so
         self._starts = 0  # of worker groups that have not asked for work yet
         self._closed: str | None = None  # why, empty for an ordinary end
         self._work: Any = None  # what the workers do, once that is known
@@ -85,25 +86,39 @@ class Mailbox:
         """Replaces the current order, whatever has become of it."""
         self._tickets += 1
         self._order = replace(order, ticket=self._tickets)
-        self._group, self._failures, self._asked, self._told, self._complaint = None, 0, 0, 0, ""
+        self._group, self._failures, self._asked, self._told = None, 0, 0, 0
+        self._complaint, self._complained = "", False
         self._reports.clear()
         self._wake()
 
     def close(self, reason: str = "") -> None:
-        """Ends the lane: workers leave their loop, and whoever waits for a report gets `LaneFailed` with the reason."""
-        self._order, self._closed = None, reason
+        """Ends the lane: workers leave their loop, and whoever waits for a report gets `LaneFailed` with the reason.
+
+        The first reason counts: those that come later, such as that the workers have left, follow from it.
+        """
+        self._order = None
+        if self._closed is None:
+            self._closed = reason
         self._wake()
 
     def started(self) -> bool:
         """A worker group starts; whether the lane is open. Groups that die before they ask for work end it."""
         self._starts += 1
+        self._complained = False
         if self._starts > MOST_STARTS and self._closed is None:
             self.close(f"its workers die as they start: {self._complaint or 'see the log of Ray'}")
         return self._closed is None
 
+    def not_started(self, message: str) -> bool:
+        """A worker cannot start, and says why; whether the lane is open."""
+        is_open = self.started()
+        self.complain(message)
+        return is_open
+
     def complain(self, message: str) -> None:
-        """A worker says why it is going to die."""
-        self._complaint = message
+        """A worker says why it is going to die. The first of its group knows the cause, others only lose a peer."""
+        if not self._complained:
+            self._complaint, self._complained = message, True
 
     async def take(self, group: str, after: int, timeout_s: float) -> Order | None:
         """Rank 0 asks for work.

@@ -9,6 +9,7 @@ import ray
 from ray.train.v2._internal.constants import get_env_vars_to_propagate
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from gluetune.lane.causes import root_cause
 from gluetune.lane.lane import Holder, Lane, LaneSpec
 from gluetune.lane.mailbox import LaneFailed, Order
 from gluetune.lane.room import free_room
@@ -46,7 +47,7 @@ class RemoteLane:
 
     def close(self) -> None:
         """Ends workers and actor."""
-        with suppress(ray.exceptions.RayActorError):  # it is closed already, or died
+        with suppress(ray.exceptions.RayError):  # it is closed already, or died: why is known, or no longer matters
             ray.get(self._holder.close.remote())
         ray.kill(self._holder)
         free_room(self._holder._actor_id.hex())  # it may have started workers anew, or had no time to end them
@@ -55,7 +56,7 @@ class RemoteLane:
         try:
             return ray.get(getattr(self._holder, what).remote(*arguments))
         except ray.exceptions.RayTaskError as error:
-            raise LaneFailed(str(error.cause)) from None
+            raise LaneFailed(root_cause(error)) from None
         except ray.exceptions.RayActorError as error:
             raise LaneFailed(f"its actor died: {error}") from None
 

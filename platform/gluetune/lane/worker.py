@@ -27,9 +27,8 @@ VERDICT_STEPS = 16  # lanes of several workers ask this often whether their tria
 Status = Literal["diverged", "out_of_memory", "failed", "stopped"]
 
 
-def serve(config: dict[str, Any]) -> None:
-    """Ray Train's ``train_loop_per_worker``: takes orders from the mailbox until the lane closes."""
-    worker = _Worker(**config)
+def serve(worker: Worker) -> None:
+    """Takes orders from the mailbox until the lane closes."""
     if not worker.started():
         return  # or Ray Train would start group after group for a lane that was given up
     ticket = 0
@@ -38,7 +37,7 @@ def serve(config: dict[str, Any]) -> None:
         ticket = order.ticket
 
 
-class _Worker:
+class Worker:
     """One rank of a lane.
 
     Args:
@@ -166,7 +165,7 @@ class _Worker:
 class _Dialogue:
     """What rank 0 tells the mailbox about one order, and what all ranks learn from it."""
 
-    def __init__(self, worker: _Worker, order: Order) -> None:
+    def __init__(self, worker: Worker, order: Order) -> None:
         self._worker, self._order = worker, order
         self._stepped = False
         rank0 = worker._world.rank == 0

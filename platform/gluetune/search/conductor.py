@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from gluetune.errors import AllTrialsFailed, StorageError, UserError
-from gluetune.lane import Order
+from gluetune.lane import Order, lost
 from gluetune.records import (
     Evaluated,
     Event,
@@ -56,7 +56,7 @@ class Conductor:
         self._journal, self._dealer, self._pruners, self._retention = journal, dealer, pruners, retention
         self._listeners, self._lanes = list(listeners), lanes
         self.dealt: set[int] = set()  # trials that lanes work on
-        self._lane_errors: dict[int, str] = {}
+        self._lane_errors: dict[int, list[str]] = {}  # by trial, the first one first
         self.broken: UserError | None = None  # why the search cannot go on
         self._ends, self._all_failed = 0, not any(t.evaluations for t in journal.trials.values())
         dealer.replay(journal.trials.values())
@@ -119,11 +119,11 @@ class Conductor:
 
     def lane_died(self, number: int, message: str) -> None:
         """A lane died over a trial, which may be tried again on another one."""
-        self._lane_errors[number] = message
+        self._lane_errors.setdefault(number, []).append(message)
 
     def give_up(self, number: int) -> None:
         """Ends a trial over which too many lanes died."""
-        self.end(number, "failed", self._lane_errors.pop(number, "") or "its lane died")
+        self.end(number, "failed", lost("its lane", self._lane_errors.get(number, [])))
 
     def stop(self, message: str) -> None:
         """Stops all trials that run; a resumed search goes on with them."""
@@ -147,6 +147,7 @@ class Conductor:
 
     def _ended(self, trial: TrialRecord) -> None:
         self.dealt.discard(trial.number)
+        self._lane_errors.pop(trial.number, None)
         if not trial.status.final:
             return
         self._dealer.ended(trial.number, trial.status, trial.best_score)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from gluetune.errors import ClusterError
-from gluetune.lane import LaneFailed, LaneSpec, Order, RemoteLane
+from gluetune.lane import LaneFailed, LaneSpec, Order, RemoteLane, lost
 from gluetune.records import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus, trial_folder
 
 
@@ -37,15 +37,16 @@ class SingleRun:
             ClusterError: lanes were lost too often.
         """
         trial = self._journal.trials.get(start.number) or self.record(start)
-        failures = 0
+        reasons: list[str] = []
         while not trial.status.final:
             try:
                 trial = self._follow(trial)
             except LaneFailed as error:
-                failures += 1
-                if failures > self._spec.max_failures:
-                    self._end(trial, "stopped", str(error))  # the trial is not to blame: a resume goes on with it
-                    raise ClusterError(f"the lane was lost {failures} times, the last time so: {error}") from error
+                reasons.append(str(error))
+                if len(reasons) > self._spec.max_failures:
+                    why = lost("its lane", reasons)
+                    self._end(trial, "stopped", why)  # the trial is not to blame: a resume goes on with it
+                    raise ClusterError(f"the run was given up: {why}") from error
             except KeyboardInterrupt:
                 return self._stopped(start.number)
         return trial

@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from ray import cloudpickle
 from ray.tune import Stopper
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from gluetune.lane import root_cause
 from gluetune.records import LANE_EVENT
 from gluetune.search.conductor import Conductor
 from gluetune.supervisor import DeferredStop
@@ -75,10 +78,19 @@ class ConductedScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """The trial's lane died; Tune tries it again on a new one, or tells the searcher that it gave it up."""
-        self._conductor.lane_died(json.loads(trial.config[ORDER_KEY])["number"], str(trial.get_error() or ""))
+        self._conductor.lane_died(json.loads(trial.config[ORDER_KEY])["number"], _why(trial))
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+
+def _why(trial: TuneTrial) -> str:
+    """Why a trial's lane died, by the error that Tune has just written to its own folder on this machine."""
+    file = trial.pickled_error_file
+    try:
+        return "" if file is None else root_cause(cloudpickle.loads(Path(file).read_bytes()))
+    except Exception:  # an error whose class cannot be made here
+        return str(trial.get_error() or "")
 
 
 class LookAhead(Stopper):  # type: ignore[misc]

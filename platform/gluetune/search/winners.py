@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from gluetune.config import TrainingConfig
 from gluetune.data import Encoded, TaskData
 from gluetune.errors import ClusterError, StorageError
-from gluetune.lane import FineTuning, LaneSpec
+from gluetune.lane import FineTuning, LaneSpec, root_cause
 from gluetune.models import load_trained, save_pretrained
 from gluetune.prediction import Predictions, Scores, TextSettings, score_predictions
 from gluetune.records import TrialRecord, WinnerScored, trial_folder, winner_folder
@@ -42,7 +42,7 @@ def score_winners(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSe
         if isinstance(outcome, WinnerScored):
             yield outcome
         else:
-            failed.append(f"the winner {trial.name} could not be scored: {outcome}")
+            failed.append(f"the winner {trial.name} could not be scored: {root_cause(outcome)}")
     if failed:
         raise ClusterError("\n".join(failed))
 

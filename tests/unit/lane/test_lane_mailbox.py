@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gluetune.lane import LaneFailed, Order
-from gluetune.lane.mailbox import SPLITS, Mailbox
+from gluetune.lane.mailbox import MOST_STARTS, SPLITS, Mailbox
 from gluetune.records import Evaluated, TrialEnded
 
 ORDER = Order(number=4, task="cola", training={}, seed=1, folder="trials/cola-0004")
@@ -173,5 +173,49 @@ def test_a_failed_lane_tells_whoever_waits() -> None:
         with pytest.raises(LaneFailed, match="no such GPU"):
             await waiting
         assert await box.take("group", 0, 1.0) is None
+
+    play(scene())
+
+
+def test_the_first_reason_of_a_lanes_end_is_the_one_that_is_told() -> None:
+    """Workers that find the lane closed leave, and Ray Train ends for that reason: it follows from the first."""
+    async def scene() -> None:
+        box = Mailbox(1)
+        box.assign(ORDER)
+        for _ in range(MOST_STARTS):
+            assert box.started()
+            box.complain("the bucket is out of reach")
+        assert not box.started()
+        box.close("its workers left their loop")
+        with pytest.raises(LaneFailed, match=r"die as they start: the bucket is out of reach"):
+            await box.collect()
+
+    play(scene())
+
+
+def test_of_the_workers_that_die_together_the_first_one_knows_why() -> None:
+    async def scene() -> None:
+        box = Mailbox(max_failures=0)
+        box.assign(ORDER)
+        box.started()
+        await box.take("first", 0, 1.0)
+        box.complain("IndexError: index out of range")
+        box.complain("RuntimeError: connection closed by peer")
+        box.started()
+        with pytest.raises(TimeoutError):
+            await box.take("second", 0, 0.05)
+        end = await box.collect()
+        assert "IndexError: index out of range" in end.message  # type: ignore[union-attr]
+        assert "closed by peer" not in end.message  # type: ignore[union-attr]
+
+    play(scene())
+
+
+def test_a_worker_that_cannot_start_counts_as_one_that_did_and_its_error_is_told() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        assert [box.not_started("ImportError: libcudart.so") for _ in range(MOST_STARTS + 1)] == [True] * 3 + [False]
+        with pytest.raises(LaneFailed, match=r"ImportError: libcudart\.so"):
+            await box.collect()
 
     play(scene())

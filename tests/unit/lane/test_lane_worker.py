@@ -11,7 +11,7 @@ from gluetune.lane import worker
 from gluetune.training import World
 
 
-class _Rank(worker._Worker):
+class _Rank(worker.Worker):
     """One of two ranks, and what the mailbox answers where it asks for its work."""
 
     def __init__(self, rank: int, work: Any) -> None:

@@ -158,6 +158,18 @@ def test_a_search_whose_first_trials_all_fail_is_given_up(tmp_path: Path) -> Non
     assert "no such file" in str(conductor.broken)
 
 
+def test_a_trial_that_is_given_up_says_first_why_its_first_lane_died(tmp_path: Path) -> None:
+    conductor, heard = conduct(tmp_path)
+    order = conductor.deal()
+    assert order is not None
+    for reason in ("node 10.0.0.7 does not reach the bucket", "its actor died", "its actor died"):
+        conductor.lane_died(order.number, reason)
+    conductor.give_up(order.number)
+    (end,) = (event for event in heard if event.event == "ended")
+    assert end.status == "failed"
+    assert end.message.index("3 times") < end.message.index("10.0.0.7") < end.message.index("its actor died")
+
+
 def test_a_search_ends_resumably_where_a_lane_cannot_write(tmp_path: Path) -> None:
     conductor, _ = conduct(tmp_path)
     first, second = conductor.deal(), conductor.deal()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from gluetune import early, trial
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchConfig, SearchSpace
 from gluetune.early import EarlyLanes
-from gluetune.lane import room
+from gluetune.lane import LaneFailed, room
 from gluetune.storage import Storage
 
 ENDLESS = {"learning_rate": {"low": 1e-5, "high": 1e-3, "log": True, "type": "float"}}
@@ -61,15 +62,50 @@ def test_all_end_where_the_cluster_holds_fewer_lanes_by_now(
     assert ended[end:] == ["room"] * bool(end)
 
 
+class Lane:
+    """A lane that nothing trains on."""
+
+    def __init__(self, spec: object) -> None:
+        self.closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
 def test_a_lane_can_be_ended_before_it_hears_of_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Lane:
-        def __init__(self, spec: object) -> None:
-            self.closed = False
-
-        async def close(self) -> None:
-            self.closed = True
-
     monkeypatch.setattr(trial, "Lane", Lane)
     early_trial = trial.EarlyTrial(None)  # type: ignore[arg-type]
     asyncio.run(early_trial.stop())
     assert early_trial.lane.closed  # type: ignore[attr-defined]
+
+
+async def _lost() -> Any:
+    raise ModuleNotFoundError("no module named 'mine'")
+
+
+async def _unsuitable() -> Any:
+    return None, {"config": {}}  # the lane above cannot take what Tune hands it
+
+
+@pytest.mark.parametrize(("parts", "expected"), [(_lost, "no module named 'mine'"), (_unsuitable, "assign")])
+def test_an_error_of_a_lane_that_becomes_a_trial_reaches_tune(
+        parts: Callable[[], Awaitable[Any]], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        early_trial = trial.EarlyTrial(None)  # type: ignore[arg-type]
+        waiting = asyncio.ensure_future(early_trial.train())
+        await early_trial.become((parts(),))
+        with pytest.raises(Exception, match=expected):
+            await waiting
+        await early_trial.stop()
+        assert early_trial.lane.closed  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(trial, "Lane", Lane)
+    asyncio.run(asyncio.wait_for(scene(), 30))
+
+
+def test_a_lane_that_never_hears_of_its_trial_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "Lane", Lane)
+    monkeypatch.setattr(trial, "BECOMING_S", 0.01)
+    early_trial = trial.EarlyTrial(None)  # type: ignore[arg-type]
+    with pytest.raises(LaneFailed, match="did not reach the lane within"):
+        asyncio.run(early_trial.train())
