@@ -85,7 +85,7 @@ class EarlyLanes:
         if not self._waiting:
             return None
         actor = self._waiting.pop(0)
-        actor.become.remote((ray.put((spec.work, settings)),))
+        actor.become.remote(spec.work, settings)
         return actor
 
     def close(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
 from typing import Any
 
 from ray import tune
@@ -65,15 +64,12 @@ class EarlyTrial(Trial):
         self._became = asyncio.Event()
         self._broken: Exception | None = None
 
-    async def become(self, parts: tuple[Awaitable[tuple[Work, dict[str, Any]]]]) -> None:
+    def become(self, work: Work, settings: dict[str, Any]) -> None:
         """Is from now on what Tune would have made with its settings.
 
-        Args:
-            parts: the reference of the lane's work and of Tune's settings, in a tuple, so that Ray leaves it to this
-                method to fetch them: nobody waits for this call, so its errors are kept for `train` to raise.
+        No process waits for this call: its errors are kept for `train` to raise.
         """
         try:
-            work, settings = await parts[0]
             Trial.__init__(self, **settings)
             self.lane.give(work)
         except Exception as error:
