@@ -113,7 +113,7 @@ class _Copy(io.TextIOWrapper):
 
     def __init__(self, descriptor: int) -> None:
         self._raw = _Lasting(descriptor, "wb")
-        self._raw.lost = os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev
+        self._raw.lost = os.path.samestat(os.fstat(descriptor), os.stat(os.devnull))
         super().__init__(io.BufferedWriter(self._raw), encoding="utf-8", errors="replace", line_buffering=True)
 
     @property
