@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 PATIENCE_MS = 120_000  # a page is megabytes of scripts
 GLANCE_MS = 4_000
 SIZE = {"width": 1280, "height": 760}
-MULTIPLE = ".du-bois-light-select-multiple"
 
 
 def chromium() -> str | None:
@@ -71,20 +70,6 @@ def compare(page: Page, runs: Sequence[str]) -> None:
         row(page, run).locator("input.ag-checkbox-input").check()
     page.get_by_role("button", name="Compare").click()
     page.locator("svg .axis-title").first.wait_for()
-
-
-def choose_metric(page: Page, name: str) -> None:
-    """Leaves one metric in the parallel-coordinates chart."""
-    metrics = page.locator(MULTIPLE).nth(1)  # below the parameters
-    chosen = metrics.locator(".du-bois-light-select-selection-item")
-    metrics.click()
-    page.keyboard.type(name)
-    page.locator(".du-bois-light-select-item-option-content").get_by_text(name, exact=True).click()
-    page.get_by_text("Metrics:", exact=True).click()
-    while chosen.count() > 1:
-        other = chosen.filter(has_not_text=name).first
-        other.locator(".du-bois-light-select-selection-item-remove").click()
-    page.locator("svg .axis-title", has_text=name).wait_for()
 
 
 def axes(page: Page) -> list[str]:

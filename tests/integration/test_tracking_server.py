@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,9 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from gluetune.cli.places import tracking_uri
+from gluetune.cli.session import begin, new_session
+from gluetune.cli.terminal import Terminal
+from gluetune.config import JobConfig, Override, StorageConfig, TrackingConfig, dump_job, parse_job, without_password
+from gluetune.errors import TrackingError
+from gluetune.report import print_opening, print_places, summarise, write_summary
 from gluetune.storage import Storage
-from gluetune.tracking import Tracker
+from gluetune.tasks import get_task
+from gluetune.tracking import Champion, Tracker, check_store, ui_command
 from gluetune.tracking.runs import connect
+from gluetune.tracking.uris import artifact_location, sqlite_uri
 from sample_search import events, plan, tell
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -32,10 +41,11 @@ class Server:
         self.uri, self._folder = f"http://127.0.0.1:{self.port}", folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Starts it and waits until it answers."""
+    def start(self, command: str | None = None) -> None:
+        """Starts it, or what a shell makes of a command, and waits until it answers."""
         log = (self._folder / "server.log").open("ab")
         self._process = subprocess.Popen(
+            ["sh", "-c", command] if command else
             [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1",
              "--backend-store-uri", f"sqlite:///{self._folder}/server.db",
              "--artifacts-destination", str(self._folder / "artifacts")],
@@ -107,3 +117,85 @@ def test_a_server_that_stays_down_is_said_and_a_resume_writes_the_rest(server: S
     found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
     assert len(found) == 7
     assert all(run.info.status != "RUNNING" for run in found)
+
+
+def test_all_winners_together_wait_once_for_a_server_that_is_away(server: Server, tmp_path: Path) -> None:
+    notes: list[str] = []
+    folder = Storage(str(tmp_path / "small"))
+    tracker = Tracker(plan(tracking_uri=server.uri), folder, notify=notes.append, patience=3.0)
+    trials = tell(tracker, events()[:4])
+    assert tracker.flush()
+    server.kill()
+    tell(tracker, events()[4:], trials)
+    began = time.monotonic()
+    for number in (0, 1, 2):
+        champion = Champion(get_task(trials[number].task), trials[number].name, str(tmp_path), 0.5, {}, {}, 64)
+        assert tracker.log_winner(trials[number], champion) is None
+    assert time.monotonic() - began < 10, "the second and third winner do not wait again"
+    assert tracker.unsent == [trials[number].name for number in (0, 1, 2)]
+    assert not tracker.close()
+    assert [note for note in notes if note.startswith("waiting up to 3 s for MLflow")] == notes[1:2]
+    assert f"and the models of {', '.join(tracker.unsent)} within" in notes[-1]
+    assert len(notes) == 3
+
+
+def test_no_password_is_left_anywhere(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                      capfd: pytest.CaptureFixture[str]) -> None:
+    """What a search prints and leaves in its folder, in its log, in MLflow's database, artifacts and log."""
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")  # put back at the end
+    secret = "sesame-91-unheard"
+    address = server.uri.replace("http://", f"http://ann:{secret}@")
+    job = JobConfig(name="small", storage=StorageConfig(path=str(tmp_path / "runs")),
+                    tracking=TrackingConfig(uri=address))
+    session, terminal = new_session(job, None), Terminal()
+    made = plan(tracking_uri=without_password(address), folder=session.storage.uri())
+    with terminal.logging_to(session.log):
+        print_opening(made, terminal.out)
+        tracker = Tracker(made, session.storage, store=tracking_uri(job.storage, job.tracking),
+                          job=dump_job(session.job), notify=terminal.note)
+        begin(session)
+        trials = tell(tracker, events())
+        assert tracker.close(60.0)
+        server.kill()
+        with pytest.raises(TrackingError) as raised:
+            check_store(address, "tests")
+        terminal.error(str(raised.value))
+        summary = summarise(made, trials.values(), status="complete", session_started=0.0, now=1.0)
+        print_places(summary, terminal.out, ui=ui_command(address), runs=tracker.link,
+                     summary_file=write_summary(session.storage, summary))
+    said = "".join(capfd.readouterr())
+    assert "http://ann@127.0.0.1" in said
+    assert secret not in said
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    names = {file.name for file in files}
+    assert {"job.yaml", "summary.json", "tracking.json", "ray.log", "server.db", "server.log"} <= names
+    assert [file for file in files if secret.encode() in file.read_bytes()] == []
+    kept = parse_job(session.storage.read("job.yaml") or b"", "job.yaml", [Override("tracking.uri", address)])
+    assert tracking_uri(kept.storage, kept.tracking) == address  # as a resume takes it from the flag
+    server.start()
+    again = Tracker(made, session.storage, store=address, history=events())
+    assert again.close()
+    client = connect(server.uri, "tests")
+    found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
+    assert len(found) == 7, "the address with its password is the same store"
+
+
+def test_the_printed_command_opens_the_store_of_a_folder_with_an_odd_name(tmp_path: Path, empty_store: Path) -> None:
+    folder = tmp_path / "it's %25 what? #é [x]"
+    folder.mkdir()
+    shutil.copy(empty_store, folder / "mlflow.db")
+    store = sqlite_uri(folder / "mlflow.db")
+    assert Tracker(plan(tracking_uri=store), Storage(str(folder / "small")),
+                   artifacts=artifact_location(str(folder / "mlartifacts"))).close()
+    served = Server(tmp_path)
+    served.start(f"{ui_command(store)} --port {served.port} --workers 1")
+    try:
+        client = connect(served.uri, "tests")
+        found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
+        assert {run.info.run_name for run in found} == {"small", "CoLA", "MNLI"}
+        (root,) = [run for run in found if run.info.run_name == "small"]
+        assert [file.path for file in client.list_artifacts(root.info.run_id)] == ["job.yaml"]
+    finally:
+        served.kill()
+    assert sorted(path.name for path in folder.iterdir()) == ["mlartifacts", "mlflow.db", "small"]

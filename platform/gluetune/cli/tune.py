@@ -123,8 +123,10 @@ class _Run:
             ending = Ending.FAILED if isinstance(error, AllTrialsFailed) else Ending.INTERRUPTED
             raise
         finally:
-            tracker.close(complete=ending not in (Ending.INTERRUPTED, Ending.FAILED))
+            recorded = tracker.close(complete=ending not in (Ending.INTERRUPTED, Ending.FAILED))
             self._summarise(plan, journal, started, models, ending, tracker.link)
+            if not recorded and ending is Ending.COMPLETE:
+                self._say_how_to_go_on("MLflow lacks a part of the record; send it, without training or scoring again")
         return ending is not Ending.INTERRUPTED
 
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> Ending:
@@ -170,11 +172,11 @@ class _Run:
                 out.print("\nno trial could be evaluated: there is nothing to resume. Once the reason below is mended, "
                           "start anew under another --name.", highlight=False, soft_wrap=True)
             elif ending is not Ending.COMPLETE:
-                self._say_how_to_go_on(ending)
+                self._say_how_to_go_on(f"{ending.value.replace('_', ' ')}; go on")
 
-    def _say_how_to_go_on(self, ending: Ending) -> None:
+    def _say_how_to_go_on(self, why: str) -> None:
         out = self.terminal.out
-        out.print(f"\n{ending.value.replace('_', ' ')}; go on with:", highlight=False)
+        out.print(f"\n{why} with:", highlight=False)
         out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)  # "[x]" in a name is no markup
 
     def _resume_command(self) -> str:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 HOLD_S = 20.0  # seconds that the first write waits for a trial to tell something: until then MLflow's import, three
 # seconds' work, and the making of a new store would take the time of lanes that start
+GLANCE_S = 5.0  # seconds in which a store that is there takes what is queued; the wait for more is announced
+PAUSE_S = 2.0  # seconds between two attempts to send a winner
+SHORTEST_S = 5.0  # seconds for the last write, where the patience is spent or the user interrupts
 
 
 class Tracker:
@@ -44,6 +47,10 @@ class Tracker:
         history: the journal so far, from its first event: what an earlier session did not write is written now.
         artifacts: folder for artifacts of a new experiment; ``None`` leaves it to the store.
         notify: told in words when the store goes away or comes back.
+        patience: seconds that all winners together wait for a store that is away.
+
+    Attributes:
+        unsent: names of the winners whose models a store that stayed away did not take.
 
     Raises:
         TrackingError: the store cannot be reached or used. (The tables of a new SQLite file are made in the thread.)
@@ -51,7 +58,7 @@ class Tracker:
 
     def __init__(self, plan: SearchPlan, folder: Storage, *, store: str | None = None, job: str = "",
                  history: Iterable[Event] = (), artifacts: str | None = None, notify: Callable[[str], None] = print,
-                 ) -> None:
+                 patience: float = 120.0) -> None:
         self._store = store or plan.tracking_uri
         check_uri(self._store)
         self._plan, self._folder, self._artifacts = plan, folder, artifacts
@@ -62,6 +69,8 @@ class Tracker:
         self._ledger = Ledger(plan, self._state.started)
         self._prove()
         self._tell = notify
+        self.unsent: list[str] = []
+        self._patience, self._waiting = patience, False
         self._writer = Writer(self._open, is_permanent, self._notify, HOLD_S)
         self._writer.put(self._ledger.reopening() if self._state.opened else self._ledger.opening(job), events=0)
         self._replay(history)
@@ -80,33 +89,47 @@ class Tracker:
         """Waits until everything so far is written, ``timeout`` seconds at most; says whether it is."""
         return self._writer.flush(timeout)
 
-    def log_winner(self, trial: TrialRecord, champion: Champion, *, register: bool = True,
-                   timeout: float = 120.0) -> Registration | None:
+    def log_winner(self, trial: TrialRecord, champion: Champion, *, register: bool = True) -> Registration | None:
         """Logs a winner's model to its trial's run and registers it, once everything before is written.
+
+        A store that is away is waited for; all winners together wait ``patience`` seconds at most.
 
         Args:
             trial: the winning trial.
             champion: what is logged of it.
             register: whether it becomes a version of the task's registered model.
-            timeout: seconds after which a store that is away is given up.
 
         Returns:
-            Where it is and whether it is champion; ``None`` where the store was away for all of ``timeout`` or
-            refused (``notify`` was told why). A later session may try again.
+            Where it is and whether it is champion; ``None`` where the store refused (``notify`` is called with the
+            reason) or stayed away (the trial is then in ``unsent``). A later session sends what is missing.
         """
-        ends = time.monotonic() + timeout
         while True:
+            began = time.monotonic()
             try:
-                return self._log_winner(trial, champion, register, ends)
+                return self._log_winner(trial, champion, register)
             except Exception as error:
-                wait = min(2.0, ends - time.monotonic())
-                if wait <= 0 or is_permanent(error) or refusal(error) or isinstance(error, TrackingError):
+                if is_permanent(error) or refusal(error) or isinstance(error, TrackingError):
                     self._notify(f"the winner {trial.name} is not in MLflow: {reason(error)}")
                     return None
-                time.sleep(wait)
+                if not self._waits(time.monotonic() - began):
+                    self.unsent.append(trial.name)
+                    return None
 
-    def _log_winner(self, trial: TrialRecord, champion: Champion, register: bool, ends: float) -> Registration:
-        if not self.flush(ends - time.monotonic()) or self._tree is None:
+    def _waits(self, spent: float) -> bool:
+        """Waits before another attempt at a store that is away; ``False`` where the patience is spent."""
+        if not self._waiting:
+            self._notify(f"waiting up to {self._patience:.0f} s for MLflow to take the record and the winners' models "
+                         "…")
+        self._waiting = True
+        pause = min(PAUSE_S, self._patience - spent)
+        self._patience -= spent + max(0.0, pause)
+        if pause <= 0:
+            return False
+        time.sleep(pause)
+        return True
+
+    def _log_winner(self, trial: TrialRecord, champion: Champion, register: bool) -> Registration:
+        if not self.flush(min(GLANCE_S, max(0.0, self._patience))) or self._tree is None:
             raise TimeoutError(f"the store at {self._plan.tracking_uri} did not take the events before it")
         run_id = self._tree.run_id(self._ledger.trial_run(trial))
         task = next(task for task in self._plan.tasks if task.task == trial.task)
@@ -136,12 +159,15 @@ class Tracker:
             Whether all is written. Where not, ``notify`` was told what is missing and how to mend it.
         """
         self._writer.put(self._ledger.ending(time.time(), "FINISHED" if complete else "KILLED"), events=0)
+        away = self._writer.failure is not None
+        timeout = min(timeout, SHORTEST_S if away and not complete else max(SHORTEST_S, self._patience))
         written = self._writer.close(timeout)
         if not written:
             why = f" ({reason(self._writer.failure)})" if self._writer.failure else ""
-            self._notify(f"MLflow at {self._plan.tracking_uri} did not take {self._writer.waiting} events within "
-                         f"{timeout:g} s{why}; the journal has them: resume {self._plan.name!r} to write them")
-        return written and not self._writer.refused
+            models = f" and the models of {', '.join(self.unsent)}" if self.unsent else ""
+            self._notify(f"MLflow at {self._plan.tracking_uri} did not take {self._writer.waiting} events{models} "
+                         f"within {timeout:.3g} s{why}; the journal has them: resume {self._plan.name!r} to write them")
+        return written and not self._writer.refused and not self.unsent
 
     @property
     def link(self) -> str | None:

@@ -68,7 +68,7 @@ def view(plan: SearchPlan, search_id: str, started: float) -> dict[str, Any]:
     """
     several = len(plan.tasks) > 1
     columns = [f"params.`{name}`" for name in plan.fields]
-    columns += ["metrics.`best_score`", "metrics.`best_score_epoch`", "attributes.`Dataset`", "attributes.`Models`"]
+    columns += ["metrics.`best_score`", "metrics.`best_score_epoch`", "attributes.`Dataset`"]
     state = {
         "searchFilter": f"tags.`gluetune.search_id` = '{search_id}' AND tags.`gluetune.level` = 'trial'",
         "orderByKey": "metrics.`best_score`", "orderByAsc": False, "startTime": "ALL", "lifecycleFilter": "Active",
