@@ -22,6 +22,11 @@ _CANNOT_SYNC_FOLDERS = {errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOSYS, e
 _synced: set[Path] = set()  # folders whose names this process has synced in the folders above them
 
 
+def absolute(path: Path) -> Path:
+    """A path from the root and without ``..``, for which links are followed; links in other paths stay."""
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
 def write_file(file: Path, data: bytes | memoryview, mode: int = 0o666) -> None:
     """Writes a file whole or not at all, and syncs it; folders above it are made where they are missing.
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gluetune.durable import move, replace_folder, replaced, write_file
+from gluetune.durable import absolute, move, replace_folder, replaced, write_file
 from gluetune.errors import StorageError
 
 CHUNK = 1 << 22  # bytes that are copied at a time
@@ -29,7 +29,7 @@ class Storage:
     """
 
     def __init__(self, uri: str) -> None:
-        self._uri = uri if "://" in uri else str(Path(uri).expanduser().absolute())
+        self._uri = uri if "://" in uri else str(absolute(Path(uri).expanduser()))
         self._connect()
 
     def _connect(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from gluetune.cli.submitted import in_submitted_job
 from gluetune.config import DataConfig, JobConfig, ModelConfig, Section, StorageConfig, TrackingConfig
 from gluetune.config.checks import split_dataset
+from gluetune.durable import absolute
 from gluetune.storage import Storage
 from gluetune.tracking.uris import sqlite_file, sqlite_uri
 
@@ -30,7 +31,7 @@ def absolute_job(job: JobConfig) -> JobConfig:
 
 def absolute_script(script: str) -> str:
     """The path of the running program, where it is a file."""
-    return str(Path(script).absolute()) if Path(script).is_file() else script
+    return str(absolute(Path(script))) if Path(script).is_file() else script
 
 
 def absolute_places(storage: StorageConfig, tracking: TrackingConfig) -> dict[str, Section]:
@@ -70,7 +71,7 @@ def folder_or_name(name: str | None) -> str | None:
 
 def absolute_path(path: str | None) -> str | None:
     """A path from the root; one that begins with ``~`` as it is."""
-    return path if path is None or path.startswith("~") else str(Path(path).absolute())
+    return path if path is None or path.startswith("~") else str(absolute(Path(path)))
 
 
 def with_values(section: _Section, **values: Any) -> _Section:

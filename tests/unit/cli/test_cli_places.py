@@ -11,7 +11,7 @@ import pytest
 
 from gluetune.cli import export, finetune, main, places
 from gluetune.cli.session import begin, new_session, resumed_session
-from gluetune.config import StorageConfig, load_job
+from gluetune.config import Override, StorageConfig, load_job
 from gluetune.errors import StorageError
 from gluetune.records import Journal
 from gluetune.storage import Storage
@@ -53,6 +53,11 @@ def test_a_recorded_job_means_the_same_in_any_folder(
     monkeypatch.chdir(tmp_path)
     (project / "runs" / "mine" / ".lock").rename(tmp_path / "lock")  # this process holds it still
     assert resumed_session("mine", path, []).job == session.job
+
+
+def test_a_storage_path_through_the_folder_above_is_recorded_without_it(project: Path) -> None:
+    job = load_job("job.yaml", [Override("storage.path", "../runs")])
+    assert new_session(job, "job.yaml").job.storage.path == str(project.parent / "runs")
 
 
 def test_names_that_are_no_paths_stay(project: Path) -> None:
