@@ -27,7 +27,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -m "not cluster"
 
 test-cluster: $(STAMP)
-	$(BIN)/python -m pytest -m cluster
+	$(BIN)/python -m pytest -m cluster -p no:randomly
 
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .

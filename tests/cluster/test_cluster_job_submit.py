@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,8 +92,8 @@ def test_a_job_whose_results_would_be_deleted_with_it_is_refused(head: Host) -> 
 
 
 @pytest.fixture(scope="module")
-def stopped(head: Host, grid: Path, runs: Path) -> Path:
-    """A search that `ray job stop` ended in its middle, with time to end cleanly."""
+def stopped(head: Host, grid: Path, runs: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """A search that `ray job stop` ended in its middle, with time to end cleanly; and its events by then."""
     command = submission("--config", grid, "--name", "stopped", storage=runs,
                          options=("--submission-id", "stopped", "--no-wait"))
     environment = command.index("--runtime-env-json") + 1
@@ -103,11 +104,11 @@ def stopped(head: Host, grid: Path, runs: Path) -> Path:
     in_the_middle(runs / "stopped")
     head.run(["ray", "job", "stop", "stopped"])
     wait_for(lambda: job_end(head, "stopped")[0] == "STOPPED", "the job to be stopped")
-    return runs / "stopped"
+    return runs / "stopped", events(runs / "stopped")
 
 
-def test_a_stopped_job_ends_its_search_cleanly(head: Host, stopped: Path) -> None:
-    last = {event["number"]: event for event in events(stopped)}
+def test_a_stopped_job_ends_its_search_cleanly(head: Host, stopped: tuple[Path, list[dict[str, Any]]]) -> None:
+    last = {event["number"]: event for event in stopped[1]}
     assert {event["event"] for event in last.values()} == {"ended"}
     assert "stopped" in {event["status"] for event in last.values()}
     log = head.run(["ray", "job", "logs", "stopped"])
@@ -115,9 +116,11 @@ def test_a_stopped_job_ends_its_search_cleanly(head: Host, stopped: Path) -> Non
     assert "Traceback" not in log
 
 
-def test_a_stopped_job_is_resumed_by_another(head: Host, stopped: Path, runs: Path, laptop: Path) -> None:
+def test_a_stopped_job_is_resumed_by_another(head: Host, stopped: tuple[Path, list[dict[str, Any]]], runs: Path,
+                                             laptop: Path) -> None:
+    folder, _ = stopped
     again = submit(head, "--resume", "stopped", storage=runs)
     said, _ = again.communicate(timeout=900)
     assert again.returncode == 0, said
-    assert trials(stopped) == trials(laptop)
-    assert winners(stopped) == winners(laptop)
+    assert trials(folder) == trials(laptop)
+    assert winners(folder) == winners(laptop)

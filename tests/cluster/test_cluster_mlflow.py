@@ -218,8 +218,9 @@ def test_the_run_tree_and_its_parameters(server: Server, recorded: Record, as_re
     assert (parents[NAME], parents["CoLA"], parents["MRPC"]) == (None, *2 * [runs[NAME].info.run_id])
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     for trial in summary(recorded.folder)["trials"]:
-        run = runs[f"{trial['task']}-{trial['number']:04d}"]
-        assert parents[run.info.run_name] == runs["CoLA" if trial["task"] == "cola" else "MRPC"].info.run_id
+        name = f"{trial['task']}-{trial['number']:04d}"
+        run = runs[name]
+        assert parents[name] == runs["CoLA" if trial["task"] == "cola" else "MRPC"].info.run_id
         assert {field: float(run.data.params[field]) for field in FIELDS} == trial["params"]
         assert run.data.metrics["best_score"] == trial["best_score"]
 

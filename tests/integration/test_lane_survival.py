@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import psutil
@@ -27,27 +27,47 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 EPOCHS = 3
 
 
+class Lanes:
+    """The one lane that is open: the two CPUs of the tests' cluster hold no second one.
+
+    Tests run in any order, so each asks for the kind of lane that it needs, and gets a used one where there is one.
+    """
+
+    def __init__(self, work: FineTuning, storage: Storage) -> None:
+        self.work, self.storage = work, storage
+        self._open: tuple[int, RemoteLane] | None = None
+
+    def get(self, workers: int) -> RemoteLane:
+        """The open lane where it has so many workers, else a new one."""
+        if self._open is None or self._open[0] != workers:
+            return self.make(workers, self.work)
+        return self._open[1]
+
+    def make(self, workers: int, work: FineTuning) -> RemoteLane:
+        """A new lane in the place of the open one."""
+        self.close()
+        lane = RemoteLane(LaneSpec(workers, 1.0, 0.0, "PACK", work, self.storage, max_failures=1))
+        self._open = (workers, lane)
+        return lane
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+        self._open = None
+
+
 @pytest.fixture(scope="module")
-def make_lane(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RemoteLane]]:
+def lanes(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lanes]:
     storage = Storage(str(tmp_path_factory.mktemp("search")))
     work = FineTuning({"cola": ray.put(task_data(get_task("cola"), train=400))}, ray.put(tiny_encoder(dropout=0.1)))
-    lanes = []
-
-    def make(workers: int = 1, work: FineTuning = work) -> RemoteLane:
-        spec = LaneSpec(workers, 1.0, 0.0, "PACK", work, storage, max_failures=1)
-        lanes.append(RemoteLane(spec))
-        return lanes[-1]
-
-    make.work = work  # type: ignore[attr-defined]
-    make.storage = storage  # type: ignore[attr-defined]
-    yield make
-    for lane in lanes:
-        lane.close()
+    lanes = Lanes(work, storage)
+    yield lanes
+    lanes.close()
 
 
-@pytest.fixture(scope="module")
-def lane(make_lane: Callable[..., RemoteLane]) -> RemoteLane:
-    return make_lane()
+@pytest.fixture
+def lane(lanes: Lanes) -> RemoteLane:
+    return lanes.get(1)
 
 
 def order(number: int, task: str = "cola", **training: object) -> Order:
@@ -69,7 +89,8 @@ def numbers(evaluations: list[Evaluated]) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(lane: RemoteLane) -> list[tuple[object, ...]]:
+def undisturbed(lanes: Lanes) -> list[tuple[object, ...]]:
+    lane = lanes.get(1)
     lane.assign(order(0))
     evaluations, end = collect(lane)
     assert end.status == "finished"
@@ -87,6 +108,8 @@ def test_a_lane_has_no_other_processes_than_holder_and_workers(lane: RemoteLane,
 
 
 def test_the_same_trial_gives_the_same_numbers_on_a_used_lane(lane: RemoteLane, undisturbed: list[object]) -> None:
+    lane.assign(order(15))
+    assert numbers(collect(lane)[0]) == undisturbed
     lane.assign(order(1))
     evaluations, _ = collect(lane)
     assert numbers(evaluations) == undisturbed
@@ -113,7 +136,7 @@ def test_an_exception_in_a_trial_is_a_result_with_its_traceback(lane: RemoteLane
 
 
 def test_a_pruned_trial_gives_way_at_once_and_its_checkpoints_stay(
-        lane: RemoteLane, make_lane: Callable[..., RemoteLane], undisturbed: list[object]) -> None:
+        lane: RemoteLane, lanes: Lanes, undisturbed: list[object]) -> None:
     long = order(6, num_train_epochs=300)
     lane.assign(long)
     first = lane.collect()
@@ -123,7 +146,7 @@ def test_a_pruned_trial_gives_way_at_once_and_its_checkpoints_stay(
     evaluations, end = collect(lane)
     assert end.number == 7
     assert numbers(evaluations) == undisturbed
-    state = Checkpoints(make_lane.storage, long.folder).load()  # type: ignore[attr-defined]
+    state = Checkpoints(lanes.storage, long.folder).load()
     assert state is not None
     assert state["step"] == first.step
 
@@ -144,17 +167,16 @@ QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 @pytest.fixture(scope="module")
-def alone(lane: RemoteLane) -> list[Evaluated]:
-    """A trial without dropout on one worker; the last one on that lane."""
+def alone(lanes: Lanes) -> list[Evaluated]:
+    """A trial without dropout on one worker."""
+    lane = lanes.get(1)
     lane.assign(order(9, **QUIET))
-    evaluations, _ = collect(lane)
-    lane.close()
-    return evaluations
+    return collect(lane)[0]
 
 
-@pytest.fixture(scope="module")
-def pair(alone: list[Evaluated], make_lane: Callable[..., RemoteLane]) -> RemoteLane:
-    return make_lane(workers=2)
+@pytest.fixture
+def pair(lanes: Lanes, alone: list[Evaluated]) -> RemoteLane:
+    return lanes.get(2)
 
 
 def assert_alike(some: list[Evaluated], others: list[Evaluated]) -> None:
@@ -182,6 +204,8 @@ def test_one_of_two_workers_is_killed_and_the_trial_goes_on(pair: RemoteLane, al
 
 
 def test_a_diverging_trial_leaves_both_workers_alive(pair: RemoteLane, alone: list[Evaluated]) -> None:
+    pair.assign(order(16, **QUIET))
+    collect(pair)
     before = worker_pids()
     pair.assign(order(12, learning_rate=1e30, max_grad_norm=0.0))
     assert collect(pair)[1].status == "diverged"
@@ -191,9 +215,7 @@ def test_a_diverging_trial_leaves_both_workers_alive(pair: RemoteLane, alone: li
 
 
 def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
-        pair: RemoteLane, make_lane: Callable[..., RemoteLane], alone: list[Evaluated]) -> None:
-    pair.close()
-
+        lanes: Lanes, alone: list[Evaluated]) -> None:
     class ShortOfMemory(FineTuning):  # inside: Ray then sends the class itself
         """Simulates what cannot be had here: the second worker's GPU has memory for four rows."""
 
@@ -210,10 +232,10 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
             Run._backward = short  # type: ignore[method-assign,assignment]
             super().run(order, contact, checkpoints, world)
 
-    full = make_lane.work  # type: ignore[attr-defined]
-    lane = make_lane(workers=2, work=ShortOfMemory(full.data, full.encoder))
+    lane = lanes.make(2, ShortOfMemory(lanes.work.data, lanes.work.encoder))
     lane.assign(order(14, **QUIET))
     evaluations, end = collect(lane)
+    lanes.close()  # other tests want workers with memory
     assert end.status == "finished", end.message
     assert_alike(evaluations, alone)
 

@@ -10,7 +10,7 @@ from gluetune.config.job import JobConfig
 from gluetune.config.layers import Layers, Override
 from gluetune.config.legacy import map_legacy
 from gluetune.config.mistakes import Mistake, show, validate
-from gluetune.config.options import JOB_OPTIONS, SCHEDULER, section_of, unused_options
+from gluetune.config.options import JOB_OPTIONS, SCHEDULER, drop_unused, section_of, unused_options
 from gluetune.config.plain import plain_yaml
 from gluetune.config.spaces import find_space, load_space, project_file
 from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
@@ -96,6 +96,7 @@ def dump_job(config: JobConfig) -> str:
     Training fields that the job leaves to the search space stay out: written down, they would win over it.
     """
     values = config.model_dump(mode="json") | {"training": config.training.model_dump(mode="json", exclude_unset=True)}
+    drop_unused(values, JOB_OPTIONS)
     return plain_yaml(values)
 
 

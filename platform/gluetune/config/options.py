@@ -73,6 +73,23 @@ def unused_options(tree: Mapping[str, Any], known: Iterable[Options]) -> Iterato
                 yield Mistake((*options.section, setting), options.refusal(setting, choice))
 
 
+def drop_unused(tree: dict[str, Any], known: Iterable[Options]) -> None:
+    """Leaves out of a job's values, all of which are given, those that its choices do not use.
+
+    A job that is written down can thereby be read as a job file again, which refuses them.
+
+    Args:
+        tree: the values, which are changed.
+        known: the choices to look at.
+    """
+    for mistake in list(unused_options(tree, known)):
+        *section, setting = mistake.path
+        values: Any = tree
+        for name in section:
+            values = values[name]
+        del values[setting]
+
+
 def section_of(tree: Mapping[str, Any], options: Options) -> dict[str, Any]:
     """The section of a job's values that a choice stands in; empty where it is missing or no mapping."""
     section: Any = tree

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gluetune.config import Override
 from gluetune.config.layers import Layers
 from gluetune.config.mistakes import show, validate
-from gluetune.config.options import PRETRAINING_OPTIONS, unused_options
+from gluetune.config.options import PRETRAINING_OPTIONS, drop_unused, unused_options
 from gluetune.config.plain import plain_yaml
 from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, Problem
@@ -38,7 +38,9 @@ def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = (
 
 def dump_pretrain_job(job: PretrainJob) -> str:
     """A whole job as YAML that `parse_pretrain_job` reads back to an equal one."""
-    return plain_yaml(job.model_dump(mode="json"))
+    values = job.model_dump(mode="json")
+    drop_unused(values, PRETRAINING_OPTIONS)
+    return plain_yaml(values)
 
 
 def _build(document: Document, overrides: Sequence[Override], *, typed: bool = False) -> PretrainJob:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.config import Override, load_job, load_space
+from gluetune.config import Override, dump_job, load_job, load_space
 from gluetune.config.spaces import spaces_for
 
 PROJECT = Path(__file__).parents[3]
@@ -25,6 +25,18 @@ def test_every_space_is_valid_cites_its_source_and_names_points(path: Path) -> N
 def test_every_search_job_is_valid_with_its_space(path: Path) -> None:
     job = load_job(str(path), [Override("data.source", "embedded", "--data")])  # some need a folder
     assert load_space(job.search.space, str(path)).space
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("scheduler", ["none", "asha", "hyperband", "median"])
+@pytest.mark.parametrize("selection", ["carve", "dev", "train_test_split"])
+def test_the_recorded_file_of_a_job_is_a_job_file(path: Path, scheduler: str, selection: str, tmp_path: Path) -> None:
+    job = load_job(str(path), [
+        Override("data.source", "embedded", "--data"), Override("data.selection", selection, "--selection"),
+        Override("search.scheduler.name", scheduler, "--scheduler")])
+    recorded = tmp_path / "job.yaml"
+    recorded.write_text(dump_job(job))
+    assert load_job(str(recorded), [Override("search.space", job.search.space, "--space")]) == job
 
 
 @pytest.mark.parametrize(("name", "size"), [
