@@ -18,6 +18,9 @@ from typing import BinaryIO
 DRAFT = ".part"
 """Ending of files and folders that are being written; one that stays is left over from a process that was killed."""
 
+OLD = ".old"
+"""Ending of a folder that another one is about to replace."""
+
 _CANNOT_SYNC_FOLDERS = {errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EROFS}
 _synced: set[Path] = set()  # folders whose names this process has synced in the folders above them
 
@@ -101,7 +104,10 @@ def move(path: Path, target: Path) -> None:
 
 
 def replace_folder(source: Path, folder: Path) -> None:
-    """Copies a folder, synced, to the place of another one, which is there whole until the copy is.
+    """Copies a folder, synced, to the place of another one.
+
+    What was there is kept until the copy is complete, and is put back where the copy cannot take its place. A process
+    that is killed between the two renames leaves it under another name, which ends in ``.old``, until the next call.
 
     Args:
         source: what is copied; links in it are followed, permissions are not copied.
@@ -111,15 +117,19 @@ def replace_folder(source: Path, folder: Path) -> None:
         OSError: the copy cannot be written.
     """
     make_folder(folder.parent)
-    for draft in folder.parent.glob(f"{folder.name}.*{DRAFT}"):  # of a process that was killed
-        shutil.rmtree(draft, ignore_errors=True)
-    draft, old = _draft(folder), _draft(folder)
+    for left in folder.parent.iterdir():  # by a process that was killed
+        if left.name.startswith(f"{folder.name}.") and left.suffix in (DRAFT, OLD):
+            shutil.rmtree(left, ignore_errors=True)
+    draft = _draft(folder)
+    old = draft.with_suffix(OLD)
     try:
         _copy(source, draft)
         if folder.exists():
             os.rename(folder, old)
         os.rename(draft, folder)
     except OSError:
+        if old.exists() and not folder.exists():
+            os.rename(old, folder)
         shutil.rmtree(draft, ignore_errors=True)
         raise
     sync_folder(folder.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from gluetune.durable import write_file
 from gluetune.errors import StorageError
 from gluetune.storage import folder_and_name
 
-_STREAMS = ("/dev/", "/proc/")  # names of open files and devices: nothing may take their place
+# Names of open files, which may be regular ones: nothing may take their place, and their content is the caller's.
+_OPEN_FILE = re.compile(r"/dev/(?:stdin|stdout|stderr|fd/\d+)|/proc/[^/]+/(?:task/\d+/)?fd/\d+")
 
 
 def write_output(path: str | Path, data: bytes) -> None:
@@ -91,4 +93,4 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _in_place(path: str, status: os.stat_result) -> bool:
-    return not stat.S_ISREG(status.st_mode) or path.startswith(_STREAMS)
+    return not stat.S_ISREG(status.st_mode) or _OPEN_FILE.fullmatch(path) is not None

@@ -47,7 +47,8 @@ def absolute_places(storage: StorageConfig, tracking: TrackingConfig) -> dict[st
 def _joined(uri: str) -> str:
     """A SQLite URI with options, whose file begins at the root."""
     scheme, slashes, rest = uri.partition(":///")
-    return f"{scheme}{slashes}{Path.cwd()}/{rest}"
+    prefix = "file:" if rest.startswith("file:") else ""
+    return f"{scheme}{slashes}{prefix}{Path.cwd()}/{rest.removeprefix(prefix)}"
 
 
 def _data(data: DataConfig) -> DataConfig:

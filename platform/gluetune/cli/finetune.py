@@ -110,6 +110,8 @@ def _use(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     from gluetune.cli.logs import temporary_log
     from gluetune.cli.trained import evaluate, open_trained, predict
 
+    if mode == "predict":
+        terminal.keep_out_of(arguments.options.get("--output"))
     trained = open_trained(arguments, terminal)
     with temporary_log(terminal) as log, terminal.logging_to(log):
         if mode == "eval":

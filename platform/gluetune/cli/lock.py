@@ -65,10 +65,13 @@ def check_folder(folder: Path) -> None:
     Raises:
         StorageError: the folder cannot be written or made, or another driver has it.
     """
-    if (folder / LOCK).exists():
+    if os.path.exists(folder / LOCK):
         lock_folder(folder)()
         return
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+    longest = os.pathconf(there, "PC_NAME_MAX")
+    if any(len(os.fsencode(part)) > longest for part in folder.parts):
+        raise StorageError(f"a folder's name must not be longer than {longest} bytes, but got {folder}")
     reason = errno.EACCES if there.is_dir() else errno.ENOTDIR
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise StorageError(f"the search's folder must be writable, but {folder} is not: {os.strerror(reason)}")

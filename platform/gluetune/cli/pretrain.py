@@ -215,7 +215,7 @@ class _Run:
         out.print(Text.assemble(("MLflow UI", "bold"), f"  {ui_command(_tracking_uri(session))}"), soft_wrap=True)
         if trial.message:
             self.terminal.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
-        if not trial.status.final:
+        if not trial.status.final or (trial.status is TrialStatus.FINISHED and trial.winner is None):
             out.print("\nstopped; go on with:", highlight=False)
             out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)
 

@@ -54,7 +54,7 @@ class Session:
         job: its job.
         space: its search space.
         storage: its folder, ``<storage.path>/<name>``.
-        log: the local file that everybody else's chatter goes to.
+        log: the local file that Ray and other libraries write to.
     """
 
     name: str

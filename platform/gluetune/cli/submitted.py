@@ -77,4 +77,4 @@ def _relative(path: str) -> bool:
     file = sqlite_file(path)
     if file is not None:
         return not file.is_absolute()
-    return "://" not in path and not Path(path).expanduser().is_absolute()
+    return "://" not in path and path != "databricks" and not Path(path).expanduser().is_absolute()

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from rich.console import Console
 
@@ -20,19 +21,21 @@ from gluetune.cli.printable import escape_unprintable
 from gluetune.config import text_without_passwords
 from gluetune.supervisor import open_standard_streams, report
 
+_STDOUT, _STDERR = ("/dev/stdout", "/dev/fd/1"), ("/dev/stderr", "/dev/fd/2")
+
 
 class Terminal:
     """Consoles on copies of the original standard streams."""
 
     def __init__(self) -> None:
         open_standard_streams()
-        self.out = _console(sys.stdout)
-        self.err = _console(sys.stderr)
+        self._stdout, self._stderr = _console(sys.stdout), _console(sys.stderr)
+        self.out, self.err = self._stdout, self._stderr
         self._log: Path | None = None
 
     def close(self) -> None:
         """Closes the copies. What a thread says later goes to the streams themselves."""
-        for console, stream in ((self.out, sys.stdout), (self.err, sys.stderr)):
+        for console, stream in ((self._stdout, sys.stdout), (self._stderr, sys.stderr)):
             file, console.file = console.file, stream
             if isinstance(file, _Copy):
                 file.close()
@@ -48,14 +51,20 @@ class Terminal:
         """Prints one line of progress."""
         self.out.print(_escaped(message), style="dim", highlight=False, soft_wrap=True)
 
-    def stream(self, path: str) -> str:
-        """A path that writes to the terminal's own stream where it names one, as ``/dev/stdout`` does.
+    def data_stream(self, path: str) -> BinaryIO | None:
+        """The terminal's own stream where a path names it, as ``/dev/stdout`` does, else ``None``.
 
-        While `logging_to` is at work, that name would lead into the log.
+        While `logging_to` is at work, that name would lead into the log; and a file that standard output is redirected
+        to, opened anew, would be written to at another place than what the terminal prints.
         """
-        consoles = {"/dev/stdout": self.out, "/dev/fd/1": self.out, "/dev/stderr": self.err, "/dev/fd/2": self.err}
+        consoles = dict.fromkeys(_STDOUT, self._stdout) | dict.fromkeys(_STDERR, self._stderr)
         file = consoles[path].file if path in consoles else None
-        return f"/dev/fd/{file.fileno()}" if isinstance(file, _Copy) else path
+        return file.buffer if isinstance(file, _Copy) else None  # type: ignore[return-value]
+
+    def keep_out_of(self, path: str | None) -> None:
+        """Prints everything on the error stream from now on, where a path names standard output: it carries data."""
+        if path in _STDOUT:
+            self.out = self._stderr
 
     @contextmanager
     def logging_to(self, path: Path) -> Iterator[None]:

@@ -152,13 +152,14 @@ def predict(trained: Trained, options: Mapping[str, str], address: str | None, t
     targets = {(task, split): options.get("--output") or _default_output(trained, task, split) for task, split in rows}
     check_lasting(("--output", target) for target in targets.values())
     for target in targets.values():
-        check_output(terminal.stream(target))
+        if terminal.data_stream(target) is None:
+            check_output(target)
     with _cluster(trained, address, terminal) as resources:
         for (task, split), examples in rows.items():
             answers = on_worker(resources, _predict, trained.folders[task], task, job.data, examples,
                                 job.training.eval_batch_size)
             target = targets[task, split]
-            write_predictions(answers, terminal.stream(target))
+            write_predictions(answers, terminal.data_stream(target) or target)
             terminal.out.print(f"{len(answers):,} rows of {examples.source} → {target}", soft_wrap=True,
                                highlight=False, markup=False, emoji=False)
 

@@ -42,6 +42,7 @@ from gluetune.tracking import Champion, Registration, Tracker, check_store, ui_c
 def show_plan(session: Session, terminal: Terminal, *, accept_inputs: bool = False) -> None:
     """Loads everything and prints the plan; starts no Ray, trains nothing and leaves nothing."""
     check_store(_tracking_uri(session), str(session.job.tracking.experiment), write=False)
+    Journal(session.storage)  # of a run that is resumed: a damaged one is refused
     prepared = prepare(session.job, session.space, terminal.note, plan_only=True)
     check_inputs(session.storage, prepared.inputs, terminal, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus, unquote, unquote_plus
 _ADDRESS = re.compile(r"^(?P<scheme>[\w+.-]*://)?(?P<rest>.*)$", re.DOTALL)
 _SECRET = re.compile(r"pass|pwd|secret|token|api_?key", re.IGNORECASE)
 _ODBC_SECRET = re.compile(r"(?:^|(?<=;))\s*(?:pwd|password)\s*=[^;]*(?:;|$)", re.IGNORECASE)
-_IN_TEXT = re.compile(r"(?P<scheme>\b[A-Za-z][\w+.-]*://[^\s:/@?#'\"]*):[^\s@/'\"]+@")
+_IN_TEXT = re.compile(r"\b[A-Za-z][\w+.-]*://[^\s'\"]+")
 SHORTEST = 4  # characters of a password that is looked for by itself; "a" would be found in every word
 
 
@@ -37,6 +37,13 @@ def password(address: str) -> str | None:
     return found or None
 
 
+def user_name(address: str) -> str:
+    """The user before an address's host, as it is written there; empty where there is none."""
+    whole = _ADDRESS.match(address)
+    assert whole is not None  # the pattern matches every text
+    return _split_login(whole["rest"])[0].partition(":")[0]
+
+
 def text_without_passwords(text: str, address: str = "") -> str:
     """A message without the passwords of the addresses in it.
 
@@ -46,11 +53,13 @@ def text_without_passwords(text: str, address: str = "") -> str:
     """
     if address:
         text = text.replace(address, without_password(address))
-    secret = password(address)
+    secret, user = password(address), user_name(address)
+    if secret and user:  # a library may have cut the password at a "/" that should have been quoted
+        text = re.sub(rf"(?<!\w){re.escape(user)}:[^\s'\"@]+", user, text)
     for form in sorted({secret, unquote(secret)}, key=len, reverse=True) if secret else ():
         if len(form) >= SHORTEST:
             text = text.replace(form, "…")
-    return _IN_TEXT.sub(r"\g<scheme>@", text)
+    return _IN_TEXT.sub(lambda found: without_password(found[0]), text)
 
 
 def _split_login(rest: str) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,7 @@ def predict_examples(classifier: Classifier, examples: Examples, batch_size: int
     return Predictions(classifier.task, logits)
 
 
-def write_predictions(predictions: Predictions, path: str | Path) -> None:
+def write_predictions(predictions: Predictions, target: str | Path | BinaryIO) -> None:
     """Writes predictions as a tab-separated file with a header; see `gluetune.output_file` for links and devices.
 
     Columns: ``index`` (rows count from 0), ``label``, ``probability`` (the label's), then ``probability_<class>`` for
@@ -90,12 +91,17 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
 
     Args:
         predictions: the rows.
-        path: a file, local or by URI.
+        target: a file, local or by URI, or an open binary stream, which stays open.
 
     Raises:
         StorageError: the file cannot be written.
     """
-    write_output(path, "".join("\t".join(cells) + "\n" for cells in _cells(predictions)).encode())
+    data = "".join("\t".join(cells) + "\n" for cells in _cells(predictions)).encode()
+    if isinstance(target, str | Path):
+        write_output(target, data)
+        return
+    target.write(data)
+    target.flush()
 
 
 def _cells(predictions: Predictions) -> Iterator[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gluetune.errors import DataError
+from gluetune.records.journal import FOLDER as JOURNAL_FOLDER
 from gluetune.records.layout import INPUTS_FILE, JOB_FILE, PRETRAINING_FILE, SPACE_FILE
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def set_aside(folder: Storage) -> str:
     """
     target = f"{SET_ASIDE}/{len(folder.list(SET_ASIDE)) + 1}"
     entries = [name for name in folder.list() if name not in _STAYS and not name.startswith(".")]  # a lock's begin so
-    for name in sorted(entries, key=lambda name: name == INPUTS_FILE):  # last: until then it says what to refuse
+    last = (JOURNAL_FOLDER, INPUTS_FILE)  # until these are moved, the run is one that was begun on other inputs
+    for name in sorted(entries, key=lambda name: last.index(name) if name in last else -1):
         folder.move(name, f"{target}/{name}")
     return folder.uri(target)
 

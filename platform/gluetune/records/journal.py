@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
+from pydantic import ValidationError
+
 from gluetune.errors import StorageError
 from gluetune.records.events import EVENT, Event
 from gluetune.records.recorded import START_ANEW
@@ -87,23 +89,27 @@ class Journal:
 
     def _read(self, path: str, *, last: bool) -> list[bytes]:
         lines = (self._storage.read(path) or b"").splitlines(keepends=True)
+        if not lines:  # a segment is made with its first event in it
+            raise StorageError(f"{self._storage.uri(path)} is empty: the journal is incomplete; {START_ANEW}")
         if last and lines and not lines[-1].endswith(b"\n"):  # being written, or cut short: nothing has acted on it
             lines.pop()
             self._torn = True
-        if not lines and not last:
-            raise StorageError(f"{self._storage.uri(path)} is empty, but later events are there: the journal is "
-                               f"incomplete; {START_ANEW}")
         for number, line in enumerate(lines, 1):
             try:
                 event = EVENT.validate_json(line)
                 apply(self.trials, event)
             except ValueError as error:
-                raise StorageError(f"{self._storage.uri(path)}:{number}: not a journal event: {error}") from error
+                raise StorageError(f"{self._storage.uri(path)}:{number}: not a journal event ({_reason(error)}): the "
+                                   f"journal is damaged; {START_ANEW}") from error
             except KeyError as error:
                 raise StorageError(f"{self._storage.uri(path)}:{number}: an event of trial {error}, which was never "
                                    f"started: the journal is incomplete; {START_ANEW}") from error
             self.events.append(event)
         return lines
+
+
+def _reason(error: ValueError) -> str:
+    return str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
 
 
 def _file(segment: int) -> str:

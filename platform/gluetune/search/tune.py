@@ -102,6 +102,7 @@ class LookAhead(Stopper):  # type: ignore[misc]
 
     def __init__(self, conductor: Conductor, stop: DeferredStop, on_stop: Callable[[], None] = lambda: None) -> None:
         self._conductor, self._stop, self._on_stop = conductor, stop, on_stop
+        self._stopped = False
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """The conductor decides that, see `ConductedScheduler`."""
@@ -112,8 +113,10 @@ class LookAhead(Stopper):  # type: ignore[misc]
         if not self._stop.asked:
             self._conductor.look_ahead()
             return False
-        self._conductor.stop("interrupted")
-        self._on_stop()
+        if not self._stopped:  # Tune asks again in each turn until its lanes have ended
+            self._stopped = True
+            self._conductor.stop("interrupted")
+            self._on_stop()
         return True
 
     def __getstate__(self) -> dict[str, Any]:

@@ -83,7 +83,9 @@ def promotes(new: Mapping[str, str], champion: Mapping[str, str] | None) -> tupl
         return True, "the first champion"
     if champion.get(SYNTHETIC) == "true":
         return True, "the champion before was trained on synthetic data"
-    if not new.get(FINGERPRINT) or new.get(FINGERPRINT) != champion.get(FINGERPRINT):
+    if not champion.get(FINGERPRINT):
+        return False, "not champion, because the rows by which the champion was chosen are not recorded"
+    if new.get(FINGERPRINT) != champion[FINGERPRINT]:
         return False, "not champion, because the champion's score is of other selection rows"
     if new[METRIC] != champion.get(METRIC):
         return False, f"not champion, because the champion's score is of another metric ({champion.get(METRIC)})"

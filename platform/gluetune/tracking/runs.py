@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from gluetune.config import password, text_without_passwords, without_password
 from gluetune.errors import TrackingError
@@ -56,7 +55,7 @@ def _has_tables(uri: str) -> bool:
     Raises:
         TrackingError: it does not answer.
     """
-    if urlsplit(uri).scheme == "databricks":
+    if uri.partition(":")[0] == "databricks":  # also by itself, without a profile
         return True
     import sqlalchemy
 

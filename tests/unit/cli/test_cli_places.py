@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from gluetune.cli import export, finetune, main, places
+from gluetune.cli.absolute import absolute_places
 from gluetune.cli.session import begin, new_session, resumed_session
-from gluetune.config import Override, StorageConfig, load_job
-from gluetune.errors import StorageError
+from gluetune.cli.submitted import check_lasting
+from gluetune.config import Override, StorageConfig, TrackingConfig, load_job
+from gluetune.errors import ConfigError, StorageError
 from gluetune.records import Journal
 from gluetune.storage import Storage
 from hand_made_runs import write_run
@@ -186,3 +188,23 @@ def test_a_start_that_was_cut_off_before_it_could_be_resumed_leaves_the_name_fre
     (project / "runs" / "mine" / ".lock").rename(project / "lock")
     with pytest.raises(StorageError, match="--resume mine"):
         new_session(load_job("job.yaml"), "job.yaml")
+
+
+def test_databricks_by_itself_is_an_address_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RAY_SETS, "{}")
+    for address in ("databricks", "databricks://profile"):
+        check_lasting([("tracking.uri", address)])
+    with pytest.raises(ConfigError, match=r"tracking\.uri"):
+        check_lasting([("tracking.uri", "sqlite:///here.db")])
+
+
+@pytest.mark.parametrize(("given", "recorded"), [
+    ("sqlite:///file:m.db?uri=true", "sqlite:///file:{}/m.db?uri=true"),
+    ("sqlite:///m.db?timeout=3", "sqlite:///{}/m.db?timeout=3"),
+    ("databricks", "databricks"),
+])
+def test_a_store_is_recorded_by_its_absolute_address(given: str, recorded: str, tmp_path: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sections = absolute_places(StorageConfig(path="runs"), TrackingConfig(uri=given))
+    assert sections["tracking"].uri == recorded.format(tmp_path)  # type: ignore[attr-defined]

@@ -58,3 +58,18 @@ def test_a_written_job_holds_no_password() -> None:
 
 def test_a_mistake_about_an_address_shows_no_password() -> None:
     assert show([f"http://ann:{SECRET}@host"]) == "['http://ann@host']"
+
+
+@pytest.mark.parametrize("text", [
+    f"cannot reach http://host:5000?password={SECRET}", f"cannot reach 'http://host?token={SECRET}'",
+    f"postgresql://ann:a/{SECRET}@host/db is away", f"mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BPWD%3D{SECRET}",
+])
+def test_a_message_is_shown_without_the_passwords_of_any_address_in_it(text: str) -> None:
+    shown = text_without_passwords(text)
+    assert SECRET not in shown
+    assert "host" in shown or "odbc" in shown
+
+
+def test_a_part_of_a_password_is_not_shown_either() -> None:
+    address = f"http://ann:{SECRET}/b@host:1/x"  # its "/" should have been quoted
+    assert SECRET not in text_without_passwords(f"Failed to parse: 'ann:{SECRET}'", address)

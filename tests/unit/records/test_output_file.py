@@ -101,9 +101,30 @@ def test_what_cannot_be_written_is_found_before(tmp_path: Path) -> None:
 
 def test_the_terminals_own_stream_is_not_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal()
+    terminal.keep_out_of("/dev/stdout")
     with terminal.logging_to(tmp_path / "log"):
-        write_output(terminal.stream("/dev/stdout"), b"rows\n")
+        stream = terminal.data_stream("/dev/stdout")
+        assert stream is not None
+        stream.write(b"rows\n")
+        stream.flush()
+        terminal.note("written")
+    assert terminal.data_stream("out.tsv") is None
     terminal.close()
-    assert "rows" in capfd.readouterr().out
+    said = capfd.readouterr()
+    assert said.out == "rows\n"
+    assert "written" in said.err
     assert (tmp_path / "log").read_text() == ""
-    assert terminal.stream("out.tsv") == "out.tsv"
+
+
+def test_memory_backed_files_are_files_like_others() -> None:
+    folder = Path("/dev/shm")
+    if not os.access(folder, os.W_OK):
+        pytest.skip("there is no /dev/shm here that may be written")
+    file = folder / f"gluetune-test-{os.getpid()}.tsv"
+    try:
+        for data in (b"first\n", b"second\n"):
+            write_output(file, data)
+        assert file.read_bytes() == b"second\n"
+        assert replaces(file)
+    finally:
+        file.unlink(missing_ok=True)

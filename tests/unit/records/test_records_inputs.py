@@ -62,3 +62,28 @@ def test_a_run_is_set_aside_whole_and_its_job_stays(tmp_path: Path) -> None:
     second = Path(set_aside(folder))
     assert second != first
     assert {path.name for path in second.iterdir()} == {"inputs.json"}
+
+
+@pytest.mark.parametrize("moves", range(5))
+def test_a_run_that_is_half_set_aside_is_still_one_on_other_inputs(
+        moves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("trials/cola-0000/state.pt", "tracking.json", "winners/cola/config.json", "summary.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "000000.jsonl").write_text("{}\n")
+    BEFORE.save(Storage(str(tmp_path)))
+    move, done = Storage.move, []
+
+    def cut(storage: Storage, path: str, target: str) -> None:
+        if len(done) == moves:
+            raise KeyboardInterrupt
+        done.append(path)
+        move(storage, path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Storage, "move", cut)
+        with pytest.raises(KeyboardInterrupt):
+            set_aside(Storage(str(tmp_path)))
+    left = {path.name for path in tmp_path.iterdir()} - {"set-aside"}
+    assert left == {"inputs.json"} or {"journal", "inputs.json"} <= left

@@ -153,3 +153,12 @@ def test_ranking_puts_the_best_first_and_leaves_out_other_tasks_and_trials_witho
     trials = fold([started(0), started(1), started(2, "mrpc"), started(3), evaluated(0, 1, 0.1), evaluated(1, 1, 0.4),
                    evaluated(2, 1, 0.9)])
     assert [t.number for t in ranking(trials.values(), "cola")] == [1, 0]
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+def test_an_empty_last_segment_is_damage(segments: int, tmp_path: Path) -> None:
+    journal_of(tmp_path, started(0))
+    for segment in range(segments - 1, segments):
+        (tmp_path / "journal" / f"{segment:06d}.jsonl").write_bytes(b"")
+    with pytest.raises(StorageError, match=rf"{segments - 1:06d}\.jsonl is empty"):
+        Journal(Storage(str(tmp_path)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from gluetune import durable
 from gluetune.config import TrainingConfig
+from gluetune.durable import replace_folder
 from gluetune.errors import StorageError
 from gluetune.records import Journal, TrialStarted, read_recorded
 from gluetune.records import journal as journal_module
@@ -123,3 +125,25 @@ def test_an_empty_state_file_is_one_message_with_the_file(file: str, tmp_path: P
     (tmp_path / file).write_bytes(b"\0" * 8)
     with pytest.raises(StorageError, match=rf"{file} is empty \(8 bytes\)"):
         read_recorded(storage, file)
+
+
+def test_a_folder_that_cannot_be_replaced_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, source = tmp_path / "winners" / "cola[1]", tmp_path / "new"
+    for path, content in ((folder, "old"), (source, "new")):
+        path.mkdir(parents=True)
+        (path / "config.json").write_text(content)
+    rename = os.rename
+
+    def refused(path: Path, target: Path) -> None:
+        if target == folder and path.name.endswith(".part"):
+            raise OSError("away")
+        rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", refused)
+        with pytest.raises(OSError, match="away"):
+            replace_folder(source, folder)
+    assert (folder / "config.json").read_text() == "old"
+    replace_folder(source, folder)
+    assert (folder / "config.json").read_text() == "new"
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]

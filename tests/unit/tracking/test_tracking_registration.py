@@ -28,8 +28,8 @@ def tags(score: float = 0.5, fingerprint: str | None = "a", metric: str = "accur
     (tags(-0.1), tags(-0.2), True, "-0.1000"),
     (tags(0.9, fingerprint="b"), tags(0.5), False, "other selection rows"),
     (tags(0.9, fingerprint=None), tags(0.5), False, "other selection rows"),
-    (tags(0.9), tags(0.5, fingerprint=None), False, "other selection rows"),
-    (tags(0.9, fingerprint=None), tags(0.5, fingerprint=None), False, "other selection rows"),
+    (tags(0.9), tags(0.5, fingerprint=None), False, "not recorded"),
+    (tags(0.9, fingerprint=None), tags(0.5, fingerprint=None), False, "not recorded"),
     (tags(0.9), tags(0.5, metric="f1"), False, "f1"),
     (tags(0.9), {"gluetune.selection_fingerprint": "a", "gluetune.metric": "accuracy"}, False, "nan"),
 ])
