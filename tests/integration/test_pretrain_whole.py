@@ -59,7 +59,8 @@ def test_the_metrics_are_in_mlflow(printed: str, runs: Path) -> None:
 
     client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
     (experiment,) = [e for e in client.search_experiments() if e.name == "bert_wikitext_d2l"]
-    (found,) = client.search_runs([experiment.experiment_id], "tags.`gluetune.level` = 'trial'")
+    trials = client.search_runs([experiment.experiment_id], "tags.`gluetune.level` = 'trial'")
+    (found,) = [trial for trial in trials if trial.data.tags["gluetune.search"] == "whole"]
     history = {m.step: m.value for m in client.get_metric_history(found.info.run_id, "masked_lm_loss")}
     assert history == pytest.approx({int(step): loss for step, loss, *_ in evaluations(runs / "whole")})
     assert found.data.params["hidden_size"] == "128"

@@ -48,7 +48,7 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal, early:
         ClusterError: there is no cluster at the address, or it does not let us in.
     """
     check_store(places.tracking_uri(job.storage, job.tracking), str(job.tracking.experiment))
-    terminal.note(f"joining Ray … (its output, and everybody else's, goes to {log})")
+    terminal.note(f"joining Ray … (its output, and that of the libraries, goes to {log})")
     try:
         with unsearched(), ThreadPoolExecutor(1, "gluetune-import") as thread:
             if early is not None:

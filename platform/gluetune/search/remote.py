@@ -24,9 +24,10 @@ def cancelled_at_the_end(tasks: Iterable[Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            with suppress(Exception):  # the cluster may be gone, and what ended the block matters more
-                ray.cancel(task, force=True)
+        if ray.is_initialized():  # else Ray would start a new cluster to cancel them on
+            for task in tasks:
+                with suppress(Exception):  # the cluster may be gone, and what ended the block matters more
+                    ray.cancel(task, force=True)
 
 
 def on_worker(resources: Resources, work: Callable[..., T], *arguments: Any) -> T:
