@@ -13,6 +13,10 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small matrices on busy machines
+# The background of a shell, and `nohup`, have all processes ignore these; commands that tests start must hear them.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # only `ray_cluster` starts Ray: a call of Ray anywhere else is an error
 
 
@@ -28,17 +32,6 @@ def ray_cluster() -> Iterator[None]:
         connect(None)
     yield
     ray.shutdown()
-
-
-@pytest.fixture
-def default_signals() -> Iterator[None]:
-    """SIGINT and SIGHUP as in a terminal: `nohup`, or the background of a shell, has all processes ignore them."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -62,3 +62,15 @@ def test_work_on_the_cluster_is_cancelled_where_a_stop_ends_the_wait_for_it(ray_
         raise KeyboardInterrupt
     with pytest.raises((ray.exceptions.TaskCancelledError, ray.exceptions.WorkerCrashedError)):
         ray.get(task, timeout=60)
+
+
+def test_finished_work_is_never_cancelled(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray aborts the driver where it cancels a task at the moment of its end."""
+    cancelled: list[object] = []
+    monkeypatch.setattr(ray, "cancel", lambda task, **_: cancelled.append(task))
+    task = ray.remote(num_cpus=1)(lambda: 7).remote()
+    with cancelled_at_the_end([task]):
+        assert ray.get(task, timeout=60) == 7
+    with pytest.raises(KeyboardInterrupt), cancelled_at_the_end([task]):
+        raise KeyboardInterrupt
+    assert not cancelled

@@ -16,18 +16,29 @@ T = TypeVar("T")
 
 @contextmanager
 def cancelled_at_the_end(tasks: Iterable[Any]) -> Iterator[None]:
-    """Cancels tasks that are unfinished when the block ends, as where a stop signal ends the wait for them.
+    """Cancels tasks that are unfinished when an exception ends the block, such as a stop signal during the wait.
+
+    A finished task is never cancelled: Ray 2.60 aborts the whole process where the cancellation and the end of a task
+    meet (``task_manager.cc: Check failed: it != submissible_tasks_.end()``).
 
     Args:
-        tasks: references to their results, read at the end of the block; cancelling a finished task does nothing.
+        tasks: references to their results, read when the block ends.
     """
     try:
         yield
-    finally:
-        if ray.is_initialized():  # else Ray would start a new cluster to cancel them on
-            for task in tasks:
-                with suppress(Exception):  # the cluster may be gone, and what ended the block matters more
-                    ray.cancel(task, force=True)
+    except BaseException:
+        with suppress(Exception):  # the cluster may be gone, and what ended the block matters more
+            _cancel_unfinished(list(tasks))
+        raise
+
+
+def _cancel_unfinished(tasks: list[Any]) -> None:
+    if not tasks or not ray.is_initialized():  # without a cluster, Ray would start one to cancel them on
+        return
+    _, unfinished = ray.wait(tasks, num_returns=len(tasks), timeout=0, fetch_local=False)
+    for task in unfinished:
+        with suppress(Exception):
+            ray.cancel(task, force=True)
 
 
 def on_worker(resources: Resources, work: Callable[..., T], *arguments: Any) -> T:

@@ -9,8 +9,6 @@ import pytest
 
 from gluetune.supervisor import deferred_stop
 
-pytestmark = pytest.mark.usefixtures("default_signals")
-
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_stop_is_noted_and_a_later_one_raises(

@@ -13,8 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = pytest.mark.usefixtures("default_signals")
-
 START = "import sys; from gluetune.supervisor import supervised; sys.exit(supervised('program:main'))"
 RESUME = "python jobs/tune_glue.py --resume mine --storage-path /runs"
 READY = "print('ready', flush=True)"
