@@ -20,13 +20,13 @@ ORDER_KEY = "order"
 BECOMING_S = 120.0  # seconds, far longer than a call that was sent before may take
 
 
-class Trial(Holder, tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
+class Trial(Holder, tune.Trainable):
     """Runs the order in ``config["order"]``; each step returns one journal event in ``result["event"]``.
 
     Ray makes an actor with coroutines an async one, and the lane's workers reach its mailbox while it waits for them.
     """
 
-    def setup(self, config: dict[str, Any], spec: LaneSpec) -> None:
+    def setup(self, config: dict[str, Any], spec: LaneSpec) -> None:  # type: ignore[override]  # tune.with_parameters
         """Starts the lane and hands it the first trial."""
         self.lane = Lane(spec)
         self.lane.assign(_order(config))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gluetune.benchmark.setting import Setting
 from gluetune.pretraining import embedded_encoder
 
@@ -25,7 +27,7 @@ def bert_base(setting: Setting) -> str:
 
 
 def _random(setting: Setting, name: str, shape: dict[str, int]) -> str:
-    folder = setting.scratch / name
+    folder, sizes = setting.scratch / name, dict[str, Any](shape)
     if not folder.exists():
         import torch
         from transformers import AutoTokenizer, BertConfig, BertModel
@@ -33,7 +35,7 @@ def _random(setting: Setting, name: str, shape: dict[str, int]) -> str:
         tokenizer = AutoTokenizer.from_pretrained(compact())
         with torch.random.fork_rng():
             torch.manual_seed(setting.seed)
-            model = BertModel(BertConfig(vocab_size=VOCABULARY, pad_token_id=tokenizer.pad_token_id, **shape))
+            model = BertModel(BertConfig(vocab_size=VOCABULARY, pad_token_id=tokenizer.pad_token_id, **sizes))
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return str(folder)

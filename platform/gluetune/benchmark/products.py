@@ -44,7 +44,7 @@ class Product:
         return self.batch * numbers * int(self.dtype.itemsize)
 
 
-class Products(TorchDispatchMode):  # type: ignore[misc]  # torch hides its type
+class Products(TorchDispatchMode):
     """Records the products of what runs inside, backward passes included.
 
     Attention kernels count as the products that they cannot do without: two forward, four backward.

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import ray
 
@@ -56,7 +57,7 @@ def _start(note: Callable[[str], None]) -> None:
 
 
 def _init(folder: str | None) -> None:
-    options = {} if folder is None else {"_temp_dir": f"{folder}/ray"}
+    options: dict[str, Any] = {} if folder is None else {"_temp_dir": f"{folder}/ray"}
     try:
         ray.init("local", log_to_driver=False, object_store_memory=LOCAL_OBJECT_STORE, configure_logging=False,
                  **options)

@@ -45,7 +45,7 @@ def total(nodes: Nodes, kind: str) -> float:
 def _launchable() -> dict[str, tuple[dict[str, float], int]]:
     """Kinds of nodes that the launcher's autoscaler may add, with their resources and numbers, largest first."""
     file = Path(LAUNCHED).expanduser()
-    if ray._private.worker._global_node.is_head() or not file.exists():  # a cluster of our own does not grow
+    if ray._private.worker._global_node.is_head() or not file.exists():  # type: ignore[attr-defined]  # a cluster of our own does not grow
         return {}
     config = yaml.safe_load(file.read_text())
     return launchable(config)

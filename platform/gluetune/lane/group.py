@@ -34,7 +34,7 @@ _SETTINGS = {  # where the user has none
 }
 
 
-class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no type hints
+class GroupTrainer(DataParallelTrainer):
     """Ray Train's trainer, as `ray.train.torch.TorchTrainer` is one.
 
     Ray Train's helpers are processes that each take a second or two of CPU to start, while the workers wait. Those of
@@ -55,13 +55,13 @@ class GroupTrainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no typ
         return [one for one in super()._create_default_callbacks() if not isinstance(one, _UNUSED)]
 
     def _initialize_and_run_controller(self, **parts: Any) -> Result:
-        parts["scaling_policy"] = _FixedSize(self.scaling_config)
+        parts["scaling_policy"] = _FixedSize(self.scaling_config)  # type: ignore[arg-type]  # Ray's own second class of that name
         controller = _Controller(**parts)
         asyncio.run(controller.run())
         return controller.get_result()
 
 
-class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
+class _FixedSize(FixedScalingPolicy):
     """Says nothing to Ray's autoscaling coordinator, an actor whose start each search would wait for.
 
     The placement group asks for the room, and the autoscaler hears of it.
@@ -74,13 +74,14 @@ class _FixedSize(FixedScalingPolicy):  # type: ignore[misc]
         pass
 
 
-class _Controller(TrainController):  # type: ignore[misc]
+class _Controller(TrainController):
     worker_group_cls = NamedGroup
 
     def __init__(self, **parts: Any) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
-        worker_group.SynchronizationActor, state._shutdown_sync_actor = _Synchronizer, _Synchronizer.remote
+        replaced: Any = worker_group
+        replaced.SynchronizationActor, state._shutdown_sync_actor = _Synchronizer, _Synchronizer.remote
         super().__init__(**parts)
 
 
@@ -101,7 +102,7 @@ class _Synchronizer:
 
 def _backend(scaling: ScalingConfig) -> BackendConfig | None:
     """Torch's process group and devices; a single worker on CPUs needs neither, and this process no torch then."""
-    if scaling.use_gpu or scaling.num_workers > 1:
+    if scaling.use_gpu or int(scaling.num_workers) > 1:  # type: ignore[arg-type]  # no domain: Tune chooses none
         from ray.train.torch import TorchConfig
 
         return TorchConfig(backend="nccl" if scaling.use_gpu else "gloo")

@@ -25,8 +25,11 @@ class RemoteLane:
 
     def __init__(self, spec: LaneSpec) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        settings = {"env_vars": get_env_vars_to_propagate()}  # for Ray Train, as its trainer hands them on
-        self._holder = ray.remote(num_cpus=0, scheduling_strategy=here, runtime_env=settings)(_Holder).remote(spec)
+        options: dict[str, Any] = {
+            "num_cpus": 0, "scheduling_strategy": here,
+            "runtime_env": {"env_vars": get_env_vars_to_propagate()},  # for Ray Train, as its trainer hands them on
+        }
+        self._holder: Any = ray.remote(**options)(_Holder).remote(spec)
 
     def assign(self, order: Order) -> None:
         """Sets the workers to a new order; one still in work is withdrawn.

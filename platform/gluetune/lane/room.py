@@ -22,7 +22,7 @@ from ray.util.placement_group import PlacementGroup
 _GONE, _DEAD = "REMOVED", "DEAD"
 
 
-class NamedGroup(WorkerGroup):  # type: ignore[misc]  # Ray has no type hints
+class NamedGroup(WorkerGroup):
     """Ray Train's worker group, whose placement group names the lane's holder; it frees what is left of others first.
 
     It lives in the holder itself, with Ray Train's controller.

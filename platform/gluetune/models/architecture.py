@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
@@ -67,8 +68,7 @@ def model_class(settings: PretrainedConfig) -> type[PreTrainedModel]:
     if not encoder:
         raise ModelError("the model must be an encoder with a sequence classification model in transformers (bert, "
                          f"roberta, deberta-v2, modernbert, electra, albert, …), but got model_type {family!r}")
-    found: type[PreTrainedModel] = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(settings)]
-    return found
+    return cast("type[PreTrainedModel]", MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(settings)])
 
 
 def max_tokens(settings: PretrainedConfig) -> int | None:
@@ -93,7 +93,7 @@ def max_tokens(settings: PretrainedConfig) -> int | None:
 def pretraining_weights(settings: PretrainedConfig) -> set[str]:
     """Names of the weights of the family's masked language model; none for a model of ours, which is no family's."""
     kind = MODEL_FOR_MASKED_LM_MAPPING.get(type(settings), None)
-    model = None if kind is None else _weightless(kind, settings)
+    model = None if kind is None else _weightless(cast("type[PreTrainedModel]", kind), settings)
     return set() if model is None else set(model.state_dict())
 
 
@@ -137,7 +137,8 @@ def _settings(folder: Path, config: ModelConfig) -> PretrainedConfig:
                          f"{hint}{inner(folder, 'config.json')}")
     try:
         if not config.from_scratch or (folder / "config.json").exists():
-            return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            found: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            return found
         if (folder / _GOOGLES).exists():
             return BertConfig.from_json_file(folder / _GOOGLES)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:

@@ -44,7 +44,8 @@ def build_model(encoder: Encoder, task: Task, training: TrainingConfig, seed: in
     """
     check_training(encoder, training)
     settings = _settings(encoder, task, training)
-    model = _assemble(settings, _initial(encoder, settings), seed).train()
+    model = _assemble(settings, _initial(encoder, settings), seed)
+    model.train()
     freeze(model, training)
     return model
 

@@ -36,7 +36,8 @@ def check_ids(model: PreTrainedModel, rows: Iterable[Encoded], tokenizer: PreTra
     Raises:
         ModelError: the model has no embedding for a token or a segment of these rows.
     """
-    tokens = len(model.base_model.get_input_embeddings().weight)
+    encoder: Any = model.base_model
+    tokens = len(encoder.get_input_embeddings().weight)
     segments = _segments(model)
     for each in rows:
         largest = max(int(each.input_ids.max(initial=0)), each.pad_token_id)

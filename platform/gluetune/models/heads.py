@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedMode
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 
-class EncoderWithHeadConfig(PretrainedConfig):  # type: ignore[misc]  # transformers hides its type
+class EncoderWithHeadConfig(PretrainedConfig):
     """Settings of `EncoderWithHead`.
 
     Args:
@@ -45,7 +45,7 @@ class EncoderWithHeadConfig(PretrainedConfig):  # type: ignore[misc]  # transfor
         return AutoConfig.for_model(**self.encoder)
 
 
-class EncoderWithHead(PreTrainedModel):  # type: ignore[misc]
+class EncoderWithHead(PreTrainedModel):
     """Encoder, pooling of its last hidden states, head. It has no weights that its logits do not depend on."""
 
     config: EncoderWithHeadConfig
@@ -106,7 +106,7 @@ def maximum(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def linear(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
     """Dropout and one linear layer."""
-    return _head(dropout=nn.Dropout(config.head_dropout), output=nn.Linear(width, config.num_labels))
+    return _head(dropout=nn.Dropout(config.head_dropout), output=_output(width, config))
 
 
 def mlp(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
@@ -117,13 +117,17 @@ def mlp(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
     """
     units = config.head_hidden_size or width
     return _head(dropout=nn.Dropout(config.head_dropout), dense=nn.Linear(width, units), activation=nn.ReLU(),
-                 output=nn.Linear(units, config.num_labels))
+                 output=_output(units, config))
 
 
 def nsp(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
     """A tanh layer, dropout and a linear layer: what BERT predicts the next sentence with (Devlin et al. 2019)."""
     return _head(dense=nn.Linear(width, width), activation=nn.Tanh(), dropout=nn.Dropout(config.head_dropout),
-                 output=nn.Linear(width, config.num_labels))
+                 output=_output(width, config))
+
+
+def _output(width: int, config: EncoderWithHeadConfig) -> nn.Linear:
+    return nn.Linear(width, int(config.num_labels or 0))
 
 
 def _head(**layers: nn.Module) -> nn.Sequential:

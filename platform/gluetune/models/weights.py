@@ -43,10 +43,11 @@ def read_model(folder: Path, settings: PretrainedConfig, name: str) -> tuple[Pre
     kind = model_class(settings)
     try:
         with quiet():
-            model, info = kind.from_pretrained(folder, config=settings, use_safetensors=True, dtype=torch.float32,
+            loaded: Any = kind.from_pretrained(folder, config=settings, use_safetensors=True, dtype=torch.float32,
                                                output_loading_info=True, ignore_mismatched_sizes=True)
     except UNUSABLE as error:
         raise ModelError(f"{name!r} cannot be loaded as {kind.__name__}: {type(error).__name__}: {error}") from error
+    model, info = loaded
     return model, info
 
 

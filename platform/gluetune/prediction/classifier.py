@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -90,7 +91,8 @@ def _classes(task: Task) -> tuple[str, ...]:
 
 def _check_classes(model: PreTrainedModel, task: Task, folder: str) -> None:
     """Refuses a model whose outputs are not the task's: its answers would be read as what they are not."""
-    names = tuple(str(model.config.id2label[number]) for number in range(model.config.num_labels))
+    settings: Any = model.config
+    names = tuple(str(settings.id2label[number]) for number in range(settings.num_labels))
     if names != _classes(task):
         others = [other.name for other in TASKS.values() if other.train and _classes(other) == names]
         hint = f"; it answers {' or '.join(others)}" if others else ""

@@ -73,8 +73,8 @@ def predict_examples(classifier: Classifier, examples: Examples, batch_size: int
     """
     config = classifier.config
     encoded = encode(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
-    check_ids(classifier.model, [encoded], classifier.tokenizer, classifier.model.name_or_path)
-    classifier.model.to(world.device)
+    check_ids(classifier.model, [encoded], classifier.tokenizer, str(classifier.model.name_or_path))
+    classifier.model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
     logits = predict(classifier.model, encoded, batch_size, world)
     broken = int((~np.isfinite(logits).all(axis=1)).sum())
     if broken:

@@ -20,7 +20,8 @@ def build_encoder(job: PretrainJob, tokens: TokenIds) -> BertForPreTraining:
         torch.default_generator.manual_seed(job.seed)
         model = BertForPreTraining(_settings(job, tokens))
     _STARTS[job.training.initialisation](model)
-    return model.train()
+    model.train()
+    return model
 
 
 def count_weights(job: PretrainJob, tokens: TokenIds) -> int:

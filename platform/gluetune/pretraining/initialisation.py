@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from transformers import BertForPreTraining
@@ -24,7 +26,8 @@ def start_matching(model: BertForPreTraining) -> None:
     """
     with torch.no_grad():
         model.bert.embeddings.position_embeddings.weight.mul_(_POSITION_SHARE)
-        for layer in model.bert.encoder.layer:
+        layers: Any = model.bert.encoder.layer  # torch types what a module holds as Tensor | Module
+        for layer in layers:
             attention = layer.attention
             attention.self.query.weight.mul_(_ATTENTION_SHARE)
             attention.self.key.weight.copy_(attention.self.query.weight)

@@ -21,7 +21,7 @@ from gluetune.training.evaluate import autocast
 from gluetune.training.world import World, to_device
 
 
-class Objective(nn.Module):  # type: ignore[misc]
+class Objective(nn.Module):
     """A model as a function from inputs to both heads' scores, which is what workers can share.
 
     Args:

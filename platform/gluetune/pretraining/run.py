@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -51,7 +51,8 @@ class Run:
         collator = Collator.of(data.tokens, job.training)
         self._stream = BatchStream(data.train, collator, job.training, job.seed)
         self._held_out = HeldOut(data.held_out, collator, job.training, job.seed)
-        self.model: BertForPreTraining = build_encoder(job, data.tokens).to(world.device)
+        self.model: BertForPreTraining = build_encoder(job, data.tokens)
+        self.model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
         self._objective = Objective(self.model)
         self._parallel = parallel(self._objective, world)
         self._optimizer = _optimizer(self.model, job.training)
@@ -68,7 +69,7 @@ class Run:
         batch = self._stream.next()
         losses = self._gradients(batch)
         clip_grad_norm_(self.model.parameters(), self._training.max_grad_norm)
-        self._learning_rate = self._scheduler.get_last_lr()[0]
+        self._learning_rate = cast(float, self._scheduler.get_last_lr()[0])
         self._optimizer.step()
         self._scheduler.step()
         self._optimizer.zero_grad(set_to_none=True)

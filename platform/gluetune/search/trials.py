@@ -103,7 +103,8 @@ def _taking(early: EarlyLanes | None, spec: LaneSpec) -> Iterator[None]:
     if early is None:
         yield
         return
-    original = class_cache._ActorClassCache.get
+    replaced: Any = class_cache._ActorClassCache
+    original = replaced.get
 
     def get(cache: Any, trainable: type) -> Any:
         kind = original(cache, trainable)
@@ -115,11 +116,11 @@ def _taking(early: EarlyLanes | None, spec: LaneSpec) -> Iterator[None]:
         kind._remote = take
         return kind
 
-    class_cache._ActorClassCache.get = get
+    replaced.get = get
     try:
         yield
     finally:
-        class_cache._ActorClassCache.get = original
+        replaced.get = original
 
 
 def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str,

@@ -21,7 +21,7 @@ from gluetune.supervisor import DeferredStop
 from gluetune.trial import EVENT_KEY, ORDER_KEY
 
 
-class ConductedSearcher(Searcher):  # type: ignore[misc]
+class ConductedSearcher(Searcher):
     """Asks the conductor for trials."""
 
     def __init__(self, conductor: Conductor) -> None:
@@ -29,7 +29,7 @@ class ConductedSearcher(Searcher):  # type: ignore[misc]
         self._conductor = conductor
         self._numbers: dict[str, int] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # Ray's hint lacks FINISHED
         """The next order, ``FINISHED`` when there are no more, ``None`` when there is none yet."""
         order = self._conductor.deal()
         if order is None:
@@ -53,7 +53,7 @@ class ConductedSearcher(Searcher):  # type: ignore[misc]
         return {}  # Tune pickles its configuration beside its own snapshots, which nobody reads
 
 
-class ConductedScheduler(FIFOScheduler):  # type: ignore[misc]
+class ConductedScheduler(FIFOScheduler):
     """Tells the conductor every event and carries out what it decides."""
 
     def __init__(self, conductor: Conductor) -> None:
@@ -93,7 +93,7 @@ def _why(trial: TuneTrial) -> str:
         return str(trial.get_error() or "")
 
 
-class LookAhead(Stopper):  # type: ignore[misc]
+class LookAhead(Stopper):
     """Has the next trial chosen as soon as all lanes are busy; ends the search on a stop signal.
 
     A stopper, for Tune asks it in every turn of its loop. For a callback Tune would import the MLflow integration

@@ -98,7 +98,7 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
         model, _ = load_trained(local)  # what is scored is what is saved
         spec.storage.upload(local, folder)
     world = World(device="cuda" if torch.cuda.is_available() else "cpu")
-    model.to(world.device)
+    model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
     scores, selection = score_saved(model, task, data, training, trial, world)
     return WinnerScored(
         time=time.time(), number=trial.number, task=trial.task, folder=spec.storage.uri(folder),

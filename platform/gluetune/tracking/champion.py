@@ -133,11 +133,12 @@ def save_champion(path: str, champion: Champion, description: Model) -> None:
 def signature(task: Task) -> Any:
     """The model's inputs and outputs as ``mlflow.models.ModelSignature``."""
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-    outputs = [] if task.regression else [ColSpec(DataType.string, "label")]
+    outputs: list[ColSpec | TensorSpec] = [] if task.regression else [ColSpec(DataType.string, "label")]
     outputs += [ColSpec(DataType.float, name) for name in ("score", *(f"probability_{label}" for label in task.labels))]
-    return ModelSignature(Schema([ColSpec(DataType.string, name) for name in task.columns]), Schema(outputs))
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.string, name) for name in task.columns]
+    return ModelSignature(Schema(inputs), Schema(outputs))
 
 
 def requirements() -> list[str]:

@@ -22,7 +22,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 _SHOWN = 60  # characters of a value in a message
 
 
-class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow has no type hints
+class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  # the type is hidden
     """Reads the ``save_pretrained`` folder ``checkpoint``; its own settings are in the model's ``model_config``."""
 
     def load_context(self, context: Any) -> None:
@@ -68,7 +68,7 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow has n
         labels = pd.array([config["labels"][i] for i in index.tolist()], dtype="str")
         return pd.DataFrame({"label": labels, "score": score.numpy()} | columns, index=rows.index)
 
-    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    @torch.inference_mode()
     def _logits(self, texts: list[list[str]], config: dict[str, Any]) -> torch.Tensor:
         """Logits, float32 ``[rows, classes]``, of one batch."""
         batch = {name: tensor.to(self._device) for name, tensor in self._inputs(texts, config).items()}

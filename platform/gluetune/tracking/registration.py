@@ -143,7 +143,7 @@ def _default_store(uri: str) -> Iterator[None]:
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None unsets it
 
 
 def _ensure_registered(client: MlflowClient, name: str, task: Task) -> None:

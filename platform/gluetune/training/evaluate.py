@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,7 +56,8 @@ def predict(model: nn.Module, encoded: Encoded, batch_size: int, world: World = 
     training = model.training
     model.eval()
     with torch.inference_mode():
-        logits = torch.zeros(len(encoded), model.config.num_labels, device=world.device)
+        settings: Any = model.config
+        logits = torch.zeros(len(encoded), settings.num_labels, device=world.device)
         while waiting:
             found = _logits(model, encoded, waiting[0], world, bf16)
             if found is None:

@@ -21,7 +21,7 @@ from gluetune.training.unpadded import Ragged, like_berts
 
 def first_token_only(model: PreTrainedModel) -> bool:
     """Makes a classification model's last layer compute the first token only; whether that is possible."""
-    encoder = model.base_model
+    encoder: Any = model.base_model
     pooling = model.config.pooling if isinstance(model.config, EncoderWithHeadConfig) else "cls"
     if not like_berts(encoder) or pooling != "cls":
         return False
@@ -50,17 +50,20 @@ def _forward(layer: nn.Module, hidden_states: torch.Tensor, attention_mask: torc
         [rows, 1, width].
     """
     assert not any(isinstance(value, torch.Tensor) for value in (*others, *more.values())), "an encoder's layer"
-    attention = layer.attention.self
+    held: Any = layer  # torch types what a module holds as Tensor | Module
+    attention = held.attention.self
     key, value = attention.key(hidden_states), attention.value(hidden_states)
+    mask: torch.Tensor | None
     if isinstance(attention_mask, Ragged):
         first, mask = attention_mask.first(hidden_states[0]), attention_mask.seen
         key, value = attention_mask.pad(key[0]), attention_mask.pad(value[0])
     else:
-        first, mask = hidden_states[:, :1], None if attention_mask is None else attention_mask[:, :, :1]
+        first = hidden_states[:, :1]
+        mask = None if attention_mask is None else attention_mask[:, :, :1]
     heads = (states.unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2)
              for states in (attention.query(first), key, value))
     attend = ALL_ATTENTION_FUNCTIONS[attention.config._attn_implementation]
     seen, _ = attend(attention, *heads, mask, dropout=attention.dropout.p if attention.training else 0.0,
                      scaling=attention.scaling)
-    found: torch.Tensor = layer.feed_forward_chunk(layer.attention.output(seen.flatten(2), first))
+    found: torch.Tensor = held.feed_forward_chunk(held.attention.output(seen.flatten(2), first))
     return found

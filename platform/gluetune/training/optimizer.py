@@ -6,6 +6,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 from torch import nn
 from torch.nn.utils import get_total_norm
@@ -37,7 +38,9 @@ def make_optimizer(model: PreTrainedModel, training: TrainingConfig) -> AdamW:
 def make_scheduler(optimizer: AdamW, training: TrainingConfig, total: int) -> LRScheduler:
     """Warm-up and decay over ``total`` steps; ``warmup_steps`` goes before ``warmup_ratio``."""
     warmup = training.warmup_steps if training.warmup_steps is not None else math.ceil(training.warmup_ratio * total)
-    return get_scheduler(training.lr_scheduler_type, optimizer, num_warmup_steps=warmup, num_training_steps=total)
+    scheduler: LRScheduler = get_scheduler(training.lr_scheduler_type, optimizer, num_warmup_steps=warmup,
+                                           num_training_steps=total)
+    return scheduler
 
 
 def clip_in_step(optimizer: AdamW, max_norm: float) -> None:
@@ -52,7 +55,8 @@ def clip_in_step(optimizer: AdamW, max_norm: float) -> None:
     """
     gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]
                  if parameter.grad is not None]
-    optimizer.grad_scale = ((get_total_norm(gradients) + 1e-6) / max_norm).clamp(min=1.0)
+    fused: Any = optimizer
+    fused.grad_scale = ((get_total_norm(gradients) + 1e-6) / max_norm).clamp(min=1.0)
 
 
 def decayed_names(model: nn.Module) -> Iterator[str]:

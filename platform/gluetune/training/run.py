@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -67,7 +67,7 @@ class Run:
         self.plan = StepPlan.make(self._lengths, training, seed)
         self.model: PreTrainedModel = build_model(encoder, task, training, seed)
         self.vocabulary = Vocabulary(self.model, used)
-        self.model.to(world.device)
+        self.model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
         _quicken(self.model, training, world)
         self._parallel = parallel(self.model, world)
         self._optimizer = make_optimizer(self.model, training)
@@ -84,7 +84,7 @@ class Run:
         loss, right = self._gradients(batch)
         if self._training.max_grad_norm:
             clip_in_step(self._optimizer, self._training.max_grad_norm)
-        self._learning_rate = self._scheduler.get_last_lr()[0]
+        self._learning_rate = cast(float, self._scheduler.get_last_lr()[0])
         self._optimizer.step()
         self.vocabulary.fade(self._optimizer)
         self._scheduler.step()

@@ -61,7 +61,8 @@ class Ragged:
         """[rows, width, ...] of [tokens, ...]; what stands in the padding must not matter to anything."""
         rows, width = self.seen.shape[0], self.seen.shape[-1]
         padded: torch.Tensor = _Pad.apply(states, self.places, self.tokens)
-        return padded.unflatten(0, (rows, width))
+        unflattened: torch.Tensor = padded.unflatten(0, (rows, width))
+        return unflattened
 
     def first(self, states: torch.Tensor) -> torch.Tensor:
         """[rows, 1, ...] of [tokens, ...]: each row's first token."""
@@ -73,7 +74,7 @@ class Ragged:
         return states
 
 
-class _Pad(torch.autograd.Function):  # type: ignore[misc]  # torch hides its type
+class _Pad(torch.autograd.Function):
     """Rows picked by ``places``; only those at ``tokens`` have a gradient, each once, so that none are added up."""
 
     @staticmethod
@@ -82,13 +83,13 @@ class _Pad(torch.autograd.Function):  # type: ignore[misc]  # torch hides its ty
         return states.index_select(0, places)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (tokens,) = context.saved_tensors
         return gradient.index_select(0, tokens), None, None
 
 
-class _Unpad(torch.autograd.Function):  # type: ignore[misc]
+class _Unpad(torch.autograd.Function):
     """Rows picked by ``tokens``; the gradient of the others is zero."""
 
     @staticmethod
@@ -97,13 +98,13 @@ class _Unpad(torch.autograd.Function):  # type: ignore[misc]
         return padded.index_select(0, ragged.tokens)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         seen = context.ragged.seen.view(-1, *(1 for _ in gradient.shape[1:]))
         return gradient.index_select(0, context.ragged.places).mul_(seen), None
 
 
-class _Unpadded(nn.Module):  # type: ignore[misc]
+class _Unpadded(nn.Module):
     """An encoder's stack of layers that takes a padded batch and computes its tokens; made by `unpad`."""
 
     def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, *others: Any,
@@ -121,10 +122,11 @@ class _Unpadded(nn.Module):  # type: ignore[misc]
             padded: BaseModelOutput = super().forward(hidden_states, attention_mask, *others, **more)
             return padded
         states = ragged.unpad(hidden_states).unsqueeze(0)
-        found: BaseModelOutput = super().forward(states, ragged, *others, **more)
+        found: Any = super().forward(states, ragged, *others, **more)
         if found.last_hidden_state.shape[:2] == states.shape[:2]:  # else the last layer took the first tokens only
             found.last_hidden_state = ragged.pad(found.last_hidden_state[0])
-        return found
+        output: BaseModelOutput = found
+        return output
 
 
 def like_berts(encoder: PreTrainedModel) -> bool:
@@ -139,7 +141,7 @@ def unpad(model: PreTrainedModel) -> bool:
     Returns:
         Whether that is possible and pays: for families whose layers are BERT's line by line, from `NARROW` on.
     """
-    encoder = model.base_model
+    encoder: Any = model.base_model
     if not like_berts(encoder) or encoder.config.hidden_size < NARROW:
         return False
     encoder.encoder.__class__ = _class(encoder.encoder.__class__)

@@ -40,7 +40,8 @@ class Vocabulary:
     def __init__(self, model: PreTrainedModel, used: NDArray[np.int64] | None) -> None:
         self.faded = 1.0
         self._trained: _Used | None = None
-        embedding = model.base_model.get_input_embeddings()
+        encoder: Any = model.base_model  # torch types it as Tensor | Module
+        embedding = encoder.get_input_embeddings()
         if used is None or not _replaceable(embedding) or len(used) > _WORTHWHILE * embedding.num_embeddings:
             return
         self._rows, self._initial = torch.from_numpy(used), embedding.weight.detach()
@@ -91,8 +92,10 @@ class Vocabulary:
         return {**weights, self._key: table}
 
 
-class _Used(nn.Module):  # type: ignore[misc]  # torch hides its type
+class _Used(nn.Module):
     """The rows of an embedding that are used."""
+
+    places: torch.Tensor
 
     def __init__(self, whole: nn.Embedding, rows: torch.Tensor) -> None:
         super().__init__()

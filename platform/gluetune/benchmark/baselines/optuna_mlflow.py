@@ -31,7 +31,7 @@ def trainable(config: dict[str, Any]) -> None:
         tune.report({"score": score, "eval_loss": 1 - score, "train_loss": 1 - score, "epoch": epoch})
 
 
-class Clock(tune.Callback):  # type: ignore[misc]  # Ray has no type hints
+class Clock(tune.Callback):
     """Notes when trials end; told after the MLflow callback."""
 
     def __init__(self, ends: Ends) -> None:

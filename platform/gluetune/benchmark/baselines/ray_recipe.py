@@ -52,7 +52,7 @@ def train_driver_fn(config: dict[str, Any]) -> None:
         scaling_config=ScalingConfig(**config["scaling"]),
         run_config=RunConfig(
             name=f"train-trial_id={ray.tune.get_context().get_trial_id()}", storage_path=config["storage"],
-            callbacks=[TuneReportCallback()]),
+            callbacks=[TuneReportCallback()]),  # type: ignore[list-item]  # two classes of Ray of that name
     ).fit()
 
 

@@ -36,7 +36,7 @@ def search(work: Work, folder: str) -> float:
     def hp_space(trial: Trial) -> dict[str, Any]:
         return settings(work.points[trial.suggest_categorical("point", range(len(work.points)))])
 
-    best = trainer.hyperparameter_search(
+    best: Any = trainer.hyperparameter_search(
         hp_space=hp_space, compute_objective=lambda metrics: metrics[f"eval_{METRIC}"], n_trials=len(work.points),
         direction="maximize", backend="optuna", sampler=GridSampler({"point": range(len(work.points))}, work.seed))
     return float(best.objective)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from datasets import Dataset
@@ -48,8 +48,8 @@ def measure(work: Work, task: Task, folder: str, *, padded: bool, sampling: str)
     batches = Counted(default_data_collator if padded else DataCollatorWithPadding(tokenizer))
     clock = EpochClock(WARM_UP)
     rows = Dataset.from_dict(work.train).map(preprocess, batched=True)
-    Trainer(model=load_model(work), args=given, train_dataset=rows, processing_class=tokenizer, data_collator=batches,
-            callbacks=[clock]).train()
+    Trainer(model=load_model(work), args=given, train_dataset=rows, processing_class=tokenizer,
+            data_collator=cast(Any, batches), callbacks=[clock]).train()
     measured = batches.counts[clock.first_step:]
     return Speed(sum(rows for rows, _ in measured), sum(tokens for _, tokens in measured), clock.seconds)
 
@@ -82,7 +82,7 @@ class Counted:
         return batch
 
 
-class EpochClock(TrainerCallback):  # type: ignore[misc]  # transformers' class has no type hints here
+class EpochClock(TrainerCallback):
     """Times the steps from an epoch's first one to the end of the training.
 
     Args:

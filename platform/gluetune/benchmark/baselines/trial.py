@@ -50,7 +50,8 @@ def settings(point: dict[str, Any]) -> dict[str, Any]:
 
 def load_model(work: Work) -> PreTrainedModel:
     """The encoder under a new head."""
-    return AutoModelForSequenceClassification.from_pretrained(work.model, num_labels=work.num_labels)
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(work.model, num_labels=work.num_labels)
+    return model
 
 
 def load_rows(work: Work, *, padding: bool) -> tuple[PreTrainedTokenizerBase, Dataset, Dataset]:
@@ -70,7 +71,7 @@ def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
     return {METRIC: float(matthews_corrcoef(prediction.label_ids, np.argmax(prediction.predictions, axis=1)))}
 
 
-class StepClock(TrainerCallback):  # type: ignore[misc]  # transformers' class has no type hints here
+class StepClock(TrainerCallback):
     """Notes when a trial trains and evaluates.
 
     Attributes:
