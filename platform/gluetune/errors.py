@@ -8,13 +8,13 @@ The tree::
     │   ├── DataError            data files: names file and line
     │   ├── ModelError           encoders, tokenizers, checkpoints
     │   ├── ClusterError         Ray addresses, resources that no cluster could give
-    │   │   └── AllTrialsFailed  a search without a trial that could be evaluated
+    │   │   └── AllTrialsFailedError   a search without a trial that could be evaluated
     │   ├── StorageError         output folders and buckets
     │   ├── TrackingError        the MLflow store
     │   └── BenchmarkError       a side of the benchmark that does not run
     └── TrialError               the end of one trial, never of a search
-        ├── Diverged             loss or score is not a number
-        └── OutOfMemory          the device's memory is exhausted
+        ├── DivergedError            loss or score is not a number
+        └── TrialOutOfMemoryError    the device's memory is exhausted
 
 Every error pickles, so that it crosses Ray process borders whole.
 """
@@ -120,7 +120,7 @@ class ClusterError(UserError):
     """The Ray cluster cannot be reached or can never hold what is asked."""
 
 
-class AllTrialsFailed(ClusterError):
+class AllTrialsFailedError(ClusterError):
     """No trial of a search could be evaluated; there is nothing that another session could go on with."""
 
 
@@ -140,9 +140,9 @@ class TrialError(GluetuneError):
     """The end of one trial. The lane lives on."""
 
 
-class Diverged(TrialError):
+class DivergedError(TrialError):
     """Loss, gradient or score is not a finite number."""
 
 
-class OutOfMemory(TrialError):
+class TrialOutOfMemoryError(TrialError):
     """The device's memory is exhausted."""

@@ -13,7 +13,7 @@ from typing import Any
 from ray import tune
 from ray.tune.result import DONE
 
-from gluetune.lane import Holder, Lane, LaneFailed, LaneSpec, Order, Work
+from gluetune.lane import Holder, Lane, LaneError, LaneSpec, Order, Work
 
 EVENT_KEY = "event"
 ORDER_KEY = "order"
@@ -40,7 +40,7 @@ class Trial(Holder, tune.Trainable):
         """Waits for the trial's next event."""
         try:
             self._event = await self.lane.collect()
-        except LaneFailed as error:
+        except LaneError as error:
             if str(error):
                 raise
             return {DONE: True}  # the lane was closed, and Tune no longer waits for this
@@ -80,12 +80,12 @@ class EarlyTrial(Trial):
         """See `Trial.train`. Ray may call it before `become`, which was sent first: calls of async actors overtake.
 
         Raises:
-            LaneFailed: it never became a trial; Tune tries that again on a new lane.
+            LaneError: it never became a trial; Tune tries that again on a new lane.
         """
         try:
             await asyncio.wait_for(self._became.wait(), BECOMING_S)
         except TimeoutError:
-            raise LaneFailed(f"its first trial did not reach the lane within {BECOMING_S:g} s") from None
+            raise LaneError(f"its first trial did not reach the lane within {BECOMING_S:g} s") from None
         if self._broken is not None:
             raise self._broken
         return await super().train()

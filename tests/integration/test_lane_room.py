@@ -13,7 +13,7 @@ import ray
 from ray.util import placement_group_table
 
 from gluetune.config import TrainingConfig
-from gluetune.lane import FineTuning, Holder, Lane, LaneFailed, LaneSpec, Order, RemoteLane
+from gluetune.lane import FineTuning, Holder, Lane, LaneError, LaneSpec, Order, RemoteLane
 from gluetune.lane.room import free_rooms
 from gluetune.records import TrialEnded
 from gluetune.storage import Storage
@@ -149,9 +149,9 @@ def test_a_lane_whose_actor_dies_says_so_and_takes_no_room(
     wait_until(lambda: told.exists() and told.read_text(), "no worker works")
     assert told.read_text() == "3"  # Ray Train's settings reach the workers
     ray.kill(lane._holder)
-    with pytest.raises(LaneFailed, match="its actor died"):
+    with pytest.raises(LaneError, match="its actor died"):
         lane.collect()
-    with pytest.raises(LaneFailed, match="its actor died"):
+    with pytest.raises(LaneError, match="its actor died"):
         lane.assign(order(str(told)))
     lane.close()
     wait_until_free()

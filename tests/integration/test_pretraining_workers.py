@@ -12,7 +12,7 @@ import torch
 from torch import distributed, multiprocessing
 
 from gluetune.data.embedded import corpus
-from gluetune.errors import Diverged
+from gluetune.errors import DivergedError
 from gluetune.pretraining import (
     EncoderConfig,
     PretrainingConfig,
@@ -68,7 +68,7 @@ def worker(rank: int, folder: Path) -> None:
     results["resumed"] = run(folder / "resumed", noisy, world)[0]
     try:
         run(folder / "diverged", job(learning_rate=1e30), world)
-    except Diverged as error:
+    except DivergedError as error:
         results["diverged"] = str(error)
     (folder / f"rank{rank}").write_bytes(pickle.dumps(results))
     distributed.destroy_process_group()

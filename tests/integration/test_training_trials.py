@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gluetune.config import TrainingConfig
-from gluetune.errors import Diverged, OutOfMemory
+from gluetune.errors import DivergedError, TrialOutOfMemoryError
 from gluetune.models import build_model
 from gluetune.tasks import TASKS
 from gluetune.training import Evaluation, fine_tune, run
@@ -132,12 +132,12 @@ def test_accumulation_gives_the_gradients_of_the_whole_batch(pieces: int) -> Non
 
 
 def test_a_loss_that_is_no_number_ends_the_trial_and_names_the_step() -> None:
-    with pytest.raises(Diverged, match=r"training loss must be finite, but got \(loss=(nan|inf), step=\d+\)"):
+    with pytest.raises(DivergedError, match=r"training loss must be finite, but got \(loss=(nan|inf), step=\d+\)"):
         train(TrainingConfig(batch_size=8, learning_rate=1e30, warmup_ratio=0))
 
 
 def test_logits_that_are_no_numbers_end_the_trial() -> None:
-    with pytest.raises(Diverged, match="logits must be finite"):
+    with pytest.raises(DivergedError, match="logits must be finite"):
         train(TrainingConfig(batch_size=8, learning_rate=1e30, warmup_ratio=0, max_steps=1))
 
 
@@ -167,7 +167,7 @@ def test_a_batch_too_large_for_memory_is_trained_in_parts(monkeypatch: pytest.Mo
 
 def test_a_row_too_large_for_memory_ends_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     limit_memory(monkeypatch, 0)
-    with pytest.raises(OutOfMemory, match=r"must fit the memory of cpu, but got \(batch_size=8.*1.00 GiB"):
+    with pytest.raises(TrialOutOfMemoryError, match=r"must fit the memory of cpu, but got \(batch_size=8.*1.00 GiB"):
         train(NOISY)
 
 

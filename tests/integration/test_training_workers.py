@@ -12,7 +12,7 @@ import torch
 from torch import distributed, multiprocessing
 
 from gluetune.config import TrainingConfig
-from gluetune.errors import Diverged
+from gluetune.errors import DivergedError
 from gluetune.tasks import TASKS
 from gluetune.training import Checkpoints, Evaluation, World, fine_tune
 from training_setup import VOCABULARY, numbers, run_trial, task_data, tiny_encoder
@@ -49,7 +49,7 @@ def worker(rank: int, folder: Path) -> None:
     try:
         fine_tune(TASKS["cola"], task_data(TASKS["cola"]), tiny_encoder(), TrainingConfig(learning_rate=1e30), 3,
                   report=lambda evaluation: True, world=world)
-    except Diverged as error:
+    except DivergedError as error:
         results["diverged"] = str(error)
     (folder / f"rank{rank}").write_bytes(pickle.dumps(results))
     distributed.destroy_process_group()

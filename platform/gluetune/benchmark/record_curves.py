@@ -17,7 +17,7 @@ from pathlib import Path
 from gluetune.benchmark.curve_files import Curves, Point, load_curves
 from gluetune.config import DataConfig, ModelConfig, TrainingConfig, Value
 from gluetune.data import TaskData, open_source, prepare
-from gluetune.errors import Diverged
+from gluetune.errors import DivergedError
 from gluetune.models import Encoder, load_encoder, load_tokenizer
 from gluetune.pretraining import embedded_encoder
 from gluetune.tasks import get_task
@@ -54,7 +54,7 @@ def _train(curves: Curves, point: Point, data: TaskData, encoder: Encoder) -> li
     settings = curves.search_space.resolve(TrainingConfig(), dict(zip(curves.space, point, strict=True)))
     try:
         fine_tune(get_task(curves.task), data, encoder, settings, curves.seed, report=report)
-    except Diverged:
+    except DivergedError:
         return scores
     return scores
 

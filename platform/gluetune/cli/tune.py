@@ -17,7 +17,7 @@ from gluetune.cli.terminal import Terminal, announce_resume
 from gluetune.cluster import Resources, most_lanes, share_out
 from gluetune.config import LanesConfig, dump_job
 from gluetune.early import EarlyLanes
-from gluetune.errors import AllTrialsFailed
+from gluetune.errors import AllTrialsFailedError
 from gluetune.records import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.report import learning_curve, print_models, print_opening, print_places, summarise, words, write_summary
 from gluetune.report.curve import FILE as CURVE
@@ -121,7 +121,7 @@ class _Run:
         except KeyboardInterrupt:
             ending = Ending.INTERRUPTED
         except BaseException as error:
-            ending = Ending.FAILED if isinstance(error, AllTrialsFailed) else Ending.INTERRUPTED
+            ending = Ending.FAILED if isinstance(error, AllTrialsFailedError) else Ending.INTERRUPTED
             raise
         finally:
             recorded = tracker.close(complete=ending not in (Ending.INTERRUPTED, Ending.FAILED))

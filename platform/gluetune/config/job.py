@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, model_validator
 
 from gluetune.config.addresses import without_password
-from gluetune.config.mistakes import UnusedOption
+from gluetune.config.mistakes import UnusedOptionError
 from gluetune.config.options import SCHEDULER
 from gluetune.config.tasks_field import TaskName, task_weights
 from gluetune.config.training import Section, TrainingConfig
@@ -91,7 +91,7 @@ class SchedulerConfig(Section):
     def _used(self) -> SchedulerConfig:
         for setting in sorted(SCHEDULER.unused(self.name) & self.model_fields_set):
             if getattr(self, setting) != type(self).model_fields[setting].default:  # records hold all the defaults
-                raise UnusedOption(setting, SCHEDULER.refusal(setting, self.name))
+                raise UnusedOptionError(setting, SCHEDULER.refusal(setting, self.name))
         return self
 
 

@@ -38,7 +38,7 @@ class Mistake:
     generic: bool = False  # says what the key's type is, no more
 
 
-class UnusedOption(ValueError):
+class UnusedOptionError(ValueError):
     """What a section raises over a setting that the choice made in it does not use.
 
     Args:
@@ -82,7 +82,7 @@ def _mistake(model: type[BaseModel], detail: Any) -> Mistake:
         return Mistake(path, f"must be given ({rule})")
     if detail["type"] == "value_error":
         error = detail["ctx"]["error"]
-        if isinstance(error, UnusedOption):
+        if isinstance(error, UnusedOptionError):
             return Mistake((*path, error.setting), error.rule)
         return Mistake(path, str(error))
     given = detail["input"]

@@ -12,14 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gluetune.lane.causes import lost, root_cause
-from gluetune.lane.mailbox import LaneFailed, Order
+from gluetune.lane.mailbox import LaneError, Order
 from gluetune.lane.work import Contact, FineTuning, Work
 
 if TYPE_CHECKING:
     from gluetune.lane.lane import Holder, Lane, LaneSpec
     from gluetune.lane.remote import RemoteLane
 
-__all__ = ["Contact", "FineTuning", "Holder", "Lane", "LaneFailed", "LaneSpec", "Order", "RemoteLane", "Work", "lost",
+__all__ = ["Contact", "FineTuning", "Holder", "Lane", "LaneError", "LaneSpec", "Order", "RemoteLane", "Work", "lost",
            "root_cause"]
 
 

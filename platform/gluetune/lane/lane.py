@@ -87,7 +87,7 @@ class Lane:
         """Waits for the next report on the current order.
 
         Raises:
-            LaneFailed: the worker group could not be started or kept alive.
+            LaneError: the worker group could not be started or kept alive.
         """
         return await self.mailbox.collect()
 

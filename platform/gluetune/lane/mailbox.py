@@ -19,7 +19,7 @@ MOST_STARTS = 3
 SPLITS = "gradient_accumulation_steps"  # of an order's training
 
 
-class LaneFailed(GluetuneError):
+class LaneError(GluetuneError):
     """A lane's worker group could not be started or kept alive."""
 
 
@@ -92,7 +92,7 @@ class Mailbox:
         self._wake()
 
     def close(self, reason: str = "") -> None:
-        """Ends the lane: workers leave their loop, and whoever waits for a report gets `LaneFailed` with the reason.
+        """Ends the lane: workers leave their loop, and whoever waits for a report gets `LaneError` with the reason.
 
         The first reason counts: those that come later, such as that the workers have left, follow from it.
         """
@@ -194,13 +194,13 @@ class Mailbox:
         """The holder waits for the next report on its order, which approves the one before.
 
         Raises:
-            LaneFailed: the lane is at an end; the reason is empty where it was closed on purpose.
+            LaneError: the lane is at an end; the reason is empty where it was closed on purpose.
         """
         self._asked += 1
         self._wake()
         await self._until(lambda: bool(self._reports) or self._closed is not None)
         if not self._reports:
-            raise LaneFailed(self._closed)
+            raise LaneError(self._closed)
         return self._reports.popleft()
 
     async def approved(self, ticket: int) -> bool:

@@ -11,7 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gluetune.lane.causes import root_cause
 from gluetune.lane.lane import Holder, Lane, LaneSpec
-from gluetune.lane.mailbox import LaneFailed, Order
+from gluetune.lane.mailbox import LaneError, Order
 from gluetune.lane.room import free_room
 from gluetune.records import LaneEvent
 
@@ -35,7 +35,7 @@ class RemoteLane:
         """Sets the workers to a new order; one still in work is withdrawn.
 
         Raises:
-            LaneFailed: the actor died.
+            LaneError: the actor died.
         """
         self._ask("assign", order)
 
@@ -43,7 +43,7 @@ class RemoteLane:
         """Waits for the next report on the current order.
 
         Raises:
-            LaneFailed: the worker group could not be started or kept alive, or the actor died.
+            LaneError: the worker group could not be started or kept alive, or the actor died.
         """
         report: LaneEvent = self._ask("collect")
         return report
@@ -59,9 +59,9 @@ class RemoteLane:
         try:
             return ray.get(getattr(self._holder, what).remote(*arguments))
         except ray.exceptions.RayTaskError as error:
-            raise LaneFailed(root_cause(error)) from None
+            raise LaneError(root_cause(error)) from None
         except ray.exceptions.RayActorError as error:
-            raise LaneFailed(f"its actor died: {error}") from None
+            raise LaneError(f"its actor died: {error}") from None
 
 
 class _Holder(Holder):

@@ -34,8 +34,8 @@ class Work(Protocol):
         """Carries out an order to its end, or until the contact says that it is not wanted.
 
         Raises:
-            Diverged: a loss is not finite.
-            OutOfMemory: the smallest micro-batch does not fit.
+            DivergedError: a loss is not finite.
+            TrialOutOfMemoryError: the smallest micro-batch does not fit.
         """
 
 

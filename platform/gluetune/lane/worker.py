@@ -15,7 +15,7 @@ import torch
 from ray import train
 from torch import distributed
 
-from gluetune.errors import Diverged, OutOfMemory, StorageError, TrialError
+from gluetune.errors import DivergedError, StorageError, TrialError, TrialOutOfMemoryError
 from gluetune.lane.mailbox import SPLITS, Order
 from gluetune.lane.work import Work
 from gluetune.records import Evaluated, LaneEvent, Logged, TrialEnded
@@ -97,9 +97,9 @@ class Worker:
         """Trains one trial and reports how it ended, but for a good end; whatever the trial does, the lane lives on."""
         try:
             self._train(order)
-        except Diverged as error:  # seen by all ranks at the same step
+        except DivergedError as error:  # seen by all ranks at the same step
             self._end(order, "diverged", str(error))
-        except OutOfMemory as error:
+        except TrialOutOfMemoryError as error:
             if self._world.size > 1 and self._with_smaller_batches(order):
                 raise  # the group starts anew
             self._end_alone(order, "out_of_memory", error)

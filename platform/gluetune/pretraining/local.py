@@ -28,7 +28,7 @@ def pretrain_folder(text: Text, folder: Path, job: PretrainJob, report: Callable
 
     Raises:
         DataError: too few documents.
-        Diverged: a loss is not finite.
+        DivergedError: a loss is not finite.
     """
     data, tokenizer = prepare_text(text, job)
 

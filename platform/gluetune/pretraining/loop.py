@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from gluetune.errors import OutOfMemory
+from gluetune.errors import TrialOutOfMemoryError
 from gluetune.pretraining.config import PretrainJob
 from gluetune.pretraining.encoder import weights_of
 from gluetune.pretraining.evaluation import PretrainingEvaluation
@@ -44,9 +44,9 @@ def pretrain(data: PretrainingData, job: PretrainJob, *, report: Callable[[Pretr
         ``True`` after the last step, ``False`` where ``report`` or ``wanted`` ended the run.
 
     Raises:
-        Diverged: a loss is not finite.
-        OutOfMemory: memory does not even suffice for a batch of one pair, or for the optimizer; of several workers,
-            for a worker's share of the batch.
+        DivergedError: a loss is not finite.
+        TrialOutOfMemoryError: memory does not even suffice for a batch of one pair, or for the optimizer; of several
+            workers, for a worker's share of the batch.
     """
     try:
         with torch.random.fork_rng(devices=[torch.device(world.device)] if world.cuda else []):
@@ -57,8 +57,9 @@ def pretrain(data: PretrainingData, job: PretrainJob, *, report: Callable[[Pretr
             raise
         reason = str(error).split("\n", 1)[0] or type(error).__name__
     free()  # only here: the traceback, which holds the run's tensors, is gone
-    raise OutOfMemory(f"the run must fit the memory of {world.device}, but got (batch_size={job.training.batch_size}, "
-                      f"gradient_accumulation_steps={job.training.gradient_accumulation_steps}): {reason}")
+    raise TrialOutOfMemoryError(
+        f"the run must fit the memory of {world.device}, but got (batch_size={job.training.batch_size}, "
+        f"gradient_accumulation_steps={job.training.gradient_accumulation_steps}): {reason}")
 
 
 def _pretrain(run: Run, steps: int, every: int, checkpoints: Checkpoints | None,

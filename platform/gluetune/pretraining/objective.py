@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import BertForPreTraining
 
 from gluetune.data import plan_batches
-from gluetune.errors import Diverged
+from gluetune.errors import DivergedError
 from gluetune.pretraining.batches import Collator
 from gluetune.pretraining.config import PretrainingConfig
 from gluetune.pretraining.corpus import Corpus
@@ -78,7 +78,7 @@ class HeldOut:
         """Scores a model, whose mode is kept. Every worker must call this; all get the same.
 
         Raises:
-            Diverged: a loss is not finite.
+            DivergedError: a loss is not finite.
         """
         training = objective.training
         objective.eval()
@@ -91,8 +91,8 @@ class HeldOut:
         scores = Scores(masked_lm / max(masked, 1), next_sentence / pairs, masked_hits / max(masked, 1),
                         pair_hits / pairs)
         if not math.isfinite(scores.masked_lm_loss + scores.next_sentence_loss):
-            raise Diverged(f"held-out losses must be finite, but got (masked_lm_loss={scores.masked_lm_loss}, "
-                           f"next_sentence_loss={scores.next_sentence_loss})")
+            raise DivergedError(f"held-out losses must be finite, but got (masked_lm_loss={scores.masked_lm_loss}, "
+                                f"next_sentence_loss={scores.next_sentence_loss})")
         return scores
 
     def _totals(self, objective: Objective, number: int, world: World, *, bf16: bool) -> torch.Tensor:

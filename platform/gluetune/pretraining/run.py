@@ -63,7 +63,7 @@ class Run:
         """One optimizer step on the next global batch.
 
         Raises:
-            Diverged: a loss of the last few steps is not finite.
+            DivergedError: a loss of the last few steps is not finite.
         """
         self._window = self._window or Window(self._world, self.step)
         batch = self._stream.next()
@@ -80,7 +80,7 @@ class Run:
         """Scores the model on the held-out pairs and starts a new window.
 
         Raises:
-            Diverged: a loss is not finite.
+            DivergedError: a loss is not finite.
         """
         window, self._window = self._window, None
         assert window is not None  # evaluations follow steps

@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from gluetune.errors import Diverged
+from gluetune.errors import DivergedError
 from gluetune.pretraining.batches import Batch
 from gluetune.training.world import World
 
@@ -38,7 +38,7 @@ class Window:
             batch: the global batch.
 
         Raises:
-            Diverged: one of the steps since the last look has a loss that is not finite.
+            DivergedError: one of the steps since the last look has a loss that is not finite.
         """
         self._unread.append(losses)
         self.pairs += len(batch)
@@ -50,7 +50,7 @@ class Window:
         """Waits for the device and returns the steps' mean losses and the window's seconds.
 
         Raises:
-            Diverged: see `add`.
+            DivergedError: see `add`.
         """
         self._read()
         masked_lm, next_sentence = (math.fsum(column) / len(column) for column in zip(*self._losses, strict=True))
@@ -62,7 +62,7 @@ class Window:
         for losses in (self._world.sum(torch.stack(self._unread)) / self._world.size).tolist():
             self._losses.append(losses)
             if not math.isfinite(sum(losses)):
-                raise Diverged("the training losses must be finite, but got "
-                               f"(masked_lm={losses[0]}, next_sentence={losses[1]}, "
-                               f"step={self._step + len(self._losses)})")
+                raise DivergedError("the training losses must be finite, but got "
+                                    f"(masked_lm={losses[0]}, next_sentence={losses[1]}, "
+                                    f"step={self._step + len(self._losses)})")
         self._unread.clear()

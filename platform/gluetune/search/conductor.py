@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import Literal
 
-from gluetune.errors import AllTrialsFailed, StorageError, UserError
+from gluetune.errors import AllTrialsFailedError, StorageError, UserError
 from gluetune.lane import Order, lost
 from gluetune.records import (
     Evaluated,
@@ -161,7 +161,7 @@ class Conductor:
         self._all_failed = self._all_failed and trial.status is TrialStatus.FAILED
         self._ends += 1
         if self._all_failed and self._ends == GIVE_UP_AFTER:
-            self.broken = AllTrialsFailed(
+            self.broken = AllTrialsFailedError(
                 f"the first {GIVE_UP_AFTER} trials all failed, the last one so:\n{trial.message}")
 
 

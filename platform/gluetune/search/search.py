@@ -10,7 +10,7 @@ import ray
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchSpace
 from gluetune.early import EarlyLanes, lane_spec
-from gluetune.errors import AllTrialsFailed
+from gluetune.errors import AllTrialsFailedError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.records import LANE_FILES, Journal, Listener, TrialStatus, winners
 from gluetune.schedulers import TaskPruners
@@ -57,7 +57,7 @@ class Search:
             on_stop: called where a stop signal ends the search, as soon as its trials are marked as stopped.
 
         Raises:
-            AllTrialsFailed: all trials failed, or the first few did.
+            AllTrialsFailedError: all trials failed, or the first few did.
             StorageError: the search's folder cannot be written any more; trials in work are left to a resume.
         """
         retention = Retention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
@@ -79,7 +79,7 @@ class Search:
         if conductor.broken:
             raise conductor.broken
         if failed and len(failed) == len(trials):
-            raise AllTrialsFailed(f"all trials failed, the last one so:\n{failed[-1].message}")
+            raise AllTrialsFailedError(f"all trials failed, the last one so:\n{failed[-1].message}")
 
     def _score(self, conductor: Conductor, spec: LaneSpec, work: FineTuning) -> None:
         unscored = [trial for trial in winners(self.journal.trials.values(), self.job.tasks)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from gluetune.errors import ClusterError
-from gluetune.lane import LaneFailed, LaneSpec, Order, RemoteLane, lost
+from gluetune.lane import LaneError, LaneSpec, Order, RemoteLane, lost
 from gluetune.records import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus, trial_folder
 
 
@@ -41,7 +41,7 @@ class SingleRun:
         while not trial.status.final:
             try:
                 trial = self._follow(trial)
-            except LaneFailed as error:
+            except LaneError as error:
                 reasons.append(str(error))
                 if len(reasons) > self._spec.max_failures:
                     why = lost("its lane", reasons)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from gluetune import metrics
 from gluetune.data import Encoded
-from gluetune.errors import Diverged
+from gluetune.errors import DivergedError
 from gluetune.tasks import Task
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.unpadded import model_inputs
@@ -112,12 +112,12 @@ def score(model: nn.Module, task: Task, encoded: Encoded, batch_size: int, world
     """Scores a model on labelled rows.
 
     Raises:
-        Diverged: a logit is not finite.
+        DivergedError: a logit is not finite.
     """
     begun = time.monotonic()
     logits = predict(model, encoded, batch_size, world, bf16=bf16)
     if not np.isfinite(logits).all():
-        raise Diverged("logits must be finite, but some of this evaluation's are not")
+        raise DivergedError("logits must be finite, but some of this evaluation's are not")
     labels = encoded.labels
     assert labels is not None  # selection rows carry labels
     values = metrics.compute(task, logits, labels)

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import torch
 
-from gluetune.errors import Diverged
+from gluetune.errors import DivergedError
 from gluetune.training.world import World
 
 TOLD_AFTER = 8  # steps; of several workers, who cannot each look whether the first one has written its files
@@ -81,7 +81,7 @@ class Keeper(Generic[_Evaluation]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        together = isinstance(error, Diverged)  # all workers see it at the same step
+        together = isinstance(error, DivergedError)  # all workers see it at the same step
         try:
             if together or (isinstance(error, Exception) and self._world.size == 1):
                 self.settle()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gluetune.config import TrainingConfig
 from gluetune.data import TaskData
-from gluetune.errors import OutOfMemory
+from gluetune.errors import TrialOutOfMemoryError
 from gluetune.models import Encoder
 from gluetune.tasks import Task
 from gluetune.training.checkpoints import Checkpoints
@@ -54,8 +54,8 @@ def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingCo
         ``True`` after the last step, ``False`` where ``report`` or ``wanted`` ended the trial.
 
     Raises:
-        Diverged: a loss or a logit is not finite.
-        OutOfMemory: memory does not even suffice for a batch of one row, or for the optimizer.
+        DivergedError: a loss or a logit is not finite.
+        TrialOutOfMemoryError: memory does not even suffice for a batch of one row, or for the optimizer.
         StorageError: the state in ``checkpoints`` is of other data.
     """
     try:
@@ -66,8 +66,9 @@ def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingCo
             raise
         reason = str(error).split("\n", 1)[0] or type(error).__name__
     free()  # only here: the traceback, which holds the trial's tensors, is gone
-    raise OutOfMemory(f"the trial must fit the memory of {world.device}, but got (batch_size={training.batch_size}, "
-                      f"gradient_accumulation_steps={training.gradient_accumulation_steps}): {reason}")
+    raise TrialOutOfMemoryError(
+        f"the trial must fit the memory of {world.device}, but got (batch_size={training.batch_size}, "
+        f"gradient_accumulation_steps={training.gradient_accumulation_steps}): {reason}")
 
 
 def _fine_tune(run: Run, data: TaskData, training: TrainingConfig, checkpoints: Checkpoints | None,

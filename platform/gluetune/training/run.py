@@ -78,7 +78,7 @@ class Run:
         """One optimizer step on a global batch of row numbers.
 
         Raises:
-            Diverged: a loss of the last few steps is not finite.
+            DivergedError: a loss of the last few steps is not finite.
         """
         self._window = self._window or Window(self.world, self.step)
         loss, right = self._gradients(batch)
@@ -101,7 +101,7 @@ class Run:
         """How training goes since the last log or evaluation; all workers must call it after the same step.
 
         Raises:
-            Diverged: a loss since then is not finite.
+            DivergedError: a loss since then is not finite.
         """
         assert self._window is not None  # logs follow steps
         loss, speed = self._window.progress()
@@ -112,7 +112,7 @@ class Run:
         """Scores the model on the selection rows and starts a new window.
 
         Raises:
-            Diverged: a loss or a logit is not finite.
+            DivergedError: a loss or a logit is not finite.
         """
         window, self._window = self._window, None
         assert window is not None  # evaluations follow steps

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import torch
 
-from gluetune.errors import Diverged
+from gluetune.errors import DivergedError
 from gluetune.training.world import World
 
 _READ_EVERY = 16  # steps; reading a loss waits for the GPU, so it is not done in every step
@@ -41,7 +41,7 @@ class Window:
             lengths: token counts of the global batch's rows.
 
         Raises:
-            Diverged: one of the steps since the last look has a loss that is not finite.
+            DivergedError: one of the steps since the last look has a loss that is not finite.
         """
         self._unread.append(torch.stack((loss, right)))
         self.examples += len(lengths)
@@ -64,7 +64,7 @@ class Window:
         """Waits for the device; mean loss and examples per second since the last call. All workers must call it.
 
         Raises:
-            Diverged: see `add`.
+            DivergedError: see `add`.
         """
         self._read()
         steps, examples, then = self._logged
@@ -76,7 +76,7 @@ class Window:
         """Waits for the device and returns the mean loss of the window's steps and the window's seconds.
 
         Raises:
-            Diverged: see `add`.
+            DivergedError: see `add`.
         """
         self._read()
         return math.fsum(self._losses) / len(self._losses), time.monotonic() - self.began
@@ -89,5 +89,5 @@ class Window:
             self._right += right
             if not math.isfinite(loss):
                 step = self._step + len(self._losses)
-                raise Diverged(f"the training loss must be finite, but got (loss={loss}, step={step})")
+                raise DivergedError(f"the training loss must be finite, but got (loss={loss}, step={step})")
         self._unread.clear()

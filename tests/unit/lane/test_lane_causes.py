@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ray.exceptions import RayTaskError
 
-from gluetune.lane import LaneFailed, lost, root_cause
+from gluetune.lane import LaneError, lost, root_cause
 
 
 def brought(cause: Exception) -> RayTaskError:
@@ -14,7 +14,7 @@ def brought(cause: Exception) -> RayTaskError:
 
 
 def test_our_own_errors_stand_for_themselves_and_others_keep_their_traceback() -> None:
-    assert root_cause(brought(LaneFailed("no such GPU"))) == "no such GPU"
+    assert root_cause(brought(LaneError("no such GPU"))) == "no such GPU"
     told = root_cause(brought(KeyError("bear")))
     assert told.splitlines()[-2:] == ["  File ...", "KeyError('bear')"]
     assert "\x1b" not in told

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gluetune.lane import LaneFailed, Order
+from gluetune.lane import LaneError, Order
 from gluetune.lane.mailbox import MOST_STARTS, SPLITS, Mailbox
 from gluetune.records import Evaluated, TrialEnded
 
@@ -170,7 +170,7 @@ def test_a_failed_lane_tells_whoever_waits() -> None:
         waiting = asyncio.ensure_future(box.collect())
         await asyncio.sleep(0)
         box.close("no such GPU")
-        with pytest.raises(LaneFailed, match="no such GPU"):
+        with pytest.raises(LaneError, match="no such GPU"):
             await waiting
         assert await box.take("group", 0, 1.0) is None
 
@@ -187,7 +187,7 @@ def test_the_first_reason_of_a_lanes_end_is_the_one_that_is_told() -> None:
             box.complain("the bucket is out of reach")
         assert not box.started()
         box.close("its workers left their loop")
-        with pytest.raises(LaneFailed, match=r"die as they start: the bucket is out of reach"):
+        with pytest.raises(LaneError, match=r"die as they start: the bucket is out of reach"):
             await box.collect()
 
     play(scene())
@@ -215,7 +215,7 @@ def test_a_worker_that_cannot_start_counts_as_one_that_did_and_its_error_is_told
     async def scene() -> None:
         box = Mailbox(1)
         assert [box.not_started("ImportError: libcudart.so") for _ in range(MOST_STARTS + 1)] == [True] * 3 + [False]
-        with pytest.raises(LaneFailed, match=r"ImportError: libcudart\.so"):
+        with pytest.raises(LaneError, match=r"ImportError: libcudart\.so"):
             await box.collect()
 
     play(scene())

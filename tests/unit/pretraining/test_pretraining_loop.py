@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from gluetune.errors import Diverged, OutOfMemory
+from gluetune.errors import DivergedError, TrialOutOfMemoryError
 from gluetune.pretraining import (
     PretrainingData,
     PretrainingEvaluation,
@@ -132,7 +132,7 @@ def test_evaluation_does_not_depend_on_its_batch_size_but_for_masks(data: Pretra
 
 
 def test_a_run_that_diverges_says_where(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
-    with pytest.raises(Diverged, match=r"must be finite, but got \(masked_lm=.*step=\d+\)"):
+    with pytest.raises(DivergedError, match=r"must be finite, but got \(masked_lm=.*step=\d+\)"):
         Session(tmp_path).run(data, changed(tiny, learning_rate=1e30))
 
 
@@ -165,7 +165,8 @@ def test_goes_on_with_smaller_micro_batches_where_memory_is_short(
 def test_too_little_memory_names_what_to_change(data: PretrainingData, tiny: PretrainJob, tmp_path: Path,
                                                 monkeypatch: pytest.MonkeyPatch) -> None:
     limited(monkeypatch, 0)
-    with pytest.raises(OutOfMemory, match=r"batch_size=16, gradient_accumulation_steps=1\): CUDA out of memory"):
+    rule = r"batch_size=16, gradient_accumulation_steps=1\): CUDA out of memory"
+    with pytest.raises(TrialOutOfMemoryError, match=rule):
         Session(tmp_path).run(data, tiny)
 
 

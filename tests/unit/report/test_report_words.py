@@ -54,7 +54,7 @@ def chained() -> None:
     (trace_of(chained), "RuntimeError: CUDA error: device-side assert"),
     (f"its workers died 3 times: {trace_of(lambda: 1 / 0)}", "its workers died 3 times: ZeroDivisionError: division by "
      "zero"),
-    ("ray::Trial.train() (pid=1)\n  File \"a.py\", line 1\n    x\nLaneFailed: no such GPU", "LaneFailed: no such GPU"),
+    ("ray::Trial.train() (pid=1)\n  File \"a.py\", line 1\n    x\nLaneFailed: no such GPU", "LaneError: no such GPU"),
 ])
 def test_the_reason_of_a_failure_is_the_error_and_no_part_of_its_traceback(message: str, expected: str) -> None:
     assert words.reason(message) == expected

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gluetune.config import JobConfig, SchedulerConfig, SearchSpace
-from gluetune.errors import AllTrialsFailed, StorageError
+from gluetune.errors import AllTrialsFailedError, StorageError
 from gluetune.records import Evaluated, Event, Journal, TrialEnded, TrialRecord
 from gluetune.schedulers import TaskPruners
 from gluetune.search.conductor import Conductor
@@ -154,7 +154,7 @@ def test_a_search_whose_first_trials_all_fail_is_given_up(tmp_path: Path) -> Non
         assert order is not None
         conductor.heard(ended(order.number, "failed", "no such file"))
     assert conductor.exhausted
-    assert isinstance(conductor.broken, AllTrialsFailed)  # for which no resume is offered
+    assert isinstance(conductor.broken, AllTrialsFailedError)  # for which no resume is offered
     assert "no such file" in str(conductor.broken)
 
 

@@ -13,7 +13,7 @@ from gluetune import early, trial
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchConfig, SearchSpace
 from gluetune.early import EarlyLanes
-from gluetune.lane import LaneFailed, room
+from gluetune.lane import LaneError, room
 from gluetune.storage import Storage
 
 ENDLESS = {"learning_rate": {"low": 1e-5, "high": 1e-3, "log": True, "type": "float"}}
@@ -99,5 +99,5 @@ def test_a_lane_that_never_hears_of_its_trial_says_so(monkeypatch: pytest.Monkey
     monkeypatch.setattr(trial, "Lane", Lane)
     monkeypatch.setattr(trial, "BECOMING_S", 0.01)
     early_trial = trial.EarlyTrial(None)  # type: ignore[arg-type]
-    with pytest.raises(LaneFailed, match="did not reach the lane within"):
+    with pytest.raises(LaneError, match="did not reach the lane within"):
         asyncio.run(early_trial.train())

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 import torch
 
-from gluetune.errors import Diverged, StorageError
+from gluetune.errors import DivergedError, StorageError
 from gluetune.storage import Storage
 from gluetune.training import Checkpoints, World
 from gluetune.training.keeper import TOLD_AFTER, Keeper, nothing, snapshot
@@ -76,9 +76,9 @@ def test_several_workers_all_tell_after_the_same_step(rank: int) -> None:
 
 def test_a_run_that_diverges_tells_what_came_before() -> None:
     told = Told()
-    with pytest.raises(Diverged), Keeper(told, World(0, 2)) as keeper:  # noqa: PT012
+    with pytest.raises(DivergedError), Keeper(told, World(0, 2)) as keeper:  # noqa: PT012
         keeper.keep("first", LATER, nothing, 10)
-        raise Diverged("")
+        raise DivergedError("")
     assert told == ["first"]
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from gluetune.data import Encoded
-from gluetune.errors import Diverged
+from gluetune.errors import DivergedError
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS
 from gluetune.training import Checkpoints, World, predict
@@ -114,7 +114,7 @@ def test_a_window_names_the_step_whose_loss_is_no_number() -> None:
     window = Window(World(), step=10)
     window.add(torch.tensor(1.0), torch.tensor(1.0), np.array([3]))
     window.add(torch.tensor(float("nan")), torch.tensor(0.0), np.array([3]))
-    with pytest.raises(Diverged, match="step=12"):
+    with pytest.raises(DivergedError, match="step=12"):
         window.close()
 
 
