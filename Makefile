@@ -9,7 +9,7 @@ ARGS ?=
 RAY_API_SERVER_ADDRESS ?= http://127.0.0.1:8265
 export RAY_API_SERVER_ADDRESS
 
-.PHONY: quickstart submit test test-cluster lint types clean
+.PHONY: quickstart submit test-fast test test-cluster lint types clean
 .DELETE_ON_ERROR:
 
 $(STAMP): pyproject.toml constraints.txt
@@ -23,11 +23,14 @@ quickstart: $(STAMP)
 submit: $(STAMP)
 	$(BIN)/ray job submit --working-dir . --runtime-env-json '{"env_vars": {"PYTHONPATH": "platform", "RAY_JOB_STOP_WAIT_TIME_S": "60"}}' -- python $(JOB) $(ARGS)
 
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -m "not cluster and not ray and not slow" tests/unit
+
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not cluster"
+	$(BIN)/python -m pytest -m "not cluster" --durations=25
 
 test-cluster: $(STAMP)
-	$(BIN)/python -m pytest -m cluster -p no:randomly
+	$(BIN)/python -m pytest -m cluster -p no:randomly --durations=25
 
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .
