@@ -46,8 +46,10 @@ def password(file: Path) -> str:
 def environment(home: Path, database: str, admin_password: str) -> dict[str, str]:
     """The server's secrets, which a command line would show; users are kept on this machine, apart from the record."""
     config = home / "auth.ini"
-    config.write_text(f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{home / 'users.db'}\n"
-                      f"authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n")
+    config.write_text(
+        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{home / 'users.db'}\n"
+        f"authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+    )
     return os.environ | {
         "MLFLOW_BACKEND_STORE_URI": database.replace("postgresql://", DRIVER, 1),
         "MLFLOW_AUTH_CONFIG_PATH": str(config),
@@ -60,9 +62,25 @@ def environment(home: Path, database: str, admin_password: str) -> dict[str, str
 
 def command(artifacts: str, port: int) -> list[str]:
     """Only requests for this machine's own name are answered, such as those through ``ray exec --port-forward``."""
-    return [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--host", "127.0.0.1",
-            "--port", str(port), "--workers", "1", "--allowed-hosts", f"127.0.0.1:{port},localhost:{port}",
-            "--serve-artifacts", "--artifacts-destination", artifacts]
+    return [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--app-name",
+        "basic-auth",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--allowed-hosts",
+        f"127.0.0.1:{port},localhost:{port}",
+        "--serve-artifacts",
+        "--artifacts-destination",
+        artifacts,
+    ]
 
 
 class Keeper:
@@ -168,8 +186,9 @@ def main() -> int:
             keeper.restore()
         except StorageError as error:
             sys.exit(f"the record cannot be fetched, so the server does not start: {error}")
-    secret = environment(given.home, database or f"sqlite:///{file}",
-                         password(Path("~/.mlflow/credentials").expanduser()))
+    secret = environment(
+        given.home, database or f"sqlite:///{file}", password(Path("~/.mlflow/credentials").expanduser())
+    )
     server = subprocess.Popen(command(store.uri("artifacts"), given.port), env=secret, cwd=given.home)
     return serve(server, (lambda: None) if database else keeper.keep, given.keep_every_s)
 

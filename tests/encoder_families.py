@@ -20,20 +20,42 @@ from transformers import (
 from gluetune.config import ModelConfig
 from gluetune.models import Encoder, load_encoder
 
-SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
-         "intermediate_size": 32, "max_position_embeddings": 40}
+SMALL = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 40,
+}
 FAMILIES: dict[str, PretrainedConfig] = {
     "bert": BertConfig(**SMALL),
     "roberta": RobertaConfig(**SMALL, pad_token_id=1, type_vocab_size=1),
-    "deberta-v2": DebertaV2Config(**SMALL, relative_attention=True, position_biased_input=False, type_vocab_size=0,
-                                  pos_att_type=["p2c", "c2p"], share_att_key=True, norm_rel_ebd="layer_norm",
-                                  position_buckets=8),
-    "modernbert": ModernBertConfig(**SMALL, pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1,
-                                   sep_token_id=2, local_attention=8, global_attn_every_n_layers=2),
+    "deberta-v2": DebertaV2Config(
+        **SMALL,
+        relative_attention=True,
+        position_biased_input=False,
+        type_vocab_size=0,
+        pos_att_type=["p2c", "c2p"],
+        share_att_key=True,
+        norm_rel_ebd="layer_norm",
+        position_buckets=8,
+    ),
+    "modernbert": ModernBertConfig(
+        **SMALL,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        cls_token_id=1,
+        sep_token_id=2,
+        local_attention=8,
+        global_attn_every_n_layers=2,
+    ),
     "electra": ElectraConfig(**SMALL, embedding_size=8),
     "albert": AlbertConfig(**SMALL, embedding_size=8),
-    "distilbert": DistilBertConfig(vocab_size=50, dim=16, n_layers=2, n_heads=2, hidden_dim=32,
-                                   max_position_embeddings=40),
+    "distilbert": DistilBertConfig(
+        vocab_size=50, dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=40
+    ),
 }
 
 

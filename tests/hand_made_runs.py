@@ -31,10 +31,23 @@ def write_run(root: Path, name: str, scores: Mapping[str, float], **data: Any) -
     for number, (task, score) in enumerate(scores.items()):
         metrics = {get_task(task).primary: score}
         journal.append(TrialStarted(time=1, number=number, task=task, params={}, training=training, seed=number))
-        journal.append(Evaluated(time=2, number=number, index=1, step=10, epoch=1, score=score, metrics=metrics,
-                                 eval_loss=1, train_loss=1, learning_rate=1e-4))
+        journal.append(
+            Evaluated(
+                time=2,
+                number=number,
+                index=1,
+                step=10,
+                epoch=1,
+                score=score,
+                metrics=metrics,
+                eval_loss=1,
+                train_loss=1,
+                learning_rate=1e-4,
+            )
+        )
         journal.append(TrialEnded(time=3, number=number, status="finished"))
         saved = write_classifier(folder / "winners" / task, get_task(task), seed=number)
-        journal.append(WinnerScored(time=4, number=number, task=task, scores={"validation": metrics},
-                                    folder=str(saved)))
+        journal.append(
+            WinnerScored(time=4, number=number, task=task, scores={"validation": metrics}, folder=str(saved))
+        )
     return folder

@@ -43,8 +43,9 @@ class Disk:
         self._held.append(descriptor)
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
-            self._folders[status.st_ino] = {name: os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_ino
-                                            for name in os.listdir(descriptor)}
+            self._folders[status.st_ino] = {
+                name: os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_ino for name in os.listdir(descriptor)
+            }
         else:
             self._files[status.st_ino] = Path(f"/proc/self/fd/{descriptor}").read_bytes()
 

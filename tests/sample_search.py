@@ -10,34 +10,88 @@ from gluetune.records import Evaluated, Event, SearchPlan, TaskPlan, TrialEnded,
 from gluetune.records.trials import apply
 
 BEGIN = 1_700_000_000.0
-COLA = TaskPlan("cola", "CoLA", "generated (seed 0)", 1800, 200, {"validation": 400}, "matthews_correlation", 0.0, 2,
-                synthetic=True, fingerprints={"train": "aa", "selection": "bb", "validation": "cc"})
-MNLI = TaskPlan("mnli", "MNLI", "generated (seed 0)", 2400, 240,
-                {"validation_matched": 300, "validation_mismatched": 310}, "accuracy", 0.345, 2, synthetic=True)
+COLA = TaskPlan(
+    "cola",
+    "CoLA",
+    "generated (seed 0)",
+    1800,
+    200,
+    {"validation": 400},
+    "matthews_correlation",
+    0.0,
+    2,
+    synthetic=True,
+    fingerprints={"train": "aa", "selection": "bb", "validation": "cc"},
+)
+MNLI = TaskPlan(
+    "mnli",
+    "MNLI",
+    "generated (seed 0)",
+    2400,
+    240,
+    {"validation_matched": 300, "validation_mismatched": 310},
+    "accuracy",
+    0.345,
+    2,
+    synthetic=True,
+)
 
 
 def plan(**changes: Any) -> SearchPlan:
     """The plan; ``changes`` replace fields."""
-    fields = {"name": "small", "seed": 7, "model": "embedded", "parameters": 1_230_000, "space": "compact_bert",
-              "space_source": "Turc et al. 2019", "fields": ("learning_rate", "batch_size"), "algorithm": "grid",
-              "scheduler": "asha", "lanes": 2, "workers_per_lane": 1, "resources": "1 CPU", "folder": "runs/small",
-              "tracking_uri": "sqlite:///mlflow.db", "experiment": "tests", "tasks": (COLA, MNLI)}
+    fields = {
+        "name": "small",
+        "seed": 7,
+        "model": "embedded",
+        "parameters": 1_230_000,
+        "space": "compact_bert",
+        "space_source": "Turc et al. 2019",
+        "fields": ("learning_rate", "batch_size"),
+        "algorithm": "grid",
+        "scheduler": "asha",
+        "lanes": 2,
+        "workers_per_lane": 1,
+        "resources": "1 CPU",
+        "folder": "runs/small",
+        "tracking_uri": "sqlite:///mlflow.db",
+        "experiment": "tests",
+        "tasks": (COLA, MNLI),
+    }
     return SearchPlan(**(fields | changes))
 
 
 def started(number: int, task: str, learning_rate: float = 1e-4, batch_size: int = 16) -> TrialStarted:
     """A trial's start, 100 seconds after the one before."""
     params = {"learning_rate": learning_rate, "batch_size": batch_size}
-    return TrialStarted(time=BEGIN + 100 * number, number=number, task=task, params=params,
-                        training=TrainingConfig(**params).model_dump(), seed=100 + number)
+    return TrialStarted(
+        time=BEGIN + 100 * number,
+        number=number,
+        task=task,
+        params=params,
+        training=TrainingConfig(**params).model_dump(),
+        seed=100 + number,
+    )
 
 
 def evaluated(number: int, index: int, score: float, metric: str = "matthews_correlation", **changes: Any) -> Evaluated:
     """An evaluation, ten seconds after the one before; 8 seconds of training and 1 of evaluation."""
-    fields = {"time": BEGIN + 100 * number + 10 * index, "number": number, "index": index, "step": 50 * index,
-              "epoch": float(index), "score": score, "metrics": {metric: score}, "eval_loss": 1 - score,
-              "train_loss": 1.1 - score, "learning_rate": 1e-4 / index, "train_seconds": 8.0, "eval_seconds": 1.0,
-              "train_examples": 1800, "train_tokens": 20_000, "lane": f"lane-{number % 2}"}
+    fields = {
+        "time": BEGIN + 100 * number + 10 * index,
+        "number": number,
+        "index": index,
+        "step": 50 * index,
+        "epoch": float(index),
+        "score": score,
+        "metrics": {metric: score},
+        "eval_loss": 1 - score,
+        "train_loss": 1.1 - score,
+        "learning_rate": 1e-4 / index,
+        "train_seconds": 8.0,
+        "eval_seconds": 1.0,
+        "train_examples": 1800,
+        "train_tokens": 20_000,
+        "lane": f"lane-{number % 2}",
+    }
     return Evaluated(**(fields | changes))
 
 
@@ -49,17 +103,35 @@ def ended(number: int, status: str = "finished", message: str = "") -> TrialEnde
 def events() -> list[Event]:
     """The whole journal: CoLA's winner is trial 0 by its second evaluation, MNLI's trial 1."""
     return [
-        started(0, "cola", 1e-4), started(1, "mnli", 1e-4),
-        evaluated(0, 1, 0.30), evaluated(1, 1, 0.60, "accuracy"), evaluated(0, 2, 0.50), evaluated(0, 3, 0.40),
-        ended(0), evaluated(1, 2, 0.70, "accuracy"), ended(1),
-        started(2, "cola", 3e-4), evaluated(2, 1, 0.10, started_gap=0.08), ended(2, "pruned"),
-        started(3, "mnli", 3e-4), evaluated(3, 1, float("nan"), "accuracy", started_gap=0.04, eval_loss=float("inf")),
+        started(0, "cola", 1e-4),
+        started(1, "mnli", 1e-4),
+        evaluated(0, 1, 0.30),
+        evaluated(1, 1, 0.60, "accuracy"),
+        evaluated(0, 2, 0.50),
+        evaluated(0, 3, 0.40),
+        ended(0),
+        evaluated(1, 2, 0.70, "accuracy"),
+        ended(1),
+        started(2, "cola", 3e-4),
+        evaluated(2, 1, 0.10, started_gap=0.08),
+        ended(2, "pruned"),
+        started(3, "mnli", 3e-4),
+        evaluated(3, 1, float("nan"), "accuracy", started_gap=0.04, eval_loss=float("inf")),
         ended(3, "diverged", "loss is not a finite number"),
-        WinnerScored(time=BEGIN + 500, number=0, task="cola", scores={"validation": {"matthews_correlation": 0.45}},
-                     folder="runs/small/winners/cola"),
-        WinnerScored(time=BEGIN + 501, number=1, task="mnli",
-                     scores={"validation_matched": {"accuracy": 0.68}, "validation_mismatched": {"accuracy": 0.66}},
-                     folder="runs/small/winners/mnli"),
+        WinnerScored(
+            time=BEGIN + 500,
+            number=0,
+            task="cola",
+            scores={"validation": {"matthews_correlation": 0.45}},
+            folder="runs/small/winners/cola",
+        ),
+        WinnerScored(
+            time=BEGIN + 501,
+            number=1,
+            task="mnli",
+            scores={"validation_matched": {"accuracy": 0.68}, "validation_mismatched": {"accuracy": 0.66}},
+            folder="runs/small/winners/mnli",
+        ),
     ]
 
 
@@ -71,8 +143,9 @@ def folded(journal: Iterable[Event]) -> dict[int, TrialRecord]:
     return trials
 
 
-def tell(listener: Any, journal: Iterable[Event],
-         trials: dict[int, TrialRecord] | None = None) -> dict[int, TrialRecord]:
+def tell(
+    listener: Any, journal: Iterable[Event], trials: dict[int, TrialRecord] | None = None
+) -> dict[int, TrialRecord]:
     """Tells a listener every event as the driver does, and returns the trials."""
     trials = {} if trials is None else trials
     for event in journal:

@@ -41,8 +41,14 @@ def command(*arguments: str | Path, script: str = TUNE) -> list[str]:
 
 def run(*arguments: str | Path, code: int = 0, timeout: float = 600, script: str = TUNE) -> str:
     """Runs a script of ``jobs/`` and returns what it printed; its exit code must be ``code``."""
-    done = subprocess.run(command(*arguments, script=script), capture_output=True, text=True, timeout=timeout, cwd=ROOT,
-                          env=os.environ | {"COLUMNS": "120"})
+    done = subprocess.run(
+        command(*arguments, script=script),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "120"},
+    )
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
@@ -60,11 +66,21 @@ def readme_command(start: str) -> list[str]:
 
 def trials(folder: Path) -> list[tuple[Any, ...]]:
     """What must be the same whenever the same grid is searched, wherever and however often interrupted."""
-    return sorted((t["task"], sorted(t["params"].items()), t["seed"], t["status"], t["best_score"],
-                   [(e["index"], e["step"], e["score"], e["eval_loss"], e["train_loss"]) for e in t["evaluations"]])
-                  for t in summary(folder)["trials"])
+    return sorted(
+        (
+            t["task"],
+            sorted(t["params"].items()),
+            t["seed"],
+            t["status"],
+            t["best_score"],
+            [(e["index"], e["step"], e["score"], e["eval_loss"], e["train_loss"]) for e in t["evaluations"]],
+        )
+        for t in summary(folder)["trials"]
+    )
 
 
 def winners(folder: Path) -> dict[str, Any]:
-    return {task["task"]: {key: task["winner"][key] for key in ("score", "params", "dev_scores")}
-            for task in summary(folder)["tasks"]}
+    return {
+        task["task"]: {key: task["winner"][key] for key in ("score", "params", "dev_scores")}
+        for task in summary(folder)["tasks"]
+    }

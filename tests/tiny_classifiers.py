@@ -29,10 +29,18 @@ def write_classifier(folder: Path, task: Task, seed: int = 0, spread: float = 3.
     vocabulary = folder / "vocab.txt"
     vocabulary.write_text("\n".join(words))
     names = dict(enumerate(task.labels or (task.name,)))
-    config = BertConfig(vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-                        intermediate_size=32, max_position_embeddings=40, initializer_range=0.5, id2label=names,
-                        label2id={name: number for number, name in names.items()},
-                        problem_type="regression" if task.regression else "single_label_classification")
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+        initializer_range=0.5,
+        id2label=names,
+        label2id={name: number for number, name in names.items()},
+        problem_type="regression" if task.regression else "single_label_classification",
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = BertForSequenceClassification(config).eval()

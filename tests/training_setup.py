@@ -20,9 +20,16 @@ SIGNAL = 7  # the token that decides the label
 
 
 def tiny_encoder(dropout: float = 0.0, vocabulary: int = VOCABULARY) -> Encoder:
-    config = BertConfig(vocab_size=vocabulary, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-                        intermediate_size=32, max_position_embeddings=32, hidden_dropout_prob=dropout,
-                        attention_probs_dropout_prob=dropout)
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = BertModel(config)
@@ -34,8 +41,10 @@ def rows(task: Task, count: int, seed: int) -> Encoded:
     generator = np.random.default_rng(seed)
     lengths = generator.integers(4, 21, count)
     shares = generator.random(count)
-    ids = [np.where(generator.random(n) < share, SIGNAL, generator.integers(8, VOCABULARY, n))
-           for n, share in zip(lengths, shares, strict=True)]
+    ids = [
+        np.where(generator.random(n) < share, SIGNAL, generator.integers(8, VOCABULARY, n))
+        for n, share in zip(lengths, shares, strict=True)
+    ]
     labels = (5 * shares).astype(np.float32) if task.regression else (shares * task.num_labels).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Encoded(np.concatenate(ids).astype(np.int32), offsets, (lengths // 2).astype(np.int32), labels, 0, True)
@@ -46,9 +55,17 @@ def task_data(task: Task, train: int = 65, selection: int = 21) -> TaskData:
     return TaskData(task.name, rows(task, train, 1), rows(task, selection, 2), {}, "generated for a test")
 
 
-def run_trial(task: Task, training: TrainingConfig, folder: Path, *, seed: int = 3, dropout: float = 0.0,
-              stop_after: int | None = None, world: World = World(),  # noqa: B008 (frozen)
-              vocabulary: int = VOCABULARY) -> tuple[list[Evaluation], Checkpoints]:
+def run_trial(
+    task: Task,
+    training: TrainingConfig,
+    folder: Path,
+    *,
+    seed: int = 3,
+    dropout: float = 0.0,
+    stop_after: int | None = None,
+    world: World = World(),
+    vocabulary: int = VOCABULARY,
+) -> tuple[list[Evaluation], Checkpoints]:
     """Runs or resumes a trial; ``stop_after`` ends it at that evaluation."""
     checkpoints = Checkpoints(Storage(str(folder)), "trial")
     told: list[Evaluation] = []
@@ -57,13 +74,30 @@ def run_trial(task: Task, training: TrainingConfig, folder: Path, *, seed: int =
         told.append(evaluation)
         return evaluation.index != stop_after
 
-    fine_tune(task, task_data(task), tiny_encoder(dropout, vocabulary), training, seed, report=report,
-              checkpoints=checkpoints, world=world)
+    fine_tune(
+        task,
+        task_data(task),
+        tiny_encoder(dropout, vocabulary),
+        training,
+        seed,
+        report=report,
+        checkpoints=checkpoints,
+        world=world,
+    )
     return told, checkpoints
 
 
 def numbers(evaluation: Evaluation) -> tuple[object, ...]:
     """What must be the same in the same trial: everything but the clock."""
-    return (evaluation.index, evaluation.step, evaluation.epoch, evaluation.score, evaluation.metrics,
-            evaluation.eval_loss, evaluation.train_loss, evaluation.learning_rate, evaluation.train_examples,
-            evaluation.train_tokens)
+    return (
+        evaluation.index,
+        evaluation.step,
+        evaluation.epoch,
+        evaluation.score,
+        evaluation.metrics,
+        evaluation.eval_loss,
+        evaluation.train_loss,
+        evaluation.learning_rate,
+        evaluation.train_examples,
+        evaluation.train_tokens,
+    )

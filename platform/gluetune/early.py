@@ -133,6 +133,12 @@ def lane_spec(job: JobConfig, resources: Resources, storage: Storage, work: Work
     from gluetune.lane import LaneSpec
 
     lanes = job.lanes
-    return LaneSpec(workers=lanes.workers_per_lane, cpus=resources.cpus, gpus=resources.gpus,
-                    placement_strategy=lanes.placement_strategy, work=work, storage=storage,
-                    max_failures=job.search.max_failures)
+    return LaneSpec(
+        workers=lanes.workers_per_lane,
+        cpus=resources.cpus,
+        gpus=resources.gpus,
+        placement_strategy=lanes.placement_strategy,
+        work=work,
+        storage=storage,
+        max_failures=job.search.max_failures,
+    )

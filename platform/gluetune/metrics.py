@@ -19,8 +19,10 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 def _correlation(statistic: Metric) -> Metric:
     """A correlation that is 0.0 where predictions or labels are constant, without SciPy's warnings and NaN."""
+
     def metric(predictions: np.ndarray, labels: np.ndarray) -> float:
         return statistic(predictions, labels) if np.ptp(predictions) and np.ptp(labels) else 0.0
+
     return metric
 
 

@@ -41,8 +41,9 @@ class Storage:
         except OSError as error:  # a bucket is asked for its region here
             raise StorageError(f"cannot reach {self._uri}: {error}") from error
         except (ArrowException, ValueError) as error:
-            raise StorageError(f"storage must be a local folder or an s3://, gs:// or hdfs:// URI, but got "
-                               f"{self._uri!r} ({error})") from error
+            raise StorageError(
+                f"storage must be a local folder or an s3://, gs:// or hdfs:// URI, but got {self._uri!r} ({error})"
+            ) from error
 
         if self.local:
             self._uri = str(self._root)
@@ -137,8 +138,13 @@ class Storage:
                 return
             self._files.create_dir(os.path.dirname(self._at(target)), recursive=True)
             if self._files.get_file_info(self._at(path)).type == FileType.Directory:
-                copy_files(self._at(path), self._at(target), source_filesystem=self._files,
-                           destination_filesystem=self._files, use_threads=False)
+                copy_files(
+                    self._at(path),
+                    self._at(target),
+                    source_filesystem=self._files,
+                    destination_filesystem=self._files,
+                    use_threads=False,
+                )
                 self._files.delete_dir(self._at(path))
             else:
                 self._files.move(self._at(path), self._at(target))
@@ -191,8 +197,13 @@ class Storage:
         self.delete(path)
         with self._telling("write", path):
             self._files.create_dir(self._at(path), recursive=True)
-            copy_files(str(folder), self._at(path), source_filesystem=LocalFileSystem(),
-                       destination_filesystem=self._files, use_threads=False)
+            copy_files(
+                str(folder),
+                self._at(path),
+                source_filesystem=LocalFileSystem(),
+                destination_filesystem=self._files,
+                use_threads=False,
+            )
 
     def download(self, path: str, folder: str | Path) -> None:
         """Copies a folder from here to a local one."""
@@ -200,8 +211,13 @@ class Storage:
 
         Path(folder).mkdir(parents=True, exist_ok=True)
         with self._telling("copy", path):
-            copy_files(self._at(path), str(folder), source_filesystem=self._files,
-                       destination_filesystem=LocalFileSystem(), use_threads=False)
+            copy_files(
+                self._at(path),
+                str(folder),
+                source_filesystem=self._files,
+                destination_filesystem=LocalFileSystem(),
+                use_threads=False,
+            )
 
     @contextmanager
     def _telling(self, action: str, path: str) -> Iterator[None]:

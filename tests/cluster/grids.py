@@ -69,6 +69,7 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = 300) -> A
 
 def in_the_middle(folder: Path, ended: int = 1, lanes: int = 1) -> dict[str, Any]:
     """Waits until trials have ended, on so many lanes, and a later one is between evaluations; the last evaluation."""
+
     def found() -> dict[str, Any] | None:
         seen = events(folder)
         over = {event["number"] for event in seen if event["event"] == "ended"}
@@ -91,8 +92,10 @@ def recovery(folder: Path, at: float) -> float:
     seen = events(folder)
     started = {event["number"] for event in seen if event["event"] == "started" and event["time"] < at}
     ended = {event["number"] for event in seen if event["event"] == "ended" and event["time"] < at}
-    went_on = [min(event["time"] for event in evaluations(folder) if event["number"] == number and event["time"] > at)
-               for number in started - ended]
+    went_on = [
+        min(event["time"] for event in evaluations(folder) if event["number"] == number and event["time"] > at)
+        for number in started - ended
+    ]
     return max(went_on) - at
 
 

@@ -48,8 +48,12 @@ class Host:
         self.name, self.address = name, address
         kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
         self._environment = kept | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "120"} | dict(environment)
-        self._holder = subprocess.Popen([*UNSHARE, "bash", str(Path(__file__).with_name("host.sh")), name, address],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self._holder = subprocess.Popen(
+            [*UNSHARE, "bash", str(Path(__file__).with_name("host.sh")), name, address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         assert self._holder.stdout is not None
         self._own = self._holder.stdout.readline().split()[-1]
         (self.pid,) = [child.pid for child in psutil.Process(self._holder.pid).children()]
@@ -60,17 +64,30 @@ class Host:
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--uts", "--net", "--pid"]
         return [*enter, "env", "-C", str(cwd), *map(str, command)]
 
-    def popen(self, command: Sequence[str | Path], cwd: Path = ROOT, env: Mapping[str, str] | None = None,
-              **options: Any) -> subprocess.Popen[str]:
+    def popen(
+        self, command: Sequence[str | Path], cwd: Path = ROOT, env: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
         """Starts a command on the host."""
         environment = self._environment | dict(env or {})
         return subprocess.Popen(self.inside(command, cwd), env=environment, text=True, **options)
 
-    def run(self, command: Sequence[str | Path], cwd: Path = ROOT, env: Mapping[str, str] | None = None,
-            timeout: float = 600, code: int | None = 0) -> str:
+    def run(
+        self,
+        command: Sequence[str | Path],
+        cwd: Path = ROOT,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 600,
+        code: int | None = 0,
+    ) -> str:
         """Runs a command on the host and returns what it printed; its exit code must be ``code``."""
-        done = subprocess.run(self.inside(command, cwd), env=self._environment | dict(env or {}), timeout=timeout,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(
+            self.inside(command, cwd),
+            env=self._environment | dict(env or {}),
+            timeout=timeout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         assert code is None or done.returncode == code, f"exit code {done.returncode}\n{done.stdout}"
         return done.stdout
 

@@ -36,18 +36,31 @@ def submission(*arguments: str | Path, storage: Path, options: tuple[str, ...] =
     return [*command[:split], *options, *command[split:], *map(str, arguments)]
 
 
-def submit(host: Host, *arguments: str | Path, storage: Path, cwd: Path = ROOT, options: tuple[str, ...] = (),
-           ) -> subprocess.Popen[str]:
+def submit(
+    host: Host,
+    *arguments: str | Path,
+    storage: Path,
+    cwd: Path = ROOT,
+    options: tuple[str, ...] = (),
+) -> subprocess.Popen[str]:
     """Submits a search and follows its log."""
-    return host.popen(submission(*arguments, storage=storage, options=options), cwd=cwd, stdout=subprocess.PIPE,
-                      stderr=subprocess.STDOUT)
+    return host.popen(
+        submission(*arguments, storage=storage, options=options),
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def wait_until_jobs_run(host: Host) -> None:
     """The Jobs API answers before a cluster can run a job; the first job that runs says it is ready."""
+
     def ran() -> bool:
-        first = host.popen(["ray", "job", "submit", "--address", JOBS_API, "--", "true"], stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
+        first = host.popen(
+            ["ray", "job", "submit", "--address", JOBS_API, "--", "true"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         return first.wait(timeout=120) == 0
 
     wait_for(ran, "a cluster that runs jobs")

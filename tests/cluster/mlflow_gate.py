@@ -29,8 +29,12 @@ def gate(uri: str, token: str, user: str, password: str, upload_s: float = 0.0) 
             if self.command == "PUT" and self.path.endswith(SLOW_FILE):
                 time.sleep(upload_s)
             server = http.client.HTTPConnection(str(urlsplit(uri).netloc), timeout=60)
-            server.request(self.command, self.path, body, dict(self.headers.items()) | {
-                "Authorization": basic, "Host": str(urlsplit(uri).netloc)})
+            server.request(
+                self.command,
+                self.path,
+                body,
+                dict(self.headers.items()) | {"Authorization": basic, "Host": str(urlsplit(uri).netloc)},
+            )
             answer = server.getresponse()
             self._answer(answer.status, dict(answer.getheaders()), answer.read())
 

@@ -74,11 +74,22 @@ class Server:
         log = self._folder / "server.log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, ROOT / "deploy" / "mlflow_server.py", "--store", self._folder / "store",
-                 "--home", self._folder / "mlflow", "--port", str(self._port)],
-                env=environment | {"HOME": str(self._folder), "PYTHONPATH": str(ROOT / "platform"),
-                                   "MLFLOW_DATABASE": self._database},
-                stdout=out, stderr=out, start_new_session=True)
+                [
+                    sys.executable,
+                    ROOT / "deploy" / "mlflow_server.py",
+                    "--store",
+                    self._folder / "store",
+                    "--home",
+                    self._folder / "mlflow",
+                    "--port",
+                    str(self._port),
+                ],
+                env=environment
+                | {"HOME": str(self._folder), "PYTHONPATH": str(ROOT / "platform"), "MLFLOW_DATABASE": self._database},
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

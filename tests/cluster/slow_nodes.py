@@ -20,8 +20,10 @@ from ray.autoscaler.tags import (
 )
 
 FIRST_S, NEXT_S = 65.0, 25.0  # the first comes after a search has said what it waits for
-START = ("mount -t tmpfs tmpfs /tmp/ray && exec ray start --block --address=127.0.0.1:6379 "
-         "--dashboard-agent-listen-port=0 --object-store-memory=200000000 --disable-usage-stats")
+START = (
+    "mount -t tmpfs tmpfs /tmp/ray && exec ray start --block --address=127.0.0.1:6379 "
+    "--dashboard-agent-listen-port=0 --object-store-memory=200000000 --disable-usage-stats"
+)
 
 
 class SlowNodes(FakeMultiNodeProvider):  # type: ignore[misc]
@@ -33,8 +35,14 @@ class SlowNodes(FakeMultiNodeProvider):  # type: ignore[misc]
 
     _one_by_one = threading.Lock()
 
-    def create_node_with_resources_and_labels(self, node_config: dict[str, Any], tags: dict[str, str], count: int,
-                                              resources: dict[str, float], labels: dict[str, str]) -> None:
+    def create_node_with_resources_and_labels(
+        self,
+        node_config: dict[str, Any],
+        tags: dict[str, str],
+        count: int,
+        resources: dict[str, float],
+        labels: dict[str, str],
+    ) -> None:
         """Starts nodes; Ray's autoscaler calls it in threads of its own."""
         for _ in range(count):
             with self._one_by_one:
@@ -47,11 +55,21 @@ class SlowNodes(FakeMultiNodeProvider):  # type: ignore[misc]
             kind = tags[TAG_RAY_USER_NODE_TYPE]
             identity = dict.fromkeys(("RAY_OVERRIDE_NODE_ID_FOR_TESTING", "RAY_CLOUD_INSTANCE_ID"), node)
             command = f"{START} --num-cpus={resources['CPU']:g}"
-            process = subprocess.Popen(["unshare", "--mount", "bash", "-c", command], start_new_session=True,
-                                       env=os.environ | identity | {"RAY_NODE_TYPE_NAME": kind})
-            self._nodes[node] = {"process": process, "tags": {
-                TAG_RAY_NODE_KIND: NODE_KIND_WORKER, TAG_RAY_USER_NODE_TYPE: kind, TAG_RAY_NODE_NAME: node,
-                TAG_RAY_NODE_STATUS: STATUS_UP_TO_DATE, **tags}}
+            process = subprocess.Popen(
+                ["unshare", "--mount", "bash", "-c", command],
+                start_new_session=True,
+                env=os.environ | identity | {"RAY_NODE_TYPE_NAME": kind},
+            )
+            self._nodes[node] = {
+                "process": process,
+                "tags": {
+                    TAG_RAY_NODE_KIND: NODE_KIND_WORKER,
+                    TAG_RAY_USER_NODE_TYPE: kind,
+                    TAG_RAY_NODE_NAME: node,
+                    TAG_RAY_NODE_STATUS: STATUS_UP_TO_DATE,
+                    **tags,
+                },
+            }
 
     def _terminate_node(self, node: dict[str, Any]) -> None:
         node["process"].send_signal(signal.SIGTERM)  # `ray start --block` ends what it has started

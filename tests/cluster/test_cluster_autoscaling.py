@@ -13,8 +13,7 @@ from hosts import Host, Network
 from jobs_api import copy_project, job_end, submission, submit
 from searches import trials, winners
 
-pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow,
-              pytest.mark.usefixtures("needs_hosts")]
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +60,11 @@ def nodes_over_time(timeline: Watch) -> list[tuple[float, int]]:
 
 
 def test_nodes_come_as_lanes_are_asked_for_and_go_when_they_end(
-        printed: str, timeline: Watch, capsys: pytest.CaptureFixture[str]) -> None:
+    printed: str, timeline: Watch, capsys: pytest.CaptureFixture[str]
+) -> None:
     changes = nodes_over_time(timeline)
     with capsys.disabled():
-        print("\n  seconds → worker nodes:",
-              ", ".join(f"{at - changes[0][0]:.0f} → {count}" for at, count in changes))
+        print("\n  seconds → worker nodes:", ", ".join(f"{at - changes[0][0]:.0f} → {count}" for at, count in changes))
     counts = [count for _, count in changes]
     assert counts[:3] == [0, 1, 2]
     assert counts[-1] == 0
@@ -94,11 +93,18 @@ def test_the_search_equals_the_laptops(printed: str, runs: Path, laptop: Path) -
 
 
 def test_what_the_cluster_can_never_hold_is_an_error_at_once(head: Host, grid: Path, runs: Path) -> None:
-    command = submission("--config", grid, "--name", "impossible", "--set", "lanes.cpus_per_worker=64", storage=runs,
-                         options=("--submission-id", "impossible"))
+    command = submission(
+        "--config",
+        grid,
+        "--name",
+        "impossible",
+        "--set",
+        "lanes.cpus_per_worker=64",
+        storage=runs,
+        options=("--submission-id", "impossible"),
+    )
     said = head.run(command, code=None)
     assert f"do not fit on {MOST_NODES + 1} node(s) with {MOST_NODES} CPU" in said
     assert "Traceback" not in said
     assert job_end(head, "impossible") == ("FAILED", 2)
     assert not (runs / "impossible" / "journal").exists()
-

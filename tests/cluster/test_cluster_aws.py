@@ -32,8 +32,11 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         patch.chdir(ROOT)
         with moto.mock_aws():
             boto3.client("cloudformation", REGION).create_stack(
-                StackName="gluetune", TemplateBody=STACK.read_text(), Capabilities=["CAPABILITY_NAMED_IAM"],
-                Parameters=[{"ParameterKey": "Bucket", "ParameterValue": BUCKET}])
+                StackName="gluetune",
+                TemplateBody=STACK.read_text(),
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+                Parameters=[{"ParameterKey": "Bucket", "ParameterValue": BUCKET}],
+            )
             yield boto3
 
 
@@ -54,8 +57,13 @@ def cluster(aws: Any) -> dict[str, Any]:
 def launch(provider: Any, cluster: dict[str, Any], name: str) -> list[str]:
     """A node made as the launcher makes the head and the autoscaler its workers."""
     kind = "head" if name == cluster["head_node_type"] else "worker"
-    tags = {"ray-node-kind": kind, "ray-launch-config": "hash", "ray-node-status": "uninitialized",
-            "ray-user-node-type": name, "ray-node-name": f"ray-gluetune-{kind}"}
+    tags = {
+        "ray-node-kind": kind,
+        "ray-launch-config": "hash",
+        "ray-node-status": "uninitialized",
+        "ray-user-node-type": name,
+        "ray-node-name": f"ray-gluetune-{kind}",
+    }
     return list(provider.create_node(dict(cluster["available_node_types"][name]["node_config"]), tags, 1))
 
 
@@ -71,8 +79,9 @@ def allowed(aws: Any, role: str) -> dict[str, list[str]]:
     assert iam.list_role_policies(RoleName=role)["PolicyNames"] == []
     for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
         version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
-        documents.append(iam.get_policy_version(
-            PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]["Document"])
+        documents.append(
+            iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]["Document"]
+        )
     for statement in (statement for document in documents for statement in document["Statement"]):
         actions = statement["Action"]
         found.setdefault(statement["Resource"], []).extend([actions] if isinstance(actions, str) else actions)
@@ -119,7 +128,10 @@ def test_nodes_come_as_configured_and_go(aws: Any, cluster: dict[str, Any]) -> N
     head, spot, on_demand = (instances(aws, [node])[0] for node in ids)
     assert [node.get("InstanceLifecycle") for node in (head, spot, on_demand)] == [None, "spot", None]
     assert [node["IamInstanceProfile"]["Arn"].split("/")[-1] for node in (head, spot, on_demand)] == [
-        "gluetune-head", "gluetune-worker", "gluetune-worker"]
+        "gluetune-head",
+        "gluetune-worker",
+        "gluetune-worker",
+    ]
     assert {node["MetadataOptions"]["HttpTokens"] for node in (head, spot, on_demand)} == {"required"}
     assert {node["KeyName"] for node in (head, spot, on_demand)} == {"gluetune"}
     assert len(provider.non_terminated_nodes({"ray-node-kind": "worker"})) == 2

@@ -14,8 +14,7 @@ from grids import events, in_the_middle, tune
 from hosts import Host, Network
 from searches import trials, winners
 
-pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow,
-              pytest.mark.usefixtures("needs_hosts")]
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
 
 ANOTHER_VERSION = """
 import sys
@@ -38,8 +37,18 @@ def head(network: Network) -> Host:
     """A cluster that wants a token."""
     head = network.add("head")
     give_token(head)
-    head.run(["ray", "start", "--head", f"--node-ip-address={head.address}", "--port=6379", "--num-cpus=1",
-              "--object-store-memory=200000000", "--disable-usage-stats"])
+    head.run(
+        [
+            "ray",
+            "start",
+            "--head",
+            f"--node-ip-address={head.address}",
+            "--port=6379",
+            "--num-cpus=1",
+            "--object-store-memory=200000000",
+            "--disable-usage-stats",
+        ]
+    )
     return head
 
 
@@ -80,7 +89,8 @@ def test_a_bucket_out_of_reach(network: Network, grid: Path) -> None:
 
 
 def test_a_disk_that_fills_up_ends_a_search_that_goes_on_when_there_is_room(
-        network: Network, grid: Path, tmp_path: Path, laptop: Path) -> None:
+    network: Network, grid: Path, tmp_path: Path, laptop: Path
+) -> None:
     host = network.laptop
     host.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", tmp_path])
     seen_from_here = Path(f"/proc/{host.pid}/root{tmp_path}/full")

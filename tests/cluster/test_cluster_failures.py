@@ -17,12 +17,13 @@ from grids import TRIALS, Watch, computed_twice, in_the_middle, recovery, tune, 
 from hosts import Host, Network
 from searches import summary, trials, winners
 
-pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow,
-              pytest.mark.usefixtures("needs_hosts")]
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
 
 QUICK_TO_NOTICE = {  # see docs/reliability.md
-    "RAY_health_check_initial_delay_ms": "2000", "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "2000", "RAY_health_check_failure_threshold": "3",
+    "RAY_health_check_initial_delay_ms": "2000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
 }
 LANES = 2
 WORKER, LANE = "RayTrainWorker", ("EarlyTrial", "ResourceTrainable")
@@ -42,7 +43,7 @@ class Cluster:
         self._network = network
         self.head = network.add("head")
         self.address = f"{self.head.address}:6379"
-        self._ray(self.head, "--head", "--port=6379", "--num-cpus=0", "--resources={\"driver\": 1}")
+        self._ray(self.head, "--head", "--port=6379", "--num-cpus=0", '--resources={"driver": 1}')
         self.workers: list[Host] = []
         self.drivers = {self.head.address}  # addresses of nodes with that resource
         self._names = iter(f"worker{number}" for number in range(100))
@@ -70,8 +71,17 @@ class Cluster:
 
     @staticmethod
     def _ray(host: Host, *flags: str) -> None:
-        host.run(["ray", "start", *flags, f"--node-ip-address={host.address}", "--object-store-memory=300000000",
-                  "--disable-usage-stats"], env=QUICK_TO_NOTICE)
+        host.run(
+            [
+                "ray",
+                "start",
+                *flags,
+                f"--node-ip-address={host.address}",
+                "--object-store-memory=300000000",
+                "--disable-usage-stats",
+            ],
+            env=QUICK_TO_NOTICE,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +113,13 @@ Finish = Callable[["subprocess.Popen[str]", Path], None]
 @pytest.fixture
 def start(cluster: Cluster, runs: Path) -> Start:
     """Starts a search on the cluster's head."""
+
     def start(*arguments: str | Path) -> subprocess.Popen[str]:
-        return cluster.head.popen(tune(*arguments, "--storage-path", runs, "--address", cluster.address),
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return cluster.head.popen(
+            tune(*arguments, "--storage-path", runs, "--address", cluster.address),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
 
     return start
 
@@ -113,6 +127,7 @@ def start(cluster: Cluster, runs: Path) -> Start:
 @pytest.fixture
 def finish(cluster: Cluster, laptop: Path, watch: Watch) -> Finish:
     """Waits for a search's end, and holds it against the undisturbed one."""
+
     def rooms(look: dict[str, Any]) -> list[list[str]]:
         """Those of workers; Tune's trials have theirs on the drivers' nodes."""
         return [nodes for state, nodes in look["groups"] if state == "CREATED" and not cluster.drivers & set(nodes)]
@@ -140,8 +155,15 @@ def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str, float], None]:
     return tell
 
 
-def test_a_worker_process_is_killed(cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path,
-                                    runs: Path, tell: Callable[[str, float], None]) -> None:
+def test_a_worker_process_is_killed(
+    cluster: Cluster,
+    watch: Watch,
+    start: Start,
+    finish: Finish,
+    grid: Path,
+    runs: Path,
+    tell: Callable[[str, float], None],
+) -> None:
     driver, folder = start("--config", grid, "--name", "worker-killed"), runs / "worker-killed"
     in_the_middle(folder, lanes=LANES)
     _, address, pid, _ = next(actor for actor in watch.now["actors"] if actor[0] == WORKER)
@@ -152,7 +174,8 @@ def test_a_worker_process_is_killed(cluster: Cluster, watch: Watch, start: Start
 
 
 def test_a_worker_process_is_killed_as_it_starts(
-        cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path, runs: Path) -> None:
+    cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path, runs: Path
+) -> None:
     driver, folder = start("--config", grid, "--name", "starting-killed"), runs / "starting-killed"
     wait_for(lambda: starting(cluster), "a worker that starts")[0].kill()
     in_the_middle(folder, lanes=LANES)
@@ -163,8 +186,15 @@ def starting(cluster: Cluster) -> list[psutil.Process]:
     return [process for host in cluster.workers for process in host.processes("RayTrainWorker.init_train_context")]
 
 
-def test_a_workers_node_is_lost(cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path, runs: Path,
-                                tell: Callable[[str, float], None]) -> None:
+def test_a_workers_node_is_lost(
+    cluster: Cluster,
+    watch: Watch,
+    start: Start,
+    finish: Finish,
+    grid: Path,
+    runs: Path,
+    tell: Callable[[str, float], None],
+) -> None:
     driver, folder = start("--config", grid, "--name", "node-lost"), runs / "node-lost"
     in_the_middle(folder, lanes=LANES)
     assert set(watch.nodes_of(*LANE)) == {cluster.head.address}
@@ -174,12 +204,19 @@ def test_a_workers_node_is_lost(cluster: Cluster, watch: Watch, start: Start, fi
     tell("a worker's node lost", recovery(folder, at))
 
 
-def test_the_node_of_the_lanes_own_actors_is_lost(cluster: Cluster, watch: Watch, start: Start, finish: Finish,
-                                                  grid: Path, runs: Path, tell: Callable[[str, float], None]) -> None:
+def test_the_node_of_the_lanes_own_actors_is_lost(
+    cluster: Cluster,
+    watch: Watch,
+    start: Start,
+    finish: Finish,
+    grid: Path,
+    runs: Path,
+    tell: Callable[[str, float], None],
+) -> None:
     held = cluster.head.popen([sys.executable, "-c", HOLD, cluster.address], stdout=subprocess.PIPE)
     assert held.stdout is not None
     assert held.stdout.readline() == "held\n"
-    keeper = cluster.add("--num-cpus=0", "--resources={\"driver\": 1}")
+    keeper = cluster.add("--num-cpus=0", '--resources={"driver": 1}')
     cluster.drivers.add(keeper.address)
     driver, folder = start("--config", grid, "--name", "lanes-lost"), runs / "lanes-lost"
     in_the_middle(folder, lanes=LANES)
@@ -191,8 +228,15 @@ def test_the_node_of_the_lanes_own_actors_is_lost(cluster: Cluster, watch: Watch
     tell("the node of both lanes' actors lost", recovery(folder, at))
 
 
-def test_the_driver_is_killed_and_resumed(cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path,
-                                          runs: Path, tell: Callable[[str, float], None]) -> None:
+def test_the_driver_is_killed_and_resumed(
+    cluster: Cluster,
+    watch: Watch,
+    start: Start,
+    finish: Finish,
+    grid: Path,
+    runs: Path,
+    tell: Callable[[str, float], None],
+) -> None:
     driver, folder = start("--config", grid, "--name", "driver-killed"), runs / "driver-killed"
     in_the_middle(folder, lanes=LANES)
     for process in cluster.head.processes("--name driver-killed"):

@@ -14,8 +14,7 @@ from hosts import Host, Network
 from jobs_api import copy_project, job_end, submission, submit, wait_until_jobs_run
 from searches import readme_command, trials, winners
 
-pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow,
-              pytest.mark.usefixtures("needs_hosts")]
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
 
 NAMES = ("submitted", "submitted-too")
 
@@ -41,8 +40,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def printed(head: Host, project: Path, grid: Path, runs: Path) -> dict[str, str]:
     """What two searches on one lane each printed, submitted at once from a folder with spaces in its name."""
     own = ("--config", grid, "--max-concurrent-trials", "1")
-    jobs = {name: submit(head, *own, "--name", name, storage=runs, cwd=project, options=("--submission-id", name))
-            for name in NAMES}
+    jobs = {
+        name: submit(head, *own, "--name", name, storage=runs, cwd=project, options=("--submission-id", name))
+        for name in NAMES
+    }
     said = {name: job.communicate(timeout=900)[0] for name, job in jobs.items()}
     for name, job in jobs.items():
         assert job.returncode == 0, said[name]
@@ -72,9 +73,28 @@ def test_the_log_of_a_job_is_readable(name: str, printed: dict[str, str], head: 
 
 def test_a_submitted_benchmark_measures_on_the_jobs_cluster(head: Host, tmp_path: Path) -> None:
     command, figures = readme_command("ray job submit"), tmp_path / "figures.json"
-    head.run([*command[:command.index("--") + 1], "python", "jobs/benchmark.py", "--only", "3", "--repeat", "1",
-              "--trials", "3", "--max-train-samples", "32", "--max-eval-samples", "8", "--scratch", tmp_path,
-              "--json", figures], timeout=900)
+    head.run(
+        [
+            *command[: command.index("--") + 1],
+            "python",
+            "jobs/benchmark.py",
+            "--only",
+            "3",
+            "--repeat",
+            "1",
+            "--trials",
+            "3",
+            "--max-train-samples",
+            "32",
+            "--max-eval-samples",
+            "8",
+            "--scratch",
+            tmp_path,
+            "--json",
+            figures,
+        ],
+        timeout=900,
+    )
     (comparison,) = json.loads(figures.read_text())["comparisons"]
     assert all(side["figures"]["wall (compact)"]["median"] > 0 for side in comparison["sides"].values())
     logs = [log.read_text() for log in tmp_path.rglob("ours.log")]
@@ -94,8 +114,9 @@ def test_a_job_whose_results_would_be_deleted_with_it_is_refused(head: Host) -> 
 @pytest.fixture(scope="module")
 def stopped(head: Host, grid: Path, runs: Path) -> tuple[Path, list[dict[str, Any]]]:
     """A search that `ray job stop` ended in its middle, with time to end cleanly; and its events by then."""
-    command = submission("--config", grid, "--name", "stopped", storage=runs,
-                         options=("--submission-id", "stopped", "--no-wait"))
+    command = submission(
+        "--config", grid, "--name", "stopped", storage=runs, options=("--submission-id", "stopped", "--no-wait")
+    )
     environment = command.index("--runtime-env-json") + 1
     settings = json.loads(command[environment])
     settings["env_vars"] |= {"RAY_JOB_STOP_WAIT_TIME_S": "120"}
@@ -116,8 +137,9 @@ def test_a_stopped_job_ends_its_search_cleanly(head: Host, stopped: tuple[Path, 
     assert "Traceback" not in log
 
 
-def test_a_stopped_job_is_resumed_by_another(head: Host, stopped: tuple[Path, list[dict[str, Any]]], runs: Path,
-                                             laptop: Path) -> None:
+def test_a_stopped_job_is_resumed_by_another(
+    head: Host, stopped: tuple[Path, list[dict[str, Any]]], runs: Path, laptop: Path
+) -> None:
     folder, _ = stopped
     again = submit(head, "--resume", "stopped", storage=runs)
     said, _ = again.communicate(timeout=900)

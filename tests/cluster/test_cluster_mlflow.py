@@ -32,8 +32,12 @@ from sample_search import events, plan, tell
 from searches import ROOT, command, run, summary
 
 pytest.importorskip("flask_wtf", reason="MLflow's login needs Flask-WTF, of gluetune[cluster]")
-pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow,
-              pytest.mark.skipif(missing() is not None, reason=str(missing()))]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.skipif(missing() is not None, reason=str(missing())),
+]
 
 NAME, PASSWORD = "served", "correct horse battery"
 FIELDS = ("learning_rate", "batch_size", "num_train_epochs")
@@ -120,7 +124,11 @@ def recorded(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Record
     with (folder / "output.txt").open("w") as out:
         search = subprocess.Popen(
             command("--config", folder / "job.yaml", "--storage-path", folder, "--tracking-uri", server.uri),
-            stdout=out, stderr=out, cwd=ROOT, env=os.environ | login)
+            stdout=out,
+            stderr=out,
+            cwd=ROOT,
+            env=os.environ | login,
+        )
     try:
         wait(search, lambda: ended(folder / NAME) >= 2)
         server.kill()
@@ -160,8 +168,12 @@ def runs_by_name(server: Server) -> dict[str, Any]:
 
 def history(server: Server, run_ids: Iterable[str], metric: str) -> list[tuple[str, int, float]]:
     """Run, step and value of all that was written of a metric, as MLflow's own pages ask for it."""
-    answer = requests.get(f"{server.uri}/ajax-api/2.0/mlflow/metrics/get-history-bulk", timeout=60,
-                          params={"run_id": list(run_ids), "metric_key": metric}, auth=("researcher", PASSWORD))
+    answer = requests.get(
+        f"{server.uri}/ajax-api/2.0/mlflow/metrics/get-history-bulk",
+        timeout=60,
+        params={"run_id": list(run_ids), "metric_key": metric},
+        auth=("researcher", PASSWORD),
+    )
     answer.raise_for_status()
     return sorted((point["run_id"], point["step"], point["value"]) for point in answer.json()["metrics"])
 
@@ -173,16 +185,20 @@ def one_line(said: str) -> str:
 
 def test_without_a_login_nothing_starts(server: Server, as_nobody: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = run("--name", "refused", "--storage-path", tmp_path, "--tracking-uri", server.uri, code=2)
-    assert one_line(said) == (f"error: MLflow at {server.uri!r} does not take the record: {WANTS} got none: {SET}, "
-                              "or MLFLOW_TRACKING_TOKEN where it takes tokens")
+    assert one_line(said) == (
+        f"error: MLflow at {server.uri!r} does not take the record: {WANTS} got none: {SET}, "
+        "or MLFLOW_TRACKING_TOKEN where it takes tokens"
+    )
     assert not (tmp_path / "refused" / "journal").exists()
 
 
 def test_with_a_wrong_password_nothing_starts(server: Server, as_nobody: pytest.MonkeyPatch, tmp_path: Path) -> None:
     log_in(as_nobody, "researcher", "wrong horse battery")
     said = run("--name", "refused", "--storage-path", tmp_path, "--tracking-uri", server.uri, code=2)
-    assert one_line(said) == (f"error: MLflow at {server.uri!r} does not take the record: {WANTS} refuses 'researcher' "
-                              f"with the password it got: {SET}")
+    assert one_line(said) == (
+        f"error: MLflow at {server.uri!r} does not take the record: {WANTS} refuses 'researcher' "
+        f"with the password it got: {SET}"
+    )
 
 
 def test_a_token_that_the_server_does_not_take_is_told(server: Server, as_nobody: pytest.MonkeyPatch) -> None:
@@ -203,9 +219,14 @@ def test_no_metric_is_missing(server: Server, recorded: Record, as_researcher: N
     evaluations = [event for event in journal.events if isinstance(event, Evaluated)]
     assert len(evaluations) > TRIALS
     ids = {number: runs[trial.name].info.run_id for number, trial in journal.trials.items()}
-    values = [(ids[event.number], event.step, name, value) for event in evaluations
-              for name, value in [*((name, getattr(event, field)) for name, field in EVALUATED.items()),
-                                  *((f"eval_{name}", value) for name, value in event.metrics.items())]]
+    values = [
+        (ids[event.number], event.step, name, value)
+        for event in evaluations
+        for name, value in [
+            *((name, getattr(event, field)) for name, field in EVALUATED.items()),
+            *((f"eval_{name}", value) for name, value in event.metrics.items()),
+        ]
+    ]
     for metric in {name for _, _, name, _ in values}:
         expected = [(run_id, step, value) for run_id, step, name, value in values if name == metric]
         assert history(server, ids.values(), metric) == sorted(expected), metric
@@ -225,8 +246,9 @@ def test_the_run_tree_and_its_parameters(server: Server, recorded: Record, as_re
         assert run.data.metrics["best_score"] == trial["best_score"]
 
 
-def test_artifacts_come_back_through_the_server(server: Server, recorded: Record, as_researcher: None,
-                                                tmp_path: Path) -> None:
+def test_artifacts_come_back_through_the_server(
+    server: Server, recorded: Record, as_researcher: None, tmp_path: Path
+) -> None:
     client, runs = connect(server.uri, NAME), runs_by_name(server)
     assert runs[NAME].info.artifact_uri.startswith("mlflow-artifacts:/")
     job = Path(client.download_artifacts(runs[NAME].info.run_id, "job.yaml", str(tmp_path)))
@@ -255,8 +277,9 @@ def test_the_champion_scores_as_recorded(server: Server, recorded: Record, as_re
     assert score == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_user_who_may_only_read_is_told_at_once(server: Server, recorded: Record, as_nobody: pytest.MonkeyPatch,
-                                                  tmp_path: Path) -> None:
+def test_a_user_who_may_only_read_is_told_at_once(
+    server: Server, recorded: Record, as_nobody: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     log_in(as_nobody, "guest", PASSWORD)
     with pytest.raises(TrackingError, match=r"user 'guest' may not write there: its administrator can grant EDIT"):
         Tracker(plan(tracking_uri=server.uri, experiment=NAME), Storage(str(tmp_path / "small")))
@@ -279,26 +302,31 @@ def test_a_token_opens_what_takes_tokens(server: Server, as_nobody: pytest.Monke
         assert "RUNNING" not in {run.info.status for run in found}
 
 
-def test_a_refusal_in_mid_search_is_told_and_waited_out(server: Server, as_nobody: pytest.MonkeyPatch,
-                                                        tmp_path: Path) -> None:
+def test_a_refusal_in_mid_search_is_told_and_waited_out(
+    server: Server, as_nobody: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     notes: list[str] = []
     log_in(as_nobody, "researcher", PASSWORD)
-    tracker = Tracker(plan(tracking_uri=server.uri, experiment="rotated"), Storage(str(tmp_path / "small")),
-                      notify=notes.append)
+    tracker = Tracker(
+        plan(tracking_uri=server.uri, experiment="rotated"), Storage(str(tmp_path / "small")), notify=notes.append
+    )
     trials = tell(tracker, events()[:4])
     assert tracker.flush()
     log_in(as_nobody, "researcher", "rotated away")
     tell(tracker, events()[4:], trials)
     assert not tracker.flush(3.0)
-    assert notes == [f"MLflow refuses the record ({WANTS} refuses 'researcher' with the password it got: {SET}); "
-                     "the record waits and is written when it is back"]
+    assert notes == [
+        f"MLflow refuses the record ({WANTS} refuses 'researcher' with the password it got: {SET}); "
+        "the record waits and is written when it is back"
+    ]
     log_in(as_nobody, "researcher", PASSWORD)
     assert tracker.close(30.0)
     assert notes[1:] == ["MLflow answers again; the record goes on"]
 
 
-def test_weights_may_take_longer_than_any_other_answer(server: Server, recorded: Record,
-                                                       as_nobody: pytest.MonkeyPatch) -> None:
+def test_weights_may_take_longer_than_any_other_answer(
+    server: Server, recorded: Record, as_nobody: pytest.MonkeyPatch
+) -> None:
     log_in(as_nobody, "researcher", PASSWORD)
     winner = next(task["winner"] for task in summary(recorded.folder)["tasks"] if task["task"] == "mrpc")
     rows = open_source(DataConfig()).load(get_task("mrpc"), "validation")
@@ -314,15 +342,19 @@ def test_weights_may_take_longer_than_any_other_answer(server: Server, recorded:
         assert log_champion(client, experiment, run_id, {}, champion, in_registry=False).uri.startswith("models:/")
 
 
-def test_trials_are_compared_in_the_browser(server: Server, recorded: Record, as_researcher: None,
-                                            tmp_path: Path) -> None:
+def test_trials_are_compared_in_the_browser(
+    server: Server, recorded: Record, as_researcher: None, tmp_path: Path
+) -> None:
     pytest.importorskip("playwright.sync_api", reason="Playwright drives the browser")
     if chromium() is None:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     pictures = Path(os.environ.get("GLUETUNE_SCREENSHOTS", tmp_path))
     names = runs_by_name(server)
-    trials = [names[f"cola-{trial['number']:04d}"].info.run_name for trial in summary(recorded.folder)["trials"]
-              if trial["task"] == "cola"]
+    trials = [
+        names[f"cola-{trial['number']:04d}"].info.run_name
+        for trial in summary(recorded.folder)["trials"]
+        if trial["task"] == "cola"
+    ]
     with browsing("researcher", PASSWORD) as page:
         open_experiment(page, server.uri, NAME)
         unfold(page, NAME, "CoLA")

@@ -64,7 +64,9 @@ def machine(home: Path, store: Path) -> Iterator[str]:
     port = free_port()
     service = subprocess.Popen(
         [sys.executable, ROOT / "deploy" / "mlflow_server.py", "--home", home / "mlflow", "--port", str(port)],
-        env=environment(home, store), start_new_session=True)
+        env=environment(home, store),
+        start_new_session=True,
+    )
     try:
         deadline = time.monotonic() + 180
         while status(f"http://127.0.0.1:{port}/health") != 200:
@@ -82,8 +84,13 @@ def machine(home: Path, store: Path) -> Iterator[str]:
 
 def use(address: str, home: Path, store: Path, run: str) -> str:
     """Writes and reads with MLflow's own client, which finds the password in the home."""
-    done = subprocess.run([sys.executable, "-c", CLIENT, address, run], env=environment(home, store), text=True,
-                          capture_output=True, timeout=180)
+    done = subprocess.run(
+        [sys.executable, "-c", CLIENT, address, run],
+        env=environment(home, store),
+        text=True,
+        capture_output=True,
+        timeout=180,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 

@@ -16,8 +16,7 @@ from hosts import BIN, Host, Network
 from jobs_api import submit, wait_until_jobs_run
 from searches import ROOT, summary
 
-pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow,
-              pytest.mark.usefixtures("needs_hosts")]
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
 
 SSHD = Path("/usr/sbin/sshd")
 EXPORTS = "RAY_AUTH_MODE=token OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1"
@@ -87,8 +86,18 @@ def watch(cluster: Path, network: Network, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def searched(network: Network, cluster: Path, watch: Watch, grid: Path, runs: Path) -> Path:
     """The grid on lanes of two workers that must be on different nodes, submitted from the laptop."""
-    driver = submit(network.laptop, "--config", grid, "--name", "three-hosts", "--workers-per-lane", "2",
-                    "--set", "lanes.placement_strategy=STRICT_SPREAD", storage=runs)
+    driver = submit(
+        network.laptop,
+        "--config",
+        grid,
+        "--name",
+        "three-hosts",
+        "--workers-per-lane",
+        "2",
+        "--set",
+        "lanes.placement_strategy=STRICT_SPREAD",
+        storage=runs,
+    )
     said, _ = driver.communicate(timeout=900)
     assert driver.returncode == 0, said
     return runs / "three-hosts"
@@ -100,11 +109,14 @@ def addresses(hosts: list[Host]) -> list[str]:
 
 def test_the_workers_of_every_lane_are_on_two_nodes(searched: Path, network: Network, watch: Watch) -> None:
     both = addresses(network.hosts[1:])
-    lanes = {tuple(nodes) for look in watch.seen for state, nodes in look["groups"]
-             if state == "CREATED" and len(nodes) == 2}
+    lanes = {
+        tuple(nodes) for look in watch.seen for state, nodes in look["groups"] if state == "CREATED" and len(nodes) == 2
+    }
     assert lanes == {tuple(both)}
-    most = max((sorted(address for name, address, *_ in look["actors"] if name == "RayTrainWorker")
-                for look in watch.seen), key=len)
+    most = max(
+        (sorted(address for name, address, *_ in look["actors"] if name == "RayTrainWorker") for look in watch.seen),
+        key=len,
+    )
     assert most == sorted(both * 2)
 
 
@@ -118,8 +130,10 @@ def test_two_workers_on_two_nodes_equal_one_on_the_laptop(searched: Path, laptop
 
 def scores(folder: Path) -> dict[tuple[object, ...], list[float]]:
     """The scores of all evaluations by trial."""
-    return {(trial["task"], *sorted(trial["params"].items())): [e["score"] for e in trial["evaluations"]]
-            for trial in summary(folder)["trials"]}
+    return {
+        (trial["task"], *sorted(trial["params"].items())): [e["score"] for e in trial["evaluations"]]
+        for trial in summary(folder)["trials"]
+    }
 
 
 def chosen(folder: Path) -> dict[str, object]:
@@ -130,5 +144,8 @@ def test_nothing_of_ray_is_left_after_ray_down(searched: Path, cluster: Path, wa
     watch.close()
     network.laptop.run(["ray", "down", "-y", cluster])
     assert not network.hosts[0].processes("gcs_server")
-    wait_for(lambda: not any(host.processes("raylet") for host in network.hosts),
-             "workers to notice that the head is gone", timeout=120)
+    wait_for(
+        lambda: not any(host.processes("raylet") for host in network.hosts),
+        "workers to notice that the head is gone",
+        timeout=120,
+    )

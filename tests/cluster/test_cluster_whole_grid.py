@@ -11,13 +11,18 @@ from searches import summary
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow]
 
-PLACES = {"laptop": "this machine", "submitted": "ray job submit", "autoscaled": "autoscaling cluster",
-          "three-hosts": "three hosts, two workers per trial"}
+PLACES = {
+    "laptop": "this machine",
+    "submitted": "ray job submit",
+    "autoscaled": "autoscaling cluster",
+    "three-hosts": "three hosts, two workers per trial",
+}
 TOLERANCE = 1e-4  # two workers add gradients up in another order
 
 
 def test_the_same_grid_has_the_same_trials_scores_and_winners_everywhere(
-        runs: Path, laptop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs: Path, laptop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     missing = [name for name in PLACES if not (runs / name / "summary.json").exists()]
     if missing:
         pytest.skip(f"runs after all tests of tests/cluster; not there: {', '.join(missing)}")
@@ -46,7 +51,9 @@ def table(found: dict[str, tuple[dict[str, float], dict[str, str]]]) -> str:
     trials = sorted(found["laptop"][0])
     lines = ["", "  " + "  ".join(["trial".ljust(16), *PLACES.values()])]
     for trial in trials:
-        cells = [(f"{scores[trial]:.6f}" + ("*" if trial in winners.values() else "")).ljust(len(PLACES[name]))
-                 for name, (scores, winners) in found.items()]
+        cells = [
+            (f"{scores[trial]:.6f}" + ("*" if trial in winners.values() else "")).ljust(len(PLACES[name]))
+            for name, (scores, winners) in found.items()
+        ]
         lines.append("  " + "  ".join([trial.ljust(16), *cells]))
     return "\n".join(lines)

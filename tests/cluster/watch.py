@@ -22,10 +22,20 @@ def seen() -> dict[str, Any]:
     nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
     names = {key: node["NodeName"] for key, node in nodes.items()}
     living = [actor for actor in actors().values() if actor["State"] not in ("DEAD", "DEPENDENCIES_UNREADY")]
-    where = [[actor["ActorClassName"].rpartition(".")[2], names.get(node := actor["Address"]["NodeID"], ""),
-              actor["Pid"], node] for actor in living]
-    groups = [[group["state"], sorted(names.get(node, "") for node in group["bundles_to_node_id"].values())]
-              for group in placement_group_table().values() if group["state"] != "REMOVED"]
+    where = [
+        [
+            actor["ActorClassName"].rpartition(".")[2],
+            names.get(node := actor["Address"]["NodeID"], ""),
+            actor["Pid"],
+            node,
+        ]
+        for actor in living
+    ]
+    groups = [
+        [group["state"], sorted(names.get(node, "") for node in group["bundles_to_node_id"].values())]
+        for group in placement_group_table().values()
+        if group["state"] != "REMOVED"
+    ]
     workers = {key: names[key] for key, node in nodes.items() if node["Resources"].get("CPU")}
     return {"nodes": workers, "actors": sorted(where), "groups": sorted(groups)}
 

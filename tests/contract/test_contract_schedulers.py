@@ -58,12 +58,27 @@ def records(told, qualities, warmup=lambda number: 0.0):
     """The journal's trials for what was told."""
     trials = {}
     for time, (number, epoch, answer) in enumerate(told):
-        trial = trials.setdefault(number, TrialRecord(
-            number, "cola", {}, {"warmup_ratio": warmup(number) / EPOCHS, "num_train_epochs": EPOCHS}, 0, 0.0))
+        trial = trials.setdefault(
+            number,
+            TrialRecord(
+                number, "cola", {}, {"warmup_ratio": warmup(number) / EPOCHS, "num_train_epochs": EPOCHS}, 0, 0.0
+            ),
+        )
         score = curve(qualities[number], epoch)
-        trial.evaluations.append(Evaluated(
-            time=float(time), number=number, index=epoch, step=epoch, epoch=epoch, score=score, metrics={},
-            eval_loss=0.0, train_loss=0.0, learning_rate=0.0))
+        trial.evaluations.append(
+            Evaluated(
+                time=float(time),
+                number=number,
+                index=epoch,
+                step=epoch,
+                epoch=epoch,
+                score=score,
+                metrics={},
+                eval_loss=0.0,
+                train_loss=0.0,
+                learning_rate=0.0,
+            )
+        )
         ended = epoch == EPOCHS or not answer
         trial.status = TrialStatus.RUNNING if not ended else (TrialStatus.FINISHED if answer else TrialStatus.PRUNED)
     return list(trials.values())

@@ -11,21 +11,36 @@ from gluetune.config import SearchSpace, TaskFacts, TrainingConfig
 from gluetune.records import Evaluated, TrialRecord, TrialStatus
 from gluetune.searchers import ALGORITHMS, Deal, Dealer
 
-FINITE = SearchSpace.model_validate({"name": "finite", "space": {
-    "learning_rate": {"type": "choice", "values": [5e-5, 3e-5, 2e-5]},
-    "weight_decay": {"type": "float", "low": 0.1, "high": 0.3, "step": 0.1},
-    "batch_size": {"type": "choice", "values": [16, 32]},
-}})
-MIXED = SearchSpace.model_validate({"name": "mixed", "space": {
-    "learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True},
-    "batch_size": {"type": "int", "low": 8, "high": 64, "log": True},
-    "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine"]},
-    "num_train_epochs": {"type": "int", "low": 2, "high": 4},
-}})
-CONTINUOUS = SearchSpace.model_validate({"name": "continuous", "space": {
-    "learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True},
-    "weight_decay": {"type": "float", "low": 0.0, "high": 0.3},
-}})
+FINITE = SearchSpace.model_validate(
+    {
+        "name": "finite",
+        "space": {
+            "learning_rate": {"type": "choice", "values": [5e-5, 3e-5, 2e-5]},
+            "weight_decay": {"type": "float", "low": 0.1, "high": 0.3, "step": 0.1},
+            "batch_size": {"type": "choice", "values": [16, 32]},
+        },
+    }
+)
+MIXED = SearchSpace.model_validate(
+    {
+        "name": "mixed",
+        "space": {
+            "learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True},
+            "batch_size": {"type": "int", "low": 8, "high": 64, "log": True},
+            "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine"]},
+            "num_train_epochs": {"type": "int", "low": 2, "high": 4},
+        },
+    }
+)
+CONTINUOUS = SearchSpace.model_validate(
+    {
+        "name": "continuous",
+        "space": {
+            "learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True},
+            "weight_decay": {"type": "float", "low": 0.0, "high": 0.3},
+        },
+    }
+)
 SPACES = (FINITE, MIXED, CONTINUOUS)
 SAMPLED = tuple(name for name in ALGORITHMS if name != "grid")
 LEARNING = ("tpe", "gp", "cmaes")
@@ -63,9 +78,20 @@ def run(dealer, trials=10**6, lanes=1):
 
 def record(deal, status=TrialStatus.FINISHED):
     trial = TrialRecord(deal.number, deal.task, deal.params, deal.training, deal.seed, 0.0, status)
-    trial.evaluations.append(Evaluated(
-        time=float(deal.number), number=deal.number, index=1, step=10, epoch=1.0, score=objective(deal.params),
-        metrics={}, eval_loss=0.0, train_loss=0.0, learning_rate=0.0))
+    trial.evaluations.append(
+        Evaluated(
+            time=float(deal.number),
+            number=deal.number,
+            index=1,
+            step=10,
+            epoch=1.0,
+            score=objective(deal.params),
+            metrics={},
+            eval_loss=0.0,
+            train_loss=0.0,
+            learning_rate=0.0,
+        )
+    )
     return trial
 
 
@@ -150,8 +176,8 @@ def test_search_resumed_on_one_lane_deals_what_the_undisturbed_one_would(algorit
     trials = COSTLY.get(algorithm, 24)
     undisturbed = run(make(algorithm, space, trials))
     after = make(algorithm, space, trials)
-    after.replay(map(record, undisturbed[:trials - 2]))
-    assert run(after) == undisturbed[trials - 2:]
+    after.replay(map(record, undisturbed[: trials - 2]))
+    assert run(after) == undisturbed[trials - 2 :]
 
 
 @pytest.mark.parametrize("algorithm", ["grid", "random"])
@@ -166,8 +192,11 @@ def test_resumed_grid_and_random_search_of_a_finite_space_keep_their_order(algor
 def test_learning_finds_better_configurations_than_chance(algorithm):
     """Mean score of the last third of the trials; 0.80 is the expectation of a random configuration."""
     seeds, trials = (2, 15) if algorithm in COSTLY else (5, 24)
-    late = [objective(deal.params) for seed in range(seeds)
-            for deal in run(make(algorithm, CONTINUOUS, trials, seed))[2 * trials // 3:]]
+    late = [
+        objective(deal.params)
+        for seed in range(seeds)
+        for deal in run(make(algorithm, CONTINUOUS, trials, seed))[2 * trials // 3 :]
+    ]
     assert mean(late) > 0.87
 
 
@@ -209,18 +238,29 @@ def test_trials_are_dealt_in_proportion_to_weights():
     assert all(pair != ("cola", "cola") for pair in pairwise(tasks))
 
 
-TWINS = SearchSpace.model_validate({"name": "twins", "space": {
-    "learning_rate": {"type": "choice", "values": [1e-4, 1e-3]},
-    "head": {"type": "choice", "values": ["linear", "mlp"]},
-    "head_hidden_size": {"type": "choice", "values": [64, 128, 256]},
-    "num_train_epochs": {"type": "choice", "values": [1, 2]},
-}})
+TWINS = SearchSpace.model_validate(
+    {
+        "name": "twins",
+        "space": {
+            "learning_rate": {"type": "choice", "values": [1e-4, 1e-3]},
+            "head": {"type": "choice", "values": ["linear", "mlp"]},
+            "head_hidden_size": {"type": "choice", "values": [64, 128, 256]},
+            "num_train_epochs": {"type": "choice", "values": [1, 2]},
+        },
+    }
+)
 
 
 def without_twins(deals):
     """The deals by what they train: a linear head has no hidden units, and the steps are given."""
-    return {(deal.params["learning_rate"], deal.params["head"],
-             deal.params["head_hidden_size"] if deal.params["head"] == "mlp" else None) for deal in deals}
+    return {
+        (
+            deal.params["learning_rate"],
+            deal.params["head"],
+            deal.params["head_hidden_size"] if deal.params["head"] == "mlp" else None,
+        )
+        for deal in deals
+    }
 
 
 @pytest.mark.parametrize("num_samples", [None, 100])
@@ -236,8 +276,16 @@ def test_configurations_that_train_the_same_are_dealt_once(algorithm, num_sample
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_search_that_has_trained_twins_already_goes_on_without_more(algorithm):
     """Recorded before the twins were known to be such, one of them still running."""
-    twins = [Deal(number, "cola", {"learning_rate": 1e-4, "head": "linear", "head_hidden_size": size,
-                                   "num_train_epochs": 1}, {}, 42) for number, size in enumerate((64, 128, 256))]
+    twins = [
+        Deal(
+            number,
+            "cola",
+            {"learning_rate": 1e-4, "head": "linear", "head_hidden_size": size, "num_train_epochs": 1},
+            {},
+            42,
+        )
+        for number, size in enumerate((64, 128, 256))
+    ]
     dealer = Dealer({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, None)
     dealer.replay([record(twins[0]), record(twins[1]), record(twins[2], TrialStatus.RUNNING)])
     deals = run(dealer)
@@ -249,9 +297,11 @@ def test_a_search_that_has_trained_twins_already_goes_on_without_more(algorithm)
 def test_an_endless_space_of_few_different_trials_ends(algorithm):
     """Of 100 rows in batches of 50 any number of epochs up to three makes one to six steps."""
     space = SearchSpace.model_validate(
-        {"name": "epochs", "space": {"num_train_epochs": {"type": "float", "low": 0.1, "high": 3.0}}})
-    dealer = Dealer({"cola": 1.0}, space, algorithm, TrainingConfig(batch_size=50), 42, 10,
-                    {"cola": TaskFacts(rows=100)})
+        {"name": "epochs", "space": {"num_train_epochs": {"type": "float", "low": 0.1, "high": 3.0}}}
+    )
+    dealer = Dealer(
+        {"cola": 1.0}, space, algorithm, TrainingConfig(batch_size=50), 42, 10, {"cola": TaskFacts(rows=100)}
+    )
     while (deal := dealer.deal()) is not None:
         finish(dealer, deal, 0.5 + 0.01 * deal.number)
     assert deal is None

@@ -69,8 +69,9 @@ def write_parquet(file: Path, task: Task, split: str) -> None:
     import datasets
 
     label = datasets.Value("float32") if task.regression else datasets.ClassLabel(names=list(task.labels))
-    features = datasets.Features({column: datasets.Value("string") for column in task.columns}
-                                 | {"label": label, "idx": datasets.Value("int32")})
+    features = datasets.Features(
+        {column: datasets.Value("string") for column in task.columns} | {"label": label, "idx": datasets.Value("int32")}
+    )
     known = split not in task.test or task.name == "snli"
     labels = [(row % task.num_labels if task.labels else row % 6) if known else -1 for row in range(ROWS)]
     rows = {column: [f"{split} {column} number {row}" for row in range(ROWS)] for column in task.columns}
@@ -104,8 +105,9 @@ class OwnClasses(DataSource):
         self.sources = {}
         for task in TASKS.values():
             file = folder / f"{task.name}.py"
-            file.write_text(OWN_CLASS.format(rows=ROWS, classes=task.num_labels if task.labels else 6,
-                                             columns=task.columns))
+            file.write_text(
+                OWN_CLASS.format(rows=ROWS, classes=task.num_labels if task.labels else 6, columns=task.columns)
+            )
             self.sources[task.name] = CustomSource(f"{file}:Own")
 
     def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
@@ -125,8 +127,9 @@ def own_classes(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
 
 @pytest.fixture(params=["embedded", "dir", "hub", "custom"])
 def source(request: pytest.FixtureRequest) -> DataSource:
-    name = {"embedded": "embedded_source", "dir": "folder_source", "hub": "hub_source",
-            "custom": "own_classes"}[request.param]
+    name = {"embedded": "embedded_source", "dir": "folder_source", "hub": "hub_source", "custom": "own_classes"}[
+        request.param
+    ]
     found: DataSource = request.getfixturevalue(name)
     return found
 

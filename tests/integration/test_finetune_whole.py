@@ -43,8 +43,11 @@ def trained(runs: Path) -> str:
 def test_running_figures_come_every_logging_steps_and_a_line_per_epoch(trained: str) -> None:
     steps = [int(step) for step in re.findall(r"^epoch [\d.]+ · step (\d+) · loss", trained, re.MULTILINE)]
     assert steps == list(range(10, 172, 10))  # 57 steps an epoch
-    assert re.findall(r"^epoch (\d): training loss [\d.]+, accuracy [\d.]+, .*MCC .* elapsed", trained, re.MULTILINE,
-                      ) == ["1", "2", "3"]
+    assert re.findall(
+        r"^epoch (\d): training loss [\d.]+, accuracy [\d.]+, .*MCC .* elapsed",
+        trained,
+        re.MULTILINE,
+    ) == ["1", "2", "3"]
 
 
 def test_the_published_figures_stand_beside_the_measured_ones(trained: str, runs: Path) -> None:
@@ -76,8 +79,21 @@ def test_eval_scores_the_saved_model_as_training_did(trained: str, runs: Path) -
 def test_predict_answers_a_file_row_by_row(trained: str, runs: Path, tmp_path: Path) -> None:
     rows, answers = tmp_path / "rows.tsv", tmp_path / "answers.tsv"
     rows.write_text("index\tsentence\n0\tThe baker sees the table .\n1\tTable the sees baker .\n")
-    run("cola_tutorial.yaml", "--data", "embedded", "--storage-path", runs, "--name", "cola", "--mode", "predict",
-        "--input", rows, "--output", answers)
+    run(
+        "cola_tutorial.yaml",
+        "--data",
+        "embedded",
+        "--storage-path",
+        runs,
+        "--name",
+        "cola",
+        "--mode",
+        "predict",
+        "--input",
+        rows,
+        "--output",
+        answers,
+    )
     header, *lines = (line.split("\t") for line in answers.read_text().splitlines())
     assert header[:3] == ["index", "label", "probability"]
     assert [line[0] for line in lines] == ["0", "1"]
@@ -86,8 +102,18 @@ def test_predict_answers_a_file_row_by_row(trained: str, runs: Path, tmp_path: P
 
 
 def test_a_head_of_our_own_and_the_labelled_test_split(runs: Path) -> None:
-    printed = run("snli_d2l.yaml", *EMBEDDED, "--storage-path", runs, "--name", "snli", "--batch-size", "64",
-                  "--num-train-epochs", "1")
+    printed = run(
+        "snli_d2l.yaml",
+        *EMBEDDED,
+        "--storage-path",
+        runs,
+        "--name",
+        "snli",
+        "--batch-size",
+        "64",
+        "--num-train-epochs",
+        "1",
+    )
     assert figure(printed, "test.accuracy")[:2] == ["300", "0.5940"]
     assert figure(printed, "train.accuracy")[1] == "0.5980"
     assert float(figure(printed, "train.examples_per_second")[-1].replace(",", "")) > 0
@@ -96,8 +122,20 @@ def test_a_head_of_our_own_and_the_labelled_test_split(runs: Path) -> None:
 
 
 def test_training_alone_scores_no_official_rows_but_saves_the_model(runs: Path) -> None:
-    printed = run("sst2_base.yaml", *EMBEDDED, "--storage-path", runs, "--name", "sst2", "--max-steps", "30",
-                  "--mode", "train", "--set", "training.warmup_steps=3")
+    printed = run(
+        "sst2_base.yaml",
+        *EMBEDDED,
+        "--storage-path",
+        runs,
+        "--name",
+        "sst2",
+        "--max-steps",
+        "30",
+        "--mode",
+        "train",
+        "--set",
+        "training.warmup_steps=3",
+    )
     assert "train_input.batch_size" in printed  # what the file's own sections mean here
     assert figure(printed, "validation.accuracy")[-1] == "–"
     assert (runs / "sst2" / "winners" / "sst2" / "model.safetensors").exists()
@@ -105,16 +143,29 @@ def test_training_alone_scores_no_official_rows_but_saves_the_model(runs: Path) 
 
 
 def test_a_run_that_diverges_fails_and_says_why(runs: Path) -> None:
-    printed = run("cola_tutorial.yaml", *EMBEDDED, "--storage-path", runs, "--name", "wild", "--learning-rate", "1e30",
-                  code=1)
+    printed = run(
+        "cola_tutorial.yaml", *EMBEDDED, "--storage-path", runs, "--name", "wild", "--learning-rate", "1e30", code=1
+    )
     assert "cola-0000 diverged: the training loss must be finite" in printed
     assert figure(printed, "validation.matthews_correlation") == ["500", "0.5290", "–"]
 
 
 def test_a_killed_run_goes_on_to_the_same_numbers(trained: str, runs: Path) -> None:
-    driver = subprocess.Popen(command("--config", ROOT / "jobs" / "cola_tutorial.yaml", *SETTINGS, "--storage-path",
-                                      runs, "--name", "killed", script="finetune.py"), cwd=ROOT,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    driver = subprocess.Popen(
+        command(
+            "--config",
+            ROOT / "jobs" / "cola_tutorial.yaml",
+            *SETTINGS,
+            "--storage-path",
+            runs,
+            "--name",
+            "killed",
+            script="finetune.py",
+        ),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     journal = runs / "killed" / "journal" / "000000.jsonl"
     while not (journal.exists() and b'"evaluated"' in journal.read_bytes()):
         assert driver.poll() is None
@@ -123,6 +174,8 @@ def test_a_killed_run_goes_on_to_the_same_numbers(trained: str, runs: Path) -> N
     driver.wait()
     assert b'"ended"' not in journal.read_bytes()
     run_script("--resume", "killed", "--storage-path", runs, script="finetune.py")
-    kept = [[(e["step"], e["score"], e["train_loss"]) for e in summary(runs / name)["trials"][0]["evaluations"]]
-            for name in ("cola", "killed")]
+    kept = [
+        [(e["step"], e["score"], e["train_loss"]) for e in summary(runs / name)["trials"][0]["evaluations"]]
+        for name in ("cola", "killed")
+    ]
     assert kept[0] == kept[1]

@@ -91,7 +91,8 @@ def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(early
 
 
 def test_a_lane_trains_even_where_it_is_asked_to_before_it_hears_of_its_trial(
-        early: EarlyLanes, tmp_path: Path) -> None:
+    early: EarlyLanes, tmp_path: Path
+) -> None:
     first = early._waiting[0].train.remote()  # as calls of an async actor may overtake each other
     actor = early.take(spec(tmp_path), settings())
     assert json.loads(ray.get(first)["event"])["epoch"] == 1.0
@@ -100,7 +101,8 @@ def test_a_lane_trains_even_where_it_is_asked_to_before_it_hears_of_its_trial(
 
 
 def test_a_lane_that_died_while_the_search_was_loaded_costs_no_trial_anything(
-        early: EarlyLanes, tmp_path: Path) -> None:
+    early: EarlyLanes, tmp_path: Path
+) -> None:
     ray.kill(early._waiting[0])
     wait_until(lambda: not living())
     assert early.take(spec(tmp_path), settings()) is None
@@ -116,8 +118,17 @@ def test_a_search_that_is_resumed_starts_none_early(ray_cluster: None, tmp_path:
 
 def test_a_mistake_that_is_found_late_leaves_nothing_behind(tmp_path: Path) -> None:
     job = write_job(tmp_path)
-    said = run("--config", job, "--name", "late", "--storage-path", tmp_path / "runs", "--model-name-or-path",
-               tmp_path / "nowhere", code=2)
+    said = run(
+        "--config",
+        job,
+        "--name",
+        "late",
+        "--storage-path",
+        tmp_path / "runs",
+        "--model-name-or-path",
+        tmp_path / "nowhere",
+        code=2,
+    )
     assert "nowhere" in said
     assert set(Storage(str(tmp_path / "runs" / "late")).list()) <= {".lock", "logs"}
     run("--config", job, "--name", "late", "--storage-path", tmp_path / "runs", "--dry-run")  # the name is free

@@ -93,7 +93,8 @@ def test_the_room_of_a_killed_lane_goes_to_the_next_one(ray_cluster: None, tmp_p
 
 
 def test_the_room_of_a_killed_lane_that_no_other_one_follows_is_given_back_by_the_driver(
-        ray_cluster: None, tmp_path: Path) -> None:
+    ray_cluster: None, tmp_path: Path
+) -> None:
     lane = holder(spec(tmp_path, 1, 2.0))
     assert ray.get(lane.run.remote(order("trials/a")), timeout=LONG_S) == "finished"
     ray.kill(lane)
@@ -118,8 +119,7 @@ def test_a_lane_that_starts_leaves_living_ones_their_room(ray_cluster: None, tmp
         ray.kill(lane)
 
 
-def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(
-        ray_cluster: None, tmp_path: Path) -> None:
+def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(ray_cluster: None, tmp_path: Path) -> None:
     class Sleeping:
         def run(self, order: Order, contact: Any, checkpoints: Any, world: Any) -> None:
             Path(order.folder).touch()
@@ -135,7 +135,8 @@ def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(
 
 
 def test_a_lane_whose_actor_dies_says_so_and_takes_no_room(
-        ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Telling:
         def run(self, order: Order, contact: Any, checkpoints: Any, world: Any) -> None:
             import os
@@ -170,7 +171,8 @@ def wait_until(there: Callable[[], object], otherwise: str, seconds: float = LON
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_room(
-        ray_cluster: None, tmp_path: Path, rank: int) -> None:
+    ray_cluster: None, tmp_path: Path, rank: int
+) -> None:
     died = tmp_path / "died"
     lane = holder(spec(tmp_path, 2, 1.0), deadly_joining(rank, str(died)))
     try:

@@ -136,7 +136,8 @@ def test_an_exception_in_a_trial_is_a_result_with_its_traceback(lane: RemoteLane
 
 
 def test_a_pruned_trial_gives_way_at_once_and_its_checkpoints_stay(
-        lane: RemoteLane, lanes: Lanes, undisturbed: list[object]) -> None:
+    lane: RemoteLane, lanes: Lanes, undisturbed: list[object]
+) -> None:
     long = order(6, num_train_epochs=300)
     lane.assign(long)
     first = lane.collect()
@@ -152,7 +153,8 @@ def test_a_pruned_trial_gives_way_at_once_and_its_checkpoints_stay(
 
 
 def test_a_killed_worker_is_restarted_and_the_trial_goes_on_from_its_checkpoint(
-        lane: RemoteLane, undisturbed: list[object]) -> None:
+    lane: RemoteLane, undisturbed: list[object]
+) -> None:
     lane.assign(order(8))
     first = lane.collect()
     pids = worker_pids()
@@ -215,7 +217,8 @@ def test_a_diverging_trial_leaves_both_workers_alive(pair: RemoteLane, alone: li
 
 
 def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
-        lanes: Lanes, alone: list[Evaluated]) -> None:
+    lanes: Lanes, alone: list[Evaluated]
+) -> None:
     class ShortOfMemory(FineTuning):  # inside: Ray then sends the class itself
         """Simulates what cannot be had here: the second worker's GPU has memory for four rows."""
 
@@ -242,5 +245,8 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
 
 def worker_pids() -> list[int]:
     """Processes of the Ray Train workers that are at work."""
-    return sorted(p.pid for p in psutil.process_iter(["cmdline"])
-                  if any("RayTrainWorker" in part for part in p.info["cmdline"] or ()))
+    return sorted(
+        p.pid
+        for p in psutil.process_iter(["cmdline"])
+        if any("RayTrainWorker" in part for part in p.info["cmdline"] or ())
+    )

@@ -18,9 +18,26 @@ from searches import ROOT, command, run
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-SMALL = ("--config", str(ROOT / "jobs" / "bert_wikitext_d2l.yaml"), "--text", "embedded", "--vocab-size", "1000",
-         "--max-documents", "400", "--batch-size", "32", "--max-steps", "90", "--evaluate-every", "15",
-         "--workers-per-lane", "2", "--set", "text.validation_split=null")
+SMALL = (
+    "--config",
+    str(ROOT / "jobs" / "bert_wikitext_d2l.yaml"),
+    "--text",
+    "embedded",
+    "--vocab-size",
+    "1000",
+    "--max-documents",
+    "400",
+    "--batch-size",
+    "32",
+    "--max-steps",
+    "90",
+    "--evaluate-every",
+    "15",
+    "--workers-per-lane",
+    "2",
+    "--set",
+    "text.validation_split=null",
+)
 SCRIPT = "pretrain_bert.py"
 
 
@@ -40,8 +57,9 @@ def evaluations(folder: Path) -> list[tuple[float, ...]]:
 
 
 def test_losses_and_speed_are_told_at_every_evaluation(printed: str) -> None:
-    steps = re.findall(r"^step (\d+)/90 · training MLM [\d.]+, NSP [\d.]+ · held-out MLM .* sentence pairs/s", printed,
-                       re.MULTILINE)
+    steps = re.findall(
+        r"^step (\d+)/90 · training MLM [\d.]+, NSP [\d.]+ · held-out MLM .* sentence pairs/s", printed, re.MULTILINE
+    )
     assert steps == ["15", "30", "45", "60", "75", "90"]
 
 
@@ -77,8 +95,12 @@ def test_the_result_is_a_plain_folder_to_fine_tune(printed: str, runs: Path) -> 
 
 
 def test_a_killed_run_goes_on_to_the_same_numbers(printed: str, runs: Path) -> None:
-    driver = subprocess.Popen(command(*SMALL, "--storage-path", runs, "--name", "killed", script=SCRIPT), cwd=ROOT,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    driver = subprocess.Popen(
+        command(*SMALL, "--storage-path", runs, "--name", "killed", script=SCRIPT),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while not ((runs / "killed" / "journal").exists() and evaluations(runs / "killed")):
         assert driver.poll() is None
         time.sleep(0.05)
@@ -92,7 +114,17 @@ def test_a_killed_run_goes_on_to_the_same_numbers(printed: str, runs: Path) -> N
 
 
 def test_a_mistake_is_one_message_and_starts_nothing(tmp_path: Path) -> None:
-    said = run("--config", ROOT / "jobs" / "bert_wikitext_d2l.yaml", "--text", "files", "--text-path",
-               tmp_path / "wiki.txt", "--storage-path", tmp_path, code=2, script=SCRIPT)
+    said = run(
+        "--config",
+        ROOT / "jobs" / "bert_wikitext_d2l.yaml",
+        "--text",
+        "files",
+        "--text-path",
+        tmp_path / "wiki.txt",
+        "--storage-path",
+        tmp_path,
+        code=2,
+        script=SCRIPT,
+    )
     assert "wiki.txt" in said
     assert "Traceback" not in said

@@ -18,8 +18,9 @@ from gluetune.training import Evaluation, fine_tune
 
 pytestmark = pytest.mark.slow
 
-JOB = embedded.JOB.model_copy(update={
-    "training": embedded.JOB.training.model_copy(update={"max_steps": 800, "evaluate_every": 400})})
+JOB = embedded.JOB.model_copy(
+    update={"training": embedded.JOB.training.model_copy(update={"max_steps": 800, "evaluate_every": 400})}
+)
 SEEDS = (0, 1, 2)
 
 
@@ -63,6 +64,7 @@ def scores(folder: Path, name: str) -> list[float]:
     training = TrainingConfig(learning_rate=3e-4, num_train_epochs=3, batch_size=16)
     last: dict[int, float] = {}
     for seed in SEEDS:
+
         def report(evaluation: Evaluation, seed: int = seed) -> bool:
             last[seed] = evaluation.score
             return True
@@ -72,6 +74,7 @@ def scores(folder: Path, name: str) -> list[float]:
 
 
 @pytest.mark.parametrize(("task", "margin"), [("mrpc", 0.03), ("stsb", 0.4)])
-def test_fine_tuning_gains_by_pretraining(task: str, margin: float, untaught: Path,
-                                          learnt: tuple[Path, PretrainingEvaluation]) -> None:
+def test_fine_tuning_gains_by_pretraining(
+    task: str, margin: float, untaught: Path, learnt: tuple[Path, PretrainingEvaluation]
+) -> None:
     assert min(scores(learnt[0], task)) > max(scores(untaught, task)) + margin

@@ -36,12 +36,18 @@ CASES: dict[str, dict[str, Any]] = {
 def job(dropout: float = 0.0, **training: Any) -> PretrainJob:
     settings = {"max_steps": 24, "batch_size": 15, "evaluate_every": 8, "eval_batch_size": 4, **training}
     return PretrainJob(
-        tokenizer=TokenizerConfig(vocab_size=500), training=PretrainingConfig(**settings),
-        model=EncoderConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=1, dropout=dropout))
+        tokenizer=TokenizerConfig(vocab_size=500),
+        training=PretrainingConfig(**settings),
+        model=EncoderConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=1, dropout=dropout),
+    )
 
 
-def run(folder: Path, case: PretrainJob, world: World = World(),  # noqa: B008 (frozen)
-        stop_after: int | None = None) -> tuple[list[PretrainingEvaluation], dict[str, torch.Tensor] | None]:
+def run(
+    folder: Path,
+    case: PretrainJob,
+    world: World = World(),
+    stop_after: int | None = None,
+) -> tuple[list[PretrainingEvaluation], dict[str, torch.Tensor] | None]:
     """Runs or resumes a case; what it told, and its weights once it is done."""
     data, _ = prepare_text(Text(list(corpus(documents=60)), None, "generated"), case)
     checkpoints = Checkpoints(Storage(str(folder)), "run")

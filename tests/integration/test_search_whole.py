@@ -93,7 +93,7 @@ def test_the_registered_winner_gives_the_recorded_dev_score_again_and_is_no_cham
     winner = next(task["winner"] for task in summary(runs / "whole")["tasks"] if task["task"] == "cola")
     assert winner["champion"] is False
     assert "synthetic" in winner["registration"]
-    code = printed[printed.index("import mlflow\n"):].splitlines()
+    code = printed[printed.index("import mlflow\n") :].splitlines()
     assert code[1] == f"mlflow.set_tracking_uri('sqlite:///{runs}/mlflow.db')"
     assert f"cola = mlflow.pyfunc.load_model('{winner['model_uri']}')  # {winner['registration']}" in code
     champion = mlflow.pyfunc.load_model(winner["model_uri"])
@@ -112,8 +112,14 @@ def test_a_folder_in_use_is_not_overwritten(printed: str, job: Path, runs: Path)
 
 
 def start(job: Path, runs: Path, name: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
-    return subprocess.Popen(command("--config", job, "--name", name, "--storage-path", runs), cwd=cwd, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    return subprocess.Popen(
+        command("--config", job, "--name", name, "--storage-path", runs),
+        cwd=cwd,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def wait_for_trials(runs: Path, name: str, count: int) -> None:
@@ -123,7 +129,7 @@ def wait_for_trials(runs: Path, name: str, count: int) -> None:
     while time.monotonic() < deadline:
         lines = journal.read_text().splitlines() if journal.exists() else []
         ended = [0] + [i for i, line in enumerate(lines) if '"ended"' in line]
-        if len(ended) > count and any('"evaluated"' in line for line in lines[ended[count]:]):
+        if len(ended) > count and any('"evaluated"' in line for line in lines[ended[count] :]):
             return
         time.sleep(0.05)
     raise AssertionError("the search did not get that far")
@@ -145,7 +151,7 @@ def test_a_killed_driver_resumes_to_the_same_trials_and_winners(killed: list[str
     assert trials(runs / "killed") == trials(runs / "whole")
     assert winners(runs / "killed") == winners(runs / "whole")
     after = (runs / "killed/journal/000000.jsonl").read_text().splitlines()
-    assert [line for line in after if '"ended"' in line][:len(killed)] == killed
+    assert [line for line in after if '"ended"' in line][: len(killed)] == killed
 
 
 def test_mlflow_has_one_run_per_trial_after_a_resume(killed: list[str], runs: Path) -> None:
@@ -196,7 +202,8 @@ def test_a_stop_while_ray_starts_ends_at_once_and_the_name_can_be_used_again(job
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "kill"])
 def test_a_search_stops_cleanly_and_the_command_that_it_prints_resumes_it_in_any_folder(
-        how: signal.Signals, printed: str, job: Path, runs: Path, tmp_path: Path) -> None:
+    how: signal.Signals, printed: str, job: Path, runs: Path, tmp_path: Path
+) -> None:
     name = f"stopped-{how.name.lower()}"
     driver = start(Path(job.name), Path(os.path.relpath(runs, job.parent)), name, job.parent)
     wait_for_trials(runs, name, 1)

@@ -31,6 +31,7 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
         capfd.readouterr()
         assert main([str(argument) for argument in arguments]) == code
         return "".join(capfd.readouterr())
+
     return call
 
 
@@ -44,9 +45,25 @@ def test_two_runs_make_a_whole_submission(tmp_path: Path) -> None:
     scores = dict(zip(MODEL_TASKS, range(1, 10), strict=True))
     write_run(tmp_path / "runs", "all", {task: score / 10 for task, score in scores.items()})
     write_run(tmp_path / "runs", "more", {"rte": 0.95, "cola": 0.05})
-    done = subprocess.run([sys.executable, SCRIPT, "--run", "all", "--run", "more", "--storage_path", tmp_path / "runs",
-                           "--output", "out.zip"], capture_output=True, text=True, timeout=300, cwd=tmp_path,
-                          env=os.environ | {"COLUMNS": "140"})
+    done = subprocess.run(
+        [
+            sys.executable,
+            SCRIPT,
+            "--run",
+            "all",
+            "--run",
+            "more",
+            "--storage_path",
+            tmp_path / "runs",
+            "--output",
+            "out.zip",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=tmp_path,
+        env=os.environ | {"COLUMNS": "140"},
+    )
     said = done.stdout
     assert (done.returncode, done.stderr) == (0, "")
     table = lines(said)
@@ -66,40 +83,60 @@ def test_filled_files_are_named(tmp_path: Path, run: Run) -> None:
     write_run(tmp_path, "one", {"cola": 0.4})
     said = run("--run=one", "--storage-path", tmp_path, "--output", tmp_path / "s.zip", "--fill-missing")
     assert lines(said)["MRPC.tsv"].startswith("300 constant: majority of train – 0 ")
-    assert ("Constant predictions, by --fill-missing: SST-2.tsv, MRPC.tsv, STS-B.tsv, MNLI-m.tsv, MNLI-mm.tsv, "
-            "QNLI.tsv, RTE.tsv, WNLI.tsv, QQP.tsv, AX.tsv.") in said
+    assert (
+        "Constant predictions, by --fill-missing: SST-2.tsv, MRPC.tsv, STS-B.tsv, MNLI-m.tsv, MNLI-mm.tsv, "
+        "QNLI.tsv, RTE.tsv, WNLI.tsv, QQP.tsv, AX.tsv."
+    ) in said
 
 
 @pytest.mark.skipif("GLUETUNE_GLUE_DIR" not in os.environ, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
 def test_a_run_on_generated_data_can_answer_the_official_rows(tmp_path: Path, run: Run) -> None:
     write_run(tmp_path, "one", {"mrpc": 0.4})
-    said = run("--run", "one", "--storage-path", tmp_path, "--output", tmp_path / "s.zip", "--fill-missing",
-               "--data-dir", os.environ["GLUETUNE_GLUE_DIR"])
+    said = run(
+        "--run",
+        "one",
+        "--storage-path",
+        tmp_path,
+        "--output",
+        tmp_path / "s.zip",
+        "--fill-missing",
+        "--data-dir",
+        os.environ["GLUETUNE_GLUE_DIR"],
+    )
     assert lines(said)["MRPC.tsv"].startswith("1,725 one/mrpc-0000 0.4000 0 ")
     assert lines(said)["CoLA.tsv"] == "1,063 constant: majority of train – 0 0%, 1 100%"
     assert "generated data" not in said
     assert check_submission(tmp_path / "s.zip")["QQP.tsv"] == 390965
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ([], "--run: must name a run with winners, a folder in runs"),
-    (["--run", "on"], "no run 'on' in {}; there are: one"),
-    (["--run", "one", "--fil-missing"], "--fil-missing: no such flag; nearest: '--fill-missing'"),
-    (["--run", "one", "--tasks", "cola"], "--tasks: no such flag; --help lists them"),
-    (["--run"], "--run: must have a value"),
-    (["--run", "one", "--fill-missing=yes"], "--fill-missing: takes no value"),
-    (["one"], "flags must start with --, but got 'one'"),
-    (["--run", "one", "--batch-size", "many"], "--batch-size: must be a whole number of at least 1, but got 'many'"),
-    (["--run", "one", "--output", "answers"], "--output: must be a file that ends in .zip, but got 'answers'"),
-    (["--run", "one", "--data", "glue"], "--data: "),
-    (["--run", "one", "--data", "dir"], "dir needs data.dir (--data-dir), the official GLUE folder"),
-    (["--run", "one", "--data-dir", "/nowhere"], "--data-dir: must be an existing folder, but got '/nowhere'"),
-    (["--run", "one"], "--run: a submission takes a winner of every task, but there is none of sst2, "),
-    (["--run", "one", "--fill-missing", "--data-dir", "{}"], "cola's test rows must stand in CoLA/test.tsv, but there "
-                                                             "is no such file"),
-])
-def test_a_mistake_is_one_message_and_writes_nothing(arguments: list[str], message: str, tmp_path: Path, run: Run,
-                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--run: must name a run with winners, a folder in runs"),
+        (["--run", "on"], "no run 'on' in {}; there are: one"),
+        (["--run", "one", "--fil-missing"], "--fil-missing: no such flag; nearest: '--fill-missing'"),
+        (["--run", "one", "--tasks", "cola"], "--tasks: no such flag; --help lists them"),
+        (["--run"], "--run: must have a value"),
+        (["--run", "one", "--fill-missing=yes"], "--fill-missing: takes no value"),
+        (["one"], "flags must start with --, but got 'one'"),
+        (
+            ["--run", "one", "--batch-size", "many"],
+            "--batch-size: must be a whole number of at least 1, but got 'many'",
+        ),
+        (["--run", "one", "--output", "answers"], "--output: must be a file that ends in .zip, but got 'answers'"),
+        (["--run", "one", "--data", "glue"], "--data: "),
+        (["--run", "one", "--data", "dir"], "dir needs data.dir (--data-dir), the official GLUE folder"),
+        (["--run", "one", "--data-dir", "/nowhere"], "--data-dir: must be an existing folder, but got '/nowhere'"),
+        (["--run", "one"], "--run: a submission takes a winner of every task, but there is none of sst2, "),
+        (
+            ["--run", "one", "--fill-missing", "--data-dir", "{}"],
+            "cola's test rows must stand in CoLA/test.tsv, but there is no such file",
+        ),
+    ],
+)
+def test_a_mistake_is_one_message_and_writes_nothing(
+    arguments: list[str], message: str, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs = tmp_path / "runs"
     write_run(runs, "one", {"cola": 0.4})
     monkeypatch.chdir(tmp_path)

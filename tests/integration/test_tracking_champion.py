@@ -41,8 +41,16 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     letters = [f"{prefix}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz.,'?" for prefix in ("", "##")]
     vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters])}
     BertTokenizerFast(vocab=vocabulary).save_pretrained(folder)
-    BertModel(BertConfig(vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-                         intermediate_size=32, max_position_embeddings=64)).save_pretrained(folder)
+    BertModel(
+        BertConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=64,
+        )
+    ).save_pretrained(folder)
     return folder
 
 
@@ -51,8 +59,7 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
     folder = tmp_path_factory.mktemp("champion")
     cola, mnli = (replace(task, synthetic=False, fingerprints={"selection": "f1"}) for task in (COLA, MNLI))
     tracked = plan(tracking_uri=f"sqlite:///{folder}/mlflow.db", tasks=(cola, mnli))
-    made = Tracker(tracked, Storage(str(folder / "small")),
-                   artifacts=str(folder / "mlartifacts"))
+    made = Tracker(tracked, Storage(str(folder / "small")), artifacts=str(folder / "mlartifacts"))
     made.trials = tell(made, [*events(), started(4, "cola")])  # type: ignore[attr-defined]
     made.uri = f"sqlite:///{folder}/mlflow.db"  # type: ignore[attr-defined]
     assert made.flush()
@@ -78,8 +85,12 @@ def use_store(tracker: Any) -> Any:
     mlflow.set_tracking_uri(None)
 
 
-def make_champion(name: str, encoder_folder: Path, folder: Path, training: TrainingConfig = TrainingConfig(),  # noqa: B008
-                  ) -> tuple[Champion, Any, np.ndarray]:
+def make_champion(
+    name: str,
+    encoder_folder: Path,
+    folder: Path,
+    training: TrainingConfig = TrainingConfig(),  # noqa: B008
+) -> tuple[Champion, Any, np.ndarray]:
     """A saved model of a task, the rows it is scored on, and its logits on them."""
     task, model_config = get_task(name), ModelConfig(name_or_path=str(encoder_folder))
     encoder, tokenizer = load_encoder(model_config), load_tokenizer(model_config)
@@ -118,8 +129,9 @@ def test_regression(tracker: Any, use_store: Any, encoder_folder: Path, tmp_path
     np.testing.assert_allclose(answer["score"], logits[:, 0], atol=1e-5)
 
 
-def test_registered_once_with_tags_signature_and_checkpoint(tracker: Any, use_store: Any, encoder_folder: Path,
-                                                            tmp_path: Path) -> None:
+def test_registered_once_with_tags_signature_and_checkpoint(
+    tracker: Any, use_store: Any, encoder_folder: Path, tmp_path: Path
+) -> None:
     from transformers import AutoModelForSequenceClassification
 
     champion, _, _ = make_champion("cola", encoder_folder, tmp_path)
@@ -127,7 +139,7 @@ def test_registered_once_with_tags_signature_and_checkpoint(tracker: Any, use_st
     first, again = (tracker.log_winner(tracker.trials[2], champion) for _ in range(2))
     assert first.uri == again.uri == "models:/gluetune-cola@champion"
     client = connect(tracker.uri, "tests")
-    version, = client.search_model_versions("name = 'gluetune-cola'")
+    (version,) = client.search_model_versions("name = 'gluetune-cola'")
     assert client.get_model_version_by_alias("gluetune-cola", "champion").version == version.version
     assert version.tags["gluetune.score"] == "0.500000"
     assert version.tags["gluetune.validation.matthews_correlation"] == "0.450000"
@@ -170,9 +182,13 @@ answer = mlflow.pyfunc.load_model({uri!r}).predict(pandas.DataFrame({texts!r}))
 assert set(answer["label"]) <= {{"entailment", "not_entailment"}}, answer
 print(*answer[["probability_entailment", "probability_not_entailment"]].iloc[0])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
-                          env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true",
-                                            "HF_MODULES_CACHE": str(tmp_path / "modules")})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "HF_MODULES_CACHE": str(tmp_path / "modules")},
+    )
     assert done.returncode == 0, done.stderr
     probabilities = np.exp(logits[0]) / np.exp(logits[0]).sum()
     np.testing.assert_allclose([float(word) for word in done.stdout.split()[-2:]], probabilities, atol=1e-5)
@@ -185,8 +201,12 @@ def register_model(tracker: Any, name: str, score: float, **changes: str) -> Reg
     run_id = client.create_run(experiment).info.run_id
     model = client.create_logged_model(experiment, "model", run_id)
     client.finalize_logged_model(model.model_id, "READY")
-    tags = {"gluetune.metric": "accuracy", "gluetune.score": f"{score:.6f}", "gluetune.synthetic": "false",
-            "gluetune.selection_fingerprint": "a"} | changes
+    tags = {
+        "gluetune.metric": "accuracy",
+        "gluetune.score": f"{score:.6f}",
+        "gluetune.synthetic": "false",
+        "gluetune.selection_fingerprint": "a",
+    } | changes
     return register(client, name, get_task("rte"), model.model_id, run_id, tags)
 
 
@@ -214,8 +234,11 @@ def test_the_alias_moves_to_a_better_model_of_the_same_data_only(tracker: Any) -
     assert champion_of(tracker, name) == "7"
 
 
-def test_a_resume_finds_its_version_and_leaves_a_persons_choice(tracker: Any, encoder_folder: Path, tmp_path: Path,
-                                                               ) -> None:
+def test_a_resume_finds_its_version_and_leaves_a_persons_choice(
+    tracker: Any,
+    encoder_folder: Path,
+    tmp_path: Path,
+) -> None:
     champion, _, _ = make_champion("qnli", encoder_folder, tmp_path)
     client, name = connect(tracker.uri, "tests"), champion.registered_name
     tracker.log_winner(tracker.trials[0], replace(champion, score=0.5))
@@ -244,8 +267,14 @@ def paste(code: str, folder: Path) -> str:
     """Runs Python code in an empty folder, in which it must leave nothing; what it prints."""
     folder.mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder,
-                          env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+    )
     assert done.returncode == 0, done.stderr
     assert list(folder.iterdir()) == []
     return done.stdout
@@ -254,12 +283,18 @@ def paste(code: str, folder: Path) -> str:
 def printed_code(tracker: Any, champion: Champion, found: Registration) -> str:
     """The Python code at the end of a search of one task."""
     out = Console(file=io.StringIO(), width=60, color_system=None)
-    summary = summarise(plan(tracking_uri=tracker.uri, tasks=(COLA,)), tracker.trials.values(), status="complete",
-                        session_started=BEGIN, now=BEGIN + 9, models={champion.task.name: found})
+    summary = summarise(
+        plan(tracking_uri=tracker.uri, tasks=(COLA,)),
+        tracker.trials.values(),
+        status="complete",
+        session_started=BEGIN,
+        now=BEGIN + 9,
+        models={champion.task.name: found},
+    )
     print_models(summary, out)
     said: str = out.file.getvalue()  # type: ignore[attr-defined]
     assert found.outcome in said
-    return said[said.index("import mlflow"):]
+    return said[said.index("import mlflow") :]
 
 
 def readme_code(tracker: Any) -> str:
@@ -271,8 +306,11 @@ def readme_code(tracker: Any) -> str:
     return code
 
 
-def test_what_search_and_readme_print_can_be_pasted_anywhere(tracker: Any, encoder_folder: Path, tmp_path: Path,
-                                                             ) -> None:
+def test_what_search_and_readme_print_can_be_pasted_anywhere(
+    tracker: Any,
+    encoder_folder: Path,
+    tmp_path: Path,
+) -> None:
     champion, _, _ = make_champion("cola", encoder_folder, tmp_path / "saved")
     found = tracker.log_winner(tracker.trials[0], champion)
     code = printed_code(tracker, champion, found) + readme_code(tracker)
@@ -284,5 +322,7 @@ def test_a_missing_folder_is_said_and_does_not_raise(tracker: Any, encoder_folde
     notes: list[str] = []
     tracker._tell = notes.append
     assert tracker.log_winner(tracker.trials[4], replace(champion, folder=str(tmp_path / "gone"))) is None
-    assert notes == [f"the winner cola-0004 is not in MLflow: TrackingError: the winner's folder must exist, "
-                     f"but got '{tmp_path}/gone'"]
+    assert notes == [
+        f"the winner cola-0004 is not in MLflow: TrackingError: the winner's folder must exist, "
+        f"but got '{tmp_path}/gone'"
+    ]

@@ -45,11 +45,26 @@ class Server:
         """Starts it, or what a shell makes of a command, and waits until it answers."""
         log = (self._folder / "server.log").open("ab")
         self._process = subprocess.Popen(
-            ["sh", "-c", command] if command else
-            [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1",
-             "--backend-store-uri", f"sqlite:///{self._folder}/server.db",
-             "--artifacts-destination", str(self._folder / "artifacts")],
-            stdout=log, stderr=log, start_new_session=True)
+            ["sh", "-c", command]
+            if command
+            else [
+                sys.executable,
+                "-m",
+                "mlflow",
+                "server",
+                "--port",
+                str(self.port),
+                "--workers",
+                "1",
+                "--backend-store-uri",
+                f"sqlite:///{self._folder}/server.db",
+                "--artifacts-destination",
+                str(self._folder / "artifacts"),
+            ],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
@@ -78,8 +93,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_nothing_is_lost_while_the_server_is_down(server: Server, tmp_path: Path) -> None:
     notes: list[str] = []
     journal = events()
-    tracker = Tracker(plan(tracking_uri=server.uri), Storage(str(tmp_path / "small")), job="name: small\n",
-                      notify=notes.append)
+    tracker = Tracker(
+        plan(tracking_uri=server.uri), Storage(str(tmp_path / "small")), job="name: small\n", notify=notes.append
+    )
     trials = tell(tracker, journal[:4])
     assert tracker.flush()
     server.kill()
@@ -139,21 +155,28 @@ def test_all_winners_together_wait_once_for_a_server_that_is_away(server: Server
     assert len(notes) == 3
 
 
-def test_no_password_is_left_anywhere(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                      capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_password_is_left_anywhere(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """What a search prints and leaves in its folder, in its log, in MLflow's database, artifacts and log."""
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.setenv(name, "")  # put back at the end
     secret = "sesame-91-unheard"
     address = server.uri.replace("http://", f"http://ann:{secret}@")
-    job = JobConfig(name="small", storage=StorageConfig(path=str(tmp_path / "runs")),
-                    tracking=TrackingConfig(uri=address))
+    job = JobConfig(
+        name="small", storage=StorageConfig(path=str(tmp_path / "runs")), tracking=TrackingConfig(uri=address)
+    )
     session, terminal = new_session(job, None), Terminal()
     made = plan(tracking_uri=without_password(address), folder=session.storage.uri())
     with terminal.logging_to(session.log):
         print_opening(made, terminal.out)
-        tracker = Tracker(made, session.storage, store=tracking_uri(job.storage, job.tracking),
-                          job=dump_job(session.job), notify=terminal.note)
+        tracker = Tracker(
+            made,
+            session.storage,
+            store=tracking_uri(job.storage, job.tracking),
+            job=dump_job(session.job),
+            notify=terminal.note,
+        )
         begin(session)
         trials = tell(tracker, events())
         assert tracker.close(60.0)
@@ -162,8 +185,13 @@ def test_no_password_is_left_anywhere(server: Server, tmp_path: Path, monkeypatc
             check_store(address, "tests")
         terminal.error(str(raised.value))
         summary = summarise(made, trials.values(), status="complete", session_started=0.0, now=1.0)
-        print_places(summary, terminal.out, ui=ui_command(address), runs=tracker.link,
-                     summary_file=write_summary(session.storage, summary))
+        print_places(
+            summary,
+            terminal.out,
+            ui=ui_command(address),
+            runs=tracker.link,
+            summary_file=write_summary(session.storage, summary),
+        )
     said = "".join(capfd.readouterr())
     assert "http://ann@127.0.0.1" in said
     assert secret not in said
@@ -186,8 +214,11 @@ def test_the_printed_command_opens_the_store_of_a_folder_with_an_odd_name(tmp_pa
     folder.mkdir()
     shutil.copy(empty_store, folder / "mlflow.db")
     store = sqlite_uri(folder / "mlflow.db")
-    assert Tracker(plan(tracking_uri=store), Storage(str(folder / "small")),
-                   artifacts=artifact_location(str(folder / "mlartifacts"))).close()
+    assert Tracker(
+        plan(tracking_uri=store),
+        Storage(str(folder / "small")),
+        artifacts=artifact_location(str(folder / "mlartifacts")),
+    ).close()
     served = Server(tmp_path)
     served.start(f"{ui_command(store)} --port {served.port} --workers 1")
     try:

@@ -42,6 +42,7 @@ def open_tracker(tmp_path: Path, uri: str, notes: list[str]) -> Open:
         changes = {"tracking_uri": uri} | options.pop("changes", {})
         defaults = {"job": "name: small\n", "artifacts": str(tmp_path / "mlartifacts"), "notify": notes.append}
         return Tracker(plan(**changes), Storage(str(tmp_path / "small")), **(defaults | options))
+
     return make
 
 
@@ -68,8 +69,14 @@ def test_the_whole_tree(open_tracker: Open, uri: str, tmp_path: Path, notes: lis
     assert parents["CoLA"] == parents["MNLI"] == runs["small"].info.run_id
     assert parents["cola-0000"] == runs["CoLA"].info.run_id
     assert {name: run.info.status for name, run in runs.items()} == {
-        "small": "FINISHED", "CoLA": "FINISHED", "MNLI": "FINISHED", "cola-0000": "FINISHED", "mnli-0001": "FINISHED",
-        "cola-0002": "FINISHED", "mnli-0003": "FAILED"}
+        "small": "FINISHED",
+        "CoLA": "FINISHED",
+        "MNLI": "FINISHED",
+        "cola-0000": "FINISHED",
+        "mnli-0001": "FINISHED",
+        "cola-0002": "FINISHED",
+        "mnli-0003": "FAILED",
+    }
     trial = runs["cola-0000"]
     assert history(uri, trial, "eval_matthews_correlation") == [(50, 0.30), (100, 0.50), (150, 0.40)]
     assert trial.data.metrics["best_score"] == 0.50
@@ -91,14 +98,16 @@ def test_the_experiment_opens_on_the_searchs_trials_with_their_columns(open_trac
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert tracker.link is not None
     page, _, key = tracker.link.partition("&viewStateShareKey=")
-    assert page == (f"http://127.0.0.1:5000/#/experiments/{experiment.experiment_id}/runs"
-                    "?workflowType=machine_learning")
+    assert page == (
+        f"http://127.0.0.1:5000/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    )
     kept = json.loads(experiment.tags[f"mlflow.sharedViewState.{key}"])
     assert kept["name"] == "small: trials"
     state = json.loads(kept["state"])
     assert set(state["selectedColumns"]) >= {"params.`learning_rate`", "params.`batch_size`", "metrics.`best_score`"}
-    found = client.search_runs([experiment.experiment_id], state["searchFilter"],
-                               order_by=[f"{state['orderByKey']} DESC"])
+    found = client.search_runs(
+        [experiment.experiment_id], state["searchFilter"], order_by=[f"{state['orderByKey']} DESC"]
+    )
     assert [run.info.run_name.split()[0] for run in found] == ["mnli-0001", "cola-0000", "cola-0002", "mnli-0003"]
 
 
@@ -121,8 +130,10 @@ def test_datasets_are_inputs_of_the_runs_once(open_tracker: Open, uri: str) -> N
     first._folder.write("tracking.json", written.replace(b'"written": 8', b'"written": 0'))  # killed before it was kept
     assert open_tracker(changes=changes, history=journal).close()
     runs = runs_of(uri)
-    inputs = {name: {(i.dataset.name, i.dataset.digest, i.tags[0].value) for i in run.inputs.dataset_inputs}
-              for name, run in runs.items()}
+    inputs = {
+        name: {(i.dataset.name, i.dataset.digest, i.tags[0].value) for i in run.inputs.dataset_inputs}
+        for name, run in runs.items()
+    }
     both = {("cola-train", "a" * 16, "training"), ("cola-selection", "b" * 16, "selection")}
     assert inputs["cola-0002"] == inputs["CoLA"] == both
     assert inputs["cola-0000"] == {*both, ("cola-validation", "c" * 16, "evaluation")}

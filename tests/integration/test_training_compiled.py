@@ -24,6 +24,10 @@ def test_compiled_trials_give_the_numbers_of_others_and_compile_once(tmp_path: P
         told, _ = run_trial(TASKS["cola"], training.model_copy(update={"torch_compile": True}), tmp_path / f"{rate}")
         compiled.append(counters["stats"]["unique_graphs"])
         for figure in ("train_loss", "eval_loss"):
-            np.testing.assert_allclose([getattr(evaluation, figure) for evaluation in told],
-                                       [getattr(evaluation, figure) for evaluation in plain], atol=1e-5, rtol=0)
+            np.testing.assert_allclose(
+                [getattr(evaluation, figure) for evaluation in told],
+                [getattr(evaluation, figure) for evaluation in plain],
+                atol=1e-5,
+                rtol=0,
+            )
     assert compiled[0] == compiled[1] > 0

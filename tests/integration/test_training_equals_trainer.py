@@ -24,8 +24,12 @@ EMBEDDINGS = "bert.embeddings.word_embeddings.weight"
 PER_EPOCH = 9  # 65 rows in batches of 8
 
 
-def trainers_run(task: Task, training: TrainingConfig, folder: Path, vocabulary: int,
-                 ) -> tuple[list[float], dict[str, torch.Tensor]]:
+def trainers_run(
+    task: Task,
+    training: TrainingConfig,
+    folder: Path,
+    vocabulary: int,
+) -> tuple[list[float], dict[str, torch.Tensor]]:
     """Losses by step of ``transformers.Trainer`` on our batches, and its weights before the last step."""
     train = task_data(task).train
     plan = StepPlan.make(train.lengths, training, SEED)
@@ -47,25 +51,50 @@ def trainers_run(task: Task, training: TrainingConfig, folder: Path, vocabulary:
 
     model = build_model(tiny_encoder(vocabulary=vocabulary), task, training, SEED)
     arguments = TrainingArguments(
-        output_dir=str(folder), max_steps=plan.total, learning_rate=training.learning_rate,
-        lr_scheduler_type=training.lr_scheduler_type, warmup_steps=training.warmup_steps or 0,
-        weight_decay=training.weight_decay, adam_beta1=training.adam_beta1, adam_beta2=training.adam_beta2,
-        adam_epsilon=training.adam_epsilon, max_grad_norm=training.max_grad_norm, use_cpu=True, report_to=[],
-        save_strategy="no", disable_tqdm=True, logging_strategy="no")
+        output_dir=str(folder),
+        max_steps=plan.total,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type=training.lr_scheduler_type,
+        warmup_steps=training.warmup_steps or 0,
+        weight_decay=training.weight_decay,
+        adam_beta1=training.adam_beta1,
+        adam_beta2=training.adam_beta2,
+        adam_epsilon=training.adam_epsilon,
+        max_grad_norm=training.max_grad_norm,
+        use_cpu=True,
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+        logging_strategy="no",
+    )
     OurBatches(model, arguments, train_dataset=batches).train()
     return losses, weights
 
 
-@pytest.mark.parametrize(("name", "vocabulary", "narrow", "changes"), [
-    ("cola", VOCABULARY, 0, {}),
-    ("stsb", MANY_TOKENS, unpadded.NARROW, {}),
-    ("mnli", MANY_TOKENS, 0, {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
-])
-def test_losses_and_weights_equal_trainers(name: str, vocabulary: int, narrow: int, changes: dict[str, Any],
-                                           tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "vocabulary", "narrow", "changes"),
+    [
+        ("cola", VOCABULARY, 0, {}),
+        ("stsb", MANY_TOKENS, unpadded.NARROW, {}),
+        ("mnli", MANY_TOKENS, 0, {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
+    ],
+)
+def test_losses_and_weights_equal_trainers(
+    name: str, vocabulary: int, narrow: int, changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(unpadded, "NARROW", narrow)  # 0: padding is left out, as it is of larger encoders
-    training = TrainingConfig(**{"learning_rate": 5e-3, "batch_size": 8, "num_train_epochs": 7, "warmup_steps": 6,
-                                 "weight_decay": 0.1, "max_grad_norm": 1.0, "evals_per_epoch": PER_EPOCH, **changes})
+    training = TrainingConfig(
+        **{
+            "learning_rate": 5e-3,
+            "batch_size": 8,
+            "num_train_epochs": 7,
+            "warmup_steps": 6,
+            "weight_decay": 0.1,
+            "max_grad_norm": 1.0,
+            "evals_per_epoch": PER_EPOCH,
+            **changes,
+        }
+    )
     ours, checkpoints = run_trial(TASKS[name], training, tmp_path / "ours", seed=SEED, vocabulary=vocabulary)
     losses, weights = trainers_run(TASKS[name], training, tmp_path / "trainers", vocabulary)
     assert len(losses) == 7 * PER_EPOCH
@@ -78,8 +107,7 @@ def test_losses_and_weights_equal_trainers(name: str, vocabulary: int, narrow: i
         initial = torch.from_numpy(tiny_encoder(vocabulary=vocabulary).weights[EMBEDDINGS])
         used, faded = task_data(TASKS[name]).vocabulary, state["vocabulary"]["faded"]
         assert len(state["model"][EMBEDDINGS]) == len(used) < VOCABULARY
-        state["model"][EMBEDDINGS] = (initial * faded).index_copy(
-            0, torch.from_numpy(used), state["model"][EMBEDDINGS])
+        state["model"][EMBEDDINGS] = (initial * faded).index_copy(0, torch.from_numpy(used), state["model"][EMBEDDINGS])
     for key, tensor in weights.items():
         # A key's bias adds the same to all of a query's scores: no softmax sees it, and Adam blows up what of its
         # gradient is left by rounding.

@@ -24,8 +24,16 @@ COLA = TASKS["cola"]
 
 
 def training(**changes: Any) -> TrainingConfig:
-    return TrainingConfig(**{"learning_rate": 5e-3, "batch_size": 8, "num_train_epochs": 2, "evals_per_epoch": 2,
-                             "bf16": False, **changes})
+    return TrainingConfig(
+        **{
+            "learning_rate": 5e-3,
+            "batch_size": 8,
+            "num_train_epochs": 2,
+            "evals_per_epoch": 2,
+            "bf16": False,
+            **changes,
+        }
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -37,13 +45,20 @@ def test_a_trial_gives_the_numbers_of_a_cpu(tmp_path: Path) -> None:
     there, _ = run_trial(COLA, training(), tmp_path / "gpu", world=GPU)
     here, _ = run_trial(COLA, training(), tmp_path / "cpu")
     for figure in ("train_loss", "eval_loss"):
-        np.testing.assert_allclose([getattr(evaluation, figure) for evaluation in there],
-                                   [getattr(evaluation, figure) for evaluation in here], atol=1e-3)
+        np.testing.assert_allclose(
+            [getattr(evaluation, figure) for evaluation in there],
+            [getattr(evaluation, figure) for evaluation in here],
+            atol=1e-3,
+        )
 
 
 def test_dropout_and_bfloat16_train(tmp_path: Path) -> None:
-    told, _ = run_trial(COLA, training(bf16=True, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1,
-                                       num_train_epochs=6), tmp_path, world=GPU)
+    told, _ = run_trial(
+        COLA,
+        training(bf16=True, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1, num_train_epochs=6),
+        tmp_path,
+        world=GPU,
+    )
     assert told[-1].train_loss < 0.9 * told[0].train_loss
 
 
@@ -53,8 +68,11 @@ def test_a_trial_resumes_to_the_same_numbers(tmp_path: Path) -> None:
     run_trial(COLA, noisy, tmp_path / "parts", stop_after=2, world=GPU)
     resumed, _ = run_trial(COLA, noisy, tmp_path / "parts", world=GPU)
     for figure in ("step", "train_loss", "eval_loss"):
-        np.testing.assert_allclose([getattr(evaluation, figure) for evaluation in resumed],
-                                   [getattr(evaluation, figure) for evaluation in undisturbed[1:]], atol=1e-4)
+        np.testing.assert_allclose(
+            [getattr(evaluation, figure) for evaluation in resumed],
+            [getattr(evaluation, figure) for evaluation in undisturbed[1:]],
+            atol=1e-4,
+        )
 
 
 @pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
@@ -66,8 +84,9 @@ def test_compiled_trials_give_the_same_numbers_and_compile_once(mode: str, split
         chosen = training(torch_compile=True, torch_compile_mode=mode, gradient_accumulation_steps=splits)
         told, _ = run_trial(COLA, chosen, tmp_path / name, world=GPU)
         compiled.append(counters["stats"]["unique_graphs"])
-        np.testing.assert_allclose([evaluation.train_loss for evaluation in told],
-                                   [evaluation.train_loss for evaluation in plain], atol=1e-3)
+        np.testing.assert_allclose(
+            [evaluation.train_loss for evaluation in told], [evaluation.train_loss for evaluation in plain], atol=1e-3
+        )
     assert compiled[0] == compiled[1] > 0
 
 

@@ -17,14 +17,19 @@ from gluetune.training import Evaluation, fine_tune, run
 from training_setup import numbers, run_trial, task_data, tiny_encoder
 
 COLA = TASKS["cola"]
-NOISY = TrainingConfig(batch_size=8, learning_rate=5e-3, num_train_epochs=2, evals_per_epoch=2,
-                       hidden_dropout_prob=0.2)
+NOISY = TrainingConfig(batch_size=8, learning_rate=5e-3, num_train_epochs=2, evals_per_epoch=2, hidden_dropout_prob=0.2)
 
 
 def train(training: TrainingConfig, **kwargs: Any) -> tuple[bool, list[Evaluation]]:
     told: list[Evaluation] = []
-    finished = fine_tune(COLA, task_data(COLA), tiny_encoder(), training, 3,
-                         **{"report": lambda evaluation: told.append(evaluation) is None, **kwargs})
+    finished = fine_tune(
+        COLA,
+        task_data(COLA),
+        tiny_encoder(),
+        training,
+        3,
+        **{"report": lambda evaluation: told.append(evaluation) is None, **kwargs},
+    )
     return finished, told
 
 
@@ -49,7 +54,7 @@ def test_a_trial_resumes_to_the_same_bits_after_any_evaluation(stop_after: int, 
     run_trial(COLA, NOISY, tmp_path / "parts", stop_after=stop_after)
     resumed, parts = run_trial(COLA, NOISY, tmp_path / "parts")
     saved = min(stop_after, 3)  # no state is kept of the last evaluation: nothing comes after it
-    assert [numbers(e) for e in resumed] == [numbers(e) for e in undisturbed][saved - 1:]  # tells it again
+    assert [numbers(e) for e in resumed] == [numbers(e) for e in undisturbed][saved - 1 :]  # tells it again
     assert_same_bits(parts.load_best(), whole.load_best())
     ended, expected = parts.load(), whole.load()
     assert ended is not None
@@ -57,8 +62,16 @@ def test_a_trial_resumes_to_the_same_bits_after_any_evaluation(stop_after: int, 
     assert_same_bits(ended["model"], expected["model"])
 
 
-@pytest.mark.parametrize("fields", [{"head": "mlp", "head_hidden_size": 8, "pooling": "max"},
-                                    {"head": "nsp", "pooling": "mean"}, {"head": "linear"}, {}], ids=str)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"head": "mlp", "head_hidden_size": 8, "pooling": "max"},
+        {"head": "nsp", "pooling": "mean"},
+        {"head": "linear"},
+        {},
+    ],
+    ids=str,
+)
 def test_frozen_weights_stay_under_any_head_and_a_trial_resumes(fields: dict[str, Any], tmp_path: Path) -> None:
     training = NOISY.model_copy(update={"freeze_layers": 1, **fields})
     undisturbed, whole = run_trial(COLA, training, tmp_path / "whole")

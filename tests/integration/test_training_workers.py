@@ -28,10 +28,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 VOCABULARIES = {"few_tokens": 3 * VOCABULARY}  # only what occurs of that is trained
 
 
-def train(case: str, folder: Path, world: World = World()) -> tuple[list[Evaluation], Checkpoints]:  # noqa: B008 (frozen)
+def train(case: str, folder: Path, world: World = World()) -> tuple[list[Evaluation], Checkpoints]:
     name, changes = CASES[case]
-    return run_trial(TASKS[name], TrainingConfig(**COMMON, **changes), folder, world=world,
-                     vocabulary=VOCABULARIES.get(case, VOCABULARY))
+    return run_trial(
+        TASKS[name],
+        TrainingConfig(**COMMON, **changes),
+        folder,
+        world=world,
+        vocabulary=VOCABULARIES.get(case, VOCABULARY),
+    )
 
 
 def worker(rank: int, folder: Path) -> None:
@@ -47,8 +52,15 @@ def worker(rank: int, folder: Path) -> None:
     run_trial(TASKS["cola"], noisy, folder / "resumed", world=world, stop_after=2)
     results["resumed"] = run_trial(TASKS["cola"], noisy, folder / "resumed", world=world)[0]
     try:
-        fine_tune(TASKS["cola"], task_data(TASKS["cola"]), tiny_encoder(), TrainingConfig(learning_rate=1e30), 3,
-                  report=lambda evaluation: True, world=world)
+        fine_tune(
+            TASKS["cola"],
+            task_data(TASKS["cola"]),
+            tiny_encoder(),
+            TrainingConfig(learning_rate=1e30),
+            3,
+            report=lambda evaluation: True,
+            world=world,
+        )
     except DivergedError as error:
         results["diverged"] = str(error)
     (folder / f"rank{rank}").write_bytes(pickle.dumps(results))

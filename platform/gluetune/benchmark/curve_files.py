@@ -51,9 +51,14 @@ class Curves:
     @property
     def search_space(self) -> SearchSpace:
         """The grid as a search space."""
-        return SearchSpace.model_validate({
-            "name": f"recorded-{self.task}", "training": self.training, "points": self.points,
-            "space": {name: {"type": "choice", "values": values} for name, values in self.space.items()}})
+        return SearchSpace.model_validate(
+            {
+                "name": f"recorded-{self.task}",
+                "training": self.training,
+                "points": self.points,
+                "space": {name: {"type": "choice", "values": values} for name, values in self.space.items()},
+            }
+        )
 
     @property
     def best(self) -> float:
@@ -75,9 +80,11 @@ class Curves:
         """Writes the curves, a line for each point."""
         head = asdict(self)
         del head["scores"]
-        lines = ",\n".join(f"  {json.dumps([list(point), [round(score, 6) for score in scores]])}"
-                           for point, scores in self.scores.items())
-        file.write_text(f"{json.dumps(head, indent=1)[:-2]},\n \"scores\": [\n{lines}\n ]\n}}\n", encoding="utf-8")
+        lines = ",\n".join(
+            f"  {json.dumps([list(point), [round(score, 6) for score in scores]])}"
+            for point, scores in self.scores.items()
+        )
+        file.write_text(f'{json.dumps(head, indent=1)[:-2]},\n "scores": [\n{lines}\n ]\n}}\n', encoding="utf-8")
 
 
 def load_curves(file: Path) -> Curves:

@@ -61,8 +61,9 @@ def optuna_ms(trials: int, behind: int = 0) -> float:
     study = optuna.create_study(direction="maximize", sampler=TPE(space, TASK, SEED, None).build(SEED))
     for deal in history(behind):
         codes = dict(zip(space.distributions, space.encode(deal.params), strict=True))
-        study.add_trial(optuna.trial.create_trial(params=codes, distributions=dict(space.distributions),
-                                                  value=score(deal.training)))
+        study.add_trial(
+            optuna.trial.create_trial(params=codes, distributions=dict(space.distributions), value=score(deal.training))
+        )
     began = time.perf_counter()
     for _ in range(trials):
         trial = study.ask(space.distributions)
@@ -97,24 +98,29 @@ def _ours(folder: Path) -> dict[str, float]:
 
 def _figures(times: Times, taken_off: float) -> dict[str, float]:
     count = len(times.ended)
-    found = {f"at_{count}": per_trial_ms(times.ended) - taken_off,
-             f"driver_cpu_{count}": 1000 * times.cpu_s / (count - 1) - taken_off}
+    found = {
+        f"at_{count}": per_trial_ms(times.ended) - taken_off,
+        f"driver_cpu_{count}": 1000 * times.cpu_s / (count - 1) - taken_off,
+    }
     if times.recorded is not None:
         found[f"in_mlflow_{count}"] = per_trial_ms([*times.ended[:-1], times.recorded]) - taken_off
     return found
 
 
 def _tpe_alone(folder: Path) -> dict[str, float]:
-    return {f"at_{count}": conducted_ms(WINDOW, count - WINDOW, folder / str(count))
-            - optuna_ms(WINDOW, count - WINDOW) for count in _COUNTS}
+    return {
+        f"at_{count}": conducted_ms(WINDOW, count - WINDOW, folder / str(count)) - optuna_ms(WINDOW, count - WINDOW)
+        for count in _COUNTS
+    }
 
 
 def _recipe(folder: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for count in MODELLED:
         target = folder / str(count)
-        done = run_python(["-m", "gluetune.benchmark.baselines.optuna_mlflow", str(count), str(LANES), str(target)],
-                          target / "log")
+        done = run_python(
+            ["-m", "gluetune.benchmark.baselines.optuna_mlflow", str(count), str(LANES), str(target)], target / "log"
+        )
         found |= _figures(Times(**done.answer()), optuna_ms(count))
     return found
 
@@ -132,29 +138,49 @@ def _sides(setting: Setting) -> Sequence[Side]:
         return _recipe(folder / f"recipe-{repetition}")
 
     return (
-        Side(OURS, f"a whole search on {LANES} lanes whose trials do nothing: Tune's loop, lanes, journal, live table, "
-                   f"MLflow in SQLite; TPE with ASHA, the {MANY:,} by random search", ours),
-        Side(BEHIND, f"conductor and journal alone, {WINDOW} trials by TPE at the end of a resumed search of so many",
-             tpe_alone),
-        Side(RECIPE, "Ray's documented combination with MLflowLoggerCallback (SQLite), ASHA and, beyond what is "
-                     "documented, reuse_actors, which spares it a process per trial", recipe),
+        Side(
+            OURS,
+            f"a whole search on {LANES} lanes whose trials do nothing: Tune's loop, lanes, journal, live table, "
+            f"MLflow in SQLite; TPE with ASHA, the {MANY:,} by random search",
+            ours,
+        ),
+        Side(
+            BEHIND,
+            f"conductor and journal alone, {WINDOW} trials by TPE at the end of a resumed search of so many",
+            tpe_alone,
+        ),
+        Side(
+            RECIPE,
+            "Ray's documented combination with MLflowLoggerCallback (SQLite), ASHA and, beyond what is "
+            "documented, reuse_actors, which spares it a process per trial",
+            recipe,
+        ),
     )
 
 
-COMPARISONS = (Comparison(
-    number=8,
-    title="driver cost per trial, beyond Optuna's own ask and tell",
-    figures=[*(Figure(f"at_{count}", "ms", "lower") for count in _COUNTS),
-             *(Figure(f"driver_cpu_{count}", "ms", "lower") for count in _COUNTS),
-             *(Figure(f"in_mlflow_{count}", "ms", "lower") for count in _COUNTS), Figure("growth", "", "lower")],
-    goals=[*(Goal(f"at_{count}", 20.0) for count in _COUNTS), Goal("growth", 1.5),
-           Goal(f"at_{MANY}", 20.0, side=BEHIND)],
-    sides=_sides,
-    note="time from one trial's end to the next one's, Ray's own loop and the way to the lanes and back included; a "
-         "bare Optuna study with the same sampler, space and number of trials, timed in the same run, is taken off; "
-         "`driver_cpu`: CPU time of the driver's process alone, MLflow's thread and live table included (on a "
-         "small machine the lanes take the same cores); "
-         "`in_mlflow`: until MLflow has it all, which our searches wait for at their end only; "
-         f"`growth`: the last {PART:,} of {MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for "
-         f"{MANY:,} trials, so those are random, and {RECIPE} is left at {MODELLED[-1]:,}",
-),)
+COMPARISONS = (
+    Comparison(
+        number=8,
+        title="driver cost per trial, beyond Optuna's own ask and tell",
+        figures=[
+            *(Figure(f"at_{count}", "ms", "lower") for count in _COUNTS),
+            *(Figure(f"driver_cpu_{count}", "ms", "lower") for count in _COUNTS),
+            *(Figure(f"in_mlflow_{count}", "ms", "lower") for count in _COUNTS),
+            Figure("growth", "", "lower"),
+        ],
+        goals=[
+            *(Goal(f"at_{count}", 20.0) for count in _COUNTS),
+            Goal("growth", 1.5),
+            Goal(f"at_{MANY}", 20.0, side=BEHIND),
+        ],
+        sides=_sides,
+        note="time from one trial's end to the next one's, Ray's own loop and the way to the lanes and back "
+        "included; a "
+        "bare Optuna study with the same sampler, space and number of trials, timed in the same run, is taken off; "
+        "`driver_cpu`: CPU time of the driver's process alone, MLflow's thread and live table included (on a "
+        "small machine the lanes take the same cores); "
+        "`in_mlflow`: until MLflow has it all, which our searches wait for at their end only; "
+        f"`growth`: the last {PART:,} of {MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for "
+        f"{MANY:,} trials, so those are random, and {RECIPE} is left at {MODELLED[-1]:,}",
+    ),
+)

@@ -113,8 +113,12 @@ def reordered(curves: Curves, seed: int) -> Curves:
     drawn = np.random.default_rng(seed)
     names = list(curves.space)
     order = [int(place) for place in drawn.permutation(len(names))]
-    space = {names[place]: [curves.space[names[place]][int(value)]
-                            for value in drawn.permutation(len(curves.space[names[place]]))] for place in order}
+    space = {
+        names[place]: [
+            curves.space[names[place]][int(value)] for value in drawn.permutation(len(curves.space[names[place]]))
+        ]
+        for place in order
+    }
     scores = {tuple(point[place] for place in order): found for point, found in curves.scores.items()}
     return replace(curves, space=space, scores=scores)
 
@@ -138,18 +142,25 @@ def summarise(shares: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Figures of shares by task and seed: the mean, its interval, and each task's mean."""
     low, high = bootstrap(list(shares.values()))
     return {"share": math.fsum(map(np.mean, shares.values())) / len(shares), "low": low, "high": high} | {
-        task: float(np.mean(values)) for task, values in shares.items()}
+        task: float(np.mean(values)) for task, values in shares.items()
+    }
 
 
-def measure(grids: Sequence[Curves], algorithm: Algorithm, scheduler: SchedulerName, repetition: int,
-            seeds: Iterable[int] = SEEDS) -> dict[str, float]:
+def measure(
+    grids: Sequence[Curves],
+    algorithm: Algorithm,
+    scheduler: SchedulerName,
+    repetition: int,
+    seeds: Iterable[int] = SEEDS,
+) -> dict[str, float]:
     """Searches every grid with every seed; all repetitions are the same.
 
     Every seed has the grid's file in another order, for the written one is an accident that may put the best first.
     """
     config, seeds = SchedulerConfig(name=scheduler), list(seeds)
-    return summarise({grid.task: [share(reordered(grid, seed), algorithm, config, seed) for seed in seeds]
-                      for grid in grids})
+    return summarise(
+        {grid.task: [share(reordered(grid, seed), algorithm, config, seed) for seed in seeds] for grid in grids}
+    )
 
 
 def _sides(setting: Setting) -> Sequence[Side]:
@@ -168,18 +179,25 @@ def _sides(setting: Setting) -> Sequence[Side]:
 
 _TASKS = [grid.task for grid in recorded()]
 
-COMPARISONS = (Comparison(
-    number=10,
-    title="share of the grid's epochs until within half a point of the grid's best",
-    figures=[Figure("share", "", "lower"), Figure("low", "", "lower"), Figure("high", "", "lower"),
-             *(Figure(task, "", "lower") for task in _TASKS)],
-    goals=[Goal("share", 0.25)],
-    sides=_sides,
-    note=f"recorded real trials ({', '.join(_TASKS)}; generated rows, embedded encoder), replayed with a fake clock "
-         f"and {len(SEEDS)} seeds, which also draw the order of fields and values in the grid's file; all sides try "
-         "the two points of search_spaces/compact_bert.yaml first, of which one is good enough on qnli; TPE's and "
-         "ASHA's defaults were settled on these tasks: first on cola, mrpc and sst2, then also on qqp and stsb, "
-         "last, in one respect (no judgement between rungs), on all; a search that never gets there counts as the "
-         "whole grid; "
-         "`low` and `high` are the bootstrapped 95% interval of the mean over tasks and seeds",
-),)
+COMPARISONS = (
+    Comparison(
+        number=10,
+        title="share of the grid's epochs until within half a point of the grid's best",
+        figures=[
+            Figure("share", "", "lower"),
+            Figure("low", "", "lower"),
+            Figure("high", "", "lower"),
+            *(Figure(task, "", "lower") for task in _TASKS),
+        ],
+        goals=[Goal("share", 0.25)],
+        sides=_sides,
+        note=f"recorded real trials ({', '.join(_TASKS)}; generated rows, embedded encoder), replayed with a fake "
+        f"clock "
+        f"and {len(SEEDS)} seeds, which also draw the order of fields and values in the grid's file; all sides try "
+        "the two points of search_spaces/compact_bert.yaml first, of which one is good enough on qnli; TPE's and "
+        "ASHA's defaults were settled on these tasks: first on cola, mrpc and sst2, then also on qqp and stsb, "
+        "last, in one respect (no judgement between rungs), on all; a search that never gets there counts as the "
+        "whole grid; "
+        "`low` and `high` are the bootstrapped 95% interval of the mean over tasks and seeds",
+    ),
+)

@@ -68,12 +68,19 @@ def lane_count() -> Lanes:
 def make_job(setting: Setting, model: str, folder: Path, trials: int | None, lanes: Lanes) -> JobConfig:
     """Our side's job."""
     source = DataConfig(source="dir", dir=setting.glue_dir) if setting.glue_dir else DataConfig()
-    data = source.model_copy(update={"max_train_samples": setting.max_train_samples,
-                                     "max_eval_samples": setting.max_eval_samples})
+    data = source.model_copy(
+        update={"max_train_samples": setting.max_train_samples, "max_eval_samples": setting.max_eval_samples}
+    )
     return JobConfig(
-        name=NAME, seed=setting.seed, tasks={TASK: 1.0}, data=data, model=ModelConfig(name_or_path=model),
-        search=SearchConfig(space=SPACE, num_samples=trials), lanes=LanesConfig(max_concurrent_trials=lanes),
-        storage=StorageConfig(path=str(folder)))
+        name=NAME,
+        seed=setting.seed,
+        tasks={TASK: 1.0},
+        data=data,
+        model=ModelConfig(name_or_path=model),
+        search=SearchConfig(space=SPACE, num_samples=trials),
+        lanes=LanesConfig(max_concurrent_trials=lanes),
+        storage=StorageConfig(path=str(folder)),
+    )
 
 
 def make_work(job: JobConfig) -> Work:
@@ -82,12 +89,23 @@ def make_work(job: JobConfig) -> Work:
     rows = choose(task, open_source(job.data), job.data, job.seed)
     dealer = Dealer(job.tasks, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
     points = [deal.training for deal in iter(dealer.deal, None)]
-    return Work(job.model.name_or_path, _columns(rows.train), _columns(rows.selection), task.num_labels,
-                job.data.max_seq_length, job.seed, points)
+    return Work(
+        job.model.name_or_path,
+        _columns(rows.train),
+        _columns(rows.selection),
+        task.num_labels,
+        job.data.max_seq_length,
+        job.seed,
+        points,
+    )
 
 
-def run_job(job: JobConfig, folder: Path, address: str | None, variables: Mapping[str, str] | None = None,
-            ) -> tuple[Finished, Journal]:
+def run_job(
+    job: JobConfig,
+    folder: Path,
+    address: str | None,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[Finished, Journal]:
     """Runs a job through the command line of ``jobs/tune_glue.py``; returns its journal too.
 
     Args:
@@ -123,16 +141,37 @@ class GridRuns:
         wall, best = 0.0, -1.0
         for number in range(len(Work.load(self._work(size)).points)):
             done = run_python(
-                ["-m", "gluetune.benchmark.baselines.run_glue", "--work", str(self._work(size)), "--point", str(number),
-                 "--output-dir", str(folder / str(number))], folder / f"{number}.log", one_gpu())
+                [
+                    "-m",
+                    "gluetune.benchmark.baselines.run_glue",
+                    "--work",
+                    str(self._work(size)),
+                    "--point",
+                    str(number),
+                    "--output-dir",
+                    str(folder / str(number)),
+                ],
+                folder / f"{number}.log",
+                one_gpu(),
+            )
             wall, best = wall + done.wall_s, max(best, *done.answer()["scores"])
         return GridRun(wall, best)
 
     def trainer_search(self, size: EncoderSize, repetition: int) -> GridRun:
         """``Trainer.hyperparameter_search``."""
         folder = self._folder("trainer_search", size, repetition)
-        done = run_python(["-m", "gluetune.benchmark.baselines.trainer_search", "--work", str(self._work(size)),
-                           "--output-dir", str(folder / "trainer")], folder / "search.log", one_gpu())
+        done = run_python(
+            [
+                "-m",
+                "gluetune.benchmark.baselines.trainer_search",
+                "--work",
+                str(self._work(size)),
+                "--output-dir",
+                str(folder / "trainer"),
+            ],
+            folder / "search.log",
+            one_gpu(),
+        )
         return GridRun(done.wall_s, max(done.answer()["scores"]))
 
     def _ours(self, size: EncoderSize, repetition: int) -> GridRun:
@@ -141,16 +180,32 @@ class GridRuns:
         trials = [trial for trial in journal.trials.values() if trial.evaluations]
         best = max(trial.best_score for trial in trials if trial.best_score is not None)
         summary = json.loads((folder / NAME / SUMMARY).read_text())
-        return GridRun(done.wall_s, best, summary["lane_use"]["lanes"], [from_record(trial) for trial in trials],
-                       recorded_gaps(trials))
+        return GridRun(
+            done.wall_s,
+            best,
+            summary["lane_use"]["lanes"],
+            [from_record(trial) for trial in trials],
+            recorded_gaps(trials),
+        )
 
     def _recipe(self, size: EncoderSize, repetition: int) -> GridRun:
         folder = self._folder("recipe", size, repetition)
         there = ("--address", self._setting.address) if self._setting.address else ()
         lanes = self.ours(size, repetition).lanes  # which our side may have chosen itself
         done = run_python(
-            ["-m", "gluetune.benchmark.baselines.ray_recipe", "--work", str(self._work(size)), "--lanes",
-             str(lanes), "--output-dir", str(folder / "recipe"), *there], folder / "recipe.log")
+            [
+                "-m",
+                "gluetune.benchmark.baselines.ray_recipe",
+                "--work",
+                str(self._work(size)),
+                "--lanes",
+                str(lanes),
+                "--output-dir",
+                str(folder / "recipe"),
+                *there,
+            ],
+            folder / "recipe.log",
+        )
         found = done.answer()["trials"]
         trials = [from_clock(times) for times in found]
         best = max(score for times in found for score in times["scores"])

@@ -23,8 +23,14 @@ _TASK = "cola"
 
 
 def _sides(setting: Setting) -> Sequence[Side]:
-    return [Side(OURS, "training steps of CoLA in batches of 32, and the matrix products of each alone; on CPUs by as "
-                       "many processes at a time as a search has lanes, one per core", partial(_measure, setting))]
+    return [
+        Side(
+            OURS,
+            "training steps of CoLA in batches of 32, and the matrix products of each alone; on CPUs by as "
+            "many processes at a time as a search has lanes, one per core",
+            partial(_measure, setting),
+        )
+    ]
 
 
 def _measure(setting: Setting, repetition: int) -> Mapping[str, float]:
@@ -51,8 +57,11 @@ def _at_once(work: Path, folder: Path, lanes: int) -> list[Mapping[str, float]]:
     threads = max(1, len(os.sched_getaffinity(0)) // lanes)
 
     def lane(number: int) -> Mapping[str, float]:
-        return run_python(["-m", "gluetune.benchmark.step_limit", "--work", str(work), "--task", _TASK,
-                           "--threads", str(threads)], folder / f"steps-{number}.log", one_gpu()).answer()
+        return run_python(
+            ["-m", "gluetune.benchmark.step_limit", "--work", str(work), "--task", _TASK, "--threads", str(threads)],
+            folder / f"steps-{number}.log",
+            one_gpu(),
+        ).answer()
 
     with ThreadPoolExecutor(lanes) as pool:
         return list(pool.map(lane, range(lanes)))
@@ -70,10 +79,16 @@ def _figures() -> list[Figure]:
 
 COMPARISONS = (
     Comparison(
-        7, "share of the machine's own limit while training", _figures(),
-        [*(Goal(_name("share", size, cuda=False), 0.8) for size in SIZES),
-         Goal(_name("share", BERT_BASE, cuda=True), 0.5)],
-        _sides, "limit, CPU: the step's matrix products alone, same shapes, in torch. limit, GPU: the larger of the "
-                "products' operations at the rate of one large product and of the bytes of products and AdamW at the "
-                "bandwidth of one large copy; one lane."),
+        7,
+        "share of the machine's own limit while training",
+        _figures(),
+        [
+            *(Goal(_name("share", size, cuda=False), 0.8) for size in SIZES),
+            Goal(_name("share", BERT_BASE, cuda=True), 0.5),
+        ],
+        _sides,
+        "limit, CPU: the step's matrix products alone, same shapes, in torch. limit, GPU: the larger of the "
+        "products' operations at the rate of one large product and of the bytes of products and AdamW at the "
+        "bandwidth of one large copy; one lane.",
+    ),
 )

@@ -34,8 +34,14 @@ def running_cluster(log: Path) -> Iterator[tuple[str, dict[str, str]]]:
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | access
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as file:
-        process = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=file, env=environment, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            env=environment,
+            text=True,
+        )
         try:
             assert process.stdout is not None  # it is a pipe
             line = next((line for line in process.stdout if line.startswith("{")), "")

@@ -24,11 +24,21 @@ def measure(work: Work, task: Task) -> Speed:
         told.append(evaluation)
         return True
 
-    fine_tune(task, data, load_encoder(ModelConfig(name_or_path=work.model)), TrainingConfig(**work.points[0]),
-              work.seed, report=report, world=world())
+    fine_tune(
+        task,
+        data,
+        load_encoder(ModelConfig(name_or_path=work.model)),
+        TrainingConfig(**work.points[0]),
+        work.seed,
+        report=report,
+        world=world(),
+    )
     measured = told[WARM_UP:]
-    return Speed(sum(epoch.train_examples for epoch in measured), sum(epoch.train_tokens for epoch in measured),
-                 sum(epoch.train_seconds for epoch in measured))
+    return Speed(
+        sum(epoch.train_examples for epoch in measured),
+        sum(epoch.train_tokens for epoch in measured),
+        sum(epoch.train_seconds for epoch in measured),
+    )
 
 
 def encoded(work: Work, task: Task, rows: dict[str, list[Any]]) -> Encoded:

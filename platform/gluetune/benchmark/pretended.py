@@ -49,11 +49,18 @@ from gluetune.tracking import Tracker
 from gluetune.training import Checkpoints, Evaluation, World
 
 TASK, METRIC, SEED, CPUS = "cola", "matthews_correlation", 1, 0.01
-SPACE = SearchSpace.model_validate({"name": "pretended", "training": {"num_train_epochs": 2}, "space": {
-    "learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True},
-    "batch_size": {"type": "choice", "values": [8, 16, 32, 64, 128]},
-    "weight_decay": {"type": "float", "low": 1e-6, "high": 0.3, "log": True},
-    "warmup_ratio": {"type": "float", "low": 0.0, "high": 0.3}}})
+SPACE = SearchSpace.model_validate(
+    {
+        "name": "pretended",
+        "training": {"num_train_epochs": 2},
+        "space": {
+            "learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True},
+            "batch_size": {"type": "choice", "values": [8, 16, 32, 64, 128]},
+            "weight_decay": {"type": "float", "low": 1e-6, "high": 0.3, "log": True},
+            "warmup_ratio": {"type": "float", "low": 0.0, "high": 0.3},
+        },
+    }
+)
 """The fields of ``search_spaces/wide.yaml``."""
 
 
@@ -152,11 +159,22 @@ class Pretending:
     def _evaluation(self, order: Order, index: int, began: float, trained: float) -> Evaluation:
         found, now = score(order.training), time.monotonic()
         return Evaluation(
-            index=index, step=index * max(1, self._trials.steps),
-            epoch=index * order.training["num_train_epochs"] / self._trials.evaluations, score=found,
-            metrics={METRIC: found}, eval_loss=1 - found, train_loss=1 - found, train_accuracy=None, learning_rate=0.0,
-            train_seconds=trained - began, eval_seconds=now - trained, train_examples=0, train_tokens=0,
-            first_step_at=began if index == 1 else None, last_step_at=trained)
+            index=index,
+            step=index * max(1, self._trials.steps),
+            epoch=index * order.training["num_train_epochs"] / self._trials.evaluations,
+            score=found,
+            metrics={METRIC: found},
+            eval_loss=1 - found,
+            train_loss=1 - found,
+            train_accuracy=None,
+            learning_rate=0.0,
+            train_seconds=trained - began,
+            eval_seconds=now - trained,
+            train_examples=0,
+            train_tokens=0,
+            first_step_at=began if index == 1 else None,
+            last_step_at=trained,
+        )
 
 
 class Clock(Ends):
@@ -190,8 +208,15 @@ def search(trials: Trials, folder: Path, *, track: bool) -> Times:
     storage, clock = Storage(str(folder / "search")), Clock()
     storage.write("job.yaml", b"")
     gate = ray.remote(num_cpus=0)(Gate).remote(trials.lanes)
-    spec = LaneSpec(workers=1, cpus=CPUS, gpus=0.0, placement_strategy="PACK", work=Pretending(trials, gate),
-                    storage=storage, max_failures=0)
+    spec = LaneSpec(
+        workers=1,
+        cpus=CPUS,
+        gpus=0.0,
+        placement_strategy="PACK",
+        work=Pretending(trials, gate),
+        storage=storage,
+        max_failures=0,
+    )
     plan = _plan(trials, folder)
     with Path(os.devnull).open("w") as nowhere:
         tracker = Tracker(plan, storage) if track else None
@@ -228,18 +253,43 @@ def grow(trials: int, storage: Storage) -> None:
 
 def lane_events(number: int, found: float) -> list[LaneEvent]:
     """What a lane tells of a trial that took no time: one evaluation and the end."""
-    return [Evaluated(time=0.0, number=number, index=1, step=1, epoch=1.0, score=found, metrics={METRIC: found},
-                      eval_loss=1 - found, train_loss=1 - found, learning_rate=0.0),
-            TrialEnded(time=0.0, number=number, status="finished")]
+    return [
+        Evaluated(
+            time=0.0,
+            number=number,
+            index=1,
+            step=1,
+            epoch=1.0,
+            score=found,
+            metrics={METRIC: found},
+            eval_loss=1 - found,
+            train_loss=1 - found,
+            learning_rate=0.0,
+        ),
+        TrialEnded(time=0.0, number=number, status="finished"),
+    ]
 
 
 def _plan(trials: Trials, folder: Path) -> SearchPlan:
     task = TaskPlan(TASK, "CoLA", "none", 0, 0, {}, METRIC, 0.0, trials.count)
     return SearchPlan(
-        name="pretended", seed=SEED, model="none", parameters=0, space=SPACE.name, space_source="",
-        fields=tuple(SPACE.space), algorithm=trials.algorithm, scheduler=trials.scheduler, lanes=trials.lanes,
-        workers_per_lane=1, resources=f"{CPUS} CPU", folder=str(folder), tracking_uri=f"sqlite:///{folder}/mlflow.db",
-        experiment="pretended", tasks=(task,))
+        name="pretended",
+        seed=SEED,
+        model="none",
+        parameters=0,
+        space=SPACE.name,
+        space_source="",
+        fields=tuple(SPACE.space),
+        algorithm=trials.algorithm,
+        scheduler=trials.scheduler,
+        lanes=trials.lanes,
+        workers_per_lane=1,
+        resources=f"{CPUS} CPU",
+        folder=str(folder),
+        tracking_uri=f"sqlite:///{folder}/mlflow.db",
+        experiment="pretended",
+        tasks=(task,),
+    )
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -87,7 +87,8 @@ def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, time
     rows, heads, tokens, width = query.shape
     others, batch = key.shape[2], rows * heads
     return Counter({Product(batch, tokens, width, others, query.dtype): times}) + Counter(
-        {Product(batch, tokens, others, value.shape[3], query.dtype): times})
+        {Product(batch, tokens, others, value.shape[3], query.dtype): times}
+    )
 
 
 def again(counts: Counter[Product], device: str) -> Callable[[], None]:

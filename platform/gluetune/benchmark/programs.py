@@ -59,11 +59,18 @@ def run_python(arguments: Sequence[str], log: Path, variables: Mapping[str, str]
             environment.pop(name, None)
     started, begun = time.time(), time.perf_counter()
     with log.open("w") as file:
-        done = subprocess.run([sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=file,
-                              stderr=subprocess.STDOUT, env=environment)
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
     wall = time.perf_counter() - begun
     if done.returncode:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
-        raise BenchmarkError(f"{' '.join(arguments[:2])} must exit with 0, but it did with {done.returncode}; the end "
-                             f"of what it printed:\n{end}")
+        raise BenchmarkError(
+            f"{' '.join(arguments[:2])} must exit with 0, but it did with {done.returncode}; the end "
+            f"of what it printed:\n{end}"
+        )
     return Finished(started, wall, log)

@@ -24,10 +24,14 @@ from gluetune.tasks import get_task
 from gluetune.training import Evaluation, fine_tune
 
 SPACE: dict[str, list[Value]] = {
-    "learning_rate": [1e-3, 5e-4, 3e-4, 1e-4, 5e-5, 3e-5], "batch_size": [8, 16, 32], "warmup_ratio": [0.0, 0.1, 0.3]}
+    "learning_rate": [1e-3, 5e-4, 3e-4, 1e-4, 5e-5, 3e-5],
+    "batch_size": [8, 16, 32],
+    "warmup_ratio": [0.0, 0.1, 0.3],
+}
 """Around the lists of Turc et al. 2019 (arXiv:1908.08962), who tuned encoders of this size."""
 POINTS: list[dict[str, Value]] = [
-    {"learning_rate": rate, "batch_size": 16, "warmup_ratio": 0.1} for rate in (3e-4, 1e-4)]
+    {"learning_rate": rate, "batch_size": 16, "warmup_ratio": 0.1} for rate in (3e-4, 1e-4)
+]
 """Those of ``search_spaces/compact_bert.yaml``, at gluetune's default warm-up."""
 TRAINING: dict[str, Value] = {"num_train_epochs": 5}
 
@@ -40,8 +44,11 @@ def record(curves: Curves, data: TaskData, encoder: Encoder, file: Path) -> None
         began = time.monotonic()
         curves.scores[point] = _train(curves, point, data, encoder)
         curves.save(file)
-        print(f"{curves.task} {len(curves.scores)}: {point} {time.monotonic() - began:.1f} s, "
-              f"best {max(curves.scores[point], default=float('nan')):.4f}", flush=True)
+        print(
+            f"{curves.task} {len(curves.scores)}: {point} {time.monotonic() - began:.1f} s, "
+            f"best {max(curves.scores[point], default=float('nan')):.4f}",
+            flush=True,
+        )
 
 
 def _train(curves: Curves, point: Point, data: TaskData, encoder: Encoder) -> list[float]:
@@ -69,8 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=1000, help="training rows, and at most as many selection rows")
     parser.add_argument("--seed", type=int, default=42)
     flags = parser.parse_args(arguments)
-    config = DataConfig(source="dir" if flags.glue_dir else "embedded", dir=flags.glue_dir, selection_fraction=0.5,
-                        max_train_samples=flags.rows, max_eval_samples=flags.rows)
+    config = DataConfig(
+        source="dir" if flags.glue_dir else "embedded",
+        dir=flags.glue_dir,
+        selection_fraction=0.5,
+        max_train_samples=flags.rows,
+        max_eval_samples=flags.rows,
+    )
     model = ModelConfig(name_or_path=flags.model or embedded_encoder())
     encoder, tokenizer = load_encoder(model, flags.seed), load_tokenizer(model)
     flags.out.mkdir(parents=True, exist_ok=True)
@@ -78,9 +90,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         task = get_task(name)
         data = prepare(task, open_source(config), tokenizer, config, flags.seed)
         file = flags.out / f"{name}{'_official' if flags.glue_dir else ''}.json"
-        curves = load_curves(file) if file.exists() else Curves(
-            name, "official GLUE rows" if flags.glue_dir else data.source, flags.model or "embedded", task.primary,
-            len(data.train), len(data.selection), flags.seed, TRAINING, SPACE, POINTS)
+        curves = (
+            load_curves(file)
+            if file.exists()
+            else Curves(
+                name,
+                "official GLUE rows" if flags.glue_dir else data.source,
+                flags.model or "embedded",
+                task.primary,
+                len(data.train),
+                len(data.selection),
+                flags.seed,
+                TRAINING,
+                SPACE,
+                POINTS,
+            )
+        )
         record(curves, data, encoder, file)
 
 

@@ -61,8 +61,12 @@ def _sides(setting: Setting) -> Sequence[Side]:
         return {f"per_minute_{lanes}": ideal_per_minute(_trials(lanes)) for lanes in LANES}
 
     return (
-        Side(OURS, f"real lanes of {STEP_S * EVALUATIONS * (STEPS + 1):g}-second trials that sleep; journal, MLflow "
-                   "record and live table as always", ours),
+        Side(
+            OURS,
+            f"real lanes of {STEP_S * EVALUATIONS * (STEPS + 1):g}-second trials that sleep; journal, MLflow "
+            "record and live table as always",
+            ours,
+        ),
         Side("ideal", "lanes that never wait", ideal),
     )
 
@@ -71,14 +75,19 @@ def _trials(lanes: int) -> Trials:
     return Trials(lanes * TRIALS_PER_LANE, lanes, "tpe", "none", EVALUATIONS, STEPS, STEP_S)
 
 
-COMPARISONS = (Comparison(
-    number=9,
-    title="trials per minute by number of lanes",
-    figures=[*(Figure(f"per_minute_{lanes}", "trials/min", "higher") for lanes in LANES),
-             *(Figure(f"share_{lanes}", "", "higher") for lanes in LANES), Figure("linear", "", "higher")],
-    goals=[Goal("linear", 0.9)],
-    sides=_sides,
-    note=f"{TRIALS_PER_LANE} trials per lane, searched by TPE, none ended early; the lanes' start is not counted: "
-         "the first trials wait until all lanes are there, and the time is from the first trial's first step to the "
-         "last one's end; `share` is that of the ideal, `linear` the smallest share",
-),)
+COMPARISONS = (
+    Comparison(
+        number=9,
+        title="trials per minute by number of lanes",
+        figures=[
+            *(Figure(f"per_minute_{lanes}", "trials/min", "higher") for lanes in LANES),
+            *(Figure(f"share_{lanes}", "", "higher") for lanes in LANES),
+            Figure("linear", "", "higher"),
+        ],
+        goals=[Goal("linear", 0.9)],
+        sides=_sides,
+        note=f"{TRIALS_PER_LANE} trials per lane, searched by TPE, none ended early; the lanes' start is not counted: "
+        "the first trials wait until all lanes are there, and the time is from the first trial's first step to the "
+        "last one's end; `share` is that of the ideal, `linear` the smallest share",
+    ),
+)

@@ -34,19 +34,33 @@ def as_json(outcomes: Sequence[Measured], machine: Mapping[str, str], setting: M
 def _as_json(measured: Measured) -> dict[str, Any]:
     comparison = measured.comparison
     return {
-        "number": comparison.number, "title": comparison.title,
-        "sides": {side.name: {"does": side.does, "figures": {
-            figure.name: {"unit": figure.unit, "values": found.values, "median": found.median}
-            for figure in comparison.figures if (found := measured.values.get((side.name, figure.name)))}}
-            for side in measured.sides},
+        "number": comparison.number,
+        "title": comparison.title,
+        "sides": {
+            side.name: {
+                "does": side.does,
+                "figures": {
+                    figure.name: {"unit": figure.unit, "values": found.values, "median": found.median}
+                    for figure in comparison.figures
+                    if (found := measured.values.get((side.name, figure.name)))
+                },
+            }
+            for side in measured.sides
+        },
         "goals": [_goal_as_json(measured, goal) for goal in comparison.goals],
     }
 
 
 def _goal_as_json(measured: Measured, goal: Goal) -> dict[str, Any]:
     reached = measured.reached(goal)
-    return {"figure": goal.figure, "side": goal.side, "over": goal.over, "limit": goal.limit,
-            "value": reached[0] if reached else None, "reached": reached[1] if reached else None}
+    return {
+        "figure": goal.figure,
+        "side": goal.side,
+        "over": goal.over,
+        "limit": goal.limit,
+        "value": reached[0] if reached else None,
+        "reached": reached[1] if reached else None,
+    }
 
 
 def _table(measured: Measured) -> Table:
@@ -70,8 +84,15 @@ def _cell(measured: Measured, side: str, figure: Figure) -> str:
     if not found:
         return "–"
     times = None if side == OURS else measured.times_better(figure.name, OURS, side)
-    return _spread(found) + ("" if times is None else f"\nours {times:.3g}× better" if times >= 1 else
-                             f"\nours {1 / times:.3g}× worse" if times else "")
+    return _spread(found) + (
+        ""
+        if times is None
+        else f"\nours {times:.3g}× better"
+        if times >= 1
+        else f"\nours {1 / times:.3g}× worse"
+        if times
+        else ""
+    )
 
 
 def _spread(found: Values) -> str:

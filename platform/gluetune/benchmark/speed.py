@@ -39,8 +39,7 @@ class Speed:
     def figures(self) -> dict[str, float]:
         """As the comparison shows them, with the process's peak memory: the GPU's where there is one."""
         peak = torch.cuda.max_memory_allocated() / 1e6 if torch.cuda.is_available() else peak_mb()
-        return {"examples/s": self.examples / self.seconds, "tokens/s": self.tokens / self.seconds,
-                "peak memory": peak}
+        return {"examples/s": self.examples / self.seconds, "tokens/s": self.tokens / self.seconds, "peak memory": peak}
 
 
 def world() -> World:

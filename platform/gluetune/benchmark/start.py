@@ -28,14 +28,21 @@ _DISTINCT_ROWS = 20_000
 def _sides(setting: Setting) -> Sequence[Side]:
     count = setting.tokenised_rows
     return (
-        Side(RUNNING, "jobs/tune_glue.py --address, a lane per core, on a Ray cluster that runs already",
-             partial(_on_running_cluster, setting)),
+        Side(
+            RUNNING,
+            "jobs/tune_glue.py --address, a lane per core, on a Ray cluster that runs already",
+            partial(_on_running_cluster, setting),
+        ),
         Side(FRESH, "jobs/tune_glue.py, a lane per core; it starts Ray itself", partial(_ours, setting, FRESH, None)),
         Side(RUN_GLUE, "run_glue.py, one trial", partial(_run_glue, setting)),
-        Side(OURS, f"gluetune.data.encode of {count:,} rows of {LARGE_TASK.upper()}",
-             partial(_tokenise, setting, OURS)),
-        Side(MAP, "datasets.map(batched=True) with the same tokenizer and rows, without padding",
-             partial(_tokenise, setting, MAP)),
+        Side(
+            OURS, f"gluetune.data.encode of {count:,} rows of {LARGE_TASK.upper()}", partial(_tokenise, setting, OURS)
+        ),
+        Side(
+            MAP,
+            "datasets.map(batched=True) with the same tokenizer and rows, without padding",
+            partial(_tokenise, setting, MAP),
+        ),
     )
 
 
@@ -46,8 +53,13 @@ def _on_running_cluster(setting: Setting, repetition: int) -> Mapping[str, float
         return _ours(setting, RUNNING, address, repetition, access)
 
 
-def _ours(setting: Setting, side: str, address: str | None, repetition: int, access: Mapping[str, str] | None = None,
-          ) -> Mapping[str, float]:
+def _ours(
+    setting: Setting,
+    side: str,
+    address: str | None,
+    repetition: int,
+    access: Mapping[str, str] | None = None,
+) -> Mapping[str, float]:
     """Seconds from the command to the first step on any lane."""
     folder = _folder(setting, side, repetition)
     job = make_job(setting, encoders.compact(), folder, TRIALS, lane_count())
@@ -60,8 +72,20 @@ def _run_glue(setting: Setting, repetition: int) -> Mapping[str, float]:
     folder = _folder(setting, RUN_GLUE, repetition)
     folder.mkdir(parents=True)
     work = make_work(make_job(setting, encoders.compact(), folder, 1, 1)).save(folder / "work.json")
-    done = run_python(["-m", "gluetune.benchmark.baselines.run_glue", "--work", str(work), "--point", "0",
-                       "--output-dir", str(folder / "trainer")], folder / "run_glue.log", one_gpu())
+    done = run_python(
+        [
+            "-m",
+            "gluetune.benchmark.baselines.run_glue",
+            "--work",
+            str(work),
+            "--point",
+            "0",
+            "--output-dir",
+            str(folder / "trainer"),
+        ],
+        folder / "run_glue.log",
+        one_gpu(),
+    )
     return {FIRST_STEP: done.answer()["first_step"] - done.started}
 
 
@@ -70,9 +94,25 @@ def _tokenise(setting: Setting, way: str, repetition: int) -> Mapping[str, float
     folder.mkdir(parents=True)
     rows = folder / "rows.json"
     rows.write_text(json.dumps(_large_task(setting)))
-    done = run_python(["-m", "gluetune.benchmark.tokenising", "--rows", str(rows), "--count",
-                       str(setting.tokenised_rows), "--task", LARGE_TASK, "--model", encoders.compact(), "--way", way,
-                       "--output-dir", str(folder)], folder / "tokenise.log")
+    done = run_python(
+        [
+            "-m",
+            "gluetune.benchmark.tokenising",
+            "--rows",
+            str(rows),
+            "--count",
+            str(setting.tokenised_rows),
+            "--task",
+            LARGE_TASK,
+            "--model",
+            encoders.compact(),
+            "--way",
+            way,
+            "--output-dir",
+            str(folder),
+        ],
+        folder / "tokenise.log",
+    )
     return done.answer()
 
 
@@ -90,9 +130,12 @@ def _folder(setting: Setting, side: str, repetition: int) -> Path:
 
 COMPARISONS = (
     Comparison(
-        11, "start of a search, and tokenising a large task",
+        11,
+        "start of a search, and tokenising a large task",
         (Figure(FIRST_STEP, "s", "lower"), Figure("rows/s", "rows/s", "higher"), Figure("peak memory", "MB", "lower")),
         (Goal(FIRST_STEP, 1.0, over=RUN_GLUE, side=RUNNING), Goal("rows/s", 1.0, over=MAP)),
-        _sides, "first step: from the command to the first training step, with the compact encoder. peak memory: of "
-                "the process that tokenises, libraries included."),
+        _sides,
+        "first step: from the command to the first training step, with the compact encoder. peak memory: of "
+        "the process that tokenises, libraries included.",
+    ),
 )

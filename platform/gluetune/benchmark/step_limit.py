@@ -44,7 +44,7 @@ def measure(work: Work, task: Task) -> dict[str, float]:
     run = Run(task, train, encoder, TrainingConfig(**work.points[0]), work.seed, place, seen)
     limit = gpu_limit(run) if place.cuda else cpu_limit
     steps, limits = 0.0, 0.0
-    batches = list(run.plan.batches())[:run.plan.per_epoch]
+    batches = list(run.plan.batches())[: run.plan.per_epoch]
     run.train_step(batches[0])  # makes the optimizer's state
     for batch in batches:
         with Products() as products:

@@ -18,8 +18,13 @@ from gluetune.tasks import Task, get_task
 
 PADDED, DYNAMIC, BY_LENGTH = "Trainer padded", "Trainer dynamic", "Trainer by length"
 PROFILES = ("cola", "mrpc", "rte")  # short sentences, pairs of sentences, a paragraph and a sentence
-TRAINING = {"learning_rate": 3e-5, "batch_size": 32, "warmup_ratio": 0.1, "weight_decay": 0.01,
-            "lr_scheduler_type": "linear"}
+TRAINING = {
+    "learning_rate": 3e-5,
+    "batch_size": 32,
+    "warmup_ratio": 0.1,
+    "weight_decay": 0.01,
+    "lr_scheduler_type": "linear",
+}
 _EPOCHS: dict[EncoderSize, int] = {"compact": 9, "MiniLM-size": 3}  # the first one warms up
 _EVALUATED = 32  # rows; evaluations are not measured
 
@@ -27,19 +32,44 @@ _EVALUATED = 32  # rows; evaluations are not measured
 def _sides(setting: Setting) -> Sequence[Side]:
     return [
         _side(setting, OURS, "gluetune.training.fine_tune: one worker, no Ray", "gluetune.benchmark.our_speed"),
-        _trainer(setting, PADDED, "transformers.Trainer, rows padded to 128 tokens, as run_glue.py does by default",
-                 "max_length", "random"),
-        _trainer(setting, DYNAMIC, "Trainer with DataCollatorWithPadding: batches padded to their longest row",
-                 "longest", "random"),
-        _trainer(setting, BY_LENGTH, "the same with train_sampling_strategy=group_by_length: batches of like rows",
-                 "longest", "group_by_length"),
+        _trainer(
+            setting,
+            PADDED,
+            "transformers.Trainer, rows padded to 128 tokens, as run_glue.py does by default",
+            "max_length",
+            "random",
+        ),
+        _trainer(
+            setting,
+            DYNAMIC,
+            "Trainer with DataCollatorWithPadding: batches padded to their longest row",
+            "longest",
+            "random",
+        ),
+        _trainer(
+            setting,
+            BY_LENGTH,
+            "the same with train_sampling_strategy=group_by_length: batches of like rows",
+            "longest",
+            "group_by_length",
+        ),
     ]
 
 
 def _trainer(setting: Setting, name: str, does: str, padding: str, sampling: str) -> Side:
     folder = setting.scratch / "throughput" / "trainer"
-    return _side(setting, name, does, "gluetune.benchmark.baselines.trainer_speed", "--padding", padding, "--sampling",
-                 sampling, "--output-dir", str(folder))
+    return _side(
+        setting,
+        name,
+        does,
+        "gluetune.benchmark.baselines.trainer_speed",
+        "--padding",
+        padding,
+        "--sampling",
+        sampling,
+        "--output-dir",
+        str(folder),
+    )
 
 
 def _side(setting: Setting, name: str, does: str, *program: str) -> Side:
@@ -75,10 +105,19 @@ def make_work(setting: Setting, task: Task, model: str, epochs: int) -> Work:
     if not source.has(task, task.train or ""):
         source = open_source(data)
     rows = choose(task, source, data, setting.seed)
-    train, selection = ({**part.columns, "label": [] if part.labels is None else part.labels.tolist()}
-                        for part in (rows.train, rows.selection))
-    return Work(model, train, selection, task.num_labels, data.max_seq_length, setting.seed,
-                [{**TRAINING, "num_train_epochs": epochs}])
+    train, selection = (
+        {**part.columns, "label": [] if part.labels is None else part.labels.tolist()}
+        for part in (rows.train, rows.selection)
+    )
+    return Work(
+        model,
+        train,
+        selection,
+        task.num_labels,
+        data.max_seq_length,
+        setting.seed,
+        [{**TRAINING, "num_train_epochs": epochs}],
+    )
 
 
 def _name(figure: str, task: Task, size: EncoderSize) -> str:
@@ -86,22 +125,35 @@ def _name(figure: str, task: Task, size: EncoderSize) -> str:
 
 
 def _each(*figures: Figure) -> list[Figure]:
-    return [Figure(_name(figure.name, get_task(name), size), figure.unit, figure.better)
-            for size in SIZES for name in PROFILES for figure in figures]
+    return [
+        Figure(_name(figure.name, get_task(name), size), figure.unit, figure.better)
+        for size in SIZES
+        for name in PROFILES
+        for figure in figures
+    ]
 
 
 def _goals() -> list[Goal]:
     limits = {PADDED: 10.0, DYNAMIC: 1.7, BY_LENGTH: 1.1}
-    return [Goal(_name("examples/s", get_task(name), size), limit, over)
-            for over, limit in limits.items() for size in SIZES for name in PROFILES]
+    return [
+        Goal(_name("examples/s", get_task(name), size), limit, over)
+        for over, limit in limits.items()
+        for size in SIZES
+        for name in PROFILES
+    ]
 
 
 COMPARISONS = (
     Comparison(
-        6, "training speed and peak memory by length of the rows",
-        _each(Figure("examples/s", "", "higher"), Figure("tokens/s", "", "higher"),
-              Figure("peak memory", "MB", "lower")),
-        _goals(), _sides, "Batches of 32, all cores; the first epoch is not counted. tokens/s: real tokens, "
-                          "padding not counted. peak memory: of the whole process, libraries included; on a GPU, what "
-                          "torch allocated there."),
+        6,
+        "training speed and peak memory by length of the rows",
+        _each(
+            Figure("examples/s", "", "higher"), Figure("tokens/s", "", "higher"), Figure("peak memory", "MB", "lower")
+        ),
+        _goals(),
+        _sides,
+        "Batches of 32, all cores; the first epoch is not counted. tokens/s: real tokens, "
+        "padding not counted. peak memory: of the whole process, libraries included; on a GPU, what "
+        "torch allocated there.",
+    ),
 )

@@ -36,8 +36,10 @@ def _problems(arguments: ParsedArguments) -> Iterator[Problem]:
             yield Problem(name, f"must be a whole number of at least {least}, but got {value!r}")
     only = given.get("--only", "1").split(",")
     if not all(number.strip().isdecimal() and int(number) in NUMBERS for number in only):
-        yield Problem("--only", f"must name comparisons from {NUMBERS[0]} to {NUMBERS[-1]}, such as 1,4, but got "
-                                f"{given['--only']!r}")
+        yield Problem(
+            "--only",
+            f"must name comparisons from {NUMBERS[0]} to {NUMBERS[-1]}, such as 1,4, but got {given['--only']!r}",
+        )
 
 
 PROGRAM = Program(
@@ -49,18 +51,25 @@ PROGRAM = Program(
         Option("--repeat", "N", "repetitions of each side, interleaved (default: 3)"),
         Option("--json", "FILE", "write everything measured there"),
         Option("--data-dir", "FOLDER", "the official GLUE folder (default: the generated data)"),
-        Option("--model-name-or-path", "MODEL",
-               "encoder beside the embedded one (default: random weights in MiniLM's shape)"),
+        Option(
+            "--model-name-or-path",
+            "MODEL",
+            "encoder beside the embedded one (default: random weights in MiniLM's shape)",
+        ),
         Option("--max-train-samples", "N", "training rows per task (default: 256)"),
         Option("--max-eval-samples", "N", "selection rows per task (default: 256)"),
         Option("--trials", "N", "only the first points of the grid, for a quick look (default: all 18)"),
         Option("--address", "ADDRESS", "Ray cluster (default: that of RAY_ADDRESS, as in jobs, else local ones)"),
-        Option("--scratch", "FOLDER", "where runs and logs go, and stay; on several nodes one that all of them reach "
-                                      "(default: a temporary folder)"),
+        Option(
+            "--scratch",
+            "FOLDER",
+            "where runs and logs go, and stay; on several nodes one that all of them reach "
+            "(default: a temporary folder)",
+        ),
     ),
     usage="%(prog)s [--only NUMBERS] [--repeat N] [flags]",
     epilog="Figures are ratios of one run on one machine; an otherwise idle machine gives steady ones. The comparisons "
-           "with run_glue and Trainer need accelerate (pip install accelerate).",
+    "with run_glue and Trainer need accelerate (pip install accelerate).",
     check=_problems,
 )
 
@@ -80,7 +89,8 @@ def _benchmark(arguments: ParsedArguments, terminal: Terminal) -> int:
     report(starting=False)  # its programs must be ended with it
     with ExitStack() as stack:
         scratch = _made(given, "--scratch", "folder", _new_folder) or Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="gluetune-benchmark-")))
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="gluetune-benchmark-"))
+        )
         setting = _setting(arguments, scratch, terminal)
         _measure(numbers, setting, int(given.get("--repeat", "3")), target, terminal)
     return OK
@@ -108,10 +118,15 @@ def _setting(arguments: ParsedArguments, scratch: Path, terminal: Terminal) -> S
     given = arguments.options
     folder = given.get("--data-dir")
     if folder is not None and not Path(folder).is_dir():
-        raise DataError(f"--data-dir must be the official GLUE folder, but {folder} is no folder"
-                        f"{nearest_file(Path(folder))}")
-    counts = {name: int(given[flag]) for flag in _LEAST if flag in given
-              if (name := flag.removeprefix("--").replace("-", "_")) in {field.name for field in fields(Setting)}}
+        raise DataError(
+            f"--data-dir must be the official GLUE folder, but {folder} is no folder{nearest_file(Path(folder))}"
+        )
+    counts = {
+        name: int(given[flag])
+        for flag in _LEAST
+        if flag in given
+        if (name := flag.removeprefix("--").replace("-", "_")) in {field.name for field in fields(Setting)}
+    }
     address = given.get("--address") or os.environ.get("RAY_ADDRESS")
     return Setting(scratch, folder, given.get("--model-name-or-path"), address=address, note=terminal.note, **counts)
 
@@ -137,8 +152,9 @@ def _made(given: Mapping[str, str], flag: str, kind: str, make: Callable[[Path],
     try:
         return make(path) or path
     except OSError as error:
-        raise StorageError(f"{flag} must be a {kind} that can be written, but {path} is not: "
-                           f"{error.strerror}") from error
+        raise StorageError(
+            f"{flag} must be a {kind} that can be written, but {path} is not: {error.strerror}"
+        ) from error
 
 
 def _new_folder(path: Path) -> Path:

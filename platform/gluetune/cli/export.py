@@ -50,12 +50,15 @@ PROGRAM = Program(
         Option("--data", "SOURCE", "embedded (generated), hub or dir (default: each run's own source)"),
         Option("--data-dir", "FOLDER", "the official GLUE folder; means --data dir"),
         Option("--batch-size", "N", "rows per batch (default: what each run evaluated with)"),
-        Option("--fill-missing", "",
-               "give constant predictions (train's majority class or mean) for tasks without a winner"),
+        Option(
+            "--fill-missing",
+            "",
+            "give constant predictions (train's majority class or mean) for tasks without a winner",
+        ),
     ),
     usage="%(prog)s --run NAME [--run NAME …] [flags]",
     epilog="Where several runs have a winner of a task, the one with the higher selection score answers it. MNLI's "
-           "winner answers the diagnostic set (AX) too. The zip is read back and checked.",
+    "winner answers the diagnostic set (AX) too. The zip is read back and checked.",
     check=_problems,
 )
 
@@ -75,16 +78,24 @@ def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
     given, overrides = arguments.options, _overrides(arguments.options)
     root, output = Storage(given.get("--storage-path", _RUNS)), given.get("--output", _OUTPUT)
     check_lasting([("--output", output)])
-    found = [winner for name in dict.fromkeys(arguments.repeated["--run"])
-             for winner in read_winners(root, name, overrides)]
+    found = [
+        winner for name in dict.fromkeys(arguments.repeated["--run"]) for winner in read_winners(root, name, overrides)
+    ]
     for task, runs in of_different_rows(found).items():
-        terminal.note(f"{task}: the winners of {', '.join(runs)} were scored on different selection rows, so that "
-                      "their scores can be compared with care only; the highest one answers")
+        terminal.note(
+            f"{task}: the winners of {', '.join(runs)} were scored on different selection rows, so that "
+            "their scores can be compared with care only; the highest one answers"
+        )
     winners = best_winners(found)
     world = World(device="cuda" if torch.cuda.is_available() else "cpu")
-    answers = export_submission(winners, output, world, fill_missing="--fill-missing" in arguments.switches,
-                                batch_size=int(given["--batch-size"]) if "--batch-size" in given else None,
-                                progress=terminal.note)
+    answers = export_submission(
+        winners,
+        output,
+        world,
+        fill_missing="--fill-missing" in arguments.switches,
+        batch_size=int(given["--batch-size"]) if "--batch-size" in given else None,
+        progress=terminal.note,
+    )
     _show(answers, output, terminal)
     return OK
 
@@ -99,8 +110,12 @@ def _overrides(given: Mapping[str, str]) -> list[Override]:
     if source is None and folder is None:
         return own
     chosen = ("dir", "--data-dir") if source is None else (source, "--data")
-    return [*own, Override("data.dataset", None), Override("data.source", *chosen),
-            Override("data.dir", folder, "--data-dir")]
+    return [
+        *own,
+        Override("data.dataset", None),
+        Override("data.source", *chosen),
+        Override("data.dir", folder, "--data-dir"),
+    ]
 
 
 def _show(answers: list[Answers], output: str, terminal: Terminal) -> None:
@@ -108,16 +123,29 @@ def _show(answers: list[Answers], output: str, terminal: Terminal) -> None:
     out.print(_table(answers))
     folder, name = folder_and_name(output)
     rows = sum(len(answer.values) for answer in answers)
-    out.print(f"{folder.uri(name)}: {len(answers)} files, {rows:,} rows, read back and checked", highlight=False,
-              soft_wrap=True, markup=False, emoji=False)
+    out.print(
+        f"{folder.uri(name)}: {len(answers)} files, {rows:,} rows, read back and checked",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+        emoji=False,
+    )
     constant = [answer.file.name for answer in answers if answer.by is None]
     if constant:
-        out.print(f"Constant predictions, by --fill-missing: {', '.join(constant)}.", style="yellow", highlight=False,
-                  soft_wrap=True)
+        out.print(
+            f"Constant predictions, by --fill-missing: {', '.join(constant)}.",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
     if any(answer.synthetic for answer in answers):
-        out.print("These are predictions for generated data: the zip has the format of a submission and is none. "
-                  "Official test rows come by --data-dir FOLDER or --data hub.", style="yellow", highlight=False,
-                  soft_wrap=True)
+        out.print(
+            "These are predictions for generated data: the zip has the format of a submission and is none. "
+            "Official test rows come by --data-dir FOLDER or --data hub.",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _table(answers: list[Answers]) -> Table:
@@ -128,8 +156,11 @@ def _table(answers: list[Answers]) -> Table:
     table.add_column("selection", justify="right", no_wrap=True)
     table.add_column("predictions")
     for answer in answers:
-        by, score = ((f"{answer.by.run}/{answer.by.trial}", f"{answer.by.score:.4f}") if answer.by
-                     else (f"constant: {answer.constant}", "–"))
+        by, score = (
+            (f"{answer.by.run}/{answer.by.trial}", f"{answer.by.score:.4f}")
+            if answer.by
+            else (f"constant: {answer.constant}", "–")
+        )
         table.add_row(answer.file.name, f"{len(answer.values):,}", by, score, _shares(answer))
     return table
 

@@ -16,20 +16,36 @@ from gluetune.errors import ConfigError, Problem, StorageError
 from gluetune.supervisor import INTERRUPTED
 
 MODES = ("train_and_eval", "train", "eval", "predict")
-_OURS = {"search.space": "single", "search.algorithm": "grid", "search.scheduler": {"name": "none"},
-         "search.num_samples": None, "lanes.max_concurrent_trials": 1}  # `single`: the search space without fields
+_OURS = {
+    "search.space": "single",
+    "search.algorithm": "grid",
+    "search.scheduler": {"name": "none"},
+    "search.num_samples": None,
+    "lanes.max_concurrent_trials": 1,
+}  # `single`: the search space without fields
 PROGRAM = Program(
     "finetune.py",
     "Fine-tune an encoder with one configuration, on the lanes that searches train on; score a trained model; predict.",
     "such as jobs/cola_tutorial.yaml; must be given",
-    {"what to train": table.TRAINING, "data and model": table.DATA_AND_MODEL, "lane": table.WORKERS,
-     "storage and tracking": table.STORAGE + table.TRACKING},
-    (Option("--mode", "MODE", "train_and_eval (default), train, eval or predict", MODES),
-     Option("--checkpoint", "FOLDER", "eval, predict: the trained model (default: that of the job file's latest run)"),
-     Option("--input", "FILE", "predict: a file in the task's layout, an answer for each row (default: the official "
-            "test rows)"),
-     Option("--output", "FILE", "predict: where to (default: predictions/ in the run's folder)"),
-     ACCEPT_OPTION),
+    {
+        "what to train": table.TRAINING,
+        "data and model": table.DATA_AND_MODEL,
+        "lane": table.WORKERS,
+        "storage and tracking": table.STORAGE + table.TRACKING,
+    },
+    (
+        Option("--mode", "MODE", "train_and_eval (default), train, eval or predict", MODES),
+        Option(
+            "--checkpoint", "FOLDER", "eval, predict: the trained model (default: that of the job file's latest run)"
+        ),
+        Option(
+            "--input",
+            "FILE",
+            "predict: a file in the task's layout, an answer for each row (default: the official test rows)",
+        ),
+        Option("--output", "FILE", "predict: where to (default: predictions/ in the run's folder)"),
+        ACCEPT_OPTION,
+    ),
     check=accept_problems,
 )
 _SEARCHED = ("search.space", "search.algorithm", "search.scheduler", "search.num_samples")
@@ -64,17 +80,28 @@ def _own_overrides(arguments: ParsedArguments) -> Iterator[Override]:
 
 
 def _check(arguments: ParsedArguments, mode: str) -> None:
-    problems = [Problem(option, f"goes with --mode {' or '.join(modes)} only, but got --mode {mode}")
-                for option, modes in _ONLY_WITH.items() if option in arguments.options and mode not in modes]
+    problems = [
+        Problem(option, f"goes with --mode {' or '.join(modes)} only, but got --mode {mode}")
+        for option, modes in _ONLY_WITH.items()
+        if option in arguments.options and mode not in modes
+    ]
     if arguments.config is None and arguments.resume is None:
         problems.append(Problem("--config", "must be given: a job file such as jobs/cola_tutorial.yaml"))
     if arguments.resume is not None and mode in ("eval", "predict"):
-        problems.append(Problem("--resume", f"goes with training only, but got --mode {mode}; name a trained model "
-                                            "by --checkpoint or its run by --name"))
+        problems.append(
+            Problem(
+                "--resume",
+                f"goes with training only, but got --mode {mode}; name a trained model "
+                "by --checkpoint or its run by --name",
+            )
+        )
     if arguments.dry_run and mode in ("eval", "predict"):
         problems.append(Problem("--dry-run", f"goes with training only, but got --mode {mode}"))
-    problems += [Problem(override.path, "must not be set: one configuration is run; jobs/tune_glue.py searches")
-                 for override in arguments.overrides if override.path.startswith(_SEARCHED)]
+    problems += [
+        Problem(override.path, "must not be set: one configuration is run; jobs/tune_glue.py searches")
+        for override in arguments.overrides
+        if override.path.startswith(_SEARCHED)
+    ]
     if problems:
         raise ConfigError(problems)
 
@@ -97,8 +124,15 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
         from gluetune.cli.tune import tune
 
         show = RunShow(session.job.published)
-        done = tune(session, arguments.address, terminal, show, early, score=mode != "train",
-                    accept_inputs=ACCEPT in arguments.switches)
+        done = tune(
+            session,
+            arguments.address,
+            terminal,
+            show,
+            early,
+            score=mode != "train",
+            accept_inputs=ACCEPT in arguments.switches,
+        )
     if not done:
         return INTERRUPTED
     for trial in show.failed:

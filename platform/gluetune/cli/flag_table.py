@@ -29,8 +29,13 @@ class Flag:
 NAME = Flag("--name", "name", "NAME", "name of the run and of its folder", text=True)
 TASKS = Flag("--tasks", "tasks", "LIST", "task names, such as cola,sst2", text=True)
 SEED = Flag("--seed", "seed", "N", "seed of everything random")
-SELECTION = Flag("--selection", "data.selection", "NAME",
-                 "carve: choose by rows held out of train; dev: by official dev; train_test_split", text=True)
+SELECTION = Flag(
+    "--selection",
+    "data.selection",
+    "NAME",
+    "carve: choose by rows held out of train; dev: by official dev; train_test_split",
+    text=True,
+)
 
 SEARCH = (
     NAME,
@@ -56,8 +61,9 @@ TRAINING = (
 )
 DATA_AND_MODEL = (
     Flag("--data", "data.source", "SOURCE", "embedded (generated), hub, dir or custom", text=True),
-    Flag("--data-dir", "data.dir", "FOLDER", "the official GLUE folder; --data dir where --data is not given",
-         text=True),
+    Flag(
+        "--data-dir", "data.dir", "FOLDER", "the official GLUE folder; --data dir where --data is not given", text=True
+    ),
     Flag("--model-name-or-path", "model.name_or_path", "MODEL", "encoder on the hub or in a folder", text=True),
     Flag("--max-seq-length", "data.max_seq_length", "N", "tokens per row"),
     Flag("--max-train-samples", "data.max_train_samples", "N", "use at most this many training rows"),
@@ -73,8 +79,9 @@ LANES = (
     *WORKERS,
 )
 STORAGE = (
-    Flag("--storage-path", "storage.path", "PATH", "folder or bucket; results go to PATH/NAME", text=True,
-         resumable=True),
+    Flag(
+        "--storage-path", "storage.path", "PATH", "folder or bucket; results go to PATH/NAME", text=True, resumable=True
+    ),
     Flag("--keep-checkpoints", "storage.keep_checkpoints", "N", "best checkpoints kept per task"),
 )
 TRACKING = (

@@ -57,15 +57,23 @@ def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
             own check finds.
     """
     given, unknown = _parser(program).parse_known_args([_spelling(argument, program) for argument in argv])
-    problems = [_unknown(argument, program) for argument, before in zip(unknown, ["", *unknown], strict=False)
-                if argument.startswith("-") or not before.startswith("-") or "=" in before]  # not its value too
+    problems = [
+        _unknown(argument, program)
+        for argument, before in zip(unknown, ["", *unknown], strict=False)
+        if argument.startswith("-") or not before.startswith("-") or "=" in before
+    ]  # not its value too
     overrides, wrong = _overrides(given.overrides or [])
     own = [(option, value) for option in program.options if (value := vars(given)[option.name]) is not None]
     arguments = ParsedArguments(
-        given.config, given.resume, tuple(overrides), given.address, given.dry_run,
+        given.config,
+        given.resume,
+        tuple(overrides),
+        given.address,
+        given.dry_run,
         {option.name: value for option, value in own if not option.switch and not option.repeated},
         {option.name: tuple(values) for option, values in own if option.repeated},
-        frozenset(option.name for option, _ in own if option.switch))
+        frozenset(option.name for option, _ in own if option.switch),
+    )
     problems += [*wrong, *_wrong_options(arguments.options, program), *program.check(arguments)]
     if arguments.resume is not None:
         problems += _not_resumable(arguments.config, overrides, program)
@@ -84,16 +92,22 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(program: Program) -> argparse.ArgumentParser:
-    parser = _Parser(prog=program.name, allow_abbrev=False, usage=program.usage, description=program.description,
-                     epilog=program.epilog)
+    parser = _Parser(
+        prog=program.name,
+        allow_abbrev=False,
+        usage=program.usage,
+        description=program.description,
+        epilog=program.epilog,
+    )
     parser.add_argument("--version", action="version", version=f"gluetune {gluetune.__version__}")
     parser.set_defaults(config=None, resume=None, overrides=None, dry_run=False, address=None)
     _add_options(_job_group(parser, program) if program.takes_job else parser, program)
     for title, flags in program.flags.items():
         group = parser.add_argument_group(title)
         for flag in flags:
-            group.add_argument(flag.name, metavar=flag.metavar, help=flag.help, dest="overrides", action="append",
-                               type=_Value(flag))
+            group.add_argument(
+                flag.name, metavar=flag.metavar, help=flag.help, dest="overrides", action="append", type=_Value(flag)
+            )
     return parser
 
 
@@ -101,8 +115,14 @@ def _job_group(parser: argparse.ArgumentParser, program: Program) -> _Arguments:
     job = parser.add_argument_group("job")
     job.add_argument("--config", metavar="FILE", help=f"job file ({program.config})")
     job.add_argument("--resume", metavar="NAME", help="go on with a run that was stopped")
-    job.add_argument("--set", metavar="KEY=VALUE", dest="overrides", action="append", type=_setting,
-                     help=f"any key of the job file, such as {program.example}; may be repeated")
+    job.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        dest="overrides",
+        action="append",
+        type=_setting,
+        help=f"any key of the job file, such as {program.example}; may be repeated",
+    )
     job.add_argument("--dry-run", action="store_true", help="check as a start does and print the plan; leave nothing")
     job.add_argument("--address", metavar="ADDRESS", help="Ray cluster (default: the one in reach, else a local one)")
     return job
@@ -113,8 +133,13 @@ def _add_options(group: _Arguments, program: Program) -> None:
         if option.switch:
             group.add_argument(option.name, dest=option.name, action="store_const", const=True, help=option.help)
         else:
-            group.add_argument(option.name, dest=option.name, action="append" if option.repeated else "store",
-                               metavar=option.metavar, help=option.help)
+            group.add_argument(
+                option.name,
+                dest=option.name,
+                action="append" if option.repeated else "store",
+                metavar=option.metavar,
+                help=option.help,
+            )
 
 
 class _Given(NamedTuple):
@@ -159,19 +184,26 @@ def _wrong_options(options: dict[str, str], program: Program) -> Iterator[Proble
     for option in program.options:
         value = options.get(option.name)
         if value is not None and option.choices and value not in option.choices:
-            yield Problem(option.name, f"must be one of {', '.join(option.choices)}, but got {value!r}"
-                                       f"{nearest(value, option.choices)}")
+            yield Problem(
+                option.name,
+                f"must be one of {', '.join(option.choices)}, but got {value!r}{nearest(value, option.choices)}",
+            )
 
 
 def _not_resumable(config: str | None, overrides: Sequence[Override], program: Program) -> Iterator[Problem]:
     allowed = [flag for flag in program.table if flag.resumable]
     wrong = ["--config"] if config is not None else []
-    wrong += [f"--set {o.path}" if o.flag == "--set" else o.flag for o in overrides
-              if o.path not in {flag.path for flag in allowed}]
+    wrong += [
+        f"--set {o.path}" if o.flag == "--set" else o.flag
+        for o in overrides
+        if o.path not in {flag.path for flag in allowed}
+    ]
     if wrong:
         names = ", ".join(["--address", *sorted(flag.name for flag in allowed)])
-        yield Problem("--resume", f"a run goes on as it was started; only {names} may change, "
-                                  f"but got {', '.join(dict.fromkeys(wrong))}")
+        yield Problem(
+            "--resume",
+            f"a run goes on as it was started; only {names} may change, but got {', '.join(dict.fromkeys(wrong))}",
+        )
 
 
 def _unknown(argument: str, program: Program) -> Problem:
@@ -185,8 +217,12 @@ def _unknown(argument: str, program: Program) -> Problem:
         if key in getattr(model, "model_fields", {}):
             return Problem(name, f"no such flag; use --set {section}.{key}=VALUE")
     own = [flag.name for flag in program.table] + [option.name for option in program.options]
-    known = [*own, *(_JOB if program.takes_job else ()), *_OTHER,
-             *(other for other, name in _SPELLINGS.items() if name in own)]
+    known = [
+        *own,
+        *(_JOB if program.takes_job else ()),
+        *_OTHER,
+        *(other for other, name in _SPELLINGS.items() if name in own),
+    ]
     return Problem(name, "no such flag" + (nearest(name, known) or "; --help lists them"))
 
 

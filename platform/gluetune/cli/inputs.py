@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from gluetune.cli.flags import ParsedArguments
 
 ACCEPT = "--accept-changed-data"
-ACCEPT_OPTION = Option(ACCEPT, "", "with --resume: where the rows or the encoder have changed since the run began, set "
-                                   "aside what it has recorded and start it anew on those that are there")
+ACCEPT_OPTION = Option(
+    ACCEPT,
+    "",
+    "with --resume: where the rows or the encoder have changed since the run began, set "
+    "aside what it has recorded and start it anew on those that are there",
+)
 
 
 def accept_problems(arguments: ParsedArguments) -> Iterator[Problem]:
@@ -26,8 +30,9 @@ def accept_problems(arguments: ParsedArguments) -> Iterator[Problem]:
         yield Problem(ACCEPT, "goes with --resume only: a new run starts on the rows that are there")
 
 
-def check_inputs(folder: Storage, now: RunInputs, terminal: Terminal, *, name: str, accept: bool,
-                 dry_run: bool = False) -> None:
+def check_inputs(
+    folder: Storage, now: RunInputs, terminal: Terminal, *, name: str, accept: bool, dry_run: bool = False
+) -> None:
     """Refuses to go on with a run on other rows, other tokens or another encoder than its trials were trained on.
 
     Trials on different rows cannot be ranked together, and a trial that goes on with other rows is neither the one nor
@@ -51,8 +56,10 @@ def check_inputs(folder: Storage, now: RunInputs, terminal: Terminal, *, name: s
         _start_anew(folder, "no fingerprints were kept of the rows that it began with", terminal, dry_run)
         return
     if before is None:
-        terminal.note(f"{folder.uri()} was begun by a version that kept no fingerprints of its rows: whether they are "
-                      "still the same cannot be checked")
+        terminal.note(
+            f"{folder.uri()} was begun by a version that kept no fingerprints of its rows: whether they are "
+            "still the same cannot be checked"
+        )
         return
     changes = before.changes(now)
     if not changes:
@@ -60,9 +67,12 @@ def check_inputs(folder: Storage, now: RunInputs, terminal: Terminal, *, name: s
     listed = "".join(f"\n  {change}" for change in changes)
     if not accept:
         command = shlex.join(["--resume", name, ACCEPT])
-        raise DataError(f"a run goes on with the rows and the encoder that it began with, but got others:{listed}\n"
-                        f"Bring back the former ones, or start the run anew on these by {command}, which sets aside "
-                        "what it has recorded", folder.uri(INPUTS_FILE))
+        raise DataError(
+            f"a run goes on with the rows and the encoder that it began with, but got others:{listed}\n"
+            f"Bring back the former ones, or start the run anew on these by {command}, which sets aside "
+            "what it has recorded",
+            folder.uri(INPUTS_FILE),
+        )
     _start_anew(folder, f"its rows or encoder have changed:{listed}", terminal, dry_run)
 
 

@@ -28,8 +28,13 @@ class _Job(Protocol):
 
 
 @contextmanager
-def joined(job: _Job, address: str | None, log: Path, terminal: Terminal, early: EarlyLanes | None = None,
-           ) -> Iterator[None]:
+def joined(
+    job: _Job,
+    address: str | None,
+    log: Path,
+    terminal: Terminal,
+    early: EarlyLanes | None = None,
+) -> Iterator[None]:
     """Joins a Ray cluster, or starts one on this machine, and leaves it when the block ends.
 
     For some seconds Ray's processes start and this one waits: a thread imports torch and transformers meanwhile, which
@@ -58,7 +63,7 @@ def joined(job: _Job, address: str | None, log: Path, terminal: Terminal, early:
             if early is not None:
                 early.start()
             imported.result()
-            import gluetune.search  # noqa: F401  (with Ray Train, so by the main thread, and unsearched)
+            import gluetune.search  # noqa: F401 - with Ray Train, so by the main thread, and without the garbage collector
         terminal.note(f"running on {where}")
         yield
     finally:

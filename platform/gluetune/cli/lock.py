@@ -101,8 +101,9 @@ class Lease:
                 if not self._make():
                     raise self._refusal()
         except OSError as error:
-            raise StorageError(f"the search's folder must be writable, but {self._folder} is not: "
-                               f"{error.strerror}") from error
+            raise StorageError(
+                f"the search's folder must be writable, but {self._folder} is not: {error.strerror}"
+            ) from error
 
     def keep(self) -> None:
         """Renews the lease in a thread, and removes it when this process ends."""
@@ -128,8 +129,9 @@ class Lease:
         while not self._ended.wait(RENEW_S):
             with suppress(OSError):  # the storage is away; the next renewal may reach it
                 if not self.renew():
-                    print(f"another driver has taken the lease {self._file}: this one stops", file=sys.stderr,
-                          flush=True)
+                    print(
+                        f"another driver has taken the lease {self._file}: this one stops", file=sys.stderr, flush=True
+                    )
                     os.kill(os.getpid(), signal.SIGINT)
                     return
 
@@ -192,7 +194,8 @@ class Lease:
         return StorageError(
             f"a search is run by one driver at a time, but {place} holds {self._folder}: it renewed its lease "
             f"{max(0.0, self._age()):.0f} s ago (this file system has no flock). The lease is free once it has not "
-            f"been renewed for {STALE_S:g} s; if that process is gone for good, delete {self._file}")
+            f"been renewed for {STALE_S:g} s; if that process is gone for good, delete {self._file}"
+        )
 
 
 def _read(file: Path) -> dict[str, Any]:

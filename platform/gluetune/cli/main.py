@@ -30,9 +30,14 @@ TUNE = Program(
     "flag without --config starts from the defaults of a job instead (all of the space, by grid), and --data must be "
     "named; --data-dir alone means --data dir.",
     "default: see above",
-    {"what to search": table.SEARCH, "data and model": table.DATA_AND_MODEL, "lanes": table.LANES,
-     "storage and tracking": table.STORAGE + table.TRACKING},
-    (ACCEPT_OPTION,), check=accept_problems,
+    {
+        "what to search": table.SEARCH,
+        "data and model": table.DATA_AND_MODEL,
+        "lanes": table.LANES,
+        "storage and tracking": table.STORAGE + table.TRACKING,
+    },
+    (ACCEPT_OPTION,),
+    check=accept_problems,
 )
 
 
@@ -70,8 +75,11 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
 def say_interrupted(terminal: Terminal) -> None:
     """Prints how to go on with the run that was interrupted, or that there is none."""
     command = resume_command()
-    terminal.note("interrupted; nothing was begun that could be resumed" if command is None
-                  else f"interrupted; go on with:\n{command}")
+    terminal.note(
+        "interrupted; nothing was begun that could be resumed"
+        if command is None
+        else f"interrupted; go on with:\n{command}"
+    )
 
 
 def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
@@ -107,5 +115,10 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
         from gluetune.cli.show import SearchShow
         from gluetune.cli.tune import tune
 
-        return OK if tune(session, arguments.address, terminal, SearchShow(), early,
-                             accept_inputs=ACCEPT in arguments.switches) else INTERRUPTED
+        return (
+            OK
+            if tune(
+                session, arguments.address, terminal, SearchShow(), early, accept_inputs=ACCEPT in arguments.switches
+            )
+            else INTERRUPTED
+        )

@@ -86,8 +86,9 @@ def open_run(arguments: ParsedArguments) -> PretrainSession:
         root = Storage(path)
         (text,) = read_files(root, arguments.resume, PRETRAINING_FILE)
         found = Override("storage.path", root.uri())  # the folder may have been moved
-        job = parse_pretrain_job(text, root.uri(f"{arguments.resume}/{PRETRAINING_FILE}"),
-                                 [*arguments.overrides, found])
+        job = parse_pretrain_job(
+            text, root.uri(f"{arguments.resume}/{PRETRAINING_FILE}"), [*arguments.overrides, found]
+        )
         if any(override.path == "tracking.uri" for override in arguments.overrides):
             job = _absolute(job)
         check_job_lasts(job.storage, job.tracking)
@@ -110,8 +111,13 @@ def _absolute(job: PretrainJob) -> PretrainJob:
     if in_submitted_job():
         return job
     text, tokenizer = job.text, job.tokenizer
-    text = with_values(text, path=absolute_path(text.path), validation_path=absolute_path(text.validation_path),
-                       cache_dir=absolute_path(text.cache_dir), dataset=folder_or_name(text.dataset))
+    text = with_values(
+        text,
+        path=absolute_path(text.path),
+        validation_path=absolute_path(text.validation_path),
+        cache_dir=absolute_path(text.cache_dir),
+        dataset=folder_or_name(text.dataset),
+    )
     tokenizer = with_values(tokenizer, name_or_path=folder_or_name(tokenizer.name_or_path))
     return job.model_copy(update={"text": text, "tokenizer": tokenizer, **absolute_places(job.storage, job.tracking)})
 
@@ -120,15 +126,21 @@ def show_plan(session: PretrainSession, terminal: Terminal, *, accept_inputs: bo
     """Loads everything and prints the plan; starts no Ray and leaves nothing."""
     check_store(_tracking_uri(session), str(session.job.tracking.experiment), write=False)
     data, _ = prepare_job(session.job, terminal.note)
-    check_inputs(session.storage, pretraining_inputs(data), terminal, name=session.name, accept=accept_inputs,
-                 dry_run=True)
+    check_inputs(
+        session.storage, pretraining_inputs(data), terminal, name=session.name, accept=accept_inputs, dry_run=True
+    )
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
     print_opening(_plan(session, data, words), terminal.out)
 
 
-def pretrain(session: PretrainSession, address: str | None, terminal: Terminal, *, accept_inputs: bool = False,
-             ) -> TrialStatus:
+def pretrain(
+    session: PretrainSession,
+    address: str | None,
+    terminal: Terminal,
+    *,
+    accept_inputs: bool = False,
+) -> TrialStatus:
     """Runs a session on the connected cluster to its end, or until somebody interrupts, or as long as it goes well.
 
     Raises:
@@ -159,9 +171,15 @@ class _Run:
         print_opening(plan, out)
         text = dump_pretrain_job(session.job)
         report(starting=False)
-        tracker = Tracker(plan, session.storage, store=_tracking_uri(session), job=text, history=journal.events,
-                          notify=self.terminal.note,
-                          artifacts=places.artifacts(session.job.storage, session.job.tracking))
+        tracker = Tracker(
+            plan,
+            session.storage,
+            store=_tracking_uri(session),
+            job=text,
+            history=journal.events,
+            notify=self.terminal.note,
+            artifacts=places.artifacts(session.job.storage, session.job.tracking),
+        )
         pretraining_inputs(self.data).save(session.storage)
         session.storage.write(PRETRAINING_FILE, text.encode())
         announce_resume(self._resume_command(), self.terminal)
@@ -177,9 +195,15 @@ class _Run:
         return status
 
     def _train(self, journal: Journal, tracker: Tracker) -> TrialStatus:
-        spec = LaneSpec(self.lanes.workers_per_lane, self.resources.cpus, self.resources.gpus,
-                        self.lanes.placement_strategy, Pretraining(ray.put(self.data), self.session.job),
-                        self.session.storage, MAX_FAILURES)
+        spec = LaneSpec(
+            self.lanes.workers_per_lane,
+            self.resources.cpus,
+            self.resources.gpus,
+            self.lanes.placement_strategy,
+            Pretraining(ray.put(self.data), self.session.job),
+            self.session.storage,
+            MAX_FAILURES,
+        )
         with RunLog(self.terminal.out, line) as log:
             log.note("starting the lane: it loads its libraries once …")
             run = SingleRun(spec, journal, [tracker, log], tracker.mark_stopped)
@@ -200,16 +224,18 @@ class _Run:
             storage.upload(local, ENCODER)
         last = trial.evaluations[-1].metrics
         scores = {name: value for name, value in last.items() if not name.startswith("train_")}
-        return WinnerScored(time=time.time(), number=trial.number, task=TASK, scores={"validation": scores},
-                            folder=storage.uri(ENCODER))
+        return WinnerScored(
+            time=time.time(), number=trial.number, task=TASK, scores={"validation": scores}, folder=storage.uri(ENCODER)
+        )
 
     def _close(self, trial: TrialRecord) -> None:
         session, out = self.session, self.terminal.out
         if trial.evaluations:
             measured = figures([from_event(event) for event in trial.evaluations])
             rows = {"train": len(firsts(self.data.train)), "validation": len(firsts(self.data.held_out))}
-            print_figures(measured, rows, session.job.published, out, source=self.data.source,
-                          synthetic=self.data.synthetic)
+            print_figures(
+                measured, rows, session.job.published, out, source=self.data.source, synthetic=self.data.synthetic
+            )
         if trial.winner is not None:
             out.print(Text.assemble("\n", ("encoder", "bold"), f"    {trial.winner.folder}"), soft_wrap=True)
         out.print(Text.assemble(("MLflow UI", "bold"), f"  {ui_command(_tracking_uri(session))}"), soft_wrap=True)
@@ -226,10 +252,12 @@ class _Run:
 def line(event: Evaluated, trial: TrialRecord) -> str:
     """An evaluation with the training before it."""
     at = from_event(event)
-    return (f"step {at.step:,}/{trial.training['max_steps']:,} · training MLM {at.train_masked_lm_loss:.3f}, "
-            f"NSP {at.train_next_sentence_loss:.3f} · held-out MLM {at.masked_lm_loss:.3f} "
-            f"({at.masked_lm_accuracy:.1%} right), NSP {at.next_sentence_loss:.3f} ({at.next_sentence_accuracy:.1%}) · "
-            f"{at.pairs_per_second:,.0f} sentence pairs/s")
+    return (
+        f"step {at.step:,}/{trial.training['max_steps']:,} · training MLM {at.train_masked_lm_loss:.3f}, "
+        f"NSP {at.train_next_sentence_loss:.3f} · held-out MLM {at.masked_lm_loss:.3f} "
+        f"({at.masked_lm_accuracy:.1%} right), NSP {at.next_sentence_loss:.3f} ({at.next_sentence_accuracy:.1%}) · "
+        f"{at.pairs_per_second:,.0f} sentence pairs/s"
+    )
 
 
 def _start(job: PretrainJob) -> TrialStarted:
@@ -241,21 +269,47 @@ def _plan(session: PretrainSession, data: PretrainingData, resources: str) -> Se
     job, sizes = session.job, session.job.model
     words = f"BERT, {sizes.num_hidden_layers} layers, {sizes.hidden_size} wide, {sizes.num_attention_heads} heads"
     guessing = -math.log(data.tokens.vocab_size) - math.log(2)
-    task = TaskPlan(TASK, TITLE, data.source, len(firsts(data.train)), len(firsts(data.held_out)), {},
-                    "negative_loss", guessing, 1, synthetic=data.synthetic, fingerprints=dict(data.fingerprints))
+    task = TaskPlan(
+        TASK,
+        TITLE,
+        data.source,
+        len(firsts(data.train)),
+        len(firsts(data.held_out)),
+        {},
+        "negative_loss",
+        guessing,
+        1,
+        synthetic=data.synthetic,
+        fingerprints=dict(data.fingerprints),
+    )
     return SearchPlan(
-        name=session.name, seed=job.seed, model=words, parameters=count_weights(job, data.tokens),
-        space="", space_source="", fields=(), algorithm="", scheduler="", lanes=1,
-        workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=session.storage.uri(),
-        tracking_uri=without_password(_tracking_uri(session)), experiment=str(job.tracking.experiment), tasks=(task,),
-        fixed=job.training.model_dump(exclude_unset=True))
+        name=session.name,
+        seed=job.seed,
+        model=words,
+        parameters=count_weights(job, data.tokens),
+        space="",
+        space_source="",
+        fields=(),
+        algorithm="",
+        scheduler="",
+        lanes=1,
+        workers_per_lane=job.lanes.workers_per_lane,
+        resources=resources,
+        folder=session.storage.uri(),
+        tracking_uri=without_password(_tracking_uri(session)),
+        experiment=str(job.tracking.experiment),
+        tasks=(task,),
+        fixed=job.training.model_dump(exclude_unset=True),
+    )
 
 
 def pretraining_inputs(data: PretrainingData) -> RunInputs:
     """Fingerprints of the text and its tokens, for the run's record; documents count as rows."""
     whole = data.fingerprints.get("train", "")  # of which the held-out text is a part where no other is given
-    splits = {name: SplitInput(rows=len(corpus), sha256=data.fingerprints.get(name, whole), tokens=corpus.fingerprint())
-              for name, corpus in data.parts.items()}
+    splits = {
+        name: SplitInput(rows=len(corpus), sha256=data.fingerprints.get(name, whole), tokens=corpus.fingerprint())
+        for name, corpus in data.parts.items()
+    }
     return RunInputs(tasks={TASK: splits})
 
 

@@ -19,12 +19,22 @@ from gluetune.supervisor import INTERRUPTED
 TEXT = (
     Flag("--text", "text.source", "SOURCE", "embedded (generated), files or hub", text=True),
     Flag("--text-path", "text.path", "PATH", "a text file, or a folder of them, with --text files", text=True),
-    Flag("--validation-path", "text.validation_path", "PATH", "text to evaluate on (default: the last documents)",
-         text=True),
+    Flag(
+        "--validation-path",
+        "text.validation_path",
+        "PATH",
+        "text to evaluate on (default: the last documents)",
+        text=True,
+    ),
     Flag("--text-format", "text.format", "NAME", "wikitext, sentences or paragraphs", text=True),
     Flag("--max-documents", "text.max_documents", "N", "read no more of the text"),
-    Flag("--tokenizer", "tokenizer.name_or_path", "NAME", "an existing vocabulary (default: one trained on the text)",
-         text=True),
+    Flag(
+        "--tokenizer",
+        "tokenizer.name_or_path",
+        "NAME",
+        "an existing vocabulary (default: one trained on the text)",
+        text=True,
+    ),
     Flag("--vocab-size", "tokenizer.vocab_size", "N", "size of a vocabulary that is trained"),
 )
 TRAINING = (
@@ -41,9 +51,16 @@ PROGRAM = Program(
     "Pre-train a BERT encoder by masked language modelling and next-sentence prediction, on one lane of any number of "
     "workers.",
     "such as jobs/bert_wikitext_d2l.yaml; must be given",
-    {"text": TEXT, "training": TRAINING, "lane": table.WORKERS, "storage and tracking": table.STORAGE[:1]
-     + table.TRACKING},
-    options=(ACCEPT_OPTION,), check=accept_problems, schema=PretrainJob, example="model.num_hidden_layers=4",
+    {
+        "text": TEXT,
+        "training": TRAINING,
+        "lane": table.WORKERS,
+        "storage and tracking": table.STORAGE[:1] + table.TRACKING,
+    },
+    options=(ACCEPT_OPTION,),
+    check=accept_problems,
+    schema=PretrainJob,
+    example="model.num_hidden_layers=4",
 )
 
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from gluetune.cli.flags import ParsedArguments
 
 _USAGE = "%(prog)s [--config FILE | --resume NAME] [flags]"
-_EPILOG = ("Flags win over the job file; of a flag given twice the last one counts. "
-           "--set takes every key of a job file, flags are short cuts for the frequent ones.")
+_EPILOG = (
+    "Flags win over the job file; of a flag given twice the last one counts. "
+    "--set takes every key of a job file, flags are short cuts for the frequent ones."
+)
 
 
 @dataclass(frozen=True, slots=True)

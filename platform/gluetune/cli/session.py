@@ -64,8 +64,9 @@ class Session:
     log: Path
 
 
-def new_session(job: JobConfig, job_file: str | None, notify: Callable[[str], None] = lambda text: None, *,
-                starts: bool = True) -> Session:
+def new_session(
+    job: JobConfig, job_file: str | None, notify: Callable[[str], None] = lambda text: None, *, starts: bool = True
+) -> Session:
     """Prepares the folder of a new search; `begin` fills it.
 
     Args:
@@ -103,8 +104,10 @@ def check_empty(storage: Storage, name: str) -> None:
         StorageError: it holds more than a start that failed leaves.
     """
     if set(storage.list()) - LEFT_BY_FAILED_STARTS:
-        raise StorageError(f"the folder of a new run must be empty, but {storage.uri()} is not; choose another --name, "
-                           f"or go on with that run by --resume {name}")
+        raise StorageError(
+            f"the folder of a new run must be empty, but {storage.uri()} is not; choose another --name, "
+            f"or go on with that run by --resume {name}"
+        )
 
 
 def run_kind(job: JobConfig, job_file: str | None) -> str:

@@ -70,8 +70,16 @@ class RunShow:
         self.failed = [trial for trial in known if trial.status in _FAILED]
         for trial in winners(known, tasks) or known:
             task = tasks[trial.task]
-            print_figures(measured_figures(trial), row_counts(task, trial), self._published, console,
-                          source=task.source, synthetic=task.synthetic, same_rows=task.same_rows)
+            print_figures(
+                measured_figures(trial),
+                row_counts(task, trial),
+                self._published,
+                console,
+                source=task.source,
+                synthetic=task.synthetic,
+                same_rows=task.same_rows,
+            )
             if trial.winner:
-                print_batches(task.metric, trial.winner.batch_scores, int(trial.training["eval_batch_size"] or 0),
-                              console)
+                print_batches(
+                    task.metric, trial.winner.batch_scores, int(trial.training["eval_batch_size"] or 0), console
+                )

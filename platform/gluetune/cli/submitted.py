@@ -37,9 +37,15 @@ def check_lasting(paths: Iterable[tuple[str, str | None]]) -> None:
     """
     if not in_submitted_job():
         return
-    problems = [Problem(name, "must be an absolute path or a bucket inside a submitted job, whose working folder Ray "
-                              f"deletes afterwards, but got {path!r}")
-                for name, path in paths if path is not None and _relative(path)]
+    problems = [
+        Problem(
+            name,
+            "must be an absolute path or a bucket inside a submitted job, whose working folder Ray "
+            f"deletes afterwards, but got {path!r}",
+        )
+        for name, path in paths
+        if path is not None and _relative(path)
+    ]
     if problems:
         raise ConfigError(problems)
 
@@ -52,9 +58,16 @@ def check_job_lasts(storage: StorageConfig, tracking: TrackingConfig) -> None:
     """
     check_lasting([("storage.path (--storage-path)", storage.path), ("tracking.uri (--tracking-uri)", tracking.uri)])
     if in_submitted_job() and tracking.uri is None and not Storage(storage.path).local:
-        raise ConfigError([Problem("tracking.uri (--tracking-uri)", "must name a server or an absolute sqlite:/// file "
-                                   "inside a submitted job with a bucket, whose working folder Ray deletes afterwards, "
-                                   "but got none")])
+        raise ConfigError(
+            [
+                Problem(
+                    "tracking.uri (--tracking-uri)",
+                    "must name a server or an absolute sqlite:/// file "
+                    "inside a submitted job with a bucket, whose working folder Ray deletes afterwards, "
+                    "but got none",
+                )
+            ]
+        )
 
 
 def submission(command: Sequence[str]) -> str:

@@ -41,8 +41,10 @@ from gluetune.tasks import get_task
 from gluetune.training import World
 
 EVALUATION = "evaluation.json"
-_NO_DATA = tuple(Override(f"data.{field}", value, "--input") for field, value in
-                 {"source": "embedded", "dir": None, "dataset": None}.items())  # the file is all that is read
+_NO_DATA = tuple(
+    Override(f"data.{field}", value, "--input")
+    for field, value in {"source": "embedded", "dir": None, "dataset": None}.items()
+)  # the file is all that is read
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,13 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
         job = _as_trained(job, run, {override.path for override in overrides})
         return Trained(job, {task: run.uri(winner_folder(task)) for task in job.tasks}, run)
     if len(job.tasks) > 1:
-        raise ConfigError([Problem("--checkpoint", f"answers one task, but the job has {', '.join(job.tasks)}; "
-                                                   "choose one by --tasks")])
+        raise ConfigError(
+            [
+                Problem(
+                    "--checkpoint", f"answers one task, but the job has {', '.join(job.tasks)}; choose one by --tasks"
+                )
+            ]
+        )
     job = _as_saved(job, existing(checkpoint), {override.path for override in overrides})
     return Trained(job, dict.fromkeys(job.tasks, checkpoint), None)
 
@@ -87,8 +94,9 @@ def _as_trained(job: JobConfig, run: Storage, flags: Container[str]) -> JobConfi
     """The job with rows cut as the run cut them, unless flags say otherwise."""
     text = read_recorded(run, JOB_FILE)
     if text is None:
-        raise StorageError(f"{run.uri(JOB_FILE)} must say how the run cut its rows, but there is none; name the model "
-                           "by --checkpoint")
+        raise StorageError(
+            f"{run.uri(JOB_FILE)} must say how the run cut its rows, but there is none; name the model by --checkpoint"
+        )
     recorded = parse_job(text, run.uri(JOB_FILE)).data
     cut = {name: getattr(recorded, name) for name in ("max_seq_length", "truncation") if f"data.{name}" not in flags}
     return job.model_copy(update={"data": job.data.model_copy(update=cut)})
@@ -109,24 +117,38 @@ def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
     rows = {task: official_rows(get_task(task), source, job.data, job.seed) for task in job.tasks}
     with _cluster(trained, address, terminal) as resources:
         for task, splits in rows.items():
-            scores = on_worker(resources, _score, trained.folders[task], task, job.data, splits,
-                               job.training.eval_batch_size)
-            figures = {f"{split}.{name}": value for split, score in scores.items()
-                       for name, value in (score.metrics | {"loss": score.loss}).items()}
+            scores = on_worker(
+                resources, _score, trained.folders[task], task, job.data, splits, job.training.eval_batch_size
+            )
+            figures = {
+                f"{split}.{name}": value
+                for split, score in scores.items()
+                for name, value in (score.metrics | {"loss": score.loss}).items()
+            }
             counts = {split: score.rows for split, score in scores.items()}
-            print_figures(figures, counts, _comparable(job.published, counts), terminal.out,
-                          source="; ".join(dict.fromkeys(part.source for part in splits.values())),
-                          synthetic=any(part.synthetic for part in splits.values()),
-                          same_rows=same_rows(None, splits))
+            print_figures(
+                figures,
+                counts,
+                _comparable(job.published, counts),
+                terminal.out,
+                source="; ".join(dict.fromkeys(part.source for part in splits.values())),
+                synthetic=any(part.synthetic for part in splits.values()),
+                same_rows=same_rows(None, splits),
+            )
             if get_task(task).correlation:
-                print_batches(get_task(task).primary, {split: list(score.batches) for split, score in scores.items()},
-                              job.training.eval_batch_size, terminal.out)
+                print_batches(
+                    get_task(task).primary,
+                    {split: list(score.batches) for split, score in scores.items()},
+                    job.training.eval_batch_size,
+                    terminal.out,
+                )
             if trained.run is not None:
                 content = {"task": task, "folder": trained.folders[task], "figures": figures, "rows": counts}
                 file = f"report/{task}_{EVALUATION}"
                 trained.run.write(file, (json.dumps(content, indent=2) + "\n").encode())
-                terminal.out.print(f"written to {trained.run.uri(file)}", soft_wrap=True, highlight=False,
-                                   markup=False, emoji=False)
+                terminal.out.print(
+                    f"written to {trained.run.uri(file)}", soft_wrap=True, highlight=False, markup=False, emoji=False
+                )
 
 
 def _comparable(published: PublishedConfig | None, splits: Container[str]) -> PublishedConfig | None:
@@ -145,8 +167,14 @@ def predict(trained: Trained, options: Mapping[str, str], address: str | None, t
     """
     job = trained.job
     if len(job.tasks) > 1 and options:
-        raise ConfigError([Problem(next(iter(options)), f"goes with one task, but the job has {', '.join(job.tasks)}; "
-                                                        "choose one by --tasks")])
+        raise ConfigError(
+            [
+                Problem(
+                    next(iter(options)),
+                    f"goes with one task, but the job has {', '.join(job.tasks)}; choose one by --tasks",
+                )
+            ]
+        )
     rows = {(task, part.split): part for task in job.tasks for part in _to_predict(task, options, job.data)}
     _check_output(options.get("--output"), [split for _, split in rows])
     targets = {(task, split): options.get("--output") or _default_output(trained, task, split) for task, split in rows}
@@ -156,20 +184,33 @@ def predict(trained: Trained, options: Mapping[str, str], address: str | None, t
             check_output(target)
     with _cluster(trained, address, terminal) as resources:
         for (task, split), examples in rows.items():
-            answers = on_worker(resources, _predict, trained.folders[task], task, job.data, examples,
-                                job.training.eval_batch_size)
+            answers = on_worker(
+                resources, _predict, trained.folders[task], task, job.data, examples, job.training.eval_batch_size
+            )
             target = targets[task, split]
             write_predictions(answers, terminal.data_stream(target) or target)
-            terminal.out.print(f"{len(answers):,} rows of {examples.source} → {target}", soft_wrap=True,
-                               highlight=False, markup=False, emoji=False)
+            terminal.out.print(
+                f"{len(answers):,} rows of {examples.source} → {target}",
+                soft_wrap=True,
+                highlight=False,
+                markup=False,
+                emoji=False,
+            )
 
 
 def _check_output(output: str | None, splits: list[str]) -> None:
     if output is None:
         return
     if len(splits) > 1:
-        raise ConfigError([Problem("--output", f"takes one file's rows, but there are {', '.join(splits)}; leave it "
-                                               "out, or choose a file by --input")])
+        raise ConfigError(
+            [
+                Problem(
+                    "--output",
+                    f"takes one file's rows, but there are {', '.join(splits)}; leave it "
+                    "out, or choose a file by --input",
+                )
+            ]
+        )
     if output.endswith("/") or Path(output).is_dir():
         raise ConfigError([Problem("--output", f"must be a file, but got the folder {output!r}")])
 
@@ -196,8 +237,10 @@ def _latest_run(job: JobConfig, job_file: str | None) -> Storage:
         if all(run.exists(f"{winner_folder(task)}/config.json") for task in job.tasks):
             return run
     wanted = f"run {job.name!r}" if job.name else f"run of {kind}"
-    raise StorageError(f"no {wanted} with a trained model for {', '.join(job.tasks)} is in {root.uri()}; train one by "
-                       "--mode train, or name a model by --checkpoint or a run by --name")
+    raise StorageError(
+        f"no {wanted} with a trained model for {', '.join(job.tasks)} is in {root.uri()}; train one by "
+        "--mode train, or name a model by --checkpoint or a run by --name"
+    )
 
 
 @contextmanager
@@ -218,11 +261,18 @@ def _world() -> World:
     return World(device="cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _score(folder: str, task: str, config: DataConfig, splits: dict[str, Examples], batch_size: int,
-           ) -> dict[str, Scores]:
+def _score(
+    folder: str,
+    task: str,
+    config: DataConfig,
+    splits: dict[str, Examples],
+    batch_size: int,
+) -> dict[str, Scores]:
     classifier = load_classifier(folder, get_task(task), config)
-    return {split: evaluate_examples(replace(classifier, task=get_task(rows.task)), rows, batch_size, _world())[1]
-            for split, rows in splits.items()}
+    return {
+        split: evaluate_examples(replace(classifier, task=get_task(rows.task)), rows, batch_size, _world())[1]
+        for split, rows in splits.items()
+    }
 
 
 def _predict(folder: str, task: str, config: DataConfig, examples: Examples, batch_size: int) -> Predictions:

@@ -52,8 +52,16 @@ def show_plan(session: Session, terminal: Terminal, *, accept_inputs: bool = Fal
         terminal.note("lanes: shown as 1; how many there are is found on the cluster, when the search starts")
 
 
-def tune(session: Session, address: str | None, terminal: Terminal, show: Show, early: EarlyLanes, *,
-         score: bool = True, accept_inputs: bool = False) -> bool:
+def tune(
+    session: Session,
+    address: str | None,
+    terminal: Terminal,
+    show: Show,
+    early: EarlyLanes,
+    *,
+    score: bool = True,
+    accept_inputs: bool = False,
+) -> bool:
     """Runs a session on the connected cluster to its end; whether it was not interrupted.
 
     Args:
@@ -104,15 +112,29 @@ class _Run:
         plan = _plan(session, self.prepared, dealer, str(self.resources))
         print_opening(plan, self.terminal.out)
         report(starting=False)
-        tracker = Tracker(plan, session.storage, store=_tracking_uri(session), job=dump_job(session.job),
-                          history=journal.events,
-                          artifacts=places.artifacts(session.job.storage, session.job.tracking),
-                          notify=self.terminal.note)
+        tracker = Tracker(
+            plan,
+            session.storage,
+            store=_tracking_uri(session),
+            job=dump_job(session.job),
+            history=journal.events,
+            artifacts=places.artifacts(session.job.storage, session.job.tracking),
+            notify=self.terminal.note,
+        )
         self.inputs.save(session.storage)
         begin(self.asked)  # a resume may find another cluster
         announce_resume(self._resume_command(), self.terminal)
-        search = Search(session.job, session.space, session.storage, journal, self.prepared, self.resources, dealer,
-                        _pruners(session), self.early)
+        search = Search(
+            session.job,
+            session.space,
+            session.storage,
+            journal,
+            self.prepared,
+            self.resources,
+            dealer,
+            _pruners(session),
+            self.early,
+        )
         started, ending, models = time.time(), Ending.INTERRUPTED, {}
         try:
             ending = self._search(search, plan, tracker)
@@ -140,8 +162,10 @@ class _Run:
         """Logs the winners' models to MLflow; what became of them by task."""
         register = self.session.job.tracking.register_models
         scored = [trial for trial in winners(journal.trials.values(), self.session.job.tasks) if trial.winner]
-        found = {trial.task: tracker.log_winner(trial, self._champion(trial, local), register=register)
-                 for trial, local in _local_folders(self.session.storage, scored)}
+        found = {
+            trial.task: tracker.log_winner(trial, self._champion(trial, local), register=register)
+            for trial, local in _local_folders(self.session.storage, scored)
+        }
         return {task: model for task, model in found.items() if model is not None}
 
     def _draw(self, tracker: Tracker, journal: Journal) -> None:
@@ -155,14 +179,30 @@ class _Run:
         dev_scores = trial.winner.scores if trial.winner else {}
         text = self.prepared.text
         task = get_task(trial.task)
-        return Champion(task, trial.name, folder, trial.selection_scores.get(task.primary, 0.0), dev_scores,
-                        self.prepared.samples[trial.task], text.max_seq_length, text.truncation)
+        return Champion(
+            task,
+            trial.name,
+            folder,
+            trial.selection_scores.get(task.primary, 0.0),
+            dev_scores,
+            self.prepared.samples[trial.task],
+            text.max_seq_length,
+            text.truncation,
+        )
 
-    def _summarise(self, plan: SearchPlan, journal: Journal, started: float, models: dict[str, Registration],
-                   ending: Ending, link: str | None = None) -> None:
+    def _summarise(
+        self,
+        plan: SearchPlan,
+        journal: Journal,
+        started: float,
+        models: dict[str, Registration],
+        ending: Ending,
+        link: str | None = None,
+    ) -> None:
         out = self.terminal.out
-        summary = summarise(plan, journal.trials.values(), status=ending.value, session_started=started,
-                            now=time.time(), models=models)
+        summary = summarise(
+            plan, journal.trials.values(), status=ending.value, session_started=started, now=time.time(), models=models
+        )
         try:
             file = write_summary(self.session.storage, summary)
             self.show.closing(summary, journal.trials.values(), plan, out)
@@ -170,8 +210,12 @@ class _Run:
             print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link)
         finally:  # also where the disk is full
             if ending is Ending.FAILED:
-                out.print("\nno trial could be evaluated: there is nothing to resume. Once the reason below is mended, "
-                          "start anew under another --name.", highlight=False, soft_wrap=True)
+                out.print(
+                    "\nno trial could be evaluated: there is nothing to resume. Once the reason below is mended, "
+                    "start anew under another --name.",
+                    highlight=False,
+                    soft_wrap=True,
+                )
             elif ending is not Ending.COMPLETE:
                 self._say_how_to_go_on(f"{ending.value.replace('_', ' ')}; go on")
 
@@ -189,8 +233,10 @@ def _fitted(session: Session, resources: Resources, terminal: Terminal) -> Sessi
     asked, lanes = session.job.lanes.lanes, most_lanes(session.job.lanes, resources)
     if lanes == asked:
         return session
-    terminal.note(f"{lanes} of {words.count(asked, 'lane')}: the cluster, with all that its autoscaler may add, holds "
-                  f"no more of {session.job.lanes.workers_per_lane} × ({resources}) each")
+    terminal.note(
+        f"{lanes} of {words.count(asked, 'lane')}: the cluster, with all that its autoscaler may add, holds "
+        f"no more of {session.job.lanes.workers_per_lane} × ({resources}) each"
+    )
     return _with_lanes(session, session.job.lanes.model_copy(update={"max_concurrent_trials": lanes}))
 
 
@@ -200,8 +246,9 @@ def _with_lanes(session: Session, lanes: LanesConfig) -> Session:
 
 def _dealer(session: Session, prepared: Prepared) -> Dealer:
     job = session.job
-    return Dealer(job.tasks, session.space, job.search.algorithm, job.training, job.seed, job.search.num_samples,
-                  prepared.facts)
+    return Dealer(
+        job.tasks, session.space, job.search.algorithm, job.training, job.seed, job.search.num_samples, prepared.facts
+    )
 
 
 def _pruners(session: Session) -> TaskPruners:
@@ -210,8 +257,9 @@ def _pruners(session: Session) -> TaskPruners:
 
 
 def _plan(session: Session, prepared: Prepared, dealer: Dealer, resources: str) -> SearchPlan:
-    return make_plan(session.name, session.job, session.space, prepared, dealer, session.storage,
-                     _tracking_uri(session), resources)
+    return make_plan(
+        session.name, session.job, session.space, prepared, dealer, session.storage, _tracking_uri(session), resources
+    )
 
 
 def _tracking_uri(session: Session) -> str:

@@ -43,8 +43,10 @@ def connect(address: str | None, note: Callable[[str], None] = lambda text: None
         _start(note)
         return "this machine"
     if address.startswith("http"):
-        raise ClusterError(f"the address must be a Ray cluster's (HOST:6379 or auto), but got {address!r}, that of its "
-                           f"Jobs API; submit to it by `ray job submit`, or unset RAY_ADDRESS")
+        raise ClusterError(
+            f"the address must be a Ray cluster's (HOST:6379 or auto), but got {address!r}, that of its "
+            f"Jobs API; submit to it by `ray job submit`, or unset RAY_ADDRESS"
+        )
     _join(address)
     return f"the Ray cluster at {ray.get_runtime_context().gcs_address}"
 
@@ -59,8 +61,9 @@ def _start(note: Callable[[str], None]) -> None:
 def _init(folder: str | None) -> None:
     options: dict[str, Any] = {} if folder is None else {"_temp_dir": f"{folder}/ray"}
     try:
-        ray.init("local", log_to_driver=False, object_store_memory=LOCAL_OBJECT_STORE, configure_logging=False,
-                 **options)
+        ray.init(
+            "local", log_to_driver=False, object_store_memory=LOCAL_OBJECT_STORE, configure_logging=False, **options
+        )
     except BaseException:
         ray.shutdown()
         raise
@@ -76,7 +79,9 @@ def _join(address: str) -> None:
     try:
         ray.init(address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, TimeoutError, ray.exceptions.AuthenticationError) as error:
-        raise ClusterError(f"no Ray cluster lets us in at {address!r}: {error}; if one is there, its token must be "
-                           "ours (RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or ~/.ray/auth_token)") from error
+        raise ClusterError(
+            f"no Ray cluster lets us in at {address!r}: {error}; if one is there, its token must be "
+            "ours (RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or ~/.ray/auth_token)"
+        ) from error
     except (ValueError, RuntimeError) as error:
         raise ClusterError(f"the Ray cluster at {address!r} cannot be joined: {error}") from error

@@ -40,8 +40,10 @@ def open_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
     if soft != resource.RLIM_INFINITY and soft < LEAST_FILES:
-        raise ClusterError(f"a process must be allowed at least {LEAST_FILES} open files to start Ray, but the limit "
-                           f"is {soft} (`ulimit -n`); raise it, such as by `ulimit -n 4096`")
+        raise ClusterError(
+            f"a process must be allowed at least {LEAST_FILES} open files to start Ray, but the limit "
+            f"is {soft} (`ulimit -n`); raise it, such as by `ulimit -n 4096`"
+        )
 
 
 def socket_folder(note: Callable[[str], None]) -> str | None:
@@ -65,8 +67,10 @@ def socket_folder(note: Callable[[str], None]) -> str | None:
             own = _private_folder(folder)
             note(f"Ray's sockets and logs go to {own}, as {name or 'the temporary folder'} {chosen} {problem}")
             return own
-    raise ClusterError(f"Ray needs a folder for its sockets, but {chosen} {problem}, and none of {', '.join(_SHORT)} "
-                       "can be used; set RAY_TMPDIR to a folder with a short name that you can write")
+    raise ClusterError(
+        f"Ray needs a folder for its sockets, but {chosen} {problem}, and none of {', '.join(_SHORT)} "
+        "can be used; set RAY_TMPDIR to a folder with a short name that you can write"
+    )
 
 
 def patiently(start: Callable[[], T], note: Callable[[str], None]) -> T:

@@ -22,8 +22,9 @@ def all_nodes() -> Nodes:
     Ray itself does not tell a driver what its autoscaler may add; drivers run on the head, where the file is.
     """
     types = _launchable()
-    there = [(node["Resources"], 1) for node in ray.nodes()
-             if node["Alive"] and node["Labels"].get(NODE_TYPE) not in types]
+    there = [
+        (node["Resources"], 1) for node in ray.nodes() if node["Alive"] and node["Labels"].get(NODE_TYPE) not in types
+    ]
     return there + list(types.values())
 
 
@@ -54,8 +55,11 @@ def _launchable() -> dict[str, tuple[dict[str, float], int]]:
 def launchable(config: dict[str, Any]) -> dict[str, tuple[dict[str, float], int]]:
     """The same from a launcher's configuration; all together are at most its ``max_workers``."""
     left = int(config.get("max_workers") or 0)
-    kinds = {name: kind for name, kind in (config.get("available_node_types") or {}).items()
-             if name != config.get("head_node_type") and kind.get("resources")}
+    kinds = {
+        name: kind
+        for name, kind in (config.get("available_node_types") or {}).items()
+        if name != config.get("head_node_type") and kind.get("resources")
+    }
     found = {}
     for name, kind in sorted(kinds.items(), key=lambda item: _size(item[1]["resources"]), reverse=True):
         count = min(int(kind.get("max_workers", left)), left)

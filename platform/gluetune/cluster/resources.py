@@ -33,9 +33,11 @@ def share_out(lanes: LanesConfig) -> Resources:
     """
     nodes, unknown = all_nodes(), growth_unknown()
     if unknown and "auto" in (lanes.cpus_per_worker, lanes.gpus_per_worker) and not total(nodes, "CPU"):
-        raise ClusterError("lanes.cpus_per_worker and lanes.gpus_per_worker must be numbers where no node is there yet "
-                           "and nobody tells which may come (KubeRay), but got (cpus_per_worker="
-                           f"{lanes.cpus_per_worker}, gpus_per_worker={lanes.gpus_per_worker})")
+        raise ClusterError(
+            "lanes.cpus_per_worker and lanes.gpus_per_worker must be numbers where no node is there yet "
+            "and nobody tells which may come (KubeRay), but got (cpus_per_worker="
+            f"{lanes.cpus_per_worker}, gpus_per_worker={lanes.gpus_per_worker})"
+        )
     workers = lanes.lanes * lanes.workers_per_lane
     cpus, gpus = lanes.cpus_per_worker, lanes.gpus_per_worker
     share = Resources(
@@ -117,10 +119,12 @@ def room(lanes: LanesConfig, share: Resources, nodes: Nodes) -> int:
 
 def _too_large(lanes: LanesConfig, share: Resources, nodes: Nodes) -> str:
     where = {"STRICT_PACK": " on one node", "STRICT_SPREAD": " on different nodes"}.get(lanes.placement_strategy, "")
-    return (f"a lane must fit on the cluster, but {lanes.workers_per_lane} workers of {share} each{where} do not fit "
-            f"on {sum(count for _, count in nodes)} node(s) with {total(nodes, 'CPU'):g} CPU and "
-            f"{total(nodes, 'GPU'):g} GPU in all; lower lanes.workers_per_lane, lanes.cpus_per_worker or "
-            f"lanes.gpus_per_worker")
+    return (
+        f"a lane must fit on the cluster, but {lanes.workers_per_lane} workers of {share} each{where} do not fit "
+        f"on {sum(count for _, count in nodes)} node(s) with {total(nodes, 'CPU'):g} CPU and "
+        f"{total(nodes, 'GPU'):g} GPU in all; lower lanes.workers_per_lane, lanes.cpus_per_worker or "
+        f"lanes.gpus_per_worker"
+    )
 
 
 def _fits(node: dict[str, float], share: Resources) -> int:

@@ -72,7 +72,7 @@ def _split_login(rest: str) -> tuple[str, str, str]:
     if "@" not in host and ("@" not in rest or ":" not in host or host.partition(":")[2].isdigit()):
         return "", "", rest
     end = host.rindex("@") if "@" in host else rest.rindex("@")
-    return rest[:end], "@", rest[end + 1:]
+    return rest[:end], "@", rest[end + 1 :]
 
 
 def _without_secret_options(place: str) -> str:
@@ -80,8 +80,11 @@ def _without_secret_options(place: str) -> str:
     if not question:
         return place
     options, hash_, fragment = query.partition("#")
-    kept = [_without_odbc_password(option) for option in options.split("&")
-            if not _SECRET.search(unquote_plus(option.partition("=")[0]))]
+    kept = [
+        _without_odbc_password(option)
+        for option in options.split("&")
+        if not _SECRET.search(unquote_plus(option.partition("=")[0]))
+    ]
     return f"{path}{question if kept else ''}{'&'.join(kept)}{hash_}{fragment}"
 
 

@@ -49,14 +49,17 @@ def _source(data: DataConfig) -> Iterator[Mistake]:
         if folder is not None and not Path(folder).expanduser().is_dir():
             yield Mistake(("data", "dir"), f"must be an existing folder, but got {show(folder)}")
     elif folder is not None:
-        yield Mistake(("data", "dir"),
-                      f"must not be given unless data.source (--data) is dir, hub or custom, but it is {source}")
+        yield Mistake(
+            ("data", "dir"), f"must not be given unless data.source (--data) is dir, hub or custom, but it is {source}"
+        )
     if data.dataset is not None and split_dataset(data.dataset) is None:
-        yield Mistake(("data", "dataset"),
-                      f"must be package.module:Class or path/to/file.py:Class, but got {data.dataset!r}")
+        yield Mistake(
+            ("data", "dataset"), f"must be package.module:Class or path/to/file.py:Class, but got {data.dataset!r}"
+        )
     elif source != "custom" and data.dataset is not None:
-        yield Mistake(("data", "dataset"),
-                      f"must not be given unless data.source (--data) is custom, but it is {source}")
+        yield Mistake(
+            ("data", "dataset"), f"must not be given unless data.source (--data) is custom, but it is {source}"
+        )
 
 
 def split_dataset(path: str) -> tuple[str, str] | None:
@@ -76,8 +79,9 @@ def _files(config: JobConfig) -> Iterator[Mistake]:
         if name is None:
             continue
         if data.source != "dir":
-            yield Mistake(("data", field),
-                          f"must not be given unless data.source (--data) is dir, but it is {data.source}")
+            yield Mistake(
+                ("data", field), f"must not be given unless data.source (--data) is dir, but it is {data.source}"
+            )
         elif len(config.tasks) > 1:
             yield Mistake(("data", field), f"must be given for one task only, but got {', '.join(config.tasks)}")
         elif data.dir is not None and (file := _missing_file(data.dir, name)) is not None:
@@ -94,8 +98,14 @@ def _missing_file(folder: str, name: str) -> Path | None:
 def space_mistakes(config: JobConfig, space: SearchSpace) -> list[Mistake]:
     """Mistakes between a job and its search space."""
     used = without_idle_fields(space, config.training)
-    return [*_searched_twice(config, space), *_given_in_vain(config, space), *_searched_in_vain(space),
-            *_algorithm(config, used), *_budget(config, used), *_scheduler(config, space)]
+    return [
+        *_searched_twice(config, space),
+        *_given_in_vain(config, space),
+        *_searched_in_vain(space),
+        *_algorithm(config, used),
+        *_budget(config, used),
+        *_scheduler(config, space),
+    ]
 
 
 def _searched_twice(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
@@ -116,23 +126,35 @@ def _searched_in_vain(space: SearchSpace) -> Iterator[Mistake]:
     here, given = ("search", "space"), f"search space {space.name!r}"
     for field in space.space:
         if field in COMPUTATION:
-            yield Mistake(here, f"{given} must not vary {field}, which says how a trial is computed, not what is "
-                                f"trained; set training.{field} to one value")
+            yield Mistake(
+                here,
+                f"{given} must not vary {field}, which says how a trial is computed, not what is "
+                f"trained; set training.{field} to one value",
+            )
     precision = space.space.get("bf16")
     if isinstance(precision, Choice) and len(precision.values) > 1 and "auto" in precision.values:
-        yield Mistake(here, f"{given} must not have auto among the values of bf16: it is true or false, by what the "
-                            "workers' processors can do")
+        yield Mistake(
+            here,
+            f"{given} must not have auto among the values of bf16: it is true or false, by what the "
+            "workers' processors can do",
+        )
 
 
 def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
     here = ("search", "algorithm")
     endless = [field for field, distribution in space.space.items() if finite_values(distribution) is None]
     if config.search.algorithm == "grid" and endless:
-        yield Mistake(here, f"grid needs a finite search space, but {space.name!r} is not ({', '.join(endless)}); "
-                            "use random, tpe, gp, cmaes or nsga2")
+        yield Mistake(
+            here,
+            f"grid needs a finite search space, but {space.name!r} is not ({', '.join(endless)}); "
+            "use random, tpe, gp, cmaes or nsga2",
+        )
     if config.search.algorithm == "cmaes" and not any(map(_numeric, space.space.values())):
-        yield Mistake(here, f"cmaes needs a field with numbers, but search space {space.name!r} has choices between "
-                            f"names only ({', '.join(space.space)}); use grid, random, tpe, gp or nsga2")
+        yield Mistake(
+            here,
+            f"cmaes needs a field with numbers, but search space {space.name!r} has choices between "
+            f"names only ({', '.join(space.space)}); use grid, random, tpe, gp or nsga2",
+        )
 
 
 def _numeric(distribution: Distribution) -> bool:
@@ -145,8 +167,10 @@ def _budget(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
     search = config.search
     open_ended = space.size is None and search.num_samples is None and search.time_budget_s is None
     if open_ended and search.algorithm != "grid":
-        yield Mistake(("search", "num_samples"),
-                      f"num_samples or time_budget_s must be given, because search space {space.name!r} is not finite")
+        yield Mistake(
+            ("search", "num_samples"),
+            f"num_samples or time_budget_s must be given, because search space {space.name!r} is not finite",
+        )
 
 
 def _scheduler(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
@@ -159,17 +183,23 @@ def _scheduler(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
         return
     if fixed.max_steps is not None or "max_steps" in space.space:
         steps = "searched" if "max_steps" in space.space else fixed.max_steps
-        yield Mistake(("search", "scheduler", "name"),
-                      f"{scheduler.name} counts epochs, so max_steps must not be given with it, but got "
-                      f"(max_steps={steps}); give num_train_epochs, which may be a fraction")
+        yield Mistake(
+            ("search", "scheduler", "name"),
+            f"{scheduler.name} counts epochs, so max_steps must not be given with it, but got "
+            f"(max_steps={steps}); give num_train_epochs, which may be a fraction",
+        )
         return
     epochs = space.largest("num_train_epochs", fixed.num_train_epochs)
     evaluations = space.largest("evals_per_epoch", fixed.evals_per_epoch)
     if scheduler.grace_epochs >= epochs:
-        yield Mistake(("search", "scheduler", "grace_epochs"),
-                      f"`grace_epochs < num_train_epochs` must hold, but got (grace_epochs={scheduler.grace_epochs:g}, "
-                      f"num_train_epochs={epochs:g})")
+        yield Mistake(
+            ("search", "scheduler", "grace_epochs"),
+            f"`grace_epochs < num_train_epochs` must hold, but got (grace_epochs={scheduler.grace_epochs:g}, "
+            f"num_train_epochs={epochs:g})",
+        )
     elif epochs * evaluations <= 1:
-        yield Mistake(("search", "scheduler", "name"),
-                      f"{scheduler.name} needs more than one evaluation in a trial, but got "
-                      f"(num_train_epochs={epochs:g}, evals_per_epoch={evaluations:g})")
+        yield Mistake(
+            ("search", "scheduler", "name"),
+            f"{scheduler.name} needs more than one evaluation in a trial, but got "
+            f"(num_train_epochs={epochs:g}, evals_per_epoch={evaluations:g})",
+        )

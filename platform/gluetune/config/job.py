@@ -178,12 +178,15 @@ class JobConfig(Section):
     """
 
     name: str | None = Field(
-        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="text of letters, digits, '.', '_' and '-' that starts with a letter or digit, or null")
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="text of letters, digits, '.', '_' and '-' that starts with a letter or digit, or null",
+    )
     seed: int = Field(default=42, ge=0, lt=2**31)
     tasks: Annotated[dict[TaskName, Weight], BeforeValidator(task_weights)] = Field(
         default_factory=lambda: {"cola": 1.0, "mrpc": 1.0, "stsb": 1.0},
-        description="names of tasks, or a mapping from names to weights")
+        description="names of tasks, or a mapping from names to weights",
+    )
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()

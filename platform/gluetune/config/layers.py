@@ -46,8 +46,12 @@ class Layers:
         mistakes: overrides that have no place among them.
     """
 
-    def __init__(self, document: Document, overrides: Iterable[Override] = (), options: Iterable[Options] = (),
-                 ) -> None:
+    def __init__(
+        self,
+        document: Document,
+        overrides: Iterable[Override] = (),
+        options: Iterable[Options] = (),
+    ) -> None:
         self.tree: dict[str, Any] = document.value or {}
         self.mistakes: list[Mistake] = []
         self._file = document.file
@@ -78,7 +82,7 @@ class Layers:
                 section[path[depth - 1]] = inner
             section = inner
         section[path[-1]] = copy.deepcopy(override.value)
-        self._lines = {known: line for known, line in self._lines.items() if known[:len(path)] != path}
+        self._lines = {known: line for known, line in self._lines.items() if known[: len(path)] != path}
         self._flags[path] = override.flag
         for options in self._options:
             if path == (*options.section, options.chooser):
@@ -103,7 +107,7 @@ class Layers:
 
     def _made_by(self, path: KeyPath) -> str | None:
         """The flag that made a section which is not in the file, by setting a key in it."""
-        inside = (flag for known, flag in self._flags.items() if known[:len(path)] == path)
+        inside = (flag for known, flag in self._flags.items() if known[: len(path)] == path)
         return None if path in self._lines else next(inside, None)
 
     def problems(self, mistakes: Iterable[Mistake]) -> list[Problem]:

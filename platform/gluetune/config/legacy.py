@@ -28,8 +28,13 @@ _OURS: dict[KeyPath, tuple[str, str]] = {
     ("eval_input", "batch_size"): ("training", "eval_batch_size"),
 }
 _NO_FOLDER = ("embedded", "hub")  # sources
-_FOLDERS = {name.split("/")[0].casefold() for task in TASKS.values() for tables in task.tables.values()
-            for table in tables for name in table.files}
+_FOLDERS = {
+    name.split("/")[0].casefold()
+    for task in TASKS.values()
+    for tables in task.tables.values()
+    for table in tables
+    for name in table.files
+}
 
 
 @dataclass(slots=True)
@@ -64,8 +69,9 @@ def map_legacy(document: Document, overrides: Iterable[Override] = ()) -> Mapped
     for old, value in given.items():
         first = next(known for known in given if _OURS[known] == _OURS[old])
         if old != first and value != given[first]:
-            mapped.mistakes.append(Mistake(old, f"must be what {dotted(first)} is, {show(given[first])}, but got "
-                                                f"{show(value)}"))
+            mapped.mistakes.append(
+                Mistake(old, f"must be what {dotted(first)} is, {show(given[first])}, but got {show(value)}")
+            )
         elif old != first:
             mapped.notes.append(f"{dotted(old)} is {dotted(_OURS[old])} here")
         if old == first and _move(mapped, old, value) and _OURS[old] == _DIR:
@@ -97,8 +103,11 @@ def _move(mapped: Mapped, old: KeyPath, value: Any) -> bool:
     if not isinstance(values[section], dict):
         return False  # validation says so
     if key in values[section]:
-        mapped.mistakes.append(Mistake(old, f"must not be given beside {section}.{key} (line {lines[section, key]}), "
-                                            "which is the same setting"))
+        mapped.mistakes.append(
+            Mistake(
+                old, f"must not be given beside {section}.{key} (line {lines[section, key]}), which is the same setting"
+            )
+        )
         return False
     values[section][key], lines[section, key] = value, lines[old]
     mapped.notes.append(f"{dotted(old)} is {section}.{key} here")

@@ -17,8 +17,18 @@ from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, Problem
 
 QUICKSTART = "jobs/quickstart.yaml"
-_KEEPS_QUICKSTART = ("name", "seed", "lanes", "storage", "tracking", "search.num_samples", "search.time_budget_s",
-                     "search.max_failures", "data.max_train_samples", "data.max_eval_samples")
+_KEEPS_QUICKSTART = (
+    "name",
+    "seed",
+    "lanes",
+    "storage",
+    "tracking",
+    "search.num_samples",
+    "search.time_budget_s",
+    "search.max_failures",
+    "data.max_train_samples",
+    "data.max_eval_samples",
+)
 
 
 def default_job_file(overrides: Sequence[Override] = ()) -> str | None:
@@ -28,13 +38,16 @@ def default_job_file(overrides: Sequence[Override] = ()) -> str | None:
     training settings. The quickstart's name, generated data, space and number of samples would have nothing to do
     with it. Overrides that say how much, where and under which name keep the quickstart.
     """
-    keeps = (any(override.path == key or override.path.startswith(f"{key}.") for key in _KEEPS_QUICKSTART)
-             for override in overrides)
+    keeps = (
+        any(override.path == key or override.path.startswith(f"{key}.") for key in _KEEPS_QUICKSTART)
+        for override in overrides
+    )
     return project_file(QUICKSTART) if all(keeps) else None
 
 
-def load_job(path: str | None = None, overrides: Sequence[Override] = (),
-             notify: Callable[[str], None] | None = None) -> JobConfig:
+def load_job(
+    path: str | None = None, overrides: Sequence[Override] = (), notify: Callable[[str], None] | None = None
+) -> JobConfig:
     """Reads a job file, puts flags on top and checks everything, the search space included.
 
     Args:
@@ -65,8 +78,11 @@ def load_job(path: str | None = None, overrides: Sequence[Override] = (),
     return config
 
 
-_NO_DATA = Problem("--data", "must be given where flags choose what is searched: dir (with --data-dir, the official "
-                             "GLUE folder), hub, custom, or embedded for generated data; or name a job file (--config)")
+_NO_DATA = Problem(
+    "--data",
+    "must be given where flags choose what is searched: dir (with --data-dir, the official "
+    "GLUE folder), hub, custom, or embedded for generated data; or name a job file (--config)",
+)
 
 
 def parse_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> JobConfig:
@@ -100,8 +116,11 @@ def dump_job(config: JobConfig) -> str:
     return plain_yaml(values)
 
 
-def _build(document: Document, overrides: Sequence[Override], notify: Callable[[str], None] | None = None,
-           ) -> tuple[Layers, JobConfig | None, list[Mistake]]:
+def _build(
+    document: Document,
+    overrides: Sequence[Override],
+    notify: Callable[[str], None] | None = None,
+) -> tuple[Layers, JobConfig | None, list[Mistake]]:
     if not isinstance(document.value, dict | None):
         message = f"must be a mapping of keys to values, but got {show(document.value)}"
         raise ConfigError([Problem("", message, document.file, 1)])

@@ -21,8 +21,13 @@ from gluetune.errors import nearest
 M = TypeVar("M", bound=BaseModel)
 
 _WORDS: dict[Any, str] = {
-    int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null",
-    dict: "a mapping", tuple: "a list",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    type(None): "null",
+    dict: "a mapping",
+    tuple: "a list",
 }
 _NON_EMPTY: dict[Any, str] = {str: "non-empty text", tuple: "a non-empty list"}
 _BOUNDS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
@@ -100,7 +105,7 @@ def _locate(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[KeyPath
             owner = inner
             info = owner.model_fields.get(str(part))
             if info is None:
-                return loc[:depth + 1], owner, ""
+                return loc[: depth + 1], owner, ""
             annotation, rule = info.annotation, describe_field(info)
         elif get_origin(annotation) in (dict, tuple) and part != "[key]":
             annotation = get_args(annotation)[1 if get_origin(annotation) is dict else 0]
@@ -153,8 +158,6 @@ def _near_choice(rule: str, given: Any) -> str:
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The message for a key that does not exist: the nearest one, or all of them."""
     return "no such key" + (nearest(key, known) or f"; there are: {', '.join(known)}")
-
-
 
 
 def show(value: Any) -> str:

@@ -35,8 +35,10 @@ class Options:
     def refusal(self, setting: str, choice: Any) -> str:
         """What is wrong with a setting that a choice does not use, and which choices do."""
         users = [{"": "null", "*": "a value"}.get(other, other) for other, used in self.used.items() if setting in used]
-        return (f"must not be given with {self.chooser} {choice or 'null'}, which does not use it; it goes with "
-                f"{' or '.join(users)}")
+        return (
+            f"must not be given with {self.chooser} {choice or 'null'}, which does not use it; it goes with "
+            f"{' or '.join(users)}"
+        )
 
 
 def _options(section: KeyPath, chooser: str, default: str, **used: tuple[str, ...]) -> Options:
@@ -44,16 +46,34 @@ def _options(section: KeyPath, chooser: str, default: str, **used: tuple[str, ..
 
 
 SCHEDULER = _options(
-    ("search", "scheduler"), "name", "none", none=(), asha=("grace_epochs", "reduction_factor", "min_trials"),
-    hyperband=("grace_epochs", "reduction_factor", "min_trials", "brackets"), median=("grace_epochs", "min_trials"))
+    ("search", "scheduler"),
+    "name",
+    "none",
+    none=(),
+    asha=("grace_epochs", "reduction_factor", "min_trials"),
+    hyperband=("grace_epochs", "reduction_factor", "min_trials", "brackets"),
+    median=("grace_epochs", "min_trials"),
+)
 JOB_OPTIONS = (
     SCHEDULER,
-    _options(("data",), "selection", "carve", carve=("selection_fraction", "selection_max_rows", "selection_seed"),
-             train_test_split=("selection_fraction", "selection_seed"), dev=()),
+    _options(
+        ("data",),
+        "selection",
+        "carve",
+        carve=("selection_fraction", "selection_max_rows", "selection_seed"),
+        train_test_split=("selection_fraction", "selection_seed"),
+        dev=(),
+    ),
 )
 PRETRAINING_OPTIONS = (
-    _options(("text",), "source", "embedded", embedded=(), files=("path", "validation_path", "format"),
-             hub=("dataset", "name", "split", "validation_split", "column", "cache_dir", "format")),
+    _options(
+        ("text",),
+        "source",
+        "embedded",
+        embedded=(),
+        files=("path", "validation_path", "format"),
+        hub=("dataset", "name", "split", "validation_split", "column", "cache_dir", "format"),
+    ),
     Options(("tokenizer",), "name_or_path", "", {"": frozenset({"vocab_size", "do_lower_case"}), "*": frozenset()}),
 )
 

@@ -11,12 +11,24 @@ from typing import Any
 from gluetune.config.space import Choice, SearchSpace, Value
 from gluetune.config.training import TrainingConfig
 
-COMPUTATION = frozenset({"gradient_accumulation_steps", "eval_batch_size", "logging_steps", "torch_compile",
-                         "torch_compile_mode"})
+COMPUTATION = frozenset(
+    {"gradient_accumulation_steps", "eval_batch_size", "logging_steps", "torch_compile", "torch_compile_mode"}
+)
 """Training fields that say how a trial is computed and reported. None of them changes what is trained."""
-DEPENDENT = COMPUTATION | {"batch_size", "num_train_epochs", "max_steps", "lr_scheduler_type", "warmup_ratio",
-                           "warmup_steps", "evals_per_epoch", "head", "head_hidden_size", "pooling",
-                           "freeze_embeddings", "freeze_layers"}
+DEPENDENT = COMPUTATION | {
+    "batch_size",
+    "num_train_epochs",
+    "max_steps",
+    "lr_scheduler_type",
+    "warmup_ratio",
+    "warmup_steps",
+    "evals_per_epoch",
+    "head",
+    "head_hidden_size",
+    "pooling",
+    "freeze_embeddings",
+    "freeze_layers",
+}
 """Training fields whose effect depends on other fields, on the number of rows or on the encoder. Two values of any
 other field always train differently."""
 

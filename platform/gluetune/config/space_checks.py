@@ -32,8 +32,11 @@ def check_space(value: Any, name: str) -> tuple[SearchSpace | None, list[Mistake
     fixed, wrong_fixed = _fixed(value.get("training"))
     space, wrong_space = _distributions(value.get("space"))
     mistakes += wrong + wrong_fixed + wrong_space
-    mistakes += [Mistake(("training", key), "must not be set beside the distribution of the same field in `space`")
-                 for key in fixed if key in space]
+    mistakes += [
+        Mistake(("training", key), "must not be set beside the distribution of the same field in `space`")
+        for key in fixed
+        if key in space
+    ]
     points = value.get("points") or []
     mistakes += _point_mistakes(points, value.get("space"), space)
     families = value.get("model_types") or []
@@ -46,8 +49,11 @@ def check_space(value: Any, name: str) -> tuple[SearchSpace | None, list[Mistake
 
 def _texts(value: dict[str, Any], name: str) -> tuple[dict[str, str], list[Mistake]]:
     texts = {key: value.get(key, default) for key, default in (("name", name), ("source", ""))}
-    wrong = [Mistake((key,), f"must be text, but got {show(given)}") for key, given in texts.items()
-             if not isinstance(given, str)]
+    wrong = [
+        Mistake((key,), f"must be text, but got {show(given)}")
+        for key, given in texts.items()
+        if not isinstance(given, str)
+    ]
     return texts, wrong
 
 

@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
         ComposerError: a collection lies deeper than `MAX_DEPTH`.
     """
 
-    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - replaces the parent's YAML 1.1 table
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - replaces the YAML 1.1 table of the parent
     _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:

@@ -14,8 +14,24 @@ from gluetune.data.source import DataSource
 from gluetune.data.splits import carve, sample
 
 __all__ = [
-    "CustomSource", "DataSource", "Encoded", "Examples", "FolderSource", "HubSource", "TaskData", "TaskRows", "carve",
-    "choose", "encode", "official_rows", "open_source", "plan_batches", "prepare", "read_file", "same_rows",
-    "sample", "shard",
+    "CustomSource",
+    "DataSource",
+    "Encoded",
+    "Examples",
+    "FolderSource",
+    "HubSource",
+    "TaskData",
+    "TaskRows",
+    "carve",
+    "choose",
+    "encode",
+    "official_rows",
+    "open_source",
+    "plan_batches",
+    "prepare",
+    "read_file",
+    "same_rows",
+    "sample",
+    "shard",
     "token_fingerprint",
 ]

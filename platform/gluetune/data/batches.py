@@ -10,8 +10,13 @@ from gluetune.data.examples import Rows
 _BATCHES_PER_BUCKET = 50  # as in transformers' LengthGroupedSampler
 
 
-def plan_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int, shuffle: bool = True,
-                 ) -> list[Rows]:
+def plan_batches(
+    lengths: NDArray[np.int64],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    shuffle: bool = True,
+) -> list[Rows]:
     """Cuts an epoch into global batches of rows of like length.
 
     Rows are permuted, cut into buckets of 50 batches, sorted by length within each, cut into batches; then the
@@ -29,9 +34,9 @@ def plan_batches(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: 
     bucket = batch_size * _BATCHES_PER_BUCKET if shuffle else max(len(lengths), 1)
     batches: list[Rows] = []
     for start in range(0, len(order), bucket):
-        rows = order[start:start + bucket]
+        rows = order[start : start + bucket]
         rows = rows[np.argsort(lengths[rows], kind="stable")]
-        batches += [rows[first:first + batch_size] for first in range(0, len(rows), batch_size)]
+        batches += [rows[first : first + batch_size] for first in range(0, len(rows), batch_size)]
     return [batches[index] for index in generator.permutation(len(batches))] if shuffle else batches
 
 

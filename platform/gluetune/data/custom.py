@@ -86,8 +86,11 @@ class CustomSource(DataSource):
         except DataError as error:
             if _says_missing(error.__cause__, split):
                 return False
-            raise DataError(f"{error.message}; a class that lacks a split lists those it has in an attribute `splits`, "
-                            "or raises FileNotFoundError", error.file) from error.__cause__
+            raise DataError(
+                f"{error.message}; a class that lacks a split lists those it has in an attribute `splits`, "
+                "or raises FileNotFoundError",
+                error.file,
+            ) from error.__cause__
         return True
 
     def describe(self, task: Task) -> str:
@@ -101,44 +104,58 @@ class CustomSource(DataSource):
             dataset = make(**given)
         except Exception as error:
             call = ", ".join(f"{name}={value!r}" for name, value in given.items())
-            raise DataError(f"the class must give this split, but ({call}) raised "
-                            f"{described(error, source_file(make))}", place) from error
+            raise DataError(
+                f"the class must give this split, but ({call}) raised {described(error, source_file(make))}", place
+            ) from error
         missing = [name for name in _METHODS if not hasattr(type(dataset), name)]
         if missing:
-            raise DataError(f"a dataset must have {' and '.join(_METHODS)}, but {type(dataset).__name__} has no "
-                            f"{missing[0]}", place)
+            raise DataError(
+                f"a dataset must have {' and '.join(_METHODS)}, but {type(dataset).__name__} has no {missing[0]}", place
+            )
         return dataset
 
 
-def _rows(dataset: Any, task: Task, place: str, labels: bool, file: str | None,
-          ) -> Iterator[tuple[dict[str, str], float]]:
+def _rows(
+    dataset: Any,
+    task: Task,
+    place: str,
+    labels: bool,
+    file: str | None,
+) -> Iterator[tuple[dict[str, str], float]]:
     """Texts and label of every row."""
     try:
         length = len(dataset)
     except Exception as error:
-        raise DataError(f"the dataset's length must be known, but __len__ raised {described(error, file)}", place,
-                        ) from error
+        raise DataError(
+            f"the dataset's length must be known, but __len__ raised {described(error, file)}",
+            place,
+        ) from error
     if length == 0:
         raise DataError("the dataset must hold rows, but is empty", place)
     for number in range(length):
         try:
             row = dataset[number]
         except Exception as error:
-            raise DataError(f"`0 <= row < {length}` must be readable, but row {number} raised "
-                            f"{described(error, file)}", place) from error
+            raise DataError(
+                f"`0 <= row < {length}` must be readable, but row {number} raised {described(error, file)}", place
+            ) from error
         texts = _texts(row, number, task, place)
         yield texts, _label(row.get("label") if labels else None, number, task, place)
 
 
 def _texts(row: Any, number: int, task: Task, place: str) -> dict[str, str]:
     if not isinstance(row, Mapping):
-        raise DataError(f"a row must be a mapping with ({', '.join((*task.columns, 'label'))}), but row {number} is "
-                        f"{type(row).__name__}", place)
+        raise DataError(
+            f"a row must be a mapping with ({', '.join((*task.columns, 'label'))}), but row {number} is "
+            f"{type(row).__name__}",
+            place,
+        )
     for name in task.columns:
         if name not in row:
             keys = [str(key) for key in row]
-            raise DataError(f"a row must have {name!r}, but row {number} has ({', '.join(keys)}){nearest(name, keys)}",
-                            place)
+            raise DataError(
+                f"a row must have {name!r}, but row {number} has ({', '.join(keys)}){nearest(name, keys)}", place
+            )
         if not isinstance(row[name], str):
             raise DataError(f"{name!r} must be a str, but is {type(row[name]).__name__} in row {number}", place)
         if half := lone_surrogate(row[name]):
@@ -151,8 +168,11 @@ def _label(value: Any, row: int, task: Task, place: str) -> float:
     if isinstance(value, str) and not task.regression:
         ids = {name: number for number, name in enumerate(task.labels)} | dict.fromkeys(task.drop, _UNLABELLED)
         if value not in ids:
-            raise DataError(f"a class must be one of {', '.join(map(repr, ids))}, but got {value!r} in row {row}"
-                            f"{nearest(value, ids)}", place)
+            raise DataError(
+                f"a class must be one of {', '.join(map(repr, ids))}, but got {value!r} in row {row}"
+                f"{nearest(value, ids)}",
+                place,
+            )
         return ids[value]
     try:
         label = float(_UNLABELLED if value is None else value)
@@ -174,8 +194,11 @@ def _labelled(examples: Examples, numbers: list[float], task: Task, place: str) 
     if not known.any():
         return examples
     if not known.all() and not task.drop:
-        raise DataError("all rows must have a label or none, but "
-                        f"row {np.flatnonzero(known)[0]} has one and row {np.flatnonzero(~known)[0]} has none", place)
+        raise DataError(
+            "all rows must have a label or none, but "
+            f"row {np.flatnonzero(known)[0]} has one and row {np.flatnonzero(~known)[0]} has none",
+            place,
+        )
     kept = np.flatnonzero(known)
     note = f" ({len(examples) - len(kept)} rows without a label left out)" if len(kept) < len(examples) else ""
     rows = Examples(examples.task, examples.split, examples.columns, labels, f"{place}{note}")

@@ -53,8 +53,9 @@ class Encoded:
         offsets = _offsets(lengths)
         tokens = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         labels = None if self.labels is None else self.labels[rows]
-        return replace(self, input_ids=self.input_ids[tokens], offsets=offsets, boundaries=self.boundaries[rows],
-                       labels=labels)
+        return replace(
+            self, input_ids=self.input_ids[tokens], offsets=offsets, boundaries=self.boundaries[rows], labels=labels
+        )
 
     @cached_property
     def longest(self) -> int:
@@ -90,8 +91,13 @@ class Encoded:
         return tensors
 
 
-def encode(examples: Examples, task: Task, tokenizer: PreTrainedTokenizerBase, max_seq_length: int,
-           truncation: Truncation = "longest_first") -> Encoded:
+def encode(
+    examples: Examples,
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    max_seq_length: int,
+    truncation: Truncation = "longest_first",
+) -> Encoded:
     """Tokenises rows.
 
     Args:
@@ -110,7 +116,7 @@ def encode(examples: Examples, task: Task, tokenizer: PreTrainedTokenizerBase, m
     token_types = "token_type_ids" in tokenizer.model_input_names
     calls = [(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64))]
     for start in range(0, len(examples), _ROWS_PER_CALL):
-        rows = [column[start:start + _ROWS_PER_CALL] for column in texts]
+        rows = [column[start : start + _ROWS_PER_CALL] for column in texts]
         input_ids, types, lengths = tokenize(rows, tokenizer, max_seq_length, truncation)
         boundaries = _boundaries(types, lengths, tokenizer) if token_types else lengths.astype(np.int32)
         calls.append((input_ids, boundaries, lengths))
@@ -130,8 +136,11 @@ def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
 
 
-def _boundaries(types: NDArray[np.int32], lengths: NDArray[np.int64], tokenizer: PreTrainedTokenizerBase,
-                ) -> NDArray[np.int32]:
+def _boundaries(
+    types: NDArray[np.int32],
+    lengths: NDArray[np.int64],
+    tokenizer: PreTrainedTokenizerBase,
+) -> NDArray[np.int32]:
     """[rows] number of zeros in front of each row's ones; refuses types that this does not describe."""
     offsets = _offsets(lengths)
     ones = np.diff(np.concatenate([np.zeros(1, np.int64), np.cumsum(types, dtype=np.int64)])[offsets])

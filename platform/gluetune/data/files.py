@@ -95,15 +95,22 @@ def _width(table: Table) -> int:
 
 def _unfitting(task: Task, file: Path, names: Sequence[str], layouts: list[Table], labels: bool) -> DataError:
     """Says which layouts there are and what the file has instead."""
-    wanted = [[str(name) for name in (*table.text, *([table.label] * labels))] for table in layouts
-              if table.header and not (labels and table.label is None)]
+    wanted = [
+        [str(name) for name in (*table.text, *([table.label] * labels))]
+        for table in layouts
+        if table.header and not (labels and table.label is None)
+    ]
     known = dict.fromkeys(f"({', '.join(columns)})" for columns in wanted)
     bare = dict.fromkeys(f" or have {_width(table)} columns without a header" for table in layouts if not table.header)
     missing = next((name for name in wanted[0] if name not in names), "")
     got = ", ".join(names)
     got = got if len(got) <= _LONGEST else f"{got[:_LONGEST]}…"
-    return DataError(f"a file of {task.name} must name the columns {' or '.join(known)}{''.join(bare)}, but its first "
-                     f"line has ({got}){nearest(missing, names)}", file, 1)
+    return DataError(
+        f"a file of {task.name} must name the columns {' or '.join(known)}{''.join(bare)}, but its first "
+        f"line has ({got}){nearest(missing, names)}",
+        file,
+        1,
+    )
 
 
 def _notes(left_out: dict[str, int]) -> str:

@@ -29,8 +29,9 @@ class FolderSource(DataSource):
         DataError: there is no such folder.
     """
 
-    def __init__(self, folder: str | Path, *, train: str | None = None, validation: str | None = None,
-                 test: str | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, *, train: str | None = None, validation: str | None = None, test: str | None = None
+    ) -> None:
         self.folder = Path(folder).expanduser()
         self._files = (train, validation, test)
         if not self.folder.is_dir():
@@ -53,8 +54,9 @@ class FolderSource(DataSource):
     def has(self, task: Task, split: str) -> bool:
         """Whether a file stands in for the split, or all files of one of its layouts are there."""
         official = task.tables.get(split, ())
-        return split in self._given(task) or any(all(find(self.folder, name) for name in table.files)
-                                                 for table in official)
+        return split in self._given(task) or any(
+            all(find(self.folder, name) for name in table.files) for table in official
+        )
 
     def describe(self, task: Task) -> str:
         """Names the folder."""
@@ -80,14 +82,20 @@ class FolderSource(DataSource):
         home = layouts[0][0].split("/")[0]
         inner = next((name for files in layouts for name in files if find(self.folder, name.partition("/")[2])), None)
         if inner is not None:
-            return DataError(f"`data.dir` must be the folder that holds {home}/, but it is a task's folder itself; "
-                             f"give {self.folder.resolve().parent}", self.folder)
+            return DataError(
+                f"`data.dir` must be the folder that holds {home}/, but it is a task's folder itself; "
+                f"give {self.folder.resolve().parent}",
+                self.folder,
+            )
         task_folder = find(self.folder, home)
         around = self.folder.iterdir() if task_folder is None else task_folder.rglob("*")
         names = sorted(path.relative_to(self.folder).as_posix() for path in around)
         target = home if task_folder is None else layouts[0][0]
-        return DataError(f"{task.name}'s {split} rows must stand in {wanted}, but there is no such file"
-                         f"{nearest(target, names, cutoff=0.5)}", self.folder)  # paths are long
+        return DataError(
+            f"{task.name}'s {split} rows must stand in {wanted}, but there is no such file"
+            f"{nearest(target, names, cutoff=0.5)}",
+            self.folder,
+        )  # paths are long
 
 
 def find(folder: Path, name: str) -> Path | None:
@@ -110,8 +118,12 @@ def _join(parts: list[Examples]) -> Examples:
     first = parts[0]
     columns = {name: [text for part in parts for text in part.columns[name]] for name in first.columns}
     labels: Any = [part.labels for part in parts if part.labels is not None]
-    return replace(first, columns=columns, labels=np.concatenate(labels) if labels else None,
-                   source=" + ".join(part.source for part in parts))
+    return replace(
+        first,
+        columns=columns,
+        labels=np.concatenate(labels) if labels else None,
+        source=" + ".join(part.source for part in parts),
+    )
 
 
 def _without(examples: Examples, twin: Examples, file: Path) -> Examples:

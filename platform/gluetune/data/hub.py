@@ -41,8 +41,11 @@ class HubSource(DataSource):
         wanted = [*task.columns, *(["label"] if labels else [])]
         for name in wanted:
             if name not in dataset.column_names:
-                raise DataError(f"the dataset must have the column {name!r}, but got "
-                                f"({', '.join(dataset.column_names)}){nearest(name, dataset.column_names)}", place)
+                raise DataError(
+                    f"the dataset must have the column {name!r}, but got "
+                    f"({', '.join(dataset.column_names)}){nearest(name, dataset.column_names)}",
+                    place,
+                )
         table = dataset.select_columns(wanted)[:]
         for name in task.columns:
             _check_texts(table[name], name, place)
@@ -61,9 +64,15 @@ class HubSource(DataSource):
     def _dataset(self, task: Task, split: str, place: str) -> Any:
         path, name = task.hub
         where = path if self.mirror is None else str(self.mirror / path)
-        return load_split(where, name, split, cache_dir=self.cache_dir, place=place,
-                          hint="without a network, use `data.source: dir` or `embedded`, or name a local copy of the "
-                               "hub in `data.dir`")
+        return load_split(
+            where,
+            name,
+            split,
+            cache_dir=self.cache_dir,
+            place=place,
+            hint="without a network, use `data.source: dir` or `embedded`, or name a local copy of the "
+            "hub in `data.dir`",
+        )
 
 
 def _check_texts(texts: list[Any], name: str, place: str) -> None:
@@ -72,10 +81,16 @@ def _check_texts(texts: list[Any], name: str, place: str) -> None:
     if row is None:
         return
     if texts[row] is None:
-        raise DataError(f"{name!r} must be text, but row {row} has none: its cell is empty, or a word such as NA or "
-                        "null that a reader of CSV takes for an empty cell", place)
-    raise DataError(f"{name!r} must be text, but is {texts[row]!r} ({type(texts[row]).__name__}) in row {row}; in a "
-                    "copy as Parquet or JSON lines text stays text, CSV has no types", place)
+        raise DataError(
+            f"{name!r} must be text, but row {row} has none: its cell is empty, or a word such as NA or "
+            "null that a reader of CSV takes for an empty cell",
+            place,
+        )
+    raise DataError(
+        f"{name!r} must be text, but is {texts[row]!r} ({type(texts[row]).__name__}) in row {row}; in a "
+        "copy as Parquet or JSON lines text stays text, CSV has no types",
+        place,
+    )
 
 
 def _labels(task: Task, values: list[Any], feature: Any, place: str) -> Labels | None:
@@ -86,8 +101,11 @@ def _labels(task: Task, values: list[Any], feature: Any, place: str) -> Labels |
     if (numbers == UNLABELLED).all():
         return None
     if missing.any() and not task.drop:
-        raise DataError(f"all rows must have a label or none, but row {np.flatnonzero(numbers != UNLABELLED)[0]} has "
-                        f"one and row {np.flatnonzero(missing)[0]} has none", place)
+        raise DataError(
+            f"all rows must have a label or none, but row {np.flatnonzero(numbers != UNLABELLED)[0]} has "
+            f"one and row {np.flatnonzero(missing)[0]} has none",
+            place,
+        )
     if task.regression:
         return _checked(numbers, (task.minimum <= numbers) & (numbers <= task.maximum), task, place).astype(np.float32)
     ids = np.where(np.isfinite(numbers), numbers, UNLABELLED - 1).astype(np.int64)
@@ -112,8 +130,11 @@ def _number(task: Task, value: Any, row: int, place: str) -> float:
             raise DataError(f"the label must be a number, but got {value!r} in row {row}", place) from None
     ids = class_ids(task)
     if value not in ids:
-        raise DataError(f"the label must be one of {', '.join(map(repr, task.labels))}, but got {value!r} in row {row}"
-                        f"{nearest(value, ids)}", place)
+        raise DataError(
+            f"the label must be one of {', '.join(map(repr, task.labels))}, but got {value!r} in row {row}"
+            f"{nearest(value, ids)}",
+            place,
+        )
     return ids[value]
 
 

@@ -51,8 +51,11 @@ def described(error: BaseException, file: str | None = None) -> str:
         file: the user's file, whose innermost line is named; ``None`` for the innermost line of all.
     """
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
-              if frame.filename not in _OURS and not frame.filename.startswith("<frozen ")]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename not in _OURS and not frame.filename.startswith("<frozen ")
+    ]
     own = [frame for frame in frames if file is not None and _same_file(frame.filename, file)] or frames
     place = f" ({own[-1].filename}, line {own[-1].lineno})" if own and not isinstance(error, SyntaxError) else ""
     return words + place

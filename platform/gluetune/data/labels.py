@@ -38,8 +38,11 @@ def parse_labels(task: Task, labels: Sequence[str | float], file: Path, lines: S
     for label, line in zip(labels, lines, strict=True):
         if label not in ids:
             options = ", ".join(repr(option) for option in (task.spellings or task.labels))
-            raise DataError(f"the label must be one of {options}, but got {_shown(label)}"
-                            f"{nearest(str(label), class_ids(task))}", file, line)
+            raise DataError(
+                f"the label must be one of {options}, but got {_shown(label)}{nearest(str(label), class_ids(task))}",
+                file,
+                line,
+            )
     return np.array([ids[label] for label in labels], np.int64)
 
 

@@ -42,10 +42,14 @@ def load_split(dataset: str, name: str | None, split: str, *, cache_dir: str | N
         raise
     except Exception as error:  # a broken README is a YAML error, a broken CSV one of pandas
         if Path(dataset).is_dir():
-            raise DataError("the datasets library must be able to load the local copy, but could not "
-                            f"({_reason(error)})", place) from error
-        raise DataError("the dataset must be in the cache or within reach, but loading it failed "
-                        f"({type(error).__name__}: {error}); {hint}", place) from error
+            raise DataError(
+                f"the datasets library must be able to load the local copy, but could not ({_reason(error)})", place
+            ) from error
+        raise DataError(
+            "the dataset must be in the cache or within reach, but loading it failed "
+            f"({type(error).__name__}: {error}); {hint}",
+            place,
+        ) from error
 
 
 def _reason(error: BaseException) -> str:

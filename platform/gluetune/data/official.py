@@ -33,8 +33,12 @@ def official_rows(task: Task, source: DataSource, config: DataConfig, seed: int)
     first, *others = task.dev
     found = {first: _limited(load_labelled(source, task, first), task, config, seed)}
     wanted = [(split, task, split) for split in others]
-    wanted += [(split if other is task else other.name, other, split) for other in (task, *_answered_by(task))
-               for split in other.test[:1] if other.labelled_test or (own and other is task)]
+    wanted += [
+        (split if other is task else other.name, other, split)
+        for other in (task, *_answered_by(task))
+        for split in other.test[:1]
+        if other.labelled_test or (own and other is task)
+    ]
     for name, other, split in wanted:
         if source.has(other, split):
             examples = source.load(other, split)

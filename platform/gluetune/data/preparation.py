@@ -58,8 +58,11 @@ class TaskData:
     def vocabulary(self) -> NDArray[np.int64]:
         """[tokens] ids of the tokens that a trial sees, padding included, sorted."""
         rows = (self.train, self.selection)
-        return reduce(np.union1d, (np.flatnonzero(np.bincount(each.input_ids)) for each in rows),
-                      np.array([self.train.pad_token_id]))
+        return reduce(
+            np.union1d,
+            (np.flatnonzero(np.bincount(each.input_ids)) for each in rows),
+            np.array([self.train.pad_token_id]),
+        )
 
 
 def open_source(config: DataConfig) -> DataSource:
@@ -127,8 +130,15 @@ def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> Tas
         DataError: rows are missing, unlabelled or break their format.
     """
     if task.train is None:
-        raise ConfigError([Problem("tasks", f"must name tasks with training data, but {task.name} has none; "
-                                   f"the model of {task.model_of} answers it")])
+        raise ConfigError(
+            [
+                Problem(
+                    "tasks",
+                    f"must name tasks with training data, but {task.name} has none; "
+                    f"the model of {task.model_of} answers it",
+                )
+            ]
+        )
     train, train_labels = load_labelled(source, task, task.train)
     dev = official_rows(task, source, config, seed)
     origins = [part.source for part in (train, *dev.values())]
@@ -141,12 +151,24 @@ def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> Tas
         train, train_labels = train.take(rows), train_labels[rows]
     train = train.take(sample(train_labels, task, config.max_train_samples, seed))
     synthetic = any(part.synthetic for part in (train, *dev.values()))
-    return TaskRows(train, selection, dev, "; ".join(dict.fromkeys(origins)), synthetic,
-                    split_fingerprints(train, selection, dev), twins)
+    return TaskRows(
+        train,
+        selection,
+        dev,
+        "; ".join(dict.fromkeys(origins)),
+        synthetic,
+        split_fingerprints(train, selection, dev),
+        twins,
+    )
 
 
-def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, config: DataConfig, seed: int,
-            ) -> TaskData:
+def prepare(
+    task: Task,
+    source: DataSource,
+    tokenizer: PreTrainedTokenizerBase,
+    config: DataConfig,
+    seed: int,
+) -> TaskData:
     """Chooses rows as `choose` does, and tokenises them.
 
     Args:
@@ -160,11 +182,13 @@ def prepare(task: Task, source: DataSource, tokenizer: PreTrainedTokenizerBase, 
         ConfigError: the task has no training split, or ``max_seq_length`` is beyond the encoder.
         DataError: rows are missing, unlabelled or break their format.
     """
+
     def encoded(examples: Examples) -> Encoded:
         return encode(examples, get_task(examples.task), tokenizer, config.max_seq_length, config.truncation)
 
     rows = choose(task, source, config, seed)
     dev = {split: encoded(examples) for split, examples in rows.dev.items()}
     selection = dev[task.dev[0]] if config.selection == "dev" else encoded(rows.selection)
-    return TaskData(task.name, encoded(rows.train), selection, dev, rows.source, rows.synthetic, rows.fingerprints,
-                    rows.same_rows)
+    return TaskData(
+        task.name, encoded(rows.train), selection, dev, rows.source, rows.synthetic, rows.fingerprints, rows.same_rows
+    )

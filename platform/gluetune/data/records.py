@@ -86,15 +86,19 @@ def _unreadable(file: Path, error: OSError) -> DataError:
 
 def _split(file: Path, raw: bytes) -> list[str]:
     if kind := other_kind(raw):
-        raise DataError("the file must be UTF-8 text, tab-separated or, in .jsonl, one JSON object per line, but is "
-                        f"{kind}", file)
+        raise DataError(
+            f"the file must be UTF-8 text, tab-separated or, in .jsonl, one JSON object per line, but is {kind}", file
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = error.object[:error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        before = error.object[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         byte = f"0x{error.object[error.start]:02x}"
-        raise DataError(f"text must be UTF-8, but got byte {byte} ({error.reason})", file, before.count(b"\n") + 1,
-                        ) from error
+        raise DataError(
+            f"text must be UTF-8, but got byte {byte} ({error.reason})",
+            file,
+            before.count(b"\n") + 1,
+        ) from error
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
     if not any(lines):
         raise DataError("the file must hold rows, but is empty", file)
@@ -114,7 +118,7 @@ def _tsv(file: Path, lines: list[str], table: Table) -> Records:
     if table.ragged and label is not None:
         label -= width
     records = Records([[] for _ in text])
-    for line, row in enumerate((lines if width == 1 else _without_blank_end(lines))[table.header:], 1 + table.header):
+    for line, row in enumerate((lines if width == 1 else _without_blank_end(lines))[table.header :], 1 + table.header):
         cells = row.split("\t")
         if len(cells) < width and table.skip_malformed:
             records.malformed += 1
@@ -134,8 +138,9 @@ def _position(file: Path, names: list[str], column: str | int) -> int:
     if isinstance(column, int):
         return column
     if column not in names:
-        raise DataError(f"the header must name {column!r}, but got ({', '.join(names)}){nearest(column, names)}",
-                        file, 1)
+        raise DataError(
+            f"the header must name {column!r}, but got ({', '.join(names)}){nearest(column, names)}", file, 1
+        )
     return names.index(column)
 
 
@@ -162,11 +167,15 @@ def _object(file: Path, line: int, text: str) -> dict[str, object]:
     try:
         row = json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"a line must be one JSON object, but got {error.msg} at character {error.pos + 1}", file, line,
-                        ) from error
+        raise DataError(
+            f"a line must be one JSON object, but got {error.msg} at character {error.pos + 1}",
+            file,
+            line,
+        ) from error
     except ValueError as error:  # a number of more digits than Python converts
-        raise DataError(f"a number must have at most {sys.get_int_max_str_digits():,} digits, but one has more", file,
-                        line) from error
+        raise DataError(
+            f"a number must have at most {sys.get_int_max_str_digits():,} digits, but one has more", file, line
+        ) from error
     if not isinstance(row, dict):
         raise DataError(f"a line must be one JSON object, but got {_shown(row)}", file, line)
     return row

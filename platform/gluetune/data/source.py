@@ -53,5 +53,8 @@ def check_split(task: Task, split: str, place: object) -> None:
         DataError: names the nearest split.
     """
     if split not in task.splits:
-        raise DataError(f"the split of {task.name} must be one of {', '.join(task.splits)}, but got {split!r}"
-                        f"{nearest(split, task.splits)}", str(place))
+        raise DataError(
+            f"the split of {task.name} must be one of {', '.join(task.splits)}, but got {split!r}"
+            f"{nearest(split, task.splits)}",
+            str(place),
+        )

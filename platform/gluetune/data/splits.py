@@ -47,8 +47,10 @@ def carve(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[Ro
 def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> Rows:
     least = max(2, len(task.labels))
     if len(labels) < 2 * least:
-        raise DataError(f"carving selection rows takes at least {2 * least} train rows of {task.name}, but got "
-                        f"{len(labels)}; `data.selection: dev` takes none")
+        raise DataError(
+            f"carving selection rows takes at least {2 * least} train rows of {task.name}, but got "
+            f"{len(labels)}; `data.selection: dev` takes none"
+        )
     share = max(least, round(config.selection_fraction * len(labels)))
     share = min(share, len(labels) - least, config.selection_max_rows, config.max_eval_samples or share)
     return _draw(_strata(labels, task), share, seed, keep=1)
@@ -59,8 +61,10 @@ def _as_scikit_learn(labels: Labels, task: Task, config: DataConfig, seed: int) 
 
     fraction, rows = config.selection_fraction, np.arange(len(labels))
     if len(rows) <= math.ceil(fraction * len(rows)):
-        raise DataError(f"train_test_split must leave rows of {task.name} to train on, but got (rows={len(rows)}, "
-                        f"selection_fraction={fraction:g}); `data.selection: dev` takes none")
+        raise DataError(
+            f"train_test_split must leave rows of {task.name} to train on, but got (rows={len(rows)}, "
+            f"selection_fraction={fraction:g}); `data.selection: dev` takes none"
+        )
     selection: Rows = np.sort(train_test_split(rows, random_state=seed, test_size=fraction)[1])
     return selection
 
@@ -85,8 +89,10 @@ def _strata(labels: Labels, task: Task) -> NDArray[np.int64]:
 def _draw(strata: NDArray[np.int64], size: int, seed: int, keep: int) -> Rows:
     generator = np.random.default_rng(seed)
     shares = _allocate(np.bincount(strata), size, keep)
-    drawn = [generator.choice(np.flatnonzero(strata == stratum), share, replace=False)
-             for stratum, share in enumerate(shares)]
+    drawn = [
+        generator.choice(np.flatnonzero(strata == stratum), share, replace=False)
+        for stratum, share in enumerate(shares)
+    ]
     rows: Rows = np.sort(np.concatenate(drawn))
     return rows
 

@@ -29,7 +29,8 @@ def other_kind(data: bytes) -> str | None:
         data: the file's content, or its beginning.
     """
     return next((kind for start, kind in _KINDS if data.startswith(start)), None) or (
-        "a binary file: it begins with NUL bytes" if b"\0" in data[:_BEGINNING] else None)
+        "a binary file: it begins with NUL bytes" if b"\0" in data[:_BEGINNING] else None
+    )
 
 
 def lone_surrogate(text: str) -> str | None:

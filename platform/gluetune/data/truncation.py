@@ -19,8 +19,12 @@ Counts = NDArray[np.int64]
 Flat = tuple[NDArray[np.int32], NDArray[np.int32], Counts]  # ids and token types of all rows, length of each row
 
 
-def tokenize(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, max_seq_length: int, truncation: Truncation,
-             ) -> Flat:
+def tokenize(
+    texts: list[list[str]],
+    tokenizer: PreTrainedTokenizerBase,
+    max_seq_length: int,
+    truncation: Truncation,
+) -> Flat:
     """Token ids of rows, special tokens included.
 
     Args:
@@ -57,8 +61,13 @@ def shares(first: Counts, second: Counts, room: int) -> tuple[Counts, Counts]:
 
 def _longest_first(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> Flat:
     """The tokenizer's own way: the longer text loses its end until both are equally long (Devlin et al. 2019)."""
-    call = tokenizer(*texts, truncation="longest_first", max_length=max_seq_length, return_attention_mask=False,
-                     return_token_type_ids=True)
+    call = tokenizer(
+        *texts,
+        truncation="longest_first",
+        max_length=max_seq_length,
+        return_attention_mask=False,
+        return_token_type_ids=True,
+    )
     return _flat(call["input_ids"]), _flat(call["token_type_ids"]), _lengths(call["input_ids"])
 
 
@@ -68,8 +77,14 @@ def _proportional(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, ma
     The tokenizer puts whole pairs together; text is then taken out of those that are too long, which leaves its
     special tokens where its template has them.
     """
-    call = tokenizer(*texts, truncation=False, return_attention_mask=False, return_token_type_ids=True,
-                     return_special_tokens_mask=True, verbose=False)
+    call = tokenizer(
+        *texts,
+        truncation=False,
+        return_attention_mask=False,
+        return_token_type_ids=True,
+        return_special_tokens_mask=True,
+        verbose=False,
+    )
     input_ids, types, lengths = _flat(call["input_ids"]), _flat(call["token_type_ids"]), _lengths(call["input_ids"])
     long = np.flatnonzero(lengths > max_seq_length)
     first = _lengths([_text_ids(texts[0][row], tokenizer) for row in long])
@@ -80,7 +95,7 @@ def _proportional(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, ma
         template = np.array(call["special_tokens_mask"][row], np.bool_)
         place = np.cumsum(~template) - 1  # of each text token among those of both texts
         text = (place < of_first) | (place >= length) & (place < length + of_second)
-        keep[ends[row] - lengths[row]:ends[row]] = template | text
+        keep[ends[row] - lengths[row] : ends[row]] = template | text
     return input_ids[keep], types[keep], np.minimum(lengths, max_seq_length)
 
 

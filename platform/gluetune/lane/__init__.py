@@ -19,8 +19,19 @@ if TYPE_CHECKING:
     from gluetune.lane.lane import Holder, Lane, LaneSpec
     from gluetune.lane.remote import RemoteLane
 
-__all__ = ["Contact", "FineTuning", "Holder", "Lane", "LaneError", "LaneSpec", "Order", "RemoteLane", "Work", "lost",
-           "root_cause"]
+__all__ = [
+    "Contact",
+    "FineTuning",
+    "Holder",
+    "Lane",
+    "LaneError",
+    "LaneSpec",
+    "Order",
+    "RemoteLane",
+    "Work",
+    "lost",
+    "root_cause",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -50,8 +50,12 @@ class LaneSpec:
     def scaling(self) -> ScalingConfig:
         """The worker group as Ray Train wants it."""
         resources = {"CPU": self.cpus} | ({"GPU": self.gpus} if self.gpus else {})
-        return ScalingConfig(num_workers=self.workers, use_gpu=self.gpus > 0, resources_per_worker=resources,
-                             placement_strategy=self.placement_strategy)
+        return ScalingConfig(
+            num_workers=self.workers,
+            use_gpu=self.gpus > 0,
+            resources_per_worker=resources,
+            placement_strategy=self.placement_strategy,
+        )
 
 
 class Lane:
@@ -69,8 +73,11 @@ class Lane:
             serve,
             train_loop_config={"spec": replace(spec, work=None), "holder": self._holder, "name": name},
             scaling_config=spec.scaling,
-            run_config=RunConfig(name=name, storage_path=spec.storage.uri(LANE_FILES),
-                                 failure_config=FailureConfig(max_failures=MOST_RESTARTS)),
+            run_config=RunConfig(
+                name=name,
+                storage_path=spec.storage.uri(LANE_FILES),
+                failure_config=FailureConfig(max_failures=MOST_RESTARTS),
+            ),
         )
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()

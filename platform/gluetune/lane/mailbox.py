@@ -223,8 +223,12 @@ class Mailbox:
 
     def _died(self, order: Order) -> TrialEnded:
         why = self._complaint or "killed, or out of host memory"
-        return TrialEnded(time=time.time(), number=order.number, status="failed",
-                          message=f"its workers died {self._failures} times: {why}")
+        return TrialEnded(
+            time=time.time(),
+            number=order.number,
+            status="failed",
+            message=f"its workers died {self._failures} times: {why}",
+        )
 
     def _current(self, ticket: int) -> bool:
         return self._order is not None and self._order.ticket == ticket

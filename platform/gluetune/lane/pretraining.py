@@ -31,8 +31,14 @@ class Pretraining:
 
     def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
         """See `gluetune.pretraining.pretrain`."""
-        pretrain(ray.get(self._data), self._job, report=lambda at: contact.report(as_evaluation(at)),
-                 checkpoints=checkpoints, wanted=contact.wanted, world=world)
+        pretrain(
+            ray.get(self._data),
+            self._job,
+            report=lambda at: contact.report(as_evaluation(at)),
+            checkpoints=checkpoints,
+            wanted=contact.wanted,
+            world=world,
+        )
 
 
 def as_evaluation(at: PretrainingEvaluation) -> Evaluation:
@@ -40,9 +46,14 @@ def as_evaluation(at: PretrainingEvaluation) -> Evaluation:
     loss = at.masked_lm_loss + at.next_sentence_loss
     return Evaluation(
         **{name: getattr(at, name) for name in (*_SHARED, "first_step_at", "last_step_at")},
-        score=-loss, metrics={name: getattr(at, name) for name in _METRICS}, eval_loss=loss,
-        train_loss=at.train_masked_lm_loss + at.train_next_sentence_loss, train_accuracy=None,
-        train_examples=at.pairs, train_tokens=at.tokens)
+        score=-loss,
+        metrics={name: getattr(at, name) for name in _METRICS},
+        eval_loss=loss,
+        train_loss=at.train_masked_lm_loss + at.train_next_sentence_loss,
+        train_accuracy=None,
+        train_examples=at.pairs,
+        train_tokens=at.tokens,
+    )
 
 
 def from_event(event: Evaluated) -> PretrainingEvaluation:

@@ -26,7 +26,8 @@ class RemoteLane:
     def __init__(self, spec: LaneSpec) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options: dict[str, Any] = {
-            "num_cpus": 0, "scheduling_strategy": here,
+            "num_cpus": 0,
+            "scheduling_strategy": here,
             "runtime_env": {"env_vars": get_env_vars_to_propagate()},  # for Ray Train, as its trainer hands them on
         }
         self._holder: Any = ray.remote(**options)(_Holder).remote(spec)

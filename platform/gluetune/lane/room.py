@@ -32,9 +32,13 @@ class NamedGroup(WorkerGroup):
         holder = this_actor()
         free_room(holder)
         wanted = worker_group_context
-        return DefaultPlacementGroupHandle(placement_group(
-            [wanted.resources_per_worker] * wanted.num_workers, strategy=wanted.placement_strategy,
-            name=f"{_job().hex()}/{holder}/{uuid.uuid4().hex}"))
+        return DefaultPlacementGroupHandle(
+            placement_group(
+                [wanted.resources_per_worker] * wanted.num_workers,
+                strategy=wanted.placement_strategy,
+                name=f"{_job().hex()}/{holder}/{uuid.uuid4().hex}",
+            )
+        )
 
     @staticmethod
     def _get_worker_runtime_env(custom_runtime_env: Any) -> Any:

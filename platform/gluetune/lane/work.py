@@ -56,9 +56,17 @@ class FineTuning:
         from gluetune.training import fine_tune
 
         fine_tune(
-            get_task(order.task), self._get(self.data[order.task]), self._get(self.encoder),
-            TrainingConfig.model_validate(order.training), order.seed, report=contact.report, checkpoints=checkpoints,
-            log=contact.log, wanted=contact.wanted, world=world)
+            get_task(order.task),
+            self._get(self.data[order.task]),
+            self._get(self.encoder),
+            TrainingConfig.model_validate(order.training),
+            order.seed,
+            report=contact.report,
+            checkpoints=checkpoints,
+            log=contact.log,
+            wanted=contact.wanted,
+            world=world,
+        )
 
     def _get(self, reference: Any) -> Any:
         if reference not in self._here:

@@ -77,8 +77,10 @@ class Worker:
                 return
         except StorageError as error:
             why = f": {error}"
-        self._fail(f"{self._spec.storage.uri()} must be a folder or bucket that every node reaches, but node "
-                   f"{ray.util.get_node_ip_address()} does not{why}")
+        self._fail(
+            f"{self._spec.storage.uri()} must be a folder or bucket that every node reaches, but node "
+            f"{ray.util.get_node_ip_address()} does not{why}"
+        )
 
     def next_order(self, after: int) -> Order | None:
         """Waits for an order newer than a ticket; ``None`` ends the loop. All ranks get the same."""

@@ -63,11 +63,17 @@ def model_class(settings: PretrainedConfig) -> type[PreTrainedModel]:
     if isinstance(settings, EncoderWithHeadConfig):
         return EncoderWithHead
     family = settings.model_type
-    encoder = (family in MODEL_FOR_MASKED_LM_MAPPING_NAMES and family in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
-               and not settings.is_encoder_decoder and not getattr(settings, "is_decoder", False))
+    encoder = (
+        family in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+        and family in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+        and not settings.is_encoder_decoder
+        and not getattr(settings, "is_decoder", False)
+    )
     if not encoder:
-        raise ModelError("the model must be an encoder with a sequence classification model in transformers (bert, "
-                         f"roberta, deberta-v2, modernbert, electra, albert, …), but got model_type {family!r}")
+        raise ModelError(
+            "the model must be an encoder with a sequence classification model in transformers (bert, "
+            f"roberta, deberta-v2, modernbert, electra, albert, …), but got model_type {family!r}"
+        )
     return cast("type[PreTrainedModel]", MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(settings)])
 
 
@@ -86,8 +92,16 @@ def max_tokens(settings: PretrainedConfig) -> int | None:
     if model is None:
         return positions
     tables = (table for name, table in model.named_modules() if name.rpartition(".")[2] == _POSITIONS)
-    return min([positions, *(len(table.weight) - int(table.padding_idx) - 1 for table in tables
-                             if getattr(table, "padding_idx", None) is not None)])
+    return min(
+        [
+            positions,
+            *(
+                len(table.weight) - int(table.padding_idx) - 1
+                for table in tables
+                if getattr(table, "padding_idx", None) is not None
+            ),
+        ]
+    )
 
 
 def pretraining_weights(settings: PretrainedConfig) -> set[str]:
@@ -121,9 +135,11 @@ def _as_is(settings: PretrainedConfig, config: ModelConfig) -> None:
     if not config.from_scratch:
         known = quantization if isinstance(quantization, dict) else quantization.to_dict()
         method = known.get("quant_method", "unknown method")
-        raise ModelError(f"{config.name_or_path!r} must hold floating-point weights to be fine-tuned, but they are "
-                         f"quantized (quantization_config of config.json: {method}); name the model that it was made "
-                         "from, or save it again after model.dequantize()")
+        raise ModelError(
+            f"{config.name_or_path!r} must hold floating-point weights to be fine-tuned, but they are "
+            f"quantized (quantization_config of config.json: {method}); name the model that it was made "
+            "from, or save it again after model.dequantize()"
+        )
     del settings.quantization_config
 
 
@@ -133,8 +149,10 @@ def _settings(folder: Path, config: ModelConfig) -> PretrainedConfig:
         raise ModelError(_adapter(folder, name))
     if not config.from_scratch and not (folder / "config.json").exists():
         hint = "; model.from_scratch needs none" if (folder / VOCABULARY).exists() else ""
-        raise ModelError(f"{name!r} must hold the config.json of an encoder, but got {listing(folder)}"
-                         f"{hint}{inner(folder, 'config.json')}")
+        raise ModelError(
+            f"{name!r} must hold the config.json of an encoder, but got {listing(folder)}"
+            f"{hint}{inner(folder, 'config.json')}"
+        )
     try:
         if not config.from_scratch or (folder / "config.json").exists():
             found: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
@@ -142,12 +160,15 @@ def _settings(folder: Path, config: ModelConfig) -> PretrainedConfig:
         if (folder / _GOOGLES).exists():
             return BertConfig.from_json_file(folder / _GOOGLES)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
-        raise ModelError(f"{name!r} must hold a config.json of an encoder that transformers knows, but: "
-                         f"{error}") from error
+        raise ModelError(
+            f"{name!r} must hold a config.json of an encoder that transformers knows, but: {error}"
+        ) from error
     if vocabulary_alone(folder):
         return BertConfig(vocab_size=len(open_tokenizer(folder, name)))
-    raise ModelError(f"{name!r} must hold an architecture (config.json, {_GOOGLES}) or a vocabulary ({VOCABULARY}), "
-                     f"but got {listing(folder)}")
+    raise ModelError(
+        f"{name!r} must hold an architecture (config.json, {_GOOGLES}) or a vocabulary ({VOCABULARY}), "
+        f"but got {listing(folder)}"
+    )
 
 
 def _adapter(folder: Path, name: str) -> str:
@@ -157,9 +178,11 @@ def _adapter(folder: Path, name: str) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         base = None
     encoder = "its encoder" if base is None else repr(base)
-    return (f"{name!r} must hold an encoder, but it holds a PEFT adapter ({_ADAPTER}) that changes the weights of "
-            f"{encoder}; merge the two, save them (peft's merge_and_unload(), then save_pretrained(FOLDER)), and name "
-            "that folder")
+    return (
+        f"{name!r} must hold an encoder, but it holds a PEFT adapter ({_ADAPTER}) that changes the weights of "
+        f"{encoder}; merge the two, save them (peft's merge_and_unload(), then save_pretrained(FOLDER)), and name "
+        "that folder"
+    )
 
 
 def _overridden(settings: PretrainedConfig, config: ModelConfig) -> PretrainedConfig:
@@ -169,16 +192,22 @@ def _overridden(settings: PretrainedConfig, config: ModelConfig) -> PretrainedCo
     options = {*known, *settings.attribute_map} - {"model_type", "transformers_version"}
     for key, value in config.config_overrides.items():
         if key not in options:
-            raise ModelError(f"model.config_overrides must name settings of {settings.model_type!r}, but got "
-                             f"{key!r}{nearest(key, options)}")
+            raise ModelError(
+                f"model.config_overrides must name settings of {settings.model_type!r}, but got "
+                f"{key!r}{nearest(key, options)}"
+            )
         if not config.from_scratch and "dropout" not in key:
-            raise ModelError("model.config_overrides must name dropout rates only unless model.from_scratch is set, "
-                             f"because pre-trained weights fit no other architecture, but got ({key}={value!r})")
+            raise ModelError(
+                "model.config_overrides must name dropout rates only unless model.from_scratch is set, "
+                f"because pre-trained weights fit no other architecture, but got ({key}={value!r})"
+            )
     try:
         made: PretrainedConfig = AutoConfig.for_model(**{**known, **config.config_overrides})
     except (AttributeError, StrictDataclassError, TypeError, ValueError) as error:
-        raise ModelError(f"model.config_overrides must hold values that {settings.model_type!r} takes, but got "
-                         f"{config.config_overrides}: {str(error).splitlines()[-1].strip()}") from error
+        raise ModelError(
+            f"model.config_overrides must hold values that {settings.model_type!r} takes, but got "
+            f"{config.config_overrides}: {str(error).splitlines()[-1].strip()}"
+        ) from error
     if made.num_hidden_layers < 1:
         raise ModelError(f"`num_hidden_layers >= 1` must hold, but got (num_hidden_layers={made.num_hidden_layers})")
     return made

@@ -60,17 +60,27 @@ def check_training(encoder: Encoder, training: TrainingConfig) -> None:
     settings = AutoConfig.for_model(**encoder.config)
     own_pooling = ("default", getattr(settings, "classifier_pooling", "cls"))  # ModernBERT says which
     if training.head == "default" and training.pooling not in own_pooling:
-        raise ModelError("training.pooling must be left at default with head default, which brings its own, but got "
-                         f"(pooling={training.pooling!r}); name a head: linear, mlp or nsp")
+        raise ModelError(
+            "training.pooling must be left at default with head default, which brings its own, but got "
+            f"(pooling={training.pooling!r}); name a head: linear, mlp or nsp"
+        )
     layers = count_layers(encoder.weights)
     if training.freeze_layers > layers:
-        raise ModelError(f"`freeze_layers <= layers of the encoder` must hold, but got "
-                         f"(freeze_layers={training.freeze_layers}, layers={layers}) of {encoder.name!r}")
+        raise ModelError(
+            f"`freeze_layers <= layers of the encoder` must hold, but got "
+            f"(freeze_layers={training.freeze_layers}, layers={layers}) of {encoder.name!r}"
+        )
     dropouts(settings, training, own_head=_own_head(settings, training))
 
 
-def save_pretrained(encoder: Encoder, task: Task, weights: Mapping[str, torch.Tensor],
-                    tokenizer: PreTrainedTokenizerBase, folder: str | Path, training: TrainingConfig) -> None:
+def save_pretrained(
+    encoder: Encoder,
+    task: Task,
+    weights: Mapping[str, torch.Tensor],
+    tokenizer: PreTrainedTokenizerBase,
+    folder: str | Path,
+    training: TrainingConfig,
+) -> None:
     """Writes a trained model as a folder for `load_trained`.
 
     ``AutoModelForSequenceClassification.from_pretrained`` reads it as well; with ``trust_remote_code=True`` where the
@@ -107,8 +117,10 @@ def load_trained(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
     model, info = read_model(folder, settings, str(folder))
     check_shapes(model, info, str(folder))
     if info["missing_keys"]:
-        raise ModelError(f"{str(folder)!r} must hold all weights of its {type(model).__name__}, but "
-                         f"{len(info['missing_keys'])} are missing, such as {min(info['missing_keys'])!r}")
+        raise ModelError(
+            f"{str(folder)!r} must hold all weights of its {type(model).__name__}, but "
+            f"{len(info['missing_keys'])} are missing, such as {min(info['missing_keys'])!r}"
+        )
     return model.eval(), load_tokenizer(config)
 
 
@@ -135,8 +147,11 @@ def _settings(encoder: Encoder, task: Task, training: TrainingConfig) -> Pretrai
     """Settings of the whole model."""
     names = dict(enumerate(task.labels or (task.name,)))
     kind = "regression" if task.regression else "single_label_classification"
-    labels: dict[str, Any] = {"id2label": names, "label2id": {name: number for number, name in names.items()},
-                              "problem_type": kind}
+    labels: dict[str, Any] = {
+        "id2label": names,
+        "label2id": {name: number for number, name in names.items()},
+        "problem_type": kind,
+    }
     own = AutoConfig.for_model(**{**encoder.config, **labels})
     own_head = _own_head(own, training)
     for name, rate in dropouts(own, training, own_head=own_head).items():
@@ -145,8 +160,14 @@ def _settings(encoder: Encoder, task: Task, training: TrainingConfig) -> Pretrai
         return own
     inner = {name: value for name, value in own.to_dict().items() if name not in (*labels, "dtype")}
     pooling = "cls" if training.pooling == "default" else training.pooling
-    return EncoderWithHeadConfig(encoder=inner, head=training.head, head_hidden_size=training.head_hidden_size,
-                                 head_dropout=head_dropout(own, training), pooling=pooling, **labels)
+    return EncoderWithHeadConfig(
+        encoder=inner,
+        head=training.head,
+        head_hidden_size=training.head_hidden_size,
+        head_dropout=head_dropout(own, training),
+        pooling=pooling,
+        **labels,
+    )
 
 
 def _initial(encoder: Encoder, settings: PretrainedConfig) -> Mapping[str, np.ndarray]:

@@ -45,8 +45,10 @@ def dropouts(settings: PretrainedConfig, training: TrainingConfig, *, own_head: 
             continue
         names = _names(settings, field)
         if not names:
-            raise ModelError(f"training.{field} must be left unset for a model_type without such a dropout, but got "
-                             f"({field}={rate}, model_type={settings.model_type!r})")
+            raise ModelError(
+                f"training.{field} must be left unset for a model_type without such a dropout, but got "
+                f"({field}={rate}, model_type={settings.model_type!r})"
+            )
         rates.update(dict.fromkeys(names, rate))
     return rates
 

@@ -53,7 +53,7 @@ def left_out(encoder: Encoder) -> dict[str, int]:
 
 def _part(name: str) -> str:
     layer = LAYER.search(name)
-    return name[:layer.end() - 1] if layer else name.partition(".")[0]
+    return name[: layer.end() - 1] if layer else name.partition(".")[0]
 
 
 def load_encoder(config: ModelConfig, seed: int = 0) -> Encoder:
@@ -95,16 +95,20 @@ def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
 
 def _random(settings: PretrainedConfig, tokens: int, name: str, seed: int) -> Encoder:
     if settings.vocab_size < tokens:
-        raise ModelError(f"`tokens of the vocabulary <= vocab_size` must hold, but got (tokens={tokens}, "
-                         f"vocab_size={settings.vocab_size}) of {name!r}")
+        raise ModelError(
+            f"`tokens of the vocabulary <= vocab_size` must hold, but got (tokens={tokens}, "
+            f"vocab_size={settings.vocab_size}) of {name!r}"
+        )
     kind = model_class(settings)
     try:
         with torch.random.fork_rng(devices=[]), quiet():
             torch.default_generator.manual_seed(seed)
             model = kind(settings)
     except UNUSABLE as error:  # whatever its layers refuse
-        raise ModelError(f"{kind.__name__} cannot be built to the settings of {name!r} and model.config_overrides: "
-                         f"{type(error).__name__}: {error}") from error
+        raise ModelError(
+            f"{kind.__name__} cannot be built to the settings of {name!r} and model.config_overrides: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     return _encoder(name, model, [key for key in model.state_dict() if key.startswith(model.base_model_prefix + ".")])
 
 
@@ -114,8 +118,10 @@ def _check_weights(model: PreTrainedModel, info: dict[str, Any], name: str) -> N
     check_shapes(model, info, name, encoder)
     lost = sorted(key for key in info["missing_keys"] if key.startswith(encoder) and "pooler" not in key)
     if lost:
-        raise ModelError(f"{name!r} must hold all weights of {type(model).__name__}'s encoder, but {len(lost)} are "
-                         f"missing, such as {lost[0]!r}")
+        raise ModelError(
+            f"{name!r} must hold all weights of {type(model).__name__}'s encoder, but {len(lost)} are "
+            f"missing, such as {lost[0]!r}"
+        )
 
 
 def _pretrained(model: PreTrainedModel, info: dict[str, Any]) -> tuple[list[str], tuple[str, ...]]:

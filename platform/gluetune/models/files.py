@@ -18,13 +18,30 @@ from gluetune.errors import ModelError, nearest
 
 # Read for a near miss only: any other name on the hub is as welcome.
 _WELL_KNOWN = (
-    "albert/albert-base-v2", "answerdotai/ModernBERT-base", "answerdotai/ModernBERT-large", "bert-base-cased",
-    "bert-base-uncased", "bert-large-uncased", "distilbert-base-uncased", "distilroberta-base", "embedded",
-    "FacebookAI/roberta-base", "FacebookAI/roberta-large", "google-bert/bert-base-cased",
-    "google-bert/bert-base-uncased", "google-bert/bert-large-uncased", "google/bert_uncased_L-2_H-128_A-2",
-    "google/electra-base-discriminator", "google/electra-small-discriminator", "microsoft/deberta-v3-base",
-    "microsoft/deberta-v3-large", "microsoft/deberta-v3-small", "microsoft/MiniLM-L12-H384-uncased",
-    "prajjwal1/bert-tiny", "roberta-base", "roberta-large",
+    "albert/albert-base-v2",
+    "answerdotai/ModernBERT-base",
+    "answerdotai/ModernBERT-large",
+    "bert-base-cased",
+    "bert-base-uncased",
+    "bert-large-uncased",
+    "distilbert-base-uncased",
+    "distilroberta-base",
+    "embedded",
+    "FacebookAI/roberta-base",
+    "FacebookAI/roberta-large",
+    "google-bert/bert-base-cased",
+    "google-bert/bert-base-uncased",
+    "google-bert/bert-large-uncased",
+    "google/bert_uncased_L-2_H-128_A-2",
+    "google/electra-base-discriminator",
+    "google/electra-small-discriminator",
+    "microsoft/deberta-v3-base",
+    "microsoft/deberta-v3-large",
+    "microsoft/deberta-v3-small",
+    "microsoft/MiniLM-L12-H384-uncased",
+    "prajjwal1/bert-tiny",
+    "roberta-base",
+    "roberta-large",
 )
 _FILES = ("*.json", "*.txt", "*.model")
 _WEIGHTS = ("model.safetensors", "model-*.safetensors")
@@ -72,8 +89,15 @@ def _fetch(config: ModelConfig) -> Path:
     wanted = [*_FILES, *(() if config.from_scratch else _WEIGHTS)]
     hint = nearest(name, (known for known in _WELL_KNOWN if known != name))
     try:
-        return Path(snapshot_download(name, revision=config.revision, cache_dir=config.cache_dir,
-                                      allow_patterns=wanted, ignore_patterns=["*/*"]))
+        return Path(
+            snapshot_download(
+                name,
+                revision=config.revision,
+                cache_dir=config.cache_dir,
+                allow_patterns=wanted,
+                ignore_patterns=["*/*"],
+            )
+        )
     except GatedRepoError as error:
         why: tuple[str, Exception] = (f"{name!r} asks for a login on huggingface.co (`hf auth login`)", error)
     except RepositoryNotFoundError as error:
@@ -83,8 +107,13 @@ def _fetch(config: ModelConfig) -> Path:
     except HFValidationError as error:
         why = f"model.name_or_path must be a folder or a name on the hub, but got {name!r}{hint}", error
     except LocalEntryNotFoundError as error:
-        why = (f"{name!r} is neither a folder nor in the cache, and huggingface.co cannot be reached{hint}; without "
-               "network, name a folder or use the embedded encoder (model.name_or_path: embedded)"), error
+        why = (
+            (
+                f"{name!r} is neither a folder nor in the cache, and huggingface.co cannot be reached{hint}; without "
+                "network, name a folder or use the embedded encoder (model.name_or_path: embedded)"
+            ),
+            error,
+        )
     except OSError as error:
         why = f"{name!r} cannot be fetched from the hub: {error}", error
     raise ModelError(why[0]) from why[1]

@@ -46,13 +46,15 @@ def check_ids(model: PreTrainedModel, rows: Iterable[Encoded], tokenizer: PreTra
                 f"token ids must be below {tokens}, the number of the encoder's token embeddings (vocab_size), but the "
                 f"tokenizer of {name!r} gives {tokenizer.convert_ids_to_tokens(largest)!r} the id {largest}; use the "
                 "tokenizer that the encoder was pre-trained with, or give added tokens their embeddings "
-                "(model.resize_token_embeddings) and save the encoder again")
+                "(model.resize_token_embeddings) and save the encoder again"
+            )
         second = each.token_types and bool((each.boundaries < each.lengths).any())
         if segments is not None and second and segments < 2:
             raise ModelError(
                 f"segment ids must be below {segments}, the number of the encoder's segment embeddings "
                 f"(type_vocab_size), but the tokenizer of {name!r} gives the second text of a pair the segment id 1; "
-                "use the tokenizer that the encoder was pre-trained with")
+                "use the tokenizer that the encoder was pre-trained with"
+            )
 
 
 def check_rows(model: PreTrainedModel, rows: Iterable[Encoded], tokenizer: PreTrainedTokenizerBase, name: str) -> None:
@@ -89,7 +91,8 @@ def _check_padding(model: PreTrainedModel, row: Encoded) -> None:
             f"an encoder must compute a row the same whatever padding the batch adds to it, but {type(model).__name__} "
             f"(model_type {model.config.model_type!r}) does not mask padding: its hidden states change by "
             f"{change:.2g} of the largest, so a row's prediction would depend on the rows beside it; use an encoder of "
-            "another family")
+            "another family"
+        )
 
 
 def _states(model: PreTrainedModel, rows: Encoded) -> torch.Tensor:
@@ -112,24 +115,32 @@ def _states(model: PreTrainedModel, rows: Encoded) -> torch.Tensor:
     finally:
         hook.remove()
     if not seen[-1][0].isfinite().all():  # the first row, which no padding follows
-        raise ModelError(f"an encoder's hidden states must be finite, but those of {type(model).__name__} for a row of "
-                         f"{rows.longest} tokens are not: its weights are broken")
+        raise ModelError(
+            f"an encoder's hidden states must be finite, but those of {type(model).__name__} for a row of "
+            f"{rows.longest} tokens are not: its weights are broken"
+        )
     return seen[-1]
 
 
 def _first_tokens(row: Encoded, tokens: int) -> Encoded:
     """The first tokens of a single row."""
-    return replace(row, input_ids=row.input_ids[:tokens], offsets=np.array([0, tokens]),
-                   boundaries=np.minimum(row.boundaries, np.int32(tokens)))
+    return replace(
+        row,
+        input_ids=row.input_ids[:tokens],
+        offsets=np.array([0, tokens]),
+        boundaries=np.minimum(row.boundaries, np.int32(tokens)),
+    )
 
 
 def _both(first: Encoded, second: Encoded) -> Encoded:
     """The rows of both."""
-    return replace(first, input_ids=np.concatenate([first.input_ids, second.input_ids]),
-                   offsets=np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]]),
-                   boundaries=np.concatenate([first.boundaries, second.boundaries]),
-                   labels=None if first.labels is None or second.labels is None
-                   else np.concatenate([first.labels, second.labels]))
+    return replace(
+        first,
+        input_ids=np.concatenate([first.input_ids, second.input_ids]),
+        offsets=np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]]),
+        boundaries=np.concatenate([first.boundaries, second.boundaries]),
+        labels=None if first.labels is None or second.labels is None else np.concatenate([first.labels, second.labels]),
+    )
 
 
 def _segments(model: PreTrainedModel) -> int | None:

@@ -32,8 +32,15 @@ class EncoderWithHeadConfig(PretrainedConfig):
     model_type = "gluetune"
     has_no_defaults_at_init = True
 
-    def __init__(self, encoder: dict[str, Any], head: str = "linear", head_hidden_size: int | None = None,
-                 head_dropout: float = 0.0, pooling: str = "cls", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        encoder: dict[str, Any],
+        head: str = "linear",
+        head_hidden_size: int | None = None,
+        head_dropout: float = 0.0,
+        pooling: str = "cls",
+        **kwargs: Any,
+    ) -> None:
         self.encoder = encoder
         self.head, self.head_hidden_size, self.head_dropout = head, head_hidden_size, head_dropout
         self.pooling = pooling
@@ -63,9 +70,14 @@ class EncoderWithHead(PreTrainedModel):
         self.head = HEADS[config.head](self.encoder.config.hidden_size, config)
         self.post_init()
 
-    def forward(self, input_ids: torch.Tensor | None = None, attention_mask: torch.Tensor | None = None,
-                token_type_ids: torch.Tensor | None = None, labels: torch.Tensor | None = None,
-                **inputs: Any) -> SequenceClassifierOutput:
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        **inputs: Any,
+    ) -> SequenceClassifierOutput:
         """Logits of rows.
 
         Args:
@@ -116,14 +128,22 @@ def mlp(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
     Inference: Fine-Tuning BERT".
     """
     units = config.head_hidden_size or width
-    return _head(dropout=nn.Dropout(config.head_dropout), dense=nn.Linear(width, units), activation=nn.ReLU(),
-                 output=_output(units, config))
+    return _head(
+        dropout=nn.Dropout(config.head_dropout),
+        dense=nn.Linear(width, units),
+        activation=nn.ReLU(),
+        output=_output(units, config),
+    )
 
 
 def nsp(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
     """A tanh layer, dropout and a linear layer: what BERT predicts the next sentence with (Devlin et al. 2019)."""
-    return _head(dense=nn.Linear(width, width), activation=nn.Tanh(), dropout=nn.Dropout(config.head_dropout),
-                 output=_output(width, config))
+    return _head(
+        dense=nn.Linear(width, width),
+        activation=nn.Tanh(),
+        dropout=nn.Dropout(config.head_dropout),
+        output=_output(width, config),
+    )
 
 
 def _output(width: int, config: EncoderWithHeadConfig) -> nn.Linear:
@@ -135,7 +155,6 @@ def _head(**layers: nn.Module) -> nn.Sequential:
 
 
 HEADS: dict[str, Callable[[int, EncoderWithHeadConfig], nn.Sequential]] = {"linear": linear, "mlp": mlp, "nsp": nsp}
-POOLINGS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {"cls": first, "mean": mean,
-                                                                              "max": maximum}
+POOLINGS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {"cls": first, "mean": mean, "max": maximum}
 EncoderWithHeadConfig.register_for_auto_class()
 EncoderWithHead.register_for_auto_class("AutoModelForSequenceClassification")

@@ -30,11 +30,15 @@ def open_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError) as error:
-        raise ModelError(f"{name!r} must hold a tokenizer, but its files ({listing(folder)}) cannot be used: "
-                         f"{type(error).__name__}: {error}") from error
+        raise ModelError(
+            f"{name!r} must hold a tokenizer, but its files ({listing(folder)}) cannot be used: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder without vocabulary
-        raise ModelError(f"{name!r} must hold a tokenizer (tokenizer.json, vocab.txt or a sentencepiece "
-                         f"model), but got {listing(folder)}")
+        raise ModelError(
+            f"{name!r} must hold a tokenizer (tokenizer.json, vocab.txt or a sentencepiece "
+            f"model), but got {listing(folder)}"
+        )
     return tokenizer
 
 

@@ -15,8 +15,18 @@ from gluetune.models.files import inner, listing
 from gluetune.models.quiet import quiet
 
 # What transformers and torch raise for settings and files that they cannot use.
-UNUSABLE = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, OSError, RuntimeError,
-            SafetensorError, TypeError, ValueError)
+UNUSABLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+)
 _FILES = ("model.safetensors", "model.safetensors.index.json")
 
 
@@ -37,14 +47,22 @@ def read_model(folder: Path, settings: PretrainedConfig, name: str) -> tuple[Pre
     """
     if not any((folder / file).exists() for file in _FILES):
         around = next((found for file in _FILES if (found := inner(folder, file))), "")
-        raise ModelError(f"{name!r} must hold its weights as model.safetensors (pickles such as pytorch_model.bin can "
-                         f"run code and are never read), but got {listing(folder)}{around}; where you trust the files, "
-                         "transformers' from_pretrained(…) and save_pretrained(…) write them anew as safetensors")
+        raise ModelError(
+            f"{name!r} must hold its weights as model.safetensors (pickles such as pytorch_model.bin can "
+            f"run code and are never read), but got {listing(folder)}{around}; where you trust the files, "
+            "transformers' from_pretrained(…) and save_pretrained(…) write them anew as safetensors"
+        )
     kind = model_class(settings)
     try:
         with quiet():
-            loaded: Any = kind.from_pretrained(folder, config=settings, use_safetensors=True, dtype=torch.float32,
-                                               output_loading_info=True, ignore_mismatched_sizes=True)
+            loaded: Any = kind.from_pretrained(
+                folder,
+                config=settings,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
     except UNUSABLE as error:
         raise ModelError(f"{name!r} cannot be loaded as {kind.__name__}: {type(error).__name__}: {error}") from error
     model, info = loaded
@@ -66,6 +84,8 @@ def check_shapes(model: PreTrainedModel, info: dict[str, Any], name: str, prefix
     wrong = sorted(found for found in info["mismatched_keys"] if found[0].startswith(prefix))
     if wrong:
         key, theirs, ours = wrong[0]
-        raise ModelError(f"{name!r} must hold the weights of {type(model).__name__} in the shapes of its config.json, "
-                         f"but {len(wrong)} differ, such as {key!r}: {list(theirs)} in the file, {list(ours)} by "
-                         "config.json")
+        raise ModelError(
+            f"{name!r} must hold the weights of {type(model).__name__} in the shapes of its config.json, "
+            f"but {len(wrong)} differ, such as {key!r}: {list(theirs)} in the file, {list(ours)} by "
+            "config.json"
+        )

@@ -6,6 +6,15 @@ from gluetune.prediction.predictions import Predictions, predict_examples, write
 from gluetune.prediction.text_settings import TextSettings, read_text_settings
 
 __all__ = [
-    "Classifier", "Predictions", "Scores", "TextSettings", "evaluate_examples", "existing", "load_classifier",
-    "predict_examples", "read_text_settings", "score_predictions", "write_predictions",
+    "Classifier",
+    "Predictions",
+    "Scores",
+    "TextSettings",
+    "evaluate_examples",
+    "existing",
+    "load_classifier",
+    "predict_examples",
+    "read_text_settings",
+    "score_predictions",
+    "write_predictions",
 ]

@@ -67,8 +67,10 @@ def existing(folder: str) -> Storage:
     storage = Storage(folder)
     if not storage.exists():
         parent, _, name = storage.uri().rpartition("/")
-        raise ModelError(f"a trained model must be a folder that exists, but got {folder!r}"
-                         f"{nearest(name, Storage(parent or '/').list())}")
+        raise ModelError(
+            f"a trained model must be a folder that exists, but got {folder!r}"
+            f"{nearest(name, Storage(parent or '/').list())}"
+        )
     return storage
 
 
@@ -96,5 +98,7 @@ def _check_classes(model: PreTrainedModel, task: Task, folder: str) -> None:
     if names != _classes(task):
         others = [other.name for other in TASKS.values() if other.train and _classes(other) == names]
         hint = f"; it answers {' or '.join(others)}" if others else ""
-        raise ModelError(f"the classes of a model for {task.name} must be ({', '.join(_classes(task))}), but those of "
-                         f"{folder!r} are ({', '.join(names)}){hint}")
+        raise ModelError(
+            f"the classes of a model for {task.name} must be ({', '.join(_classes(task))}), but those of "
+            f"{folder!r} are ({', '.join(names)}){hint}"
+        )

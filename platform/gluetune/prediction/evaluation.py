@@ -37,8 +37,9 @@ class Scores:
     seconds: float = 0.0
 
 
-def evaluate_examples(classifier: Classifier, examples: Examples, batch_size: int,
-                      world: World = World()) -> tuple[Predictions, Scores]:  # noqa: B008 (frozen)
+def evaluate_examples(
+    classifier: Classifier, examples: Examples, batch_size: int, world: World = World()
+) -> tuple[Predictions, Scores]:
     """Predicts labelled rows and scores them.
 
     Args:

@@ -58,8 +58,9 @@ class Predictions:
         return self.logits[:, 0]
 
 
-def predict_examples(classifier: Classifier, examples: Examples, batch_size: int,
-                     world: World = World()) -> Predictions:  # noqa: B008 (frozen)
+def predict_examples(
+    classifier: Classifier, examples: Examples, batch_size: int, world: World = World()
+) -> Predictions:
     """Predicts every row of ``examples``, whose labels do not matter.
 
     Args:
@@ -78,8 +79,10 @@ def predict_examples(classifier: Classifier, examples: Examples, batch_size: int
     logits = predict(classifier.model, encoded, batch_size, world)
     broken = int((~np.isfinite(logits).all(axis=1)).sum())
     if broken:
-        raise ModelError(f"a model's outputs must be finite, but those for {broken} of {len(logits)} rows of "
-                         f"{examples.source} are not")
+        raise ModelError(
+            f"a model's outputs must be finite, but those for {broken} of {len(logits)} rows of "
+            f"{examples.source} are not"
+        )
     return Predictions(classifier.task, logits)
 
 

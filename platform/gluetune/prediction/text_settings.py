@@ -50,5 +50,7 @@ def read_text_settings(folder: Storage) -> TextSettings | None:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ModelError(f"{folder.uri(FILE)} must hold max_seq_length and truncation as training wrote them, but got: "
-                         f"{where + ': ' if where else ''}{first['msg']}") from error
+        raise ModelError(
+            f"{folder.uri(FILE)} must hold max_seq_length and truncation as training wrote them, but got: "
+            f"{where + ': ' if where else ''}{first['msg']}"
+        ) from error

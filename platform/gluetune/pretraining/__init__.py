@@ -12,8 +12,25 @@ from gluetune.pretraining.prepare import PretrainingData, prepare_job, prepare_t
 from gluetune.pretraining.text import Text, read_text
 
 __all__ = [
-    "Corpus", "EncoderConfig", "PretrainJob", "PretrainingConfig", "PretrainingData", "PretrainingEvaluation", "Text",
-    "TextConfig", "TokenizerConfig", "dump_pretrain_job", "embedded_encoder", "figures", "load_pretrain_job",
-    "parse_pretrain_job", "planned_encoder", "prepare_job", "prepare_text", "pretrain", "pretrain_folder", "read_text",
+    "Corpus",
+    "EncoderConfig",
+    "PretrainJob",
+    "PretrainingConfig",
+    "PretrainingData",
+    "PretrainingEvaluation",
+    "Text",
+    "TextConfig",
+    "TokenizerConfig",
+    "dump_pretrain_job",
+    "embedded_encoder",
+    "figures",
+    "load_pretrain_job",
+    "parse_pretrain_job",
+    "planned_encoder",
+    "prepare_job",
+    "prepare_text",
+    "pretrain",
+    "pretrain_folder",
+    "read_text",
     "save_encoder",
 ]

@@ -53,9 +53,14 @@ class Batch:
         """Some pairs as int64 tensors; of the tokens to be predicted, flat ``positions`` and their ``labels``."""
         labels = self.labels[rows].reshape(-1)
         positions = np.flatnonzero(labels != IGNORED)
-        arrays = {"input_ids": self.input_ids[rows], "attention_mask": self.attention_mask[rows],
-                  "token_type_ids": self.token_type_ids[rows], "positions": positions, "labels": labels[positions],
-                  "relations": self.relations[rows]}
+        arrays = {
+            "input_ids": self.input_ids[rows],
+            "attention_mask": self.attention_mask[rows],
+            "token_type_ids": self.token_type_ids[rows],
+            "positions": positions,
+            "labels": labels[positions],
+            "relations": self.relations[rows],
+        }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
@@ -83,12 +88,19 @@ class Collator:
         firsts, seconds = self._cut(corpus.lengths_of(pairs.first), corpus.lengths_of(pairs.second))
         totals = firsts + seconds + 3
         ids = np.full((len(pairs), totals.max()), self.tokens.pad, dtype=np.int64)
-        for row, (first, second, a, b) in enumerate(zip(*(array.tolist() for array in (
-                corpus.sentences[pairs.first], corpus.sentences[pairs.second], firsts, seconds)), strict=True)):
+        for row, (first, second, a, b) in enumerate(
+            zip(
+                *(
+                    array.tolist()
+                    for array in (corpus.sentences[pairs.first], corpus.sentences[pairs.second], firsts, seconds)
+                ),
+                strict=True,
+            )
+        ):
             ids[row, 0] = self.tokens.cls
-            ids[row, 1:a + 1] = corpus.ids[first:first + a]
+            ids[row, 1 : a + 1] = corpus.ids[first : first + a]
             ids[row, a + 1] = self.tokens.sep
-            ids[row, a + 2:a + b + 2] = corpus.ids[second:second + b]
+            ids[row, a + 2 : a + b + 2] = corpus.ids[second : second + b]
             ids[row, a + b + 2] = self.tokens.sep
         columns = np.arange(ids.shape[1])
         attention = columns < totals[:, None]
@@ -115,8 +127,8 @@ def bucketed(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> 
     pool = batch_size * _POOLED_BATCHES
     batches = []
     for start in range(0, len(lengths), pool):
-        near = start + np.argsort(lengths[start:start + pool], kind="stable")
-        batches += [near[i:i + batch_size] for i in range(0, len(near), batch_size)]
+        near = start + np.argsort(lengths[start : start + pool], kind="stable")
+        batches += [near[i : i + batch_size] for i in range(0, len(near), batch_size)]
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
@@ -152,8 +164,12 @@ class BatchStream:
 
     def state(self) -> dict[str, Any]:
         """The place in the stream."""
-        return {"rounds": self._rounds, "done": self._done, "begun_from": self._begun_from,
-                "random": self._rng.bit_generator.state}
+        return {
+            "rounds": self._rounds,
+            "done": self._done,
+            "begun_from": self._begun_from,
+            "random": self._rng.bit_generator.state,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on from a `state` to the same batches: draws that round's pairs again and skips those done."""

@@ -68,8 +68,10 @@ class EncoderConfig(Section):
     @model_validator(mode="after")
     def _heads_fit(self) -> EncoderConfig:
         if self.hidden_size % self.num_attention_heads:
-            raise ValueError("`hidden_size % num_attention_heads == 0` must hold, but got "
-                             f"(hidden_size={self.hidden_size}, num_attention_heads={self.num_attention_heads})")
+            raise ValueError(
+                "`hidden_size % num_attention_heads == 0` must hold, but got "
+                f"(hidden_size={self.hidden_size}, num_attention_heads={self.num_attention_heads})"
+            )
         return self
 
 
@@ -107,8 +109,10 @@ class PretrainJob(Section):
     """One pre-training job, whole. ``seed`` is that of weights, pairs, masks and dropout."""
 
     name: str | None = Field(
-        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="text of letters, digits, '.', '_' and '-' that starts with a letter or digit, or null")
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="text of letters, digits, '.', '_' and '-' that starts with a letter or digit, or null",
+    )
     seed: int = Field(default=42, ge=0, lt=2**31)
     text: TextConfig = TextConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()

@@ -44,7 +44,7 @@ class Corpus(Sequence[Sequence[np.ndarray]]):
             if step != 1:
                 raise ValueError(f"`step == 1` must hold, but got {step}")
             return self._part(start, max(start, stop))
-        first, last = self.documents[range(len(self))[index]:][:2]
+        first, last = self.documents[range(len(self))[index] :][:2]
         return [self.sentence(number) for number in range(first, last)]
 
     def lengths_of(self, sentences: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ class Corpus(Sequence[Sequence[np.ndarray]]):
 
     def sentence(self, number: int) -> np.ndarray:
         """Token ids of a sentence, counted over the whole corpus."""
-        return self.ids[self.sentences[number]:self.sentences[number + 1]]
+        return self.ids[self.sentences[number] : self.sentences[number + 1]]
 
     def fingerprint(self) -> str:
         """The SHA-256 of token ids and of the ends of sentences and documents."""
@@ -65,17 +65,18 @@ class Corpus(Sequence[Sequence[np.ndarray]]):
 
     def _part(self, start: int, stop: int) -> Corpus:
         """Some documents on end; the ids are a view."""
-        documents = self.documents[start:stop + 1]
-        sentences = self.sentences[documents[0]:documents[-1] + 1]
-        return Corpus(self.ids[sentences[0]:sentences[-1]], sentences - sentences[0], documents - documents[0])
+        documents = self.documents[start : stop + 1]
+        sentences = self.sentences[documents[0] : documents[-1] + 1]
+        return Corpus(self.ids[sentences[0] : sentences[-1]], sentences - sentences[0], documents - documents[0])
 
 
 def tokenize(documents: Sequence[Sequence[str]], tokenizer: PreTrainedTokenizerBase) -> Corpus:
     """Token ids of all sentences, without special tokens; what the tokenizer makes is at no time held as a whole."""
     ids, lengths = [np.empty(0, np.int32)], [np.zeros(1, np.int64)]
     for lines in _chunks(chain.from_iterable(documents)):
-        rows = tokenizer(lines, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False,
-                         verbose=False)["input_ids"]
+        rows = tokenizer(
+            lines, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False, verbose=False
+        )["input_ids"]
         lengths.append(np.fromiter(map(len, rows), np.int64, len(rows)))
         ids.append(np.fromiter(chain.from_iterable(rows), np.int32, int(lengths[-1].sum())))
     sizes = np.fromiter(map(len, documents), np.int64, len(documents))

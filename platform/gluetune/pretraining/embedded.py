@@ -25,13 +25,32 @@ from gluetune.pretraining.text import Text
 from gluetune.pretraining.vocabulary import train_tokenizer
 
 JOB = PretrainJob(
-    seed=0, tokenizer=TokenizerConfig(vocab_size=2000), model=EncoderConfig(initializer_range=0.08, dropout=0.0),
-    training=PretrainingConfig(initialisation="mimetic", near_partners=0.8, max_steps=2500, batch_size=32,
-                               learning_rate=1e-3, held_out=0.02, evaluate_every=500))
+    seed=0,
+    tokenizer=TokenizerConfig(vocab_size=2000),
+    model=EncoderConfig(initializer_range=0.08, dropout=0.0),
+    training=PretrainingConfig(
+        initialisation="mimetic",
+        near_partners=0.8,
+        max_steps=2500,
+        batch_size=32,
+        learning_rate=1e-3,
+        held_out=0.02,
+        evaluate_every=500,
+    ),
+)
 """What the embedded encoder is made with."""
 
-_SINCE = {"name_or_path": None, "do_lower_case": True, "initialisation": "mimetic", "gradient_accumulation_steps": 1,
-          "adam_beta1": 0.9, "adam_beta2": 0.999, "adam_epsilon": 1e-8, "bf16": "auto", "eval_batch_size": 128}
+_SINCE = {
+    "name_or_path": None,
+    "do_lower_case": True,
+    "initialisation": "mimetic",
+    "gradient_accumulation_steps": 1,
+    "adam_beta1": 0.9,
+    "adam_beta2": 0.999,
+    "adam_epsilon": 1e-8,
+    "bf16": "auto",
+    "eval_batch_size": 128,
+}
 """Fields that are younger than the first cached folders, and what stood in their place: so those stay in use."""
 
 
@@ -63,8 +82,10 @@ def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], Non
 
 
 @contextmanager
-def planned_encoder(cache_dir: str | None = None, progress: Callable[[str], None] = print,
-                    ) -> Iterator[tuple[str, str]]:
+def planned_encoder(
+    cache_dir: str | None = None,
+    progress: Callable[[str], None] = print,
+) -> Iterator[tuple[str, str]]:
     """What stands in for the embedded encoder in a plan: pre-trains nothing and leaves nothing.
 
     Args:
@@ -82,8 +103,9 @@ def planned_encoder(cache_dir: str | None = None, progress: Callable[[str], None
     progress(f"the embedded encoder would first be pre-trained on generated text, once, for some minutes: {folder}")
     with tempfile.TemporaryDirectory(prefix="gluetune-plan-") as scratch:
         lines = (line for document in documents for line in document)
-        tokenizer = train_tokenizer(lines, JOB.tokenizer.vocab_size, JOB.training.max_seq_length,
-                                    do_lower_case=JOB.tokenizer.do_lower_case)
+        tokenizer = train_tokenizer(
+            lines, JOB.tokenizer.vocab_size, JOB.training.max_seq_length, do_lower_case=JOB.tokenizer.do_lower_case
+        )
         save_encoder(scratch, {}, JOB, tokenizer)
         yield scratch, str(folder)
 
@@ -138,8 +160,12 @@ def _build(documents: list[list[str]], folder: Path, job: PretrainJob, progress:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".embedded-encoder-") as scratch:
         made = Path(scratch) / "encoder"
         with _one_thread():
-            pretrain_folder(Text(documents, None, "generated text", synthetic=True), made, job,
-                            lambda at: progress(describe(at, job.training.max_steps)))
+            pretrain_folder(
+                Text(documents, None, "generated text", synthetic=True),
+                made,
+                job,
+                lambda at: progress(describe(at, job.training.max_steps)),
+            )
         sync_tree(made)  # or a power cut would leave empty files that every later search takes for the encoder
         try:
             made.rename(folder)
@@ -162,5 +188,7 @@ def _one_thread() -> Iterator[None]:
 
 def describe(at: PretrainingEvaluation, max_steps: int) -> str:
     """One line on how pre-training goes."""
-    return (f"step {at.step}/{max_steps}: held-out masked-LM loss {at.masked_lm_loss:.3f}, "
-            f"next-sentence loss {at.next_sentence_loss:.3f}")
+    return (
+        f"step {at.step}/{max_steps}: held-out masked-LM loss {at.masked_lm_loss:.3f}, "
+        f"next-sentence loss {at.next_sentence_loss:.3f}"
+    )

@@ -35,8 +35,9 @@ def weights_of(model: BertForPreTraining) -> dict[str, torch.Tensor]:
     return {name: weight.detach() for name, weight in model.named_parameters()}
 
 
-def save_encoder(folder: str | Path, weights: Mapping[str, torch.Tensor], job: PretrainJob,
-                 tokenizer: PreTrainedTokenizerBase) -> None:
+def save_encoder(
+    folder: str | Path, weights: Mapping[str, torch.Tensor], job: PretrainJob, tokenizer: PreTrainedTokenizerBase
+) -> None:
     """Writes a ``from_pretrained`` folder: config.json, model.safetensors (encoder, pooler, both heads), tokenizer.
 
     Args:
@@ -61,6 +62,11 @@ _STARTS = {"random": lambda model: None, "mimetic": start_matching}
 
 def _settings(job: PretrainJob, tokens: TokenIds) -> BertConfig:
     sizes = job.model.model_dump(exclude={"dropout"})
-    return BertConfig(**sizes, vocab_size=tokens.vocab_size, pad_token_id=tokens.pad,
-                      hidden_dropout_prob=job.model.dropout, attention_probs_dropout_prob=job.model.dropout,
-                      max_position_embeddings=job.training.max_seq_length)
+    return BertConfig(
+        **sizes,
+        vocab_size=tokens.vocab_size,
+        pad_token_id=tokens.pad,
+        hidden_dropout_prob=job.model.dropout,
+        attention_probs_dropout_prob=job.model.dropout,
+        max_position_embeddings=job.training.max_seq_length,
+    )

@@ -64,8 +64,9 @@ def figures(evaluations: Sequence[PretrainingEvaluation]) -> dict[str, float]:
     shares = [(at.step - begun) / last.step for at, begun in zip(evaluations, before, strict=True)]
     return {
         "train.masked_lm_loss": sum(s * at.train_masked_lm_loss for s, at in zip(shares, evaluations, strict=True)),
-        "train.next_sentence_loss": sum(s * at.train_next_sentence_loss
-                                        for s, at in zip(shares, evaluations, strict=True)),
+        "train.next_sentence_loss": sum(
+            s * at.train_next_sentence_loss for s, at in zip(shares, evaluations, strict=True)
+        ),
         "train.pairs_per_second": sum(at.pairs for at in evaluations) / sum(at.train_seconds for at in evaluations),
         "validation.masked_lm_loss": last.masked_lm_loss,
         "validation.next_sentence_loss": last.next_sentence_loss,

@@ -63,9 +63,9 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[list[str]]:
 def _cut(text: str) -> Iterator[str]:
     begun = 0
     for end in _END.finditer(text):
-        following = text[end.end():end.end() + 1]
+        following = text[end.end() : end.end() + 1]
         if following.isupper() or following.isdigit() or following in _OPENING:
-            yield text[begun:end.end()].strip()
+            yield text[begun : end.end()].strip()
             begun = end.end()
     if begun < len(text):
         yield text[begun:].strip()

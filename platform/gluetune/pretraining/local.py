@@ -16,8 +16,12 @@ from gluetune.storage import Storage
 from gluetune.training.checkpoints import Checkpoints
 
 
-def pretrain_folder(text: Text, folder: Path, job: PretrainJob, report: Callable[[PretrainingEvaluation], None],
-                    ) -> None:
+def pretrain_folder(
+    text: Text,
+    folder: Path,
+    job: PretrainJob,
+    report: Callable[[PretrainingEvaluation], None],
+) -> None:
     """Makes vocabulary and encoder on the CPU and writes both.
 
     Args:

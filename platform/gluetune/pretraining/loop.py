@@ -20,9 +20,15 @@ from gluetune.training.memory import free, out_of_memory
 from gluetune.training.world import World
 
 
-def pretrain(data: PretrainingData, job: PretrainJob, *, report: Callable[[PretrainingEvaluation], bool],
-             checkpoints: Checkpoints | None = None, wanted: Callable[[int], bool] = always,
-             world: World = World()) -> bool:  # noqa: B008 (frozen)
+def pretrain(
+    data: PretrainingData,
+    job: PretrainJob,
+    *,
+    report: Callable[[PretrainingEvaluation], bool],
+    checkpoints: Checkpoints | None = None,
+    wanted: Callable[[int], bool] = always,
+    world: World = World(),
+) -> bool:
     """Pre-trains an encoder with AdamW and a linearly rising, then falling rate.
 
     All workers of a run call this with the same arguments but ``world``, and all call ``report`` and ``wanted`` at the
@@ -50,8 +56,15 @@ def pretrain(data: PretrainingData, job: PretrainJob, *, report: Callable[[Pretr
     """
     try:
         with torch.random.fork_rng(devices=[torch.device(world.device)] if world.cuda else []):
-            return _pretrain(Run(data, job, world), job.training.max_steps, job.training.evaluate_every, checkpoints,
-                             report, wanted, world)
+            return _pretrain(
+                Run(data, job, world),
+                job.training.max_steps,
+                job.training.evaluate_every,
+                checkpoints,
+                report,
+                wanted,
+                world,
+            )
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
@@ -59,11 +72,19 @@ def pretrain(data: PretrainingData, job: PretrainJob, *, report: Callable[[Pretr
     free()  # only here: the traceback, which holds the run's tensors, is gone
     raise TrialOutOfMemoryError(
         f"the run must fit the memory of {world.device}, but got (batch_size={job.training.batch_size}, "
-        f"gradient_accumulation_steps={job.training.gradient_accumulation_steps}): {reason}")
+        f"gradient_accumulation_steps={job.training.gradient_accumulation_steps}): {reason}"
+    )
 
 
-def _pretrain(run: Run, steps: int, every: int, checkpoints: Checkpoints | None,
-              report: Callable[[PretrainingEvaluation], bool], wanted: Callable[[int], bool], world: World) -> bool:
+def _pretrain(
+    run: Run,
+    steps: int,
+    every: int,
+    checkpoints: Checkpoints | None,
+    report: Callable[[PretrainingEvaluation], bool],
+    wanted: Callable[[int], bool],
+    world: World,
+) -> bool:
     state = checkpoints.load() if checkpoints else None
     if state is not None:
         run.restore(state)

@@ -32,20 +32,31 @@ class Objective(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor,
-                positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor,
+        positions: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores ``[masked, vocabulary]`` of the tokens at ``positions`` alone, and ``[pairs, 2]``."""
         outputs = self.model.bert(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
         scores, relations = self.model.cls(outputs.last_hidden_state.flatten(0, 1)[positions], outputs.pooler_output)
         return scores, relations
 
 
-def forward(objective: nn.Module, tensors: dict[str, torch.Tensor], world: World, *, bf16: bool,
-            ) -> tuple[torch.Tensor, torch.Tensor]:
+def forward(
+    objective: nn.Module,
+    tensors: dict[str, torch.Tensor],
+    world: World,
+    *,
+    bf16: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Scores in fp32 of a `Batch`'s tensors."""
     with autocast(world, bf16):
-        scores, relations = objective(*(tensors[name] for name in (
-            "input_ids", "attention_mask", "token_type_ids", "positions")))
+        scores, relations = objective(
+            *(tensors[name] for name in ("input_ids", "attention_mask", "token_type_ids", "positions"))
+        )
     return scores.float(), relations.float()
 
 
@@ -88,11 +99,14 @@ class HeldOut:
                 totals += self._totals(objective, number, world, bf16=bf16)
             masked_lm, masked_hits, masked, next_sentence, pair_hits, pairs = world.sum(totals).tolist()
         objective.train(training)
-        scores = Scores(masked_lm / max(masked, 1), next_sentence / pairs, masked_hits / max(masked, 1),
-                        pair_hits / pairs)
+        scores = Scores(
+            masked_lm / max(masked, 1), next_sentence / pairs, masked_hits / max(masked, 1), pair_hits / pairs
+        )
         if not math.isfinite(scores.masked_lm_loss + scores.next_sentence_loss):
-            raise DivergedError(f"held-out losses must be finite, but got (masked_lm_loss={scores.masked_lm_loss}, "
-                                f"next_sentence_loss={scores.next_sentence_loss})")
+            raise DivergedError(
+                f"held-out losses must be finite, but got (masked_lm_loss={scores.masked_lm_loss}, "
+                f"next_sentence_loss={scores.next_sentence_loss})"
+            )
         return scores
 
     def _totals(self, objective: Objective, number: int, world: World, *, bf16: bool) -> torch.Tensor:
@@ -101,8 +115,12 @@ class HeldOut:
         batch = self._collator(self._corpus, self._pairs.take(self._batches[number]), rng)
         tensors = to_device(batch.tensors(np.arange(len(batch))), world)
         totals = []
-        for scores, labels in zip(forward(objective, tensors, world, bf16=bf16),
-                                  (tensors["labels"], tensors["relations"]), strict=True):
-            totals += [functional.cross_entropy(scores, labels, reduction="sum").double(),
-                       (scores.argmax(-1) == labels).sum().double(), torch.tensor(len(labels)).to(world.device)]
+        for scores, labels in zip(
+            forward(objective, tensors, world, bf16=bf16), (tensors["labels"], tensors["relations"]), strict=True
+        ):
+            totals += [
+                functional.cross_entropy(scores, labels, reduction="sum").double(),
+                (scores.argmax(-1) == labels).sum().double(),
+                torch.tensor(len(labels)).to(world.device),
+            ]
         return torch.stack([total.double() for total in totals])

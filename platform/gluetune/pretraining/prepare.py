@@ -43,8 +43,10 @@ class PretrainingData:
         return {"train": self.train, "validation": self.held_out}
 
 
-def prepare_job(job: PretrainJob, progress: Callable[[str], None] = lambda line: None,
-                ) -> tuple[PretrainingData, PreTrainedTokenizerBase]:
+def prepare_job(
+    job: PretrainJob,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[PretrainingData, PreTrainedTokenizerBase]:
     """Reads the text of a job, makes or loads the tokenizer and tokenises.
 
     Args:
@@ -60,8 +62,11 @@ def prepare_job(job: PretrainJob, progress: Callable[[str], None] = lambda line:
     return prepare_text(read_text(job.text), job, progress)
 
 
-def prepare_text(text: Text, job: PretrainJob, progress: Callable[[str], None] = lambda line: None,
-                 ) -> tuple[PretrainingData, PreTrainedTokenizerBase]:
+def prepare_text(
+    text: Text,
+    job: PretrainJob,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[PretrainingData, PreTrainedTokenizerBase]:
     """`prepare_job` for text that is at hand.
 
     Raises:
@@ -78,8 +83,9 @@ def prepare_text(text: Text, job: PretrainJob, progress: Callable[[str], None] =
         train, held_out = corpus, tokenize(text.validation, tokenizer)
     for part, name in ((train, "to train on"), (held_out, "held out")):
         _check(part, name, text.source)
-    return PretrainingData(train, held_out, TokenIds.of(tokenizer), text.source, text.synthetic,
-                           text.fingerprints()), tokenizer
+    return PretrainingData(
+        train, held_out, TokenIds.of(tokenizer), text.source, text.synthetic, text.fingerprints()
+    ), tokenizer
 
 
 def _tokenizer(text: Text, job: PretrainJob, progress: Callable[[str], None]) -> PreTrainedTokenizerBase:
@@ -87,8 +93,12 @@ def _tokenizer(text: Text, job: PretrainJob, progress: Callable[[str], None]) ->
     if wish.name_or_path is not None:
         return _existing(wish.name_or_path)
     progress(f"training a vocabulary of {wish.vocab_size}")
-    return train_tokenizer((line for document in text.documents for line in document), wish.vocab_size,
-                           job.training.max_seq_length, do_lower_case=wish.do_lower_case)
+    return train_tokenizer(
+        (line for document in text.documents for line in document),
+        wish.vocab_size,
+        job.training.max_seq_length,
+        do_lower_case=wish.do_lower_case,
+    )
 
 
 def _existing(name_or_path: str) -> PreTrainedTokenizerBase:
@@ -101,5 +111,8 @@ def _existing(name_or_path: str) -> PreTrainedTokenizerBase:
 def _check(corpus: Corpus, name: str, source: str) -> None:
     pairs = len(firsts(corpus)) if len(corpus) else 0
     if len(corpus) < 2 or not pairs:
-        raise DataError("`documents >= 2` and `pairs >= 1` must hold (a pair is two sentences of a document), but got "
-                        f"(documents={len(corpus)}, pairs={pairs}) {name}", source)
+        raise DataError(
+            "`documents >= 2` and `pairs >= 1` must hold (a pair is two sentences of a document), but got "
+            f"(documents={len(corpus)}, pairs={pairs}) {name}",
+            source,
+        )

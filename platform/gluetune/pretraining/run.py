@@ -89,11 +89,21 @@ class Run:
         scores = self._held_out.score(self._objective, self._world, bf16=self._bf16)
         index = self.last.index + 1 if self.last else 1
         self.last = PretrainingEvaluation(
-            index=index, step=self.step, epoch=self._stream.epoch, train_masked_lm_loss=masked_lm,
-            train_next_sentence_loss=next_sentence, **asdict(scores), learning_rate=self._learning_rate,
-            train_seconds=seconds, eval_seconds=time.monotonic() - begun, pairs=window.pairs, tokens=window.tokens,
-            first_step_at=window.began if index == 1 else None, last_step_at=window.began + seconds,
-            precision="bf16" if self._bf16 else "fp32")
+            index=index,
+            step=self.step,
+            epoch=self._stream.epoch,
+            train_masked_lm_loss=masked_lm,
+            train_next_sentence_loss=next_sentence,
+            **asdict(scores),
+            learning_rate=self._learning_rate,
+            train_seconds=seconds,
+            eval_seconds=time.monotonic() - begun,
+            pairs=window.pairs,
+            tokens=window.tokens,
+            first_step_at=window.began if index == 1 else None,
+            last_step_at=window.began + seconds,
+            precision="bf16" if self._bf16 else "fp32",
+        )
         return self.last
 
     def state(self) -> dict[str, Any]:
@@ -101,10 +111,16 @@ class Run:
         random = {"cpu": torch.get_rng_state()}
         if self._world.cuda:
             random["cuda"] = torch.cuda.get_rng_state(self._world.device)
-        return {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict(),
-                "scheduler": self._scheduler.state_dict(), "random": self._world.gather(random),
-                "stream": self._stream.state(), "splits": self._splits, "step": self.step,
-                "last": asdict(self.last) if self.last else None}
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": self._scheduler.state_dict(),
+            "random": self._world.gather(random),
+            "stream": self._stream.state(),
+            "splits": self._splits,
+            "step": self.step,
+            "last": asdict(self.last) if self.last else None,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on from a `state`, to the same numbers as undisturbed where the number of workers is the same."""
@@ -143,8 +159,9 @@ class Run:
             with unsynced(self._parallel) if number < len(micro_batches) else nullcontext():
                 scores, relations = forward(self._parallel, tensors, self._world, bf16=self._bf16)
                 masked_lm = functional.cross_entropy(scores, tensors["labels"], reduction="sum") * share / masked
-                next_sentence = (functional.cross_entropy(relations, tensors["relations"], reduction="sum") * share
-                                 / len(batch))
+                next_sentence = (
+                    functional.cross_entropy(relations, tensors["relations"], reduction="sum") * share / len(batch)
+                )
                 (masked_lm + next_sentence).backward()
             total += torch.stack((masked_lm, next_sentence)).detach()
         return total
@@ -156,8 +173,11 @@ def _optimizer(model: BertForPreTraining, training: PretrainingConfig) -> torch.
     free = [weight for weight in model.parameters() if weight.ndim <= 1]
     return torch.optim.AdamW(
         [{"params": decayed, "weight_decay": training.weight_decay}, {"params": free, "weight_decay": 0.0}],
-        lr=training.learning_rate, betas=(training.adam_beta1, training.adam_beta2), eps=training.adam_epsilon,
-        fused=True)
+        lr=training.learning_rate,
+        betas=(training.adam_beta1, training.adam_beta2),
+        eps=training.adam_epsilon,
+        fused=True,
+    )
 
 
 def _rate(step: int, training: PretrainingConfig) -> float:

@@ -121,8 +121,9 @@ def _lines(path: Path) -> Iterator[str]:
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                raise DataError(f"must be UTF-8 text, but byte 0x{line[error.start]:02x} is not", path,
-                                number) from error
+                raise DataError(
+                    f"must be UTF-8 text, but byte 0x{line[error.start]:02x} is not", path, number
+                ) from error
     yield ""
 
 
@@ -134,9 +135,18 @@ def _rows(config: TextConfig, split: str) -> Iterator[str]:
 
 def _column(config: TextConfig, split: str) -> Any:
     place = _place(config, split)
-    dataset = load_split(str(config.dataset), config.name, split, cache_dir=config.cache_dir, place=place,
-                         hint="without a network, use `text.source: files` or `embedded`")
+    dataset = load_split(
+        str(config.dataset),
+        config.name,
+        split,
+        cache_dir=config.cache_dir,
+        place=place,
+        hint="without a network, use `text.source: files` or `embedded`",
+    )
     if config.column not in dataset.column_names:
-        raise DataError(f"the dataset must have the column {config.column!r}, but got "
-                        f"({', '.join(dataset.column_names)}){nearest(config.column, dataset.column_names)}", place)
+        raise DataError(
+            f"the dataset must have the column {config.column!r}, but got "
+            f"({', '.join(dataset.column_names)}){nearest(config.column, dataset.column_names)}",
+            place,
+        )
     return dataset[config.column]

@@ -48,12 +48,23 @@ class TokenIds:
         lacking = [name for name in names if getattr(tokenizer, name) is None]
         if lacking:
             raise ModelError(f"the tokenizer must have {', '.join(names)}, but {', '.join(lacking)} is missing")
-        return cls(len(tokenizer), tokenizer.pad_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id,
-                   tokenizer.mask_token_id, tuple(sorted(tokenizer.all_special_ids)))
+        return cls(
+            len(tokenizer),
+            tokenizer.pad_token_id,
+            tokenizer.cls_token_id,
+            tokenizer.sep_token_id,
+            tokenizer.mask_token_id,
+            tuple(sorted(tokenizer.all_special_ids)),
+        )
 
 
-def train_tokenizer(sentences: Iterable[str], vocab_size: int, max_length: int, *, do_lower_case: bool = True,
-                    ) -> PreTrainedTokenizerBase:
+def train_tokenizer(
+    sentences: Iterable[str],
+    vocab_size: int,
+    max_length: int,
+    *,
+    do_lower_case: bool = True,
+) -> PreTrainedTokenizerBase:
     """Trains a BERT tokenizer; the same text gives the same ids.
 
     The trainer numbers the pieces inside words in the order of a hash table, which differs from process to process and
@@ -70,8 +81,13 @@ def train_tokenizer(sentences: Iterable[str], vocab_size: int, max_length: int, 
     tokenizer.normalizer = BertNormalizer(lowercase=do_lower_case)
     tokenizer.pre_tokenizer = BertPreTokenizer()
     inner = [_CONTINUATION + letter for letter in _alphabet(lines, tokenizer.normalizer)]
-    trainer = WordPieceTrainer(vocab_size=vocab_size, special_tokens=[*SPECIAL_TOKENS, *inner], show_progress=False,
-                               limit_alphabet=_LARGEST_ALPHABET, continuing_subword_prefix=_CONTINUATION)
+    trainer = WordPieceTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[*SPECIAL_TOKENS, *inner],
+        show_progress=False,
+        limit_alphabet=_LARGEST_ALPHABET,
+        continuing_subword_prefix=_CONTINUATION,
+    )
     tokenizer.train_from_iterator(lines, trainer)
     return BertTokenizer(vocab=tokenizer.get_vocab(), do_lower_case=do_lower_case, model_max_length=max_length)
 

@@ -62,7 +62,9 @@ class Window:
         for losses in (self._world.sum(torch.stack(self._unread)) / self._world.size).tolist():
             self._losses.append(losses)
             if not math.isfinite(sum(losses)):
-                raise DivergedError("the training losses must be finite, but got "
-                                    f"(masked_lm={losses[0]}, next_sentence={losses[1]}, "
-                                    f"step={self._step + len(self._losses)})")
+                raise DivergedError(
+                    "the training losses must be finite, but got "
+                    f"(masked_lm={losses[0]}, next_sentence={losses[1]}, "
+                    f"step={self._step + len(self._losses)})"
+                )
         self._unread.clear()

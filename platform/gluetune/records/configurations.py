@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FIELDS = {"learning_rate": "lr", "batch_size": "batch", "num_train_epochs": "epochs", "weight_decay": "decay",
-          "warmup_ratio": "warmup", "layerwise_lr_decay": "layer decay", "classifier_dropout": "head dropout",
-          "hidden_dropout_prob": "dropout", "attention_probs_dropout_prob": "attention dropout",
-          "lr_scheduler_type": "schedule", "head_hidden_size": "head units", "freeze_layers": "frozen layers"}
+FIELDS = {
+    "learning_rate": "lr",
+    "batch_size": "batch",
+    "num_train_epochs": "epochs",
+    "weight_decay": "decay",
+    "warmup_ratio": "warmup",
+    "layerwise_lr_decay": "layer decay",
+    "classifier_dropout": "head dropout",
+    "hidden_dropout_prob": "dropout",
+    "attention_probs_dropout_prob": "attention dropout",
+    "lr_scheduler_type": "schedule",
+    "head_hidden_size": "head units",
+    "freeze_layers": "frozen layers",
+}
 
 
 def configuration(params: Mapping[str, object], separator: str = " · ", names: Mapping[str, str] = FIELDS) -> str:

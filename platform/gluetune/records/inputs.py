@@ -55,8 +55,11 @@ class RunInputs(BaseModel):
 
     def changes(self, now: RunInputs) -> list[str]:
         """What is different now, one line for each split and one for the encoder; empty where nothing is."""
-        lines = [line for task in (self.tasks | now.tasks)
-                 for line in _changed_splits(task, self.tasks.get(task, {}), now.tasks.get(task, {}))]
+        lines = [
+            line
+            for task in (self.tasks | now.tasks)
+            for line in _changed_splits(task, self.tasks.get(task, {}), now.tasks.get(task, {}))
+        ]
         return lines + ["the encoder: other weights or settings"] * (self.encoder != now.encoder)
 
 
@@ -72,9 +75,11 @@ def load_inputs(folder: Storage) -> RunInputs | None:
     try:
         return RunInputs.model_validate_json(data)
     except ValueError as error:
-        raise DataError("the file must hold the fingerprints of the run's rows, but is broken; if the rows are still "
-                        "those that the run began with, delete it: the next resume writes it again",
-                        folder.uri(INPUTS_FILE)) from error
+        raise DataError(
+            "the file must hold the fingerprints of the run's rows, but is broken; if the rows are still "
+            "those that the run began with, delete it: the next resume writes it again",
+            folder.uri(INPUTS_FILE),
+        ) from error
 
 
 def set_aside(folder: Storage) -> str:

@@ -58,8 +58,9 @@ class Journal:
         for self._segment, name in enumerate(segments):
             if name != _file(self._segment):
                 missing = storage.uri(f"{FOLDER}/{_file(self._segment)}")
-                raise StorageError(f"{missing} is missing, but there is {name}: the journal is incomplete; "
-                                   f"{START_ANEW}")
+                raise StorageError(
+                    f"{missing} is missing, but there is {name}: the journal is incomplete; {START_ANEW}"
+                )
             self._lines = self._read(f"{FOLDER}/{name}", last=name == segments[-1])
 
     def append(self, *events: Event) -> TrialRecord:
@@ -99,11 +100,15 @@ class Journal:
                 event = EVENT.validate_json(line)
                 apply(self.trials, event)
             except ValueError as error:
-                raise StorageError(f"{self._storage.uri(path)}:{number}: not a journal event ({_reason(error)}): the "
-                                   f"journal is damaged; {START_ANEW}") from error
+                raise StorageError(
+                    f"{self._storage.uri(path)}:{number}: not a journal event ({_reason(error)}): the "
+                    f"journal is damaged; {START_ANEW}"
+                ) from error
             except KeyError as error:
-                raise StorageError(f"{self._storage.uri(path)}:{number}: an event of trial {error}, which was never "
-                                   f"started: the journal is incomplete; {START_ANEW}") from error
+                raise StorageError(
+                    f"{self._storage.uri(path)}:{number}: an event of trial {error}, which was never "
+                    f"started: the journal is incomplete; {START_ANEW}"
+                ) from error
             self.events.append(event)
         return lines
 
@@ -122,7 +127,7 @@ def _append(path: str, lines: bytes) -> None:
         end = file.tell()
         try:
             while lines:
-                lines = lines[file.write(lines):]
+                lines = lines[file.write(lines) :]
             os.fsync(file.fileno())
         except OSError:
             file.truncate(end)

@@ -20,7 +20,9 @@ def read_recorded(storage: Storage, file: str) -> bytes | None:
     """
     data = storage.read(file)
     if data is not None and not data.strip(b"\0 \t\r\n"):
-        raise StorageError(f"{storage.uri(file)} is empty ({len(data)} bytes), as a power cut may leave it: the run "
-                           f"cannot go on; put the file back (MLflow keeps a copy of a search's job.yaml among its "
-                           f"artifacts), or {START_ANEW}")
+        raise StorageError(
+            f"{storage.uri(file)} is empty ({len(data)} bytes), as a power cut may leave it: the run "
+            f"cannot go on; put the file back (MLflow keeps a copy of a search's job.yaml among its "
+            f"artifacts), or {START_ANEW}"
+        )
     return data

@@ -94,12 +94,13 @@ def fold(events: Iterable[Event]) -> dict[int, TrialRecord]:
 def apply(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
     """Applies one event in place and returns the trial it concerns."""
     if isinstance(event, TrialStarted):
-        trials[event.number] = TrialRecord(event.number, event.task, dict(event.params), dict(event.training),
-                                           event.seed, event.time)
+        trials[event.number] = TrialRecord(
+            event.number, event.task, dict(event.params), dict(event.training), event.seed, event.time
+        )
         return trials[event.number]
     trial = trials[event.number]
     if isinstance(event, Evaluated):
-        del trial.evaluations[event.index - 1:]
+        del trial.evaluations[event.index - 1 :]
         trial.evaluations.append(event)
         trial.status, trial.ended, trial.message, trial.winner = TrialStatus.RUNNING, None, "", None
     elif isinstance(event, Logged):

@@ -10,7 +10,19 @@ from gluetune.report.schema import Summary
 from gluetune.report.summary import summarise, write_summary
 
 __all__ = [
-    "LiveTable", "RunLog", "Summary", "learning_curve", "measured_figures", "print_batches", "print_closing",
-    "print_figures", "print_models", "print_opening", "print_places", "row_counts", "scored_figures", "summarise",
+    "LiveTable",
+    "RunLog",
+    "Summary",
+    "learning_curve",
+    "measured_figures",
+    "print_batches",
+    "print_closing",
+    "print_figures",
+    "print_models",
+    "print_opening",
+    "print_places",
+    "row_counts",
+    "scored_figures",
+    "summarise",
     "write_summary",
 ]

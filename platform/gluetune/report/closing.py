@@ -77,9 +77,12 @@ def _model_code(store: str, won: dict[str, WinnerSummary]) -> Iterator[str]:
 def _places(summary: Summary, ui: str, summary_file: str) -> list[tuple[str, str]]:
     won = [(task.title, task.winner) for task in summary.tasks if task.winner is not None]
     learnt = [(task.title, task.task) for task in summary.tasks if task.winner is not None and task.winner.folder]
-    return [*((f"{title} checkpoint", winner.folder) for title, winner in won if winner.folder),
-            *((f"{title} curve", f"{summary.folder}/{curve_file(task)}") for title, task in learnt),
-            ("summary", summary_file), ("MLflow UI", ui)]
+    return [
+        *((f"{title} checkpoint", winner.folder) for title, winner in won if winner.folder),
+        *((f"{title} curve", f"{summary.folder}/{curve_file(task)}") for title, task in learnt),
+        ("summary", summary_file),
+        ("MLflow UI", ui),
+    ]
 
 
 def _winners(tasks: list[TaskSummary], narrow: bool) -> Table:
@@ -93,7 +96,7 @@ def _winners(tasks: list[TaskSummary], narrow: bool) -> Table:
         table.add_column("configuration")
     for task in tasks:
         row = _no_winner(task) if task.winner is None else _winner(task, task.winner)
-        table.add_row(*row[:len(table.columns)])
+        table.add_row(*row[: len(table.columns)])
     return table
 
 
@@ -107,15 +110,25 @@ def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
     above = score is not None and task.baseline is not None and score > task.baseline
     best, all_epochs = epoch_text(winner.best_epoch), epoch_text(winner.epochs)
     trained = all_epochs if best == all_epochs else f"{best} of {all_epochs}"
-    return (task.title, words.metric(task.metric), Text(words.score(score), style="green" if above else "red"),
-            words.score(task.baseline), _dev(task, winner), trained, words.duration(winner.seconds),
-            winner.name, Text(words.configuration(winner.params)))
+    return (
+        task.title,
+        words.metric(task.metric),
+        Text(words.score(score), style="green" if above else "red"),
+        words.score(task.baseline),
+        _dev(task, winner),
+        trained,
+        words.duration(winner.seconds),
+        winner.name,
+        Text(words.configuration(winner.params)),
+    )
 
 
 def _dev(task: TaskSummary, winner: WinnerSummary) -> str:
     """The primary metric of every development split, named where there are several (MNLI's two, and AX)."""
-    scores = {split: words.score(metrics.get(TASKS[split].primary if split in TASKS else task.metric))
-              for split, metrics in winner.dev_scores.items()}
+    scores = {
+        split: words.score(metrics.get(TASKS[split].primary if split in TASKS else task.metric))
+        for split, metrics in winner.dev_scores.items()
+    }
     if len(scores) == 1:
         return next(iter(scores.values()))
     return "\n".join(f"{words.SPLITS.get(split, split)} {value}" for split, value in scores.items()) or "–"
@@ -133,6 +146,7 @@ def _lane_line(use: LaneSummary) -> str:
     if use.utilisation is not None:
         parts.append(f"{use.utilisation:.0%} of their time in training and evaluation")
     if use.median_gap_seconds is not None:
-        parts.append(f"median {use.median_gap_seconds:.2f} s on a lane from a trial's last evaluation to the next's "
-                     "first step")
+        parts.append(
+            f"median {use.median_gap_seconds:.2f} s on a lane from a trial's last evaluation to the next's first step"
+        )
     return ", ".join(parts)

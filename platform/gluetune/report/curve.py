@@ -30,8 +30,9 @@ def learning_curve(trial: TrialRecord) -> bytes:
     losses, scores = figure.subplots(1, 2)
     epochs = [evaluation.epoch for evaluation in trial.evaluations]
     if trial.logs:
-        losses.plot([log.epoch for log in trial.logs], [log.loss for log in trial.logs], color="0.8",
-                    label="training, running")
+        losses.plot(
+            [log.epoch for log in trial.logs], [log.loss for log in trial.logs], color="0.8", label="training, running"
+        )
     losses.plot(epochs, [e.train_loss for e in trial.evaluations], "C0-o", label="training")
     losses.plot(epochs, [e.eval_loss for e in trial.evaluations], "C1-o", label="validation")
     losses.set(xlabel="epoch", ylabel="loss", title=f"{trial.name}: loss")

@@ -18,8 +18,13 @@ from gluetune.report.schema import (
 )
 
 PARTS: dict[type[BaseModel], str] = {
-    Summary: "The file", TaskSummary: "Task", WinnerSummary: "Winner", LaneSummary: "Lane use", TrialSummary: "Trial",
-    EvaluationSummary: "Evaluation"}
+    Summary: "The file",
+    TaskSummary: "Task",
+    WinnerSummary: "Winner",
+    LaneSummary: "Lane use",
+    TrialSummary: "Trial",
+    EvaluationSummary: "Evaluation",
+}
 INTRODUCTION = """# summary.json
 
 `<storage>/<name>/summary.json` is written when a search ends or is interrupted. It holds everything that the closing
@@ -36,8 +41,10 @@ def markdown() -> str:
 
 
 def _part(model: type[BaseModel]) -> str:
-    rows = "".join(f"| `{name}` | {_type(field.annotation)} | {field.description} |\n"
-                   for name, field in model.model_fields.items())
+    rows = "".join(
+        f"| `{name}` | {_type(field.annotation)} | {field.description} |\n"
+        for name, field in model.model_fields.items()
+    )
     return f"\n## {PARTS[model]}\n\n| field | type | meaning |\n|---|---|---|\n{rows}"
 
 

@@ -52,8 +52,10 @@ class Pace:
         if not measured:
             return dict.fromkeys(self._planned)
         overall = sum(self._seconds.values()) / measured
-        mean = {task: self._seconds[task] / self._measured[task] if self._measured[task] else overall
-                for task in self._planned}
+        mean = {
+            task: self._seconds[task] / self._measured[task] if self._measured[task] else overall
+            for task in self._planned
+        }
         left = {task: max(0, number - self._done[task]) for task, number in self._planned.items() if number is not None}
         spent = dict.fromkeys(self._planned, 0.0)
         for trial in list(self._open.values()):  # the live table draws in a thread of its own

@@ -50,9 +50,16 @@ def row_counts(plan: TaskPlan, trial: TrialRecord) -> dict[str, int]:
     return {TRAIN: plan.train_rows, SELECTION: plan.selection_rows} | plan.dev_rows | scored
 
 
-def print_figures(figures: Mapping[str, float], rows: Mapping[str, int], published: PublishedConfig | None,
-                  console: Console, *, source: str, synthetic: bool = False,
-                  same_rows: Mapping[str, str] | None = None) -> None:
+def print_figures(
+    figures: Mapping[str, float],
+    rows: Mapping[str, int],
+    published: PublishedConfig | None,
+    console: Console,
+    *,
+    source: str,
+    synthetic: bool = False,
+    same_rows: Mapping[str, str] | None = None,
+) -> None:
     """Prints figures, the published ones beside them.
 
     Args:

@@ -29,8 +29,9 @@ class RunLog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         pass
 
     def note(self, text: str) -> None:
@@ -58,8 +59,10 @@ class RunLog:
 def logged(event: Logged) -> str:
     """``epoch 0.03 · step 4 · loss 0.6931 · accuracy 0.6562 · lr 5.00e-06 · 31 examples/s``."""
     accuracy = "" if event.accuracy is None else f" · accuracy {event.accuracy:.4f}"
-    return (f"epoch {event.epoch:.2f} · step {event.step} · loss {event.loss:.4f}{accuracy} · "
-            f"lr {event.learning_rate:.2e} · {event.examples_per_second:,.0f} examples/s")
+    return (
+        f"epoch {event.epoch:.2f} · step {event.step} · loss {event.loss:.4f}{accuracy} · "
+        f"lr {event.learning_rate:.2e} · {event.examples_per_second:,.0f} examples/s"
+    )
 
 
 def evaluated(event: Evaluated, trial: TrialRecord) -> str:
@@ -67,5 +70,7 @@ def evaluated(event: Evaluated, trial: TrialRecord) -> str:
     accuracy = "" if event.train_accuracy is None else f", accuracy {event.train_accuracy:.4f}"
     speed = f", {event.train_examples / event.train_seconds:,.0f} examples/s" if event.train_seconds else ""
     scores = ", ".join(f"{words.metric(name)} {words.score(value)}" for name, value in event.metrics.items())
-    return (f"epoch {epoch_text(event.epoch)}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
-            f"{event.eval_loss:.4f}, {scores}; {words.clock(busy_seconds(trial))} elapsed")
+    return (
+        f"epoch {epoch_text(event.epoch)}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
+        f"{event.eval_loss:.4f}, {scores}; {words.clock(busy_seconds(trial))} elapsed"
+    )

@@ -38,13 +38,19 @@ class LiveTable:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._live = Live(get_renderable=self.render, console=self._console, refresh_per_second=2,
-                              redirect_stdout=False, redirect_stderr=False)  # what others print goes to the log
+            self._live = Live(
+                get_renderable=self.render,
+                console=self._console,
+                refresh_per_second=2,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )  # what others print goes to the log
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live is not None:
             self._note = ""
             self._live.stop()
@@ -72,15 +78,25 @@ class LiveTable:
         rows = self._progress.rows()
         table = Table(box=SIMPLE, pad_edge=False)
         table.add_column("task", style="bold", no_wrap=True)
-        for name, style in (("planned", ""), ("done", ""), ("running", "cyan"), ("pruned", ""), ("failed", "red"),
-                            ("left", ""), ("best", "green")):
+        for name, style in (
+            ("planned", ""),
+            ("done", ""),
+            ("running", "cyan"),
+            ("pruned", ""),
+            ("failed", "red"),
+            ("left", ""),
+            ("best", "green"),
+        ):
             table.add_column(name, justify="right", no_wrap=True, style=style)
         if self._console.width >= words.NARROW:
             table.add_column("configuration")
         for row in rows:
-            table.add_row(*_cells(row)[:len(table.columns)])
-        below = [] if self._console.width >= words.NARROW else [
-            Text(f"  {row.title}: {words.configuration(row.best.params)}") for row in rows if row.best]
+            table.add_row(*_cells(row)[: len(table.columns)])
+        below = (
+            []
+            if self._console.width >= words.NARROW
+            else [Text(f"  {row.title}: {words.configuration(row.best.params)}") for row in rows if row.best]
+        )
         return Group(table, *below, Text(self._footer(rows), style="dim"))
 
     def _footer(self, rows: list[TaskProgress]) -> str:
@@ -98,16 +114,20 @@ class LiveTable:
             return
         self._best[trial.task] = event.score
         metric, score = words.metric(self._metrics[trial.task]), words.score(event.score)
-        self._say(f"{self._titles[trial.task]}: best {metric} is now {score} ({trial.name}, "
-                  f"epoch {epoch_text(event.epoch)}: {words.configuration(trial.params)})")
+        self._say(
+            f"{self._titles[trial.task]}: best {metric} is now {score} ({trial.name}, "
+            f"epoch {epoch_text(event.epoch)}: {words.configuration(trial.params)})"
+        )
 
     def _ending(self, event: TrialEnded, trial: TrialRecord) -> str:
         row = next(row for row in self._progress.rows() if row.task == trial.task)
         of = "" if row.planned is None else f"/{row.planned}"
         why = f" ({words.reason(event.message)})" if event.message else ""
         left = f", about {words.duration(row.left)} left" if row.left else ""
-        return (f"{trial.name} {event.status.replace('_', ' ')}{why}: best {words.score(trial.best_score)}; "
-                f"{row.title} {row.done}{of} done{left}")
+        return (
+            f"{trial.name} {event.status.replace('_', ' ')}{why}: best {words.score(trial.best_score)}; "
+            f"{row.title} {row.done}{of} done{left}"
+        )
 
     def _say(self, text: str) -> None:
         if self._live is None:
@@ -120,5 +140,11 @@ class LiveTable:
 def _cells(row: TaskProgress) -> tuple[str | Text, ...]:
     planned = "–" if row.planned is None else str(row.planned)
     best, what = (words.score(row.best.best_score), words.configuration(row.best.params)) if row.best else ("–", "")
-    return (row.title, planned, *map(str, (row.done, row.running, row.pruned, row.failed)),
-            words.duration(row.left) if row.left else "–", best, Text(what))
+    return (
+        row.title,
+        planned,
+        *map(str, (row.done, row.running, row.pruned, row.failed)),
+        words.duration(row.left) if row.left else "–",
+        best,
+        Text(what),
+    )

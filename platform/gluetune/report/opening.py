@@ -71,8 +71,15 @@ def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:
     table.add_column("baseline", justify="right", no_wrap=True)
     for task in tasks:
         dev = " + ".join(f"{rows:,}" for rows in task.dev_rows.values()) or "–"
-        table.add_row(task.title, _planned(task), f"{task.train_rows:,}", f"{task.selection_rows:,}", dev,
-                      words.metric(task.metric), words.score(task.baseline))
+        table.add_row(
+            task.title,
+            _planned(task),
+            f"{task.train_rows:,}",
+            f"{task.selection_rows:,}",
+            dev,
+            words.metric(task.metric),
+            words.score(task.baseline),
+        )
     return table
 
 

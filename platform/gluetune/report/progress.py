@@ -58,9 +58,18 @@ class Progress:
     def rows(self) -> list[TaskProgress]:
         """The tasks in the order of the plan."""
         left = self._pace.remaining()
-        return [TaskProgress(
-            task.task, task.title, done=sum(count for status, count in counts.items() if status.final),
-            running=counts[TrialStatus.RUNNING], pruned=counts[TrialStatus.PRUNED],
-            failed=sum(counts[status] for status in FAILED), planned=task.planned,
-            best=self._best.get(task.task), left=left[task.task],
-        ) for task in self._plan.tasks for counts in [self._counts[task.task].copy()]]
+        return [
+            TaskProgress(
+                task.task,
+                task.title,
+                done=sum(count for status, count in counts.items() if status.final),
+                running=counts[TrialStatus.RUNNING],
+                pruned=counts[TrialStatus.PRUNED],
+                failed=sum(counts[status] for status in FAILED),
+                planned=task.planned,
+                best=self._best.get(task.task),
+                left=left[task.task],
+            )
+            for task in self._plan.tasks
+            for counts in [self._counts[task.task].copy()]
+        ]

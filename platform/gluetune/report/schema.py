@@ -46,7 +46,8 @@ class EvaluationSummary(_Part):
     eval_loss: float | None = Field(description="mean loss on the selection rows")
     train_loss: float | None = Field(description="mean training loss since the evaluation before")
     train_accuracy: float | None = Field(
-        description="share of the training rows since then that were answered rightly; null for regression")
+        description="share of the training rows since then that were answered rightly; null for regression"
+    )
     learning_rate: float | None = Field(description="learning rate at this step")
     train_seconds: float | None = Field(description="seconds of training since the evaluation before")
     eval_seconds: float | None = Field(description="seconds of this evaluation")
@@ -54,7 +55,8 @@ class EvaluationSummary(_Part):
     train_tokens: int = Field(description="tokens trained on since the evaluation before, padding left out")
     lane: str = Field(description="the lane it ran on")
     precision: Precision | None = Field(
-        default=None, description="precision of the forward passes; null where it was not recorded")
+        default=None, description="precision of the forward passes; null where it was not recorded"
+    )
 
 
 class TrialSummary(_Part):
@@ -83,22 +85,28 @@ class WinnerSummary(_Part):
     name: str = Field(description="name of the trial")
     score: float | None = Field(description="its best score on the selection rows, by which it won")
     precision: Precision | None = Field(
-        default=None, description="precision in which `score` was computed; null where it was not recorded")
+        default=None, description="precision in which `score` was computed; null where it was not recorded"
+    )
     selection_scores: dict[str, float | None] = Field(
-        default_factory=dict, description="metrics on the selection rows, of the saved model in fp32 as `dev_scores` "
-                                          "where it was saved; they differ from `score` where that is in bf16")
+        default_factory=dict,
+        description="metrics on the selection rows, of the saved model in fp32 as `dev_scores` "
+        "where it was saved; they differ from `score` where that is in bf16",
+    )
     params: dict[str, Value] = Field(description="the searched fields")
     epochs: float = Field(description="epochs it trained")
     best_epoch: float = Field(description="epoch of its best evaluation, the one that is kept")
     seconds: float = Field(description="seconds it spent in training and evaluation")
     dev_scores: dict[str, dict[str, float | None]] = Field(
-        description="official development metrics by split, in fp32; empty where it was not scored")
+        description="official development metrics by split, in fp32; empty where it was not scored"
+    )
     folder: str | None = Field(description="its `save_pretrained` folder")
     model_uri: str | None = Field(description="what `mlflow.pyfunc.load_model` takes; null where not in MLflow")
     champion: bool | None = Field(
-        default=None, description="whether the registered model's alias `champion` is on it; null where not registered")
+        default=None, description="whether the registered model's alias `champion` is on it; null where not registered"
+    )
     registration: str | None = Field(
-        default=None, description="what was done in MLflow's registry, and why; null where not in MLflow")
+        default=None, description="what was done in MLflow's registry, and why; null where not in MLflow"
+    )
 
 
 class TaskSummary(_Part):
@@ -109,10 +117,13 @@ class TaskSummary(_Part):
     source: str = Field(description="where its rows come from")
     synthetic: bool = Field(default=False, description="whether gluetune generated its rows, or some of them")
     fingerprints: dict[str, str] = Field(
-        default_factory=dict, description="SHA-256 of the rows (column names, texts and labels in order), by `train`, "
-                                          "`selection` and development split")
+        default_factory=dict,
+        description="SHA-256 of the rows (column names, texts and labels in order), by `train`, "
+        "`selection` and development split",
+    )
     same_rows: dict[str, str] = Field(
-        default_factory=dict, description="development splits that hold the texts of another split, by that one's name")
+        default_factory=dict, description="development splits that hold the texts of another split, by that one's name"
+    )
     metric: str = Field(description="the primary metric, by which trials are ranked")
     train_rows: int = Field(description="rows trained on")
     selection_rows: int = Field(description="rows that choose the winner")
@@ -132,7 +143,8 @@ class LaneSummary(_Part):
     busy_seconds: float = Field(description="seconds in training and evaluation over all lanes, in this session")
     utilisation: float | None = Field(description="busy_seconds / (lanes × wall_seconds)")
     median_gap_seconds: float | None = Field(
-        description="median seconds from the end of a lane's last evaluation of one trial to its first step of another")
+        description="median seconds from the end of a lane's last evaluation of one trial to its first step of another"
+    )
     gaps: int = Field(description="number of such gaps")
 
 

@@ -30,7 +30,7 @@ def reason(message: str) -> str:
     frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
     if not frames:
         return lines[0].strip() if lines else ""
-    error = next((line for line in lines[frames[-1]:] if not line.startswith(" ")), lines[-1])
+    error = next((line for line in lines[frames[-1] :] if not line.startswith(" ")), lines[-1])
     before, traceback, _ = lines[0].partition("Traceback (most recent call last):")
     return (before if traceback else "") + error.strip()
 
@@ -67,6 +67,8 @@ def clock(seconds: float) -> str:
 
 def same_rows(twins: Mapping[str, str]) -> list[str]:
     """What to know of the scores on splits that hold the texts of another one, by that one's name."""
-    return [f"the rows of {split} are those of {twin}: a score on them " +
-            ("is of rows trained on" if twin == "train" else "says nothing beside that one")
-            for split, twin in twins.items()]
+    return [
+        f"the rows of {split} are those of {twin}: a score on them "
+        + ("is of rows trained on" if twin == "train" else "says nothing beside that one")
+        for split, twin in twins.items()
+    ]

@@ -76,8 +76,15 @@ class Halving(Pruner):
         seed: where the sequence over trial numbers starts.
     """
 
-    def __init__(self, grace_epochs: float, reduction_factor: float, max_epochs: float, min_trials: int,
-                 brackets: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self,
+        grace_epochs: float,
+        reduction_factor: float,
+        max_epochs: float,
+        min_trials: int,
+        brackets: int = 1,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         milestones = rungs(grace_epochs, reduction_factor, max_epochs)
         last = len(milestones)

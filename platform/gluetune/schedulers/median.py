@@ -49,8 +49,11 @@ class Median(Pruner):
     def _judge(self, number: int, epoch: float, score: float, *, warming: bool) -> bool:
         if epoch < self._grace - TOLERANCE:
             return True
-        others = [curve.mean(epoch) for curve in self._curves.values()  # the trial's own ends before this epoch
-                  if curve.epochs[0] <= epoch + TOLERANCE and curve.epochs[-1] >= epoch - TOLERANCE]
+        others = [
+            curve.mean(epoch)
+            for curve in self._curves.values()  # the trial's own ends before this epoch
+            if curve.epochs[0] <= epoch + TOLERANCE and curve.epochs[-1] >= epoch - TOLERANCE
+        ]
         self._curves.setdefault(number, _Curve()).add(epoch, score)
         if warming or len(others) < self._min_trials or epoch >= self._max - TOLERANCE:
             return True

@@ -15,9 +15,11 @@ from gluetune.schedulers.pruner import NoPruner, Pruner
 SCHEDULERS: dict[SchedulerName, Callable[[SchedulerConfig, float, int], Pruner]] = {
     "none": lambda config, epochs, seed: NoPruner(),
     "asha": lambda config, epochs, seed: Halving(
-        config.grace_epochs, config.reduction_factor, epochs, config.min_trials),
+        config.grace_epochs, config.reduction_factor, epochs, config.min_trials
+    ),
     "hyperband": lambda config, epochs, seed: Halving(
-        config.grace_epochs, config.reduction_factor, epochs, config.min_trials, config.brackets, seed),
+        config.grace_epochs, config.reduction_factor, epochs, config.min_trials, config.brackets, seed
+    ),
     "median": lambda config, epochs, seed: Median(config.grace_epochs, epochs, config.min_trials),
 }
 

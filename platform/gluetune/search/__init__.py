@@ -8,5 +8,11 @@ from gluetune.search.search import Search
 from gluetune.search.trials import Ending
 
 __all__ = [
-    "Ending", "PendingNotice", "Prepared", "Search", "make_plan", "pack", "prepare",
+    "Ending",
+    "PendingNotice",
+    "Prepared",
+    "Search",
+    "make_plan",
+    "pack",
+    "prepare",
 ]

@@ -51,8 +51,15 @@ class Conductor:
         lanes: trials that run at the same time.
     """
 
-    def __init__(self, journal: Journal, dealer: Dealer, pruners: TaskPruners, retention: Retention,
-                 listeners: Iterable[Listener] = (), lanes: int = 1) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        dealer: Dealer,
+        pruners: TaskPruners,
+        retention: Retention,
+        listeners: Iterable[Listener] = (),
+        lanes: int = 1,
+    ) -> None:
         self._journal, self._dealer, self._pruners, self._retention = journal, dealer, pruners, retention
         self._listeners, self._lanes = list(listeners), lanes
         self.dealt: set[int] = set()  # trials that lanes work on
@@ -76,8 +83,15 @@ class Conductor:
         trial = self._journal.trials.get(deal.number)
         if trial is None:
             trial = self.record(TrialStarted(time=time.time(), **dataclasses.asdict(deal)))
-        return Order(trial.number, trial.task, dict(trial.training), trial.seed, trial_folder(trial),
-                     reported=len(trial.evaluations), logged=trial.logs[-1].step if trial.logs else 0)
+        return Order(
+            trial.number,
+            trial.task,
+            dict(trial.training),
+            trial.seed,
+            trial_folder(trial),
+            reported=len(trial.evaluations),
+            logged=trial.logs[-1].step if trial.logs else 0,
+        )
 
     def look_ahead(self) -> None:
         """While all lanes work: chooses the next trial, so that the lane that is free first need not wait for it.
@@ -162,7 +176,8 @@ class Conductor:
         self._ends += 1
         if self._all_failed and self._ends == GIVE_UP_AFTER:
             self.broken = AllTrialsFailedError(
-                f"the first {GIVE_UP_AFTER} trials all failed, the last one so:\n{trial.message}")
+                f"the first {GIVE_UP_AFTER} trials all failed, the last one so:\n{trial.message}"
+            )
 
 
 def _ending(number: int, status: EndStatus, message: str = "") -> TrialEnded:

@@ -23,8 +23,9 @@ from gluetune.training.memory import out_of_memory
 from gluetune.training.probe import CudaMeter, Need, probe
 
 
-def pack(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None],
-         make_room: Callable[[], None]) -> LanesConfig:
+def pack(
+    job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None], make_room: Callable[[], None]
+) -> LanesConfig:
     """The job's lanes with a number for ``max_concurrent_trials: auto``, and a share of a GPU that was measured.
 
     Where lanes are to share GPUs and ``gpus_per_worker`` is ``auto``, one trial is first tried out on one GPU for some
@@ -44,8 +45,10 @@ def pack(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callabl
     lanes, nodes = job.lanes, all_nodes()
     auto = lanes.max_concurrent_trials == "auto"
     if auto and growth_unknown():
-        raise ClusterError("lanes.max_concurrent_trials must be a number where nobody tells which nodes may come "
-                           "(KubeRay), but got auto")
+        raise ClusterError(
+            "lanes.max_concurrent_trials must be a number where nobody tells which nodes may come "
+            "(KubeRay), but got auto"
+        )
     if gpus_shared(lanes, nodes):
         gpus = total(nodes, "GPU")
         found = packed(lanes, gpus, lambda: _measured(job, space, prepared, notify, make_room))
@@ -90,29 +93,41 @@ def hardest(data: Mapping[str, TaskData]) -> tuple[str, TaskData, NDArray[np.int
     return longest, data[longest], np.union1d(data[longest].vocabulary, most)
 
 
-def _measured(job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None],
-              make_room: Callable[[], None]) -> Need:
+def _measured(
+    job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None], make_room: Callable[[], None]
+) -> Need:
     make_room()
     notify("trying one trial out on one GPU, to see how many share it …")
     measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_measure).remote(
-        *hardest(prepared.data), prepared.encoder, *demanding(job, space), job.seed)
+        *hardest(prepared.data), prepared.encoder, *demanding(job, space), job.seed
+    )
     with cancelled_at_the_end([measured]):
         while not ray.wait([measured], timeout=EVERY_S)[0]:
             notify("waiting for a GPU to try one trial out on; a number for lanes.gpus_per_worker does without")
             make_room()  # a lane may have taken it just as it ended
         need: Need = ray.get(measured)
-    notify(f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
-           f"{need.trials_per_gpu} at once on each")
+    notify(
+        f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
+        f"{need.trials_per_gpu} at once on each"
+    )
     return need
 
 
-def _measure(task: str, data: Any, used: Any, encoder: Any, training: TrainingConfig, usual_size: int, seed: int,
-             ) -> Need:
+def _measure(
+    task: str,
+    data: Any,
+    used: Any,
+    encoder: Any,
+    training: TrainingConfig,
+    usual_size: int,
+    seed: int,
+) -> Need:
     """Runs on a GPU of its own. What does not fit runs alone, with micro-batches."""
     device = "cuda:0"
     try:
-        return probe(get_task(task), data, used, encoder, training, usual_size, seed, CudaMeter(device),
-                     World(device=device))
+        return probe(
+            get_task(task), data, used, encoder, training, usual_size, seed, CudaMeter(device), World(device=device)
+        )
     except RuntimeError as error:
         if not out_of_memory(error):
             raise

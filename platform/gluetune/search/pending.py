@@ -32,8 +32,9 @@ class PendingNotice:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._over.set()
         self._thread.join()
 
@@ -52,8 +53,10 @@ def pending() -> str | None:
     lanes = ", ".join(f"{count} × ({bundles})" for bundles, count in wanted.items())
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cpus, gpus = (sum(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU"))
-    return (f"waiting for room: {lanes}; the cluster now has {len(nodes)} node(s) with {cpus:g} CPU and {gpus:g} GPU "
-            "(`ray status` shows what its autoscaler does)")
+    return (
+        f"waiting for room: {lanes}; the cluster now has {len(nodes)} node(s) with {cpus:g} CPU and {gpus:g} GPU "
+        "(`ray status` shows what its autoscaler does)"
+    )
 
 
 def _bundles(bundles: list[dict[str, float]]) -> str:

@@ -12,18 +12,37 @@ from gluetune.storage import Storage
 from gluetune.tasks import get_task
 
 
-def make_plan(name: str, job: JobConfig, space: SearchSpace, prepared: Prepared, dealer: Dealer, storage: Storage,
-              tracking_uri: str, resources: str) -> SearchPlan:
+def make_plan(
+    name: str,
+    job: JobConfig,
+    space: SearchSpace,
+    prepared: Prepared,
+    dealer: Dealer,
+    storage: Storage,
+    tracking_uri: str,
+    resources: str,
+) -> SearchPlan:
     """Says what a search is going to do."""
     fixed = {**space.training, **job.training.model_dump(exclude_unset=True)}
     return SearchPlan(
-        name=name, seed=job.seed, model=prepared.encoder.name, parameters=prepared.encoder.parameters,
+        name=name,
+        seed=job.seed,
+        model=prepared.encoder.name,
+        parameters=prepared.encoder.parameters,
         left_out=left_out(prepared.encoder),
-        space=space.name, space_source=space.source, fields=tuple(space.space), algorithm=job.search.algorithm,
-        scheduler=job.search.scheduler.name, lanes=job.lanes.lanes,
-        workers_per_lane=job.lanes.workers_per_lane, resources=resources, folder=storage.uri(),
-        tracking_uri=without_password(tracking_uri), experiment=job.tracking.experiment or name,
-        tasks=tuple(_task(task, prepared, dealer) for task in job.tasks), time_budget_s=job.search.time_budget_s,
+        space=space.name,
+        space_source=space.source,
+        fields=tuple(space.space),
+        algorithm=job.search.algorithm,
+        scheduler=job.search.scheduler.name,
+        lanes=job.lanes.lanes,
+        workers_per_lane=job.lanes.workers_per_lane,
+        resources=resources,
+        folder=storage.uri(),
+        tracking_uri=without_password(tracking_uri),
+        experiment=job.tracking.experiment or name,
+        tasks=tuple(_task(task, prepared, dealer) for task in job.tasks),
+        time_budget_s=job.search.time_budget_s,
         fixed={field: value for field, value in fixed.items() if field not in overruled(space, job.training)},
     )
 
@@ -32,10 +51,17 @@ def _task(name: str, prepared: Prepared, dealer: Dealer) -> TaskPlan:
     task, data = get_task(name), prepared.data[name]
     labels = data.selection.labels
     return TaskPlan(
-        task=name, title=task.title, source=data.source, train_rows=len(data.train),
-        selection_rows=len(data.selection), dev_rows={split: len(rows) for split, rows in data.dev.items()},
-        metric=task.primary, baseline=baseline(task, labels) if labels is not None else 0.0,
-        planned=dealer.planned(name), configurations=dealer.configurations(name),
-        synthetic=data.synthetic, fingerprints=dict(data.fingerprints),
+        task=name,
+        title=task.title,
+        source=data.source,
+        train_rows=len(data.train),
+        selection_rows=len(data.selection),
+        dev_rows={split: len(rows) for split, rows in data.dev.items()},
+        metric=task.primary,
+        baseline=baseline(task, labels) if labels is not None else 0.0,
+        planned=dealer.planned(name),
+        configurations=dealer.configurations(name),
+        synthetic=data.synthetic,
+        fingerprints=dict(data.fingerprints),
         same_rows=dict(data.same_rows),
     )

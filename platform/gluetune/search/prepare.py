@@ -66,10 +66,18 @@ class Prepared:
     @property
     def inputs(self) -> RunInputs:
         """Fingerprints of all of it, for the run's record."""
-        return RunInputs(encoder=self.encoder_fingerprint, tasks={
-            task: {split: SplitInput(rows=len(rows), sha256=data.fingerprints.get(split, ""),
-                                     tokens=token_fingerprint(rows)) for split, rows in data.splits.items()}
-            for task, data in self.data.items()})
+        return RunInputs(
+            encoder=self.encoder_fingerprint,
+            tasks={
+                task: {
+                    split: SplitInput(
+                        rows=len(rows), sha256=data.fingerprints.get(split, ""), tokens=token_fingerprint(rows)
+                    )
+                    for split, rows in data.splits.items()
+                }
+                for task, data in self.data.items()
+            },
+        )
 
     def unscored(self) -> Prepared:
         """The same without the rows that only winners are scored on."""
@@ -86,8 +94,13 @@ SAMPLES = 3
 _OF_THE_MODEL = ("head", "head_hidden_size", "pooling", "freeze_layers")
 
 
-def prepare(job: JobConfig, space: SearchSpace, progress: Callable[[str], None], *, plan_only: bool = False,
-            ) -> Prepared:
+def prepare(
+    job: JobConfig,
+    space: SearchSpace,
+    progress: Callable[[str], None],
+    *,
+    plan_only: bool = False,
+) -> Prepared:
     """Loads encoder and data of a job.
 
     Args:
@@ -129,16 +142,24 @@ def remarks(job: JobConfig, space: SearchSpace, encoder: Encoder) -> Iterator[st
     if space.space and space.model_types and family not in space.model_types:
         others = spaces_for(family)
         better = f"; for {family}: {', '.join(others)}" if others else ""
-        yield (f"search space {space.name!r} was published for {', '.join(space.model_types)}, but the encoder "
-               f"{encoder.name!r} is of type {family}{better}")
+        yield (
+            f"search space {space.name!r} was published for {', '.join(space.model_types)}, but the encoder "
+            f"{encoder.name!r} is of type {family}{better}"
+        )
     if job.model.name_or_path == EMBEDDED and job.data.source != "embedded":
-        yield ("the embedded encoder has been pre-trained on generated text only, but the data are not generated; "
-               "--model-name-or-path names another")
+        yield (
+            "the embedded encoder has been pre-trained on generated text only, but the data are not generated; "
+            "--model-name-or-path names another"
+        )
 
 
 @contextmanager
-def _located(model: ModelConfig, progress: Callable[[str], None], *, plan_only: bool,
-             ) -> Iterator[tuple[ModelConfig, str]]:
+def _located(
+    model: ModelConfig,
+    progress: Callable[[str], None],
+    *,
+    plan_only: bool,
+) -> Iterator[tuple[ModelConfig, str]]:
     """The model to load, and where it is kept.
 
     The folder of the embedded encoder is named by a fingerprint of what it is made from, the same on all machines.

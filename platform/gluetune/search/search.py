@@ -62,11 +62,11 @@ class Search:
         """
         retention = Retention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
         conductor = Conductor(self.journal, self.dealer, self.pruners, retention, listeners, self.job.lanes.lanes)
-        work = FineTuning({task: ray.put(data) for task, data in self.prepared.data.items()},
-                          ray.put(self.prepared.encoder))
+        work = FineTuning(
+            {task: ray.put(data) for task, data in self.prepared.data.items()}, ray.put(self.prepared.encoder)
+        )
         spec = lane_spec(self.job, self.resources, self.storage, work)
-        ending = run_trials(conductor, spec, self.job.search, self.job.lanes.lanes, self.early,
-                            on_stop)
+        ending = run_trials(conductor, spec, self.job.search, self.job.lanes.lanes, self.early, on_stop)
         self.storage.delete(LANE_FILES)
         self._check(conductor)
         if ending is not Ending.INTERRUPTED:
@@ -82,7 +82,10 @@ class Search:
             raise AllTrialsFailedError(f"all trials failed, the last one so:\n{failed[-1].message}")
 
     def _score(self, conductor: Conductor, spec: LaneSpec, work: FineTuning) -> None:
-        unscored = [trial for trial in winners(self.journal.trials.values(), self.job.tasks)
-                    if trial.winner is None or not trial.winner.scores]  # a run told not to score saves all the same
+        unscored = [
+            trial
+            for trial in winners(self.journal.trials.values(), self.job.tasks)
+            if trial.winner is None or not trial.winner.scores
+        ]  # a run told not to score saves all the same
         for event in score_winners(spec, work, self.prepared.tokenizer, self.prepared.text, unscored):
             conductor.record(event)

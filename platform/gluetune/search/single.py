@@ -20,8 +20,13 @@ class SingleRun:
         on_stop: called where a stop signal ends the run, before its lane is ended, which takes seconds.
     """
 
-    def __init__(self, spec: LaneSpec, journal: Journal, listeners: Iterable[Listener],
-                 on_stop: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        spec: LaneSpec,
+        journal: Journal,
+        listeners: Iterable[Listener],
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
         self._spec, self._journal, self._listeners, self._on_stop = spec, journal, list(listeners), on_stop
 
     def carry_out(self, start: TrialStarted) -> TrialRecord:
@@ -61,8 +66,17 @@ class SingleRun:
     def _follow(self, trial: TrialRecord) -> TrialRecord:
         lane = RemoteLane(self._spec)
         try:
-            lane.assign(Order(trial.number, trial.task, dict(trial.training), trial.seed, trial_folder(trial),
-                              reported=len(trial.evaluations), logged=trial.logs[-1].step if trial.logs else 0))
+            lane.assign(
+                Order(
+                    trial.number,
+                    trial.task,
+                    dict(trial.training),
+                    trial.seed,
+                    trial_folder(trial),
+                    reported=len(trial.evaluations),
+                    logged=trial.logs[-1].step if trial.logs else 0,
+                )
+            )
             while True:
                 trial = self.record(lane.collect())
                 if trial.status is not TrialStatus.RUNNING:
@@ -82,5 +96,8 @@ class SingleRun:
         return trial
 
     def _end(self, trial: TrialRecord, status: str, message: str) -> TrialRecord:
-        return self.record(TrialEnded.model_validate({"time": time.time(), "number": trial.number, "status": status,
-                                                      "message": message}))
+        return self.record(
+            TrialEnded.model_validate(
+                {"time": time.time(), "number": trial.number, "status": status, "message": message}
+            )
+        )

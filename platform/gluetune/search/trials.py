@@ -36,8 +36,14 @@ class Ending(StrEnum):
     FAILED = "failed"  # no trial could be evaluated
 
 
-def run_trials(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int,
-               early: EarlyLanes | None = None, on_stop: Callable[[], None] = lambda: None) -> Ending:
+def run_trials(
+    conductor: Conductor,
+    spec: LaneSpec,
+    search: SearchConfig,
+    lanes: int,
+    early: EarlyLanes | None = None,
+    on_stop: Callable[[], None] = lambda: None,
+) -> Ending:
     """Runs trials on a connected cluster until all are done, the time is up, or somebody interrupts.
 
     Args:
@@ -123,17 +129,25 @@ def _taking(early: EarlyLanes | None, spec: LaneSpec) -> Iterator[None]:
         replaced.get = original
 
 
-def _tuner(conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str,
-           stopper: LookAhead) -> tune.Tuner:
+def _tuner(
+    conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str, stopper: LookAhead
+) -> tune.Tuner:
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(Trial, spec=spec), trial_resources()),
         tune_config=tune.TuneConfig(
-            search_alg=ConductedSearcher(conductor), scheduler=ConductedScheduler(conductor), num_samples=-1,
-            max_concurrent_trials=lanes, time_budget_s=search.time_budget_s, reuse_actors=True,
+            search_alg=ConductedSearcher(conductor),
+            scheduler=ConductedScheduler(conductor),
+            num_samples=-1,
+            max_concurrent_trials=lanes,
+            time_budget_s=search.time_budget_s,
+            reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            name="tune", storage_path=scratch, verbose=0, stop=stopper,
+            name="tune",
+            storage_path=scratch,
+            verbose=0,
+            stop=stopper,
             failure_config=tune.FailureConfig(max_failures=search.max_failures),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own on the storage
         ),

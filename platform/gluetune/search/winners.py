@@ -25,8 +25,9 @@ from gluetune.training import Checkpoints, World, predict
 FEW_ROWS = 20_000  # official ones; more are worth processes of their own
 
 
-def score_winners(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
-                  trials: Iterable[TrialRecord]) -> Iterator[WinnerScored]:
+def score_winners(
+    spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trials: Iterable[TrialRecord]
+) -> Iterator[WinnerScored]:
     """Saves and scores winners, each with one lane worker's resources, and yields them as they come.
 
     On a cluster that is worth it they are scored side by side, else in this process.
@@ -58,8 +59,9 @@ def _alone(spec: LaneSpec) -> bool:
     return not nodes[0]["Resources"].get("GPU") and nodes[0]["Resources"].get("CPU", 0) >= spec.cpus
 
 
-def _scored_here(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
-                 trials: list[TrialRecord]) -> _Outcomes:
+def _scored_here(
+    spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trials: list[TrialRecord]
+) -> _Outcomes:
     for trial in trials:
         try:
             yield trial, _score(spec, work, tokenizer, text, trial)
@@ -67,8 +69,9 @@ def _scored_here(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSet
             yield trial, error
 
 
-def _scored_there(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
-                 trials: list[TrialRecord]) -> _Outcomes:
+def _scored_there(
+    spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trials: list[TrialRecord]
+) -> _Outcomes:
     shared = ray.put(tokenizer)
     run = ray.remote(num_cpus=spec.cpus, num_gpus=spec.gpus, max_retries=2)(_score)
     pending = {run.remote(spec, work, shared, text, trial): trial for trial in trials}
@@ -101,15 +104,21 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
     model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
     scores, selection = score_saved(model, task, data, training, trial, world)
     return WinnerScored(
-        time=time.time(), number=trial.number, task=trial.task, folder=spec.storage.uri(folder),
+        time=time.time(),
+        number=trial.number,
+        task=trial.task,
+        folder=spec.storage.uri(folder),
         scores={split: found.metrics for split, found in scores.items()},
         rows={split: found.rows for split, found in scores.items()},
         batch_scores={split: list(found.batches) for split, found in scores.items() if task.correlation},
-        selection_scores=selection.metrics if selection else {}, selection_loss=selection.loss if selection else None)
+        selection_scores=selection.metrics if selection else {},
+        selection_loss=selection.loss if selection else None,
+    )
 
 
-def score_saved(model: PreTrainedModel, task: Task, data: TaskData, training: TrainingConfig, trial: TrialRecord,
-                world: World) -> tuple[dict[str, Scores], Scores | None]:
+def score_saved(
+    model: PreTrainedModel, task: Task, data: TaskData, training: TrainingConfig, trial: TrialRecord, world: World
+) -> tuple[dict[str, Scores], Scores | None]:
     """Scores a saved model in fp32, the precision in which it is used.
 
     Args:
@@ -124,6 +133,7 @@ def score_saved(model: PreTrainedModel, task: Task, data: TaskData, training: Tr
         The scores on the development rows by split; and those on the selection rows, which are scored again where the
         trial's evaluations were computed in another precision, so that both can be compared; else ``None``.
     """
+
     def scored(of: Task, rows: Encoded) -> Scores:
         return _scores(of, model, rows, training.eval_batch_size, world)
 

@@ -81,8 +81,11 @@ class _TPESampler(TPESampler):
 
     def __init__(self, space: CodedSpace, **settings: Any) -> None:
         super().__init__(**settings)
-        self._fields = {name: distribution for name, distribution in sorted(space.distributions.items())
-                        if not distribution.single()}
+        self._fields = {
+            name: distribution
+            for name, distribution in sorted(space.distributions.items())
+            if not distribution.single()
+        }
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The fields to be suggested together."""

@@ -120,10 +120,21 @@ class Dealer:
         choice_s: seconds that the last choice of a trial took.
     """
 
-    def __init__(self, tasks: Mapping[str, float], space: SearchSpace, algorithm: Algorithm, training: TrainingConfig,
-                 seed: int, num_samples: int | None, facts: Mapping[str, TaskFacts] | None = None) -> None:
-        wrong = [Problem(f"tasks.{task}", f"`weight > 0` must hold, but got {weight}")
-                 for task, weight in tasks.items() if not weight > 0]
+    def __init__(
+        self,
+        tasks: Mapping[str, float],
+        space: SearchSpace,
+        algorithm: Algorithm,
+        training: TrainingConfig,
+        seed: int,
+        num_samples: int | None,
+        facts: Mapping[str, TaskFacts] | None = None,
+    ) -> None:
+        wrong = [
+            Problem(f"tasks.{task}", f"`weight > 0` must hold, but got {weight}")
+            for task, weight in tasks.items()
+            if not weight > 0
+        ]
         if wrong:
             raise ConfigError(wrong)
         self._searched, self._training, self._seed = space, training, seed
@@ -228,8 +239,11 @@ def _outcome(status: TrialStatus, score: float | None, evaluations: int) -> Outc
     return Outcome(status, score if score is not None and math.isfinite(score) else None, evaluations)
 
 
-def _trained_in(space: SearchSpace, training: TrainingConfig, facts: TaskFacts,
-                ) -> Callable[[Mapping[str, Value]], Hashable]:
+def _trained_in(
+    space: SearchSpace,
+    training: TrainingConfig,
+    facts: TaskFacts,
+) -> Callable[[Mapping[str, Value]], Hashable]:
     """What values of some searched fields make of a trial, all other fields being as the job has them."""
     fixed: dict[str, Any] = space.resolve(training).model_dump()
     return lambda params: trained({**fixed, **params}, facts)

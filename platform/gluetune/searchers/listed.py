@@ -68,7 +68,7 @@ def _longest_first(space: CodedSpace) -> Iterator[Key]:
         yield from itertools.product(*codes)
         return
     for code in sorted(codes[place], key=space.dimensions[place].decode, reverse=True):
-        yield from itertools.product(*codes[:place], (code,), *codes[place + 1:])
+        yield from itertools.product(*codes[:place], (code,), *codes[place + 1 :])
 
 
 def random(space: CodedSpace, seed: int) -> ListSampler:

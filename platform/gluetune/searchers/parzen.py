@@ -47,8 +47,9 @@ class ListedParzen(RandomSampler):
         """All fields are suggested together."""
         return dict(self._space.distributions) if self._left else {}
 
-    def sample_relative(self, study: Study, trial: FrozenTrial,
-                        search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         """One of the configurations left."""
         if not search_space:
             return {}
@@ -65,8 +66,9 @@ class ListedParzen(RandomSampler):
     def _density(self, trials: Sequence[FrozenTrial]) -> np.ndarray:
         """``[left]`` what a kernel on each trial, and one over the whole range, make of every configuration left."""
         densities = np.ones((len(self._left), len(trials) + 1))
-        width = max(0.2 * max(len(trials), 1) ** (-1 / (len(self._space.dimensions) + 4)),
-                    1 / min(100, len(trials) + 2))
+        width = max(
+            0.2 * max(len(trials), 1) ** (-1 / (len(self._space.dimensions) + 4)), 1 / min(100, len(trials) + 2)
+        )
         for dimension, codes in zip(self._space.dimensions, zip(*self._left, strict=True), strict=True):
             centres = [trial.params[dimension.name] for trial in trials]
             values, rows = np.unique(codes, return_inverse=True)

@@ -156,8 +156,11 @@ class CodedSpace:
         self.dimensions = tuple(_dimension(name, spec) for name, spec in space.space.items())
         self.distributions = {dimension.name: dimension.distribution for dimension in self.dimensions}
         self._trained, self._known = trained, dict[Key, Hashable]()
-        self._dependent = [place for place, dimension in enumerate(self.dimensions)
-                           if trained is not None and dimension.name in DEPENDENT]
+        self._dependent = [
+            place
+            for place, dimension in enumerate(self.dimensions)
+            if trained is not None and dimension.name in DEPENDENT
+        ]
         self._free = [place for place in range(len(self.dimensions)) if place not in self._dependent]
         self.size = self._count()
 

@@ -6,6 +6,16 @@ from gluetune.submission.files import FILES, HEADER, SubmissionFile
 from gluetune.submission.runs import Winner, best_winners, of_different_rows, read_winners
 
 __all__ = [
-    "FILES", "HEADER", "Answers", "SubmissionFile", "Winner", "best_winners", "check_submission", "export_submission",
-    "missing_tasks", "of_different_rows", "read_winners", "write_archive",
+    "FILES",
+    "HEADER",
+    "Answers",
+    "SubmissionFile",
+    "Winner",
+    "best_winners",
+    "check_submission",
+    "export_submission",
+    "missing_tasks",
+    "of_different_rows",
+    "read_winners",
+    "write_archive",
 ]

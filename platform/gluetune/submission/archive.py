@@ -72,8 +72,9 @@ def check_archive(data: bytes, path: str | Path, official: bool = True) -> dict[
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_names(archive.namelist(), path)
-            return {file.name: _check_file(file, archive.read(file.name), f"{path}/{file.name}", official)
-                    for file in FILES}
+            return {
+                file.name: _check_file(file, archive.read(file.name), f"{path}/{file.name}", official) for file in FILES
+            }
     except zipfile.BadZipFile as error:
         raise DataError(f"a submission must be a zip file, but it is not: {error}", path) from error
 
@@ -83,8 +84,9 @@ def _check_names(names: Sequence[str], path: str | Path) -> None:
     missing = [name for name in wanted if name not in names]
     surplus = [name for name in names if name not in wanted]
     twice = [name for name, count in Counter(names).items() if count > 1]
-    got = [f"{what} {', '.join(found)}" for what, found in (("no", missing), ("also", surplus), ("twice", twice))
-           if found]
+    got = [
+        f"{what} {', '.join(found)}" for what, found in (("no", missing), ("also", surplus), ("twice", twice)) if found
+    ]
     if got:
         hint = nearest(surplus[0], wanted) if missing and surplus else ""
         raise DataError(f"the zip must hold {', '.join(wanted)} and nothing else, but got {'; '.join(got)}{hint}", path)

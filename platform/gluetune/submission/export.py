@@ -45,9 +45,15 @@ def missing_tasks(winners: Mapping[str, Winner]) -> list[str]:
     return [task for task in MODEL_TASKS if task not in winners]
 
 
-def export_submission(winners: Mapping[str, Winner], path: str | Path, world: World, *, fill_missing: bool = False,
-                      batch_size: int | None = None, progress: Callable[[str], None] = lambda line: None,
-                      ) -> list[Answers]:
+def export_submission(
+    winners: Mapping[str, Winner],
+    path: str | Path,
+    world: World,
+    *,
+    fill_missing: bool = False,
+    batch_size: int | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> list[Answers]:
     """Predicts all test rows, writes the zip and reads it back (from a device or a pipe nothing is read back).
 
     Args:
@@ -70,14 +76,24 @@ def export_submission(winners: Mapping[str, Winner], path: str | Path, world: Wo
     """
     missing = missing_tasks(winners)
     if missing and not fill_missing:
-        raise ConfigError([Problem("--run", f"a submission takes a winner of every task, but there is none of "
-                                            f"{', '.join(missing)}; name more runs, or give --fill-missing for "
-                                            "constant predictions")])
+        raise ConfigError(
+            [
+                Problem(
+                    "--run",
+                    f"a submission takes a winner of every task, but there is none of "
+                    f"{', '.join(missing)}; name more runs, or give --fill-missing for "
+                    "constant predictions",
+                )
+            ]
+        )
     check_output(path)
     lasting = replaces(path)
     tests = {file: _load_test(file, winners[file.model_task].data) for file in FILES if file.model_task in winners}
-    answers = {answer.file: answer for winner in winners.values()
-               for answer in _predicted(winner, tests, world, batch_size or winner.batch_size, progress)}
+    answers = {
+        answer.file: answer
+        for winner in winners.values()
+        for answer in _predicted(winner, tests, world, batch_size or winner.batch_size, progress)
+    }
     spare = next(iter(winners.values())).data
     answers |= {file: _constant(file, spare) for file in FILES if file not in answers}
     ordered = [answers[file] for file in FILES]
@@ -94,8 +110,13 @@ def _load_test(file: SubmissionFile, data: DataConfig) -> Examples:
     return load_test(file, open_source(data))
 
 
-def _predicted(winner: Winner, tests: Mapping[SubmissionFile, Examples], world: World, batch_size: int,
-               progress: Callable[[str], None]) -> Iterable[Answers]:
+def _predicted(
+    winner: Winner,
+    tests: Mapping[SubmissionFile, Examples],
+    world: World,
+    batch_size: int,
+    progress: Callable[[str], None],
+) -> Iterable[Answers]:
     """A winner's answers to all files of its task."""
     classifier: Classifier = load_classifier(winner.folder, get_task(winner.task), winner.data)
     for file, examples in tests.items():

@@ -66,7 +66,8 @@ class SubmissionFile:
 
 
 FILES: tuple[SubmissionFile, ...] = tuple(
-    SubmissionFile(name, TASKS[task], split, rows) for name, task, split, rows in (
+    SubmissionFile(name, TASKS[task], split, rows)
+    for name, task, split, rows in (
         ("CoLA.tsv", "cola", "test", 1_063),
         ("SST-2.tsv", "sst2", "test", 1_821),
         ("MRPC.tsv", "mrpc", "test", 1_725),
@@ -78,6 +79,7 @@ FILES: tuple[SubmissionFile, ...] = tuple(
         ("WNLI.tsv", "wnli", "test", 146),
         ("QQP.tsv", "qqp", "test", 390_965),
         ("AX.tsv", "ax", "test", 1_104),
-    ))
+    )
+)
 MODEL_TASKS: tuple[str, ...] = tuple(dict.fromkeys(file.model_task for file in FILES))
 """The tasks whose winners a submission takes."""

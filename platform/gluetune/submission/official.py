@@ -25,8 +25,9 @@ def load_test(file: SubmissionFile, source: DataSource) -> Examples:
     """
     examples = source.load(file.task, file.split, labels=False)
     if not examples.synthetic and len(examples) != file.rows:
-        raise DataError(f"{file.name} answers {file.rows:,} official test rows, but got {len(examples):,}",
-                        examples.source)
+        raise DataError(
+            f"{file.name} answers {file.rows:,} official test rows, but got {len(examples):,}", examples.source
+        )
     if isinstance(source, FolderSource):
         _check_index(file, source)
     return examples

@@ -68,13 +68,22 @@ def read_winners(root: Storage, run: str, overrides: Sequence[Override] = ()) ->
 def _winner(run: str, trial: TrialRecord, storage: Storage, data: DataConfig, inputs: RunInputs) -> Winner:
     folder = winner_folder(trial.task)
     if not storage.exists(folder):
-        raise StorageError(f"the model of winner {trial.name} must be in {storage.uri(folder)}, but there is no such "
-                           "folder")
+        raise StorageError(
+            f"the model of winner {trial.name} must be in {storage.uri(folder)}, but there is no such folder"
+        )
     training = TrainingConfig(**trial.training)  # type: ignore[arg-type]
     score = trial.selection_scores.get(get_task(trial.task).primary, 0.0)
     rows = inputs.tasks.get(trial.task, {}).get("selection")
-    return Winner(run, trial.name, trial.task, score, storage.uri(folder), data, training.eval_batch_size,
-                  rows.sha256 if rows else "")
+    return Winner(
+        run,
+        trial.name,
+        trial.task,
+        score,
+        storage.uri(folder),
+        data,
+        training.eval_batch_size,
+        rows.sha256 if rows else "",
+    )
 
 
 def of_different_rows(winners: Iterable[Winner]) -> dict[str, list[str]]:
@@ -86,8 +95,11 @@ def of_different_rows(winners: Iterable[Winner]) -> dict[str, list[str]]:
     by_task: dict[str, list[Winner]] = {}
     for winner in winners:
         by_task.setdefault(winner.task, []).append(winner)
-    return {task: [winner.run for winner in several] for task, several in by_task.items()
-            if len(several) > 1 and (len({winner.selection for winner in several}) > 1 or not several[0].selection)}
+    return {
+        task: [winner.run for winner in several]
+        for task, several in by_task.items()
+        if len(several) > 1 and (len({winner.selection for winner in several}) > 1 or not several[0].selection)
+    }
 
 
 def best_winners(winners: Iterable[Winner]) -> dict[str, Winner]:

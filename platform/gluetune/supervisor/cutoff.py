@@ -12,8 +12,10 @@ _TAIL = 100_000  # bytes at the end of a log that are read
 _LAST_LINES = 80  # of which so many are looked through: earlier ones tell of failures that the run survived
 _STORE = re.compile(r"failed to connect to GCS|GCS (?:is|may have been) (?:terminated|killed)", re.IGNORECASE)
 _NODE = re.compile(r"node has (?:crashed|died)|raylet.*(?:died|dead|terminated|killed|crashed)", re.IGNORECASE)
-_FATAL = re.compile(r"^\[\S+ \S+ [FC] |^\w*MemoryError|Fatal Python error|terminate called|Check failed:"
-                    r"|\bSIG[A-Z]+ received")
+_FATAL = re.compile(
+    r"^\[\S+ \S+ [FC] |^\w*MemoryError|Fatal Python error|terminate called|Check failed:"
+    r"|\bSIG[A-Z]+ received"
+)
 
 
 def explanation(status: int, facts: dict[str, Any]) -> str:
@@ -41,16 +43,22 @@ def _reason(code: int, log: list[str]) -> tuple[str, str | None]:
     """Why a driver with this exit code, or minus a signal's number, has ended; and the log's line that tells so."""
     fatal = _last(_FATAL, log)
     if code == -signal.SIGKILL:
-        return ("it was killed (SIGKILL) by a person or a batch system, or by the kernel where memory was exhausted "
-                "(`dmesg` shows that)", fatal)
+        return (
+            "it was killed (SIGKILL) by a person or a batch system, or by the kernel where memory was exhausted "
+            "(`dmesg` shows that)",
+            fatal,
+        )
     if code < 0:
         return f"it was ended by {signal.Signals(-code).name}", fatal
     if words := _last(_STORE, log):
         return f"Ray's control store (GCS) died, and Ray ended the driver with exit code {code}", words
     if words := _last(_NODE, log):
         return f"the Ray node that it ran on died, and Ray ended the driver with exit code {code}", words
-    return (f"a library ended it with exit code {code}, as Ray does where the driver's node (raylet) or control store "
-            "(GCS) dies", fatal)
+    return (
+        f"a library ended it with exit code {code}, as Ray does where the driver's node (raylet) or control store "
+        "(GCS) dies",
+        fatal,
+    )
 
 
 def _last_lines(log: Path) -> list[str]:

@@ -42,8 +42,10 @@ def _given() -> str:
     if user and password:
         return f"refuses {user!r} with the password it got: set {USER} and {PASSWORD}"
     if os.environ.get(TOKEN):
-        return (f"refuses the token in {TOKEN}: renew it, or set {USER} and {PASSWORD} "
-                "(MLflow's own basic-auth takes no tokens)")
+        return (
+            f"refuses the token in {TOKEN}: renew it, or set {USER} and {PASSWORD} "
+            "(MLflow's own basic-auth takes no tokens)"
+        )
     return f"got none: set {USER} and {PASSWORD}, or {TOKEN} where it takes tokens"
 
 

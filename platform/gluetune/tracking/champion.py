@@ -57,14 +57,22 @@ class Champion:
     @property
     def tags(self) -> dict[str, str]:
         """Tags of model and version."""
-        dev = {f"gluetune.{split}.{name}": f"{value:.6f}" for split, scores in self.dev_scores.items()
-               for name, value in scores.items()}
-        return {"gluetune.task": self.task.name, "gluetune.trial": self.trial, METRIC: self.task.primary,
-                SCORE: f"{self.score:.6f}"} | dev
+        dev = {
+            f"gluetune.{split}.{name}": f"{value:.6f}"
+            for split, scores in self.dev_scores.items()
+            for name, value in scores.items()
+        }
+        return {
+            "gluetune.task": self.task.name,
+            "gluetune.trial": self.trial,
+            METRIC: self.task.primary,
+            SCORE: f"{self.score:.6f}",
+        } | dev
 
 
-def log_champion(client: MlflowClient, experiment: str, run_id: str, search: Mapping[str, str], champion: Champion,
-                 in_registry: bool) -> Registration:
+def log_champion(
+    client: MlflowClient, experiment: str, run_id: str, search: Mapping[str, str], champion: Champion, in_registry: bool
+) -> Registration:
     """Logs a winner and registers it; told again for the same run, it goes on where it was cut.
 
     Args:
@@ -85,8 +93,14 @@ def log_champion(client: MlflowClient, experiment: str, run_id: str, search: Map
 def _logged(client: MlflowClient, experiment: str, run_id: str, champion: Champion) -> str | None:
     """Id of the run's model, where an earlier attempt came to its end; no worse one of before it trained on."""
     found = client.search_logged_models([experiment], f"name = '{NAME}' AND source_run_id = '{run_id}'")
-    return next((str(model.model_id) for model in found
-                 if str(model.status) == "READY" and champion.tags.items() <= dict(model.tags).items()), None)
+    return next(
+        (
+            str(model.model_id)
+            for model in found
+            if str(model.status) == "READY" and champion.tags.items() <= dict(model.tags).items()
+        ),
+        None,
+    )
 
 
 def _log(client: MlflowClient, experiment: str, run_id: str, tags: dict[str, str], champion: Champion) -> str:
@@ -95,8 +109,13 @@ def _log(client: MlflowClient, experiment: str, run_id: str, tags: dict[str, str
 
     made = client.create_logged_model(experiment, NAME, run_id, tags, model_type=champion.task.name)
     with tempfile.TemporaryDirectory(prefix="gluetune-champion-") as folder:
-        description = Model(artifact_path=made.artifact_location, run_id=run_id, model_uuid=made.model_id,
-                            model_id=made.model_id, metadata=dict(tags))
+        description = Model(
+            artifact_path=made.artifact_location,
+            run_id=run_id,
+            model_uuid=made.model_id,
+            model_id=made.model_id,
+            metadata=dict(tags),
+        )
         save_champion(f"{folder}/{NAME}", champion, description)
         with uploading():
             client.log_model_artifacts(made.model_id, f"{folder}/{NAME}")
@@ -121,13 +140,25 @@ def save_champion(path: str, champion: Champion, description: Model) -> None:
         raise TrackingError(f"the winner's folder must exist, but got {champion.folder!r}")
     checkpoint = Path(path).with_name("checkpoint")  # MLflow keeps a folder under its last name
     storage.download("", checkpoint)
-    config = {"columns": list(champion.task.columns), "labels": list(champion.task.labels),
-              "max_seq_length": champion.max_seq_length, "truncation": champion.truncation, "batch_size": BATCH_SIZE}
+    config = {
+        "columns": list(champion.task.columns),
+        "labels": list(champion.task.labels),
+        "max_seq_length": champion.max_seq_length,
+        "truncation": champion.truncation,
+        "batch_size": BATCH_SIZE,
+    }
     artifacts = {"checkpoint": str(checkpoint), "truncation": str(truncation.__file__)}
     example = pd.DataFrame({name: list(champion.examples[name][:EXAMPLE_ROWS]) for name in champion.task.columns})
-    save_model(path, python_model=str(Path(__file__).with_name("champion_model.py")), mlflow_model=description,
-               artifacts=artifacts, model_config=config, signature=signature(champion.task),
-               input_example=example, pip_requirements=requirements())
+    save_model(
+        path,
+        python_model=str(Path(__file__).with_name("champion_model.py")),
+        mlflow_model=description,
+        artifacts=artifacts,
+        model_config=config,
+        signature=signature(champion.task),
+        input_example=example,
+        pip_requirements=requirements(),
+    )
 
 
 def signature(task: Task) -> Any:

@@ -31,8 +31,9 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  
         # The code of a head of gluetune's is part of the model, as this file is.
         custom = "auto_map" in json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=custom)
-        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, use_safetensors=True,
-                                                                   trust_remote_code=custom, dtype=torch.float32)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=custom, dtype=torch.float32
+        )
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = model.to(self._device).eval()
         self._truncation = _load_module("gluetune_truncation", context.artifacts["truncation"])
@@ -58,7 +59,7 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  
         rows = text_rows(model_input, config["columns"])
         texts = [rows[column].tolist() for column in config["columns"]]
         starts = range(0, len(rows), config["batch_size"])
-        parts = [self._logits([t[i:i + config["batch_size"]] for t in texts], config) for i in starts]
+        parts = [self._logits([t[i : i + config["batch_size"]] for t in texts], config) for i in starts]
         logits = torch.cat(parts) if parts else torch.zeros((0, len(config["labels"]) or 1))
         if not config["labels"]:
             return pd.DataFrame({"score": logits[:, 0].numpy()}, index=rows.index)
@@ -77,8 +78,9 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  
 
     def _inputs(self, texts: list[list[str]], config: dict[str, Any]) -> dict[str, torch.Tensor]:
         """A batch as training makes it: int32 ``[rows, width]``, padded on the right to its longest row."""
-        ids, types, lengths = self._truncation.tokenize(texts, self._tokenizer, config["max_seq_length"],
-                                                        config["truncation"])
+        ids, types, lengths = self._truncation.tokenize(
+            texts, self._tokenizer, config["max_seq_length"], config["truncation"]
+        )
         mask = np.arange(lengths.max()) < lengths[:, None]
         arrays = {"input_ids": _padded(ids, mask, self._tokenizer.pad_token_id), "attention_mask": mask}
         if "token_type_ids" in self._tokenizer.model_input_names:
@@ -102,15 +104,19 @@ def text_rows(model_input: Any, columns: list[str]) -> pd.DataFrame:
     frame = _frame(model_input, columns)
     missing = [column for column in columns if column not in frame]
     if missing:
-        raise _refused(f"the input must have the columns {', '.join(columns)}, but {', '.join(missing)} is missing in "
-                       f"{', '.join(map(str, frame.columns)) or 'an empty input'}")
+        raise _refused(
+            f"the input must have the columns {', '.join(columns)}, but {', '.join(missing)} is missing in "
+            f"{', '.join(map(str, frame.columns)) or 'an empty input'}"
+        )
     rows = _unfolded(frame[columns])
     for column in columns:
         wrong = [row for row, value in enumerate(rows[column]) if not isinstance(value, str)]
         if wrong:
             more = f" (and in {len(wrong) - 1} more rows)" if len(wrong) > 1 else ""
-            raise _refused(f"column {column!r} must hold a text in every row, but row {wrong[0]} (rows count from 0) "
-                           f"holds {_shown(rows[column].iloc[wrong[0]])}{more}")
+            raise _refused(
+                f"column {column!r} must hold a text in every row, but row {wrong[0]} (rows count from 0) "
+                f"holds {_shown(rows[column].iloc[wrong[0]])}{more}"
+            )
     return rows
 
 
@@ -126,8 +132,10 @@ def _frame(model_input: Any, columns: list[str]) -> pd.DataFrame:
         return model_input.to_frame(columns[0])
     if len(columns) == 1 and isinstance(model_input, str | list | tuple | np.ndarray):
         return pd.DataFrame({columns[0]: [model_input]}, dtype=object)
-    raise _refused(f"the input must be a DataFrame, a dict or a list of dicts with the columns {', '.join(columns)}, "
-                   f"but got {_shown(model_input)}")
+    raise _refused(
+        f"the input must be a DataFrame, a dict or a list of dicts with the columns {', '.join(columns)}, "
+        f"but got {_shown(model_input)}"
+    )
 
 
 def _unfolded(frame: pd.DataFrame) -> pd.DataFrame:

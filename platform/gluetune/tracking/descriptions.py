@@ -52,8 +52,9 @@ def rows_read(task: TaskPlan) -> tuple[Rows, ...]:
 
 def rows_scored(task: TaskPlan) -> tuple[Rows, ...]:
     """The official development rows that a task's winner is scored on."""
-    return tuple(_rows(task, name, rows, "evaluation") for name, rows in task.dev_rows.items()
-                 if task.fingerprints.get(name))
+    return tuple(
+        _rows(task, name, rows, "evaluation") for name, rows in task.dev_rows.items() if task.fingerprints.get(name)
+    )
 
 
 def _rows(task: TaskPlan, split: str, rows: int, context: str) -> Rows:
@@ -63,7 +64,7 @@ def _rows(task: TaskPlan, split: str, rows: int, context: str) -> Rows:
 def run_name(trial: TrialRecord) -> str:
     """A trial's name with its configuration: ``cola-0007 lr 3e-4 bs 16``."""
     whole = f"{trial.name} {configuration(trial.params, ' ', _SHORT)}".rstrip()
-    return whole if len(whole) <= LONGEST_NAME else f"{whole[:LONGEST_NAME - 1]}…"
+    return whole if len(whole) <= LONGEST_NAME else f"{whole[: LONGEST_NAME - 1]}…"
 
 
 def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
@@ -71,8 +72,10 @@ def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
     end = str(trial.status).replace("_", " ")
     if trial.best is None:
         return f"{end}; never evaluated"[:LONGEST_NOTE]
-    lines = [f"**{task.metric} {trial.best.score:.4f}** on {task.selection_rows:,} selection rows, after epoch "
-             f"{epoch_text(trial.best.epoch)} of {epoch_text(trial.evaluations[-1].epoch)}; {end}"]
+    lines = [
+        f"**{task.metric} {trial.best.score:.4f}** on {task.selection_rows:,} selection rows, after epoch "
+        f"{epoch_text(trial.best.epoch)} of {epoch_text(trial.evaluations[-1].epoch)}; {end}"
+    ]
     if trial.winner is not None:
         lines += ["", f"The winner of {task.title}. On official rows:", *_scores(trial.winner.scores)]
     return "\n".join(lines)[:LONGEST_NOTE]
@@ -81,8 +84,10 @@ def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
 def task_note(trial: TrialRecord, task: TaskPlan) -> str:
     """A task's winner."""
     best = trial.best.score if trial.best else float("nan")
-    lines = [f"**{task.metric} {best:.4f}** by {run_name(trial)} on {task.selection_rows:,} selection rows "
-             f"(baseline {task.baseline:.4f})"]
+    lines = [
+        f"**{task.metric} {best:.4f}** by {run_name(trial)} on {task.selection_rows:,} selection rows "
+        f"(baseline {task.baseline:.4f})"
+    ]
     if trial.winner is not None:
         lines += ["", "On official rows:", *_scores(trial.winner.scores)]
     return "\n".join(lines)[:LONGEST_NOTE]

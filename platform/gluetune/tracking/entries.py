@@ -39,10 +39,27 @@ from gluetune.tracking.descriptions import (
     trial_note,
 )
 
-RUN_STATUS = {"finished": "FINISHED", "pruned": "FINISHED", "stopped": "KILLED", "diverged": "FAILED",
-              "out_of_memory": "FAILED", "failed": "FAILED"}
-EVALUATED = {name: name for name in ("eval_loss", "train_loss", "learning_rate", "epoch", "train_seconds",
-                                     "eval_seconds", "train_examples", "train_tokens")} | {"eval_score": "score"}
+RUN_STATUS = {
+    "finished": "FINISHED",
+    "pruned": "FINISHED",
+    "stopped": "KILLED",
+    "diverged": "FAILED",
+    "out_of_memory": "FAILED",
+    "failed": "FAILED",
+}
+EVALUATED = {
+    name: name
+    for name in (
+        "eval_loss",
+        "train_loss",
+        "learning_rate",
+        "epoch",
+        "train_seconds",
+        "eval_seconds",
+        "train_examples",
+        "train_tokens",
+    )
+} | {"eval_score": "score"}
 LONGEST_TAG = 4000  # characters; stores refuse tags of more than 5,000 to 8,000, and with them the run's end
 
 
@@ -95,14 +112,19 @@ class Ledger:
         self._plan = plan
         self._search = Run("search", plan.name, started)
         self._plans = {task.task: task for task in plan.tasks}
-        self._tasks = {name: Run(f"task:{name}", task.title, started, self._search)
-                       for name, task in self._plans.items()}
+        self._tasks = {
+            name: Run(f"task:{name}", task.title, started, self._search) for name, task in self._plans.items()
+        }
         self._best: dict[str, float] = {}
         self._evaluations: Counter[str] = Counter()
         self._ended: set[int] = set()
         self._winners: dict[str, TrialRecord] = {}
-        self._everywhere = {"gluetune.search": plan.name, "gluetune.model": plan.model, "mlflow.user": _user(),
-                            "mlflow.source.name": f"gluetune {__version__}"}
+        self._everywhere = {
+            "gluetune.search": plan.name,
+            "gluetune.model": plan.model,
+            "mlflow.user": _user(),
+            "mlflow.source.name": f"gluetune {__version__}",
+        }
 
     def opening(self, job: str) -> list[Entry]:
         """The search's and tasks' runs, before the first trial; ``job`` is the job file's text."""
@@ -110,10 +132,21 @@ class Ledger:
         tags = {"gluetune.level": "search", NOTE: search_note(self._plan, {})} | self._everywhere
         entries = [Entry(self._search, time, params=_search_params(self._plan), tags=tags, files={"job.yaml": job})]
         for task in self._plan.tasks:
-            tags = {"gluetune.level": "task", "gluetune.task": task.task, "gluetune.data": task.source,
-                    } | self._everywhere
-            entries.append(Entry(self._tasks[task.task], time, params=_task_params(task), tags=tags,
-                                 points=(Point("baseline", task.baseline, time, 0),), datasets=rows_read(task)))
+            tags = {
+                "gluetune.level": "task",
+                "gluetune.task": task.task,
+                "gluetune.data": task.source,
+            } | self._everywhere
+            entries.append(
+                Entry(
+                    self._tasks[task.task],
+                    time,
+                    params=_task_params(task),
+                    tags=tags,
+                    points=(Point("baseline", task.baseline, time, 0),),
+                    datasets=rows_read(task),
+                )
+            )
         return entries
 
     def reopening(self) -> list[Entry]:
@@ -144,12 +177,25 @@ class Ledger:
     @_entries.register
     def _(self, event: TrialStarted, trial: TrialRecord) -> list[Entry]:
         params = {"task": event.task, "model": self._plan.model, **event.training, **event.params, "seed": event.seed}
-        tags = {"gluetune.level": "trial", "gluetune.task": event.task, "gluetune.trial": str(event.number),
-                "gluetune.seed": str(event.seed), "gluetune.status": "running",
-                "gluetune.data": self._plans[event.task].source} | self._everywhere
+        tags = {
+            "gluetune.level": "trial",
+            "gluetune.task": event.task,
+            "gluetune.trial": str(event.number),
+            "gluetune.seed": str(event.seed),
+            "gluetune.status": "running",
+            "gluetune.data": self._plans[event.task].source,
+        } | self._everywhere
         status = self._reopened(event.number)
-        return [Entry(self.trial_run(trial), event.time, params=_text(params), tags=tags, status=status,
-                      datasets=rows_read(self._plans[event.task]))]
+        return [
+            Entry(
+                self.trial_run(trial),
+                event.time,
+                params=_text(params),
+                tags=tags,
+                status=status,
+                datasets=rows_read(self._plans[event.task]),
+            )
+        ]
 
     @_entries.register
     def _(self, event: Evaluated, trial: TrialRecord) -> list[Entry]:
@@ -167,10 +213,15 @@ class Ledger:
 
     @_entries.register
     def _(self, event: Logged, trial: TrialRecord) -> list[Entry]:
-        values = {"running_loss": event.loss, "running_accuracy": event.accuracy, "learning_rate": event.learning_rate,
-                  "examples_per_second": event.examples_per_second}
-        points = tuple(Point(name, value, event.time, event.step) for name, value in values.items()
-                       if value is not None)
+        values = {
+            "running_loss": event.loss,
+            "running_accuracy": event.accuracy,
+            "learning_rate": event.learning_rate,
+            "examples_per_second": event.examples_per_second,
+        }
+        points = tuple(
+            Point(name, value, event.time, event.step) for name, value in values.items() if value is not None
+        )
         return [Entry(self.trial_run(trial), event.time, points, status=self._reopened(event.number))]
 
     @_entries.register
@@ -193,18 +244,27 @@ class Ledger:
     @_entries.register
     def _(self, event: WinnerScored, trial: TrialRecord) -> list[Entry]:
         saved = {"selection": event.selection_scores} | event.scores  # the former where evaluations were not in fp32
-        points = tuple(Point(f"{split}.{name}", value, event.time, 0)
-                       for split, metrics in saved.items() for name, value in metrics.items())
+        points = tuple(
+            Point(f"{split}.{name}", value, event.time, 0)
+            for split, metrics in saved.items()
+            for name, value in metrics.items()
+        )
         plan = self._plans[event.task]
         run, task, metric = self.trial_run(trial), self._tasks[event.task], plan.metric
         rows = rows_scored(plan) if event.scores else ()
-        ranked = [Point(f"dev_score/{event.task}", metrics[metric], event.time, 0)
-                  for metrics in list(event.scores.values())[:1] if metric in metrics]
+        ranked = [
+            Point(f"dev_score/{event.task}", metrics[metric], event.time, 0)
+            for metrics in list(event.scores.values())[:1]
+            if metric in metrics
+        ]
         beaten = self._beaten(event, trial)
         tags = {"gluetune.winner": "true", "gluetune.folder": event.folder, NOTE: trial_note(trial, plan)}
-        return [*beaten, Entry(run, event.time, points, tags=tags, datasets=rows),
-                Entry(task, event.time, points, tags={"gluetune.winner": trial.name, NOTE: task_note(trial, plan)}),
-                Entry(self._search, event.time, tuple(ranked), tags={NOTE: search_note(self._plan, self._winners)})]
+        return [
+            *beaten,
+            Entry(run, event.time, points, tags=tags, datasets=rows),
+            Entry(task, event.time, points, tags={"gluetune.winner": trial.name, NOTE: task_note(trial, plan)}),
+            Entry(self._search, event.time, tuple(ranked), tags={NOTE: search_note(self._plan, self._winners)}),
+        ]
 
     def metrics(self, event: Evaluated, task: str) -> dict[str, float]:
         """The task's metrics by their names in MLflow, those of ``transformers.Trainer``: ``eval_accuracy``.
@@ -238,8 +298,10 @@ class Ledger:
         self._best[trial.task] = event.score
         step = self._evaluations[trial.task]
         task, search = Point("best_score", event.score, event.time, step), f"best_score/{trial.task}"
-        return [Entry(self._tasks[trial.task], event.time, (task,), tags={"gluetune.best_trial": trial.name}),
-                Entry(self._search, event.time, (replace(task, key=search),))]
+        return [
+            Entry(self._tasks[trial.task], event.time, (task,), tags={"gluetune.best_trial": trial.name}),
+            Entry(self._search, event.time, (replace(task, key=search),)),
+        ]
 
 
 def _ranking_values(event: Evaluated, trial: TrialRecord) -> dict[str, float]:
@@ -249,16 +311,38 @@ def _ranking_values(event: Evaluated, trial: TrialRecord) -> dict[str, float]:
 
 
 def _search_params(plan: SearchPlan) -> dict[str, str]:
-    return _text({"seed": plan.seed, "model": plan.model, "parameters": plan.parameters, "space": plan.space,
-                  "space_source": plan.space_source, "fields": ", ".join(plan.fields), "algorithm": plan.algorithm,
-                  "scheduler": plan.scheduler, "lanes": plan.lanes, "workers_per_lane": plan.workers_per_lane,
-                  "resources": plan.resources, "tasks": ", ".join(task.task for task in plan.tasks),
-                  "time_budget_s": plan.time_budget_s, "folder": plan.folder})
+    return _text(
+        {
+            "seed": plan.seed,
+            "model": plan.model,
+            "parameters": plan.parameters,
+            "space": plan.space,
+            "space_source": plan.space_source,
+            "fields": ", ".join(plan.fields),
+            "algorithm": plan.algorithm,
+            "scheduler": plan.scheduler,
+            "lanes": plan.lanes,
+            "workers_per_lane": plan.workers_per_lane,
+            "resources": plan.resources,
+            "tasks": ", ".join(task.task for task in plan.tasks),
+            "time_budget_s": plan.time_budget_s,
+            "folder": plan.folder,
+        }
+    )
 
 
 def _task_params(task: TaskPlan) -> dict[str, str]:
-    return _text({"task": task.task, "source": task.source, "metric": task.metric, "train_rows": task.train_rows,
-                  "selection_rows": task.selection_rows, "dev_rows": task.dev_rows, "planned": task.planned})
+    return _text(
+        {
+            "task": task.task,
+            "source": task.source,
+            "metric": task.metric,
+            "train_rows": task.train_rows,
+            "selection_rows": task.selection_rows,
+            "dev_rows": task.dev_rows,
+            "planned": task.planned,
+        }
+    )
 
 
 def _text(values: Mapping[str, object]) -> dict[str, str]:

@@ -35,8 +35,14 @@ class Registration:
     outcome: str
 
 
-def register(client: MlflowClient, name: str, task: Task, model_id: str, run_id: str, tags: Mapping[str, str],
-             ) -> Registration:
+def register(
+    client: MlflowClient,
+    name: str,
+    task: Task,
+    model_id: str,
+    run_id: str,
+    tags: Mapping[str, str],
+) -> Registration:
     """Registers a logged model as a version, and makes it champion where `promotes` says so.
 
     MLflow has no compare-and-set: the champion is read right before the alias is moved, after everything slow is done.
@@ -104,11 +110,15 @@ def _as_decided(client: MlflowClient, name: str, version: ModelVersion) -> Regis
     """What an earlier session decided; a person may have moved the alias since."""
     champion = _champion(client, name)
     if champion is not None and _same(champion, version):
-        return Registration(f"models:/{name}@{ALIAS}", True, f"version {version.version}, champion since an earlier "
-                                                             "session")
+        return Registration(
+            f"models:/{name}@{ALIAS}", True, f"version {version.version}, champion since an earlier session"
+        )
     stays = f"; the champion is version {champion.version}" if champion is not None else "; there is no champion"
-    return Registration(f"models:/{name}/{version.version}", False,
-                        f"version {version.version}, registered by an earlier session{stays}")
+    return Registration(
+        f"models:/{name}/{version.version}",
+        False,
+        f"version {version.version}, registered by an earlier session{stays}",
+    )
 
 
 def _same(one: ModelVersion, other: ModelVersion) -> bool:
@@ -120,8 +130,14 @@ def _champion(client: MlflowClient, name: str) -> ModelVersion | None:
     return None if version is None else client.get_model_version(name, str(version))
 
 
-def _version(client: MlflowClient, name: str, task: Task, model_id: str, run_id: str, tags: Mapping[str, str],
-             ) -> ModelVersion:
+def _version(
+    client: MlflowClient,
+    name: str,
+    task: Task,
+    model_id: str,
+    run_id: str,
+    tags: Mapping[str, str],
+) -> ModelVersion:
     """The version of a logged model, made where it is missing."""
     source = f"models:/{model_id}"
     _ensure_registered(client, name, task)
@@ -150,8 +166,9 @@ def _ensure_registered(client: MlflowClient, name: str, task: Task) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
-        client.create_registered_model(name, {"gluetune.task": task.name, METRIC: task.primary},
-                                       f"Winners of gluetune searches on {task.title}")
+        client.create_registered_model(
+            name, {"gluetune.task": task.name, METRIC: task.primary}, f"Winners of gluetune searches on {task.title}"
+        )
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

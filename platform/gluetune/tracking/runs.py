@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 # Defaults where the user set none. Short waits: the tracker's own thread tries again, for as long as it takes.
-_ENVIRONMENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-                "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1", "MLFLOW_DISABLE_TELEMETRY": "true",
-                "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 _UPLOAD_TIMEOUT = "600"  # seconds
 _PERMANENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE")
 
@@ -93,8 +98,10 @@ def connect(uri: str, experiment: str) -> MlflowClient:
     except Exception as error:  # SQLAlchemy's, requests' and MLflow's own, by kind of store
         raise unusable(uri, error) from error
     if known is not None and known.lifecycle_stage == "deleted":
-        raise TrackingError(f"tracking.experiment must not be deleted, but got {experiment!r}; choose another one, or "
-                            f"restore it: {restore_command(uri, str(known.experiment_id))}")
+        raise TrackingError(
+            f"tracking.experiment must not be deleted, but got {experiment!r}; choose another one, or "
+            f"restore it: {restore_command(uri, str(known.experiment_id))}"
+        )
     return client
 
 
@@ -118,8 +125,9 @@ def unusable(uri: str, error: BaseException) -> TrackingError:
     if (refused := refusal(error)) is not None:
         return TrackingError(f"MLflow at {shown!r} does not take the record: {refused}")
     why = text_without_passwords(reason(error), uri)
-    return TrackingError(f"tracking.uri must be an MLflow store that answers, but got {shown!r} ({why})"
-                         f"{_missing_password(uri)}")
+    return TrackingError(
+        f"tracking.uri must be an MLflow store that answers, but got {shown!r} ({why}){_missing_password(uri)}"
+    )
 
 
 def _missing_password(uri: str) -> str:
@@ -209,8 +217,9 @@ class RunTree:
         run_id = self._state.runs[group[0].run.key]
         metrics = [Metric(p.key, p.value, _milliseconds(p.time), p.step) for entry in group for p in entry.points]
         if metrics or params or tags:
-            self.client.log_batch(run_id, metrics, [Param(*item) for item in params.items()],
-                                  [RunTag(*item) for item in tags.items()])
+            self.client.log_batch(
+                run_id, metrics, [Param(*item) for item in params.items()], [RunTag(*item) for item in tags.items()]
+            )
         rows = {(row.name, row.digest, row.context): row for entry in group for row in entry.datasets}
         if rows:
             self.client.log_inputs(run_id, datasets=[_dataset(row) for row in rows.values()])

@@ -41,8 +41,9 @@ class TrackingState(BaseModel):
         folder.write(FILE, self.model_dump_json(indent=1).encode())
 
 
-def load_state(folder: Storage, uri: str, experiment: str, notify: Callable[[str], None] = print, *,
-               fresh: bool = False) -> tuple[TrackingState, bool]:
+def load_state(
+    folder: Storage, uri: str, experiment: str, notify: Callable[[str], None] = print, *, fresh: bool = False
+) -> tuple[TrackingState, bool]:
     """The kept state, or a new one, already saved.
 
     Args:
@@ -61,15 +62,19 @@ def load_state(folder: Storage, uri: str, experiment: str, notify: Callable[[str
         try:
             kept = TrackingState.model_validate_json(data)
         except ValueError:
-            notify(f"{folder.uri(FILE)} is damaged ({len(data)} bytes): the search is recorded anew in MLflow, from "
-                   "its journal")
+            notify(
+                f"{folder.uri(FILE)} is damaged ({len(data)} bytes): the search is recorded anew in MLflow, from "
+                "its journal"
+            )
         else:
             same = (kept.uri, kept.experiment) == (uri, experiment)
             if same and not (fresh and kept.opened):
                 return kept, True
             if same:
-                notify(f"the database {uri} is missing or empty, but had {kept.written} events of this search: it is "
-                       "recorded anew there, from its journal")
+                notify(
+                    f"the database {uri} is missing or empty, but had {kept.written} events of this search: it is "
+                    "recorded anew there, from its journal"
+                )
     state = TrackingState(uri=uri, experiment=experiment)
     state.save(folder)  # before the first run: whatever happens later, its runs can be found by the search's id
     return state, False

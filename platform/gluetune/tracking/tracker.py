@@ -56,9 +56,18 @@ class Tracker:
         TrackingError: the store cannot be reached or used. (The tables of a new SQLite file are made in the thread.)
     """
 
-    def __init__(self, plan: SearchPlan, folder: Storage, *, store: str | None = None, job: str = "",
-                 history: Iterable[Event] = (), artifacts: str | None = None, notify: Callable[[str], None] = print,
-                 patience: float = 120.0) -> None:
+    def __init__(
+        self,
+        plan: SearchPlan,
+        folder: Storage,
+        *,
+        store: str | None = None,
+        job: str = "",
+        history: Iterable[Event] = (),
+        artifacts: str | None = None,
+        notify: Callable[[str], None] = print,
+        patience: float = 120.0,
+    ) -> None:
         self._store = store or plan.tracking_uri
         check_uri(self._store)
         self._plan, self._folder, self._artifacts = plan, folder, artifacts
@@ -118,8 +127,9 @@ class Tracker:
     def _waits(self, spent: float) -> bool:
         """Waits before another attempt at a store that is away; ``False`` where the patience is spent."""
         if not self._waiting:
-            self._notify(f"waiting up to {self._patience:.0f} s for MLflow to take the record and the winners' models "
-                         "…")
+            self._notify(
+                f"waiting up to {self._patience:.0f} s for MLflow to take the record and the winners' models …"
+            )
         self._waiting = True
         pause = min(PAUSE_S, self._patience - spent)
         self._patience -= spent + max(0.0, pause)
@@ -133,9 +143,13 @@ class Tracker:
             raise TimeoutError(f"the store at {self._plan.tracking_uri} did not take the events before it")
         run_id = self._tree.run_id(self._ledger.trial_run(trial))
         task = next(task for task in self._plan.tasks if task.task == trial.task)
-        tags = {"gluetune.search": self._plan.name, "gluetune.search_id": self._state.search_id,
-                "gluetune.model": self._plan.model, "gluetune.data": task.source,
-                SYNTHETIC: str(task.synthetic).lower()}
+        tags = {
+            "gluetune.search": self._plan.name,
+            "gluetune.search_id": self._state.search_id,
+            "gluetune.model": self._plan.model,
+            "gluetune.data": task.source,
+            SYNTHETIC: str(task.synthetic).lower(),
+        }
         if selection := task.fingerprints.get("selection"):
             tags[FINGERPRINT] = selection
         return log_champion(self._tree.client, self._tree.experiment, run_id, tags, champion, register)
@@ -165,8 +179,10 @@ class Tracker:
         if not written:
             why = f" ({reason(self._writer.failure)})" if self._writer.failure else ""
             models = f" and the models of {', '.join(self.unsent)}" if self.unsent else ""
-            self._notify(f"MLflow at {self._plan.tracking_uri} did not take {self._writer.waiting} events{models} "
-                         f"within {timeout:.3g} s{why}; the journal has them: resume {self._plan.name!r} to write them")
+            self._notify(
+                f"MLflow at {self._plan.tracking_uri} did not take {self._writer.waiting} events{models} "
+                f"within {timeout:.3g} s{why}; the journal has them: resume {self._plan.name!r} to write them"
+            )
         return written and not self._writer.refused and not self.unsent
 
     @property

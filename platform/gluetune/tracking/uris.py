@@ -34,8 +34,9 @@ def check_uri(uri: str, *, make: bool = True) -> None:
     shown = without_password(uri)
     scheme = _scheme(uri) if ":" in uri else uri
     if scheme not in SCHEMES:
-        raise TrackingError(f"tracking.uri must begin with one of {', '.join(SCHEMES)}, but got {shown!r}"
-                            f"{nearest(scheme, SCHEMES)}")
+        raise TrackingError(
+            f"tracking.uri must begin with one of {', '.join(SCHEMES)}, but got {shown!r}{nearest(scheme, SCHEMES)}"
+        )
     if is_server(uri) and not _has_host(uri):
         raise TrackingError(f"tracking.uri must name a host ({scheme}://host:port), but got {shown!r}")
     if scheme == "sqlite":
@@ -131,12 +132,15 @@ def _is_decoded() -> bool:
 def _check_sqlite(uri: str, *, make: bool) -> None:
     file = sqlite_file(uri)
     if file is None:
-        raise TrackingError(f"tracking.uri must name a file (sqlite:///relative or sqlite:////absolute), "
-                            f"but got {uri!r}")
+        raise TrackingError(
+            f"tracking.uri must name a file (sqlite:///relative or sqlite:////absolute), but got {uri!r}"
+        )
     unknown = _unknown_options(uri)
     if unknown:
-        raise TrackingError(f"tracking.uri may have the options {', '.join(_SQLITE_OPTIONS)} after its '?', but got "
-                            f"{unknown[0]!r} in {uri!r}; of a file's name, write ? as %3F and % as %25")
+        raise TrackingError(
+            f"tracking.uri may have the options {', '.join(_SQLITE_OPTIONS)} after its '?', but got "
+            f"{unknown[0]!r} in {uri!r}; of a file's name, write ? as %3F and % as %25"
+        )
     try:
         if not make and not file.exists():
             _check_can_be_made(file)
@@ -146,8 +150,9 @@ def _check_sqlite(uri: str, *, make: bool) -> None:
             connection.execute("BEGIN IMMEDIATE")  # takes the write lock: read-only and foreign files fail here
             connection.rollback()
     except (sqlite3.Error, OSError) as error:
-        raise TrackingError(f"tracking.uri must be a SQLite database that can be written, but got {uri!r} "
-                            f"({error})") from error
+        raise TrackingError(
+            f"tracking.uri must be a SQLite database that can be written, but got {uri!r} ({error})"
+        ) from error
 
 
 def _check_can_be_made(file: Path) -> None:

@@ -38,8 +38,9 @@ def runs_link(uri: str, experiment: str, search_id: str) -> str | None:
     if uri.startswith("databricks"):
         return None
     page = without_login(uri).rstrip("/") if is_server(uri) else LOCAL_UI
-    return (f"{page}/#/experiments/{experiment}/runs?workflowType=machine_learning"
-            f"&viewStateShareKey={view_key(search_id)}")
+    return (
+        f"{page}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={view_key(search_id)}"
+    )
 
 
 def present(client: MlflowClient, experiment: str, plan: SearchPlan, search_id: str, started: float) -> None:
@@ -71,10 +72,16 @@ def view(plan: SearchPlan, search_id: str, started: float) -> dict[str, Any]:
     columns += ["metrics.`best_score`", "metrics.`best_score_epoch`", "attributes.`Dataset`"]
     state = {
         "searchFilter": f"tags.`gluetune.search_id` = '{search_id}' AND tags.`gluetune.level` = 'trial'",
-        "orderByKey": "metrics.`best_score`", "orderByAsc": False, "startTime": "ALL", "lifecycleFilter": "Active",
-        "datasetsFilter": [], "modelVersionFilter": "All Runs", "selectedColumns": columns,
+        "orderByKey": "metrics.`best_score`",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": columns,
         "groupBy": {"aggregateFunction": "max", "groupByKeys": [{"mode": "param", "groupByData": "task"}]}
-        if several else None,
+        if several
+        else None,
     }
     made = round(started * 1000)
     return {"name": f"{plan.name}: trials", "createdAt": made, "updatedAt": made, "state": json.dumps(state)} | state

@@ -40,8 +40,13 @@ class Writer:
         hold_s: seconds until it begins, unless it is released, flushed or closed before.
     """
 
-    def __init__(self, open_sink: Callable[[], Sink], is_permanent: Callable[[BaseException], bool],
-                 notify: Callable[[str], None], hold_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        open_sink: Callable[[], Sink],
+        is_permanent: Callable[[BaseException], bool],
+        notify: Callable[[str], None],
+        hold_s: float = 0.0,
+    ) -> None:
         self._open, self._is_permanent, self._notify = open_sink, is_permanent, notify
         self._items: deque[tuple[Sequence[Entry], int]] = deque()
         self._changed = threading.Condition()
@@ -101,21 +106,22 @@ class Writer:
     def _run(self) -> None:
         failures, cpu_s = 0, 0.0
         with self._changed:
-            self._changed.wait_for(lambda: not self._held or self._flushing or self._closing,
-                                   max(0.0, self._begins - time.monotonic()))
+            self._changed.wait_for(
+                lambda: not self._held or self._flushing or self._closing, max(0.0, self._begins - time.monotonic())
+            )
         while self._wait_for_items(cpu_s):
             items = list(self._items)[:BATCH]
             try:
                 self._sink = self._sink or self._open()
                 began = time.thread_time()
-                self._write(self._sink, [entry for entries, _ in items for entry in entries],
-                            sum(events for _, events in items))
+                self._write(
+                    self._sink, [entry for entries, _ in items for entry in entries], sum(events for _, events in items)
+                )
             except Exception as error:
                 failures, cpu_s = failures + 1, 0.0
                 if failures == 1:
                     trouble = "refuses the record" if refusal(error) else "does not answer"
-                    self._notify(f"MLflow {trouble} ({reason(error)}); "
-                                 f"the record waits and is written when it is back")
+                    self._notify(f"MLflow {trouble} ({reason(error)}); the record waits and is written when it is back")
                 self.failure = error
                 self._pause(min(LONGEST_WAIT, 0.25 * 2.0**failures))
                 continue
@@ -146,8 +152,9 @@ class Writer:
                     raise
                 self.refused += 1
                 if self.refused == 1:
-                    self._notify(f"MLflow refuses part of the record of {entry.run.name}, which is left out: "
-                                 f"{reason(error)}")
+                    self._notify(
+                        f"MLflow refuses part of the record of {entry.run.name}, which is left out: {reason(error)}"
+                    )
 
     def _wait_for_items(self, cpu_s: float) -> bool:
         """Waits for items, then rests unless somebody waits for the queue; ``False`` at the end.

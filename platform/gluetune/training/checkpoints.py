@@ -63,8 +63,10 @@ class Checkpoints:
         try:
             return None if data is None else safetensors.torch.load(data)
         except safetensors.SafetensorError as error:
-            raise StorageError(f"{self._storage.uri(self._best)} must be a safetensors file, but is damaged "
-                               f"({len(data or b'')} bytes; {error})") from error
+            raise StorageError(
+                f"{self._storage.uri(self._best)} must be a safetensors file, but is damaged "
+                f"({len(data or b'')} bytes; {error})"
+            ) from error
 
     def save_best(self, weights: dict[str, torch.Tensor]) -> None:
         """Replaces the best weights."""

@@ -37,15 +37,22 @@ def kept(like: torch.Tensor, rate: float) -> torch.Tensor:
     """
     dropped = min(round(rate * 2**_BITS), 2**_BITS - 1)
     draws = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    numbers = draws.view(torch.int16)[:like.numel()].view(like.shape)
+    numbers = draws.view(torch.int16)[: like.numel()].view(like.shape)
     mask = torch.empty(like.shape, dtype=like.dtype)
-    torch.ge(numbers, dropped - 2**(_BITS - 1), out=mask)  # straight into floats: several times faster than via bools
+    torch.ge(numbers, dropped - 2 ** (_BITS - 1), out=mask)  # straight into floats: several times faster than via bools
     return mask.mul_(2**_BITS / (2**_BITS - dropped))
 
 
-def attention(module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
-              attention_mask: torch.Tensor | None, dropout: float = 0.0, scaling: float | None = None,
-              **more: Any) -> tuple[torch.Tensor, None]:
+def attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **more: Any,
+) -> tuple[torch.Tensor, None]:
     """Attention in transformers' form: torch's own where nothing is dropped, else plain products with `kept`.
 
     Args:
@@ -66,9 +73,10 @@ def attention(module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: 
     plain = query.shape[:2] == key.shape[:2] and not special
     if not (dropout and plain) or getattr(module, "is_causal", False):
         output: tuple[torch.Tensor, None] = sdpa_attention_forward(
-            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more)
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more
+        )
         return output
-    scores = torch.matmul(query * (scaling or query.shape[-1]**-0.5), key.transpose(2, 3))
+    scores = torch.matmul(query * (scaling or query.shape[-1] ** -0.5), key.transpose(2, 3))
     if attention_mask is not None:
         scores = scores + (attention_mask.to(scores.dtype) - 1) * -torch.finfo(scores.dtype).min
     weights = softmax(scores)

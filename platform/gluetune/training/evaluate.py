@@ -33,8 +33,14 @@ class Scores:
     seconds: float
 
 
-def predict(model: nn.Module, encoded: Encoded, batch_size: int, world: World = World(), *,  # noqa: B008 (frozen)
-            bf16: bool = False) -> np.ndarray:
+def predict(
+    model: nn.Module,
+    encoded: Encoded,
+    batch_size: int,
+    world: World = World(),
+    *,
+    bf16: bool = False,
+) -> np.ndarray:
     """Runs a model over rows.
 
     Rows are batched by length, longest first, and the batches dealt out to the workers: their make-up, and so every
@@ -52,7 +58,7 @@ def predict(model: nn.Module, encoded: Encoded, batch_size: int, world: World = 
     Returns:
         fp32 logits ``[rows, num_labels]`` in row order, the same on every worker.
     """
-    waiting = longest_first(encoded.lengths, batch_size, None if world.cuda else _CPU_TOKENS)[world.rank::world.size]
+    waiting = longest_first(encoded.lengths, batch_size, None if world.cuda else _CPU_TOKENS)[world.rank :: world.size]
     training = model.training
     model.eval()
     with torch.inference_mode():

@@ -79,8 +79,9 @@ class Keeper(Generic[_Evaluation]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         together = isinstance(error, DivergedError)  # all workers see it at the same step
         try:
             if together or (isinstance(error, Exception) and self._world.size == 1):

@@ -35,8 +35,13 @@ def _class(kind: type[nn.Module]) -> type[nn.Module]:
     return type(f"FirstTokenOf{kind.__name__}", (kind,), {"forward": _forward})
 
 
-def _forward(layer: nn.Module, hidden_states: torch.Tensor, attention_mask: torch.Tensor | Ragged | None = None,
-             *others: Any, **more: Any) -> torch.Tensor:
+def _forward(
+    layer: nn.Module,
+    hidden_states: torch.Tensor,
+    attention_mask: torch.Tensor | Ragged | None = None,
+    *others: Any,
+    **more: Any,
+) -> torch.Tensor:
     """The ``forward`` of a layer such as `transformers.models.bert.modeling_bert.BertLayer`.
 
     Args:
@@ -60,10 +65,13 @@ def _forward(layer: nn.Module, hidden_states: torch.Tensor, attention_mask: torc
     else:
         first = hidden_states[:, :1]
         mask = None if attention_mask is None else attention_mask[:, :, :1]
-    heads = (states.unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2)
-             for states in (attention.query(first), key, value))
+    heads = (
+        states.unflatten(-1, (-1, attention.attention_head_size)).transpose(1, 2)
+        for states in (attention.query(first), key, value)
+    )
     attend = ALL_ATTENTION_FUNCTIONS[attention.config._attn_implementation]
-    seen, _ = attend(attention, *heads, mask, dropout=attention.dropout.p if attention.training else 0.0,
-                     scaling=attention.scaling)
+    seen, _ = attend(
+        attention, *heads, mask, dropout=attention.dropout.p if attention.training else 0.0, scaling=attention.scaling
+    )
     found: torch.Tensor = held.feed_forward_chunk(held.attention.output(seen.flatten(2), first))
     return found

@@ -26,10 +26,19 @@ def unheard(log: StepLog) -> None:
     """Who listens to step logs where nobody does."""
 
 
-def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingConfig, seed: int, *,
-              report: Callable[[Evaluation], bool], checkpoints: Checkpoints | None = None,
-              log: Callable[[StepLog], None] = unheard, wanted: Callable[[int], bool] = always,
-              world: World = World()) -> bool:  # noqa: B008 (frozen)
+def fine_tune(
+    task: Task,
+    data: TaskData,
+    encoder: Encoder,
+    training: TrainingConfig,
+    seed: int,
+    *,
+    report: Callable[[Evaluation], bool],
+    checkpoints: Checkpoints | None = None,
+    log: Callable[[StepLog], None] = unheard,
+    wanted: Callable[[int], bool] = always,
+    world: World = World(),
+) -> bool:
     """Fine-tunes an encoder on a task: one trial.
 
     All workers of a trial call this with the same arguments but ``world``, and all call ``report`` and ``wanted`` at
@@ -68,12 +77,19 @@ def fine_tune(task: Task, data: TaskData, encoder: Encoder, training: TrainingCo
     free()  # only here: the traceback, which holds the trial's tensors, is gone
     raise TrialOutOfMemoryError(
         f"the trial must fit the memory of {world.device}, but got (batch_size={training.batch_size}, "
-        f"gradient_accumulation_steps={training.gradient_accumulation_steps}): {reason}")
+        f"gradient_accumulation_steps={training.gradient_accumulation_steps}): {reason}"
+    )
 
 
-def _fine_tune(run: Run, data: TaskData, training: TrainingConfig, checkpoints: Checkpoints | None,
-               report: Callable[[Evaluation], bool], log: Callable[[StepLog], None],
-               wanted: Callable[[int], bool]) -> bool:
+def _fine_tune(
+    run: Run,
+    data: TaskData,
+    training: TrainingConfig,
+    checkpoints: Checkpoints | None,
+    report: Callable[[Evaluation], bool],
+    log: Callable[[StepLog], None],
+    wanted: Callable[[int], bool],
+) -> bool:
     state = checkpoints.load() if checkpoints else None
     if state is not None:
         run.restore(state)

@@ -30,16 +30,24 @@ def make_optimizer(model: PreTrainedModel, training: TrainingConfig) -> AdamW:
         if parameter.requires_grad:
             groups[scales[name], name in decayed].append(parameter)
     rate, decay = training.learning_rate, training.weight_decay
-    return AdamW([{"params": parameters, "lr": rate * scale, "weight_decay": decay if decays else 0.0}
-                  for (scale, decays), parameters in sorted(groups.items(), key=lambda group: group[0], reverse=True)],
-                 lr=rate, betas=(training.adam_beta1, training.adam_beta2), eps=training.adam_epsilon, fused=True)
+    return AdamW(
+        [
+            {"params": parameters, "lr": rate * scale, "weight_decay": decay if decays else 0.0}
+            for (scale, decays), parameters in sorted(groups.items(), key=lambda group: group[0], reverse=True)
+        ],
+        lr=rate,
+        betas=(training.adam_beta1, training.adam_beta2),
+        eps=training.adam_epsilon,
+        fused=True,
+    )
 
 
 def make_scheduler(optimizer: AdamW, training: TrainingConfig, total: int) -> LRScheduler:
     """Warm-up and decay over ``total`` steps; ``warmup_steps`` goes before ``warmup_ratio``."""
     warmup = training.warmup_steps if training.warmup_steps is not None else math.ceil(training.warmup_ratio * total)
-    scheduler: LRScheduler = get_scheduler(training.lr_scheduler_type, optimizer, num_warmup_steps=warmup,
-                                           num_training_steps=total)
+    scheduler: LRScheduler = get_scheduler(
+        training.lr_scheduler_type, optimizer, num_warmup_steps=warmup, num_training_steps=total
+    )
     return scheduler
 
 
@@ -53,8 +61,12 @@ def clip_in_step(optimizer: AdamW, max_norm: float) -> None:
         optimizer: a fused one of float32 parameters, whose gradients are there.
         max_norm: the largest norm that is left alone, above 0.
     """
-    gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]
-                 if parameter.grad is not None]
+    gradients = [
+        parameter.grad
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+        if parameter.grad is not None
+    ]
     fused: Any = optimizer
     fused.grad_scale = ((get_total_norm(gradients) + 1e-6) / max_norm).clamp(min=1.0)
 

@@ -49,6 +49,6 @@ class StepPlan:
         """Global batches of row numbers, from the one that follows ``step`` done steps to the trial's last."""
         while step < self.total:
             epoch, done = divmod(step, self.per_epoch)
-            batches = plan_batches(self.lengths, self.batch_size, self.seed, epoch)[done:done + self.total - step]
+            batches = plan_batches(self.lengths, self.batch_size, self.seed, epoch)[done : done + self.total - step]
             yield from batches
             step += len(batches)

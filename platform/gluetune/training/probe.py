@@ -87,8 +87,11 @@ class CudaMeter:
             work()
             torch.cuda.synchronize(self._device)
             seconds = time.perf_counter() - begun
-        kernels = [(event.time_range.start, event.time_range.end) for event in profile.events()
-                   if event.device_type == DeviceType.CUDA]
+        kernels = [
+            (event.time_range.start, event.time_range.end)
+            for event in profile.events()
+            if event.device_type == DeviceType.CUDA
+        ]
         return min(1.0, covered(kernels) / 1e6 / seconds)
 
 
@@ -101,8 +104,17 @@ def covered(spans: list[tuple[float, float]]) -> float:
     return total
 
 
-def probe(task: Task, data: TaskData, used: NDArray[np.int64], encoder: Encoder, training: TrainingConfig,
-          usual_size: int, seed: int, meter: Meter, world: World) -> Need:
+def probe(
+    task: Task,
+    data: TaskData,
+    used: NDArray[np.int64],
+    encoder: Encoder,
+    training: TrainingConfig,
+    usual_size: int,
+    seed: int,
+    meter: Meter,
+    world: World,
+) -> Need:
     """Trains a few steps and measures them: memory with the largest batch of the longest rows, time with usual ones.
 
     Args:
@@ -120,8 +132,8 @@ def probe(task: Task, data: TaskData, used: NDArray[np.int64], encoder: Encoder,
         OutOfMemoryError: not even one trial fits (torch's).
     """
     run = Run(task, data.train, encoder, training, seed, world, used)
-    longest = np.argsort(data.train.lengths)[-training.batch_size:]
-    longest_scored = data.selection.select(np.argsort(data.selection.lengths)[-training.eval_batch_size:])
+    longest = np.argsort(data.train.lengths)[-training.batch_size :]
+    longest_scored = data.selection.select(np.argsort(data.selection.lengths)[-training.eval_batch_size :])
     usual = itertools.cycle(batch[:usual_size] for batch in run.plan.batches())
 
     def hardest() -> None:

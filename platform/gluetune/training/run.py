@@ -52,8 +52,16 @@ class Run:
         last: the last evaluation, ``None`` before the first.
     """
 
-    def __init__(self, task: Task, train: Encoded, encoder: Encoder, training: TrainingConfig, seed: int,
-                 world: World, used: NDArray[np.int64] | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        train: Encoded,
+        encoder: Encoder,
+        training: TrainingConfig,
+        seed: int,
+        world: World,
+        used: NDArray[np.int64] | None = None,
+    ) -> None:
         self._task, self._train, self._training, self.world = task, train, training, world
         self._lengths = train.lengths
         self._bf16 = use_bf16(training.bf16, world)
@@ -105,8 +113,9 @@ class Run:
         """
         assert self._window is not None  # logs follow steps
         loss, speed = self._window.progress()
-        return StepLog(self.step, self.step / self.plan.per_epoch, loss, self._accuracy(self._window),
-                       self._learning_rate, speed)
+        return StepLog(
+            self.step, self.step / self.plan.per_epoch, loss, self._accuracy(self._window), self._learning_rate, speed
+        )
 
     def evaluate(self, selection: Encoded) -> Evaluation:
         """Scores the model on the selection rows and starts a new window.
@@ -120,12 +129,23 @@ class Run:
         index = self.last.index + 1 if self.last else 1
         scores = score(self.model, self._task, selection, self._training.eval_batch_size, self.world, bf16=self._bf16)
         self.last = Evaluation(
-            index=index, step=self.step, epoch=self.step / self.plan.per_epoch, score=scores.score,
-            metrics=scores.metrics, eval_loss=scores.loss, train_loss=train_loss, train_accuracy=self._accuracy(window),
-            learning_rate=self._learning_rate, train_seconds=train_seconds, eval_seconds=scores.seconds,
-            train_examples=window.examples, train_tokens=window.tokens,
-            first_step_at=window.began if index == 1 else None, last_step_at=window.began + train_seconds,
-            precision="bf16" if self._bf16 else "fp32")
+            index=index,
+            step=self.step,
+            epoch=self.step / self.plan.per_epoch,
+            score=scores.score,
+            metrics=scores.metrics,
+            eval_loss=scores.loss,
+            train_loss=train_loss,
+            train_accuracy=self._accuracy(window),
+            learning_rate=self._learning_rate,
+            train_seconds=train_seconds,
+            eval_seconds=scores.seconds,
+            train_examples=window.examples,
+            train_tokens=window.tokens,
+            first_step_at=window.began if index == 1 else None,
+            last_step_at=window.began + train_seconds,
+            precision="bf16" if self._bf16 else "fp32",
+        )
         return self.last
 
     def improved(self) -> bool:
@@ -140,10 +160,17 @@ class Run:
         random = {"cpu": torch.get_rng_state()}
         if self.world.cuda:
             random["cuda"] = torch.cuda.get_rng_state(self.world.device)
-        return {"model": self.model.state_dict(), "optimizer": self._optimizer.state_dict(),
-                "scheduler": self._scheduler.state_dict(), "random": self.world.gather(random),
-                "splits": self._splits, "vocabulary": self.vocabulary.state(), "step": self.step,
-                "best_score": self._best_score, "last": asdict(self.last) if self.last else None}
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scheduler": self._scheduler.state_dict(),
+            "random": self.world.gather(random),
+            "splits": self._splits,
+            "vocabulary": self.vocabulary.state(),
+            "step": self.step,
+            "best_score": self._best_score,
+            "last": asdict(self.last) if self.last else None,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on from a `state`, to the same numbers as undisturbed where the number of workers is the same.

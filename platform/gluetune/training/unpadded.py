@@ -107,8 +107,14 @@ class _Unpad(torch.autograd.Function):
 class _Unpadded(nn.Module):
     """An encoder's stack of layers that takes a padded batch and computes its tokens; made by `unpad`."""
 
-    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, *others: Any,
-                ragged: Ragged | None = None, **more: Any) -> BaseModelOutput:
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        *others: Any,
+        ragged: Ragged | None = None,
+        **more: Any,
+    ) -> BaseModelOutput:
         """The ``forward`` of a stack such as `transformers.models.bert.modeling_bert.BertEncoder`.
 
         Args:
@@ -173,9 +179,17 @@ def _class(kind: type[nn.Module]) -> type[nn.Module]:
     return type(f"Unpadded{kind.__name__}", (_Unpadded, kind), {})
 
 
-def _attend(attention: str, module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
-            where: torch.Tensor | Ragged | None, dropout: float = 0.0, scaling: float | None = None, **more: Any,
-            ) -> tuple[torch.Tensor, None]:
+def _attend(
+    attention: str,
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    where: torch.Tensor | Ragged | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **more: Any,
+) -> tuple[torch.Tensor, None]:
     """Attention in transformers' form, of a batch or of tokens that stand one after the other.
 
     Args:
@@ -194,8 +208,9 @@ def _attend(attention: str, module: nn.Module, query: torch.Tensor, key: torch.T
     """
     attend = ALL_ATTENTION_FUNCTIONS[attention]
     if not isinstance(where, Ragged):
-        found: tuple[torch.Tensor, None] = attend(module, query, key, value, where, dropout=dropout, scaling=scaling,
-                                                  **more)
+        found: tuple[torch.Tensor, None] = attend(
+            module, query, key, value, where, dropout=dropout, scaling=scaling, **more
+        )
         return found
     padded = (where.pad(states[0].transpose(0, 1)).transpose(1, 2) for states in (query, key, value))
     states, _ = attend(module, *padded, where.seen, dropout=dropout, scaling=scaling, **more)

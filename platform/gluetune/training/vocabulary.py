@@ -56,8 +56,11 @@ class Vocabulary:
         """The optimizer has made a step; the scheduler has not changed its rate since."""
         if self._trained is None:
             return
-        group = next(group for group in optimizer.param_groups
-                     if any(weight is self._trained.weight for weight in group["params"]))
+        group = next(
+            group
+            for group in optimizer.param_groups
+            if any(weight is self._trained.weight for weight in group["params"])
+        )
         self.faded *= 1 - float(group["lr"]) * group["weight_decay"]
 
     def state(self) -> dict[str, Any]:
@@ -71,8 +74,10 @@ class Vocabulary:
             StorageError: it is of other tokens, whose embeddings these would silently become.
         """
         if state["tokens"] != self._tokens():
-            raise StorageError("a trial must go on with the rows it began with, but other tokens occur in them now: "
-                               "its data or its tokenizer has changed")
+            raise StorageError(
+                "a trial must go on with the rows it began with, but other tokens occur in them now: "
+                "its data or its tokenizer has changed"
+            )
         self.faded = state["faded"]
 
     def _tokens(self) -> str:
@@ -112,5 +117,10 @@ class _Used(nn.Module):
 
 
 def _replaceable(embedding: Any) -> bool:
-    return (type(embedding) is nn.Embedding and embedding.weight.requires_grad and embedding.max_norm is None
-            and not embedding.scale_grad_by_freq and not embedding.sparse)
+    return (
+        type(embedding) is nn.Embedding
+        and embedding.weight.requires_grad
+        and embedding.max_norm is None
+        and not embedding.scale_grad_by_freq
+        and not embedding.sparse
+    )

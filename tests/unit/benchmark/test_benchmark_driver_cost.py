@@ -38,14 +38,16 @@ def test_a_grown_search_is_one_that_can_be_gone_on_with(tmp_path: Path) -> None:
         dealt.append(order.number)
     assert dealt == [20, 21, 22, 23, 24]
     assert [trial.status for trial in Journal(storage).trials.values()] == (
-        [TrialStatus.FINISHED] * 20 + [TrialStatus.RUNNING] * 5)
+        [TrialStatus.FINISHED] * 20 + [TrialStatus.RUNNING] * 5
+    )
 
 
 def test_both_sides_have_the_same_number_of_trials_behind_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, int, int]] = []
     monkeypatch.setattr(driver_cost, "optuna_ms", lambda *counts: asked.append(("optuna", *counts)) or 1.0)
-    monkeypatch.setattr(driver_cost, "conducted_ms", lambda trials, behind, folder: asked.append(
-        ("ours", trials, behind)) or 3.0)
+    monkeypatch.setattr(
+        driver_cost, "conducted_ms", lambda trials, behind, folder: asked.append(("ours", trials, behind)) or 3.0
+    )
     assert driver_cost._tpe_alone(tmp_path) == {"at_100": 2.0, "at_1000": 2.0, "at_10000": 2.0}
     ours = [counts for side, *counts in asked if side == "ours"]
     assert ours == [counts for side, *counts in asked if side == "optuna"] == [[50, 50], [50, 950], [50, 9950]]
@@ -59,7 +61,11 @@ def test_costs_are_measured_at_all(tmp_path: Path) -> None:
 def test_goals_are_those_of_the_issue() -> None:
     (comparison,) = COMPARISONS
     assert {goal.figure: goal.limit for goal in comparison.goals} == {
-        "at_100": 20.0, "at_1000": 20.0, "at_10000": 20.0, "growth": 1.5}
+        "at_100": 20.0,
+        "at_1000": 20.0,
+        "at_10000": 20.0,
+        "growth": 1.5,
+    }
 
 
 async def _through(gate: Gate, count: int) -> bool:

@@ -18,8 +18,19 @@ SPACE: dict[str, list[Value]] = {"learning_rate": [1e-3, 1e-4, 1e-5], "batch_siz
 
 def grid(*scores: list[float]) -> Curves:
     """Six points of four epochs in the grid's order."""
-    return Curves("cola", "by hand", "none", "matthews_correlation", 1, 1, 0, {"num_train_epochs": 4}, SPACE, [],
-                  dict(zip(itertools.product(*SPACE.values()), scores, strict=True)))
+    return Curves(
+        "cola",
+        "by hand",
+        "none",
+        "matthews_correlation",
+        1,
+        1,
+        0,
+        {"num_train_epochs": 4},
+        SPACE,
+        [],
+        dict(zip(itertools.product(*SPACE.values()), scores, strict=True)),
+    )
 
 
 FLAT = [0.1, 0.1, 0.1, 0.1]
@@ -66,7 +77,8 @@ def test_another_order_is_the_same_grid() -> None:
     for seed in range(8):
         again = reordered(curves, seed)
         assert {name: set(values) for name, values in again.space.items()} == {
-            name: set(values) for name, values in SPACE.items()}
+            name: set(values) for name, values in SPACE.items()
+        }
         best = max(again.scores, key=lambda point: again.scores[point][-1])
         assert dict(zip(again.space, best, strict=True)) == {"learning_rate": 1e-4, "batch_size": 16}
 
@@ -87,8 +99,10 @@ def test_the_interval_holds_the_mean_and_has_no_width_without_spread() -> None:
 
 def test_random_order_finds_the_best_of_a_recorded_grid_later_than_tpe_with_asha() -> None:
     grids = [next(iter(recorded()))]
-    found = {name: measure(grids, name, scheduler, 0, range(4))["share"]  # type: ignore[arg-type]
-             for name, scheduler in (("tpe", "asha"), ("random", "none"))}
+    found = {
+        name: measure(grids, name, scheduler, 0, range(4))["share"]  # type: ignore[arg-type]
+        for name, scheduler in (("tpe", "asha"), ("random", "none"))
+    }
     assert found["tpe"] < found["random"]
 
 
@@ -116,8 +130,9 @@ def test_an_interrupted_recording_trains_only_what_is_missing(tmp_path: Path, mo
     missing = list(curves.scores)[3]
     del curves.scores[missing]
     trained = []
-    monkeypatch.setattr("gluetune.benchmark.record_curves._train",
-                        lambda curves, point, *rest: trained.append(point) or FLAT)
+    monkeypatch.setattr(
+        "gluetune.benchmark.record_curves._train", lambda curves, point, *rest: trained.append(point) or FLAT
+    )
     record(curves, None, None, tmp_path / "cola.json")  # type: ignore[arg-type]
     assert trained == [missing]
     assert load_curves(tmp_path / "cola.json").scores[missing] == FLAT

@@ -30,15 +30,40 @@ from gluetune.records import Evaluated, TrialStarted, fold
 from gluetune.searchers import Dealer
 from gluetune.tasks import get_task
 
-POINT = {"learning_rate": 3e-5, "batch_size": 16, "num_train_epochs": 2, "warmup_ratio": 0.1, "weight_decay": 0.01,
-         "lr_scheduler_type": "linear"}
+POINT = {
+    "learning_rate": 3e-5,
+    "batch_size": 16,
+    "num_train_epochs": 2,
+    "warmup_ratio": 0.1,
+    "weight_decay": 0.01,
+    "lr_scheduler_type": "linear",
+}
 
 
-def evaluated(number: int, index: int, time: float, train: float, evaluate: float, gap: float | None = None,
-              ) -> Evaluated:
-    return Evaluated(time=time, number=number, index=index, step=index, epoch=index, score=0.5, metrics={},
-                     eval_loss=1.0, train_loss=1.0, learning_rate=1e-5, train_seconds=train, eval_seconds=evaluate,
-                     started_gap=gap, lane="a")
+def evaluated(
+    number: int,
+    index: int,
+    time: float,
+    train: float,
+    evaluate: float,
+    gap: float | None = None,
+) -> Evaluated:
+    return Evaluated(
+        time=time,
+        number=number,
+        index=index,
+        step=index,
+        epoch=index,
+        score=0.5,
+        metrics={},
+        eval_loss=1.0,
+        train_loss=1.0,
+        learning_rate=1e-5,
+        train_seconds=train,
+        eval_seconds=evaluate,
+        started_gap=gap,
+        lane="a",
+    )
 
 
 def started(number: int) -> TrialStarted:
@@ -56,8 +81,12 @@ def test_gaps_of_our_lanes_are_those_they_measured() -> None:
 
 
 def test_gaps_count_from_the_slot_that_was_free_first() -> None:
-    trials = [TrialTimes(0.0, 10.0, 9.0), TrialTimes(1.0, 6.0, 5.0),  # two slots
-              TrialTimes(8.0, 20.0, 12.0), TrialTimes(15.0, 18.0, 3.0)]
+    trials = [
+        TrialTimes(0.0, 10.0, 9.0),
+        TrialTimes(1.0, 6.0, 5.0),  # two slots
+        TrialTimes(8.0, 20.0, 12.0),
+        TrialTimes(15.0, 18.0, 3.0),
+    ]
     assert gaps(trials, lanes=2) == [2.0, 5.0]
     assert gaps(reversed(trials), lanes=2) == [2.0, 5.0]
 
@@ -93,17 +122,29 @@ def test_the_clock_counts_from_an_epochs_first_step_to_the_end_of_its_evaluation
     noted.on_step_end(*nothing)
     noted.on_evaluate(*nothing, metrics={f"eval_{METRIC}": 0.2})
     noted.on_evaluate(*nothing, metrics={f"eval_{METRIC}": 0.3})  # run_glue.py's last one, after the training
-    assert noted.times() == {"first_step": 10.0, "last_step": 22.0, "busy_until": 23.0, "busy_seconds": 8.0,
-                             "scores": [0.1, 0.2]}
+    assert noted.times() == {
+        "first_step": 10.0,
+        "last_step": 22.0,
+        "busy_until": 23.0,
+        "busy_seconds": 8.0,
+        "scores": [0.1, 0.2],
+    }
     assert from_clock(noted.times()) == TrialTimes(10.0, 23.0, 8.0)
 
 
 def test_a_baselines_settings_are_run_glues_defaults_but_for_the_points(tmp_path: Path) -> None:
-    ours, default = (arguments.to_dict() for arguments in
-                     (training_arguments(POINT, str(tmp_path), 42), TrainingArguments(output_dir=str(tmp_path))))
+    ours, default = (
+        arguments.to_dict()
+        for arguments in (training_arguments(POINT, str(tmp_path), 42), TrainingArguments(output_dir=str(tmp_path)))
+    )
     changed = {name: value for name, value in ours.items() if value != default[name]}
-    asked = {"eval_strategy": "epoch", "save_strategy": "epoch", "save_total_limit": 1, "load_best_model_at_end": True,
-             "metric_for_best_model": METRIC}
+    asked = {
+        "eval_strategy": "epoch",
+        "save_strategy": "epoch",
+        "save_total_limit": 1,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": METRIC,
+    }
     consequences = {"greater_is_better": True, "do_eval": True}
     point = {name: value for name, value in settings(POINT).items() if value != default[name]}
     assert changed == {**asked, **consequences, **point}
@@ -135,8 +176,14 @@ def test_baselines_have_all_18_points_with_the_spaces_own_settings(work: Work) -
 @pytest.mark.parametrize("trials", [1, 5])
 def test_a_shorter_benchmark_cuts_the_same_trials_on_all_sides(tmp_path: Path, trials: int) -> None:
     short = job(tmp_path, trials)
-    dealer = Dealer(short.tasks, load_space(short.search.space), short.search.algorithm, short.training, short.seed,
-                    short.search.num_samples)
+    dealer = Dealer(
+        short.tasks,
+        load_space(short.search.space),
+        short.search.algorithm,
+        short.training,
+        short.seed,
+        short.search.num_samples,
+    )
     dealt = [deal.training for deal in iter(dealer.deal, None)]
     assert make_work(short).points == dealt
     assert len(dealt) == trials
@@ -175,8 +222,12 @@ def test_a_run_is_made_once_for_all_comparisons() -> None:
 
     walls = grid._ours(Runs, grid._walls).measure(0)  # type: ignore[arg-type]
     shares = grid._ours(Runs, grid._utilisation).measure(1)  # type: ignore[arg-type]
-    assert walls == {"wall (compact)": 10.0, "best (compact)": 0.4, "wall (MiniLM-size)": 10.0,
-                     "best (MiniLM-size)": 0.4}
+    assert walls == {
+        "wall (compact)": 10.0,
+        "best (compact)": 0.4,
+        "wall (MiniLM-size)": 10.0,
+        "best (MiniLM-size)": 0.4,
+    }
     assert shares == {"utilisation (compact)": 0.75, "utilisation (MiniLM-size)": 0.75}
     assert asked == [("compact", 0), ("MiniLM-size", 0), ("compact", 1), ("MiniLM-size", 1)]
 

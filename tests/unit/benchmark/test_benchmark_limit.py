@@ -25,12 +25,25 @@ ROWS, TOKENS, WIDTH, FFN, LAYERS, HEADS, LABELS = 3, 5, 16, 48, 2, 4, 2
 
 
 def run(rate: float, **training: object) -> Run:
-    config = BertConfig(vocab_size=50, hidden_size=WIDTH, intermediate_size=FFN, num_hidden_layers=LAYERS,
-                        num_attention_heads=HEADS, max_position_embeddings=16, hidden_dropout_prob=rate,
-                        attention_probs_dropout_prob=rate)
+    config = BertConfig(
+        vocab_size=50,
+        hidden_size=WIDTH,
+        intermediate_size=FFN,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        max_position_embeddings=16,
+        hidden_dropout_prob=rate,
+        attention_probs_dropout_prob=rate,
+    )
     weights = {f"bert.{name}": tensor.numpy() for name, tensor in BertModel(config).state_dict().items()}
-    rows = Encoded(np.full(ROWS * TOKENS, 7, np.int32), TOKENS * np.arange(ROWS + 1), np.full(ROWS, TOKENS, np.int32),
-                   np.array([0, 1, 0]), 0, True)
+    rows = Encoded(
+        np.full(ROWS * TOKENS, 7, np.int32),
+        TOKENS * np.arange(ROWS + 1),
+        np.full(ROWS, TOKENS, np.int32),
+        np.array([0, 1, 0]),
+        0,
+        True,
+    )
     settings = TrainingConfig(batch_size=ROWS, bf16=False, **training)
     return Run(get_task("cola"), rows, Encoder("tiny", config.to_dict(), weights), settings, 1, World())
 

@@ -15,14 +15,27 @@ from gluetune.benchmark.setting import Setting
 from gluetune.benchmark.show import as_json, show
 
 OTHER = "the loop"
-FIGURES = (Figure("wall", "s", "lower"), Figure("speed", "rows/s", "higher"), Figure("share", "", "higher"),
-           Figure("best", "", "same"))
-GOALS = (Goal("wall", 4.0, OTHER), Goal("speed", 3.0, OTHER), Goal("share", 0.9), Goal("wall", 11.0),
-         Goal("share", 2.0, OTHER))
-GIVEN = {OURS: [{"wall": 10.0, "speed": 40.0, "share": 0.8}, {"wall": 90.0, "speed": 44.0, "share": 0.8},
-                {"wall": 8.0, "speed": 42.0, "share": 0.85, "best": 0.5}],
-         OTHER: [{"wall": 40.0, "speed": 20.0}, {"wall": 41.0, "speed": 21.0},
-                 {"wall": 39.0, "speed": 22.0, "best": 0.0}]}
+FIGURES = (
+    Figure("wall", "s", "lower"),
+    Figure("speed", "rows/s", "higher"),
+    Figure("share", "", "higher"),
+    Figure("best", "", "same"),
+)
+GOALS = (
+    Goal("wall", 4.0, OTHER),
+    Goal("speed", 3.0, OTHER),
+    Goal("share", 0.9),
+    Goal("wall", 11.0),
+    Goal("share", 2.0, OTHER),
+)
+GIVEN = {
+    OURS: [
+        {"wall": 10.0, "speed": 40.0, "share": 0.8},
+        {"wall": 90.0, "speed": 44.0, "share": 0.8},
+        {"wall": 8.0, "speed": 42.0, "share": 0.85, "best": 0.5},
+    ],
+    OTHER: [{"wall": 40.0, "speed": 20.0}, {"wall": 41.0, "speed": 21.0}, {"wall": 39.0, "speed": 22.0, "best": 0.0}],
+}
 
 
 def compared(order: list[str]) -> Comparison:
@@ -66,13 +79,22 @@ def test_goals(outcome: Measured) -> None:
 
 
 def test_the_table_shows_medians_spreads_ratios_and_verdicts(outcome: Measured) -> None:
-    out = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115 (closed with the process)
+    out = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     show(outcome, out)
     text = out.export_text()
-    for part in ("3. a thing", "does what the loop does", "10 (8–90)", "ours 4× better", "Read it so.",
-                 "goal wall against the loop ≥ 4×: 4×, reached", "goal speed against the loop ≥ 3×: 2×, missed",
-                 "goal share ≥ 0.9: 0.8, missed", "goal wall ≤ 11 s: 10, reached",
-                 "goal share against the loop ≥ 2×: not measured", r"wall [s]"):
+    for part in (
+        "3. a thing",
+        "does what the loop does",
+        "10 (8–90)",
+        "ours 4× better",
+        "Read it so.",
+        "goal wall against the loop ≥ 4×: 4×, reached",
+        "goal speed against the loop ≥ 3×: 2×, missed",
+        "goal share ≥ 0.9: 0.8, missed",
+        "goal wall ≤ 11 s: 10, reached",
+        "goal share against the loop ≥ 2×: not measured",
+        r"wall [s]",
+    ):
         assert part in text, part
 
 

@@ -28,8 +28,12 @@ def test_trials_are_counted_from_the_first_step_to_the_last_end() -> None:
 
 def test_the_smallest_share_of_the_ideal_counts() -> None:
     one = Trials(count=4, lanes=1, evaluations=1, steps=29, step_s=0.1)
-    found = figures([(one, Times(0.0, [3.0, 6.0, 9.0, 12.0], None)),
-                     (TRIALS, Times(0.0, [3.0, 3.0, 6.0, 6.0, 9.0, 9.0, 15.0, 15.0], None))])
+    found = figures(
+        [
+            (one, Times(0.0, [3.0, 6.0, 9.0, 12.0], None)),
+            (TRIALS, Times(0.0, [3.0, 3.0, 6.0, 6.0, 9.0, 9.0, 15.0, 15.0], None)),
+        ]
+    )
     assert found["share_1"] == pytest.approx(1.0)
     assert found["share_2"] == found["linear"] == pytest.approx(12 / 15)
 
@@ -77,7 +81,8 @@ class Listening:
 
 @pytest.mark.parametrize(("wanted", "evaluations"), [(9, 2), (1, 1)])
 def test_a_pretended_trial_sleeps_reports_and_stops_when_told(
-        monkeypatch: pytest.MonkeyPatch, wanted: int, evaluations: int) -> None:
+    monkeypatch: pytest.MonkeyPatch, wanted: int, evaluations: int
+) -> None:
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
     work = Pretending(Trials(1, 1, evaluations=2, steps=3, step_s=0.5), gate=None)

@@ -32,8 +32,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     """Generated rows, and a tiny encoder with the embedded tokenizer."""
     folder = tmp_path_factory.mktemp("tiny")
     tokenizer = AutoTokenizer.from_pretrained(embedded_encoder())
-    BertModel(BertConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-                         intermediate_size=32)).save_pretrained(folder)
+    BertModel(
+        BertConfig(
+            vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+        )
+    ).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return throughput.make_work(Setting(folder, max_train_samples=70), MRPC, str(folder), 3)
 
@@ -55,8 +58,15 @@ def test_all_sides_train_the_same_tokens(work: Work, padded: bool, sampling: str
 def test_baselines_are_trainers_defaults(tmp_path: Path) -> None:
     given = training_arguments(throughput.TRAINING | {"num_train_epochs": 3}, str(tmp_path), 42, "group_by_length")
     default = TrainingArguments(output_dir=str(tmp_path))
-    for name in ("optim", "max_grad_norm", "adam_epsilon", "dataloader_num_workers", "torch_compile",
-                 "gradient_accumulation_steps", "dataloader_drop_last"):
+    for name in (
+        "optim",
+        "max_grad_norm",
+        "adam_epsilon",
+        "dataloader_num_workers",
+        "torch_compile",
+        "gradient_accumulation_steps",
+        "dataloader_drop_last",
+    ):
         assert getattr(given, name) == getattr(default, name)
     assert given.train_sampling_strategy == "group_by_length"
     assert default.train_sampling_strategy == "random"
@@ -78,8 +88,11 @@ def test_sides_differ_in_padding_and_sampling_only(tmp_path: Path, monkeypatch: 
     for side in comparison.sides(Setting(tmp_path)):
         assert set(side.measure(0)) == names
     assert programs[OURS][1] == "gluetune.benchmark.our_speed"
-    expected = {throughput.PADDED: ("max_length", "random"), throughput.DYNAMIC: ("longest", "random"),
-                throughput.BY_LENGTH: ("longest", "group_by_length")}
+    expected = {
+        throughput.PADDED: ("max_length", "random"),
+        throughput.DYNAMIC: ("longest", "random"),
+        throughput.BY_LENGTH: ("longest", "group_by_length"),
+    }
     for name, (padding, sampling) in expected.items():
         program = programs[name]
         assert program[1] == "gluetune.benchmark.baselines.trainer_speed"

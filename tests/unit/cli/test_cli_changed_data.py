@@ -32,8 +32,16 @@ def write_encoder(folder: Path, words: list[str] = WORDS, seed: int = 0) -> None
     BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        BertModel(BertConfig(vocab_size=40, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
-                             intermediate_size=8, max_position_embeddings=16)).save_pretrained(folder)
+        BertModel(
+            BertConfig(
+                vocab_size=40,
+                hidden_size=8,
+                num_hidden_layers=1,
+                num_attention_heads=1,
+                intermediate_size=8,
+                max_position_embeddings=16,
+            )
+        ).save_pretrained(folder)
 
 
 def write_rows(folder: Path, rows: int = 60, wrong: int = 0) -> None:
@@ -51,9 +59,13 @@ def run(tmp_path: Path) -> Path:
     write_rows(tmp_path / "glue")
     folder = tmp_path / "runs" / "mine"
     storage = Storage(str(folder))
-    job = JobConfig(name="mine", tasks={"cola": 1.0}, model=ModelConfig(name_or_path=str(tmp_path / "encoder")),
-                    data=DataConfig(source="dir", dir=str(tmp_path / "glue"), max_seq_length=16),
-                    storage=StorageConfig(path=str(tmp_path / "runs")))
+    job = JobConfig(
+        name="mine",
+        tasks={"cola": 1.0},
+        model=ModelConfig(name_or_path=str(tmp_path / "encoder")),
+        data=DataConfig(source="dir", dir=str(tmp_path / "glue"), max_seq_length=16),
+        storage=StorageConfig(path=str(tmp_path / "runs")),
+    )
     space = load_space("single", None)
     storage.write("space.yaml", dump_space(space).encode())
     storage.write("job.yaml", dump_job(job).encode())
@@ -70,15 +82,25 @@ def resume(run: Path, *more: str) -> int:
     return main(["--resume", "mine", "--storage-path", str(run.parent), "--dry-run", *more])
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    (lambda home: write_rows(home / "glue", rows=50), ["cola, train: 54 rows then, 45 now", "cola, selection: "]),
-    (lambda home: write_rows(home / "glue", wrong=9), ["cola, validation: 20 rows, but other texts, labels or order"]),
-    (lambda home: write_encoder(home / "encoder", [*WORDS[:5], *reversed(WORDS[5:])]),
-     ["cola, selection: the same rows, but the tokenizer makes other tokens of them"]),
-    (lambda home: write_encoder(home / "encoder", seed=1), ["the encoder: other weights or settings"]),
-], ids=["rows", "labels", "tokenizer", "weights"])
-def test_a_resume_on_other_inputs_is_refused(run: Path, change: Callable[[Path], None], said: list[str],
-                                             capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda home: write_rows(home / "glue", rows=50), ["cola, train: 54 rows then, 45 now", "cola, selection: "]),
+        (
+            lambda home: write_rows(home / "glue", wrong=9),
+            ["cola, validation: 20 rows, but other texts, labels or order"],
+        ),
+        (
+            lambda home: write_encoder(home / "encoder", [*WORDS[:5], *reversed(WORDS[5:])]),
+            ["cola, selection: the same rows, but the tokenizer makes other tokens of them"],
+        ),
+        (lambda home: write_encoder(home / "encoder", seed=1), ["the encoder: other weights or settings"]),
+    ],
+    ids=["rows", "labels", "tokenizer", "weights"],
+)
+def test_a_resume_on_other_inputs_is_refused(
+    run: Path, change: Callable[[Path], None], said: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
     change(run.parents[1])
     before = sorted(path for path in run.rglob("*") if path.is_file())
     assert resume(run) == 2
@@ -130,9 +152,11 @@ def test_pretraining_goes_on_with_its_own_text_only(tmp_path: Path, capfd: pytes
     text = tmp_path / "text.txt"
     text.write_text("a b c\nd e f\n\n" * 20)
     job_file = tmp_path / "pretrain.yaml"
-    job_file.write_text(f"name: mine\nstorage: {{path: {tmp_path}}}\n"
-                        f"text: {{source: files, path: {text}, format: sentences}}\n"
-                        "tokenizer: {vocab_size: 100}\ntraining: {max_seq_length: 16}\n")
+    job_file.write_text(
+        f"name: mine\nstorage: {{path: {tmp_path}}}\n"
+        f"text: {{source: files, path: {text}, format: sentences}}\n"
+        "tokenizer: {vocab_size: 100}\ntraining: {max_seq_length: 16}\n"
+    )
     job, storage = load_pretrain_job(str(job_file)), Storage(str(tmp_path / "mine"))
     inputs = pretraining_inputs(prepare_job(job)[0])
     inputs.save(storage)

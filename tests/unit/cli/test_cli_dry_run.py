@@ -23,10 +23,19 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         folder.mkdir()
     (encoder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "bear"]))
     BertTokenizer(str(encoder / "vocab.txt")).save_pretrained(encoder)
-    BertModel(BertConfig(vocab_size=6, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
-                         intermediate_size=8, max_position_embeddings=16)).save_pretrained(encoder)
-    (tmp_path / "job.yaml").write_text(f"tasks: cola\ndata: {{max_train_samples: 20}}\n"
-                                       f"model: {{name_or_path: {encoder}}}\n")
+    BertModel(
+        BertConfig(
+            vocab_size=6,
+            hidden_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=1,
+            intermediate_size=8,
+            max_position_embeddings=16,
+        )
+    ).save_pretrained(encoder)
+    (tmp_path / "job.yaml").write_text(
+        f"tasks: cola\ndata: {{max_train_samples: 20}}\nmodel: {{name_or_path: {encoder}}}\n"
+    )
     monkeypatch.chdir(here)
     return str(tmp_path / "job.yaml")
 
@@ -47,14 +56,16 @@ def test_nothing_is_left_of_a_pretraining_run(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "here").mkdir()
     (tmp_path / "text.txt").write_text("\n\n".join(f"the bear sleeps {n} .\nit wakes ." for n in range(20)))
     (tmp_path / "job.yaml").write_text(
-        f"text: {{source: files, format: sentences, path: {tmp_path / 'text.txt'}}}\ntokenizer: {{vocab_size: 100}}\n")
+        f"text: {{source: files, format: sentences, path: {tmp_path / 'text.txt'}}}\ntokenizer: {{vocab_size: 100}}\n"
+    )
     monkeypatch.chdir(tmp_path / "here")
     assert pretrain(["--config", str(tmp_path / "job.yaml"), "--dry-run"]) == OK
     assert left(tmp_path) == []
 
 
-def test_a_folder_that_another_driver_holds_is_refused(job: str, tmp_path: Path,
-                                                       capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_another_driver_holds_is_refused(
+    job: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     open_folder(Storage("runs"), "one")
     before = left(tmp_path)
     assert main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR

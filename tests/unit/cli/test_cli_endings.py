@@ -16,10 +16,13 @@ from gluetune.search import Ending
 from sample_search import events, plan
 
 
-@pytest.mark.parametrize(("ending", "resumes"), [
-    (Ending.INTERRUPTED, True), (Ending.OUT_OF_TIME, True), (Ending.COMPLETE, False), (Ending.FAILED, False)])
+@pytest.mark.parametrize(
+    ("ending", "resumes"),
+    [(Ending.INTERRUPTED, True), (Ending.OUT_OF_TIME, True), (Ending.COMPLETE, False), (Ending.FAILED, False)],
+)
 def test_a_resume_is_offered_only_where_there_is_something_to_go_on_with(
-        ending: Ending, resumes: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ending: Ending, resumes: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     session = new_session(JobConfig(name="small", storage=StorageConfig(path=str(tmp_path))), None)
     journal = Journal(session.storage)
     if ending is not Ending.FAILED:

@@ -28,18 +28,25 @@ from searches import ROOT
 MRPC = ("--config", str(ROOT / "jobs" / "mrpc_gluon.yaml"), "--data", "embedded", "--model-name-or-path", "embedded")
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ((), "--config: must be given"),
-    ((*MRPC, "--mode", "evaluate"), "--mode: must be one of train_and_eval, train, eval, predict, but got 'evaluate'"),
-    ((*MRPC, "--input", "rows.tsv"), "--input: goes with --mode predict only, but got --mode train_and_eval"),
-    ((*MRPC, "--mode", "predict", "--dry-run"), "--dry-run: goes with training only, but got --mode predict"),
-    ((*MRPC, "--set", "search.space=wide"), "search.space: must not be set: one configuration is run"),
-    ((*MRPC, "--mode", "eval"), "no run of mrpc_gluon with a trained model for mrpc is in"),
-    ((*MRPC, "--mode", "eval", "--checkpoint", "nowhere"), "must be a folder that exists, but got 'nowhere'"),
-    ((*MRPC, "--mode", "predict", "--checkpoint", ".", "--input", "nowhere.tsv"), "nowhere.tsv"),
-])
-def test_a_mistake_is_one_message(arguments: tuple[str, ...], message: str, tmp_path: Path,
-                                  capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "--config: must be given"),
+        (
+            (*MRPC, "--mode", "evaluate"),
+            "--mode: must be one of train_and_eval, train, eval, predict, but got 'evaluate'",
+        ),
+        ((*MRPC, "--input", "rows.tsv"), "--input: goes with --mode predict only, but got --mode train_and_eval"),
+        ((*MRPC, "--mode", "predict", "--dry-run"), "--dry-run: goes with training only, but got --mode predict"),
+        ((*MRPC, "--set", "search.space=wide"), "search.space: must not be set: one configuration is run"),
+        ((*MRPC, "--mode", "eval"), "no run of mrpc_gluon with a trained model for mrpc is in"),
+        ((*MRPC, "--mode", "eval", "--checkpoint", "nowhere"), "must be a folder that exists, but got 'nowhere'"),
+        ((*MRPC, "--mode", "predict", "--checkpoint", ".", "--input", "nowhere.tsv"), "nowhere.tsv"),
+    ],
+)
+def test_a_mistake_is_one_message(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert main([*arguments, "--storage-path", str(tmp_path)]) == USER_ERROR
     assert message in "".join(capfd.readouterr())
 
@@ -79,23 +86,42 @@ def test_a_model_named_by_itself_reads_text_as_it_was_trained_unless_a_flag_says
 
 
 def test_one_output_file_does_not_take_two_splits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["--config", str(ROOT / "jobs" / "mnli_base.yaml"), "--data", "embedded", "--mode", "predict",
-                 "--checkpoint", str(tmp_path), "--output", str(tmp_path / "out.tsv")]) == USER_ERROR
+    assert (
+        main(
+            [
+                "--config",
+                str(ROOT / "jobs" / "mnli_base.yaml"),
+                "--data",
+                "embedded",
+                "--mode",
+                "predict",
+                "--checkpoint",
+                str(tmp_path),
+                "--output",
+                str(tmp_path / "out.tsv"),
+            ]
+        )
+        == USER_ERROR
+    )
     said = "".join(capfd.readouterr())
     assert "--output: takes one file's rows, but there are test_matched, test_mismatched" in said
 
 
 def test_every_row_of_a_file_gets_an_answer_or_the_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "rows.tsv"
-    file.write_text("id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t1\t2\ta?\tb?\t0\ntorn\n2\t3\t4\tc?\td?\t1\n")
+    file.write_text(
+        "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t1\t2\ta?\tb?\t0\ntorn\n2\t3\t4\tc?\td?\t1\n"
+    )
     with pytest.raises(Exception, match="a row must have 6 tab-separated columns"):
         read_file(file, get_task("qqp"), labels=False)
 
 
 def test_a_run_that_diverged_is_told_as_failed_beside_what_was_published() -> None:
     journal: list[Event] = [started(0, "cola"), ended(0, "diverged", "the training loss must be finite")]
-    show, out = RunShow(PublishedConfig(source="https://example.org", figures={"train.loss": 0.14})), Console(
-        file=io.StringIO(), width=100, color_system=None)
+    show, out = (
+        RunShow(PublishedConfig(source="https://example.org", figures={"train.loss": 0.14})),
+        Console(file=io.StringIO(), width=100, color_system=None),
+    )
     trials = folded(journal)
     search = plan(fields=(), tasks=(COLA,))
     summary = summarise(search, trials.values(), status="complete", session_started=BEGIN, now=BEGIN + 9)

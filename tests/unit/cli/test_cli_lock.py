@@ -19,6 +19,7 @@ from gluetune.errors import StorageError
 @pytest.fixture
 def no_flock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system without flock, as Lustre's default: there is none in a test's reach."""
+
     def refuse(descriptor: int, operation: int) -> None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
@@ -71,7 +72,8 @@ def test_the_lease_of_a_process_that_was_killed_is_free_at_once(tmp_path: Path) 
 @pytest.mark.parametrize(("age", "free"), [(STALE_S / 2, False), (STALE_S * 2, True)])
 @pytest.mark.parametrize("content", [json.dumps({"token": "x", "pid": 1, "host": "another", "boot": "b"}), "", "{"])
 def test_another_machines_lease_is_free_once_it_has_not_been_renewed_for_long(
-        age: float, free: bool, content: str, tmp_path: Path) -> None:
+    age: float, free: bool, content: str, tmp_path: Path
+) -> None:
     file = tmp_path / LEASE
     file.write_text(content)
     now = file.stat().st_mtime

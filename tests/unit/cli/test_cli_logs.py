@@ -35,8 +35,13 @@ def test_the_logs_of_a_bucket_runs_drivers_are_apart_and_private(temporary: Path
 
 def test_a_log_that_nothing_was_written_to_leaves_no_folder(tmp_path: Path) -> None:
     code = "from gluetune.cli.logs import private_log; print(private_log('mine'))"
-    done = subprocess.run([sys.executable, "-c", code], env={"TMPDIR": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"TMPDIR": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.startswith(str(tmp_path))
     assert not list(tmp_path.iterdir())
 

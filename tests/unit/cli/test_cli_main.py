@@ -20,14 +20,17 @@ from gluetune.supervisor import INTERRUPTED, report
 from searches import run
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--tasks", "colla"], "nearest: 'cola'"),
-    (["--num-sample", "3"], "nearest: '--num-samples'"),
-    (["--resume", "nothing"], "no run 'nothing' to resume"),
-    (["--data", "dir", "--data-dir", "/nowhere"], "must be an existing folder, but got '/nowhere'"),
-    (["--tracking-uri", "htp://host"], "nearest: 'http'"),
-    (["--set", "training.learning_rate=fast", "--set", "search.algoritm=tpe"], "nearest: 'algorithm'"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tasks", "colla"], "nearest: 'cola'"),
+        (["--num-sample", "3"], "nearest: '--num-samples'"),
+        (["--resume", "nothing"], "no run 'nothing' to resume"),
+        (["--data", "dir", "--data-dir", "/nowhere"], "must be an existing folder, but got '/nowhere'"),
+        (["--tracking-uri", "htp://host"], "nearest: 'http'"),
+        (["--set", "training.learning_rate=fast", "--set", "search.algoritm=tpe"], "nearest: 'algorithm'"),
+    ],
+)
 def test_a_mistake_is_one_message_and_starts_nothing(arguments: list[str], message: str, tmp_path: Path) -> None:
     said = run(*arguments, "--storage-path", tmp_path / "runs", code=2)
     assert said.startswith("error: ")
@@ -85,7 +88,8 @@ def test_what_can_be_resumed_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("resume", [None, "python jobs/tune_glue.py --resume mine"])
 def test_an_interrupted_command_says_how_to_go_on_or_that_nothing_was_begun(
-        resume: str | None, capfd: pytest.CaptureFixture[str]) -> None:
+    resume: str | None, capfd: pytest.CaptureFixture[str]
+) -> None:
     def act(arguments: object, terminal: object) -> int:
         if resume:
             report(resume=resume)

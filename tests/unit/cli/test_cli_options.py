@@ -16,8 +16,11 @@ def needs_a_run(arguments: ParsedArguments) -> Iterator[Problem]:
         yield Problem("--run", "must be given")
 
 
-OPTIONS = (Option("--run", "NAME", "a run", repeated=True), Option("--mode", "MODE", "what to do", ("fast", "slow")),
-           Option("--fill-missing", "", "fill"))
+OPTIONS = (
+    Option("--run", "NAME", "a run", repeated=True),
+    Option("--mode", "MODE", "what to do", ("fast", "slow")),
+    Option("--fill-missing", "", "fill"),
+)
 JOBLESS = Program("jobless.py", "Reads no job file.", None, options=OPTIONS, check=needs_a_run)
 WITH_JOB = Program("job.py", "Reads a job file.", "must be given", options=OPTIONS)
 
@@ -36,8 +39,9 @@ def test_options_not_given_are_not_there(program: Program) -> None:
     assert (arguments.options, arguments.switches) == ({}, frozenset())
 
 
-@pytest.mark.parametrize("argv", [["--config", "job.yaml"], ["--resume", "a"], ["--set", "seed=1"], ["--dry-run"],
-                                  ["--address", "auto"]])
+@pytest.mark.parametrize(
+    "argv", [["--config", "job.yaml"], ["--resume", "a"], ["--set", "seed=1"], ["--dry-run"], ["--address", "auto"]]
+)
 def test_a_program_without_a_job_file_has_no_flags_for_one(argv: list[str]) -> None:
     with pytest.raises(ConfigError, match=f"^{argv[0]}: no such flag"):
         parse(["--run", "a", *argv], JOBLESS)
@@ -54,6 +58,8 @@ def test_a_program_without_a_job_file_names_no_key_of_one() -> None:
 def test_what_the_programs_check_finds_is_told_with_the_rest() -> None:
     with pytest.raises(ConfigError) as caught:
         parse(["--rum", "a", "--mode", "fats"], JOBLESS)
-    assert str(caught.value) == ("--rum: no such flag; nearest: '--run'\n"
-                                 "--mode: must be one of fast, slow, but got 'fats'; nearest: 'fast'\n"
-                                 "--run: must be given")
+    assert str(caught.value) == (
+        "--rum: no such flag; nearest: '--run'\n"
+        "--mode: must be one of fast, slow, but got 'fats'; nearest: 'fast'\n"
+        "--run: must be given"
+    )

@@ -42,7 +42,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_recorded_job_means_the_same_in_any_folder(
-        project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = new_session(load_job("job.yaml"), "job.yaml")
     begin(session)
     data, model = session.job.data, session.job.model
@@ -63,8 +64,10 @@ def test_a_storage_path_through_the_folder_above_is_recorded_without_it(project:
 
 
 def test_names_that_are_no_paths_stay(project: Path) -> None:
-    (project / "job.yaml").write_text("model: {name_or_path: bert-base-uncased}\n"
-                                      "tasks: [cola]\ndata: {source: custom, dataset: 'package.rows:Rows'}\n")
+    (project / "job.yaml").write_text(
+        "model: {name_or_path: bert-base-uncased}\n"
+        "tasks: [cola]\ndata: {source: custom, dataset: 'package.rows:Rows'}\n"
+    )
     job = new_session(load_job("job.yaml"), "job.yaml").job
     assert (job.model.name_or_path, job.data.dataset) == ("bert-base-uncased", "package.rows:Rows")
 
@@ -77,31 +80,39 @@ def test_a_run_whose_folder_was_moved_goes_on_where_it_is(project: Path, tmp_pat
     assert resumed_session(name, str(tmp_path / "moved"), []).job.storage.path == str(tmp_path / "moved")
 
 
-def test_the_resume_command_names_the_program_by_its_whole_path(
-        project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_resume_command_names_the_program_by_its_whole_path(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "tune.py").write_text("")
     monkeypatch.setattr(sys, "argv", ["tune.py"])
     assert shlex.split(places.resume_command("mine", StorageConfig(), None))[:2] == [
-        sys.executable, str(project / "tune.py")]
+        sys.executable,
+        str(project / "tune.py"),
+    ]
 
 
 @pytest.fixture
 def submitted(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """This process as the driver of a submitted job."""
-    environment = {"env_vars": {"PYTHONPATH": "platform", "MLFLOW_TRACKING_PASSWORD": "secret"}, "working_dir": "gcs://x"}
+    environment = {
+        "env_vars": {"PYTHONPATH": "platform", "MLFLOW_TRACKING_PASSWORD": "secret"},
+        "working_dir": "gcs://x",
+    }
     monkeypatch.setenv(RAY_SETS, json.dumps({"runtime_env": environment, "metadata": {"job_submission_id": "id"}}))
     return project
 
 
-@pytest.mark.parametrize(("arguments", "named"), [
-    ((), "--storage-path"),
-    (("--storage-path", "results"), "'results'"),
-    (("--resume", "mine"), "--storage-path"),
-    (("--storage-path", "/results", "--tracking-uri", "sqlite:///record.db"), "--tracking-uri"),
-    (("--storage-path", "gs://bucket/results"), "--tracking-uri"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((), "--storage-path"),
+        (("--storage-path", "results"), "'results'"),
+        (("--resume", "mine"), "--storage-path"),
+        (("--storage-path", "/results", "--tracking-uri", "sqlite:///record.db"), "--tracking-uri"),
+        (("--storage-path", "gs://bucket/results"), "--tracking-uri"),
+    ],
+)
 def test_a_submitted_job_is_refused_what_would_be_deleted_with_it(
-        arguments: tuple[str, ...], named: str, submitted: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    arguments: tuple[str, ...], named: str, submitted: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     before = sorted(submitted.rglob("*"))
     assert main([*arguments, "--dry-run"]) == 2
     said = capfd.readouterr().err
@@ -111,7 +122,8 @@ def test_a_submitted_job_is_refused_what_would_be_deleted_with_it(
 
 
 def test_a_submitted_job_writes_predictions_to_a_place_that_lasts(
-        submitted: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    submitted: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     (submitted / "rows.tsv").write_text("sentence\none\n")
     predict = ["--config", "job.yaml", "--mode", "predict", "--checkpoint", "encoder", "--input", "rows.tsv"]
     for output in ([], ["--output", "answers.tsv"]):
@@ -122,13 +134,20 @@ def test_a_submitted_job_writes_predictions_to_a_place_that_lasts(
 
 
 def test_a_submitted_job_is_resumed_by_submitting_it_again_and_keeps_its_paths(
-        submitted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = load_job("job.yaml")
     monkeypatch.setattr(sys, "argv", ["jobs/tune_glue.py"])
     command = shlex.split(places.resume_command("mine", StorageConfig(path="/runs"), None))
     assert command[:3] == ["ray", "job", "submit"]
-    assert command[command.index("--") + 1:] == ["python", "jobs/tune_glue.py", "--resume", "mine", "--storage-path",
-                                                 "/runs"]
+    assert command[command.index("--") + 1 :] == [
+        "python",
+        "jobs/tune_glue.py",
+        "--resume",
+        "mine",
+        "--storage-path",
+        "/runs",
+    ]
     assert json.loads(command[command.index("--runtime-env-json") + 1]) == {"env_vars": {"PYTHONPATH": "platform"}}
     assert "secret" not in str(command)
     storage = job.storage.model_copy(update={"path": str(submitted / "runs")})
@@ -140,7 +159,8 @@ def test_a_submitted_job_is_resumed_by_submitting_it_again_and_keeps_its_paths(
 @pytest.mark.parametrize("file", ["job.yaml", "space.yaml"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 512, b"\n"])
 def test_a_run_with_an_empty_state_file_is_refused_and_stays_as_it_is(
-        file: str, content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file: str, content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder = write_run(tmp_path, "mine", {"cola": 0.5})
     (folder / "space.yaml").write_text("space: {learning_rate: [1.0e-4]}\n")
     (folder / file).write_bytes(content)
@@ -151,7 +171,8 @@ def test_a_run_with_an_empty_state_file_is_refused_and_stays_as_it_is(
 
 
 def test_a_run_that_has_lost_its_job_file_is_not_taken_for_none(
-        tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder = write_run(tmp_path, "mine", {"cola": 0.5})
     (folder / "space.yaml").write_text("space: {learning_rate: [1.0e-4]}\n")
     (folder / "job.yaml").unlink()
@@ -198,13 +219,17 @@ def test_databricks_by_itself_is_an_address_that_lasts(monkeypatch: pytest.Monke
         check_lasting([("tracking.uri", "sqlite:///here.db")])
 
 
-@pytest.mark.parametrize(("given", "recorded"), [
-    ("sqlite:///file:m.db?uri=true", "sqlite:///file:{}/m.db?uri=true"),
-    ("sqlite:///m.db?timeout=3", "sqlite:///{}/m.db?timeout=3"),
-    ("databricks", "databricks"),
-])
-def test_a_store_is_recorded_by_its_absolute_address(given: str, recorded: str, tmp_path: Path,
-                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("given", "recorded"),
+    [
+        ("sqlite:///file:m.db?uri=true", "sqlite:///file:{}/m.db?uri=true"),
+        ("sqlite:///m.db?timeout=3", "sqlite:///{}/m.db?timeout=3"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_a_store_is_recorded_by_its_absolute_address(
+    given: str, recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     sections = absolute_places(StorageConfig(path="runs"), TrackingConfig(uri=given))
     assert sections["tracking"].uri == recorded.format(tmp_path)  # type: ignore[attr-defined]

@@ -33,18 +33,21 @@ def test_a_terminal_that_goes_away_ends_nothing(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_slow_reader_gets_every_line_of_a_pipe_that_does_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = ("import os, sys; os.set_blocking(1, False)\n"
-            "from gluetune.cli.terminal import Terminal\n"
-            "terminal = Terminal()\n"
-            "for _ in range(3000): terminal.note('x' * 100)")
+    code = (
+        "import os, sys; os.set_blocking(1, False)\n"
+        "from gluetune.cli.terminal import Terminal\n"
+        "terminal = Terminal()\n"
+        "for _ in range(3000): terminal.note('x' * 100)"
+    )
     said = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT, timeout=60, check=True)
     assert said.stdout.count(b"\n") == 3000
 
 
 def closed(*arguments: str, script: str = "tune_glue.py") -> subprocess.CompletedProcess[bytes]:
     """Runs a script with standard input, output and error closed."""
-    return subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command(*arguments, script=script)], cwd=ROOT,
-                          timeout=60)
+    return subprocess.run(
+        ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command(*arguments, script=script)], cwd=ROOT, timeout=60
+    )
 
 
 def test_closed_streams_are_no_mistake() -> None:
@@ -53,26 +56,33 @@ def test_closed_streams_are_no_mistake() -> None:
 
 
 def test_files_that_are_opened_later_get_no_standard_stream(tmp_path: Path) -> None:
-    code = ("import os\n"
-            "from gluetune.cli.terminal import Terminal\n"
-            "terminal = Terminal()\n"
-            "lock = os.open('lock', os.O_CREAT | os.O_RDWR)\n"
-            "from pathlib import Path\n"
-            "with terminal.logging_to(Path('ray.log')):\n"
-            "    os.write(2, b'a library says this')\n"
-            "    terminal.note('a line')\n"
-            "terminal.error('the end')\n"
-            "assert lock > 2")
-    ran = subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code], cwd=tmp_path, timeout=60,
-                         env=os.environ | {"PYTHONPATH": str(ROOT / "platform")})
+    code = (
+        "import os\n"
+        "from gluetune.cli.terminal import Terminal\n"
+        "terminal = Terminal()\n"
+        "lock = os.open('lock', os.O_CREAT | os.O_RDWR)\n"
+        "from pathlib import Path\n"
+        "with terminal.logging_to(Path('ray.log')):\n"
+        "    os.write(2, b'a library says this')\n"
+        "    terminal.note('a line')\n"
+        "terminal.error('the end')\n"
+        "assert lock > 2"
+    )
+    ran = subprocess.run(
+        ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code],
+        cwd=tmp_path,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "platform")},
+    )
     assert ran.returncode == 0
     assert (tmp_path / "ray.log").read_text().splitlines() == ["a library says thiserror: the end"]
 
 
 @pytest.mark.parametrize("script", set(SCRIPTS) - {"pretrain_bert.py"})  # its imports take seconds
 def test_help_into_a_closed_pipe_is_no_mistake(script: str) -> None:
-    process = subprocess.Popen(command("--help", script=script), cwd=ROOT, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command("--help", script=script), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None

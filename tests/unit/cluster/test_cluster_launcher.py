@@ -34,7 +34,7 @@ def ray_starts(cluster: dict[str, Any], kind: str) -> tuple[dict[str, str], dict
     (command,) = [line for line in cluster[f"{kind}_start_ray_commands"] if "ray start" in line]
     words = shlex.split(command.split(";")[-1])
     assignments = list(takewhile(lambda word: "=" in word, words))
-    return dict(word.split("=", 1) for word in assignments), ray_arguments(words[len(assignments):])
+    return dict(word.split("=", 1) for word in assignments), ray_arguments(words[len(assignments) :])
 
 
 @every_file
@@ -178,10 +178,20 @@ def running_head(resources: dict[str, float]) -> Any:
     from ray.core.generated.autoscaler_pb2 import NodeState, NodeStatus
     from ray.core.generated.instance_manager_pb2 import Instance, NodeKind
 
-    node = NodeState(node_id=b"head", ray_node_type_name="head", status=NodeStatus.RUNNING, total_resources=resources,
-                     available_resources=resources)
-    return AutoscalerInstance(ray_node=node, cloud_instance_id="i-head", im_instance=Instance(
-        instance_id="head", instance_type="head", status=Instance.RAY_RUNNING, node_kind=NodeKind.HEAD))
+    node = NodeState(
+        node_id=b"head",
+        ray_node_type_name="head",
+        status=NodeStatus.RUNNING,
+        total_resources=resources,
+        available_resources=resources,
+    )
+    return AutoscalerInstance(
+        ray_node=node,
+        cloud_instance_id="i-head",
+        im_instance=Instance(
+            instance_id="head", instance_type="head", status=Instance.RAY_RUNNING, node_kind=NodeKind.HEAD
+        ),
+    )
 
 
 def launched(demand: list[dict[str, float]], failed: str | None = None) -> dict[str, int]:
@@ -193,12 +203,17 @@ def launched(demand: list[dict[str, float]], failed: str | None = None) -> dict[
     cluster = read(AWS)
     config = AutoscalingConfig(cluster, skip_content_hash=True)
     stock = {name: 0.0 if name == failed else 1.0 for name in workers(cluster)}
-    reply = ResourceDemandScheduler().schedule(SchedulingRequest(
-        disable_launch_config_check=True, node_type_configs=config.get_node_type_configs(),
-        max_num_nodes=config.get_max_num_nodes(), cloud_resource_availabilities=stock,
-        recoverable_resource_availabilities=stock,
-        current_instances=[running_head(cluster["available_node_types"]["head"]["resources"])],
-        resource_requests=ResourceRequestUtil.group_by_count([ResourceRequestUtil.make(each) for each in demand])))
+    reply = ResourceDemandScheduler().schedule(
+        SchedulingRequest(
+            disable_launch_config_check=True,
+            node_type_configs=config.get_node_type_configs(),
+            max_num_nodes=config.get_max_num_nodes(),
+            cloud_resource_availabilities=stock,
+            recoverable_resource_availabilities=stock,
+            current_instances=[running_head(cluster["available_node_types"]["head"]["resources"])],
+            resource_requests=ResourceRequestUtil.group_by_count([ResourceRequestUtil.make(each) for each in demand]),
+        )
+    )
     return {launch.instance_type: launch.count for launch in reply.to_launch}
 
 

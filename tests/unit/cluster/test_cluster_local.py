@@ -13,8 +13,10 @@ import pytest
 from gluetune.cluster.local import ATTEMPTS, LEAST_FILES, patiently, socket_folder
 from gluetune.errors import ClusterError
 
-SLOW = Exception("The current node timed out during startup. This could happen because some of the raylet failed to "
-                 "startup or the GCS has become overloaded.")
+SLOW = Exception(
+    "The current node timed out during startup. This could happen because some of the raylet failed to "
+    "startup or the GCS has become overloaded."
+)
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +26,9 @@ def own_choice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_child(limits: str, code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["bash", "-c", f"{limits}; exec {sys.executable} -c {code!r}"], capture_output=True,
-                          text=True, timeout=60)
+    return subprocess.run(
+        ["bash", "-c", f"{limits}; exec {sys.executable} -c {code!r}"], capture_output=True, text=True, timeout=60
+    )
 
 
 def test_too_few_open_files_are_named_with_the_limit_and_what_to_do() -> None:
@@ -37,8 +40,11 @@ def test_too_few_open_files_are_named_with_the_limit_and_what_to_do() -> None:
 
 
 def test_a_low_soft_limit_is_raised_where_it_may_be() -> None:
-    said = in_child("ulimit -Sn 64 && ulimit -Hn 1024", "from gluetune.cluster.local import open_files; open_files(); "
-                    "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE))")
+    said = in_child(
+        "ulimit -Sn 64 && ulimit -Hn 1024",
+        "from gluetune.cluster.local import open_files; open_files(); "
+        "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE))",
+    )
     assert said.stdout == "(1024, 1024)\n", said.stderr
 
 
@@ -52,11 +58,15 @@ def test_a_temporary_folder_that_can_be_used_is_left_to_ray(monkeypatch: pytest.
 @pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
 @pytest.mark.parametrize("kind", ["too long", "no folder", "not writable"])
 def test_another_folder_is_taken_and_named(
-        kind: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     notes: list[str] = []
     (tmp_path / "file").write_text("")
-    chosen = {"too long": str(tmp_path / ("x" * 100)), "no folder": str(tmp_path / "file")[-200:],
-              "not writable": "/proc"}[kind]
+    chosen = {
+        "too long": str(tmp_path / ("x" * 100)),
+        "no folder": str(tmp_path / "file")[-200:],
+        "not writable": "/proc",
+    }[kind]
     monkeypatch.setenv(variable, chosen)
     folder = socket_folder(notes.append)
     assert folder is not None
@@ -96,12 +106,17 @@ def test_what_stays_wrong_is_one_message(error: Exception, attempts: int) -> Non
 
 @pytest.mark.skipif(os.getuid() != 0, reason="takes another user's id")
 def test_a_user_without_name_and_home_gets_both() -> None:
-    code = ("import getpass, os, pathlib; from gluetune.cli.account import complete_account; os.setuid(54321); "
-            "complete_account(); home = pathlib.Path.home().stat(); "
-            "print(getpass.getuser(), home.st_uid, oct(home.st_mode))")
+    code = (
+        "import getpass, os, pathlib; from gluetune.cli.account import complete_account; os.setuid(54321); "
+        "complete_account(); home = pathlib.Path.home().stat(); "
+        "print(getpass.getuser(), home.st_uid, oct(home.st_mode))"
+    )
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         os.chmod(folder, 0o777)
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                       "TMPDIR": folder}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "TMPDIR": folder,
+        }
         said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
     assert said.stdout == "uid-54321 54321 0o40700\n", said.stderr

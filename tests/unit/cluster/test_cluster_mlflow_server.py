@@ -104,7 +104,8 @@ def test_an_unfinished_write_is_not_copied(server: ModuleType, tmp_path: Path) -
 
 
 def test_a_store_that_is_away_is_told_of_and_tried_again(
-        server: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     record, bucket = tmp_path / "mlflow.db", tmp_path / "bucket"
     write(record, "first")
     keeper = server.Keeper(record, Storage(str(bucket)))
@@ -117,7 +118,8 @@ def test_a_store_that_is_away_is_told_of_and_tried_again(
 
 
 def test_a_broken_record_is_told_of_and_the_server_goes_on(
-        server: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     record, bucket = tmp_path / "mlflow.db", tmp_path / "bucket"
     keeper = server.Keeper(record, Storage(str(bucket)))
     write(record, "first")
@@ -176,15 +178,23 @@ def test_the_record_is_kept_while_the_server_runs_and_after_its_end(server: Modu
 
 
 def test_a_server_without_a_store_is_refused() -> None:
-    done = subprocess.run([sys.executable, ROOT / "deploy" / "mlflow_server.py"], capture_output=True, text=True,
-                          env={"PYTHONPATH": str(ROOT / "platform")})
+    done = subprocess.run(
+        [sys.executable, ROOT / "deploy" / "mlflow_server.py"],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT / "platform")},
+    )
     assert done.returncode == 2
     assert "MLFLOW_STORE" in done.stderr
 
 
 def test_an_unedited_store_is_refused_before_anything_is_installed(tmp_path: Path) -> None:
     (tmp_path / "mlflow.env").write_text("MLFLOW_STORE=s3://YOUR-BUCKET/mlflow\n")
-    done = subprocess.run(["sh", ROOT / "deploy" / "install_mlflow.sh"], capture_output=True, text=True,
-                          env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    done = subprocess.run(
+        ["sh", ROOT / "deploy" / "install_mlflow.sh"],
+        capture_output=True,
+        text=True,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+    )
     assert done.returncode == 1
     assert "<- 2" in done.stderr

@@ -33,7 +33,7 @@ def of(program: str) -> list[list[str]]:
 @pytest.mark.parametrize("words", of("ray"), ids=" ".join)
 def test_ray_knows_the_command(words: list[str]) -> None:
     if ">" in words:
-        words = words[:words.index(">")]
+        words = words[: words.index(">")]
     given = ray_arguments(words)
     if "cluster_config_file" in given:
         assert ROOT / given["cluster_config_file"] in FILES

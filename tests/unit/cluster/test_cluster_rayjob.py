@@ -33,32 +33,77 @@ def many(items: dict[str, Any]) -> dict[str, Any]:
 
 QUANTITIES = {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
 CONTAINER = closed(
-    ["name", "image", "resources"], name=TEXT, image=TEXT,
+    ["name", "image", "resources"],
+    name=TEXT,
+    image=TEXT,
     env=many(closed(["name"], name=TEXT, value=TEXT, valueFrom={"type": "object"})),
     envFrom=many(closed(["secretRef"], secretRef=closed(["name"], name=TEXT, optional=BOOL))),
     ports=many(closed(["containerPort"], containerPort=WHOLE, name={"type": "string", "maxLength": 15})),
-    resources=closed(["requests", "limits"], requests=QUANTITIES, limits=QUANTITIES))
-TOLERATION = closed(["key"], key=TEXT, operator={"enum": ["Exists", "Equal"]}, value=TEXT,
-                    effect={"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]})
-POD = closed(["spec"], metadata={"type": "object"}, spec=closed(
-    ["containers"], serviceAccountName=TEXT, containers=many(CONTAINER), tolerations=many(TOLERATION),
-    nodeSelector=TEXTS))
+    resources=closed(["requests", "limits"], requests=QUANTITIES, limits=QUANTITIES),
+)
+TOLERATION = closed(
+    ["key"],
+    key=TEXT,
+    operator={"enum": ["Exists", "Equal"]},
+    value=TEXT,
+    effect={"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
+)
+POD = closed(
+    ["spec"],
+    metadata={"type": "object"},
+    spec=closed(
+        ["containers"],
+        serviceAccountName=TEXT,
+        containers=many(CONTAINER),
+        tolerations=many(TOLERATION),
+        nodeSelector=TEXTS,
+    ),
+)
 CLUSTER = closed(
-    ["rayVersion", "headGroupSpec", "workerGroupSpecs"], rayVersion=TEXT, enableInTreeAutoscaling=BOOL,
+    ["rayVersion", "headGroupSpec", "workerGroupSpecs"],
+    rayVersion=TEXT,
+    enableInTreeAutoscaling=BOOL,
     authOptions=closed(["mode"], mode={"enum": ["disabled", "token"]}),
-    autoscalerOptions=closed([], version={"enum": ["v1", "v2"]}, idleTimeoutSeconds=WHOLE,
-                             upscalingMode={"enum": ["Default", "Aggressive", "Conservative"]}),
+    autoscalerOptions=closed(
+        [],
+        version={"enum": ["v1", "v2"]},
+        idleTimeoutSeconds=WHOLE,
+        upscalingMode={"enum": ["Default", "Aggressive", "Conservative"]},
+    ),
     headGroupSpec=closed(["template"], serviceType=TEXT, rayStartParams=TEXTS, template=POD, enableIngress=BOOL),
-    workerGroupSpecs=many(closed(["groupName", "template"], groupName=TEXT, replicas=WHOLE, minReplicas=WHOLE,
-                                 maxReplicas=WHOLE, numOfHosts=WHOLE, idleTimeoutSeconds=WHOLE, rayStartParams=TEXTS,
-                                 template=POD)))
+    workerGroupSpecs=many(
+        closed(
+            ["groupName", "template"],
+            groupName=TEXT,
+            replicas=WHOLE,
+            minReplicas=WHOLE,
+            maxReplicas=WHOLE,
+            numOfHosts=WHOLE,
+            idleTimeoutSeconds=WHOLE,
+            rayStartParams=TEXTS,
+            template=POD,
+        )
+    ),
+)
 JOB = closed(
-    ["entrypoint", "rayClusterSpec"], entrypoint=TEXT, runtimeEnvYAML=TEXT,
+    ["entrypoint", "rayClusterSpec"],
+    entrypoint=TEXT,
+    runtimeEnvYAML=TEXT,
     submissionMode={"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode"]},
-    shutdownAfterJobFinishes=BOOL, ttlSecondsAfterFinished=WHOLE, backoffLimit=WHOLE, activeDeadlineSeconds=WHOLE,
-    suspend=BOOL, rayClusterSpec=CLUSTER)
-DOCUMENTED = closed(["apiVersion", "kind", "metadata", "spec"], apiVersion={"const": "ray.io/v1"},
-                    kind={"const": "RayJob"}, metadata={"type": "object"}, spec=JOB)
+    shutdownAfterJobFinishes=BOOL,
+    ttlSecondsAfterFinished=WHOLE,
+    backoffLimit=WHOLE,
+    activeDeadlineSeconds=WHOLE,
+    suspend=BOOL,
+    rayClusterSpec=CLUSTER,
+)
+DOCUMENTED = closed(
+    ["apiVersion", "kind", "metadata", "spec"],
+    apiVersion={"const": "ray.io/v1"},
+    kind={"const": "RayJob"},
+    metadata={"type": "object"},
+    spec=JOB,
+)
 
 
 def manifest() -> dict[str, Any]:

@@ -18,12 +18,27 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "all_nodes", lambda: GPU_BOXES)
 
 
-@pytest.mark.parametrize(("strategy", "workers", "lanes"), [
-    ("PACK", 1, 6), ("PACK", 4, 1), ("SPREAD", 2, 3), ("STRICT_PACK", 2, 3), ("STRICT_PACK", 3, 0),
-    ("STRICT_SPREAD", 2, 3), ("STRICT_SPREAD", 3, 2), ("STRICT_SPREAD", 4, 0)])
+@pytest.mark.parametrize(
+    ("strategy", "workers", "lanes"),
+    [
+        ("PACK", 1, 6),
+        ("PACK", 4, 1),
+        ("SPREAD", 2, 3),
+        ("STRICT_PACK", 2, 3),
+        ("STRICT_PACK", 3, 0),
+        ("STRICT_SPREAD", 2, 3),
+        ("STRICT_SPREAD", 3, 2),
+        ("STRICT_SPREAD", 4, 0),
+    ],
+)
 def test_lanes_that_fit_at_the_same_time(strategy: str, workers: int, lanes: int) -> None:
-    wanted = LanesConfig(max_concurrent_trials=10, workers_per_lane=workers, cpus_per_worker=1.0, gpus_per_worker=1.0,
-                         placement_strategy=strategy)
+    wanted = LanesConfig(
+        max_concurrent_trials=10,
+        workers_per_lane=workers,
+        cpus_per_worker=1.0,
+        gpus_per_worker=1.0,
+        placement_strategy=strategy,
+    )
     if lanes:
         assert most_lanes(wanted, share_out(wanted)) == lanes
     else:
@@ -45,11 +60,16 @@ def test_auto_gives_a_worker_no_more_than_a_node_has() -> None:
     assert share_out(LanesConfig(max_concurrent_trials=2)) == Resources(8.0, 1.0)
 
 
-LAUNCHER = {"max_workers": 8, "head_node_type": "head", "available_node_types": {
-    "head": {"resources": {"CPU": 0, "driver": 1}, "max_workers": 0},
-    "small": {"resources": {"CPU": 2}, "max_workers": 3},
-    "spot": {"resources": {"CPU": 4, "GPU": 1}, "max_workers": 7},
-    "unsaid": {"resources": {}, "max_workers": 2}}}
+LAUNCHER = {
+    "max_workers": 8,
+    "head_node_type": "head",
+    "available_node_types": {
+        "head": {"resources": {"CPU": 0, "driver": 1}, "max_workers": 0},
+        "small": {"resources": {"CPU": 2}, "max_workers": 3},
+        "spot": {"resources": {"CPU": 4, "GPU": 1}, "max_workers": 7},
+        "unsaid": {"resources": {}, "max_workers": 2},
+    },
+}
 
 
 def test_an_autoscaler_adds_the_largest_nodes_that_its_limits_allow() -> None:
@@ -67,18 +87,23 @@ def test_where_nobody_tells_which_nodes_may_come_lanes_get_what_they_ask_for(mon
         share_out(LanesConfig(gpus_per_worker=1.0))
 
 
-@pytest.mark.parametrize(("nodes", "wanted", "early"), [
-    ([{"CPU": 2.0}], {"max_concurrent_trials": 2}, 1),  # one core for the lane, one for the driver
-    ([{"CPU": 1.0}], {"max_concurrent_trials": 1}, 0),
-    ([{"CPU": 8.0}], {"max_concurrent_trials": 4}, 4),
-    ([{"CPU": 8.0}], {"max_concurrent_trials": 4, "workers_per_lane": 2}, 3),
-    ([{"CPU": 64.0}], {"max_concurrent_trials": 64}, 16),
-    ([{"CPU": 8.0}], {"max_concurrent_trials": "auto"}, 0),  # how many is yet to be measured
-    ([{"CPU": 8.0, "GPU": 1.0}], {"max_concurrent_trials": 2}, 0),  # and so is the GPU's share
-    ([{"CPU": 8.0, "GPU": 2.0}], {"max_concurrent_trials": 2}, 2),
-    ([{"CPU": 8.0, "GPU": 1.0}], {"max_concurrent_trials": 2, "gpus_per_worker": 0.5}, 2)])
+@pytest.mark.parametrize(
+    ("nodes", "wanted", "early"),
+    [
+        ([{"CPU": 2.0}], {"max_concurrent_trials": 2}, 1),  # one core for the lane, one for the driver
+        ([{"CPU": 1.0}], {"max_concurrent_trials": 1}, 0),
+        ([{"CPU": 8.0}], {"max_concurrent_trials": 4}, 4),
+        ([{"CPU": 8.0}], {"max_concurrent_trials": 4, "workers_per_lane": 2}, 3),
+        ([{"CPU": 64.0}], {"max_concurrent_trials": 64}, 16),
+        ([{"CPU": 8.0}], {"max_concurrent_trials": "auto"}, 0),  # how many is yet to be measured
+        ([{"CPU": 8.0, "GPU": 1.0}], {"max_concurrent_trials": 2}, 0),  # and so is the GPU's share
+        ([{"CPU": 8.0, "GPU": 2.0}], {"max_concurrent_trials": 2}, 2),
+        ([{"CPU": 8.0, "GPU": 1.0}], {"max_concurrent_trials": 2, "gpus_per_worker": 0.5}, 2),
+    ],
+)
 def test_as_many_lanes_start_early_as_there_are_cores_for_them(
-        nodes: list[dict[str, float]], wanted: dict[str, object], early: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes: list[dict[str, float]], wanted: dict[str, object], early: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for function in ("all_nodes", "nodes_here"):
         monkeypatch.setattr(cluster, function, lambda: [(node, 1) for node in nodes])
     assert early_lanes(LanesConfig.model_validate(wanted)) == early

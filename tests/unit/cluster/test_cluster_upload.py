@@ -13,12 +13,30 @@ import pytest
 from launcher_files import ROOT
 
 LIMIT = 10 * 1024**2  # bytes
-NEEDED = {"jobs/tune_glue.py", "jobs/quickstart.yaml", "platform/gluetune/__init__.py",
-          "search_spaces/bert_recommended.yaml"}
-LEFT_BEHIND = (".git/objects/pack", ".venv/lib", "runs/search", "mlruns/0", "mlartifacts/1", "docs/images",
-               "tests/unit", "deploy", ".mypy_cache/3.11", ".pytest_cache", ".ruff_cache",
-               "platform/gluetune/__pycache__", "platform/gluetune.egg-info", "build/lib", "dist",
-               "jobs/.ipynb_checkpoints")
+NEEDED = {
+    "jobs/tune_glue.py",
+    "jobs/quickstart.yaml",
+    "platform/gluetune/__init__.py",
+    "search_spaces/bert_recommended.yaml",
+}
+LEFT_BEHIND = (
+    ".git/objects/pack",
+    ".venv/lib",
+    "runs/search",
+    "mlruns/0",
+    "mlartifacts/1",
+    "docs/images",
+    "tests/unit",
+    "deploy",
+    ".mypy_cache/3.11",
+    ".pytest_cache",
+    ".ruff_cache",
+    "platform/gluetune/__pycache__",
+    "platform/gluetune.egg-info",
+    "build/lib",
+    "dist",
+    "jobs/.ipynb_checkpoints",
+)
 
 
 def package(folder: Path, target: Path, *, gitignore: bool = True) -> Path:
@@ -65,7 +83,12 @@ def test_no_room_of_the_package_is_left_behind(untidy: Path, tmp_path: Path) -> 
 
 
 def test_make_submit_runs_a_job_where_the_environment_says() -> None:
-    dry = subprocess.run(["make", "-n", "submit", "ARGS=--name 'a b'", "RAY_API_SERVER_ADDRESS=http://127.0.0.1:9"],
-                         cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    dry = subprocess.run(
+        ["make", "-n", "submit", "ARGS=--name 'a b'", "RAY_API_SERVER_ADDRESS=http://127.0.0.1:9"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     (line,) = [line for line in dry.splitlines() if "job submit" in line]
     assert line.endswith("-- python jobs/tune_glue.py --name 'a b'")

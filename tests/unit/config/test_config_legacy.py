@@ -82,37 +82,56 @@ def test_our_sections_stay_beside_them() -> None:
     assert (job.data.selection, job.data.dir, job.training.batch_size) == ("dev", "glue", 12)
 
 
-@pytest.mark.parametrize("given", [
-    "train_input: {max_sequence_length: 40}", "eval_input: {max_sequence_length: 40}",
-    "train_input: {max_sequence_length: 40}\neval_input:", "eval_input: {}\ntrain_input: {max_sequence_length: 40}",
-])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "train_input: {max_sequence_length: 40}",
+        "eval_input: {max_sequence_length: 40}",
+        "train_input: {max_sequence_length: 40}\neval_input:",
+        "eval_input: {}\ntrain_input: {max_sequence_length: 40}",
+    ],
+)
 def test_one_section_is_enough(given: str) -> None:
     job = load(f"search: {{space: single.yaml}}\n{given}\n")
     assert (job.data.max_seq_length, job.data.source) == (40, "embedded")
 
 
-@pytest.mark.parametrize(("data_dir", "folder"), [
-    ("glue", "glue"), ("glue/", "glue/"), ("glue/SST-2/", "glue"),
-    ("glue/sst-2", "glue"), ("MNLI", "."), ("SNLI", "SNLI"),
-])
+@pytest.mark.parametrize(
+    ("data_dir", "folder"),
+    [
+        ("glue", "glue"),
+        ("glue/", "glue/"),
+        ("glue/SST-2/", "glue"),
+        ("glue/sst-2", "glue"),
+        ("MNLI", "."),
+        ("SNLI", "SNLI"),
+    ],
+)
 def test_a_tasks_own_folder_stands_for_the_one_around_it(data_dir: str, folder: str, project: Path) -> None:
     for name in ("glue/sst-2", "MNLI", "SNLI/SNLI"):
         (project / name).mkdir(parents=True, exist_ok=True)
     assert load(f"search: {{space: single.yaml}}\ntrain_input: {{data_dir: {data_dir}}}\n").data.dir == folder
 
 
-@pytest.mark.parametrize(("overrides", "expected"), [
-    ([Override("training.batch_size", 64)], {"batch_size": 64}),
-    ([Override("data.max_seq_length", 32, "--max-seq-length")], {"max_seq_length": 32}),
-    ([Override("data.dir", ".", "--data-dir")], {"source": "dir", "dir": "."}),
-    ([Override("data.source", "embedded", "--data")], {"source": "embedded", "dir": None}),
-    ([Override("data.source", "hub", "--data")], {"source": "hub", "dir": None}),
-    ([Override("data.source", "hub", "--data"), Override("data.source", "dir", "--data")],
-     {"source": "dir", "dir": "glue"}),
-    ([Override("data.source", "dir", "--data"), Override("data.dir", ".", "--data-dir")],
-     {"source": "dir", "dir": "."}),
-    ([Override("data", {"source": "embedded"})], {"source": "embedded", "dir": None, "max_seq_length": 128}),
-])
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ([Override("training.batch_size", 64)], {"batch_size": 64}),
+        ([Override("data.max_seq_length", 32, "--max-seq-length")], {"max_seq_length": 32}),
+        ([Override("data.dir", ".", "--data-dir")], {"source": "dir", "dir": "."}),
+        ([Override("data.source", "embedded", "--data")], {"source": "embedded", "dir": None}),
+        ([Override("data.source", "hub", "--data")], {"source": "hub", "dir": None}),
+        (
+            [Override("data.source", "hub", "--data"), Override("data.source", "dir", "--data")],
+            {"source": "dir", "dir": "glue"},
+        ),
+        (
+            [Override("data.source", "dir", "--data"), Override("data.dir", ".", "--data-dir")],
+            {"source": "dir", "dir": "."},
+        ),
+        ([Override("data", {"source": "embedded"})], {"source": "embedded", "dir": None, "max_seq_length": 128}),
+    ],
+)
 def test_flags_win(overrides: list[Override], expected: dict[str, object]) -> None:
     job = load(JOB, *overrides)
     values = job.data.model_dump() | job.training.model_dump()
@@ -128,7 +147,8 @@ def test_a_folder_that_a_flag_makes_useless_is_told() -> None:
 def test_a_folder_given_by_flag_is_still_checked() -> None:
     flags = Override("data.source", "embedded", "--data"), Override("data.dir", ".", "--data-dir")
     assert mistakes(JOB, *flags) == (
-        "--data-dir: must not be given unless data.source (--data) is dir, hub or custom, but it is embedded")
+        "--data-dir: must not be given unless data.source (--data) is dir, hub or custom, but it is embedded"
+    )
 
 
 def test_a_flag_settles_what_the_source_is() -> None:
@@ -138,27 +158,40 @@ def test_a_flag_settles_what_the_source_is() -> None:
 
 
 MISTAKES = [
-    ("train_input:\n  batch_sise: 3\n",
-     "job.yaml:2: train_input.batch_sise: no such key; nearest: 'batch_size'"),
-    ("eval_input: {vocab_file: x}\n",
-     "job.yaml:1: eval_input.vocab_file: no such key; there are: data_dir, max_sequence_length, batch_size"),
+    ("train_input:\n  batch_sise: 3\n", "job.yaml:2: train_input.batch_sise: no such key; nearest: 'batch_size'"),
+    (
+        "eval_input: {vocab_file: x}\n",
+        "job.yaml:1: eval_input.vocab_file: no such key; there are: data_dir, max_sequence_length, batch_size",
+    ),
     ("train_input: 12\n", "job.yaml:1: train_input: must be a mapping, but got 12"),
-    ("train_input:\n  max_sequence_length: 96\neval_input:\n  max_sequence_length: 128\n",
-     "job.yaml:4: eval_input.max_sequence_length: must be what train_input.max_sequence_length is, 96, but got 128"),
-    ("eval_input:\n  data_dir: glue\ntrain_input:\n  data_dir: other\n",
-     "job.yaml:2: eval_input.data_dir: must be what train_input.data_dir is, 'other', but got 'glue'\n"
-     "job.yaml:4: data.dir: must be an existing folder, but got 'other'"),
-    ("train_input:\n  batch_size: 0\n  max_sequence_length: four\n",
-     "job.yaml:2: training.batch_size: must be a whole number >= 1, but got 0\n"
-     "job.yaml:3: data.max_seq_length: must be a whole number >= 8 and <= 8192, but got 'four'"),
-    ("training:\n  batch_size: 8\ntrain_input:\n  batch_size: 8\n",
-     "job.yaml:4: train_input.batch_size: must not be given beside training.batch_size (line 2), which is the same "
-     "setting"),
-    ("data:\n  max_seq_length: 8\neval_input:\n  max_sequence_length: 8\n",
-     "job.yaml:4: eval_input.max_sequence_length: must not be given beside data.max_seq_length (line 2), which is the "
-     "same setting"),
-    ("data:\n  source: dir\n  dir: glue\ntrain_input:\n  data_dir: glue\n",
-     "job.yaml:5: train_input.data_dir: must not be given beside data.dir (line 3), which is the same setting"),
+    (
+        "train_input:\n  max_sequence_length: 96\neval_input:\n  max_sequence_length: 128\n",
+        "job.yaml:4: eval_input.max_sequence_length: must be what train_input.max_sequence_length is, 96, but got 128",
+    ),
+    (
+        "eval_input:\n  data_dir: glue\ntrain_input:\n  data_dir: other\n",
+        "job.yaml:2: eval_input.data_dir: must be what train_input.data_dir is, 'other', but got 'glue'\n"
+        "job.yaml:4: data.dir: must be an existing folder, but got 'other'",
+    ),
+    (
+        "train_input:\n  batch_size: 0\n  max_sequence_length: four\n",
+        "job.yaml:2: training.batch_size: must be a whole number >= 1, but got 0\n"
+        "job.yaml:3: data.max_seq_length: must be a whole number >= 8 and <= 8192, but got 'four'",
+    ),
+    (
+        "training:\n  batch_size: 8\ntrain_input:\n  batch_size: 8\n",
+        "job.yaml:4: train_input.batch_size: must not be given beside training.batch_size (line 2), which is the same "
+        "setting",
+    ),
+    (
+        "data:\n  max_seq_length: 8\neval_input:\n  max_sequence_length: 8\n",
+        "job.yaml:4: eval_input.max_sequence_length: must not be given beside data.max_seq_length (line 2), "
+        "which is the same setting",
+    ),
+    (
+        "data:\n  source: dir\n  dir: glue\ntrain_input:\n  data_dir: glue\n",
+        "job.yaml:5: train_input.data_dir: must not be given beside data.dir (line 3), which is the same setting",
+    ),
     ("train_input:\n  data_dir: glu/SST-2\n", "job.yaml:2: data.dir: must be an existing folder, but got 'glu'"),
     ("train_input:\n  data_dir: 5\n", "job.yaml:2: data.dir: must be text or null, but got 5"),
     ("training: 5\ntrain_input:\n  batch_size: 8\n", "job.yaml:1: training: must be a mapping, but got 5"),
@@ -172,5 +205,6 @@ def test_mistakes_keep_file_and_line(text: str, message: str) -> None:
 
 def test_what_the_space_varies_may_not_be_set_by_them() -> None:
     Path("single.yaml").write_text("space: {batch_size: [8, 16]}\n")
-    assert mistakes(JOB) == ("job.yaml:6: training.batch_size: must not be set, because search space 'single' "
-                             "varies it")
+    assert mistakes(JOB) == (
+        "job.yaml:6: training.batch_size: must not be set, because search space 'single' varies it"
+    )

@@ -74,16 +74,22 @@ def test_a_mistake_in_the_file_keeps_its_line_beside_a_flags() -> None:
     with pytest.raises(ConfigError) as caught:
         job("# job\nseed: -1\n", Override("search.num_samples", 0, "--num-samples"))
     assert [(p.path, p.file, p.line) for p in caught.value.problems] == [
-        ("seed", "job.yaml", 2), ("--num-samples", None, None)]
+        ("seed", "job.yaml", 2),
+        ("--num-samples", None, None),
+    ]
 
 
-@pytest.mark.parametrize("text", [
-    "",
-    "name: first\nseed: 7\ntasks: {rte: 2, cola: 1}\n",
-    "training: {bf16: false, weight_decay: 5e-5}\nsearch: {algorithm: tpe, num_samples: 3, scheduler: asha}\n",
-    "lanes: {gpus_per_worker: 0.25, cpus_per_worker: 2}\ntracking: {uri: 'http://localhost:5000', experiment: 'no'}\n",
-    "model: {name_or_path: 'bert-mini', revision: '5e-5', cache_dir: 'café ~'}\nstorage: {path: 's3://bucket/runs'}\n",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "name: first\nseed: 7\ntasks: {rte: 2, cola: 1}\n",
+        "training: {bf16: false, weight_decay: 5e-5}\nsearch: {algorithm: tpe, num_samples: 3, scheduler: asha}\n",
+        "lanes: {gpus_per_worker: 0.25, cpus_per_worker: 2}\ntracking: {uri: 'http://localhost:5000', "
+        "experiment: 'no'}\n",
+        "model: {name_or_path: 'bert-mini', revision: '5e-5', cache_dir: 'café ~'}\nstorage: {path: 's3://bucket/runs'}\n",
+    ],
+)
 def test_what_is_dumped_reads_back_equal(text: str) -> None:
     config = job(text)
     assert parse_job(dump_job(config).encode(), "job.yaml") == config
@@ -118,12 +124,26 @@ def test_mistakes_of_a_job_and_of_its_space_are_told_together(tmp_path: Path, mo
     assert [(p.file, p.line) for p in caught.value.problems] == [("job.yaml", 2), ("mine.yaml", 2)]
 
 
-CHOOSING = [("tasks", "cola"), ("search.algorithm", "grid"), ("search.space", "wide"),
-            ("search.scheduler.name", "asha"), ("data.source", "embedded"), ("data.selection", "dev"),
-            ("model.name_or_path", "x"), ("training.num_train_epochs", 2)]
-KEEPING = [("name", "mine"), ("seed", 7), ("search.num_samples", 2), ("search.time_budget_s", 60),
-           ("lanes.max_concurrent_trials", 4), ("storage.path", "elsewhere"), ("tracking.uri", "http://host:5000"),
-           ("data.max_train_samples", 50)]
+CHOOSING = [
+    ("tasks", "cola"),
+    ("search.algorithm", "grid"),
+    ("search.space", "wide"),
+    ("search.scheduler.name", "asha"),
+    ("data.source", "embedded"),
+    ("data.selection", "dev"),
+    ("model.name_or_path", "x"),
+    ("training.num_train_epochs", 2),
+]
+KEEPING = [
+    ("name", "mine"),
+    ("seed", 7),
+    ("search.num_samples", 2),
+    ("search.time_budget_s", 60),
+    ("lanes.max_concurrent_trials", 4),
+    ("storage.path", "elsewhere"),
+    ("tracking.uri", "http://host:5000"),
+    ("data.max_train_samples", 50),
+]
 
 
 @pytest.mark.parametrize(("path", "value"), CHOOSING)
@@ -139,8 +159,9 @@ def test_the_quickstart_stands_behind_flags_that_do_not(path: str, value: Any) -
 
 
 def test_a_grid_without_a_number_is_all_of_it() -> None:
-    job = load_job(None, [Override("search.algorithm", "grid", "--algorithm"),
-                          Override("data.source", "embedded", "--data")])
+    job = load_job(
+        None, [Override("search.algorithm", "grid", "--algorithm"), Override("data.source", "embedded", "--data")]
+    )
     assert job.search.num_samples is None
 
 
@@ -168,20 +189,23 @@ def test_a_folder_does_not_change_what_the_job_file_says(tmp_path: Path) -> None
         load_job(str(tmp_path / "job.yaml"), [Override("data.dir", str(tmp_path), "--data-dir")])
 
 
-@pytest.mark.parametrize(("text", "path"), [
-    ("search: {scheduler: {name: median, brackets: 2}}", "search.scheduler.brackets"),
-    ("search: {scheduler: {name: median, brackets: 3}}", "search.scheduler.brackets"),
-    ("search: {scheduler: {name: median, reduction_factor: 3}}", "search.scheduler.reduction_factor"),
-    ("search: {scheduler: {name: asha, brackets: 2}}", "search.scheduler.brackets"),
-    ("search: {scheduler: {name: none, grace_epochs: 2}}", "search.scheduler.grace_epochs"),
-    ("search: {scheduler: {min_trials: 2}}", "search.scheduler.min_trials"),
-    ("data: {selection: dev, selection_fraction: 0.2}", "data.selection_fraction"),
-    ("data: {selection: train_test_split, selection_max_rows: 9}", "data.selection_max_rows"),
-    ("training: {head_hidden_size: 64}", "training.head_hidden_size"),
-    ("training: {lr_scheduler_type: constant, warmup_steps: 5}", "training.warmup_steps"),
-    ("training: {lr_scheduler_type: constant, warmup_ratio: 0.1}", "training.warmup_ratio"),
-    ("training: {torch_compile_mode: reduce-overhead}", "training.torch_compile_mode"),
-])
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("search: {scheduler: {name: median, brackets: 2}}", "search.scheduler.brackets"),
+        ("search: {scheduler: {name: median, brackets: 3}}", "search.scheduler.brackets"),
+        ("search: {scheduler: {name: median, reduction_factor: 3}}", "search.scheduler.reduction_factor"),
+        ("search: {scheduler: {name: asha, brackets: 2}}", "search.scheduler.brackets"),
+        ("search: {scheduler: {name: none, grace_epochs: 2}}", "search.scheduler.grace_epochs"),
+        ("search: {scheduler: {min_trials: 2}}", "search.scheduler.min_trials"),
+        ("data: {selection: dev, selection_fraction: 0.2}", "data.selection_fraction"),
+        ("data: {selection: train_test_split, selection_max_rows: 9}", "data.selection_max_rows"),
+        ("training: {head_hidden_size: 64}", "training.head_hidden_size"),
+        ("training: {lr_scheduler_type: constant, warmup_steps: 5}", "training.warmup_steps"),
+        ("training: {lr_scheduler_type: constant, warmup_ratio: 0.1}", "training.warmup_ratio"),
+        ("training: {torch_compile_mode: reduce-overhead}", "training.torch_compile_mode"),
+    ],
+)
 def test_a_setting_that_nothing_uses_is_refused_where_it_stands(text: str, path: str, tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(f"seed: 1\n{text}\n")
     with pytest.raises(ConfigError) as caught:
@@ -189,15 +213,18 @@ def test_a_setting_that_nothing_uses_is_refused_where_it_stands(text: str, path:
     assert [(problem.path, problem.line) for problem in caught.value.problems] == [(path, 2)]
 
 
-@pytest.mark.parametrize("text", [
-    "search: {scheduler: {name: hyperband, brackets: 2, reduction_factor: 3}}",
-    "search: {scheduler: {name: median, grace_epochs: 2, min_trials: 1}}",
-    "data: {selection: train_test_split, selection_fraction: 0.2, selection_seed: 1}",
-    "training: {head: mlp, head_hidden_size: 64}",
-    "training: {lr_scheduler_type: constant, warmup_ratio: 0}",
-    "training: {max_steps: 5, num_train_epochs: 9, warmup_steps: 1, warmup_ratio: 0.3}",
-    "training: {torch_compile: true, torch_compile_mode: reduce-overhead}",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "search: {scheduler: {name: hyperband, brackets: 2, reduction_factor: 3}}",
+        "search: {scheduler: {name: median, grace_epochs: 2, min_trials: 1}}",
+        "data: {selection: train_test_split, selection_fraction: 0.2, selection_seed: 1}",
+        "training: {head: mlp, head_hidden_size: 64}",
+        "training: {lr_scheduler_type: constant, warmup_ratio: 0}",
+        "training: {max_steps: 5, num_train_epochs: 9, warmup_steps: 1, warmup_ratio: 0.3}",
+        "training: {torch_compile: true, torch_compile_mode: reduce-overhead}",
+    ],
+)
 def test_a_setting_that_something_uses_is_taken(text: str, tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text("space: {learning_rate: [1e-4, 1e-5]}\n")
     (tmp_path / "job.yaml").write_text(text)
@@ -205,11 +232,14 @@ def test_a_setting_that_something_uses_is_taken(text: str, tmp_path: Path) -> No
 
 
 def test_a_flag_that_chooses_takes_the_files_settings_of_the_former_choice_away(tmp_path: Path) -> None:
-    (tmp_path / "job.yaml").write_text("data: {selection_fraction: 0.2}\n"
-                                       "search: {scheduler: {name: asha, reduction_factor: 3, min_trials: 9}}\n")
+    (tmp_path / "job.yaml").write_text(
+        "data: {selection_fraction: 0.2}\nsearch: {scheduler: {name: asha, reduction_factor: 3, min_trials: 9}}\n"
+    )
     path = str(tmp_path / "job.yaml")
-    job = load_job(path, [Override("search.scheduler.name", "median", "--scheduler"),
-                          Override("data.selection", "dev", "--selection")])
+    job = load_job(
+        path,
+        [Override("search.scheduler.name", "median", "--scheduler"), Override("data.selection", "dev", "--selection")],
+    )
     assert (job.search.scheduler.name, job.search.scheduler.min_trials) == ("median", 9)
     with pytest.raises(ConfigError, match=r"^--set search\.scheduler\.brackets: "):
         load_job(path, [Override("search.scheduler.brackets", 2), Override("search.scheduler.name", "median")])

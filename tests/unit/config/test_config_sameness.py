@@ -14,58 +14,69 @@ from gluetune.errors import ConfigError
 Fields = dict[str, Any]
 
 
-def same(one: Fields, other: Fields, facts: TaskFacts = TaskFacts()) -> bool:  # noqa: B008 (frozen)
+def same(one: Fields, other: Fields, facts: TaskFacts = TaskFacts()) -> bool:  # noqa: B008
     return trained(TrainingConfig(**one).model_dump(), facts) == trained(TrainingConfig(**other).model_dump(), facts)
 
 
 def space(fields: Fields, **rest: Any) -> SearchSpace:
-    spec = {name: value if isinstance(value, dict) else {"type": "choice", "values": value}
-            for name, value in fields.items()}
+    spec = {
+        name: value if isinstance(value, dict) else {"type": "choice", "values": value}
+        for name, value in fields.items()
+    }
     return SearchSpace.model_validate({"name": "s", "space": spec, **rest})
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    ({"max_steps": 30, "num_train_epochs": 1}, {"max_steps": 30, "num_train_epochs": 2}),
-    ({"head_hidden_size": 64}, {"head_hidden_size": 128}),
-    ({"head": "linear", "head_hidden_size": 64}, {"head": "linear"}),
-    ({"head": "linear", "pooling": "default"}, {"head": "linear", "pooling": "cls"}),
-    ({"warmup_steps": 5, "warmup_ratio": 0.1}, {"warmup_steps": 5, "warmup_ratio": 0.2}),
-    ({"warmup_steps": 0}, {"warmup_ratio": 0}),
-    ({"max_steps": 30, "warmup_ratio": 0.1}, {"max_steps": 30, "warmup_steps": 3}),
-    ({"max_steps": 30, "warmup_ratio": 0.07}, {"max_steps": 30, "warmup_ratio": 0.1}),
-    ({"lr_scheduler_type": "constant", "warmup_ratio": 0.1}, {"lr_scheduler_type": "constant", "warmup_steps": 9}),
-    ({"lr_scheduler_type": "constant"}, {"lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0}),
-    ({"freeze_layers": 1}, {"freeze_layers": 1, "freeze_embeddings": True}),
-    ({"gradient_accumulation_steps": 4, "eval_batch_size": 8, "logging_steps": 1}, {"torch_compile": True}),
-])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"max_steps": 30, "num_train_epochs": 1}, {"max_steps": 30, "num_train_epochs": 2}),
+        ({"head_hidden_size": 64}, {"head_hidden_size": 128}),
+        ({"head": "linear", "head_hidden_size": 64}, {"head": "linear"}),
+        ({"head": "linear", "pooling": "default"}, {"head": "linear", "pooling": "cls"}),
+        ({"warmup_steps": 5, "warmup_ratio": 0.1}, {"warmup_steps": 5, "warmup_ratio": 0.2}),
+        ({"warmup_steps": 0}, {"warmup_ratio": 0}),
+        ({"max_steps": 30, "warmup_ratio": 0.1}, {"max_steps": 30, "warmup_steps": 3}),
+        ({"max_steps": 30, "warmup_ratio": 0.07}, {"max_steps": 30, "warmup_ratio": 0.1}),
+        ({"lr_scheduler_type": "constant", "warmup_ratio": 0.1}, {"lr_scheduler_type": "constant", "warmup_steps": 9}),
+        ({"lr_scheduler_type": "constant"}, {"lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0}),
+        ({"freeze_layers": 1}, {"freeze_layers": 1, "freeze_embeddings": True}),
+        ({"gradient_accumulation_steps": 4, "eval_batch_size": 8, "logging_steps": 1}, {"torch_compile": True}),
+    ],
+)
 def test_fields_without_effect_make_no_difference(one: Fields, other: Fields) -> None:
     assert same(one, other)
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    ({"max_steps": 30}, {"max_steps": 31}),
-    ({"num_train_epochs": 1}, {"num_train_epochs": 2}),
-    ({"head": "mlp", "head_hidden_size": 64}, {"head": "mlp", "head_hidden_size": 128}),
-    ({"head": "linear", "pooling": "mean"}, {"head": "linear", "pooling": "max"}),
-    ({"head": "default"}, {"head": "nsp"}),
-    ({"warmup_ratio": 0.1}, {"warmup_ratio": 0.2}),
-    ({"warmup_steps": 1}, {"warmup_steps": 2}),
-    ({"lr_scheduler_type": "linear"}, {"lr_scheduler_type": "cosine"}),
-    ({"freeze_embeddings": True}, {}),
-    ({"freeze_layers": 1}, {"freeze_layers": 2}),
-    ({"batch_size": 16}, {"batch_size": 32}),
-    ({"evals_per_epoch": 1}, {"evals_per_epoch": 2}),
-])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"max_steps": 30}, {"max_steps": 31}),
+        ({"num_train_epochs": 1}, {"num_train_epochs": 2}),
+        ({"head": "mlp", "head_hidden_size": 64}, {"head": "mlp", "head_hidden_size": 128}),
+        ({"head": "linear", "pooling": "mean"}, {"head": "linear", "pooling": "max"}),
+        ({"head": "default"}, {"head": "nsp"}),
+        ({"warmup_ratio": 0.1}, {"warmup_ratio": 0.2}),
+        ({"warmup_steps": 1}, {"warmup_steps": 2}),
+        ({"lr_scheduler_type": "linear"}, {"lr_scheduler_type": "cosine"}),
+        ({"freeze_embeddings": True}, {}),
+        ({"freeze_layers": 1}, {"freeze_layers": 2}),
+        ({"batch_size": 16}, {"batch_size": 32}),
+        ({"evals_per_epoch": 1}, {"evals_per_epoch": 2}),
+    ],
+)
 def test_fields_with_an_effect_make_one(one: Fields, other: Fields) -> None:
     assert not same(one, other)
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    ({"batch_size": 100}, {"batch_size": 200}),  # all rows in one batch
-    ({"batch_size": 10, "num_train_epochs": 1.91}, {"batch_size": 10, "num_train_epochs": 2}),  # 20 steps
-    ({"batch_size": 10, "num_train_epochs": 3}, {"batch_size": 10, "max_steps": 30}),
-    ({"batch_size": 50, "evals_per_epoch": 2}, {"batch_size": 50, "evals_per_epoch": 4}),  # after each of two steps
-])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"batch_size": 100}, {"batch_size": 200}),  # all rows in one batch
+        ({"batch_size": 10, "num_train_epochs": 1.91}, {"batch_size": 10, "num_train_epochs": 2}),  # 20 steps
+        ({"batch_size": 10, "num_train_epochs": 3}, {"batch_size": 10, "max_steps": 30}),
+        ({"batch_size": 50, "evals_per_epoch": 2}, {"batch_size": 50, "evals_per_epoch": 4}),  # after each of two steps
+    ],
+)
 def test_steps_are_compared_where_the_rows_are_known(one: Fields, other: Fields) -> None:
     assert same(one, other, TaskFacts(rows=100))
     assert not same(one, other)
@@ -77,9 +88,15 @@ def test_berts_own_head_is_the_next_sentence_head() -> None:
     assert not same(one | {"pooling": "mean"}, {"head": "default"}, TaskFacts(nsp_is_default=True))
 
 
-@pytest.mark.parametrize("fields", [
-    {}, {"num_train_epochs": 0.37}, {"max_steps": 17, "evals_per_epoch": 3}, {"batch_size": 500, "evals_per_epoch": 9},
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"num_train_epochs": 0.37},
+        {"max_steps": 17, "evals_per_epoch": 3},
+        {"batch_size": 500, "evals_per_epoch": 9},
+    ],
+)
 def test_steps_are_counted_as_training_plans_them(fields: Fields) -> None:
     from gluetune.training.plan import StepPlan
 
@@ -91,18 +108,25 @@ def test_steps_are_counted_as_training_plans_them(fields: Fields) -> None:
     assert plan.evaluations in found
 
 
-@pytest.mark.parametrize(("searched", "fixed", "idle"), [
-    ({"num_train_epochs": [1, 2]}, {"max_steps": 30}, ["num_train_epochs"]),
-    ({"num_train_epochs": [1, 2], "max_steps": [10, 20]}, {}, ["num_train_epochs"]),
-    ({"warmup_ratio": [0, 0.1]}, {"warmup_steps": 3}, ["warmup_ratio"]),
-    ({"warmup_ratio": {"type": "float", "low": 0, "high": 0.1}}, {"lr_scheduler_type": "constant"}, ["warmup_ratio"]),
-    ({"warmup_steps": [1, 2], "lr_scheduler_type": ["constant"]}, {}, ["warmup_steps"]),
-    ({"head": ["linear", "nsp"], "head_hidden_size": [1, 2]}, {}, ["head_hidden_size"]),
-    ({"freeze_embeddings": [True, False]}, {"freeze_layers": 1}, ["freeze_embeddings"]),
-    ({"head": ["linear", "mlp"], "head_hidden_size": [1, 2]}, {}, []),
-    ({"freeze_embeddings": [True, False], "freeze_layers": {"type": "int", "low": 0, "high": 2}}, {}, []),
-    ({"warmup_steps": [1, 2], "lr_scheduler_type": ["constant", "linear"]}, {}, []),
-])
+@pytest.mark.parametrize(
+    ("searched", "fixed", "idle"),
+    [
+        ({"num_train_epochs": [1, 2]}, {"max_steps": 30}, ["num_train_epochs"]),
+        ({"num_train_epochs": [1, 2], "max_steps": [10, 20]}, {}, ["num_train_epochs"]),
+        ({"warmup_ratio": [0, 0.1]}, {"warmup_steps": 3}, ["warmup_ratio"]),
+        (
+            {"warmup_ratio": {"type": "float", "low": 0, "high": 0.1}},
+            {"lr_scheduler_type": "constant"},
+            ["warmup_ratio"],
+        ),
+        ({"warmup_steps": [1, 2], "lr_scheduler_type": ["constant"]}, {}, ["warmup_steps"]),
+        ({"head": ["linear", "nsp"], "head_hidden_size": [1, 2]}, {}, ["head_hidden_size"]),
+        ({"freeze_embeddings": [True, False]}, {"freeze_layers": 1}, ["freeze_embeddings"]),
+        ({"head": ["linear", "mlp"], "head_hidden_size": [1, 2]}, {}, []),
+        ({"freeze_embeddings": [True, False], "freeze_layers": {"type": "int", "low": 0, "high": 2}}, {}, []),
+        ({"warmup_steps": [1, 2], "lr_scheduler_type": ["constant", "linear"]}, {}, []),
+    ],
+)
 def test_searched_fields_that_cannot_matter_are_found(searched: Fields, fixed: Fields, idle: list[str]) -> None:
     assert list(idle_fields(space(searched), TrainingConfig(**fixed))) == idle
 
@@ -115,10 +139,16 @@ def test_fields_that_cannot_matter_are_left_out_of_space_and_points() -> None:
     assert without_idle_fields(given, TrainingConfig()) is given
 
 
-@pytest.mark.parametrize("searched", [
-    {"eval_batch_size": [8, 16]}, {"gradient_accumulation_steps": [1, 2]}, {"logging_steps": [1, 2]},
-    {"torch_compile": [True, False]}, {"bf16": ["auto", True]},
-])
+@pytest.mark.parametrize(
+    "searched",
+    [
+        {"eval_batch_size": [8, 16]},
+        {"gradient_accumulation_steps": [1, 2]},
+        {"logging_steps": [1, 2]},
+        {"torch_compile": [True, False]},
+        {"bf16": ["auto", True]},
+    ],
+)
 def test_fields_that_never_matter_are_refused(searched: Fields) -> None:
     with pytest.raises(ConfigError, match=next(iter(searched))):
         check_fit(parse_job(b"", "job.yaml"), space(searched))

@@ -31,19 +31,32 @@ def test_every_search_job_is_valid_with_its_space(path: Path) -> None:
 @pytest.mark.parametrize("scheduler", ["none", "asha", "hyperband", "median"])
 @pytest.mark.parametrize("selection", ["carve", "dev", "train_test_split"])
 def test_the_recorded_file_of_a_job_is_a_job_file(path: Path, scheduler: str, selection: str, tmp_path: Path) -> None:
-    job = load_job(str(path), [
-        Override("data.source", "embedded", "--data"), Override("data.selection", selection, "--selection"),
-        Override("search.scheduler.name", scheduler, "--scheduler")])
+    job = load_job(
+        str(path),
+        [
+            Override("data.source", "embedded", "--data"),
+            Override("data.selection", selection, "--selection"),
+            Override("search.scheduler.name", scheduler, "--scheduler"),
+        ],
+    )
     recorded = tmp_path / "job.yaml"
     recorded.write_text(dump_job(job))
     assert load_job(str(recorded), [Override("search.space", job.search.space, "--space")]) == job
 
 
-@pytest.mark.parametrize(("name", "size"), [
-    ("bert_recommended", 3 * 2 * 3), ("compact_bert", 4 * 5), ("roberta", 3 * 2), ("electra", 4 * 3 * 2),
-    ("deberta_v3", 4 * 4 * 4 * 3), ("modernbert", 4 * 4 * 5), ("wide", None),
-    ("heads", 3 * 3 * 3 * 2 * 2),
-])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("bert_recommended", 3 * 2 * 3),
+        ("compact_bert", 4 * 5),
+        ("roberta", 3 * 2),
+        ("electra", 4 * 3 * 2),
+        ("deberta_v3", 4 * 4 * 4 * 3),
+        ("modernbert", 4 * 4 * 5),
+        ("wide", None),
+        ("heads", 3 * 3 * 3 * 2 * 2),
+    ],
+)
 def test_spaces_are_as_large_as_published(name: str, size: int | None) -> None:
     assert load_space(name).size == size
 

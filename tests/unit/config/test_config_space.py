@@ -52,19 +52,22 @@ def test_a_single_value_is_a_range() -> None:
     assert finite_values(Float(low=0.5, high=0.5, step=0.1)) == (0.5,)
 
 
-@pytest.mark.parametrize(("distribution", "inside", "outside"), [
-    (Choice(values=(16, 32)), 16, 24),
-    (Choice(values=(1, 2)), 1, True),
-    (Choice(values=("linear",)), "linear", "cosine"),
-    (Float(low=0, high=1), 1, 1.01),
-    (Float(low=0, high=1), 0.0, "0"),
-    (Float(low=0, high=1), 0.5, True),
-    (Float(low=0, high=1, step=0.25), 0.75, 0.7),
-    (Int(low=8, high=64, step=8), 16, 12),
-    (Int(low=8, high=64, log=True), 11, 11.5),
-    (Int(low=0, high=2**31, step=2), 10, 11),
-    (Float(low=0, high=1), 0.5, [0.5]),
-])
+@pytest.mark.parametrize(
+    ("distribution", "inside", "outside"),
+    [
+        (Choice(values=(16, 32)), 16, 24),
+        (Choice(values=(1, 2)), 1, True),
+        (Choice(values=("linear",)), "linear", "cosine"),
+        (Float(low=0, high=1), 1, 1.01),
+        (Float(low=0, high=1), 0.0, "0"),
+        (Float(low=0, high=1), 0.5, True),
+        (Float(low=0, high=1, step=0.25), 0.75, 0.7),
+        (Int(low=8, high=64, step=8), 16, 12),
+        (Int(low=8, high=64, log=True), 11, 11.5),
+        (Int(low=0, high=2**31, step=2), 10, 11),
+        (Float(low=0, high=1), 0.5, [0.5]),
+    ],
+)
 def test_contains(distribution: Choice | Float | Int, inside: object, outside: object) -> None:
     assert contains(distribution, inside)  # type: ignore[arg-type]
     assert not contains(distribution, outside)  # type: ignore[arg-type]
@@ -73,16 +76,25 @@ def test_contains(distribution: Choice | Float | Int, inside: object, outside: o
 def test_the_grid_has_every_configuration_once_in_file_order() -> None:
     searched = space("space: {learning_rate: [1e-4, 5e-5], batch_size: {type: int, low: 8, high: 24, step: 8}}")
     assert [tuple(point.values()) for point in searched.grid()] == [
-        (1e-4, 8), (1e-4, 16), (1e-4, 24), (5e-5, 8), (5e-5, 16), (5e-5, 24)]
+        (1e-4, 8),
+        (1e-4, 16),
+        (1e-4, 24),
+        (5e-5, 8),
+        (5e-5, 16),
+        (5e-5, 24),
+    ]
 
 
-@pytest.mark.parametrize("text", [
-    "space: {batch_size: [16, 32]}\n",
-    "name: mine\nsource: 'a: b # c'\ntraining: {adam_epsilon: 1e-6, bf16: true}\n"
-    "space: {learning_rate: {type: float, low: 1e-6, high: 1e-3, log: true}, batch_size: [8, 16]}\n"
-    "points: [{learning_rate: 3e-5, batch_size: 16}]\n",
-    "space: {lr_scheduler_type: [linear, constant], weight_decay: {type: float, low: 0, high: 1, step: 0.1}}\n",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "space: {batch_size: [16, 32]}\n",
+        "name: mine\nsource: 'a: b # c'\ntraining: {adam_epsilon: 1e-6, bf16: true}\n"
+        "space: {learning_rate: {type: float, low: 1e-6, high: 1e-3, log: true}, batch_size: [8, 16]}\n"
+        "points: [{learning_rate: 3e-5, batch_size: 16}]\n",
+        "space: {lr_scheduler_type: [linear, constant], weight_decay: {type: float, low: 0, high: 1, step: 0.1}}\n",
+    ],
+)
 def test_what_is_dumped_reads_back_equal(text: str) -> None:
     once = space(text)
     assert parse_space(dump_space(once).encode(), "elsewhere/space.yaml") == once

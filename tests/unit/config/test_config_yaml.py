@@ -11,12 +11,36 @@ from gluetune.config.yaml_reader import parse_yaml
 from gluetune.errors import ConfigError
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    ("5e-5", 5e-5), ("1E3", 1000.0), (".5", 0.5), ("-1.", -1.0), ("16", 16), ("+3", 3), ("010", 10), ("0x1F", 31),
-    ("0o17", 15), ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
-    ("no", "no"), ("on", "on"), ("Yes", "Yes"), ("2024-01-01", "2024-01-01"), ("1:30", "1:30"), ("1_000", "1_000"),
-    ("'5e-5'", "5e-5"), ("e5", "e5"), ("1e", "1e"), ("!!str 5", "5"), ("!!float 5", 5.0),
-])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5e-5", 5e-5),
+        ("1E3", 1000.0),
+        (".5", 0.5),
+        ("-1.", -1.0),
+        ("16", 16),
+        ("+3", 3),
+        ("010", 10),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("true", True),
+        ("False", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("no", "no"),
+        ("on", "on"),
+        ("Yes", "Yes"),
+        ("2024-01-01", "2024-01-01"),
+        ("1:30", "1:30"),
+        ("1_000", "1_000"),
+        ("'5e-5'", "5e-5"),
+        ("e5", "e5"),
+        ("1e", "1e"),
+        ("!!str 5", "5"),
+        ("!!float 5", 5.0),
+    ],
+)
 def test_scalars_follow_the_core_schema(text: str, value: object) -> None:
     got = parse_yaml(f"key: {text}\n".encode(), "f").value["key"]
     assert (got, type(got)) == (value, type(value))
@@ -50,14 +74,17 @@ def test_anchors_may_be_used_again() -> None:
     assert parse_yaml(b"a: &x [1]\nb: *x\n", "f").value == {"a": [1], "b": [1]}
 
 
-@pytest.mark.parametrize("text", [
-    b"a: " + b"[" * 600 + b"]" * 600,
-    b"a: " + b"[" * 100_000,
-    b"a:\n" + b"".join(b" " * depth + b"b:\n" for depth in range(1, 300)),
-    b"a: &a " + b"[" * 60 + b"]" * 60 + b"\nb: " + b"[" * 60 + b"*a" + b"]" * 60,
-], ids=["flow", "never closed", "block", "by alias"])
-def test_a_file_nested_without_end_is_a_mistake_whatever_the_recursion_limit(
-        text: bytes) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"a: " + b"[" * 600 + b"]" * 600,
+        b"a: " + b"[" * 100_000,
+        b"a:\n" + b"".join(b" " * depth + b"b:\n" for depth in range(1, 300)),
+        b"a: &a " + b"[" * 60 + b"]" * 60 + b"\nb: " + b"[" * 60 + b"*a" + b"]" * 60,
+    ],
+    ids=["flow", "never closed", "block", "by alias"],
+)
+def test_a_file_nested_without_end_is_a_mistake_whatever_the_recursion_limit(text: bytes) -> None:
     for limit in (sys.getrecursionlimit(), 100_000):
         before = sys.getrecursionlimit()
         sys.setrecursionlimit(limit)
@@ -96,18 +123,24 @@ def test_aliases_that_multiply_are_a_mistake_at_once() -> None:
 def test_all_doubled_keys_are_told_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_yaml(b"a: 1\nb: {c: 1, c: 2}\na: 2\n", "f.yaml")
-    assert str(caught.value) == ("f.yaml:2: b.c: a key must be given once, but line 2 has it too\n"
-                                 "f.yaml:3: a: a key must be given once, but line 1 has it too")
+    assert str(caught.value) == (
+        "f.yaml:2: b.c: a key must be given once, but line 2 has it too\n"
+        "f.yaml:3: a: a key must be given once, but line 1 has it too"
+    )
 
 
-@pytest.mark.parametrize(("text", "too_deep"), [
-    ("[" * MAX_DEPTH + "]" * MAX_DEPTH, False),
-    ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), True),
-    ('{"a":' * 200 + "1" + "}" * 200, True),
-    ("[" * 100_000, True),
-    ("[" + "[]," * 500 + "[]]", False),
-    ('{"a": "' + "[" * 500 + '"}', False),
-    ('{"a": "\\"' + "[" * 500 + '"}', False),
-], ids=["at the limit", "one more", "objects", "never closed", "side by side", "in a string", "behind a quote"])
+@pytest.mark.parametrize(
+    ("text", "too_deep"),
+    [
+        ("[" * MAX_DEPTH + "]" * MAX_DEPTH, False),
+        ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), True),
+        ('{"a":' * 200 + "1" + "}" * 200, True),
+        ("[" * 100_000, True),
+        ("[" + "[]," * 500 + "[]]", False),
+        ('{"a": "' + "[" * 500 + '"}', False),
+        ('{"a": "\\"' + "[" * 500 + '"}', False),
+    ],
+    ids=["at the limit", "one more", "objects", "never closed", "side by side", "in a string", "behind a quote"],
+)
 def test_the_depth_of_json_is_counted_without_the_brackets_in_its_strings(text: str, too_deep: bool) -> None:
     assert json_too_deep(text) is too_deep

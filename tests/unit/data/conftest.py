@@ -15,13 +15,15 @@ CHARACTERS = string.ascii_lowercase + string.digits + string.punctuation
 def bert() -> PreTrainedTokenizerBase:
     """WordPiece with token types, as BERT's."""
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *CHARACTERS, *(f"##{c}" for c in CHARACTERS)]
-    return BertTokenizerFast(vocab={piece: number for number, piece in enumerate(dict.fromkeys(pieces))},
-                             model_max_length=512)
+    return BertTokenizerFast(
+        vocab={piece: number for number, piece in enumerate(dict.fromkeys(pieces))}, model_max_length=512
+    )
 
 
 @pytest.fixture(scope="session")
 def roberta() -> PreTrainedTokenizerBase:
     """Byte-level pairs without token types, as RoBERTa's; its padding token is not 0."""
     pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "Ġ", *CHARACTERS]
-    return RobertaTokenizerFast(vocab={piece: number for number, piece in enumerate(pieces)}, merges=[],
-                                model_max_length=512)
+    return RobertaTokenizerFast(
+        vocab={piece: number for number, piece in enumerate(pieces)}, merges=[], model_max_length=512
+    )

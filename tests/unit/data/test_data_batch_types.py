@@ -22,15 +22,26 @@ from gluetune.data import Encoded, Examples, encode
 from gluetune.tasks import get_task
 from gluetune.training.evaluate import loss_sum
 
-SMALL = {"vocab_size": 200, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-         "intermediate_size": 32, "max_position_embeddings": 40}
+SMALL = {
+    "vocab_size": 200,
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 40,
+}
 FAMILIES: dict[str, PretrainedConfig] = {
-    "bert": BertConfig(**SMALL), "roberta": RobertaConfig(**SMALL, pad_token_id=1), "electra": ElectraConfig(**SMALL),
-    "albert": AlbertConfig(**SMALL), "deberta-v2": DebertaV2Config(**SMALL, relative_attention=True),
-    "modernbert": ModernBertConfig(**SMALL, pad_token_id=0, cls_token_id=1, bos_token_id=1, eos_token_id=2,
-                                   sep_token_id=2),
-    "distilbert": DistilBertConfig(vocab_size=200, dim=16, n_layers=1, n_heads=2, hidden_dim=32,
-                                   max_position_embeddings=40),
+    "bert": BertConfig(**SMALL),
+    "roberta": RobertaConfig(**SMALL, pad_token_id=1),
+    "electra": ElectraConfig(**SMALL),
+    "albert": AlbertConfig(**SMALL),
+    "deberta-v2": DebertaV2Config(**SMALL, relative_attention=True),
+    "modernbert": ModernBertConfig(
+        **SMALL, pad_token_id=0, cls_token_id=1, bos_token_id=1, eos_token_id=2, sep_token_id=2
+    ),
+    "distilbert": DistilBertConfig(
+        vocab_size=200, dim=16, n_layers=1, n_heads=2, hidden_dim=32, max_position_embeddings=40
+    ),
 }
 NO_TYPES = {"roberta", "distilbert", "modernbert"}
 
@@ -46,10 +57,13 @@ def rows(tokenizer: PreTrainedTokenizerBase, task: str = "mnli") -> Encoded:
 def test_a_pairs_batch_feature_by_feature(bert: PreTrainedTokenizerBase) -> None:
     batch = rows(bert).collate(np.arange(2))
     assert {name: tensor.dtype for name, tensor in batch.items()} == dict.fromkeys(
-        ["input_ids", "attention_mask", "token_type_ids", "labels"], torch.int32)
+        ["input_ids", "attention_mask", "token_type_ids", "labels"], torch.int32
+    )
     tokens = [" ".join(bert.convert_ids_to_tokens(row)) for row in batch["input_ids"].tolist()]
-    assert tokens == ["[CLS] the cat sat [SEP] a mat [SEP] [PAD] [PAD] [PAD] [PAD]",
-                      "[CLS] a dog [SEP] not good a ##t a ##l ##l [SEP]"]
+    assert tokens == [
+        "[CLS] the cat sat [SEP] a mat [SEP] [PAD] [PAD] [PAD] [PAD]",
+        "[CLS] a dog [SEP] not good a ##t a ##l ##l [SEP]",
+    ]
     assert batch["attention_mask"].tolist() == [[1] * 8 + [0] * 4, [1] * 12]
     assert batch["token_type_ids"].tolist() == [[0] * 5 + [1] * 3 + [0] * 4, [0] * 4 + [1] * 8]
     assert batch["labels"].tolist() == [2, 0]

@@ -73,13 +73,19 @@ def test_a_class_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_function_that_gives_a_dataset_of_the_datasets_library(tmp_path: Path) -> None:
-    source = CustomSource(write(tmp_path, '''
+    source = CustomSource(
+        write(
+            tmp_path,
+            """
 import datasets
 
 def pairs(*, split, **others):
     assert others == {"data_dir": None}
     return datasets.Dataset.from_dict({"sentence1": ["a"], "sentence2": ["b"], "label": [2.5]})
-''') + ":pairs")
+""",
+        )
+        + ":pairs"
+    )
     examples = source.load(get_task("stsb"), "train")
     assert examples.columns == {"sentence1": ["a"], "sentence2": ["b"]}
     assert examples.labels is not None
@@ -89,21 +95,31 @@ def pairs(*, split, **others):
 def test_it_crosses_to_another_process(tmp_path: Path) -> None:
     pickled = tmp_path / "source.pickle"
     pickled.write_bytes(pickle.dumps(CustomSource(f"{write(tmp_path, GOOD)}:Reviews")))
-    code = ("import pickle, sys; from gluetune.tasks import get_task\n"
-            "source = pickle.load(open(sys.argv[1], 'rb')); print(len(source.load(get_task('cola'), 'train')))")
-    run = subprocess.run([sys.executable, "-c", code, str(pickled)], capture_output=True, text=True, check=True,
-                         env={**os.environ, "OMP_NUM_THREADS": "1"})
+    code = (
+        "import pickle, sys; from gluetune.tasks import get_task\n"
+        "source = pickle.load(open(sys.argv[1], 'rb')); print(len(source.load(get_task('cola'), 'train')))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(pickled)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert run.stdout.strip() == "30"
 
 
-@pytest.mark.parametrize(("task", "rows", "labels", "left"), [
-    ("snli", '["entailment", "neutral", "contradiction", "-", -1, None, 2]', [0, 1, 2, 2], 3),
-    ("mnli", '["neutral"]', [1], 0),
-    ("rte", '["not_entailment", 0, True]', [1, 0, 1], 0),
-    ("stsb", "[0, 5, 2.25]", [0, 5, 2.25], 0),
-    ("rte", "[None, -1]", None, 0),
-    ("stsb", "[-1, None]", None, 0),
-])
+@pytest.mark.parametrize(
+    ("task", "rows", "labels", "left"),
+    [
+        ("snli", '["entailment", "neutral", "contradiction", "-", -1, None, 2]', [0, 1, 2, 2], 3),
+        ("mnli", '["neutral"]', [1], 0),
+        ("rte", '["not_entailment", 0, True]', [1, 0, 1], 0),
+        ("stsb", "[0, 5, 2.25]", [0, 5, 2.25], 0),
+        ("rte", "[None, -1]", None, 0),
+        ("stsb", "[-1, None]", None, 0),
+    ],
+)
 def test_labels_in_all_forms(tmp_path: Path, task: str, rows: str, labels: list[float] | None, left: int) -> None:
     found = get_task(task)
     texts = "".join(f"{name!r}: 'text', " for name in found.columns)
@@ -116,13 +132,16 @@ def test_labels_in_all_forms(tmp_path: Path, task: str, rows: str, labels: list[
 
 
 def test_a_split_that_need_not_be_there_may_be_missing(tmp_path: Path, bert: PreTrainedTokenizerBase) -> None:
-    path = write(tmp_path, '''
+    path = write(
+        tmp_path,
+        """
 class Rows(list):
     def __init__(self, split):
         if split not in ("train", "validation_matched"):
             raise ValueError(f"there are no {split} rows")
         super().__init__({"premise": "a", "hypothesis": "b", "label": row % 3} for row in range(30))
-''')
+""",
+    )
     source = CustomSource(f"{path}:Rows")
     data = prepare(get_task("mnli"), source, bert, DataConfig(), seed=0)
     assert set(data.dev) == {"validation_matched"}
@@ -130,9 +149,11 @@ class Rows(list):
     assert not source.has(get_task("mnli"), "train_matched")
     with pytest.raises(DataError) as caught:
         source.load(get_task("mnli"), "test_matched")
-    assert str(caught.value) == (f"custom:{path}:Rows/test_matched: the class must give this split, but "
-                                 "(split='test_matched') raised ValueError: there are no test_matched rows "
-                                 f"({path}, line 5)")
+    assert str(caught.value) == (
+        f"custom:{path}:Rows/test_matched: the class must give this split, but "
+        "(split='test_matched') raised ValueError: there are no test_matched rows "
+        f"({path}, line 5)"
+    )
 
 
 MISSING = """
@@ -144,19 +165,32 @@ class Rows(list):
 """
 
 
-@pytest.mark.parametrize("error", [
-    "raise FileNotFoundError('/data/rows.txt')", "raise NotImplementedError", "{'train': 1}[split]",
-    "raise ValueError(f'unknown split {split}')", "open('/nowhere/' + split)",
-])
+@pytest.mark.parametrize(
+    "error",
+    [
+        "raise FileNotFoundError('/data/rows.txt')",
+        "raise NotImplementedError",
+        "{'train': 1}[split]",
+        "raise ValueError(f'unknown split {split}')",
+        "open('/nowhere/' + split)",
+    ],
+)
 def test_what_says_that_a_split_is_missing(tmp_path: Path, error: str) -> None:
     source = CustomSource(f"{write(tmp_path, MISSING.replace('ERROR', error))}:Rows")
     assert source.has(get_task("cola"), "validation")
     assert not source.has(get_task("cola"), "test")
 
 
-@pytest.mark.parametrize("error", [
-    "splitt", "self.rows = None + 1", "{'text': 1}['sentence']", "int('seven')", "raise RuntimeError(split)",
-])
+@pytest.mark.parametrize(
+    "error",
+    [
+        "splitt",
+        "self.rows = None + 1",
+        "{'text': 1}['sentence']",
+        "int('seven')",
+        "raise RuntimeError(split)",
+    ],
+)
 def test_a_bug_is_no_missing_split(tmp_path: Path, bert: PreTrainedTokenizerBase, error: str) -> None:
     path = write(tmp_path, MISSING.replace("ERROR", error))
     config = DataConfig(source="custom", dataset=f"{path}:Rows")
@@ -188,28 +222,40 @@ def test_a_split_that_was_looked_for_is_built_once(tmp_path: Path) -> None:
 SPLIT = "def __init__(self, split): "
 IMPORTS = [
     ("Rows", "", "must be package.module:Class or path/to/file.py:Class, but got 'Rows'"),
-    ("no.such.package:Rows", "",
-     "no.such.package cannot be imported: ModuleNotFoundError: No module named 'no'; a file can be named as "
-     "path/to/file.py:Class"),
-    ("mine.py:Rows", "import nowhere_to_be_found",
-     "mine.py cannot be imported: ModuleNotFoundError: No module named 'nowhere_to_be_found'@1); a file can be named "
-     "as path/to/file.py:Class"),
+    (
+        "no.such.package:Rows",
+        "",
+        "no.such.package cannot be imported: ModuleNotFoundError: No module named 'no'; a file can be named as "
+        "path/to/file.py:Class",
+    ),
+    (
+        "mine.py:Rows",
+        "import nowhere_to_be_found",
+        "mine.py cannot be imported: ModuleNotFoundError: No module named 'nowhere_to_be_found'@1); a file "
+        "can be named as path/to/file.py:Class",
+    ),
     ("mine.py:Rows", "def broken(:", "mine.py cannot be imported: SyntaxError: invalid syntax (mine.py, line 1)"),
-    ("mine.py:Rows", "raise RuntimeError('no data here')",
-     "mine.py cannot be imported: RuntimeError: no data here@1)"),
+    ("mine.py:Rows", "raise RuntimeError('no data here')", "mine.py cannot be imported: RuntimeError: no data here@1)"),
     ("mien.py:Rows", "", "mien.py must be a file, but there is none; nearest: 'mine.py'"),
     ("mine.py:Rows", "class Row: pass", "mine.py must have 'Rows', but has none; nearest: 'Row'"),
     ("mine.py:Rows", "Rows = [1]", "mine.py:Rows must be a class, but is list"),
-    ("mine.py:Rows", "class Rows:\n    def __init__(self, data_dir): pass",
-     "mine.py:Rows must take the parameter 'split', but takes (data_dir)"),
-    ("mine.py:Rows", "class Rows:\n    def __init__(self, split, tokenizer): pass",
-     "mine.py:Rows is called with (split, data_dir) alone, but needs 'tokenizer' too: (split, tokenizer)"),
+    (
+        "mine.py:Rows",
+        "class Rows:\n    def __init__(self, data_dir): pass",
+        "mine.py:Rows must take the parameter 'split', but takes (data_dir)",
+    ),
+    (
+        "mine.py:Rows",
+        "class Rows:\n    def __init__(self, split, tokenizer): pass",
+        "mine.py:Rows is called with (split, data_dir) alone, but needs 'tokenizer' too: (split, tokenizer)",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("dataset", "code", "message"), IMPORTS)
-def test_a_class_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, code: str,
-                                    message: str) -> None:
+def test_a_class_that_cannot_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, code: str, message: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path, code)
     with pytest.raises(ConfigError) as caught:
@@ -218,43 +264,69 @@ def test_a_class_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 BREAKS = [
-    ("class Rows:\n    " + SPLIT + "raise OSError('disk gone')",
-     "the class must give this split, but (split='train') raised OSError: disk gone@2)"),
-    ("class Rows:\n    def __init__(self, *, split, data_dir): raise KeyError",
-     "the class must give this split, but (split='train', data_dir=None) raised KeyError@2)"),
-    ("class Rows:\n    " + SPLIT + "pass\n    def __iter__(self): return iter([])",
-     "a dataset must have __len__ and __getitem__, but Rows has no __len__"),
-    ("class Rows:\n    " + SPLIT + "pass\n    def __len__(self): return 3",
-     "a dataset must have __len__ and __getitem__, but Rows has no __getitem__"),
-    ("class Rows(list):\n    " + SPLIT + "pass\n    def __len__(self): raise TypeError('endless')",
-     "the dataset's length must be known, but __len__ raised TypeError: endless@3)"),
+    (
+        "class Rows:\n    " + SPLIT + "raise OSError('disk gone')",
+        "the class must give this split, but (split='train') raised OSError: disk gone@2)",
+    ),
+    (
+        "class Rows:\n    def __init__(self, *, split, data_dir): raise KeyError",
+        "the class must give this split, but (split='train', data_dir=None) raised KeyError@2)",
+    ),
+    (
+        "class Rows:\n    " + SPLIT + "pass\n    def __iter__(self): return iter([])",
+        "a dataset must have __len__ and __getitem__, but Rows has no __len__",
+    ),
+    (
+        "class Rows:\n    " + SPLIT + "pass\n    def __len__(self): return 3",
+        "a dataset must have __len__ and __getitem__, but Rows has no __getitem__",
+    ),
+    (
+        "class Rows(list):\n    " + SPLIT + "pass\n    def __len__(self): raise TypeError('endless')",
+        "the dataset's length must be known, but __len__ raised TypeError: endless@3)",
+    ),
     ("class Rows(list):\n    " + SPLIT + "pass", "the dataset must hold rows, but is empty"),
-    ("class Rows(list):\n    " + SPLIT + "pass\n    def __len__(self): return 3",
-     "`0 <= row < 3` must be readable, but row 0 raised IndexError: list index out of range"),
+    (
+        "class Rows(list):\n    " + SPLIT + "pass\n    def __len__(self): return 3",
+        "`0 <= row < 3` must be readable, but row 0 raised IndexError: list index out of range",
+    ),
 ]
 ROWS = [
     ("[('a', 1)]", "a row must be a mapping with (sentence, label), but row 0 is tuple"),
-    ("[{'sentnce': 'a', 'label': 1}]",
-     "a row must have 'sentence', but row 0 has (sentnce, label); nearest: 'sentnce'"),
-    ("[{'sentence': 'a', 'label': 1}, {'sentence': b'b', 'label': 1}]",
-     "'sentence' must be a str, but is bytes in row 1"),
-    (r"[{'sentence': 'a', 'label': 1}, {'sentence': 'b\udc80', 'label': 1}]",
-     "'sentence' must be Unicode text, but has a lone surrogate in row 1: \\udc80 at character 2"),
-    ("[{'sentence': 'a', 'label': 1}, {'sentence': 'b', 'label': 2}]",
-     "`0 <= label <= 1` must hold and be whole, but got 2 in row 1"),
+    (
+        "[{'sentnce': 'a', 'label': 1}]",
+        "a row must have 'sentence', but row 0 has (sentnce, label); nearest: 'sentnce'",
+    ),
+    (
+        "[{'sentence': 'a', 'label': 1}, {'sentence': b'b', 'label': 1}]",
+        "'sentence' must be a str, but is bytes in row 1",
+    ),
+    (
+        r"[{'sentence': 'a', 'label': 1}, {'sentence': 'b\udc80', 'label': 1}]",
+        "'sentence' must be Unicode text, but has a lone surrogate in row 1: \\udc80 at character 2",
+    ),
+    (
+        "[{'sentence': 'a', 'label': 1}, {'sentence': 'b', 'label': 2}]",
+        "`0 <= label <= 1` must hold and be whole, but got 2 in row 1",
+    ),
     ("[{'sentence': 'a', 'label': 0.5}]", "`0 <= label <= 1` must hold and be whole, but got 0.5 in row 0"),
     ("[{'sentence': 'a', 'label': -2}]", "`0 <= label <= 1` must hold and be whole, but got -2 in row 0"),
-    ("[{'sentence': 'a', 'label': 'acceptible'}]",
-     "a class must be one of 'unacceptable', 'acceptable', but got 'acceptible' in row 0; nearest: 'acceptable'"),
+    (
+        "[{'sentence': 'a', 'label': 'acceptible'}]",
+        "a class must be one of 'unacceptable', 'acceptable', but got 'acceptible' in row 0; nearest: 'acceptable'",
+    ),
     ("[{'sentence': 'a', 'label': [1]}]", "a label must be a number, but got [1] in row 0"),
     ("[{'sentence': 'a', 'label': float('nan')}]", "a label must be a number, but got nan in row 0"),
-    ("[{'sentence': 'a'}, {'sentence': 'a', 'label': 1}]",
-     "all rows must have a label or none, but row 1 has one and row 0 has none"),
+    (
+        "[{'sentence': 'a'}, {'sentence': 'a', 'label': 1}]",
+        "all rows must have a label or none, but row 1 has one and row 0 has none",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("code", "message"), [
-    *BREAKS, *((f"class Rows(list):\n    {SPLIT}super().__init__({rows})", message) for rows, message in ROWS)])
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [*BREAKS, *((f"class Rows(list):\n    {SPLIT}super().__init__({rows})", message) for rows, message in ROWS)],
+)
 def test_what_breaks_the_contract(tmp_path: Path, code: str, message: str) -> None:
     path = write(tmp_path, code)
     with pytest.raises(DataError) as caught:
@@ -262,10 +334,13 @@ def test_what_breaks_the_contract(tmp_path: Path, code: str, message: str) -> No
     assert str(caught.value) == f"custom:{path}:Rows/train: {message.replace('@', f' ({path}, line ')}"
 
 
-@pytest.mark.parametrize(("label", "message"), [
-    ("5.5", "`0 <= label <= 5` must hold, but got 5.5 in row 0"),
-    ("'2.5'", "a label must be a number, but got '2.5' in row 0"),
-])
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("5.5", "`0 <= label <= 5` must hold, but got 5.5 in row 0"),
+        ("'2.5'", "a label must be a number, but got '2.5' in row 0"),
+    ],
+)
 def test_similarities_that_are_none(tmp_path: Path, label: str, message: str) -> None:
     source = rows_source(tmp_path, f"[{{'sentence1': 'a', 'sentence2': 'b', 'label': {label}}}]")
     with pytest.raises(DataError) as caught:
@@ -276,5 +351,6 @@ def test_similarities_that_are_none(tmp_path: Path, label: str, message: str) ->
 def test_a_job_needs_its_class() -> None:
     with pytest.raises(ConfigError) as caught:
         open_source(DataConfig(source="custom"))
-    assert str(caught.value) == ("data.dataset: must name your dataset class when `data.source` is 'custom', but got "
-                                 "none")
+    assert str(caught.value) == (
+        "data.dataset: must name your dataset class when `data.source` is 'custom', but got none"
+    )

@@ -44,8 +44,11 @@ def assert_same(batch: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
 
 @pytest.mark.parametrize("max_seq_length", [8, 16, 24, 512])
 @pytest.mark.parametrize("rows", [[0, 1, 2, 3, 4, 5], [5, 2], [3], [1, 1, 4]])
-def test_batches_are_the_tokenizers_own(tokenizer: PreTrainedTokenizerBase, max_seq_length: int, rows: list[int],
-                                        ) -> None:
+def test_batches_are_the_tokenizers_own(
+    tokenizer: PreTrainedTokenizerBase,
+    max_seq_length: int,
+    rows: list[int],
+) -> None:
     for examples in (single(), pairs()):
         encoded = encode(examples, get_task(examples.task), tokenizer, max_seq_length)
         texts = ([column[row] for row in rows] for column in examples.columns.values())
@@ -80,8 +83,9 @@ def test_unlabelled_rows_make_batches_without_labels(bert: PreTrainedTokenizerBa
 
 def test_no_padding_is_stored(tokenizer: PreTrainedTokenizerBase) -> None:
     encoded = encode(pairs(), get_task("stsb"), tokenizer, 16)
-    lengths = [len(tokenizer(a, b, truncation=True, max_length=16)["input_ids"])
-               for a, b in zip(FIRST, SECOND, strict=True)]
+    lengths = [
+        len(tokenizer(a, b, truncation=True, max_length=16)["input_ids"]) for a, b in zip(FIRST, SECOND, strict=True)
+    ]
     assert encoded.lengths.tolist() == lengths
     assert len(encoded.input_ids) == sum(lengths)
     assert (encoded.input_ids.dtype, encoded.offsets.dtype) == (np.int32, np.int64)
@@ -141,8 +145,10 @@ def test_longer_than_the_encoder_takes(bert: PreTrainedTokenizerBase) -> None:
 def test_token_types_that_no_boundary_describes(bert: PreTrainedTokenizerBase) -> None:
     tokenizer = BertTokenizerFast(vocab=bert.get_vocab(), model_max_length=512)
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-        single="[CLS]:1 $A:0 [SEP]:0", pair="[CLS]:1 $A:0 [SEP]:0 $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", tokenizer.cls_token_id), ("[SEP]", tokenizer.sep_token_id)])
+        single="[CLS]:1 $A:0 [SEP]:0",
+        pair="[CLS]:1 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", tokenizer.cls_token_id), ("[SEP]", tokenizer.sep_token_id)],
+    )
     with pytest.raises(ModelError, match="token types must be 0…0 1…1"):
         encode(pairs(), get_task("stsb"), tokenizer, 32)
 

@@ -15,14 +15,21 @@ from gluetune.errors import DataError
 from gluetune.tasks import get_task
 
 REAL = os.environ.get("GLUETUNE_GLUE_DIR")
-MRPC = ("\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n"
-        "1\t702876\t702977\tHe said.\tShe said.\r\n0\t1\t2\tA.\tB.\r\n")
-STANFORD = ("gold_label\tsentence1_parse\tsentence1\tsentence2\tlabel1\tlabel2\n"
-            "neutral\t(ROOT)\tA man.\tA woman.\tneutral\t\n-\t(ROOT)\tNobody agreed.\tOn this.\tneutral\tentailment\n")
-JSONL = "".join(json.dumps({"gold_label": label, "sentence1": a, "sentence2": b}) + "\n"
-                for label, a, b in (("neutral", "A man.", "A woman."), ("-", "Nobody agreed.", "On this.")))
-GLUE_SNLI = ("index\tsentence1\tsentence2\tlabel1\tgold_label\n"
-             "0\tA man.\tA woman.\tneutral\tneutral\n1\tNobody agreed.\tOn this.\tneutral\tneutral\t-\n")
+MRPC = (
+    "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n1\t702876\t702977\tHe said.\tShe said.\r\n0\t1\t2\tA.\tB.\r\n"
+)
+STANFORD = (
+    "gold_label\tsentence1_parse\tsentence1\tsentence2\tlabel1\tlabel2\n"
+    "neutral\t(ROOT)\tA man.\tA woman.\tneutral\t\n-\t(ROOT)\tNobody agreed.\tOn this.\tneutral\tentailment\n"
+)
+JSONL = "".join(
+    json.dumps({"gold_label": label, "sentence1": a, "sentence2": b}) + "\n"
+    for label, a, b in (("neutral", "A man.", "A woman."), ("-", "Nobody agreed.", "On this."))
+)
+GLUE_SNLI = (
+    "index\tsentence1\tsentence2\tlabel1\tgold_label\n"
+    "0\tA man.\tA woman.\tneutral\tneutral\n1\tNobody agreed.\tOn this.\tneutral\tneutral\t-\n"
+)
 COLA = "gj04\t1\t\tIn.\nclc95\t0\t*\tOut.\n"
 
 
@@ -35,24 +42,28 @@ def given(examples: Examples) -> list[float] | None:
     return None if examples.labels is None else examples.labels.tolist()
 
 
-@pytest.mark.parametrize(("task", "name", "content", "rows", "labels"), [
-    ("mrpc", "mine.txt", MRPC, [("He said.", "She said."), ("A.", "B.")], [1, 0]),
-    ("mrpc", "test.tsv", "index\t#1 ID\t#2 ID\t#1 String\t#2 String\n0\t1\t2\tA.\tB.\n", [("A.", "B.")], None),
-    ("cola", "out_of_domain_dev.tsv", COLA, [("In.",), ("Out.",)], [1, 0]),
-    ("cola", "test.tsv", "index\tsentence\n0\tBill whistled.\n", [("Bill whistled.",)], None),
-    ("cola", "four.tsv", "id\tgenre\tnote\tsentence\n0\tfiction\t\tBill whistled.\n", [("Bill whistled.",)], None),
-    ("cola", "mine.tsv", "sentence\tlabel\nBill whistled.\t1\n", [("Bill whistled.",)], [1]),
-    ("snli", "train.txt", STANFORD, [("A man.", "A woman.")], [1]),
-    ("snli", "train.jsonl", JSONL, [("A man.", "A woman.")], [1]),
-    ("snli", "train.tsv", GLUE_SNLI, [("A man.", "A woman.")], [1]),
-    ("snli", "mine.tsv", "premise\thypothesis\tlabel\nA.\tB.\tentailment\n", [("A.", "B.")], [0]),
-    ("snli", "mine.jsonl", '{"hypothesis": "B.", "premise": "A."}\n', [("A.", "B.")], None),
-    ("stsb", "mine.tsv", "sentence2\tscore\tsentence1\nB.\t2.5\tA.\n", [("A.", "B.")], [2.5]),
-    ("ax", "full.tsv", "Domain\tPremise\tHypothesis\tLabel\n\tA.\tB.\tneutral\n", [("A.", "B.")], [1]),
-    ("ax", "AX.tsv", "index\tsentence1\tsentence2\n0\tA.\tB.\n", [("A.", "B.")], None),
-])
-def test_the_layout_is_the_one_that_fits(tmp_path: Path, task: str, name: str, content: str,
-                                         rows: list[tuple[str, ...]], labels: list[float] | None) -> None:
+@pytest.mark.parametrize(
+    ("task", "name", "content", "rows", "labels"),
+    [
+        ("mrpc", "mine.txt", MRPC, [("He said.", "She said."), ("A.", "B.")], [1, 0]),
+        ("mrpc", "test.tsv", "index\t#1 ID\t#2 ID\t#1 String\t#2 String\n0\t1\t2\tA.\tB.\n", [("A.", "B.")], None),
+        ("cola", "out_of_domain_dev.tsv", COLA, [("In.",), ("Out.",)], [1, 0]),
+        ("cola", "test.tsv", "index\tsentence\n0\tBill whistled.\n", [("Bill whistled.",)], None),
+        ("cola", "four.tsv", "id\tgenre\tnote\tsentence\n0\tfiction\t\tBill whistled.\n", [("Bill whistled.",)], None),
+        ("cola", "mine.tsv", "sentence\tlabel\nBill whistled.\t1\n", [("Bill whistled.",)], [1]),
+        ("snli", "train.txt", STANFORD, [("A man.", "A woman.")], [1]),
+        ("snli", "train.jsonl", JSONL, [("A man.", "A woman.")], [1]),
+        ("snli", "train.tsv", GLUE_SNLI, [("A man.", "A woman.")], [1]),
+        ("snli", "mine.tsv", "premise\thypothesis\tlabel\nA.\tB.\tentailment\n", [("A.", "B.")], [0]),
+        ("snli", "mine.jsonl", '{"hypothesis": "B.", "premise": "A."}\n', [("A.", "B.")], None),
+        ("stsb", "mine.tsv", "sentence2\tscore\tsentence1\nB.\t2.5\tA.\n", [("A.", "B.")], [2.5]),
+        ("ax", "full.tsv", "Domain\tPremise\tHypothesis\tLabel\n\tA.\tB.\tneutral\n", [("A.", "B.")], [1]),
+        ("ax", "AX.tsv", "index\tsentence1\tsentence2\n0\tA.\tB.\n", [("A.", "B.")], None),
+    ],
+)
+def test_the_layout_is_the_one_that_fits(
+    tmp_path: Path, task: str, name: str, content: str, rows: list[tuple[str, ...]], labels: list[float] | None
+) -> None:
     examples = read(tmp_path, name, content, task)
     assert list(zip(*examples.columns.values(), strict=True)) == rows
     assert given(examples) == labels
@@ -83,24 +94,47 @@ def test_labels_that_are_not_read_may_be_anything(tmp_path: Path) -> None:
         read(tmp_path, "a.tsv", content, "cola", labels=True)
 
 
-@pytest.mark.parametrize(("task", "labels", "content", "message"), [
-    ("mrpc", None, "Quality\t#1 Strng\t#2 String\n1\ta\tb\n",
-     "a file of mrpc must name the columns (#1 String, #2 String) or (sentence1, sentence2), but its first line has "
-     "(Quality, #1 Strng, #2 String); nearest: '#1 Strng'"),
-    ("mrpc", True, "index\t#1 String\t#2 String\n1\ta\tb\n",
-     "a file of mrpc must name the columns (#1 String, #2 String, Quality) or (sentence1, sentence2, label), but its "
-     "first line has (index, #1 String, #2 String)"),
-    ("cola", None, "Bill whistled.\n",
-     "a file of cola must name the columns (sentence) or have 4 columns without a header, but its first line has "
-     "(Bill whistled.)"),
-    ("cola", True, "index\tsentence\n0\ta\n",
-     "a file of cola must name the columns (sentence, label) or have 4 columns without a header, but its first line "
-     "has (index, sentence)"),
-    ("rte", False, "0\t" + "very " * 30 + "long\n",
-     "a file of rte must name the columns (sentence1, sentence2), but its first line has "
-     "(0, very very very very very very very very very very very very very very very very very very very very very "
-     "very very ve…)"),
-])
+@pytest.mark.parametrize(
+    ("task", "labels", "content", "message"),
+    [
+        (
+            "mrpc",
+            None,
+            "Quality\t#1 Strng\t#2 String\n1\ta\tb\n",
+            "a file of mrpc must name the columns (#1 String, #2 String) or (sentence1, sentence2), but its "
+            "first line has (Quality, #1 Strng, #2 String); nearest: '#1 Strng'",
+        ),
+        (
+            "mrpc",
+            True,
+            "index\t#1 String\t#2 String\n1\ta\tb\n",
+            "a file of mrpc must name the columns (#1 String, #2 String, Quality) or (sentence1, sentence2, "
+            "label), but its first line has (index, #1 String, #2 String)",
+        ),
+        (
+            "cola",
+            None,
+            "Bill whistled.\n",
+            "a file of cola must name the columns (sentence) or have 4 columns without a header, but its first "
+            "line has (Bill whistled.)",
+        ),
+        (
+            "cola",
+            True,
+            "index\tsentence\n0\ta\n",
+            "a file of cola must name the columns (sentence, label) or have 4 columns without a header, but its "
+            "first line has (index, sentence)",
+        ),
+        (
+            "rte",
+            False,
+            "0\t" + "very " * 30 + "long\n",
+            "a file of rte must name the columns (sentence1, sentence2), but its first line has "
+            "(0, very very very very very very very very very very very very very very very very very very very "
+            "very very very very ve…)",
+        ),
+    ],
+)
 def test_no_layout_fits(tmp_path: Path, task: str, labels: bool | None, content: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path, "a.tsv", content, task, labels)
@@ -110,13 +144,21 @@ def test_no_layout_fits(tmp_path: Path, task: str, labels: bool | None, content:
 def test_no_keys_fit(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path, "a.jsonl", '{"premis": "a", "hypothesis": "b"}\n', "snli")
-    assert str(caught.value) == (f"{tmp_path}/a.jsonl:1: a file of snli must name the columns (sentence1, sentence2) "
-                                 "or (premise, hypothesis), but its first line has (premis, hypothesis)")
+    assert str(caught.value) == (
+        f"{tmp_path}/a.jsonl:1: a file of snli must name the columns (sentence1, sentence2) "
+        "or (premise, hypothesis), but its first line has (premis, hypothesis)"
+    )
 
 
-@pytest.mark.parametrize(("name", "near"), [("CoLA/raw/in_domain_dv.tsv", "; nearest: 'in_domain_dev.tsv'"),
-                                            ("CoLA/rwa/in_domain_dev.tsv", "; nearest: 'raw'"), ("x", ""),
-                                            ("CoLA", "; nearest: 'CoLA'")])
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("CoLA/raw/in_domain_dv.tsv", "; nearest: 'in_domain_dev.tsv'"),
+        ("CoLA/rwa/in_domain_dev.tsv", "; nearest: 'raw'"),
+        ("x", ""),
+        ("CoLA", "; nearest: 'CoLA'"),
+    ],
+)
 def test_a_missing_file_with_the_nearest_name(tmp_path: Path, name: str, near: str) -> None:
     (tmp_path / "CoLA/raw").mkdir(parents=True)
     (tmp_path / "CoLA/raw/in_domain_dev.tsv").write_text(COLA)
@@ -125,11 +167,14 @@ def test_a_missing_file_with_the_nearest_name(tmp_path: Path, name: str, near: s
     assert str(caught.value) == f"{tmp_path / name}: must be a file, but there is none{near}"
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"", ": the file must hold rows, but is empty"),
-    (b"\xef\xbb\xbf", ": the file must hold rows, but is empty"),
-    (b"caf\xe9\n", ":1: text must be UTF-8, but got byte 0xe9 (invalid continuation byte)"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", ": the file must hold rows, but is empty"),
+        (b"\xef\xbb\xbf", ": the file must hold rows, but is empty"),
+        (b"caf\xe9\n", ":1: text must be UTF-8, but got byte 0xe9 (invalid continuation byte)"),
+    ],
+)
 def test_a_first_line_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.tsv").write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -171,13 +216,22 @@ def test_given_files_are_for_the_first_splits_of_trained_tasks(tmp_path: Path) -
 
 
 @pytest.mark.skipif(REAL is None, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
-@pytest.mark.parametrize(("task", "name", "rows", "positive"), [
-    ("cola", "CoLA/raw/out_of_domain_dev.tsv", 516, 354), ("cola", "CoLA/raw/in_domain_dev.tsv", 527, 365),
-    ("cola", "CoLA/raw/in_domain_train.tsv", 8551, 6023), ("cola", "CoLA/test.tsv", 1063, None),
-    ("mrpc", "MRPC/msr_paraphrase_train.txt", 4076, 2753), ("mrpc", "MRPC/msr_paraphrase_test.txt", 1725, 1147),
-    ("mrpc", "MRPC/dev.tsv", 408, 279), ("mrpc", "MRPC/test.tsv", 1725, None), ("rte", "RTE/test.tsv", 3000, None),
-    ("snli", "SNLI/dev.tsv", 48, None), ("mnli", "MNLI/dev_matched.tsv", 48, None),
-])
+@pytest.mark.parametrize(
+    ("task", "name", "rows", "positive"),
+    [
+        ("cola", "CoLA/raw/out_of_domain_dev.tsv", 516, 354),
+        ("cola", "CoLA/raw/in_domain_dev.tsv", 527, 365),
+        ("cola", "CoLA/raw/in_domain_train.tsv", 8551, 6023),
+        ("cola", "CoLA/test.tsv", 1063, None),
+        ("mrpc", "MRPC/msr_paraphrase_train.txt", 4076, 2753),
+        ("mrpc", "MRPC/msr_paraphrase_test.txt", 1725, 1147),
+        ("mrpc", "MRPC/dev.tsv", 408, 279),
+        ("mrpc", "MRPC/test.tsv", 1725, None),
+        ("rte", "RTE/test.tsv", 3000, None),
+        ("snli", "SNLI/dev.tsv", 48, None),
+        ("mnli", "MNLI/dev_matched.tsv", 48, None),
+    ],
+)
 def test_official_files(task: str, name: str, rows: int, positive: int | None) -> None:
     examples = read_file(Path(str(REAL), name), get_task(task), labels=None)
     labelled = task not in ("snli", "mnli")
@@ -201,24 +255,33 @@ def test_the_raw_five_column_file_of_mrpc() -> None:
     assert given(examples) == [int(row[0]) for row in fields]
 
 
-@pytest.mark.parametrize(("task", "labels", "wanted"), [
-    ("sst2", "0 1 1.0", [0, 1, 1]), ("sst2", '"1" 0 "positive"', [1, 0, 1]), ("rte", "1 0 0", [1, 0, 0]),
-    ("snli", "2 -1 0", [2, 0]), ("stsb", '0.5 5 "2.25"', [0.5, 5.0, 2.25]),
-])
+@pytest.mark.parametrize(
+    ("task", "labels", "wanted"),
+    [
+        ("sst2", "0 1 1.0", [0, 1, 1]),
+        ("sst2", '"1" 0 "positive"', [1, 0, 1]),
+        ("rte", "1 0 0", [1, 0, 0]),
+        ("snli", "2 -1 0", [2, 0]),
+        ("stsb", '0.5 5 "2.25"', [0.5, 5.0, 2.25]),
+    ],
+)
 def test_numbers_are_labels_in_json(tmp_path: Path, task: str, labels: str, wanted: list[float]) -> None:
     texts = "".join(f'"{column}": "a", ' for column in get_task(task).columns)
     content = "".join(f'{{{texts}"label": {label}}}\n' for label in labels.split())
     assert given(read(tmp_path, "a.jsonl", content, task)) == wanted
 
 
-@pytest.mark.parametrize(("name", "task", "content", "rows"), [
-    ("a.tsv", "sst2", "sentence\nfirst\n\nthird\n\n\n", ["first", "", "third", "", ""]),
-    ("a.tsv", "sst2", "sentence\r\nfirst\r\n\r\n", ["first", ""]),
-    ("a.tsv", "sst2", "sentence\nfirst", ["first"]),
-    ("a.tsv", "sst2", "sentence\n\n\n", ["", ""]),
-    ("a.tsv", "sst2", "sentence\tid\nfirst\t1\n\t2\n\n\n", ["first", ""]),
-    ("a.jsonl", "sst2", '{"sentence": "first"}\n{"sentence": ""}\n\n \n', ["first", ""]),
-])
+@pytest.mark.parametrize(
+    ("name", "task", "content", "rows"),
+    [
+        ("a.tsv", "sst2", "sentence\nfirst\n\nthird\n\n\n", ["first", "", "third", "", ""]),
+        ("a.tsv", "sst2", "sentence\r\nfirst\r\n\r\n", ["first", ""]),
+        ("a.tsv", "sst2", "sentence\nfirst", ["first"]),
+        ("a.tsv", "sst2", "sentence\n\n\n", ["", ""]),
+        ("a.tsv", "sst2", "sentence\tid\nfirst\t1\n\t2\n\n\n", ["first", ""]),
+        ("a.jsonl", "sst2", '{"sentence": "first"}\n{"sentence": ""}\n\n \n', ["first", ""]),
+    ],
+)
 def test_every_row_counts(tmp_path: Path, name: str, task: str, content: str, rows: list[str]) -> None:
     assert read(tmp_path, name, content, task, labels=False).columns == {"sentence": rows}
 

@@ -15,20 +15,25 @@ from gluetune.data.embedded import EmbeddedSource
 from gluetune.data.fingerprint import fingerprint
 from gluetune.tasks import get_task
 
-ROWS = Examples("rte", "train", {"sentence1": ["a", "bc", ""], "sentence2": ["d", "", "ef"]}, np.array([0, 1, 1]),
-                "somewhere")
+ROWS = Examples(
+    "rte", "train", {"sentence1": ["a", "bc", ""], "sentence2": ["d", "", "ef"]}, np.array([0, 1, 1]), "somewhere"
+)
 
 
-@pytest.mark.parametrize("other", [
-    ROWS.take(np.array([0, 1])),
-    ROWS.take(np.array([1, 0, 2])),
-    replace(ROWS, labels=np.array([0, 1, 0])),
-    replace(ROWS, labels=None),
-    replace(ROWS, labels=np.array([0, 1, 1], np.float32)),
-    replace(ROWS, columns={"sentence1": ["a", "bc", "d"], "sentence2": ["", "", "ef"]}),
-    replace(ROWS, columns={"sentence1": ["ab", "c", ""], "sentence2": ["d", "", "ef"]}),
-    replace(ROWS, columns={"question": ["a", "bc", ""], "sentence": ["d", "", "ef"]}),
-], ids=["fewer", "order", "label", "no_labels", "numbers", "moved_column", "moved_row", "names"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        ROWS.take(np.array([0, 1])),
+        ROWS.take(np.array([1, 0, 2])),
+        replace(ROWS, labels=np.array([0, 1, 0])),
+        replace(ROWS, labels=None),
+        replace(ROWS, labels=np.array([0, 1, 1], np.float32)),
+        replace(ROWS, columns={"sentence1": ["a", "bc", "d"], "sentence2": ["", "", "ef"]}),
+        replace(ROWS, columns={"sentence1": ["ab", "c", ""], "sentence2": ["d", "", "ef"]}),
+        replace(ROWS, columns={"question": ["a", "bc", ""], "sentence": ["d", "", "ef"]}),
+    ],
+    ids=["fewer", "order", "label", "no_labels", "numbers", "moved_column", "moved_row", "names"],
+)
 def test_other_rows_have_another_fingerprint(other: Examples) -> None:
     assert fingerprint(other) != fingerprint(ROWS)
 

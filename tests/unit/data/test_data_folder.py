@@ -31,10 +31,25 @@ RTE = "index\tsentence1\tsentence2\tlabel\n"
 MRPC = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
 
 
-@pytest.mark.parametrize("text", [
-    'He said "yes.', '"quoted"', "l'un, \"l'autre\"", "a\u2028b", "a\u2029b", "a\x0bb", "a\x0cb", "a\x85b", "a\x1cb",
-    "  spaces kept  ", "ﬁ ½ 你好 \U0001f600", "\ufeffmark", "back\\slash\\n", "",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'He said "yes.',
+        '"quoted"',
+        "l'un, \"l'autre\"",
+        "a\u2028b",
+        "a\u2029b",
+        "a\x0bb",
+        "a\x0cb",
+        "a\x85b",
+        "a\x1cb",
+        "  spaces kept  ",
+        "ﬁ ½ 你好 \U0001f600",
+        "\ufeffmark",
+        "back\\slash\\n",
+        "",
+    ],
+)
 def test_text_is_kept_verbatim(tmp_path: Path, text: str) -> None:
     rows = f"0\t{text}\tb\tentailment\n1\ta\t{text}\tentailment\n"
     examples = load(tmp_path, "rte", "train", {"RTE/train.tsv": RTE + rows})
@@ -59,8 +74,10 @@ def test_letter_case_of_names_does_not_count(tmp_path: Path, name: str) -> None:
 
 
 def test_the_exact_name_goes_first(tmp_path: Path) -> None:
-    files: dict[str, str | bytes] = {"rte/train.tsv": f"{RTE}0\tother\tb\tentailment\n",
-                                     "RTE/train.tsv": f"{RTE}0\tmine\tb\tentailment\n"}
+    files: dict[str, str | bytes] = {
+        "rte/train.tsv": f"{RTE}0\tother\tb\tentailment\n",
+        "RTE/train.tsv": f"{RTE}0\tmine\tb\tentailment\n",
+    }
     assert load(tmp_path, "rte", "train", files).columns["sentence1"] == ["mine"]
 
 
@@ -97,22 +114,33 @@ def test_torn_questions_are_left_out_and_counted(tmp_path: Path) -> None:
 
 
 def test_cola_public_dev_is_both_domains(tmp_path: Path) -> None:
-    examples = load(tmp_path, "cola", "validation", {"CoLA/raw/in_domain_dev.tsv": "gj04\t1\t\tIn.\n",
-                                                     "CoLA/raw/out_of_domain_dev.tsv": "clc95\t0\t*\tOut.\n"})
+    examples = load(
+        tmp_path,
+        "cola",
+        "validation",
+        {"CoLA/raw/in_domain_dev.tsv": "gj04\t1\t\tIn.\n", "CoLA/raw/out_of_domain_dev.tsv": "clc95\t0\t*\tOut.\n"},
+    )
     assert examples.columns["sentence"] == ["In.", "Out."]
     assert labels(examples) == [1, 0]
-    assert examples.source == (f"dir:{tmp_path}/CoLA/raw/in_domain_dev.tsv + "
-                               f"dir:{tmp_path}/CoLA/raw/out_of_domain_dev.tsv")
+    assert examples.source == (
+        f"dir:{tmp_path}/CoLA/raw/in_domain_dev.tsv + dir:{tmp_path}/CoLA/raw/out_of_domain_dev.tsv"
+    )
 
 
 def test_glues_cola_goes_before_cola_public(tmp_path: Path) -> None:
-    examples = load(tmp_path, "cola", "train", {"CoLA/raw/in_domain_train.tsv": "gj04\t1\t\tPublic.\n",
-                                                "CoLA/train.tsv": "gj04\t1\t\tGLUE.\n"})
+    examples = load(
+        tmp_path,
+        "cola",
+        "train",
+        {"CoLA/raw/in_domain_train.tsv": "gj04\t1\t\tPublic.\n", "CoLA/train.tsv": "gj04\t1\t\tGLUE.\n"},
+    )
     assert examples.columns["sentence"] == ["GLUE."]
 
 
-MSR = {"MRPC/msr_paraphrase_train.txt": f"\ufeff{MRPC}1\t1\t2\ta\tb\r\n0\t3\t4\tc\td\r\n",
-       "MRPC/msr_paraphrase_test.txt": f"\ufeff{MRPC}1\t5\t6\te\tf\r\n"}
+MSR = {
+    "MRPC/msr_paraphrase_train.txt": f"\ufeff{MRPC}1\t1\t2\ta\tb\r\n0\t3\t4\tc\td\r\n",
+    "MRPC/msr_paraphrase_test.txt": f"\ufeff{MRPC}1\t5\t6\te\tf\r\n",
+}
 
 
 def test_microsofts_files_stand_in_for_glues(tmp_path: Path) -> None:
@@ -124,24 +152,44 @@ def test_glues_dev_rows_are_not_trained_on(tmp_path: Path) -> None:
     examples = load(tmp_path, "mrpc", "train", {**MSR, "MRPC/dev.tsv": f"{MRPC}1\t1\t2\ta\tb\n"})
     assert examples.columns["sentence1"] == ["c"]
     assert labels(examples) == [0]
-    assert examples.source == (f"dir:{tmp_path}/MRPC/msr_paraphrase_train.txt without the rows of "
-                               f"{tmp_path}/MRPC/dev.tsv")
+    assert examples.source == (
+        f"dir:{tmp_path}/MRPC/msr_paraphrase_train.txt without the rows of {tmp_path}/MRPC/dev.tsv"
+    )
 
 
-SNLI_ROWS = [("neutral", "A man.", "A woman."), ("-", "Nobody agreed.", "On this."),
-             ("entailment", "A dog.", "An animal.")]
-STANFORD = "\n".join(["gold_label\tsentence1_parse\tsentence1\tsentence2\tlabel1\tlabel2",
-                      *(f"{label}\t(ROOT)\t{a}\t{b}\t{label}\t" for label, a, b in SNLI_ROWS)])
-GLUE_SNLI = "\n".join(["index\tsentence1\tsentence2\tlabel1\tgold_label",
-                       *(f"{i}\t{a}\t{b}" + "\tcontradiction" * (1 + 4 * (i % 2)) + f"\t{label}"
-                         for i, (label, a, b) in enumerate(SNLI_ROWS))])
+SNLI_ROWS = [
+    ("neutral", "A man.", "A woman."),
+    ("-", "Nobody agreed.", "On this."),
+    ("entailment", "A dog.", "An animal."),
+]
+STANFORD = "\n".join(
+    [
+        "gold_label\tsentence1_parse\tsentence1\tsentence2\tlabel1\tlabel2",
+        *(f"{label}\t(ROOT)\t{a}\t{b}\t{label}\t" for label, a, b in SNLI_ROWS),
+    ]
+)
+GLUE_SNLI = "\n".join(
+    [
+        "index\tsentence1\tsentence2\tlabel1\tgold_label",
+        *(
+            f"{i}\t{a}\t{b}" + "\tcontradiction" * (1 + 4 * (i % 2)) + f"\t{label}"
+            for i, (label, a, b) in enumerate(SNLI_ROWS)
+        ),
+    ]
+)
 JSONL = "\n".join(json.dumps({"gold_label": label, "sentence1": a, "sentence2": b}) for label, a, b in SNLI_ROWS)
 
 
-@pytest.mark.parametrize(("name", "content"), [
-    ("SNLI/train.tsv", GLUE_SNLI), ("SNLI/snli_1.0_train.jsonl", JSONL), ("SNLI/snli_1.0_train.txt", STANFORD),
-    ("snli_1.0/snli_1.0_train.jsonl", JSONL), ("snli_1.0/snli_1.0_train.txt", STANFORD),
-])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("SNLI/train.tsv", GLUE_SNLI),
+        ("SNLI/snli_1.0_train.jsonl", JSONL),
+        ("SNLI/snli_1.0_train.txt", STANFORD),
+        ("snli_1.0/snli_1.0_train.jsonl", JSONL),
+        ("snli_1.0/snli_1.0_train.txt", STANFORD),
+    ],
+)
 def test_snli_formats_agree(tmp_path: Path, name: str, content: str) -> None:
     examples = load(tmp_path, "snli", "train", {name: content})
     assert examples.columns == {"premise": ["A man.", "A dog."], "hypothesis": ["A woman.", "An animal."]}
@@ -152,18 +200,31 @@ def test_snli_formats_agree(tmp_path: Path, name: str, content: str) -> None:
 def test_ax_has_labels_where_the_full_file_is(tmp_path: Path) -> None:
     plain = load(tmp_path, "ax", "test", {"diagnostic/diagnostic.tsv": "index\tsentence1\tsentence2\n0\ta\tb\n"})
     assert plain.labels is None
-    full = load(tmp_path, "ax", "test", {
-        "diagnostic/diagnostic-full.tsv": "Logic\tDomain\tPremise\tHypothesis\tLabel\n\t\ta\tb\tcontradiction\n"})
+    full = load(
+        tmp_path,
+        "ax",
+        "test",
+        {"diagnostic/diagnostic-full.tsv": "Logic\tDomain\tPremise\tHypothesis\tLabel\n\t\ta\tb\tcontradiction\n"},
+    )
     assert labels(full) == [2]
     assert full.columns == plain.columns == {"premise": ["a"], "hypothesis": ["b"]}
 
 
 @pytest.mark.skipif(REAL is None, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
-@pytest.mark.parametrize(("task", "split", "rows", "positive"), [
-    ("cola", "train", 8551, 6023), ("cola", "validation", 1043, 721), ("cola", "test", 1063, None),
-    ("mrpc", "train", 3668, 2474), ("mrpc", "validation", 408, 279), ("mrpc", "test", 1725, None),
-    ("rte", "train", 2490, 1241), ("rte", "validation", 277, 131), ("rte", "test", 3000, None),
-])
+@pytest.mark.parametrize(
+    ("task", "split", "rows", "positive"),
+    [
+        ("cola", "train", 8551, 6023),
+        ("cola", "validation", 1043, 721),
+        ("cola", "test", 1063, None),
+        ("mrpc", "train", 3668, 2474),
+        ("mrpc", "validation", 408, 279),
+        ("mrpc", "test", 1725, None),
+        ("rte", "train", 2490, 1241),
+        ("rte", "validation", 277, 131),
+        ("rte", "test", 3000, None),
+    ],
+)
 def test_official_row_counts(task: str, split: str, rows: int, positive: int | None) -> None:
     examples = FolderSource(str(REAL)).load(get_task(task), split)
     assert len(examples) == rows

@@ -32,8 +32,10 @@ def mirror(folder: Path, task: Task, split: str, rows: dict[str, list[Any]], lab
     (folder / path / name).mkdir(parents=True)
     config = {"config_name": name, "data_files": [{"split": split, "path": f"{name}/{split}-*"}]}
     (folder / path / "README.md").write_text(f"---\n{json.dumps({'configs': [config]})}\n---\n")
-    features = datasets.Features({column: datasets.Value("string") for column in rows if column != "label"}
-                                 | ({"label": label} if "label" in rows else {}))
+    features = datasets.Features(
+        {column: datasets.Value("string") for column in rows if column != "label"}
+        | ({"label": label} if "label" in rows else {})
+    )
     table = datasets.Dataset.from_dict(rows, features=features)
     table.to_parquet(folder / path / name / f"{split}-00000-of-00001.parquet")
     return HubSource(cache_dir=str(folder / "cache"), mirror=folder)
@@ -82,21 +84,49 @@ def test_plain_numbers_are_class_ids(tmp_path: Path) -> None:
     assert examples.labels.tolist() == [1, 0]
 
 
-@pytest.mark.parametrize(("task", "rows", "label", "message"), [
-    ("cola", {"sentence": ["a", "b"], "label": [1, 2]}, datasets.Value("int64"),
-     "`0 <= label <= 1` must hold, but got 2 in row 1"),
-    ("cola", {"sentence": ["a", "b"], "label": [1, -1]}, datasets.Value("int64"),
-     "`0 <= label <= 1` must hold, but got -1 in row 1"),
-    ("stsb", {"sentence1": ["a"], "sentence2": ["b"], "label": [5.5]}, datasets.Value("float32"),
-     "`0 <= label <= 5` must hold, but got 5.5 in row 0"),
-    ("cola", {"sentence": ["a"], "label": [1]}, datasets.ClassLabel(names=["no", "yes"]),
-     "the classes must be unacceptable, acceptable, but got no, yes"),
-    ("cola", {"sentences": ["a"], "label": [1]}, datasets.Value("int64"),
-     "the dataset must have the column 'sentence', but got (sentences, label); nearest: 'sentences'"),
-    ("cola", {"sentence": ["a"]}, None, "the dataset must have the column 'label', but got (sentence)"),
-])
-def test_rows_that_break_the_task(tmp_path: Path, task: str, rows: dict[str, list[Any]], label: Any, message: str,
-                                  ) -> None:
+@pytest.mark.parametrize(
+    ("task", "rows", "label", "message"),
+    [
+        (
+            "cola",
+            {"sentence": ["a", "b"], "label": [1, 2]},
+            datasets.Value("int64"),
+            "`0 <= label <= 1` must hold, but got 2 in row 1",
+        ),
+        (
+            "cola",
+            {"sentence": ["a", "b"], "label": [1, -1]},
+            datasets.Value("int64"),
+            "`0 <= label <= 1` must hold, but got -1 in row 1",
+        ),
+        (
+            "stsb",
+            {"sentence1": ["a"], "sentence2": ["b"], "label": [5.5]},
+            datasets.Value("float32"),
+            "`0 <= label <= 5` must hold, but got 5.5 in row 0",
+        ),
+        (
+            "cola",
+            {"sentence": ["a"], "label": [1]},
+            datasets.ClassLabel(names=["no", "yes"]),
+            "the classes must be unacceptable, acceptable, but got no, yes",
+        ),
+        (
+            "cola",
+            {"sentences": ["a"], "label": [1]},
+            datasets.Value("int64"),
+            "the dataset must have the column 'sentence', but got (sentences, label); nearest: 'sentences'",
+        ),
+        ("cola", {"sentence": ["a"]}, None, "the dataset must have the column 'label', but got (sentence)"),
+    ],
+)
+def test_rows_that_break_the_task(
+    tmp_path: Path,
+    task: str,
+    rows: dict[str, list[Any]],
+    label: Any,
+    message: str,
+) -> None:
     found = get_task(task)
     source = mirror(tmp_path, found, "train", rows, label)
     with pytest.raises(DataError) as caught:
@@ -133,8 +163,10 @@ def test_describe_names_repository_and_configuration() -> None:
 
 def test_two_copies_with_one_cache_are_two_datasets(tmp_path: Path) -> None:
     task = get_task("cola")
-    first, second = (csv_copy(tmp_path / name, task, "sentence,label\n" + f"{name},1\n" * rows)
-                     for name, rows in (("one", 2), ("two", 3)))
+    first, second = (
+        csv_copy(tmp_path / name, task, "sentence,label\n" + f"{name},1\n" * rows)
+        for name, rows in (("one", 2), ("two", 3))
+    )
     assert first.load(task, "train").columns == {"sentence": ["one"] * 2}
     assert second.load(task, "train").columns == {"sentence": ["two"] * 3}
     assert first.load(task, "train").columns == {"sentence": ["one"] * 2}
@@ -154,18 +186,28 @@ def test_the_cache_of_an_unchanged_copy_is_used_again(tmp_path: Path) -> None:
     assert len(list((tmp_path / "cache" / "gluetune-local-copies").iterdir())) == 1
 
 
-@pytest.mark.parametrize(("task", "text", "message"), [
-    ("cola", "sentence,label\na,1\nb,0.7\n", "`0 <= label <= 1` must hold and be whole, but got 0.7 in row 1"),
-    ("cola", "sentence,label\na,1\nb,1.9\n", "`0 <= label <= 1` must hold and be whole, but got 1.9 in row 1"),
-    ("cola", "sentence,label\na,1\nb,inf\n", "`0 <= label <= 1` must hold and be whole, but got inf in row 1"),
-    ("cola", "sentence,label\na,1\nb,\n", "all rows must have a label or none, but row 0 has one and row 1 has none"),
-    ("cola", "sentence,label\na,1\n,0\n", "'sentence' must be text, but row 1 has none"),
-    ("cola", "sentence,label\na,1\nNA,0\n", "such as NA or null"),
-    ("cola", "sentence,label\n12,1\n13,0\n", "'sentence' must be text, but is 12 (int) in row 0"),
-    ("cola", "sentence,label\na,acceptable\nb,unaceptable\n",
-     "but got 'unaceptable' in row 1; nearest: 'unacceptable'"),
-    ("stsb", "sentence1,sentence2,label\na,b,high\n", "the label must be a number, but got 'high' in row 0"),
-])
+@pytest.mark.parametrize(
+    ("task", "text", "message"),
+    [
+        ("cola", "sentence,label\na,1\nb,0.7\n", "`0 <= label <= 1` must hold and be whole, but got 0.7 in row 1"),
+        ("cola", "sentence,label\na,1\nb,1.9\n", "`0 <= label <= 1` must hold and be whole, but got 1.9 in row 1"),
+        ("cola", "sentence,label\na,1\nb,inf\n", "`0 <= label <= 1` must hold and be whole, but got inf in row 1"),
+        (
+            "cola",
+            "sentence,label\na,1\nb,\n",
+            "all rows must have a label or none, but row 0 has one and row 1 has none",
+        ),
+        ("cola", "sentence,label\na,1\n,0\n", "'sentence' must be text, but row 1 has none"),
+        ("cola", "sentence,label\na,1\nNA,0\n", "such as NA or null"),
+        ("cola", "sentence,label\n12,1\n13,0\n", "'sentence' must be text, but is 12 (int) in row 0"),
+        (
+            "cola",
+            "sentence,label\na,acceptable\nb,unaceptable\n",
+            "but got 'unaceptable' in row 1; nearest: 'unacceptable'",
+        ),
+        ("stsb", "sentence1,sentence2,label\na,b,high\n", "the label must be a number, but got 'high' in row 0"),
+    ],
+)
 def test_cells_of_a_csv_copy_that_are_no_text_or_no_label(tmp_path: Path, task: str, text: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         csv_copy(tmp_path / "hub", get_task(task), text).load(get_task(task), "train")
@@ -182,15 +224,22 @@ def test_classes_are_understood_by_name_and_as_whole_numbers(tmp_path: Path, wri
     assert labels.tolist() == [1, 0]
 
 
-@pytest.mark.parametrize(("readme", "rows", "reason"), [
-    ("---\nconfigs: [a: b: c\n---\n", b"sentence,label\na,1\n", "while parsing"),
-    (None, b"sentence,label\na,1\nb,1,2,3\n", "Expected 2 fields in line 3, saw 4"),
-    (None, b"sentence,label\ncaf\xe9,1\n", "can't decode byte 0xe9"),
-    (None, b"", "No columns to parse from file"),
-    (None, b"sentence,label\n", "corresponds to no data"),
-])
-def test_a_copy_that_the_library_cannot_load_says_why(tmp_path: Path, readme: str | None, rows: bytes, reason: str,
-                                                      ) -> None:
+@pytest.mark.parametrize(
+    ("readme", "rows", "reason"),
+    [
+        ("---\nconfigs: [a: b: c\n---\n", b"sentence,label\na,1\n", "while parsing"),
+        (None, b"sentence,label\na,1\nb,1,2,3\n", "Expected 2 fields in line 3, saw 4"),
+        (None, b"sentence,label\ncaf\xe9,1\n", "can't decode byte 0xe9"),
+        (None, b"", "No columns to parse from file"),
+        (None, b"sentence,label\n", "corresponds to no data"),
+    ],
+)
+def test_a_copy_that_the_library_cannot_load_says_why(
+    tmp_path: Path,
+    readme: str | None,
+    rows: bytes,
+    reason: str,
+) -> None:
     source, task = csv_copy(tmp_path / "hub", get_task("cola"), ""), get_task("cola")
     repository = tmp_path / "hub" / "nyu-mll" / "glue"
     (repository / "train.csv").write_bytes(rows)

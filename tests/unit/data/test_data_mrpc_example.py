@@ -23,10 +23,54 @@ FIRST = "He said the foodservice pie business doesn 't fit the company 's long-t
 SECOND = '" The foodservice pie business does not fit our long-term growth strategy .'
 TOKENS = (  # separated by spaces
     "[CLS] he said the foods ##er ##vic ##e pie business doesn ' t fit the company ' s long - term growth strategy . "
-    "[SEP] \" the foods ##er ##vic ##e pie business does not fit our long - term growth strategy . [SEP]")
-IDS = [101, 2002, 2056, 1996, 9440, 2121, 7903, 2063, 11345, 2449, 2987, 1005, 1056, 4906, 1996, 2194, 1005, 1055,
-       2146, 1011, 2744, 3930, 5656, 1012, 102,
-       1000, 1996, 9440, 2121, 7903, 2063, 11345, 2449, 2515, 2025, 4906, 2256, 2146, 1011, 2744, 3930, 5656, 1012, 102]
+    '[SEP] " the foods ##er ##vic ##e pie business does not fit our long - term growth strategy . [SEP]'
+)
+IDS = [
+    101,
+    2002,
+    2056,
+    1996,
+    9440,
+    2121,
+    7903,
+    2063,
+    11345,
+    2449,
+    2987,
+    1005,
+    1056,
+    4906,
+    1996,
+    2194,
+    1005,
+    1055,
+    2146,
+    1011,
+    2744,
+    3930,
+    5656,
+    1012,
+    102,
+    1000,
+    1996,
+    9440,
+    2121,
+    7903,
+    2063,
+    11345,
+    2449,
+    2515,
+    2025,
+    4906,
+    2256,
+    2146,
+    1011,
+    2744,
+    3930,
+    5656,
+    1012,
+    102,
+]
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +78,11 @@ def tokenizer() -> PreTrainedTokenizerBase:
     return BertTokenizer.from_pretrained(str(VOCABULARY), model_max_length=512)
 
 
-def encoded(tokenizer: PreTrainedTokenizerBase, max_seq_length: int = 128, truncation: str = "longest_first",
-            ) -> Encoded:
+def encoded(
+    tokenizer: PreTrainedTokenizerBase,
+    max_seq_length: int = 128,
+    truncation: str = "longest_first",
+) -> Encoded:
     """The row, and a longer one that it is padded for."""
     columns = {"sentence1": [FIRST, FIRST * 2], "sentence2": [SECOND, SECOND]}
     examples = Examples("mrpc", "validation", columns, np.array([1, 0]), "here")
@@ -62,7 +109,7 @@ def test_transformers_own_call_gives_the_same(tokenizer: PreTrainedTokenizerBase
 def test_the_row_cut_to_32_tokens(tokenizer: PreTrainedTokenizerBase, truncation: str, first: int, second: int) -> None:
     """29 of its 23 and 18 tokens of text: 14.5 of each, or 16.3 and 12.7."""
     row = encoded(tokenizer, 32, truncation).select(np.arange(1))
-    assert row.input_ids.tolist() == [*IDS[:1 + first], 102, *IDS[25:25 + second], 102]
+    assert row.input_ids.tolist() == [*IDS[: 1 + first], 102, *IDS[25 : 25 + second], 102]
     assert row.boundaries.tolist() == [first + 2]
 
 

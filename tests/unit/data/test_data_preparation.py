@@ -41,8 +41,10 @@ class Numbered(DataSource):
 
 
 def texts(encoded: Encoded, tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    return [tokenizer.decode(encoded.collate(np.array([row]))["input_ids"][0], skip_special_tokens=True)
-            for row in range(len(encoded))]
+    return [
+        tokenizer.decode(encoded.collate(np.array([row]))["input_ids"][0], skip_special_tokens=True)
+        for row in range(len(encoded))
+    ]
 
 
 def test_carved_rows_come_from_train_and_dev_stays_whole(bert: PreTrainedTokenizerBase) -> None:
@@ -76,8 +78,9 @@ def test_carved_rows_come_on_top_of_the_train_limit(bert: PreTrainedTokenizerBas
 
 
 def test_a_train_limit_leaves_the_selection_rows_alone(bert: PreTrainedTokenizerBase) -> None:
-    whole, limited = (prepare(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=limit), seed=0)
-                      for limit in (None, 20))
+    whole, limited = (
+        prepare(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=limit), seed=0) for limit in (None, 20)
+    )
     assert texts(whole.selection, bert) == texts(limited.selection, bert)
     assert set(texts(limited.train, bert)) < set(texts(whole.train, bert))
 
@@ -92,8 +95,9 @@ def test_the_eval_limit_holds_for_selection_and_dev(bert: PreTrainedTokenizerBas
 def test_rows_drawn_as_by_scikit_learn_are_not_trained_on(bert: PreTrainedTokenizerBase) -> None:
     drawn = sorted(train_test_split(range(100), random_state=7, test_size=0.25)[1])
     for limit in (None, 9):
-        config = DataConfig(selection="train_test_split", selection_fraction=0.25, selection_seed=7,
-                            max_eval_samples=limit)
+        config = DataConfig(
+            selection="train_test_split", selection_fraction=0.25, selection_seed=7, max_eval_samples=limit
+        )
         data = prepare(get_task("cola"), Numbered(), bert, config, seed=0)
         chosen = {f"train number {row}" for row in drawn}
         assert set(texts(data.train, bert)) == {f"train number {row}" for row in range(100)} - chosen
@@ -137,8 +141,9 @@ def test_the_ranking_dev_split_may_not_be_missing(bert: PreTrainedTokenizerBase)
 def test_a_task_without_training_data(bert: PreTrainedTokenizerBase) -> None:
     with pytest.raises(ConfigError) as caught:
         prepare(get_task("ax"), Numbered(), bert, DataConfig(), seed=0)
-    assert str(caught.value) == ("tasks: must name tasks with training data, but ax has none; the model of mnli "
-                                 "answers it")
+    assert str(caught.value) == (
+        "tasks: must name tasks with training data, but ax has none; the model of mnli answers it"
+    )
 
 
 def test_unlabelled_training_rows(bert: PreTrainedTokenizerBase) -> None:
@@ -176,14 +181,18 @@ class Careless(Numbered):
         return super().load(task, self.shared[0] if split in self.shared else split)
 
 
-@pytest.mark.parametrize(("shared", "found"), [
-    (("validation", "test"), {"test": "validation"}),
-    (("train", "validation", "test"), {"validation": "train", "test": "train"}),
-    (("train",), {}),
-])
+@pytest.mark.parametrize(
+    ("shared", "found"),
+    [
+        (("validation", "test"), {"test": "validation"}),
+        (("train", "validation", "test"), {"validation": "train", "test": "train"}),
+        (("train",), {}),
+    ],
+)
 @pytest.mark.parametrize("selection", ["carve", "dev"])
-def test_splits_of_the_same_rows_are_found(shared: tuple[str, ...], found: dict[str, str], selection: str,
-                                           bert: PreTrainedTokenizerBase) -> None:
+def test_splits_of_the_same_rows_are_found(
+    shared: tuple[str, ...], found: dict[str, str], selection: str, bert: PreTrainedTokenizerBase
+) -> None:
     config = DataConfig.model_validate({"source": "custom", "dataset": "mine:Rows", "selection": selection})
     data = prepare(get_task("cola"), Careless(shared), bert, config, 1)
     assert set(data.dev) == {"validation", "test"}

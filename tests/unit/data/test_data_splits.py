@@ -34,8 +34,16 @@ def test_a_tenth_and_never_more_than_2000(rows: int, expected: int) -> None:
     assert len(train) == rows - expected
 
 
-@pytest.mark.parametrize("config", [DataConfig(), DataConfig(selection_fraction=0.5), DataConfig(selection_max_rows=7),
-                                    DataConfig(max_eval_samples=3), DataConfig(selection_fraction=0.999)])
+@pytest.mark.parametrize(
+    "config",
+    [
+        DataConfig(),
+        DataConfig(selection_fraction=0.5),
+        DataConfig(selection_max_rows=7),
+        DataConfig(max_eval_samples=3),
+        DataConfig(selection_fraction=0.999),
+    ],
+)
 @pytest.mark.parametrize(("labels", "task"), [(classes(70, 29, 1), MNLI), (classes(2, 2), COLA), (scores(150), STSB)])
 def test_both_sides_are_all_rows_once(labels: np.ndarray, task: object, config: DataConfig) -> None:
     train, selection = carve(labels, task, config, seed=0)  # type: ignore[arg-type]
@@ -93,8 +101,10 @@ def test_too_few_rows(task: str, rows: int, least: int) -> None:
     labels = np.zeros(rows, np.float32 if found.regression else np.int64)
     with pytest.raises(DataError) as caught:
         carve(labels, found, DataConfig(), seed=0)
-    assert str(caught.value) == (f"carving selection rows takes at least {least} train rows of {task}, but got {rows}; "
-                                 "`data.selection: dev` takes none")
+    assert str(caught.value) == (
+        f"carving selection rows takes at least {least} train rows of {task}, but got {rows}; "
+        "`data.selection: dev` takes none"
+    )
 
 
 @pytest.mark.parametrize("size", [1, 2, 10, 99, 100])
@@ -149,8 +159,9 @@ def test_the_selections_own_seed_wins_over_the_jobs(selection: str) -> None:
     labels = classes(300, 700)
     own = DataConfig.model_validate({"selection": selection, "selection_seed": 0})
     jobs = DataConfig.model_validate({"selection": selection})
-    first, again, by_job, other = (carve(labels, COLA, config, seed)[1]
-                                   for config, seed in ((own, 1), (own, 2), (jobs, 0), (jobs, 1)))
+    first, again, by_job, other = (
+        carve(labels, COLA, config, seed)[1] for config, seed in ((own, 1), (own, 2), (jobs, 0), (jobs, 1))
+    )
     assert np.array_equal(first, again)
     assert np.array_equal(first, by_job)
     assert not np.array_equal(first, other)
@@ -161,5 +172,7 @@ def test_train_test_split_must_leave_rows_to_train_on(rows: int, fraction: float
     config = DataConfig(selection="train_test_split", selection_fraction=fraction)
     with pytest.raises(DataError) as caught:
         carve(np.zeros(rows, np.int64), COLA, config, seed=0)
-    assert str(caught.value) == (f"train_test_split must leave rows of cola to train on, but got (rows={rows}, "
-                                 f"selection_fraction={fraction:g}); `data.selection: dev` takes none")
+    assert str(caught.value) == (
+        f"train_test_split must leave rows of cola to train on, but got (rows={rows}, "
+        f"selection_fraction={fraction:g}); `data.selection: dev` takes none"
+    )

@@ -25,8 +25,10 @@ def letters(number: int, letter: str) -> str:
 
 
 def pairs(*lengths: tuple[int, int]) -> Examples:
-    columns = {"sentence1": [letters(first, "a") for first, _ in lengths],
-               "sentence2": [letters(second, "b") for _, second in lengths]}
+    columns = {
+        "sentence1": [letters(first, "a") for first, _ in lengths],
+        "sentence2": [letters(second, "b") for _, second in lengths],
+    }
     return Examples("rte", "train", columns, None, "test")
 
 
@@ -45,13 +47,15 @@ def test_both_texts_keep_the_same_share(bert: PreTrainedTokenizerBase) -> None:
 
 def test_longest_first_takes_from_the_longer_only(bert: PreTrainedTokenizerBase) -> None:
     assert kept(pairs((100, 10)), bert, 33, "longest_first") == [
-        f"[CLS] {letters(20, 'a')} [SEP] {letters(10, 'b')} [SEP]"]
+        f"[CLS] {letters(20, 'a')} [SEP] {letters(10, 'b')} [SEP]"
+    ]
 
 
 @pytest.mark.parametrize("lengths", [(40, 20), (20, 40), (300, 1), (1, 300), (0, 50), (50, 0), (19, 19), (24, 25)])
 @pytest.mark.parametrize("max_seq_length", [8, 16, 24])
-def test_a_cut_row_is_the_tokenizers_own_of_shorter_texts(bert: PreTrainedTokenizerBase, lengths: tuple[int, int],
-                                                          max_seq_length: int) -> None:
+def test_a_cut_row_is_the_tokenizers_own_of_shorter_texts(
+    bert: PreTrainedTokenizerBase, lengths: tuple[int, int], max_seq_length: int
+) -> None:
     encoded = encode(pairs(lengths), TASK, bert, max_seq_length, "proportional")
     first, second = (bert.decode(encoded.input_ids).count(letter) for letter in "ab")
     shorter = bert([letters(first, "a")], [letters(second, "b")])
@@ -62,8 +66,7 @@ def test_a_cut_row_is_the_tokenizers_own_of_shorter_texts(bert: PreTrainedTokeni
 
 def test_another_familys_template_is_kept(roberta: PreTrainedTokenizerBase) -> None:
     examples = Examples("rte", "train", {"sentence1": ["a" * 40], "sentence2": ["b" * 20]}, None, "test")
-    assert kept(examples, roberta, 19, "proportional") == [
-        f"<s> {letters(10, 'a')} </s> </s> {letters(5, 'b')} </s>"]
+    assert kept(examples, roberta, 19, "proportional") == [f"<s> {letters(10, 'a')} </s> </s> {letters(5, 'b')} </s>"]
 
 
 @pytest.mark.parametrize("truncation", ["longest_first", "proportional"])
@@ -85,8 +88,10 @@ def test_special_tokens_that_a_text_spells_out_are_text(bert: PreTrainedTokenize
 
 def test_a_single_text_loses_its_end_either_way(tokenizer: PreTrainedTokenizerBase) -> None:
     examples = Examples("cola", "train", {"sentence": [letters(50, "a"), "the cat"]}, None, "test")
-    ways = [encode(examples, get_task("cola"), tokenizer, 12, way).input_ids.tolist()
-            for way in ("longest_first", "proportional")]  # type: ignore[arg-type]
+    ways = [
+        encode(examples, get_task("cola"), tokenizer, 12, way).input_ids.tolist()
+        for way in ("longest_first", "proportional")
+    ]  # type: ignore[arg-type]
     assert ways[0] == ways[1]
 
 

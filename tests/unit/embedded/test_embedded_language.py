@@ -19,41 +19,54 @@ from gluetune.data.embedded.wording import Style, Tense, punctuate, say
 CHEF = next(noun for noun in NOUNS if "chef" in noun.words)
 DOG = next(noun for noun in NOUNS if "dog" in noun.words)
 HELP = next(verb for verb in VERBS if "help" in verb.words)
-EVENT = Event(Entity(replace(CHEF, words=("chef",))), replace(HELP, words=("help",)),
-              Entity(replace(DOG, words=("dog",)), many=True), time=TIMES[0])
+EVENT = Event(
+    Entity(replace(CHEF, words=("chef",))),
+    replace(HELP, words=("help",)),
+    Entity(replace(DOG, words=("dog",)), many=True),
+    time=TIMES[0],
+)
 
 
 def speaker() -> Speaker:
     return Speaker(Random(0))
 
 
-@pytest.mark.parametrize(("style", "text"), [
-    (Style(), "The chef helped the dogs on Monday."),
-    (Style(passive=True), "The dogs were helped by the chef on Monday."),
-    (Style(fronted=True), "On Monday the chef helped the dogs."),
-    (Style(tense=Tense.PRESENT), "The chef helps the dogs on Monday."),
-    (Style(tense=Tense.PROGRESSIVE), "The chef is helping the dogs on Monday."),
-    (Style(passive=True, tense=Tense.PROGRESSIVE), "The dogs are being helped by the chef on Monday."),
-])
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        (Style(), "The chef helped the dogs on Monday."),
+        (Style(passive=True), "The dogs were helped by the chef on Monday."),
+        (Style(fronted=True), "On Monday the chef helped the dogs."),
+        (Style(tense=Tense.PRESENT), "The chef helps the dogs on Monday."),
+        (Style(tense=Tense.PROGRESSIVE), "The chef is helping the dogs on Monday."),
+        (Style(passive=True, tense=Tense.PROGRESSIVE), "The dogs are being helped by the chef on Monday."),
+    ],
+)
 def test_voice_tense_and_order(style: Style, text: str) -> None:
     assert say(EVENT, speaker(), style) == text
 
 
-@pytest.mark.parametrize(("style", "text"), [
-    (Style(), "The chef did not help the dogs on Monday."),
-    (Style(passive=True), "The dogs were not helped by the chef on Monday."),
-    (Style(tense=Tense.PRESENT), "The chef does not help the dogs on Monday."),
-])
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        (Style(), "The chef did not help the dogs on Monday."),
+        (Style(passive=True), "The dogs were not helped by the chef on Monday."),
+        (Style(tense=Tense.PRESENT), "The chef does not help the dogs on Monday."),
+    ],
+)
 def test_negation(style: Style, text: str) -> None:
     assert say(replace(EVENT, negated=True), speaker(), style) == text
 
 
-@pytest.mark.parametrize(("slot", "passive", "text"), [
-    (Slot.AGENT, 0.0, "Who helped the dogs on Monday?"),
-    (Slot.AGENT, 1.0, "By whom were the dogs helped on Monday?"),
-    (Slot.TIME, 0.0, "When did the chef help the dogs?"),
-    (Slot.TIME, 1.0, "When were the dogs helped by the chef?"),
-])
+@pytest.mark.parametrize(
+    ("slot", "passive", "text"),
+    [
+        (Slot.AGENT, 0.0, "Who helped the dogs on Monday?"),
+        (Slot.AGENT, 1.0, "By whom were the dogs helped on Monday?"),
+        (Slot.TIME, 0.0, "When did the chef help the dogs?"),
+        (Slot.TIME, 1.0, "When were the dogs helped by the chef?"),
+    ],
+)
 def test_questions(slot: Slot, passive: float, text: str) -> None:
     assert ask(EVENT, slot, Random(0), speaker(), passive) == text
 
@@ -79,8 +92,19 @@ def test_a_speaker_renews_words_as_often_as_asked() -> None:
     assert len({never.choose(words) for _ in range(10)}) == 1
 
 
-@pytest.mark.parametrize("change", [changes.other_agent, changes.other_patient, changes.other_verb, changes.other_time,
-                                    changes.swap_roles, changes.negate, changes.hypernym, changes.drop_circumstance])
+@pytest.mark.parametrize(
+    "change",
+    [
+        changes.other_agent,
+        changes.other_patient,
+        changes.other_verb,
+        changes.other_time,
+        changes.swap_roles,
+        changes.negate,
+        changes.hypernym,
+        changes.drop_circumstance,
+    ],
+)
 def test_a_change_changes_the_meaning(change: changes.Change) -> None:
     changed = change(EVENT, World(Random(0)))
     assert changed is not None
@@ -93,17 +117,32 @@ def test_a_change_that_does_not_apply_says_so() -> None:
         changes.first_that_applies(EVENT, World(Random(0)), [changes.opposite_quality, changes.other_place])
 
 
-@pytest.mark.parametrize(("noun", "many"), [("child", "children"), ("thief", "thieves"), ("boss", "bosses"),
-                                            ("lorry", "lorries"), ("box", "boxes"), ("dog", "dogs")])
+@pytest.mark.parametrize(
+    ("noun", "many"),
+    [
+        ("child", "children"),
+        ("thief", "thieves"),
+        ("boss", "bosses"),
+        ("lorry", "lorries"),
+        ("box", "boxes"),
+        ("dog", "dogs"),
+    ],
+)
 def test_plurals(noun: str, many: str) -> None:
     assert plural(noun) == many
 
 
-@pytest.mark.parametrize(("base", "forms"), [
-    ("hug", ("hug", "hugs", "hugged", "hugged", "hugging")), ("fix", ("fix", "fixes", "fixed", "fixed", "fixing")),
-    ("hide", ("hide", "hides", "hid", "hidden", "hiding")), ("nap", ("nap", "naps", "napped", "napped", "napping")),
-    ("take", ("take", "takes", "took", "taken", "taking")), ("purchase", ("purchase", "purchases", "purchased",
-                                                                           "purchased", "purchasing"))])
+@pytest.mark.parametrize(
+    ("base", "forms"),
+    [
+        ("hug", ("hug", "hugs", "hugged", "hugged", "hugging")),
+        ("fix", ("fix", "fixes", "fixed", "fixed", "fixing")),
+        ("hide", ("hide", "hides", "hid", "hidden", "hiding")),
+        ("nap", ("nap", "naps", "napped", "napped", "napping")),
+        ("take", ("take", "takes", "took", "taken", "taking")),
+        ("purchase", ("purchase", "purchases", "purchased", "purchased", "purchasing")),
+    ],
+)
 def test_verb_forms(base: str, forms: tuple[str, ...]) -> None:
     found = verb_forms(base)
     assert (found.base, found.third, found.past, found.participle, found.progressive) == forms

@@ -16,9 +16,15 @@ from gluetune.tasks import TASKS, Task
 SOURCE = EmbeddedSource()
 EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 OFFICIAL_SHARES = {  # of the training rows (AX: of the test rows), from GLUE's papers
-    "cola": {"acceptable": 0.70}, "sst2": {"positive": 0.56}, "mrpc": {"equivalent": 0.67}, "qqp": {"duplicate": 0.37},
-    "mnli": {"entailment": 0.33, "neutral": 0.33}, "snli": {"entailment": 0.33, "neutral": 0.33},
-    "qnli": {"entailment": 0.50}, "rte": {"entailment": 0.50}, "wnli": {"entailment": 0.50},
+    "cola": {"acceptable": 0.70},
+    "sst2": {"positive": 0.56},
+    "mrpc": {"equivalent": 0.67},
+    "qqp": {"duplicate": 0.37},
+    "mnli": {"entailment": 0.33, "neutral": 0.33},
+    "snli": {"entailment": 0.33, "neutral": 0.33},
+    "qnli": {"entailment": 0.50},
+    "rte": {"entailment": 0.50},
+    "wnli": {"entailment": 0.50},
     "ax": {"entailment": 0.42, "neutral": 0.35},
 }
 
@@ -82,8 +88,10 @@ def test_no_row_stands_twice_in_a_task(task: Task) -> None:
 
 def test_same_seed_same_rows_also_in_another_process() -> None:
     here = "\n".join(texts(TASKS["mnli"], "train")[i][1] for i in range(20))
-    script = ("from gluetune.data.embedded import EmbeddedSource; from gluetune.tasks import TASKS; "
-              "print(*EmbeddedSource().load(TASKS['mnli'], 'train').columns['hypothesis'][:20], sep='\\n')")
+    script = (
+        "from gluetune.data.embedded import EmbeddedSource; from gluetune.tasks import TASKS; "
+        "print(*EmbeddedSource().load(TASKS['mnli'], 'train').columns['hypothesis'][:20], sep='\\n')"
+    )
     there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     assert there == here
 

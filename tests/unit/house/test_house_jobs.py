@@ -16,8 +16,13 @@ from gluetune.tasks import get_task
 
 ROOT = Path(__file__).resolve().parents[3]
 JOBS = sorted((ROOT / "jobs").glob("*.yaml"))
-FLAGS = {"--data": "data.source", "--data-dir": "data.dir", "--model-name-or-path": "model.name_or_path",
-         "--max-seq-length": "data.max_seq_length", "--max-steps": "training.max_steps"}
+FLAGS = {
+    "--data": "data.source",
+    "--data-dir": "data.dir",
+    "--model-name-or-path": "model.name_or_path",
+    "--max-seq-length": "data.max_seq_length",
+    "--max-steps": "training.max_steps",
+}
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -34,13 +34,42 @@ MAY_IMPORT = {
     "cluster": {"errors", "config"},
     "searchers": {"errors", "config", "records"},
     "schedulers": {"errors", "config", "records"},
-    "search": {"errors", "config", "tasks", "storage", "records", "data", "models", "metrics", "training", "prediction",
-               "pretraining", "lane", "trial", "cluster", "early", "searchers", "schedulers", "supervisor"},
+    "search": {
+        "errors",
+        "config",
+        "tasks",
+        "storage",
+        "records",
+        "data",
+        "models",
+        "metrics",
+        "training",
+        "prediction",
+        "pretraining",
+        "lane",
+        "trial",
+        "cluster",
+        "early",
+        "searchers",
+        "schedulers",
+        "supervisor",
+    },
     "tracking": {"errors", "config", "tasks", "storage", "records", "data"},
     "report": {"errors", "config", "tasks", "storage", "records", "tracking"},
     "prediction": {"errors", "config", "tasks", "storage", "output_file", "data", "models", "metrics", "training"},
-    "submission": {"errors", "config", "tasks", "storage", "output_file", "records", "data", "models", "metrics",
-                   "training", "prediction"},
+    "submission": {
+        "errors",
+        "config",
+        "tasks",
+        "storage",
+        "output_file",
+        "records",
+        "data",
+        "models",
+        "metrics",
+        "training",
+        "prediction",
+    },
 }
 MAY_IMPORT["benchmark"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
@@ -88,14 +117,20 @@ def test_libraries_stay_in_their_rooms(library: str) -> None:
 
 def test_platform_is_no_package_because_it_would_hide_pythons_own() -> None:
     assert not (ROOT / "platform" / "__init__.py").exists()
-    shown = subprocess.run([sys.executable, "-c", "import platform; print(platform.python_version())"], cwd=ROOT,
-                           capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", "import platform; print(platform.python_version())"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert shown.stdout.strip()
 
 
 def test_training_runs_without_ray_or_mlflow() -> None:
-    code = ("import sys, gluetune.training, gluetune.metrics; "
-            "print(sorted({'ray', 'mlflow', 'optuna'} & set(sys.modules)))")
+    code = (
+        "import sys, gluetune.training, gluetune.metrics; print(sorted({'ray', 'mlflow', 'optuna'} & set(sys.modules)))"
+    )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
 

@@ -21,9 +21,16 @@ def test_our_own_errors_stand_for_themselves_and_others_keep_their_traceback() -
     assert root_cause(TimeoutError()) == "TimeoutError"
 
 
-@pytest.mark.parametrize(("reasons", "expected"), [
-    ([], "its lane died"), ([""], "its lane died"), (["a"], "its lane died: a"),
-    (["a", "a", "a"], "its lane died 3 times: a"),
-    (["a", "b", "a"], "its lane died 3 times: a\nlater: b"), (["", "b"], "its lane died 2 times: b")])
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        ([], "its lane died"),
+        ([""], "its lane died"),
+        (["a"], "its lane died: a"),
+        (["a", "a", "a"], "its lane died 3 times: a"),
+        (["a", "b", "a"], "its lane died 3 times: a\nlater: b"),
+        (["", "b"], "its lane died 2 times: b"),
+    ],
+)
 def test_the_first_reason_comes_first(reasons: list[str], expected: str) -> None:
     assert lost("its lane", reasons) == expected

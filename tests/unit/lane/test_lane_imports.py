@@ -21,11 +21,14 @@ from gluetune.search.trials import ASKED_ONCE, _taking, _tune_adjusted
 from gluetune.trial import Trial
 
 
-@pytest.mark.parametrize(("module", "without"), [
-    ("gluetune.lane.mailbox", ("torch", "transformers", "sklearn")),
-    ("gluetune.trial", ("torch", "transformers", "sklearn")),
-    ("gluetune.cli.joined", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
-])
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("gluetune.lane.mailbox", ("torch", "transformers", "sklearn")),
+        ("gluetune.trial", ("torch", "transformers", "sklearn")),
+        ("gluetune.cli.joined", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
+    ],
+)
 def test_only_workers_import_what_only_they_need(module: str, without: tuple[str, ...]) -> None:
     code = f"import sys, {module}; print([name for name in {without!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -33,34 +36,42 @@ def test_only_workers_import_what_only_they_need(module: str, without: tuple[str
 
 
 def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> None:
-    code = ("import gc, weakref\nfrom gluetune.imports import unsearched\nclass Thing: pass\n"
-            "with unsearched():\n    enabled, kept = gc.isenabled(), Thing()\n"
-            "frozen = gc.get_freeze_count() > 0 and not any(one is kept for one in gc.get_objects())\n"
-            "one = Thing(); one.itself = one; gone = weakref.ref(one); del one; gc.collect()\n"
-            "print(enabled, frozen, gone() is None and gc.isenabled())")
+    code = (
+        "import gc, weakref\nfrom gluetune.imports import unsearched\nclass Thing: pass\n"
+        "with unsearched():\n    enabled, kept = gc.isenabled(), Thing()\n"
+        "frozen = gc.get_freeze_count() > 0 and not any(one is kept for one in gc.get_objects())\n"
+        "one = Thing(); one.itself = one; gone = weakref.ref(one); del one; gc.collect()\n"
+        "print(enabled, frozen, gone() is None and gc.isenabled())"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True", "True"]
 
 
-@pytest.mark.parametrize(("ours", "names"), [
-    (GroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
-    (_FixedSize, ("after_controller_start", "_maybe_send_resource_request")),
-    (_Controller, ("worker_group_cls",)),
-    (NamedGroup, ("_create_placement_group", "_get_worker_runtime_env")),
-])
+@pytest.mark.parametrize(
+    ("ours", "names"),
+    [
+        (GroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
+        (_FixedSize, ("after_controller_start", "_maybe_send_resource_request")),
+        (_Controller, ("worker_group_cls",)),
+        (NamedGroup, ("_create_placement_group", "_get_worker_runtime_env")),
+    ],
+)
 def test_ray_still_has_what_is_replaced_of_it(ours: type, names: tuple[str, ...]) -> None:
     for name in names:
         assert name in vars(ours)
         assert any(name in vars(parent) for parent in ours.__mro__[1:]), f"Ray has no {name} any more"
 
 
-@pytest.mark.parametrize(("module", "name"), [
-    ("ray.train.v2._internal.execution.worker_group.worker_group", "SynchronizationActor"),
-    ("ray.train.v2._internal.execution.worker_group.state", "_shutdown_sync_actor"),
-    ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
-    ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"),
-    *(("ray.tune.experiment.trial", name) for name in ASKED_ONCE),
-])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("ray.train.v2._internal.execution.worker_group.worker_group", "SynchronizationActor"),
+        ("ray.train.v2._internal.execution.worker_group.state", "_shutdown_sync_actor"),
+        ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
+        ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"),
+        *(("ray.tune.experiment.trial", name) for name in ASKED_ONCE),
+    ],
+)
 def test_rays_modules_still_have_what_is_replaced_in_them(module: str, name: str) -> None:
     assert hasattr(importlib.import_module(module), name)
 
@@ -119,5 +130,8 @@ def test_workers_that_need_torchs_process_group_get_one(tmp_path: Path, workers:
 
 
 def _group(folder: Path, workers: int, *, gpu: bool) -> GroupTrainer:
-    return GroupTrainer(serve, ScalingConfig(num_workers=workers, use_gpu=gpu), run_config=RunConfig(
-        name="lane", storage_path=str(folder)))
+    return GroupTrainer(
+        serve,
+        ScalingConfig(num_workers=workers, use_gpu=gpu),
+        run_config=RunConfig(name="lane", storage_path=str(folder)),
+    )

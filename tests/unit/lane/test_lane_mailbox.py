@@ -17,8 +17,18 @@ ORDER = Order(number=4, task="cola", training={}, seed=1, folder="trials/cola-00
 
 
 def evaluated(index: int) -> Evaluated:
-    return Evaluated(time=0.0, number=4, index=index, step=index, epoch=index, score=0.5, metrics={}, eval_loss=0.0,
-                     train_loss=0.0, learning_rate=0.0)
+    return Evaluated(
+        time=0.0,
+        number=4,
+        index=index,
+        step=index,
+        epoch=index,
+        score=0.5,
+        metrics={},
+        eval_loss=0.0,
+        train_loss=0.0,
+        learning_rate=0.0,
+    )
 
 
 END = TrialEnded(time=0.0, number=4, status="finished")
@@ -179,6 +189,7 @@ def test_a_failed_lane_tells_whoever_waits() -> None:
 
 def test_the_first_reason_of_a_lanes_end_is_the_one_that_is_told() -> None:
     """Workers that find the lane closed leave, and Ray Train ends for that reason: it follows from the first."""
+
     async def scene() -> None:
         box = Mailbox(1)
         box.assign(ORDER)

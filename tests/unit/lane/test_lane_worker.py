@@ -24,11 +24,13 @@ class _Rank(worker.Worker):
         pass
 
 
-@pytest.mark.parametrize(("first", "second", "goes_on"), [
-    ("work", "work", True), (None, None, False),
-    (None, "work", False), ("work", None, True)])  # the lane was closed between the two
+@pytest.mark.parametrize(
+    ("first", "second", "goes_on"),
+    [("work", "work", True), (None, None, False), (None, "work", False), ("work", None, True)],
+)  # the lane was closed between the two
 def test_all_workers_of_a_lane_start_or_none(
-        monkeypatch: pytest.MonkeyPatch, first: str | None, second: str | None, goes_on: bool) -> None:
+    monkeypatch: pytest.MonkeyPatch, first: str | None, second: str | None, goes_on: bool
+) -> None:
     said: deque[Any] = deque()
 
     def broadcast(answer: list[Any], src: int) -> None:

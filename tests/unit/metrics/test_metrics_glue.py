@@ -65,12 +65,15 @@ def test_rows_of_one_class_only_score_without_warnings(name):
     assert values["accuracy"] == 1.0
 
 
-@pytest.mark.parametrize(("name", "labels", "expected"), [
-    ("rte", [0, 1, 1], 2 / 3),
-    ("mrpc", [1, 1, 1, 0], (0.75 + 6 / 7) / 2),
-    ("cola", [1, 1, 0], 0.0),
-    ("stsb", [0.0, 2.5, 5.0], 0.0),
-])
+@pytest.mark.parametrize(
+    ("name", "labels", "expected"),
+    [
+        ("rte", [0, 1, 1], 2 / 3),
+        ("mrpc", [1, 1, 1, 0], (0.75 + 6 / 7) / 2),
+        ("cola", [1, 1, 0], 0.0),
+        ("stsb", [0.0, 2.5, 5.0], 0.0),
+    ],
+)
 def test_baseline_is_the_primary_metric_of_a_constant_answer(name, labels, expected):
     assert metrics.baseline(TASKS[name], np.array(labels)) == pytest.approx(expected)
 

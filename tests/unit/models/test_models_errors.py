@@ -38,8 +38,14 @@ TINY = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attent
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A tiny BERT with its tokenizer."""
-    config = BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8,
-                        max_position_embeddings=16)
+    config = BertConfig(
+        vocab_size=8,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=16,
+    )
     BertForMaskedLM(config).save_pretrained(tmp_path / "bear")
     (tmp_path / "vocab.txt").write_text("\n".join(WORDS))
     BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "bear")
@@ -66,16 +72,20 @@ def test_the_tokenizer_knows_how_many_positions_the_encoder_has(folder: Path) ->
     assert load_tokenizer(config_of(folder)).model_max_length == 16
 
 
-@pytest.mark.parametrize(("settings", "expected"), [
-    (BertConfig(max_position_embeddings=512), 512),
-    (RobertaConfig(max_position_embeddings=514, pad_token_id=1), 512),
-    (IBertConfig(max_position_embeddings=40, pad_token_id=1, **TINY), 38),
-    (LukeConfig(max_position_embeddings=40, pad_token_id=1, **TINY), 38),
-    (EsmConfig(max_position_embeddings=40, pad_token_id=1, **TINY), 38),
-    (RobertaConfig(max_position_embeddings=40, pad_token_id=0, **TINY), 39),
-    (NystromformerConfig(max_position_embeddings=40, **TINY), 40),
-    (DebertaV2Config(max_position_embeddings=512, position_biased_input=False), None),
-], ids=lambda value: getattr(value, "model_type", str(value)))
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (BertConfig(max_position_embeddings=512), 512),
+        (RobertaConfig(max_position_embeddings=514, pad_token_id=1), 512),
+        (IBertConfig(max_position_embeddings=40, pad_token_id=1, **TINY), 38),
+        (LukeConfig(max_position_embeddings=40, pad_token_id=1, **TINY), 38),
+        (EsmConfig(max_position_embeddings=40, pad_token_id=1, **TINY), 38),
+        (RobertaConfig(max_position_embeddings=40, pad_token_id=0, **TINY), 39),
+        (NystromformerConfig(max_position_embeddings=40, **TINY), 40),
+        (DebertaV2Config(max_position_embeddings=512, position_biased_input=False), None),
+    ],
+    ids=lambda value: getattr(value, "model_type", str(value)),
+)
 def test_the_longest_row(settings: PretrainedConfig, expected: int | None) -> None:
     assert max_tokens(settings) == expected
     if expected is not None and settings.hidden_size == TINY["hidden_size"]:  # and it is what the model computes
@@ -168,9 +178,13 @@ def test_quantized_weights_are_refused(folder: Path) -> None:
     assert "quantization_config" not in scratch.config
 
 
-@pytest.mark.parametrize(("adapter", "base"), [
-    ('{"peft_type": "LORA", "base_model_name_or_path": "bert-base-uncased"}', "'bert-base-uncased'"),
-    ("{", "its encoder")])
+@pytest.mark.parametrize(
+    ("adapter", "base"),
+    [
+        ('{"peft_type": "LORA", "base_model_name_or_path": "bert-base-uncased"}', "'bert-base-uncased'"),
+        ("{", "its encoder"),
+    ],
+)
 def test_an_adapter_is_refused_with_how_to_merge_it(adapter: str, base: str, folder: Path) -> None:
     (folder / "adapter_config.json").write_text(adapter)
     (folder / "config.json").unlink()
@@ -186,20 +200,30 @@ def test_a_folder_around_the_model_names_the_model(inner: str, folder: Path) -> 
         load_encoder(config_of(folder.parent / "around"))
 
 
-@pytest.mark.parametrize(("settings", "said"), [
-    ({"hidden_act": "bear"}, "cannot be loaded as BertForSequenceClassification: KeyError: 'bear'"),
-    ({"num_attention_heads": 3}, "not a multiple of the number of attention heads"),
-    ({"hidden_size": "wide"}, "'hidden_size' expected int"),
-], ids=["activation", "heads", "type"])
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"hidden_act": "bear"}, "cannot be loaded as BertForSequenceClassification: KeyError: 'bear'"),
+        ({"num_attention_heads": 3}, "not a multiple of the number of attention heads"),
+        ({"hidden_size": "wide"}, "'hidden_size' expected int"),
+    ],
+    ids=["activation", "heads", "type"],
+)
 def test_settings_that_no_model_can_be_built_to(settings: dict[str, object], said: str, folder: Path) -> None:
     write_settings(folder, settings)
     with pytest.raises(ModelError, match=said):
         load_encoder(config_of(folder))
 
 
-@pytest.mark.parametrize(("file", "content", "said"), [
-    ("model.safetensors", b"", "SafetensorError"), ("config.json", b"", "not a valid JSON file"),
-    ("tokenizer.json", b'{"version": "1.0"}', "must hold a tokenizer"), ("tokenizer.json", b"", "must hold a tok")])
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("model.safetensors", b"", "SafetensorError"),
+        ("config.json", b"", "not a valid JSON file"),
+        ("tokenizer.json", b'{"version": "1.0"}', "must hold a tokenizer"),
+        ("tokenizer.json", b"", "must hold a tok"),
+    ],
+)
 def test_files_that_are_cut_off(file: str, content: bytes, said: str, folder: Path) -> None:
     (folder / file).write_bytes(content)
     with pytest.raises(ModelError, match=said):
@@ -215,7 +239,7 @@ def test_a_trained_model_whose_files_are_broken_is_named(folder: Path, tmp_path:
     save_file(dict(weights), tmp_path / "saved" / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"'classifier.bias': \[3\] in the file, \[2\] by config.json"):
         load_trained(tmp_path / "saved")
-    (tmp_path / "saved" / "model.safetensors").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "saved" / "model.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelError, match=r"saved' cannot be loaded as BertForSequenceClassification: SafetensorError"):
         load_trained(tmp_path / "saved")
 

@@ -77,8 +77,12 @@ def test_every_weight_is_trained(family: str, folders: dict[str, Path]) -> None:
 def test_every_dropout_can_be_set(family: str, folders: dict[str, Path]) -> None:
     model = build_model(encoder_of(folders[family]), TASKS["rte"], TrainingConfig(**DROPOUTS), seed=0)
     rates = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
-    rates |= {getattr(module, name) for module in model.modules() for name in ("attention_dropout", "dropout_prob")
-              if isinstance(getattr(module, name, None), float)}
+    rates |= {
+        getattr(module, name)
+        for module in model.modules()
+        for name in ("attention_dropout", "dropout_prob")
+        if isinstance(getattr(module, name, None), float)
+    }
     expected = set(DROPOUTS.values())
     assert expected <= rates, f"set {expected}, but the model has {rates}"
 

@@ -61,12 +61,16 @@ def test_rows_that_fit(family: str, tokenizer: PreTrainedTokenizerBase) -> None:
     assert model.training
 
 
-@pytest.mark.parametrize(("found", "message"), [
-    (rows(largest=50), r"must be below 50.*'bear' gives .* the id 50; use the tokenizer"),
-    (rows(pad=50), r"must be below 50.* the id 50"),
-    (rows((20, 12), second=6), r"segment ids must be below 1.*type_vocab_size.*'bear'"),
-    (rows((39,)), r"fails on a row of 39 tokens \((IndexError|RuntimeError): "),
-], ids=["token", "padding", "segment", "position"])
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (rows(largest=50), r"must be below 50.*'bear' gives .* the id 50; use the tokenizer"),
+        (rows(pad=50), r"must be below 50.* the id 50"),
+        (rows((20, 12), second=6), r"segment ids must be below 1.*type_vocab_size.*'bear'"),
+        (rows((39,)), r"fails on a row of 39 tokens \((IndexError|RuntimeError): "),
+    ],
+    ids=["token", "padding", "segment", "position"],
+)
 def test_rows_that_do_not_fit(found: Encoded, message: str, tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(ModelError, match=message):
         check_rows(model_of(FAMILIES["roberta"]), [rows(), found], tokenizer, "bear")
@@ -83,13 +87,18 @@ def test_a_segment_that_no_row_has_is_no_hindrance(tokenizer: PreTrainedTokenize
     check_rows(model_of(FAMILIES["roberta"]), [rows()], tokenizer, "x")
 
 
-@pytest.mark.parametrize("settings", [
-    FNetConfig(**{key: value for key, value in WIDE.items() if key != "num_attention_heads"}),
-    ConvBertConfig(**WIDE, embedding_size=16, num_groups=1),
-    NystromformerConfig(**WIDE),
-], ids=lambda settings: settings.model_type)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        FNetConfig(**{key: value for key, value in WIDE.items() if key != "num_attention_heads"}),
+        ConvBertConfig(**WIDE, embedding_size=16, num_groups=1),
+        NystromformerConfig(**WIDE),
+    ],
+    ids=lambda settings: settings.model_type,
+)
 def test_an_encoder_whose_states_depend_on_padding_is_refused(
-        settings: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    settings: PretrainedConfig, tokenizer: PreTrainedTokenizerBase
+) -> None:
     with pytest.raises(ModelError, match=rf"'{settings.model_type}'\) does not mask padding.*another family"):
         check_rows(model_of(settings), [rows()], tokenizer, "x")
 

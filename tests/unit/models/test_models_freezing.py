@@ -65,10 +65,16 @@ def test_all_layers_may_be_frozen(folders: dict[str, Path]) -> None:
     """What is left is the head, and BERT's pooler."""
     model = model_of(folders["bert"], freeze_layers=2)
     assert {name for name, p in model.named_parameters() if p.requires_grad} == {
-        "bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"}
+        "bert.pooler.dense.weight",
+        "bert.pooler.dense.bias",
+        "classifier.weight",
+        "classifier.bias",
+    }
     linear = model_of(folders["bert"], head="linear", freeze_layers=2)
     assert {name for name, p in linear.named_parameters() if p.requires_grad} == {
-        "head.output.weight", "head.output.bias"}
+        "head.output.weight",
+        "head.output.bias",
+    }
 
 
 def test_layers_that_share_their_weights_are_one(folders: dict[str, Path]) -> None:

@@ -38,10 +38,15 @@ def hidden_states(folder: Path, inputs: dict[str, torch.Tensor]) -> torch.Tensor
     return AutoModel.from_pretrained(folder).eval()(**inputs).last_hidden_state.detach()
 
 
-def by_hand(head: str, pooling: str, hidden: torch.Tensor, mask: torch.Tensor, weights: dict[str, torch.Tensor],
-            ) -> torch.Tensor:
+def by_hand(
+    head: str,
+    pooling: str,
+    hidden: torch.Tensor,
+    mask: torch.Tensor,
+    weights: dict[str, torch.Tensor],
+) -> torch.Tensor:
     """Logits, row by row, over the row's own tokens alone."""
-    rows = [states[:int(count)] for states, count in zip(hidden, mask.sum(1), strict=True)]
+    rows = [states[: int(count)] for states, count in zip(hidden, mask.sum(1), strict=True)]
     vector = torch.stack([{"cls": row[0], "mean": row.mean(0), "max": row.max(0).values}[pooling] for row in rows])
     if head != "linear":
         vector = vector @ weights["head.dense.weight"].T + weights["head.dense.bias"]
@@ -62,8 +67,9 @@ def test_logits_are_those_computed_by_hand(family: str, head: str, pooling: str,
             if name.startswith("head.") and name.endswith("bias"):
                 parameter.uniform_(-1, 1)
     inputs = batch(FAMILIES[family].pad_token_id)
-    expected = by_hand(head, pooling, hidden_states(folders[family], inputs), inputs["attention_mask"],
-                       model.state_dict())
+    expected = by_hand(
+        head, pooling, hidden_states(folders[family], inputs), inputs["attention_mask"], model.state_dict()
+    )
     torch.testing.assert_close(model(**inputs).logits, expected, atol=1e-5, rtol=1e-4)
 
 
@@ -98,8 +104,13 @@ def test_the_next_sentence_head_is_loaded_from_the_checkpoint(pretrained: Path) 
     """The first layer is the checkpoint's pooler, the second is random by the seed."""
     pooler = BertForPreTraining.from_pretrained(pretrained).bert.pooler.dense
     encoder = encoder_of(pretrained)
-    states = [build_model(encoder, TASKS["mnli"], training, seed).state_dict() for training, seed in (
-        (TrainingConfig(head="nsp", pooling="mean"), 5), (TrainingConfig(head="nsp", pooling="mean"), 6))]
+    states = [
+        build_model(encoder, TASKS["mnli"], training, seed).state_dict()
+        for training, seed in (
+            (TrainingConfig(head="nsp", pooling="mean"), 5),
+            (TrainingConfig(head="nsp", pooling="mean"), 6),
+        )
+    ]
     for state in states:
         assert torch.equal(state["head.dense.weight"], pooler.weight)
         assert torch.equal(state["head.dense.bias"], pooler.bias)
@@ -134,8 +145,8 @@ def test_a_step_trains_every_weight(family: str, head: str, folders: dict[str, P
     model = build_model(encoder, TASKS["rte"], TrainingConfig(head=head, pooling="mean"), seed=0)
     assert isinstance(model, EncoderWithHead)
     assert sum(p.numel() for n, p in model.named_parameters() if n.startswith("encoder.")) == sum(
-        array.size for name, array in encoder.weights.items()
-        if "pooler" not in name and not name.startswith("head."))
+        array.size for name, array in encoder.weights.items() if "pooler" not in name and not name.startswith("head.")
+    )
     before = {name: tensor.clone() for name, tensor in model.named_parameters()}
     outputs = model(**batch(FAMILIES[family].pad_token_id), labels=torch.tensor([0, 1, 1, 0]))
     outputs.loss.backward()
@@ -182,12 +193,19 @@ def test_the_encoders_dropout_reaches_it(folders: dict[str, Path]) -> None:
     assert {module.p for module in model.encoder.modules() if isinstance(module, nn.Dropout)} == {0.3, 0.1}
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"pooling": "mean"}, r"pooling must be left at default with head default.*\(pooling='mean'\)"),
-    ({"freeze_layers": 3}, r"`freeze_layers <= layers of the encoder` .* \(freeze_layers=3, layers=2\)"),
-], ids=str)
-def test_what_does_not_go_together_is_refused(fields: dict[str, object], message: str, folders: dict[str, Path],
-                                              ) -> None:
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"pooling": "mean"}, r"pooling must be left at default with head default.*\(pooling='mean'\)"),
+        ({"freeze_layers": 3}, r"`freeze_layers <= layers of the encoder` .* \(freeze_layers=3, layers=2\)"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_is_refused(
+    fields: dict[str, object],
+    message: str,
+    folders: dict[str, Path],
+) -> None:
     encoder, training = encoder_of(folders["bert"]), TrainingConfig(**fields)
     with pytest.raises(ModelError, match=message):
         check_training(encoder, training)

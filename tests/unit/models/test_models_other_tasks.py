@@ -20,13 +20,24 @@ from gluetune.config import TrainingConfig
 from gluetune.models import Encoder, build_model, left_out
 from gluetune.tasks import TASKS
 
-TOKENS, CHOICES, CLASSES = (AutoModelForTokenClassification, AutoModelForMultipleChoice,
-                            AutoModelForSequenceClassification)
+TOKENS, CHOICES, CLASSES = (
+    AutoModelForTokenClassification,
+    AutoModelForMultipleChoice,
+    AutoModelForSequenceClassification,
+)
 CASES = [
-    ("bert", TOKENS, 2, "rte"), ("bert", TOKENS, 9, "rte"), ("bert", CHOICES, 2, "rte"), ("bert", CHOICES, 2, "stsb"),
-    ("bert", CLASSES, 3, "mnli"), ("bert", CLASSES, 3, "rte"), ("distilbert", TOKENS, 2, "rte"),
-    ("distilbert", CLASSES, 2, "rte"), ("electra", TOKENS, 9, "rte"), ("roberta", CLASSES, 2, "rte"),
-    ("modernbert", TOKENS, 2, "rte"), ("deberta-v2", TOKENS, 2, "rte"),
+    ("bert", TOKENS, 2, "rte"),
+    ("bert", TOKENS, 9, "rte"),
+    ("bert", CHOICES, 2, "rte"),
+    ("bert", CHOICES, 2, "stsb"),
+    ("bert", CLASSES, 3, "mnli"),
+    ("bert", CLASSES, 3, "rte"),
+    ("distilbert", TOKENS, 2, "rte"),
+    ("distilbert", CLASSES, 2, "rte"),
+    ("electra", TOKENS, 9, "rte"),
+    ("roberta", CLASSES, 2, "rte"),
+    ("modernbert", TOKENS, 2, "rte"),
+    ("deberta-v2", TOKENS, 2, "rte"),
 ]
 
 
@@ -48,7 +59,8 @@ def head(encoder: Encoder, task: str, seed: int) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("architectures", [True, False])
 @pytest.mark.parametrize(("family", "kind", "classes", "task"), CASES)
 def test_the_seed_draws_the_head_and_nothing_but_the_encoder_is_taken_over(
-        family: str, kind: type, classes: int, task: str, architectures: bool, tmp_path: Path) -> None:
+    family: str, kind: type, classes: int, task: str, architectures: bool, tmp_path: Path
+) -> None:
     settings = type(FAMILIES[family])(**{**FAMILIES[family].to_dict(), "num_labels": classes})
     trained = kind.from_config(settings)
     encoder = saved(tmp_path, trained, architectures=architectures)

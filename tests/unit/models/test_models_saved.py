@@ -50,8 +50,9 @@ def saved(folder: Path, training: TrainingConfig, family: str = "bert") -> PreTr
     encoder, task = encoder_of(masked_lm(family, folder / "encoder")), TASKS["mnli"]
     model = build_model(encoder, task, training, seed=5).eval()
     (folder / "vocab.txt").write_text("\n".join(WORDS))
-    save_pretrained(encoder, task, model.state_dict(), BertTokenizer(str(folder / "vocab.txt")), folder / "saved",
-                    training)
+    save_pretrained(
+        encoder, task, model.state_dict(), BertTokenizer(str(folder / "vocab.txt")), folder / "saved", training
+    )
     return model
 
 
@@ -83,8 +84,13 @@ def test_transformers_loads_them_without_gluetune(tmp_path: Path) -> None:
         (tmp_path / head / "saved").rename(tmp_path / f"saved-{head}")
         torch.save((batch(0), model(**batch(0)).logits.detach()), tmp_path / f"saved-{head}" / "expected.pt")
     folders = [str(tmp_path / f"saved-{head}") for head in TRAININGS]
-    done = subprocess.run([sys.executable, "-I", "-c", WITHOUT_GLUETUNE, *folders], capture_output=True, text=True,
-                          check=False, env=os.environ | {"HF_MODULES_CACHE": str(tmp_path / "modules")})
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", WITHOUT_GLUETUNE, *folders],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"HF_MODULES_CACHE": str(tmp_path / "modules")},
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["BertForSequenceClassification"] * 2 + ["EncoderWithHead"] * 2
 
@@ -113,8 +119,10 @@ def test_training_may_go_on_from_a_saved_model(tmp_path: Path) -> None:
     config = ModelConfig(name_or_path=str(tmp_path / "saved"))
     encoder = load_encoder(config)
     assert encoder.config["model_type"] == "bert"
-    assert np.array_equal(encoder.weights["bert.encoder.layer.1.output.dense.weight"],
-                          model.encoder.encoder.layer[1].output.dense.weight.detach().numpy())
+    assert np.array_equal(
+        encoder.weights["bert.encoder.layer.1.output.dense.weight"],
+        model.encoder.encoder.layer[1].output.dense.weight.detach().numpy(),
+    )
     assert {name.split(".")[0] for name in encoder.weights} == {"bert"}
     assert load_tokenizer(config).model_max_length == 40
     build_model(encoder, TASKS["rte"], TrainingConfig(), seed=1)

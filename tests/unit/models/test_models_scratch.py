@@ -85,8 +85,11 @@ def test_a_cased_vocabulary_keeps_the_case(words: Path) -> None:
 
 
 def test_googles_name_of_the_architecture(words: Path) -> None:
-    (words / "bert_config.json").write_text(json.dumps(TINY | {"vocab_size": 9, "max_position_embeddings": 20,
-                                                               "hidden_dropout_prob": 0.3, "type_vocab_size": 2}))
+    (words / "bert_config.json").write_text(
+        json.dumps(
+            TINY | {"vocab_size": 9, "max_position_embeddings": 20, "hidden_dropout_prob": 0.3, "type_vocab_size": 2}
+        )
+    )
     encoder = load_encoder(scratch(words, num_hidden_layers=1))
     assert encoder.weights["bert.embeddings.position_embeddings.weight"].shape == (20, 16)
     assert sum("attention.self.query.weight" in name for name in encoder.weights) == 1
@@ -97,17 +100,20 @@ def test_googles_name_of_the_architecture(words: Path) -> None:
 
 @pytest.mark.skipif(not VOCABULARY, reason="GLUETUNE_BERT_VOCAB_DIR is not set")
 def test_berts_own_folder() -> None:
-    config = scratch(Path(str(VOCABULARY)), num_hidden_layers=1, hidden_size=32, num_attention_heads=2,
-                     intermediate_size=32)
+    config = scratch(
+        Path(str(VOCABULARY)), num_hidden_layers=1, hidden_size=32, num_attention_heads=2, intermediate_size=32
+    )
     encoder, tokenizer = load_encoder(config), load_tokenizer(config)
     assert encoder.weights["bert.embeddings.word_embeddings.weight"].shape == (len(tokenizer), 32) == (30522, 32)
     assert tokenizer("Hello Wörld")["input_ids"] == [101, 7592, 2088, 102]
 
 
-@pytest.mark.parametrize(("overrides", "parameters"), [({}, 109_482_240), (LARGE, 335_141_888)],
-                         ids=["base", "large"])
-def test_base_and_large_have_as_many_weights_as_published(overrides: dict[str, int], parameters: int, words: Path,
-                                                          ) -> None:
+@pytest.mark.parametrize(("overrides", "parameters"), [({}, 109_482_240), (LARGE, 335_141_888)], ids=["base", "large"])
+def test_base_and_large_have_as_many_weights_as_published(
+    overrides: dict[str, int],
+    parameters: int,
+    words: Path,
+) -> None:
     """110M and 340M in Devlin et al. 2019, section 3; exactly those of bert-base-uncased and bert-large-uncased."""
     settings = architecture(words, scratch(words, vocab_size=30522, **overrides))
     with torch.device("meta"):
@@ -135,16 +141,20 @@ def test_aliases_of_settings(tmp_path: Path) -> None:
     assert architecture(folder, scratch(folder, n_layers=4)).num_hidden_layers == 4
 
 
-@pytest.mark.parametrize(("overrides", "message"), [
-    ({"num_layers": 2}, r"must name settings of 'bert', but got 'num_layers'; nearest: 'num_hidden_layers'"),
-    ({"model_type": "roberta"}, r"must name settings of 'bert', but got 'model_type'"),
-    ({"hidden_size": "wide"}, r"must hold values that 'bert' takes, .*'hidden_size' expected int, got str"),
-    ({"num_hidden_layers": True}, r"'num_hidden_layers' expected int, got bool"),
-    ({"hidden_size": 30, "num_attention_heads": 4}, r"cannot be built .*hidden size \(30\) is not a multiple"),
-    ({"hidden_act": "gelo"}, r"cannot be built .*gelo"),
-    ({"num_attention_heads": 0}, r"cannot be built .*ZeroDivisionError"),
-    ({"vocab_size": 8}, r"`tokens of the vocabulary <= vocab_size` must hold, but got \(tokens=9, vocab_size=8\)"),
-], ids=str)
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"num_layers": 2}, r"must name settings of 'bert', but got 'num_layers'; nearest: 'num_hidden_layers'"),
+        ({"model_type": "roberta"}, r"must name settings of 'bert', but got 'model_type'"),
+        ({"hidden_size": "wide"}, r"must hold values that 'bert' takes, .*'hidden_size' expected int, got str"),
+        ({"num_hidden_layers": True}, r"'num_hidden_layers' expected int, got bool"),
+        ({"hidden_size": 30, "num_attention_heads": 4}, r"cannot be built .*hidden size \(30\) is not a multiple"),
+        ({"hidden_act": "gelo"}, r"cannot be built .*gelo"),
+        ({"num_attention_heads": 0}, r"cannot be built .*ZeroDivisionError"),
+        ({"vocab_size": 8}, r"`tokens of the vocabulary <= vocab_size` must hold, but got \(tokens=9, vocab_size=8\)"),
+    ],
+    ids=str,
+)
 def test_values_that_do_not_suit_are_named(overrides: dict[str, bool | float | str], message: str, words: Path) -> None:
     with pytest.raises(ModelError, match=message):
         load_encoder(scratch(words, **overrides))

@@ -24,16 +24,35 @@ def test_the_diagnostic_set_is_answered_by_the_model_of_mnli(tmp_path: Path) -> 
     assert load_classifier(str(write_classifier(tmp_path, get_task("mnli"))), get_task("ax")).task.name == "ax"
 
 
-@pytest.mark.parametrize(("trained", "asked", "message"), [
-    ("mrpc", "cola", "the classes of a model for cola must be (unacceptable, acceptable), but those of '{}' are "
-                     "(not_equivalent, equivalent); it answers mrpc"),
-    ("wnli", "rte", "the classes of a model for rte must be (entailment, not_entailment), but those of '{}' are "
-                    "(not_entailment, entailment); it answers wnli"),
-    ("stsb", "mrpc", "the classes of a model for mrpc must be (not_equivalent, equivalent), but those of '{}' are "
-                     "(stsb); it answers stsb"),
-    ("qnli", "stsb", "the classes of a model for stsb must be (stsb), but those of '{}' are "
-                     "(entailment, not_entailment); it answers qnli or rte"),
-])
+@pytest.mark.parametrize(
+    ("trained", "asked", "message"),
+    [
+        (
+            "mrpc",
+            "cola",
+            "the classes of a model for cola must be (unacceptable, acceptable), but those of '{}' are "
+            "(not_equivalent, equivalent); it answers mrpc",
+        ),
+        (
+            "wnli",
+            "rte",
+            "the classes of a model for rte must be (entailment, not_entailment), but those of '{}' are "
+            "(not_entailment, entailment); it answers wnli",
+        ),
+        (
+            "stsb",
+            "mrpc",
+            "the classes of a model for mrpc must be (not_equivalent, equivalent), but those of '{}' are "
+            "(stsb); it answers stsb",
+        ),
+        (
+            "qnli",
+            "stsb",
+            "the classes of a model for stsb must be (stsb), but those of '{}' are "
+            "(entailment, not_entailment); it answers qnli or rte",
+        ),
+    ],
+)
 def test_a_model_of_another_task_is_refused(trained: str, asked: str, message: str, tmp_path: Path) -> None:
     folder = write_classifier(tmp_path / "model", get_task(trained))
     with pytest.raises(ModelError) as refused:
@@ -62,8 +81,10 @@ def test_rows_are_cut_as_training_cut_them_unless_told_otherwise(tmp_path: Path)
     assert (told.max_seq_length, told.truncation) == (16, "longest_first")
 
 
-@pytest.mark.parametrize(("text", "field"), [("{}", "max_seq_length"), ("", "JSON"),
-                                             ('{"max_seq_length": 24, "truncation": "middle"}', "truncation")])
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [("{}", "max_seq_length"), ("", "JSON"), ('{"max_seq_length": 24, "truncation": "middle"}', "truncation")],
+)
 def test_broken_settings_of_text_are_named(text: str, field: str, tmp_path: Path) -> None:
     folder = write_classifier(tmp_path, get_task("rte"))
     (folder / "gluetune.json").write_text(text)
@@ -76,8 +97,9 @@ def test_a_model_in_a_bucket_is_fetched(tmp_path: Path, monkeypatch: pytest.Monk
     fetched: list[Path] = []
     download = Storage.download
     monkeypatch.setattr(Storage, "local", property(lambda storage: False))
-    monkeypatch.setattr(Storage, "download", lambda storage, path, local: (
-        fetched.append(Path(local)), download(storage, path, local)))
+    monkeypatch.setattr(
+        Storage, "download", lambda storage, path, local: (fetched.append(Path(local)), download(storage, path, local))
+    )
     assert load_classifier(str(folder), get_task("sst2")).model.config.num_labels == 2
     assert len(fetched) == 1
     assert not fetched[0].exists()

@@ -30,8 +30,14 @@ def row_by_row(classifier: Classifier, examples: Examples) -> np.ndarray:
     texts = zip(*examples.columns.values(), strict=True)
     length = classifier.config.max_seq_length
     with torch.inference_mode():
-        return np.concatenate([classifier.model(**classifier.tokenizer(
-            *row, truncation=True, max_length=length, return_tensors="pt")).logits.numpy() for row in texts])
+        return np.concatenate(
+            [
+                classifier.model(
+                    **classifier.tokenizer(*row, truncation=True, max_length=length, return_tensors="pt")
+                ).logits.numpy()
+                for row in texts
+            ]
+        )
 
 
 @pytest.mark.parametrize("name", ["cola", "rte", "stsb", "mnli"])
@@ -70,8 +76,9 @@ def test_scores_are_whole_and_per_batch_of_rows_in_order(tiny: Tiny) -> None:
     assert 0 < ids.mean() < 1
     assert scores.rows == 70
     assert scores.metrics["matthews_correlation"] == pytest.approx(matthews_corrcoef(labels, ids))
-    assert scores.batches == pytest.approx([matthews_corrcoef(labels[part], ids[part]) for part in
-                                            (slice(0, 32), slice(32, 64), slice(64, 70))])
+    assert scores.batches == pytest.approx(
+        [matthews_corrcoef(labels[part], ids[part]) for part in (slice(0, 32), slice(32, 64), slice(64, 70))]
+    )
     assert scores.loss == pytest.approx(log_loss(labels, predictions.probabilities), rel=1e-4)
 
 
@@ -101,7 +108,8 @@ def test_the_file_names_label_and_probabilities(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "rte.tsv").read_text() == (
         "index\tlabel\tprobability\tprobability_entailment\tprobability_not_entailment\n"
         "0\tnot_entailment\t0.750000\t0.250000\t0.750000\n"
-        "1\tentailment\t0.900000\t0.900000\t0.100000\n")
+        "1\tentailment\t0.900000\t0.900000\t0.100000\n"
+    )
 
 
 def test_the_file_of_a_regression_holds_scores_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

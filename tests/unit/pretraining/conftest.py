@@ -13,9 +13,11 @@ from gluetune.pretraining import Corpus, EncoderConfig, PretrainingConfig, Pretr
 def tiny() -> PretrainJob:
     """A job of a second."""
     return PretrainJob(
-        seed=0, tokenizer=TokenizerConfig(vocab_size=2000),
+        seed=0,
+        tokenizer=TokenizerConfig(vocab_size=2000),
         model=EncoderConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=1, dropout=0.0),
-        training=PretrainingConfig(max_steps=30, batch_size=16, evaluate_every=15))
+        training=PretrainingConfig(max_steps=30, batch_size=16, evaluate_every=15),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -130,8 +130,10 @@ def test_the_corpus_covers_the_words_of_every_task(task: Task, whole_tokenizer: 
 
 
 def test_the_vocabulary_is_the_same_in_another_process() -> None:
-    script = ("from gluetune.data.embedded import corpus; from gluetune.pretraining.vocabulary import train_tokenizer; "
-              "t = train_tokenizer((l for d in corpus(documents=300) for l in d), 2000, 64); "
-              "print(*t.convert_ids_to_tokens(range(len(t))))")
+    script = (
+        "from gluetune.data.embedded import corpus; from gluetune.pretraining.vocabulary import train_tokenizer; "
+        "t = train_tokenizer((l for d in corpus(documents=300) for l in d), 2000, 64); "
+        "print(*t.convert_ids_to_tokens(range(len(t))))"
+    )
     there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert there == TOKENIZER.convert_ids_to_tokens(range(len(TOKENIZER)))

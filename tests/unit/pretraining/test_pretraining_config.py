@@ -28,12 +28,20 @@ def mistakes(path: str, *overrides: Override) -> list[str]:
 def test_the_shipped_job_is_d2ls() -> None:
     job = load_pretrain_job(str(JOBS / "bert_wikitext_d2l.yaml"))
     model, training = job.model, job.training
-    assert (model.num_hidden_layers, model.hidden_size, model.num_attention_heads, model.intermediate_size,
-            model.dropout) == (2, 128, 2, 128, 0.2)
+    assert (
+        model.num_hidden_layers,
+        model.hidden_size,
+        model.num_attention_heads,
+        model.intermediate_size,
+        model.dropout,
+    ) == (2, 128, 2, 128, 0.2)
     assert (training.max_seq_length, training.batch_size, training.max_steps) == (128, 256, 4000)
     assert job.published is not None
-    assert job.published.figures == {"train.masked_lm_loss": 5.715, "train.next_sentence_loss": 0.321,
-                                     "train.pairs_per_second": 5718}
+    assert job.published.figures == {
+        "train.masked_lm_loss": 5.715,
+        "train.next_sentence_loss": 0.321,
+        "train.pairs_per_second": 5718,
+    }
 
 
 def test_a_job_is_read_back_equal() -> None:
@@ -57,31 +65,36 @@ def test_all_mistakes_at_once_with_their_lines(tmp_path: Path) -> None:
         "2: model.hidden_sise: no such key; nearest: 'hidden_size'",
         "4: training.max_steps: must be a whole number >= 1, but got 0",
         "5: training.initialisation: must be one of random, mimetic, but got 'mimetik'; nearest: 'mimetic'",
-        "--seed: must be a whole number >= 0 and < 2147483648, but got -1"]
+        "--seed: must be a whole number >= 0 and < 2147483648, but got -1",
+    ]
 
 
 def test_heads_must_fit_the_width(tmp_path: Path) -> None:
     assert mistakes(job_file(tmp_path, "model:\n  hidden_size: 100\n  num_attention_heads: 3\n")) == [
-        "1: model: `hidden_size % num_attention_heads == 0` must hold, but got "
-        "(hidden_size=100, num_attention_heads=3)"]
+        "1: model: `hidden_size % num_attention_heads == 0` must hold, but got (hidden_size=100, num_attention_heads=3)"
+    ]
 
 
 @pytest.mark.parametrize(("source", "needed"), [("files", "path"), ("hub", "dataset")])
 def test_a_source_needs_its_place(source: str, needed: str, tmp_path: Path) -> None:
     assert mistakes(job_file(tmp_path, f"text:\n  source: {source}\n")) == [
-        f"1: text: `{needed}` must be given for `source: {source}`, but got null"]
+        f"1: text: `{needed}` must be given for `source: {source}`, but got null"
+    ]
 
 
 def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
     assert mistakes(job_file(tmp_path, "- 1\n")) == ["1: must be a mapping of keys to values, but got [1]"]
 
 
-@pytest.mark.parametrize(("text", "path"), [
-    ("text: {source: files, path: a.txt, dataset: x}", "text.dataset"),
-    ("text: {source: hub, dataset: x, path: a.txt}", "text.path"),
-    ("text: {validation_path: a.txt}", "text.validation_path"),
-    ("tokenizer: {name_or_path: bert, vocab_size: 500}", "tokenizer.vocab_size"),
-])
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("text: {source: files, path: a.txt, dataset: x}", "text.dataset"),
+        ("text: {source: hub, dataset: x, path: a.txt}", "text.path"),
+        ("text: {validation_path: a.txt}", "text.validation_path"),
+        ("tokenizer: {name_or_path: bert, vocab_size: 500}", "tokenizer.vocab_size"),
+    ],
+)
 def test_a_setting_that_nothing_uses_is_refused(text: str, path: str, tmp_path: Path) -> None:
     (found,) = mistakes(job_file(tmp_path, text))
     assert found.startswith(f"1: {path}: must not be given with ")
@@ -89,6 +102,7 @@ def test_a_setting_that_nothing_uses_is_refused(text: str, path: str, tmp_path: 
 
 def test_a_flag_that_chooses_takes_the_files_settings_of_the_former_choice_away() -> None:
     path = str(JOBS / "bert_wikitext_d2l.yaml")
-    job = load_pretrain_job(path, [Override("text.source", "embedded", "--text"),
-                                   Override("tokenizer.name_or_path", "bert", "--tokenizer")])
+    job = load_pretrain_job(
+        path, [Override("text.source", "embedded", "--text"), Override("tokenizer.name_or_path", "bert", "--tokenizer")]
+    )
     assert (job.text.dataset, job.tokenizer.name_or_path) == (None, "bert")

@@ -22,8 +22,9 @@ def ignore(_: object) -> None:
 
 def changed(job: PretrainJob, *, seed: int | None = None, **training: object) -> PretrainJob:
     """A job with another seed or other fields of its section ``training``."""
-    return job.model_copy(update={"seed": job.seed if seed is None else seed,
-                                  "training": job.training.model_copy(update=training)})
+    return job.model_copy(
+        update={"seed": job.seed if seed is None else seed, "training": job.training.model_copy(update=training)}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,8 @@ class TestCache:
         assert embedded.embedded_encoder(str(tmp_path), ignore) == folder
 
     def test_of_an_earlier_version_stays_in_use_where_the_text_is_the_same(
-            self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         folder = embedded.embedded_encoder(str(tmp_path), ignore)
         monkeypatch.setattr(embedded, "_generator", lambda: [["another version"]])
         lines: list[str] = []

@@ -32,8 +32,12 @@ def data(text: Text, tiny: PretrainJob) -> PretrainingData:
 
 def changed(job: PretrainJob, dropout: float = 0.0, **training: Any) -> PretrainJob:
     """A job with another dropout rate or other fields of its section ``training``."""
-    return job.model_copy(update={"model": job.model.model_copy(update={"dropout": dropout}),
-                                  "training": job.training.model_copy(update=training)})
+    return job.model_copy(
+        update={
+            "model": job.model.model_copy(update={"dropout": dropout}),
+            "training": job.training.model_copy(update=training),
+        }
+    )
 
 
 class Session:
@@ -43,8 +47,13 @@ class Session:
         self.checkpoints = Checkpoints(Storage(str(folder)), "run")
         self.told: list[PretrainingEvaluation] = []
 
-    def run(self, data: PretrainingData, job: PretrainJob, stop_after: int | None = None,
-            wanted: Callable[[int], bool] = lambda step: True) -> bool:
+    def run(
+        self,
+        data: PretrainingData,
+        job: PretrainJob,
+        stop_after: int | None = None,
+        wanted: Callable[[int], bool] = lambda step: True,
+    ) -> bool:
         def report(evaluation: PretrainingEvaluation) -> bool:
             self.told.append(evaluation)
             return evaluation.index != stop_after
@@ -58,8 +67,9 @@ class Session:
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3])  # the first in the first round, the others in the second and third
-def test_a_resumed_run_goes_on_to_the_same_numbers_and_weights(stop_after: int, data: PretrainingData,
-                                                               tiny: PretrainJob, tmp_path: Path) -> None:
+def test_a_resumed_run_goes_on_to_the_same_numbers_and_weights(
+    stop_after: int, data: PretrainingData, tiny: PretrainJob, tmp_path: Path
+) -> None:
     job = changed(tiny, dropout=0.2, max_steps=40, evaluate_every=10)
     whole = Session(tmp_path / "whole")
     assert whole.run(data, job)
@@ -105,14 +115,19 @@ def test_figures_are_means_over_the_whole_run(data: PretrainingData, tiny: Pretr
     assert several["train.masked_lm_loss"] == pytest.approx(single.told[0].train_masked_lm_loss, abs=1e-9)
     speed = "train.pairs_per_second"
     assert {name: value for name, value in several.items() if name != speed} == pytest.approx(
-        {name: value for name, value in one.items() if name != speed}, abs=1e-9)
-    assert several[speed] == pytest.approx(sum(at.pairs for at in session.told)
-                                           / sum(at.train_seconds for at in session.told))
+        {name: value for name, value in one.items() if name != speed}, abs=1e-9
+    )
+    assert several[speed] == pytest.approx(
+        sum(at.pairs for at in session.told) / sum(at.train_seconds for at in session.told)
+    )
 
 
 def losses(session: Session) -> list[float]:
-    return [value for at in session.told for value in (
-        at.train_masked_lm_loss, at.train_next_sentence_loss, at.masked_lm_loss, at.next_sentence_loss)]
+    return [
+        value
+        for at in session.told
+        for value in (at.train_masked_lm_loss, at.train_next_sentence_loss, at.masked_lm_loss, at.next_sentence_loss)
+    ]
 
 
 def test_accumulated_gradients_are_the_batchs(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
@@ -122,8 +137,9 @@ def test_accumulated_gradients_are_the_batchs(data: PretrainingData, tiny: Pretr
     assert losses(parts) == pytest.approx(losses(whole), abs=1e-4)
 
 
-def test_evaluation_does_not_depend_on_its_batch_size_but_for_masks(data: PretrainingData, tiny: PretrainJob,
-                                                                    tmp_path: Path) -> None:
+def test_evaluation_does_not_depend_on_its_batch_size_but_for_masks(
+    data: PretrainingData, tiny: PretrainJob, tmp_path: Path
+) -> None:
     one, other = Session(tmp_path / "one"), Session(tmp_path / "other")
     one.run(data, changed(tiny, max_steps=5))
     other.run(data, changed(tiny, max_steps=5, eval_batch_size=2))
@@ -153,7 +169,8 @@ def limited(monkeypatch: pytest.MonkeyPatch, pairs: int) -> list[int]:
 
 
 def test_goes_on_with_smaller_micro_batches_where_memory_is_short(
-        data: PretrainingData, tiny: PretrainJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data: PretrainingData, tiny: PretrainJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, parts = Session(tmp_path / "whole"), Session(tmp_path / "parts")
     whole.run(data, tiny)
     passed = limited(monkeypatch, 4)
@@ -162,8 +179,9 @@ def test_goes_on_with_smaller_micro_batches_where_memory_is_short(
     assert losses(parts) == pytest.approx(losses(whole), abs=1e-4)
 
 
-def test_too_little_memory_names_what_to_change(data: PretrainingData, tiny: PretrainJob, tmp_path: Path,
-                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_names_what_to_change(
+    data: PretrainingData, tiny: PretrainJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     limited(monkeypatch, 0)
     rule = r"batch_size=16, gradient_accumulation_steps=1\): CUDA out of memory"
     with pytest.raises(TrialOutOfMemoryError, match=rule):

@@ -57,9 +57,12 @@ def test_one_document_has_no_random_partners(numbered: Corpus) -> None:
 
 def test_documents_of_one_sentence_give_partners_only() -> None:
     corpus = Corpus(np.arange(5, dtype=np.int32), np.arange(6), np.array([0, 1, 3, 4, 5]))
-    seen = {(int(first), int(second)) for seed in range(20)
-            for pairs in [draw_pairs(corpus, np.random.default_rng(seed))]
-            for first, second in zip(pairs.first, pairs.second, strict=True)}
+    seen = {
+        (int(first), int(second))
+        for seed in range(20)
+        for pairs in [draw_pairs(corpus, np.random.default_rng(seed))]
+        for first, second in zip(pairs.first, pairs.second, strict=True)
+    }
     assert {first for first, _ in seen} == {1}
     assert {second for _, second in seen} <= {0, 2, 3, 4}
 
@@ -76,7 +79,9 @@ def test_a_corpus_is_documents_of_sentences(numbered: Corpus) -> None:
 def test_a_part_of_a_corpus_is_a_corpus(numbered: Corpus) -> None:
     part = numbered[10:12]
     assert [[sentence.tolist() for sentence in document] for document in part] == [
-        [[1000], [1001], [1002], [1003]], [[1100], [1101], [1102], [1103]]]
+        [[1000], [1001], [1002], [1003]],
+        [[1100], [1101], [1102], [1103]],
+    ]
     assert len(pickle.dumps(part)) < len(pickle.dumps(numbered)) / 2
     assert len(numbered[60:]) == 0
 
@@ -85,11 +90,11 @@ def test_a_part_of_a_corpus_is_a_corpus(numbered: Corpus) -> None:
 def test_wikitext_103_fits() -> None:
     """3.6 million sentences of 28 tokens in documents of four, as many as there: in seconds, in the arrays' memory."""
     sentences = 3_600_000
-    corpus = Corpus(np.zeros(28 * sentences, np.int32), 28 * np.arange(sentences + 1),
-                    np.arange(0, sentences + 1, 4))
+    corpus = Corpus(np.zeros(28 * sentences, np.int32), 28 * np.arange(sentences + 1), np.arange(0, sentences + 1, 4))
     begun = time.perf_counter()
     pairs = draw_pairs(corpus, np.random.default_rng(0))
     assert len(pairs) == sentences * 3 // 4
     assert time.perf_counter() - begun < 60
-    assert len(pickle.dumps(corpus, protocol=5)) < 1.05 * (corpus.ids.nbytes + corpus.sentences.nbytes
-                                                           + corpus.documents.nbytes)
+    assert len(pickle.dumps(corpus, protocol=5)) < 1.05 * (
+        corpus.ids.nbytes + corpus.sentences.nbytes + corpus.documents.nbytes
+    )

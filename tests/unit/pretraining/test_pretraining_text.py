@@ -33,7 +33,8 @@ def files(folder: Path, text_format: str, **contents: str | bytes) -> TextConfig
 def test_wikitext_paragraphs_are_documents_and_headings_are_not(tmp_path: Path) -> None:
     assert read_text(files(tmp_path, "wikitext", a_raw=WIKI)).documents == [
         ["The lobster lives", "It is 0 @.@ 7 m long , says <unk>", "It eats ."],
-        ["Young ones grow", "= not a heading = ."]]
+        ["Young ones grow", "= not a heading = ."],
+    ]
 
 
 def test_one_sentence_a_line_and_blank_lines_between_documents(tmp_path: Path) -> None:
@@ -43,8 +44,18 @@ def test_one_sentence_a_line_and_blank_lines_between_documents(tmp_path: Path) -
 
 def test_prose_is_cut_into_sentences(tmp_path: Path) -> None:
     assert read_text(files(tmp_path, "paragraphs", a_txt=PROSE)).documents == [
-        ["Dr.", "Grey came in.", '"Who\'s there?" she said, and waited for no.', '7.', '"Nobody!"',
-         "It was e.g. dark...", "He left (quietly.)", "Then 3 men came? yes"], ["The end."]]
+        [
+            "Dr.",
+            "Grey came in.",
+            '"Who\'s there?" she said, and waited for no.',
+            "7.",
+            '"Nobody!"',
+            "It was e.g. dark...",
+            "He left (quietly.)",
+            "Then 3 men came? yes",
+        ],
+        ["The end."],
+    ]
 
 
 def test_files_of_a_folder_are_read_by_name_and_end_their_documents(tmp_path: Path) -> None:
@@ -104,8 +115,15 @@ def hub(folder: Path, text_format: str, rows: list[str], **changes: str) -> Text
     (folder / "copy").mkdir()
     for split in ("train", "validation"):
         datasets.Dataset.from_dict({"text": rows}).to_parquet(folder / "copy" / f"{split}-00000-of-00001.parquet")
-    return TextConfig.model_validate({"source": "hub", "dataset": str(folder / "copy"), "format": text_format,
-                                      "cache_dir": str(folder / "cache"), **changes})
+    return TextConfig.model_validate(
+        {
+            "source": "hub",
+            "dataset": str(folder / "copy"),
+            "format": text_format,
+            "cache_dir": str(folder / "cache"),
+            **changes,
+        }
+    )
 
 
 def test_rows_of_a_dataset_are_lines(tmp_path: Path) -> None:
@@ -140,7 +158,8 @@ def test_the_last_documents_are_held_out(tiny: PretrainJob, text: Text) -> None:
     data, tokenizer = prepare_text(text, tiny)
     assert (len(data.train), len(data.held_out)) == (57, 3)
     assert tokenizer.decode(data.held_out[-1][-1]) == tokenizer.decode(
-        tokenizer(text.documents[-1][-1], add_special_tokens=False)["input_ids"])
+        tokenizer(text.documents[-1][-1], add_special_tokens=False)["input_ids"]
+    )
 
 
 def test_validation_documents_are_held_out_instead(tiny: PretrainJob, text: Text) -> None:
@@ -191,8 +210,14 @@ def test_an_edited_local_dataset_is_read_anew(tmp_path: Path) -> None:
     files = [{"split": "train", "path": "rows.csv"}]  # with a list of files, the library takes no look at them
     configs = json.dumps([{"config_name": "a", "data_files": files}])
     (tmp_path / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
-    config = TextConfig.model_validate({"source": "hub", "dataset": str(tmp_path), "name": "a",
-                                        "cache_dir": str(tmp_path.with_name(f"{tmp_path.name}-cache"))})
+    config = TextConfig.model_validate(
+        {
+            "source": "hub",
+            "dataset": str(tmp_path),
+            "name": "a",
+            "cache_dir": str(tmp_path.with_name(f"{tmp_path.name}-cache")),
+        }
+    )
     for sentences in (["One.", "Two."], ["Six.", "Ten."]):
         (tmp_path / "rows.csv").write_text(f"text\n{' '.join(sentences)}\n")
         assert read_text(config).documents == [sentences]

@@ -19,8 +19,18 @@ def started(number: int, task: str = "cola") -> TrialStarted:
 
 
 def evaluated(number: int, index: int, score: float) -> Evaluated:
-    return Evaluated(time=2.0, number=number, index=index, step=10 * index, epoch=index, score=score, metrics={},
-                     eval_loss=0.5, train_loss=0.6, learning_rate=1e-5)
+    return Evaluated(
+        time=2.0,
+        number=number,
+        index=index,
+        step=10 * index,
+        epoch=index,
+        score=score,
+        metrics={},
+        eval_loss=0.5,
+        train_loss=0.6,
+        learning_rate=1e-5,
+    )
 
 
 def ended(number: int, status: str = "finished") -> TrialEnded:
@@ -87,7 +97,8 @@ def test_reading_a_running_searchs_journal_never_writes(tmp_path: Path) -> None:
 
 
 def test_a_cut_line_at_the_end_of_a_full_segment_is_removed_before_the_next_one(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(journal_module, "SEGMENT", 1)
     journal_of(tmp_path, started(0))
     with open(tmp_path / "journal" / "000000.jsonl", "ab") as file:
@@ -98,7 +109,8 @@ def test_a_cut_line_at_the_end_of_a_full_segment_is_removed_before_the_next_one(
 
 @pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b""), Path.unlink], ids=["empty", "missing"])
 def test_a_lost_segment_before_others_is_an_error_that_names_it(
-        damage: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damage: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(journal_module, "SEGMENT", 1)
     journal_of(tmp_path, started(0), started(1))
     damage(tmp_path / "journal" / "000000.jsonl")
@@ -150,8 +162,17 @@ def test_a_stopped_trial_runs_again_once_it_is_evaluated() -> None:
 
 
 def test_ranking_puts_the_best_first_and_leaves_out_other_tasks_and_trials_without_scores() -> None:
-    trials = fold([started(0), started(1), started(2, "mrpc"), started(3), evaluated(0, 1, 0.1), evaluated(1, 1, 0.4),
-                   evaluated(2, 1, 0.9)])
+    trials = fold(
+        [
+            started(0),
+            started(1),
+            started(2, "mrpc"),
+            started(3),
+            evaluated(0, 1, 0.1),
+            evaluated(1, 1, 0.4),
+            evaluated(2, 1, 0.9),
+        ]
+    )
     assert [t.number for t in ranking(trials.values(), "cola")] == [1, 0]
 
 

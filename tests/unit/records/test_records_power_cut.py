@@ -69,7 +69,8 @@ def test_a_winners_folder_is_kept_whole(disk: Disk, root: Path, tmp_path: Path) 
 
 
 def test_every_event_is_kept_before_anything_acts_on_it(
-        disk: Disk, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk: Disk, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(journal_module, "SEGMENT", 2)
     journal = Journal(Storage(str(root)).sub("search"))
     for number in range(5):  # the first one of each segment is written in another way than the next
@@ -78,8 +79,7 @@ def test_every_event_is_kept_before_anything_acts_on_it(
         assert Journal(Storage(str(left / "search"))).events == journal.events
 
 
-def test_a_trials_checkpoint_is_kept_before_its_evaluation_is_reported(
-        disk: Disk, root: Path, tmp_path: Path) -> None:
+def test_a_trials_checkpoint_is_kept_before_its_evaluation_is_reported(disk: Disk, root: Path, tmp_path: Path) -> None:
     steps, reported = [], []
 
     def report(evaluation: Evaluation) -> bool:
@@ -91,15 +91,23 @@ def test_a_trials_checkpoint_is_kept_before_its_evaluation_is_reported(
         return True
 
     training = TrainingConfig(batch_size=8, learning_rate=5e-3, num_train_epochs=1, evals_per_epoch=3)
-    fine_tune(TASKS["cola"], task_data(TASKS["cola"]), tiny_encoder(), training, 3, report=report,
-              checkpoints=Checkpoints(Storage(str(root)), "trials/cola-0000"))
+    fine_tune(
+        TASKS["cola"],
+        task_data(TASKS["cola"]),
+        tiny_encoder(),
+        training,
+        3,
+        report=report,
+        checkpoints=Checkpoints(Storage(str(root)), "trials/cola-0000"),
+    )
     assert len(reported) == 3
     assert steps[:-1] == reported[:-1]  # after the last step only the best weights are kept
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\0" * 4096])
 def test_a_damaged_state_is_a_trial_that_begins_anew(
-        damaged: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     checkpoints = Checkpoints(Storage(str(tmp_path)), "trial")
     checkpoints.save({"step": 3, "weights": torch.ones(9)})
     (tmp_path / "trial" / "state.pt").write_bytes(damaged)

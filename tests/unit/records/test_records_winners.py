@@ -21,8 +21,10 @@ def test_the_best_of_each_task_in_the_order_of_the_tasks() -> None:
     assert names(events(), ("mnli", "rte", "cola")) == ["mnli-0001", "cola-0000"]
 
 
-@pytest.mark.parametrize(("status", "winner"), [
-    ("finished", "cola-0004"), ("stopped", "cola-0004"), ("failed", "cola-0004"), (None, "cola-0000")])
+@pytest.mark.parametrize(
+    ("status", "winner"),
+    [("finished", "cola-0004"), ("stopped", "cola-0004"), ("failed", "cola-0004"), (None, "cola-0000")],
+)
 def test_a_stopped_trial_may_win_and_a_running_one_not(status: str | None, winner: str) -> None:
     journal = [*events(), started(4, "cola"), evaluated(4, 1, 0.9)]
     assert names([*journal, ended(4, status)] if status else journal, ("cola",)) == [winner]

@@ -17,8 +17,12 @@ def storage(tmp_path: Path) -> Storage:
 
 
 def test_storages_of_the_same_folder_are_equal(storage: Storage) -> None:
-    assert {storage, pickle.loads(pickle.dumps(storage)), Storage(f"{storage.uri()}/"),
-            Storage(f"file://{storage.uri().replace(' ', '%20')}")} == {storage}
+    assert {
+        storage,
+        pickle.loads(pickle.dumps(storage)),
+        Storage(f"{storage.uri()}/"),
+        Storage(f"file://{storage.uri().replace(' ', '%20')}"),
+    } == {storage}
     assert storage != storage.sub("trials")
     assert storage != storage.uri()
 

@@ -11,8 +11,9 @@ from gluetune.report.eta import Pace
 from sample_search import ended, evaluated, events, folded, started
 
 
-def remaining_seconds(trials: Iterable[TrialRecord], planned: Mapping[str, int | None],
-                      lanes: int) -> dict[str, float | None]:
+def remaining_seconds(
+    trials: Iterable[TrialRecord], planned: Mapping[str, int | None], lanes: int
+) -> dict[str, float | None]:
     pace = Pace(planned, lanes)
     for trial in trials:
         pace.update(trial)

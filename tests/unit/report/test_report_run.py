@@ -24,17 +24,37 @@ from sample_search import BEGIN, COLA, ended, evaluated, folded, plan, started, 
 
 
 def logged(step: int, **changes: Any) -> Logged:
-    fields = {"time": BEGIN + step, "number": 0, "step": step, "epoch": step / 50, "loss": 0.6931, "accuracy": 0.65625,
-              "learning_rate": 5e-6, "examples_per_second": 1234.5}
+    fields = {
+        "time": BEGIN + step,
+        "number": 0,
+        "step": step,
+        "epoch": step / 50,
+        "loss": 0.6931,
+        "accuracy": 0.65625,
+        "learning_rate": 5e-6,
+        "examples_per_second": 1234.5,
+    }
     return Logged(**(fields | changes))
 
 
 def run_events() -> list[Event]:
-    return [started(0, "cola"), logged(4), logged(8, accuracy=None),
-            evaluated(0, 1, 0.3, train_accuracy=0.71), evaluated(0, 2, 0.5, train_accuracy=0.82), ended(0),
-            WinnerScored(time=BEGIN + 70, number=0, task="cola", folder="runs/small/winners/cola",
-                         scores={"validation": {"matthews_correlation": 0.45}}, rows={"validation": 516},
-                         batch_scores={"validation": [0.1, -0.25, 1.0]})]
+    return [
+        started(0, "cola"),
+        logged(4),
+        logged(8, accuracy=None),
+        evaluated(0, 1, 0.3, train_accuracy=0.71),
+        evaluated(0, 2, 0.5, train_accuracy=0.82),
+        ended(0),
+        WinnerScored(
+            time=BEGIN + 70,
+            number=0,
+            task="cola",
+            folder="runs/small/winners/cola",
+            scores={"validation": {"matthews_correlation": 0.45}},
+            rows={"validation": 516},
+            batch_scores={"validation": [0.1, -0.25, 1.0]},
+        ),
+    ]
 
 
 def console() -> Console:
@@ -46,8 +66,12 @@ def text(of: Console) -> str:
 
 
 def test_figures_of_selection_rows_are_the_saved_models_where_trials_had_another_precision() -> None:
-    journal = [event.model_copy(update={"selection_scores": {"matthews_correlation": 0.48}, "selection_loss": 0.7})
-               if isinstance(event, WinnerScored) else event for event in run_events()]
+    journal = [
+        event.model_copy(update={"selection_scores": {"matthews_correlation": 0.48}, "selection_loss": 0.7})
+        if isinstance(event, WinnerScored)
+        else event
+        for event in run_events()
+    ]
     figures = measured_figures(folded(journal)[0])
     assert (figures["selection.matthews_correlation"], figures["selection.loss"]) == (0.48, 0.7)
 
@@ -65,23 +89,34 @@ def test_each_log_and_each_evaluation_is_a_line_with_the_time_gone() -> None:
         "epoch 0.08 · step 4 · loss 0.6931 · accuracy 0.6562 · lr 5.00e-06 · 1,234 examples/s",
         "epoch 0.16 · step 8 · loss 0.6931 · lr 5.00e-06 · 1,234 examples/s",
         "epoch 1: training loss 0.8000, accuracy 0.7100, 225 examples/s; validation loss 0.7000, MCC 0.3000; "
-        "0:00:09 elapsed"]
+        "0:00:09 elapsed",
+    ]
     assert lines[4].endswith("0:00:18 elapsed")
     assert lines[5].endswith("cola-0000 finished")
 
 
 def test_what_was_measured_by_name() -> None:
     figures = measured_figures(trial())
-    assert figures == pytest.approx({
-        "train.loss": 0.6, "train.accuracy": 0.82, "train.examples_per_second": 225.0,
-        "selection.matthews_correlation": 0.5, "selection.loss": 0.5, "validation.matthews_correlation": 0.45})
+    assert figures == pytest.approx(
+        {
+            "train.loss": 0.6,
+            "train.accuracy": 0.82,
+            "train.examples_per_second": 225.0,
+            "selection.matthews_correlation": 0.5,
+            "selection.loss": 0.5,
+            "validation.matthews_correlation": 0.45,
+        }
+    )
     assert row_counts(COLA, trial()) == {"train": 1800, "selection": 200, "validation": 516}
 
 
 def test_published_figures_stand_beside_the_measured_ones() -> None:
     out = console()
-    published = PublishedConfig(source="A page, https://example.org", note="bert-base-uncased", figures={
-        "validation.matthews_correlation": 0.529, "test.accuracy": 0.594})
+    published = PublishedConfig(
+        source="A page, https://example.org",
+        note="bert-base-uncased",
+        figures={"validation.matthews_correlation": 0.529, "test.accuracy": 0.594},
+    )
     print_figures(measured_figures(trial()), row_counts(COLA, trial()), published, out, source="dir:glue/CoLA")
     rows = {cells[0]: cells[1:] for line in text(out).splitlines() if (cells := re.split(r"\s{2,}", line.strip()))}
     assert rows["validation.matthews_correlation"] == ["516", "0.5290", "0.4500"]

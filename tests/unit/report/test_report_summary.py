@@ -26,8 +26,14 @@ def refuse(constant: str) -> None:
 
 @pytest.fixture
 def written(tmp_path: Path) -> dict[str, Any]:
-    summary = summarise(plan(), folded(events()).values(), status="complete", session_started=BEGIN, now=BEGIN + 600,
-                        models={"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")})
+    summary = summarise(
+        plan(),
+        folded(events()).values(),
+        status="complete",
+        session_started=BEGIN,
+        now=BEGIN + 600,
+        models={"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")},
+    )
     file = write_summary(Storage(str(tmp_path)), summary)
     content: dict[str, Any] = json.loads(Path(file).read_text(), parse_constant=refuse)
     return content
@@ -36,11 +42,21 @@ def written(tmp_path: Path) -> dict[str, Any]:
 def test_winners(written: dict[str, Any]) -> None:
     winner = written["tasks"][0]["winner"]
     assert winner == {
-        "trial": 0, "name": "cola-0000", "score": 0.5, "params": {"learning_rate": 1e-4, "batch_size": 16},
-        "epochs": 3.0, "best_epoch": 2.0, "seconds": 27.0, "dev_scores": {"validation": {"matthews_correlation": 0.45}},
-        "folder": "runs/small/winners/cola", "model_uri": "models:/gluetune-cola@champion",
-        "champion": True, "registration": "version 1, champion", "precision": None,
-        "selection_scores": {"matthews_correlation": 0.5}}
+        "trial": 0,
+        "name": "cola-0000",
+        "score": 0.5,
+        "params": {"learning_rate": 1e-4, "batch_size": 16},
+        "epochs": 3.0,
+        "best_epoch": 2.0,
+        "seconds": 27.0,
+        "dev_scores": {"validation": {"matthews_correlation": 0.45}},
+        "folder": "runs/small/winners/cola",
+        "model_uri": "models:/gluetune-cola@champion",
+        "champion": True,
+        "registration": "version 1, champion",
+        "precision": None,
+        "selection_scores": {"matthews_correlation": 0.5},
+    }
     assert written["tasks"][1]["winner"]["model_uri"] is None
     assert written["tasks"][0]["trials"] == {"finished": 1, "pruned": 1}
 
@@ -106,6 +122,12 @@ def test_the_page_documents_every_field() -> None:
 
 def test_the_page_names_every_key_of_a_real_file(written: dict[str, Any]) -> None:
     documented = set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE))
-    parts = [written, written["lane_use"], written["tasks"][0], written["tasks"][0]["winner"], written["trials"][0],
-             written["trials"][0]["evaluations"][0]]
+    parts = [
+        written,
+        written["lane_use"],
+        written["tasks"][0],
+        written["tasks"][0]["winner"],
+        written["trials"][0],
+        written["trials"][0]["evaluations"][0],
+    ]
     assert {key for part in parts for key in part} <= documented

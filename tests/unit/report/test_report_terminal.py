@@ -32,18 +32,26 @@ def row(output: str, first: str) -> list[str]:
 
 
 def closing(to: Console, of: SearchPlan, trials: dict[int, TrialRecord], status: SearchStatus = "complete") -> str:
-    summary = summarise(of, trials.values(), status=status, session_started=BEGIN, now=BEGIN + 54,
-                        models={"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")})
+    summary = summarise(
+        of,
+        trials.values(),
+        status=status,
+        session_started=BEGIN,
+        now=BEGIN + 54,
+        models={"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")},
+    )
     print_closing(summary, to)
     print_models(summary, to)
     print_places(summary, to, ui="mlflow ui --backend-store-uri sqlite:///mlflow.db", summary_file="runs/summary.json")
     return text(to)
 
 
-@pytest.mark.parametrize(("planned", "configurations", "shown"), [
-    (8, 18, "8 of 18"), (18, 18, "18"), (8, None, "8"), (None, None, "–")])
-def test_opening_says_how_much_of_the_space_is_searched(planned: int | None, configurations: int | None,
-                                                        shown: str) -> None:
+@pytest.mark.parametrize(
+    ("planned", "configurations", "shown"), [(8, 18, "8 of 18"), (18, 18, "18"), (8, None, "8"), (None, None, "–")]
+)
+def test_opening_says_how_much_of_the_space_is_searched(
+    planned: int | None, configurations: int | None, shown: str
+) -> None:
     out, task = console(), dataclasses.replace(COLA, planned=planned, configurations=configurations)
     print_opening(plan(tasks=(task,)), out)
     assert row(text(out), "CoLA")[1] == shown
@@ -162,10 +170,15 @@ def test_closing(width: int) -> None:
 
 
 def test_closing_compares_selection_and_dev_in_one_precision() -> None:
-    journal = [event.model_copy(update={"precision": "bf16"}) if isinstance(event, Evaluated) else event
-               for event in events()]
-    journal = [event.model_copy(update={"selection_scores": {"matthews_correlation": 0.4875}, "selection_loss": 0.5})
-               if isinstance(event, WinnerScored) and event.task == "cola" else event for event in journal]
+    journal = [
+        event.model_copy(update={"precision": "bf16"}) if isinstance(event, Evaluated) else event for event in events()
+    ]
+    journal = [
+        event.model_copy(update={"selection_scores": {"matthews_correlation": 0.4875}, "selection_loss": 0.5})
+        if isinstance(event, WinnerScored) and event.task == "cola"
+        else event
+        for event in journal
+    ]
     said = closing(console(), plan(), folded(journal))
     assert row(said, "CoLA")[2:5] == ["0.4875", "0.0000", "0.4500"]
     assert "bfloat16" in said
@@ -186,8 +199,7 @@ def test_closing_says_that_the_time_was_up() -> None:
 def test_epochs_have_two_decimals_at_most() -> None:
     """As many as the steps make of them: 143 steps of 57.1 an epoch."""
     live, out = console(), console()
-    journal = [started(0, "cola"), evaluated(0, 1, 0.5, epoch=2.504425), evaluated(0, 2, 0.4, epoch=4.285714),
-               ended(0)]
+    journal = [started(0, "cola"), evaluated(0, 1, 0.5, epoch=2.504425), evaluated(0, 2, 0.4, epoch=4.285714), ended(0)]
     trials = tell(LiveTable(plan(), live), journal)
     closing(out, plan(), trials)
     assert "epoch 2.5:" in text(live)
@@ -205,4 +217,5 @@ def test_a_test_split_that_is_the_development_split_is_named_in_plan_and_result(
     for said in (text(first), text(last)):
         assert re.search("CoLA: .*test.*validation", said)
     assert summarise(of, trials.values(), status="complete", session_started=BEGIN, now=BEGIN).tasks[0].same_rows == {
-        "test": "validation"}
+        "test": "validation"
+    }

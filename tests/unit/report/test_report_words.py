@@ -10,19 +10,26 @@ import pytest
 from gluetune.report import words
 
 
-@pytest.mark.parametrize(("params", "expected"), [
-    ({"learning_rate": 3e-5, "batch_size": 16, "num_train_epochs": 3}, "lr 3e-5 · batch 16 · epochs 3"),
-    ({"learning_rate": 1.2345e-4, "warmup_ratio": 0.06}, "lr 1.23e-4 · warmup 0.06"),
-    ({"weight_decay": 0.0, "lr_scheduler_type": "cosine", "adam_beta2": 0.98},
-     "decay 0 · schedule cosine · adam_beta2 0.98"),
-    ({}, ""),
-])
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"learning_rate": 3e-5, "batch_size": 16, "num_train_epochs": 3}, "lr 3e-5 · batch 16 · epochs 3"),
+        ({"learning_rate": 1.2345e-4, "warmup_ratio": 0.06}, "lr 1.23e-4 · warmup 0.06"),
+        (
+            {"weight_decay": 0.0, "lr_scheduler_type": "cosine", "adam_beta2": 0.98},
+            "decay 0 · schedule cosine · adam_beta2 0.98",
+        ),
+        ({}, ""),
+    ],
+)
 def test_configuration(params: dict[str, object], expected: str) -> None:
     assert words.configuration(params) == expected
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [
-    (None, "–"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")])
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, "–"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+)
 def test_duration(seconds: float | None, expected: str) -> None:
     assert words.duration(seconds) == expected
 
@@ -48,13 +55,20 @@ def chained() -> None:
         raise RuntimeError("CUDA error: device-side assert\nFor debugging consider a flag") from error
 
 
-@pytest.mark.parametrize(("message", "expected"), [
-    ("", ""), ("after 2 epochs", "after 2 epochs"), ("disk full\nwrite again", "disk full"),
-    (trace_of(lambda: {}["bear"]), "KeyError: 'bear'"),
-    (trace_of(chained), "RuntimeError: CUDA error: device-side assert"),
-    (f"its workers died 3 times: {trace_of(lambda: 1 / 0)}", "its workers died 3 times: ZeroDivisionError: division by "
-     "zero"),
-    ("ray::Trial.train() (pid=1)\n  File \"a.py\", line 1\n    x\nLaneFailed: no such GPU", "LaneError: no such GPU"),
-])
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("", ""),
+        ("after 2 epochs", "after 2 epochs"),
+        ("disk full\nwrite again", "disk full"),
+        (trace_of(lambda: {}["bear"]), "KeyError: 'bear'"),
+        (trace_of(chained), "RuntimeError: CUDA error: device-side assert"),
+        (
+            f"its workers died 3 times: {trace_of(lambda: 1 / 0)}",
+            "its workers died 3 times: ZeroDivisionError: division by zero",
+        ),
+        ('ray::Trial.train() (pid=1)\n  File "a.py", line 1\n    x\nLaneError: no such GPU', "LaneError: no such GPU"),
+    ],
+)
 def test_the_reason_of_a_failure_is_the_error_and_no_part_of_its_traceback(message: str, expected: str) -> None:
     assert words.reason(message) == expected

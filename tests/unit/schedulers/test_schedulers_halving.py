@@ -7,10 +7,16 @@ import pytest
 from gluetune.schedulers.halving import Halving, rungs
 
 
-@pytest.mark.parametrize(("grace", "factor", "end", "expected"), [
-    (1, 2, 8, [1, 2, 4]), (1, 3, 27, [1, 3, 9]), (1, 10, 1000, [1, 10, 100]),
-    (0.1, 3, 1, [0.1, 0.3, 0.9]), (3, 2, 3, []),
-])
+@pytest.mark.parametrize(
+    ("grace", "factor", "end", "expected"),
+    [
+        (1, 2, 8, [1, 2, 4]),
+        (1, 3, 27, [1, 3, 9]),
+        (1, 10, 1000, [1, 10, 100]),
+        (0.1, 3, 1, [0.1, 0.3, 0.9]),
+        (3, 2, 3, []),
+    ],
+)
 def test_rungs_are_a_geometric_row_below_the_end(grace, factor, end, expected):
     assert rungs(grace, factor, end) == pytest.approx(expected)
 
@@ -64,8 +70,10 @@ def first_cuts(pruner, count=400):
     for number in range(count):
         for epoch in (1.0, 2.0, 4.0):
             pruner.evaluated(number, epoch, 1.0)
-    return Counter(next((epoch for epoch in (1.0, 2.0, 4.0, 8.0) if not pruner.evaluated(number, epoch, 0.0)), None)
-                   for number in range(count, 2 * count))
+    return Counter(
+        next((epoch for epoch in (1.0, 2.0, 4.0, 8.0) if not pruner.evaluated(number, epoch, 0.0)), None)
+        for number in range(count, 2 * count)
+    )
 
 
 def test_hyperband_shares_trials_out_by_its_bracket_sizes():

@@ -16,13 +16,20 @@ from gluetune.search.retention import Retention
 from gluetune.searchers import Dealer
 from gluetune.storage import Storage
 
-SPACE = SearchSpace.model_validate({"name": "s", "space": {"learning_rate": {"type": "choice", "values": [
-    1e-5, 2e-5, 3e-5, 4e-5]}}})
+SPACE = SearchSpace.model_validate(
+    {"name": "s", "space": {"learning_rate": {"type": "choice", "values": [1e-5, 2e-5, 3e-5, 4e-5]}}}
+)
 JOB = JobConfig.model_validate({"tasks": {"cola": 1.0}, "training": {"num_train_epochs": 4}})
 
 
-def conduct(folder: Path, scheduler: str = "none", keep: int = 1, algorithm: str = "grid", lanes: int = 1,
-            space: SearchSpace = SPACE) -> tuple[Conductor, list[Event]]:
+def conduct(
+    folder: Path,
+    scheduler: str = "none",
+    keep: int = 1,
+    algorithm: str = "grid",
+    lanes: int = 1,
+    space: SearchSpace = SPACE,
+) -> tuple[Conductor, list[Event]]:
     heard: list[Event] = []
 
     class Ear:
@@ -39,8 +46,18 @@ def conduct(folder: Path, scheduler: str = "none", keep: int = 1, algorithm: str
 
 
 def evaluated(number: int, epoch: float, score: float) -> Evaluated:
-    return Evaluated(time=0.0, number=number, index=int(epoch), step=int(10 * epoch), epoch=epoch, score=score,
-                     metrics={}, eval_loss=0.0, train_loss=0.0, learning_rate=0.0)
+    return Evaluated(
+        time=0.0,
+        number=number,
+        index=int(epoch),
+        step=int(10 * epoch),
+        epoch=epoch,
+        score=score,
+        metrics={},
+        eval_loss=0.0,
+        train_loss=0.0,
+        learning_rate=0.0,
+    )
 
 
 def ended(number: int, status: str = "finished", message: str = "") -> TrialEnded:
@@ -77,7 +94,8 @@ def test_only_the_best_checkpoints_stay(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("training", "epochs"), [({}, 1), ({"warmup_ratio": 0.25}, 2), ({"warmup_steps": 10}, 2)])
 def test_a_bad_trial_is_pruned_once_most_of_its_training_was_no_warm_up(
-        tmp_path: Path, training: dict[str, float], epochs: int) -> None:
+    tmp_path: Path, training: dict[str, float], epochs: int
+) -> None:
     """An epoch has ten steps, a trial four epochs."""
     space = SPACE.model_copy(update={"training": training})
     for session in range(2):  # the second one resumes the first one's search
@@ -115,19 +133,25 @@ def test_a_trial_is_finished_with_its_last_evaluation_and_not_pruned(tmp_path: P
     assert [event.status for event in heard if isinstance(event, TrialEnded)] == ["finished", "finished"]
 
 
-@pytest.mark.parametrize(("field", "value", "told"), [
-    ("num_train_epochs", 2.2, {25: 1.0, 50: 2.0, 55: 2.2, 56: 2.24}),  # 2.2 × 25 steps are 55.00000000000001: 56
-    ("num_train_epochs", 0.5, {10: 0.4, 13: 0.52}),
-    ("max_steps", 30, {25: 1.0, 30: 1.2}),
-])
-def test_the_last_evaluation_is_that_of_the_last_step(tmp_path: Path, field: str, value: float,
-                                                      told: dict[int, float]) -> None:
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("num_train_epochs", 2.2, {25: 1.0, 50: 2.0, 55: 2.2, 56: 2.24}),  # 2.2 × 25 steps are 55.00000000000001: 56
+        ("num_train_epochs", 0.5, {10: 0.4, 13: 0.52}),
+        ("max_steps", 30, {25: 1.0, 30: 1.2}),
+    ],
+)
+def test_the_last_evaluation_is_that_of_the_last_step(
+    tmp_path: Path, field: str, value: float, told: dict[int, float]
+) -> None:
     space = {"name": "s", "space": {field: {"type": "choice", "values": [value]}}}
     conductor, _ = conduct(tmp_path, space=SearchSpace.model_validate(space))
     order = conductor.deal()
     assert order is not None
-    goes_on = [conductor.heard(evaluated(order.number, epoch, 0.1).model_copy(update={"step": step}))
-               for step, epoch in told.items()]
+    goes_on = [
+        conductor.heard(evaluated(order.number, epoch, 0.1).model_copy(update={"step": step}))
+        for step, epoch in told.items()
+    ]
     assert goes_on == [True] * (len(told) - 1) + [False]
 
 
@@ -210,8 +234,9 @@ def test_a_trial_that_comes_to_nothing_is_a_result(tmp_path: Path, status: str) 
     assert conductor.deal() is not None
 
 
-REAL = SearchSpace.model_validate({"name": "r", "space": {"learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3,
-                                                                            "log": True}}})
+REAL = SearchSpace.model_validate(
+    {"name": "r", "space": {"learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True}}}
+)
 
 
 def search(folder: Path, lanes: int, *, look_ahead: bool) -> list[object]:

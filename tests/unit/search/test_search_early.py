@@ -34,8 +34,12 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return ended
 
 
-def started(folder: Path, space: dict[str, Any], num_samples: int | None = None, tasks: tuple[str, ...] = ("cola",),
-            ) -> EarlyLanes:
+def started(
+    folder: Path,
+    space: dict[str, Any],
+    num_samples: int | None = None,
+    tasks: tuple[str, ...] = ("cola",),
+) -> EarlyLanes:
     job = JobConfig(name="early", tasks=dict.fromkeys(tasks, 1.0), search=SearchConfig(num_samples=num_samples))
     searched = SearchSpace.model_validate({"name": "some", "space": space})
     lanes = EarlyLanes(job, searched, Storage(str(folder)))
@@ -43,19 +47,33 @@ def started(folder: Path, space: dict[str, Any], num_samples: int | None = None,
     return lanes
 
 
-@pytest.mark.parametrize(("space", "num_samples", "tasks", "count"), [
-    (ENDLESS, None, ("cola",), 4), (ENDLESS, 3, ("cola",), 3), (ENDLESS, 3, ("cola", "mrpc"), 4),
-    (TWO_POINTS, None, ("cola",), 2), (TWO_POINTS, 3, ("cola",), 2), (TWO_POINTS, 1, ("cola", "mrpc"), 2),
-    ({}, None, ("cola",), 1)])  # the last one as jobs/finetune.py has it
+@pytest.mark.parametrize(
+    ("space", "num_samples", "tasks", "count"),
+    [
+        (ENDLESS, None, ("cola",), 4),
+        (ENDLESS, 3, ("cola",), 3),
+        (ENDLESS, 3, ("cola", "mrpc"), 4),
+        (TWO_POINTS, None, ("cola",), 2),
+        (TWO_POINTS, 3, ("cola",), 2),
+        (TWO_POINTS, 1, ("cola", "mrpc"), 2),
+        ({}, None, ("cola",), 1),
+    ],
+)  # the last one as jobs/finetune.py has it
 def test_no_more_lanes_start_than_there_can_be_trials(
-        ended: list[object], tmp_path: Path, space: dict[str, Any], num_samples: int | None, tasks: tuple[str, ...],
-        count: int) -> None:
+    ended: list[object],
+    tmp_path: Path,
+    space: dict[str, Any],
+    num_samples: int | None,
+    tasks: tuple[str, ...],
+    count: int,
+) -> None:
     assert len(started(tmp_path, space, num_samples, tasks)._waiting) == count
 
 
 @pytest.mark.parametrize(("lanes", "end"), [(4, 0), (3, 4)])
 def test_all_end_where_the_cluster_holds_fewer_lanes_by_now(
-        ended: list[object], tmp_path: Path, lanes: int, end: int) -> None:
+    ended: list[object], tmp_path: Path, lanes: int, end: int
+) -> None:
     started(tmp_path, ENDLESS).limit(lanes)
     assert len([one for one in ended if one != "room"]) == end
     assert ended[end:] == ["room"] * bool(end)
@@ -78,10 +96,12 @@ def test_a_lane_can_be_ended_before_it_hears_of_its_trial(monkeypatch: pytest.Mo
     assert early_trial.lane.closed  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("settings", "expected"), [
-    ({"config": {}}, "assign"), ({"unknown": 1}, "unknown")])  # what the lane above, or Tune's own class, cannot take
+@pytest.mark.parametrize(
+    ("settings", "expected"), [({"config": {}}, "assign"), ({"unknown": 1}, "unknown")]
+)  # what the lane above, or Tune's own class, cannot take
 def test_an_error_of_a_lane_that_becomes_a_trial_reaches_tune(
-        settings: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scene() -> None:
         early_trial = trial.EarlyTrial(None)  # type: ignore[arg-type]
         waiting = asyncio.ensure_future(early_trial.train())

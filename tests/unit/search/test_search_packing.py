@@ -22,9 +22,18 @@ def never() -> Need:
     raise AssertionError("nothing is to be measured here")
 
 
-@pytest.mark.parametrize(("asked", "gpus", "per_gpu", "lanes", "share"), [
-    ("auto", 1, 4, 4, 0.25), ("auto", 2, 3, 6, 0.33), ("auto", 1, 1, 1, 1.0),
-    (4, 1, 4, 4, 0.25), (4, 1, 2, 2, 0.5), (3, 2, 4, 3, 0.5), (8, 1, 1, 1, 1.0)])
+@pytest.mark.parametrize(
+    ("asked", "gpus", "per_gpu", "lanes", "share"),
+    [
+        ("auto", 1, 4, 4, 0.25),
+        ("auto", 2, 3, 6, 0.33),
+        ("auto", 1, 1, 1, 1.0),
+        (4, 1, 4, 4, 0.25),
+        (4, 1, 2, 2, 0.5),
+        (3, 2, 4, 3, 0.5),
+        (8, 1, 1, 1, 1.0),
+    ],
+)
 def test_lanes_share_gpus_as_measured(asked: int, gpus: int, per_gpu: int, lanes: int, share: float) -> None:
     found = packed(LanesConfig(max_concurrent_trials=asked), gpus, lambda: Need(0.9 / per_gpu, 1 / per_gpu))
     assert (found.max_concurrent_trials, found.gpus_per_worker) == (lanes, share)
@@ -41,14 +50,19 @@ def test_workers_of_one_trial_never_share_a_gpu(asked: int, gpus: int, lanes: in
     assert (found.max_concurrent_trials, found.gpus_per_worker) == (lanes, 1.0)
 
 
-@pytest.mark.parametrize(("nodes", "lanes", "expected"), [
-    ([({"CPU": 6.0}, 1)], LanesConfig(max_concurrent_trials="auto"), 6),
-    ([({"CPU": 6.0}, 2)], LanesConfig(max_concurrent_trials="auto", cpus_per_worker=4.0), 2),
-    ([({"CPU": 8.0, "GPU": 2.0}, 1)], LanesConfig(max_concurrent_trials="auto", gpus_per_worker=0.5), 4),
-    ([({"CPU": 8.0, "GPU": 2.0}, 1)], LanesConfig(max_concurrent_trials=2), 2),
-    ([({"CPU": 6.0}, 1)], LanesConfig(max_concurrent_trials=3), 3)])
+@pytest.mark.parametrize(
+    ("nodes", "lanes", "expected"),
+    [
+        ([({"CPU": 6.0}, 1)], LanesConfig(max_concurrent_trials="auto"), 6),
+        ([({"CPU": 6.0}, 2)], LanesConfig(max_concurrent_trials="auto", cpus_per_worker=4.0), 2),
+        ([({"CPU": 8.0, "GPU": 2.0}, 1)], LanesConfig(max_concurrent_trials="auto", gpus_per_worker=0.5), 4),
+        ([({"CPU": 8.0, "GPU": 2.0}, 1)], LanesConfig(max_concurrent_trials=2), 2),
+        ([({"CPU": 6.0}, 1)], LanesConfig(max_concurrent_trials=3), 3),
+    ],
+)
 def test_lanes_that_share_no_gpu_are_counted_not_measured(
-        monkeypatch: pytest.MonkeyPatch, nodes: Nodes, lanes: LanesConfig, expected: int) -> None:
+    monkeypatch: pytest.MonkeyPatch, nodes: Nodes, lanes: LanesConfig, expected: int
+) -> None:
     monkeypatch.setattr(packing, "all_nodes", lambda: nodes)
     monkeypatch.setattr(packing, "growth_unknown", lambda: False)
     monkeypatch.setattr(packing, "_measured", lambda *_: never())
@@ -68,14 +82,25 @@ def test_lanes_that_have_started_make_room_before_a_trial_is_tried_out(monkeypat
     happened: list[str] = []
     waits = iter([([], [None]), ([None], [])])
     task = SimpleNamespace(remote=lambda *_: None)
-    monkeypatch.setattr(packing, "ray", SimpleNamespace(
-        remote=lambda **_: lambda function: task, get=lambda _: Need(memory=0.2, busy=1.0),
-        wait=lambda *_, **__: happened.append("wait") or next(waits)))
+    monkeypatch.setattr(
+        packing,
+        "ray",
+        SimpleNamespace(
+            remote=lambda **_: lambda function: task,
+            get=lambda _: Need(memory=0.2, busy=1.0),
+            wait=lambda *_, **__: happened.append("wait") or next(waits),
+        ),
+    )
     monkeypatch.setattr(packing, "all_nodes", lambda: [({"CPU": 8.0, "GPU": 1.0}, 1)])
     for name in ("hardest", "demanding"):
         monkeypatch.setattr(packing, name, lambda *_: ())
-    pack(JobConfig(lanes=LanesConfig(max_concurrent_trials=2)), None, SimpleNamespace(data={}, encoder=None),
-         lambda _: None, lambda: happened.append("make room"))  # type: ignore[arg-type]
+    pack(
+        JobConfig(lanes=LanesConfig(max_concurrent_trials=2)),
+        None,
+        SimpleNamespace(data={}, encoder=None),
+        lambda _: None,
+        lambda: happened.append("make room"),
+    )  # type: ignore[arg-type]
     assert happened == ["make room", "wait", "make room", "wait"]
 
 

@@ -21,28 +21,50 @@ def encoder(tmp_path: Path) -> ModelConfig:
     """A BERT of two layers."""
     (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "bear"]))
     BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
-    BertModel(BertConfig(vocab_size=6, hidden_size=8, num_hidden_layers=2, num_attention_heads=1,
-                         intermediate_size=8, max_position_embeddings=16)).save_pretrained(tmp_path)
+    BertModel(
+        BertConfig(
+            vocab_size=6,
+            hidden_size=8,
+            num_hidden_layers=2,
+            num_attention_heads=1,
+            intermediate_size=8,
+            max_position_embeddings=16,
+        )
+    ).save_pretrained(tmp_path)
     return ModelConfig(name_or_path=str(tmp_path))
 
 
-@pytest.mark.parametrize(("space", "message"), [
-    ({"head": Choice(values=("linear", "default")), "pooling": Choice(values=("cls", "mean"))}, r"pooling='mean'"),
-    ({"freeze_layers": Int(low=0, high=3)}, r"freeze_layers=3, layers=2"),
-], ids=str)
-def test_any_trial_that_cannot_be_built_is_found_first(space: dict[str, Choice | Int], message: str,
-                                                       encoder: ModelConfig) -> None:
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"head": Choice(values=("linear", "default")), "pooling": Choice(values=("cls", "mean"))}, r"pooling='mean'"),
+        ({"freeze_layers": Int(low=0, high=3)}, r"freeze_layers=3, layers=2"),
+    ],
+    ids=str,
+)
+def test_any_trial_that_cannot_be_built_is_found_first(
+    space: dict[str, Choice | Int], message: str, encoder: ModelConfig
+) -> None:
     with pytest.raises(ModelError, match=message):
         prepare(JobConfig(model=encoder, training=TrainingConfig()), SearchSpace(name="s", space=space), print)
 
 
 def test_the_plan_counts_configurations_that_train_differently(encoder: ModelConfig, tmp_path: Path) -> None:
     """A next-sentence head on the first token is BERT's own head, and 100 rows are one batch of 100 or 200."""
-    space = SearchSpace(name="s", space={
-        "head": Choice(values=("default", "nsp")), "batch_size": Choice(values=(100, 200)),
-        "learning_rate": Choice(values=(1e-4, 1e-3))})
-    job = JobConfig(model=encoder, tasks={"cola": 1.0}, data=DataConfig(max_train_samples=100),
-                    training=TrainingConfig(max_steps=9, num_train_epochs=2, warmup_ratio=0.2))
+    space = SearchSpace(
+        name="s",
+        space={
+            "head": Choice(values=("default", "nsp")),
+            "batch_size": Choice(values=(100, 200)),
+            "learning_rate": Choice(values=(1e-4, 1e-3)),
+        },
+    )
+    job = JobConfig(
+        model=encoder,
+        tasks={"cola": 1.0},
+        data=DataConfig(max_train_samples=100),
+        training=TrainingConfig(max_steps=9, num_train_epochs=2, warmup_ratio=0.2),
+    )
     prepared = prepare(job, space, print)
     dealer = Dealer(job.tasks, space, "grid", job.training, job.seed, 1, prepared.facts)
     plan = make_plan("one", job, space, prepared, dealer, Storage(str(tmp_path)), "", "")
@@ -52,19 +74,32 @@ def test_the_plan_counts_configurations_that_train_differently(encoder: ModelCon
 
 
 @pytest.mark.parametrize(("families", "remarked"), [(("roberta",), True), (("roberta", "bert"), False), ((), False)])
-def test_a_space_of_another_family_is_remarked_on(families: tuple[str, ...], remarked: bool, encoder: ModelConfig,
-                                                  ) -> None:
+def test_a_space_of_another_family_is_remarked_on(
+    families: tuple[str, ...],
+    remarked: bool,
+    encoder: ModelConfig,
+) -> None:
     space = SearchSpace(name="theirs", model_types=families, space={"learning_rate": Choice(values=(1e-4, 1e-3))})
     said: list[str] = []
     prepare(JobConfig(model=encoder, tasks={"cola": 1.0}), space, said.append)
     assert [all(name in line for name in ("'theirs'", "roberta", "bert_recommended")) for line in said] == (
-        [True] if remarked else [])
+        [True] if remarked else []
+    )
 
 
 def test_a_tokenizer_that_does_not_fit_is_found_first(encoder: ModelConfig) -> None:
     """RoBERTa has no embedding for the segment id that BERT's tokenizer gives second texts: no trial's fault."""
-    RobertaModel(RobertaConfig(vocab_size=6, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, pad_token_id=0,
-                               intermediate_size=8, max_position_embeddings=16, type_vocab_size=1),
-                 ).save_pretrained(encoder.name_or_path)
+    RobertaModel(
+        RobertaConfig(
+            vocab_size=6,
+            hidden_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=1,
+            pad_token_id=0,
+            intermediate_size=8,
+            max_position_embeddings=16,
+            type_vocab_size=1,
+        ),
+    ).save_pretrained(encoder.name_or_path)
     with pytest.raises(ModelError, match=rf"type_vocab_size.*{encoder.name_or_path}.*tokenizer that the encoder was"):
         prepare(JobConfig(model=encoder, tasks={"cola": 1.0, "rte": 1.0}), SearchSpace(name="s", space={}), print)

@@ -10,8 +10,17 @@ from gluetune.records import TrialStatus
 from gluetune.searchers import ALGORITHMS, CodedSpace, Outcome
 from gluetune.searchers.algorithms import TPE
 
-SPACE = CodedSpace(SearchSpace.model_validate({"name": "s", "space": {
-    "batch_size": {"type": "choice", "values": [8, 16]}, "num_train_epochs": {"type": "choice", "values": [2, 3]}}}))
+SPACE = CodedSpace(
+    SearchSpace.model_validate(
+        {
+            "name": "s",
+            "space": {
+                "batch_size": {"type": "choice", "values": [8, 16]},
+                "num_train_epochs": {"type": "choice", "values": [2, 3]},
+            },
+        }
+    )
+)
 ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")
 
 
@@ -82,12 +91,15 @@ def test_optuna_is_silent(capfd):
     assert optuna.logging.get_verbosity() == optuna.logging.ERROR
 
 
-REAL = CodedSpace(SearchSpace.model_validate({"name": "r", "space": {
-    "weight_decay": {"type": "float", "low": 0.0, "high": 0.3}}}))
+REAL = CodedSpace(
+    SearchSpace.model_validate({"name": "r", "space": {"weight_decay": {"type": "float", "low": 0.0, "high": 0.3}}})
+)
 
 
-@pytest.mark.parametrize(("algorithm", "space", "startups"), [
-    ("tpe", REAL, [10, 10, 4, 3]), ("tpe", SPACE, [4, 4, 4, 3]), ("gp", SPACE, [10, 10, 4, 3])])
+@pytest.mark.parametrize(
+    ("algorithm", "space", "startups"),
+    [("tpe", REAL, [10, 10, 4, 3]), ("tpe", SPACE, [4, 4, 4, 3]), ("gp", SPACE, [10, 10, 4, 3])],
+)
 def test_small_budgets_leave_trials_to_the_model(algorithm, space, startups):
     assert [ALGORITHMS[algorithm](space, "cola", 0, budget).startup for budget in (None, 100, 12, 4)] == startups
 
@@ -95,14 +107,24 @@ def test_small_budgets_leave_trials_to_the_model(algorithm, space, startups):
 @pytest.mark.parametrize("fields", [{}, {"weight_decay": {"type": "choice", "values": [0.1]}}])
 def test_tpe_suggests_what_optunas_own_sampler_does(fields):
     """Ours is told the fields; Optuna's finds them out from the trials. One field has a single value."""
-    space = CodedSpace(SearchSpace.model_validate({"name": "s", "space": {
-        "warmup_ratio": {"type": "float", "low": 0.0, "high": 0.3},
-        "batch_size": {"type": "choice", "values": [8, 16, 32]},
-        "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine"]}, **fields}}))
+    space = CodedSpace(
+        SearchSpace.model_validate(
+            {
+                "name": "s",
+                "space": {
+                    "warmup_ratio": {"type": "float", "low": 0.0, "high": 0.3},
+                    "batch_size": {"type": "choice", "values": [8, 16, 32]},
+                    "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine"]},
+                    **fields,
+                },
+            }
+        )
+    )
     ours = TPE(space, "cola", 1, 24)
     theirs = TPE(space, "cola", 1, 24)
     theirs.build = lambda seed: TPESampler(
-        seed=seed, n_startup_trials=theirs.startup, multivariate=True, constant_liar=True)
+        seed=seed, n_startup_trials=theirs.startup, multivariate=True, constant_liar=True
+    )
     suggested = []
     for sampler in (ours, theirs):
         known = set()

@@ -8,8 +8,10 @@ from gluetune.records import Evaluated, TrialRecord, TrialStatus
 from gluetune.searchers import Dealer
 from gluetune.searchers.sampler import derive
 
-CHOICES = {"batch_size": {"type": "choice", "values": [16, 32]},
-           "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine"]}}
+CHOICES = {
+    "batch_size": {"type": "choice", "values": [16, 32]},
+    "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine"]},
+}
 REAL = {"weight_decay": {"type": "float", "low": 0.0, "high": 0.3}}
 
 
@@ -19,13 +21,24 @@ def make(fields=CHOICES, algorithm="grid", training=None, tasks=None, num_sample
 
 
 def evaluation(number, score):
-    return Evaluated(time=0.0, number=number, index=1, step=10, epoch=1.0, score=score, metrics={}, eval_loss=0.0,
-                     train_loss=0.0, learning_rate=0.0)
+    return Evaluated(
+        time=0.0,
+        number=number,
+        index=1,
+        step=10,
+        epoch=1.0,
+        score=score,
+        metrics={},
+        eval_loss=0.0,
+        train_loss=0.0,
+        learning_rate=0.0,
+    )
 
 
 def test_searched_fields_go_over_the_jobs_and_those_over_the_spaces():
     space = SearchSpace.model_validate(
-        {"name": "s", "space": CHOICES, "training": {"weight_decay": 0.1, "adam_epsilon": 1e-6}})
+        {"name": "s", "space": CHOICES, "training": {"weight_decay": 0.1, "adam_epsilon": 1e-6}}
+    )
     deal = Dealer({"cola": 1.0}, space, "grid", TrainingConfig(weight_decay=0.2), 42, None).deal()
     assert deal.params == {"batch_size": 16, "lr_scheduler_type": "linear"}
     assert deal.training == TrainingConfig(weight_decay=0.2, adam_epsilon=1e-6, batch_size=16).model_dump()
@@ -102,13 +115,18 @@ def test_points_that_an_earlier_run_has_tried_are_not_dealt_again():
     assert resumed.deal() is None
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"tasks": {"cola": 1.0, "rte": 0.0}}, r"tasks\.rte: `weight > 0` must hold, but got 0\.0"),
-    ({"fields": REAL}, r"space\.weight_decay: a grid needs finitely"),
-    ({"points": ({"batch_size": 64, "lr_scheduler_type": "linear"},)}, r"space\.batch_size: .* but got 64"),
-    ({"fields": {"lr_scheduler_type": CHOICES["lr_scheduler_type"]}, "algorithm": "cmaes"},
-     r"search\.algorithm: cmaes needs a numeric field, but got \(lr_scheduler_type\); use 'tpe'"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tasks": {"cola": 1.0, "rte": 0.0}}, r"tasks\.rte: `weight > 0` must hold, but got 0\.0"),
+        ({"fields": REAL}, r"space\.weight_decay: a grid needs finitely"),
+        ({"points": ({"batch_size": 64, "lr_scheduler_type": "linear"},)}, r"space\.batch_size: .* but got 64"),
+        (
+            {"fields": {"lr_scheduler_type": CHOICES["lr_scheduler_type"]}, "algorithm": "cmaes"},
+            r"search\.algorithm: cmaes needs a numeric field, but got \(lr_scheduler_type\); use 'tpe'",
+        ),
+    ],
+)
 def test_what_cannot_be_dealt_is_refused_at_once(change, message):
     with pytest.raises(ConfigError, match=message):
         make(**change)

@@ -35,8 +35,11 @@ def test_a_grid_begins_with_the_longest_trials():
 
 
 def test_a_huge_grid_begins_at_once():
-    space = coded(num_train_epochs={"type": "choice", "values": [2, 3]}, seed={"type": "int", "low": 0, "high": 10**6},
-                  **{"logging_steps": {"type": "int", "low": 1, "high": 10**6}})
+    space = coded(
+        num_train_epochs={"type": "choice", "values": [2, 3]},
+        seed={"type": "int", "low": 0, "high": 10**6},
+        **{"logging_steps": {"type": "int", "low": 1, "high": 10**6}},
+    )
     assert deals(grid(space), 2) == [(1, 0, 0), (1, 0, 1)]
 
 

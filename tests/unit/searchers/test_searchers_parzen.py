@@ -8,10 +8,18 @@ from gluetune.config import SearchSpace
 from gluetune.records import TrialStatus
 from gluetune.searchers import ALGORITHMS, CodedSpace, Outcome
 
-GRID = CodedSpace(SearchSpace.model_validate({"name": "grid", "space": {
-    "learning_rate": {"type": "choice", "values": [1e-3, 5e-4, 3e-4, 1e-4, 5e-5, 3e-5]},
-    "batch_size": {"type": "int", "low": 8, "high": 13, "log": True},
-    "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine", "constant"]}}}))
+GRID = CodedSpace(
+    SearchSpace.model_validate(
+        {
+            "name": "grid",
+            "space": {
+                "learning_rate": {"type": "choice", "values": [1e-3, 5e-4, 3e-4, 1e-4, 5e-5, 3e-5]},
+                "batch_size": {"type": "int", "low": 8, "high": 13, "log": True},
+                "lr_scheduler_type": {"type": "choice", "values": ["linear", "cosine", "constant"]},
+            },
+        }
+    )
+)
 
 
 def score(key):

@@ -73,9 +73,18 @@ def test_size_is_known_where_values_are_finitely_many():
     assert space(a=STEPPED, b=REAL).size is None
 
 
-@pytest.mark.parametrize(("spec", "value"), [(STEPPED, 0.15), (STEPPED, 0.4), (REAL, 0.6), (REAL, "0.1"), (LOG_INT, 65),
-                                             (LONG, 2),
-                                             ({"type": "choice", "values": ["linear"]}, "cosine")])
+@pytest.mark.parametrize(
+    ("spec", "value"),
+    [
+        (STEPPED, 0.15),
+        (STEPPED, 0.4),
+        (REAL, 0.6),
+        (REAL, "0.1"),
+        (LOG_INT, 65),
+        (LONG, 2),
+        ({"type": "choice", "values": ["linear"]}, "cosine"),
+    ],
+)
 def test_value_outside_the_space_is_named(spec, value):
     with pytest.raises(ConfigError, match=rf"space\.a: a point must lie in the space, but got {value!r}"):
         space(a=spec).encode({"a": value})

@@ -49,25 +49,32 @@ def test_missing_tasks_are_an_error_unless_filled(tmp_path: Path) -> None:
     won = winners(tmp_path, "cola", "mnli", "qqp")
     with pytest.raises(ConfigError) as refused:
         export_submission(won, tmp_path / "s.zip", World())
-    assert str(refused.value) == ("--run: a submission takes a winner of every task, but there is none of sst2, mrpc, "
-                                  "stsb, qnli, rte, wnli; name more runs, or give --fill-missing for constant "
-                                  "predictions")
+    assert str(refused.value) == (
+        "--run: a submission takes a winner of every task, but there is none of sst2, mrpc, "
+        "stsb, qnli, rte, wnli; name more runs, or give --fill-missing for constant "
+        "predictions"
+    )
     assert not (tmp_path / "s.zip").exists()
 
 
 def test_missing_tasks_are_filled_with_what_train_holds_most(tmp_path: Path) -> None:
-    answers = {answer.file.name: answer for answer in
-               export_submission(winners(tmp_path, "cola"), tmp_path / "s.zip", World(), fill_missing=True)}
+    answers = {
+        answer.file.name: answer
+        for answer in export_submission(winners(tmp_path, "cola"), tmp_path / "s.zip", World(), fill_missing=True)
+    }
     source = EmbeddedSource()
     for name, answer in answers.items():
         if name != "CoLA.tsv":
             labels = source.load(TASKS[answer.file.model_task], "train").labels
-            wanted = (f"{labels.mean():.3f}" if name == "STS-B.tsv"
-                      else answer.file.spellings[np.bincount(labels).argmax()])
+            wanted = (
+                f"{labels.mean():.3f}" if name == "STS-B.tsv" else answer.file.spellings[np.bincount(labels).argmax()]
+            )
             assert set(answer.values) == {wanted} == set(column(tmp_path / "s.zip", name))
             assert len(answer.values) == len(source.load(answer.file.task, answer.file.split))
-            assert (answer.by, answer.constant) == (None, "mean of train" if name == "STS-B.tsv"
-                                                    else "majority of train")
+            assert (answer.by, answer.constant) == (
+                None,
+                "mean of train" if name == "STS-B.tsv" else "majority of train",
+            )
 
 
 @pytest.mark.skipif(not GLUE, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
@@ -87,19 +94,28 @@ def test_without_train_rows_a_constant_is_the_first_class_or_the_middle(tmp_path
     rows = "".join(f"{row}\ta\tb\n" for row in range(3000))
     (data / "test.tsv").write_text(f"index\tsentence1\tsentence2\n{rows}")
     won = winners(tmp_path, "rte", source="dir", dir=str(data.parent))
-    answers = {answer.file.name: answer for answer in
-               export_submission(won, tmp_path / "s.zip", World(), fill_missing=True)}
-    assert {name: (set(answers[name].values), answers[name].constant, len(answers[name].values))
-            for name in ("STS-B.tsv", "QNLI.tsv", "WNLI.tsv")} == {
-        "STS-B.tsv": ({"2.500"}, "middle of the range", 1379), "QNLI.tsv": ({"entailment"}, "first class", 5463),
-        "WNLI.tsv": ({"0"}, "first class", 146)}
+    answers = {
+        answer.file.name: answer for answer in export_submission(won, tmp_path / "s.zip", World(), fill_missing=True)
+    }
+    assert {
+        name: (set(answers[name].values), answers[name].constant, len(answers[name].values))
+        for name in ("STS-B.tsv", "QNLI.tsv", "WNLI.tsv")
+    } == {
+        "STS-B.tsv": ({"2.500"}, "middle of the range", 1379),
+        "QNLI.tsv": ({"entailment"}, "first class", 5463),
+        "WNLI.tsv": ({"0"}, "first class", 146),
+    }
 
 
 def test_a_winners_missing_test_rows_are_never_filled(tmp_path: Path) -> None:
     (tmp_path / "glue").mkdir()
     with pytest.raises(DataError, match=r"rte's test rows must stand in RTE/test\.tsv, but there is no such file"):
-        export_submission(winners(tmp_path, "rte", source="dir", dir=str(tmp_path / "glue")), tmp_path / "s.zip",
-                          World(), fill_missing=True)
+        export_submission(
+            winners(tmp_path, "rte", source="dir", dir=str(tmp_path / "glue")),
+            tmp_path / "s.zip",
+            World(),
+            fill_missing=True,
+        )
 
 
 def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
@@ -113,6 +129,7 @@ def test_an_output_that_cannot_be_written_is_found_before_predicting(tmp_path: P
     (tmp_path / "file").write_text("")
     told: list[str] = []
     with pytest.raises(StorageError, match="cannot write"):
-        export_submission(winners(tmp_path, "rte"), tmp_path / "file" / "s.zip", World(), fill_missing=True,
-                          progress=told.append)
+        export_submission(
+            winners(tmp_path, "rte"), tmp_path / "file" / "s.zip", World(), fill_missing=True, progress=told.append
+        )
     assert told == []

@@ -49,8 +49,9 @@ def test_official_rows_must_be_all_there(tmp_path: Path) -> None:
 def test_official_rows_must_be_in_the_order_of_their_index(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refused:
         load_test(replace(FILE["RTE.tsv"], rows=3), rte(tmp_path, 0, 2, 1))
-    assert str(refused.value) == (f"{tmp_path}/RTE/test.tsv:3: the index of test rows must count from 0, here 1, but "
-                                  "got '2'")
+    assert str(refused.value) == (
+        f"{tmp_path}/RTE/test.tsv:3: the index of test rows must count from 0, here 1, but got '2'"
+    )
 
 
 def test_a_file_without_an_index_is_taken_in_its_order(tmp_path: Path) -> None:

@@ -21,7 +21,10 @@ def test_the_higher_selection_score_answers_and_of_equals_the_first_run(tmp_path
     root = Storage(str(tmp_path))
     best = best_winners(winner for run in ("one", "two") for winner in read_winners(root, run))
     assert {task: (winner.run, winner.score) for task, winner in best.items()} == {
-        "cola": ("two", 0.5), "rte": ("one", 0.6), "mrpc": ("one", 0.8)}
+        "cola": ("two", 0.5),
+        "rte": ("one", 0.6),
+        "mrpc": ("one", 0.8),
+    }
     assert best["cola"].trial == "cola-0000"
     assert best["cola"].folder == str(tmp_path / "two" / "winners" / "cola")
     assert (best["cola"].data.max_seq_length, best["cola"].batch_size) == (32, 64)

@@ -12,7 +12,8 @@ from gluetune.supervisor import deferred_stop
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_stop_is_noted_and_a_later_one_raises(
-        number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gluetune.supervisor.driver.SAME_STOP_S", 0.0)
     before = signal.getsignal(number)
     with deferred_stop() as stop:

@@ -28,11 +28,20 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def run(*lines: str) -> subprocess.Popen[str]:
         body = "\n".join(f"    {line}" for line in lines)
-        (tmp_path / "program.py").write_text(f"import os, sys, time\nfrom gluetune.supervisor import report\n"
-                                             f"def main():\n{body}\n")
+        (tmp_path / "program.py").write_text(
+            f"import os, sys, time\nfrom gluetune.supervisor import report\ndef main():\n{body}\n"
+        )
         path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
-        running.append(subprocess.Popen([sys.executable, "-c", START], env=os.environ | {"PYTHONPATH": path}, text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True))
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-c", START],
+                env=os.environ | {"PYTHONPATH": path},
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        )
         return running[-1]
 
     yield run
@@ -46,8 +55,10 @@ def ready(process: subprocess.Popen[str]) -> None:
     assert process.stdout.readline() == "ready\n"
 
 
-@pytest.mark.parametrize(("line", "code"), [
-    ("return 0", 0), ("return 2", 2), ("sys.exit(3)", 3), ("sys.exit()", 0), ("raise ValueError('a bug')", 1)])
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("return 0", 0), ("return 2", 2), ("sys.exit(3)", 3), ("sys.exit()", 0), ("raise ValueError('a bug')", 1)],
+)
 def test_the_commands_own_exit_code_is_kept_and_nothing_is_added(start: Start, line: str, code: int) -> None:
     process = start("print('said')", line)
     out, err = process.communicate(timeout=60)
@@ -56,13 +67,21 @@ def test_the_commands_own_exit_code_is_kept_and_nothing_is_added(start: Start, l
     assert "cut off" not in err
 
 
-@pytest.mark.parametrize(("words", "named"), [
-    ("[2026-11-29 02:16:10,159 E 17451 18052] rpc_client.h:204: Failed to connect to GCS within 60 seconds. GCS may "
-     "have been killed. The program will terminate.", "control store"),
-    ("The actor is dead because its owner has died. Worker exit detail: Owner's node has crashed.", "node"),
-    ("all was well", "raylet")])
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (
+            "[2026-11-29 02:16:10,159 E 17451 18052] rpc_client.h:204: Failed to connect to GCS within 60 "
+            "seconds. GCS may have been killed. The program will terminate.",
+            "control store",
+        ),
+        ("The actor is dead because its owner has died. Worker exit detail: Owner's node has crashed.", "node"),
+        ("all was well", "raylet"),
+    ],
+)
 def test_a_driver_that_ray_ends_is_reported_with_reason_log_and_resume_command(
-        start: Start, tmp_path: Path, words: str, named: str) -> None:
+    start: Start, tmp_path: Path, words: str, named: str
+) -> None:
     log = tmp_path / "ray.log"
     log.write_text(f"earlier\n{words}\n")
     process = start(f"report(starting=False, resume={RESUME!r}, log={str(log)!r})", "os._exit(1)")
@@ -94,7 +113,8 @@ def test_a_driver_that_the_kernel_kills_is_reported(start: Start) -> None:
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_during_the_start_ends_at_once_even_inside_a_library(
-        start: Start, number: signal.Signals, group: bool) -> None:
+    start: Start, number: signal.Signals, group: bool
+) -> None:
     process = start(READY, HELD)
     ready(process)
     began = time.monotonic()
@@ -119,9 +139,17 @@ def test_a_stop_during_the_start_of_a_resume_says_how_to_resume(start: Start) ->
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_later_on_interrupts_the_command_once(start: Start, number: signal.Signals, group: bool) -> None:
-    process = start(f"report(starting=False, resume={RESUME!r})", "try:", f"    {READY}", "    time.sleep(60)",
-                    "except KeyboardInterrupt:", "    print('tidying')", "time.sleep(0.2)", "print('tidied')",
-                    "return 130")
+    process = start(
+        f"report(starting=False, resume={RESUME!r})",
+        "try:",
+        f"    {READY}",
+        "    time.sleep(60)",
+        "except KeyboardInterrupt:",
+        "    print('tidying')",
+        "time.sleep(0.2)",
+        "print('tidied')",
+        "return 130",
+    )
     ready(process)
     os.killpg(process.pid, number) if group else process.send_signal(number)
     out, err = process.communicate(timeout=60)

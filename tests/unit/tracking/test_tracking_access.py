@@ -30,13 +30,15 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_nothing_was_given() -> None:
     assert refusal(error("UNAUTHENTICATED")) == (
         f"{REFUSED}got none: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN where "
-        "it takes tokens")
+        "it takes tokens"
+    )
 
 
 def test_credentials_of_mlflows_own_file_count(home: Path) -> None:
     (home / ".mlflow").mkdir()
-    (home / ".mlflow" / "credentials").write_text("[mlflow]\nmlflow_tracking_username = ann\n"
-                                                  "mlflow_tracking_password = secret\n")
+    (home / ".mlflow" / "credentials").write_text(
+        "[mlflow]\nmlflow_tracking_username = ann\nmlflow_tracking_password = secret\n"
+    )
     said = str(refusal(error("UNAUTHENTICATED")))
     assert said.startswith(f"{REFUSED}refuses 'ann' with the password it got: set MLFLOW_TRACKING_USERNAME")
     assert "secret" not in said
@@ -55,12 +57,14 @@ def test_a_token_is_told_only_where_mlflow_shows_it(monkeypatch: pytest.MonkeyPa
 def test_a_user_who_may_not_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
     assert refusal(error("PERMISSION_DENIED", "Permission denied")) == (
-        "user 'ann' may not write there: its administrator can grant EDIT or MANAGE")
+        "user 'ann' may not write there: its administrator can grant EDIT or MANAGE"
+    )
 
 
 def test_a_name_that_the_server_does_not_answer_to() -> None:
     assert refusal(error("PERMISSION_DENIED", "Invalid Host header - possible DNS rebinding attack detected")) == (
-        "it answers only under names given to its --allowed-hosts, of which this is none")
+        "it answers only under names given to its --allowed-hosts, of which this is none"
+    )
 
 
 def test_other_errors_are_no_refusals() -> None:

@@ -65,8 +65,10 @@ def test_a_trial_carries_its_whole_configuration_and_tags() -> None:
 
 
 def test_descriptions_tell_the_result() -> None:
-    notes = {key: merged(replay(events()), key)[1].get("mlflow.note.content", "")
-             for key in ("search", "task:cola", "trial:0", "trial:2", "trial:3")}
+    notes = {
+        key: merged(replay(events()), key)[1].get("mlflow.note.content", "")
+        for key in ("search", "task:cola", "trial:0", "trial:2", "trial:3")
+    }
     assert "matthews_correlation 0.5000" in notes["trial:0"]
     assert "after epoch 2 of 3; finished" in notes["trial:0"]
     assert "- validation: matthews_correlation 0.4500" in notes["trial:0"]
@@ -86,12 +88,16 @@ def test_runs_name_the_rows_that_they_read() -> None:
     prints = {"train": "a" * 64, "selection": "b" * 64, "validation": "c" * 64}
     ledger, trials = Ledger(plan(tasks=(replace(COLA, fingerprints=prints), MNLI)), started=0.0), {}
     entries = [entry for event in events() for entry in ledger.entries(event, apply(trials, event))]
-    read = {key: {rows for entry in entries if entry.run.key == key for rows in entry.datasets}
-            for key in ("trial:0", "trial:2", "trial:1")}
+    read = {
+        key: {rows for entry in entries if entry.run.key == key for rows in entry.datasets}
+        for key in ("trial:0", "trial:2", "trial:1")
+    }
     both = {("cola-train", "a" * 16, 1800, "training"), ("cola-selection", "b" * 16, 200, "selection")}
     assert {(r.name, r.digest, r.rows, r.context) for r in read["trial:2"]} == both
     assert {(r.name, r.digest, r.rows, r.context) for r in read["trial:0"]} == {
-        *both, ("cola-validation", "c" * 16, 400, "evaluation")}
+        *both,
+        ("cola-validation", "c" * 16, 400, "evaluation"),
+    }
     assert not read["trial:1"], "rows without a fingerprint have no digest to be known by"
 
 
@@ -107,8 +113,10 @@ def test_a_diverged_trial_is_failed_and_says_why() -> None:
     assert "best_score" not in points
 
 
-@pytest.mark.parametrize(("status", "expected"), [
-    ("stopped", "KILLED"), ("failed", "FAILED"), ("out_of_memory", "FAILED"), ("finished", "FINISHED")])
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("stopped", "KILLED"), ("failed", "FAILED"), ("out_of_memory", "FAILED"), ("finished", "FINISHED")],
+)
 def test_run_status_follows_trial_status(status: str, expected: str) -> None:
     entries = replay([started(0, "cola"), evaluated(0, 1, 0.3), ended(0, status)])
     assert merged(entries, "trial:0")[2] == expected

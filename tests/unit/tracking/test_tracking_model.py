@@ -34,13 +34,28 @@ from gluetune.tracking import Champion
 from gluetune.tracking.champion import save_champion
 
 MAX_LENGTH = 20
-WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *string.ascii_lowercase,
-         *(f"##{letter}" for letter in string.ascii_lowercase), ".", "!")
+WORDS = (
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    *string.ascii_lowercase,
+    *(f"##{letter}" for letter in string.ascii_lowercase),
+    ".",
+    "!",
+)
 CASED = (*WORDS, *string.ascii_uppercase)
 FIRST = ["A short one.", "", "one two three four five six seven", "Ünïcode  and\tspace!", "B", "x y"]
 SECOND = ["a very long one that goes on and on", "alone", "b!", "", "One two three four five", "z"]
-TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
-        "max_position_embeddings": 64, "initializer_range": 0.5}
+TINY = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 64,
+    "initializer_range": 0.5,
+}
 
 
 def _bert(folder: Path, **settings: Any) -> None:
@@ -63,10 +78,14 @@ def _roberta(folder: Path) -> None:
 
 
 def _distilbert(folder: Path) -> None:
-    BertTokenizerFast(vocab={word: number for number, word in enumerate(WORDS)},
-                      model_input_names=["input_ids", "attention_mask"]).save_pretrained(folder)
-    DistilBertModel(DistilBertConfig(vocab_size=len(WORDS), dim=16, n_layers=1, n_heads=2, hidden_dim=32,
-                                     max_position_embeddings=64)).save_pretrained(folder)
+    BertTokenizerFast(
+        vocab={word: number for number, word in enumerate(WORDS)}, model_input_names=["input_ids", "attention_mask"]
+    ).save_pretrained(folder)
+    DistilBertModel(
+        DistilBertConfig(
+            vocab_size=len(WORDS), dim=16, n_layers=1, n_heads=2, hidden_dim=32, max_position_embeddings=64
+        )
+    ).save_pretrained(folder)
 
 
 ENCODERS = {
@@ -88,13 +107,17 @@ class Trained:
     encoded: Encoded
 
 
-def train(task_name: str, encoder: str, folder: Path, truncation: Any = "longest_first",
-          max_seq_length: int = MAX_LENGTH) -> Trained:
+def train(
+    task_name: str, encoder: str, folder: Path, truncation: Any = "longest_first", max_seq_length: int = MAX_LENGTH
+) -> Trained:
     """A classifier of random weights, with the rows that it would have been trained on."""
     task = get_task(task_name)
     ENCODERS[encoder](folder / "encoder")
-    config = ModelConfig(name_or_path=str(folder / "encoder"), from_scratch=encoder.startswith("vocabulary"),
-                         config_overrides=TINY if encoder.startswith("vocabulary") else {})
+    config = ModelConfig(
+        name_or_path=str(folder / "encoder"),
+        from_scratch=encoder.startswith("vocabulary"),
+        config_overrides=TINY if encoder.startswith("vocabulary") else {},
+    )
     weights, tokenizer = load_encoder(config), load_tokenizer(config)
     columns = dict(zip(task.columns, (FIRST, SECOND), strict=False))
     encoded = encode(Examples(task_name, "train", columns, None, "test"), task, tokenizer, max_seq_length, truncation)
@@ -117,7 +140,8 @@ def inputs_of(loaded: Any) -> list[dict[str, torch.Tensor]]:
     """What the encoder gets from now on, batch by batch."""
     seen: list[dict[str, torch.Tensor]] = []
     loaded.unwrap_python_model()._model.register_forward_pre_hook(
-        lambda module, arguments, named: seen.append(dict(named)), with_kwargs=True)
+        lambda module, arguments, named: seen.append(dict(named)), with_kwargs=True
+    )
     return seen
 
 
@@ -230,15 +254,19 @@ def test_pairs_are_rows(checked: bool, pair: Any) -> None:
     predict = pair.predict if checked else unchecked(pair)
     expected = pair.predict(pd.DataFrame({"sentence1": FIRST, "sentence2": SECOND}))
     assert len(expected) == len(FIRST)
-    for given in ({"sentence1": FIRST, "sentence2": SECOND}, {"sentence2": SECOND, "sentence1": FIRST},
-                  [{"sentence2": two, "sentence1": one} for one, two in zip(FIRST, SECOND, strict=True)]):
+    for given in (
+        {"sentence1": FIRST, "sentence2": SECOND},
+        {"sentence2": SECOND, "sentence1": FIRST},
+        [{"sentence2": two, "sentence1": one} for one, two in zip(FIRST, SECOND, strict=True)],
+    ):
         pd.testing.assert_frame_equal(predict(given), expected)
     assert len(predict({"sentence1": "a", "sentence2": "b"})) == 1
 
 
 @pytest.mark.parametrize("checked", [True, False], ids=["checked by MLflow", "unchecked"])
-@pytest.mark.parametrize("given", [{"sentence": []}, pd.DataFrame({"sentence": []}, dtype="str")],
-                         ids=["dict", "frame"])
+@pytest.mark.parametrize(
+    "given", [{"sentence": []}, pd.DataFrame({"sentence": []}, dtype="str")], ids=["dict", "frame"]
+)
 def test_no_text_is_no_row(given: Any, checked: bool, single: Any) -> None:
     answer = single.predict(given) if checked else unchecked(single)(given)
     assert (len(answer), list(answer.columns)) == (0, list(single.predict({"sentence": ["a"]}).columns))
@@ -259,19 +287,33 @@ def test_a_value_that_is_no_text_is_refused_by_its_row(value: Any, checked: bool
 
     predict = pair.predict if checked else unchecked(pair)
     texts = pd.Series(["a", "b", value, "d"], dtype=object)
-    for given in (pd.DataFrame({"sentence1": ["e"] * 4, "sentence2": texts}),
-                  {"sentence1": ["e"] * 4, "sentence2": list(texts)},
-                  [{"sentence1": "e", "sentence2": text} for text in texts]):
+    for given in (
+        pd.DataFrame({"sentence1": ["e"] * 4, "sentence2": texts}),
+        {"sentence1": ["e"] * 4, "sentence2": list(texts)},
+        [{"sentence1": "e", "sentence2": text} for text in texts],
+    ):
         with pytest.raises(MlflowException, match=r"'sentence2'.* row 2 ") as refused:
             predict(given)
         assert refused.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
 @pytest.mark.parametrize("checked", [True, False], ids=["checked by MLflow", "unchecked"])
-@pytest.mark.parametrize("given", [
-    {"sentence": [1, 2]}, {"sentence": 5}, {"sentence": float("nan")}, {"sentence": None}, {"sentence": [None, None]},
-    pd.DataFrame({"sentence": [1.0, float("nan")]}), {"text": ["a"]}, {}, 5, None,
-], ids=repr)
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sentence": [1, 2]},
+        {"sentence": 5},
+        {"sentence": float("nan")},
+        {"sentence": None},
+        {"sentence": [None, None]},
+        pd.DataFrame({"sentence": [1.0, float("nan")]}),
+        {"text": ["a"]},
+        {},
+        5,
+        None,
+    ],
+    ids=repr,
+)
 def test_what_holds_no_text_is_refused(given: Any, checked: bool, single: Any) -> None:
     from mlflow.exceptions import MlflowException
 
@@ -280,8 +322,15 @@ def test_what_holds_no_text_is_refused(given: Any, checked: bool, single: Any) -
 
 
 @pytest.mark.parametrize("checked", [True, False], ids=["checked by MLflow", "unchecked"])
-@pytest.mark.parametrize("given", [{"sentence1": ["a", "b"], "sentence2": ["c"]},
-                                   {"sentence1": ["a", "b"], "sentence2": "c"}, {"sentence1": ["a", "b"]}], ids=repr)
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sentence1": ["a", "b"], "sentence2": ["c"]},
+        {"sentence1": ["a", "b"], "sentence2": "c"},
+        {"sentence1": ["a", "b"]},
+    ],
+    ids=repr,
+)
 def test_columns_that_do_not_go_together_are_refused(given: Any, checked: bool, pair: Any) -> None:
     from mlflow.exceptions import MlflowException
 
@@ -289,11 +338,18 @@ def test_columns_that_do_not_go_together_are_refused(given: Any, checked: bool, 
         (pair.predict if checked else unchecked(pair))(given)
 
 
-@pytest.mark.parametrize("request_body", [
-    {"inputs": {"sentence": TEXTS}}, {"inputs": [{"sentence": text} for text in TEXTS]}, {"inputs": TEXTS},
-    {"instances": [{"sentence": text} for text in TEXTS]}, {"dataframe_records": [{"sentence": t} for t in TEXTS]},
-    {"dataframe_split": {"columns": ["sentence"], "data": [[text] for text in TEXTS]}},
-], ids=lambda body: json.dumps(body)[:30])
+@pytest.mark.parametrize(
+    "request_body",
+    [
+        {"inputs": {"sentence": TEXTS}},
+        {"inputs": [{"sentence": text} for text in TEXTS]},
+        {"inputs": TEXTS},
+        {"instances": [{"sentence": text} for text in TEXTS]},
+        {"dataframe_records": [{"sentence": t} for t in TEXTS]},
+        {"dataframe_split": {"columns": ["sentence"], "data": [[text] for text in TEXTS]}},
+    ],
+    ids=lambda body: json.dumps(body)[:30],
+)
 def test_a_scoring_server_answers_every_text(request_body: dict[str, Any], single: Any) -> None:
     from mlflow.pyfunc.scoring_server import infer_and_parse_data
 
@@ -301,11 +357,15 @@ def test_a_scoring_server_answers_every_text(request_body: dict[str, Any], singl
     assert len(single.predict(parsed)) == 3
 
 
-@pytest.mark.parametrize("request_body", [
-    {"dataframe_records": [{"sentence": "a"}, {"sentence": None}]},
-    {"dataframe_records": [{"sentence": "a"}, {"sentence": 5}]},
-    {"dataframe_split": {"columns": ["sentence"], "data": [["a"], [None]]}},
-], ids=str)
+@pytest.mark.parametrize(
+    "request_body",
+    [
+        {"dataframe_records": [{"sentence": "a"}, {"sentence": None}]},
+        {"dataframe_records": [{"sentence": "a"}, {"sentence": 5}]},
+        {"dataframe_split": {"columns": ["sentence"], "data": [["a"], [None]]}},
+    ],
+    ids=str,
+)
 def test_a_scoring_server_refuses_what_is_no_text(request_body: dict[str, Any], single: Any) -> None:
     from mlflow.exceptions import MlflowException
     from mlflow.pyfunc.scoring_server import infer_and_parse_data

@@ -25,21 +25,36 @@ from gluetune.tracking.uris import check_uri, is_fresh, sqlite_file
 from sample_search import plan
 
 
-@pytest.mark.parametrize(("uri", "message"), [
-    ("sqlit:///x.db", "tracking.uri must begin with one of sqlite, http, https, postgresql, mysql, mssql, databricks, "
-                      "but got 'sqlit:///x.db'; nearest: 'sqlite'"),
-    ("mlruns", "tracking.uri must begin with one of sqlite, http, https, postgresql, mysql, mssql, databricks, "
-               "but got 'mlruns'"),
-    ("http://", "tracking.uri must name a host (http://host:port), but got 'http://'"),
-    ("http://[::1", "tracking.uri must name a host (http://host:port), but got 'http://[::1'"),
-    ("htp://ann:sesame@host", "tracking.uri must begin with one of sqlite, http, https, postgresql, mysql, mssql, "
-                              "databricks, but got 'htp://ann@host'; nearest: 'http'"),
-    ("sqlite:////data/what?/mlflow.db",
-     "tracking.uri may have the options cached_statements, check_same_thread, detect_types, isolation_level, timeout, "
-     "uri after its '?', but got '/mlflow.db' in 'sqlite:////data/what?/mlflow.db'; of a file's name, write ? as %3F "
-     "and % as %25"),
-    ("sqlite://", "tracking.uri must name a file (sqlite:///relative or sqlite:////absolute), but got 'sqlite://'"),
-])
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        (
+            "sqlit:///x.db",
+            "tracking.uri must begin with one of sqlite, http, https, postgresql, mysql, mssql, databricks, "
+            "but got 'sqlit:///x.db'; nearest: 'sqlite'",
+        ),
+        (
+            "mlruns",
+            "tracking.uri must begin with one of sqlite, http, https, postgresql, mysql, mssql, databricks, "
+            "but got 'mlruns'",
+        ),
+        ("http://", "tracking.uri must name a host (http://host:port), but got 'http://'"),
+        ("http://[::1", "tracking.uri must name a host (http://host:port), but got 'http://[::1'"),
+        (
+            "htp://ann:sesame@host",
+            "tracking.uri must begin with one of sqlite, http, https, postgresql, mysql, mssql, "
+            "databricks, but got 'htp://ann@host'; nearest: 'http'",
+        ),
+        (
+            "sqlite:////data/what?/mlflow.db",
+            "tracking.uri may have the options cached_statements, check_same_thread, detect_types, "
+            "isolation_level, timeout, "
+            "uri after its '?', but got '/mlflow.db' in 'sqlite:////data/what?/mlflow.db'; of a file's name, "
+            "write ? as %3F and % as %25",
+        ),
+        ("sqlite://", "tracking.uri must name a file (sqlite:///relative or sqlite:////absolute), but got 'sqlite://'"),
+    ],
+)
 def test_malformed(uri: str, message: str) -> None:
     with pytest.raises(TrackingError) as raised:
         check_uri(uri)
@@ -71,9 +86,34 @@ def test_missing_folders_of_a_new_database_are_made(tmp_path: Path) -> None:
     assert is_fresh(uri)
 
 
-ODD_NAMES = ["runs", "my runs", "a%25b", "a%b", "what?", "a?b%3Fc#d", "a#b", "ü é 漢字", "it's", 'say "hi"', "a&b=c",
-             "a:b@c", "back\\slash", "a;b", "$HOME `id`", "[bold]x", "*", "~", ":bug:", "line\nbreak", "tab\tbell\a",
-             "file:", "%", "?uri=true", "+", "-x"]
+ODD_NAMES = [
+    "runs",
+    "my runs",
+    "a%25b",
+    "a%b",
+    "what?",
+    "a?b%3Fc#d",
+    "a#b",
+    "ü é 漢字",
+    "it's",
+    'say "hi"',
+    "a&b=c",
+    "a:b@c",
+    "back\\slash",
+    "a;b",
+    "$HOME `id`",
+    "[bold]x",
+    "*",
+    "~",
+    ":bug:",
+    "line\nbreak",
+    "tab\tbell\a",
+    "file:",
+    "%",
+    "?uri=true",
+    "+",
+    "-x",
+]
 LETTERS = "ab/%?#&=+ '\"\\;:@$[]()*~!,|<>\n\tü漢%25%3F"
 
 
@@ -85,7 +125,8 @@ def odd_names() -> list[str]:
 
 @pytest.mark.parametrize("name", odd_names())
 def test_mlflow_opens_the_file_and_the_folder_that_are_meant_whatever_they_are_called(
-        name: str, tmp_path: Path, empty_store: Path) -> None:
+    name: str, tmp_path: Path, empty_store: Path
+) -> None:
     """Asked of SQLAlchemy and MLflow themselves, by the arguments that a shell makes of the printed command."""
     from mlflow.store.db.utils import create_sqlalchemy_engine_with_retry
     from mlflow.utils.file_utils import local_file_uri_to_path
@@ -101,8 +142,12 @@ def test_mlflow_opens_the_file_and_the_folder_that_are_meant_whatever_they_are_c
     there = sorted(tmp_path.rglob("*"))
     printed = ui_command(uri)
     shown = Console(width=40, file=io.StringIO())
-    print_places(summarise(plan(), [], status="complete", session_started=0.0, now=1.0), shown, ui=printed,
-                 summary_file="summary.json")
+    print_places(
+        summarise(plan(), [], status="complete", session_started=0.0, now=1.0),
+        shown,
+        ui=printed,
+        summary_file="summary.json",
+    )
     assert printed in shown.file.getvalue()  # type: ignore[attr-defined]
     words = shlex.split(printed)
     assert words[-2:] == ["--backend-store-uri", uri]
@@ -130,8 +175,10 @@ def test_a_resume_takes_the_password_of_the_address_from_the_environment(monkeyp
 
 def test_a_database_that_cannot_be_reached_is_told_without_the_password() -> None:
     error = unusable("postgresql://ann:p%40ssword@host/db", ValueError("no postgresql://ann:p%40ssword@host p@ssword"))
-    assert str(error) == ("tracking.uri must be an MLflow store that answers, but got 'postgresql://ann@host/db' "
-                          "(ValueError: no postgresql://ann@host …)")
+    assert str(error) == (
+        "tracking.uri must be an MLflow store that answers, but got 'postgresql://ann@host/db' "
+        "(ValueError: no postgresql://ann@host …)"
+    )
     assert "--tracking-uri or MLFLOW_TRACKING_URI" in str(unusable("postgresql://ann@host/db", ValueError("no")))
     assert "--tracking-uri" not in str(unusable("sqlite:////data/mlflow.db", ValueError("no")))
 
@@ -148,9 +195,11 @@ def test_ui_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert ui_command("http://tracking:5000") == "http://tracking:5000"
     assert ui_command("sqlite:////data/my runs/mlflow.db") == (
-        f"{sys.executable} -m mlflow ui --backend-store-uri 'sqlite:////data/my runs/mlflow.db'")
+        f"{sys.executable} -m mlflow ui --backend-store-uri 'sqlite:////data/my runs/mlflow.db'"
+    )
     assert ui_command("sqlite:///runs/mlflow.db") == (
-        f"{sys.executable} -m mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db")
+        f"{sys.executable} -m mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db"
+    )
     assert ui_command("http://ann:sesame@tracking:5000") == "http://ann@tracking:5000"
     assert ui_command("postgresql://ann:sesame@db/mlflow").endswith(" postgresql://ann@db/mlflow")
     assert ui_command("postgresql://db/mlflow").endswith("mlflow ui --backend-store-uri postgresql://db/mlflow")

@@ -149,7 +149,8 @@ def rest_after(writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_writing_rests_as_it_takes_cpu_but_a_flush_does_not_wait_for_it(
-        writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rest_after(writer, store, monkeypatch)
     time.sleep(5 * writing.LINGER)
     assert store.names == ["a"]
@@ -188,7 +189,8 @@ def test_a_held_writer_begins_by_itself(store: Store, notes: list[str]) -> None:
 
 
 def test_a_hurried_writer_neither_holds_nor_rests(
-        store: Store, notes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    store: Store, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writing, "REST", 10_000.0)
     monkeypatch.setattr(writing, "LONGEST_REST", 60.0)
     store.work_s = 0.05

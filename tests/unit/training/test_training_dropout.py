@@ -64,8 +64,15 @@ def test_attention_is_torchs_but_for_what_is_dropped() -> None:
 
 def bert(rate: float) -> BertForSequenceClassification:
     torch.manual_seed(0)
-    config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-                        hidden_dropout_prob=rate, attention_probs_dropout_prob=rate)
+    config = BertConfig(
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        hidden_dropout_prob=rate,
+        attention_probs_dropout_prob=rate,
+    )
     return BertForSequenceClassification(config).train()
 
 

@@ -21,8 +21,9 @@ LIKE_BERT = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
 
 
 def model(family: str, folder: Path, **training: object) -> PreTrainedModel:
-    chosen = TrainingConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0,
-                            **training)
+    chosen = TrainingConfig(
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0, **training
+    )
     return build_model(encoder_of(masked_lm(family, folder)), get_task("cola"), chosen, seed=1)
 
 
@@ -42,11 +43,19 @@ def more_families(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("cheap", [False, True])
-@pytest.mark.parametrize(("family", "training"), [
-    *((family, {}) for family in LIKE_BERT), ("bert", {"head": "linear"}), ("roberta", {"head": "mlp"}),
-    ("electra", {"head": "nsp"}), ("bert", {"head": "mlp", "pooling": "cls"})])
-def test_logits_and_gradients_are_the_whole_layers(family: str, training: dict[str, object], cheap: bool,
-                                                   tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("family", "training"),
+    [
+        *((family, {}) for family in LIKE_BERT),
+        ("bert", {"head": "linear"}),
+        ("roberta", {"head": "mlp"}),
+        ("electra", {"head": "nsp"}),
+        ("bert", {"head": "mlp", "pooling": "cls"}),
+    ],
+)
+def test_logits_and_gradients_are_the_whole_layers(
+    family: str, training: dict[str, object], cheap: bool, tmp_path: Path
+) -> None:
     model_ = model(family, tmp_path, **training)
     if cheap:
         cheap_dropout(model_)
@@ -56,8 +65,9 @@ def test_logits_and_gradients_are_the_whole_layers(family: str, training: dict[s
     again, others = learnt(model_)
     torch.testing.assert_close(again, logits, atol=1e-6, rtol=1e-5)
     for name, gradient in gradients.items():
-        torch.testing.assert_close(others[name], gradient, atol=1e-6, rtol=1e-4,
-                                   msg=lambda m, name=name: f"{name}: {m}")
+        torch.testing.assert_close(
+            others[name], gradient, atol=1e-6, rtol=1e-4, msg=lambda m, name=name: f"{name}: {m}"
+        )
 
 
 def test_the_last_layer_computes_one_token_of_a_row(tmp_path: Path) -> None:
@@ -71,9 +81,12 @@ def test_the_last_layer_computes_one_token_of_a_row(tmp_path: Path) -> None:
 
 
 def test_what_is_dropped_out_is_at_random_in_the_last_layer_too(tmp_path: Path) -> None:
-    dropping = build_model(encoder_of(masked_lm("bert", tmp_path)), get_task("cola"),
-                           TrainingConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.5,
-                                          classifier_dropout=0.0), seed=1)
+    dropping = build_model(
+        encoder_of(masked_lm("bert", tmp_path)),
+        get_task("cola"),
+        TrainingConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.5, classifier_dropout=0.0),
+        seed=1,
+    )
     cheap_dropout(dropping)
     assert first_token_only(dropping)
     for layer in dropping.bert.encoder.layer[:-1]:
@@ -83,9 +96,17 @@ def test_what_is_dropped_out_is_at_random_in_the_last_layer_too(tmp_path: Path) 
     assert torch.equal(learnt(dropping)[0], learnt(dropping)[0])
 
 
-@pytest.mark.parametrize(("family", "training"), [
-    ("bert", {"head": "linear", "pooling": "mean"}), ("bert", {"head": "linear", "pooling": "max"}),
-    ("albert", {}), ("deberta-v2", {}), ("modernbert", {}), ("distilbert", {})])
+@pytest.mark.parametrize(
+    ("family", "training"),
+    [
+        ("bert", {"head": "linear", "pooling": "mean"}),
+        ("bert", {"head": "linear", "pooling": "max"}),
+        ("albert", {}),
+        ("deberta-v2", {}),
+        ("modernbert", {}),
+        ("distilbert", {}),
+    ],
+)
 def test_other_models_are_left_alone(family: str, training: dict[str, object], tmp_path: Path) -> None:
     model_ = model(family, tmp_path, **training)
     logits, _ = learnt(model_)

@@ -25,10 +25,22 @@ from gluetune.config import TrainingConfig
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
 from gluetune.training.optimizer import clip_in_step, decayed_names, layer_scales, make_optimizer, make_scheduler
 
-SMALL = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
-         "intermediate_size": 32, "max_position_embeddings": 40, "pad_token_id": 0}
-DEBERTA = {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["p2c", "c2p"],
-           "norm_rel_ebd": "layer_norm", "position_buckets": 8}
+SMALL = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 40,
+    "pad_token_id": 0,
+}
+DEBERTA = {
+    "relative_attention": True,
+    "position_biased_input": False,
+    "pos_att_type": ["p2c", "c2p"],
+    "norm_rel_ebd": "layer_norm",
+    "position_buckets": 8,
+}
 TRAINERS_PATTERNS = [r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)"]
 
 
@@ -36,11 +48,18 @@ def model_of(config: PretrainedConfig) -> PreTrainedModel:
     return AutoModelForSequenceClassification.from_config(config)
 
 
-@pytest.mark.parametrize("config", [
-    BertConfig(**SMALL), RobertaConfig(**SMALL), DebertaV2Config(**SMALL, **DEBERTA), AlbertConfig(**SMALL),
-    ElectraConfig(**SMALL, embedding_size=8),
-    ModernBertConfig(**SMALL, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2),
-], ids=lambda config: config.model_type)
+@pytest.mark.parametrize(
+    "config",
+    [
+        BertConfig(**SMALL),
+        RobertaConfig(**SMALL),
+        DebertaV2Config(**SMALL, **DEBERTA),
+        AlbertConfig(**SMALL),
+        ElectraConfig(**SMALL, embedding_size=8),
+        ModernBertConfig(**SMALL, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2),
+    ],
+    ids=lambda config: config.model_type,
+)
 def test_the_same_weights_decay_as_in_trainer(config: PretrainedConfig) -> None:
     model = model_of(config)
     expected = set(get_parameter_names(model, [nn.LayerNorm], TRAINERS_PATTERNS))
@@ -60,7 +79,9 @@ def test_groups_hold_the_configured_rates() -> None:
     training = TrainingConfig(learning_rate=1e-3, weight_decay=0.2, adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-6)
     optimizer = make_optimizer(model_of(BertConfig(**SMALL)), training)
     assert {(g["lr"], g["weight_decay"], g["betas"], g["eps"]) for g in optimizer.param_groups} == {
-        (1e-3, 0.2, (0.8, 0.95), 1e-6), (1e-3, 0.0, (0.8, 0.95), 1e-6)}
+        (1e-3, 0.2, (0.8, 0.95), 1e-6),
+        (1e-3, 0.0, (0.8, 0.95), 1e-6),
+    }
 
 
 def test_layerwise_decay_is_electras() -> None:
@@ -73,14 +94,18 @@ def test_layerwise_decay_is_electras() -> None:
     assert scales["classifier.dense.weight"] == scales["classifier.out_proj.bias"] == 1.0
 
 
-@pytest.mark.parametrize(("config", "name", "depth"), [
-    (BertConfig(**SMALL), "bert.pooler.dense.weight", 4),
-    (DebertaV2Config(**SMALL, **DEBERTA), "deberta.encoder.rel_embeddings.weight", 0),
-    (DebertaV2Config(**SMALL, **DEBERTA), "pooler.dense.weight", 5),
-    (ModernBertConfig(**SMALL), "model.layers.1.mlp.Wi.weight", 2),
-    (ModernBertConfig(**SMALL), "model.final_norm.weight", 4),
-    (ModernBertConfig(**SMALL), "head.dense.weight", 5),
-], ids=lambda value: getattr(value, "model_type", str(value)))
+@pytest.mark.parametrize(
+    ("config", "name", "depth"),
+    [
+        (BertConfig(**SMALL), "bert.pooler.dense.weight", 4),
+        (DebertaV2Config(**SMALL, **DEBERTA), "deberta.encoder.rel_embeddings.weight", 0),
+        (DebertaV2Config(**SMALL, **DEBERTA), "pooler.dense.weight", 5),
+        (ModernBertConfig(**SMALL), "model.layers.1.mlp.Wi.weight", 2),
+        (ModernBertConfig(**SMALL), "model.final_norm.weight", 4),
+        (ModernBertConfig(**SMALL), "head.dense.weight", 5),
+    ],
+    ids=lambda value: getattr(value, "model_type", str(value)),
+)
 def test_depths_in_other_families(config: PretrainedConfig, name: str, depth: int) -> None:
     assert layer_scales(model_of(config), 0.5)[name] == pytest.approx(0.5 ** (5 - depth))
 
@@ -139,16 +164,20 @@ def test_frozen_parameters_are_in_no_group() -> None:
     assert rates[id(model.classifier.weight)] == 1.0
 
 
-@pytest.mark.parametrize(("config", "name", "depth"), [
-    (BertConfig(**SMALL), "encoder.embeddings.word_embeddings.weight", 0),
-    (BertConfig(**SMALL), "encoder.encoder.layer.2.output.dense.weight", 3),
-    (AlbertConfig(**SMALL), "encoder.encoder.embedding_hidden_mapping_in.weight", 0),
-    (DebertaV2Config(**SMALL, **DEBERTA), "encoder.encoder.LayerNorm.weight", 0),
-    (ModernBertConfig(**SMALL), "encoder.layers.1.mlp.Wi.weight", 2),
-    (ModernBertConfig(**SMALL), "encoder.final_norm.weight", -2),
-    (BertConfig(**SMALL), "head.dense.weight", -1),
-    (BertConfig(**SMALL), "head.output.bias", -1),
-], ids=lambda value: getattr(value, "model_type", str(value)))
+@pytest.mark.parametrize(
+    ("config", "name", "depth"),
+    [
+        (BertConfig(**SMALL), "encoder.embeddings.word_embeddings.weight", 0),
+        (BertConfig(**SMALL), "encoder.encoder.layer.2.output.dense.weight", 3),
+        (AlbertConfig(**SMALL), "encoder.encoder.embedding_hidden_mapping_in.weight", 0),
+        (DebertaV2Config(**SMALL, **DEBERTA), "encoder.encoder.LayerNorm.weight", 0),
+        (ModernBertConfig(**SMALL), "encoder.layers.1.mlp.Wi.weight", 2),
+        (ModernBertConfig(**SMALL), "encoder.final_norm.weight", -2),
+        (BertConfig(**SMALL), "head.dense.weight", -1),
+        (BertConfig(**SMALL), "head.output.bias", -1),
+    ],
+    ids=lambda value: getattr(value, "model_type", str(value)),
+)
 def test_depths_under_a_head_of_ours(config: PretrainedConfig, name: str, depth: int) -> None:
     """-1 is the head, -2 what lies between it and the last layer."""
     model = EncoderWithHead(EncoderWithHeadConfig(encoder=config.to_dict(), head="mlp"))

@@ -41,8 +41,14 @@ def encoded() -> Encoded:
     """Row ``i`` is ``lengths[i]`` times the token ``i``."""
     lengths = np.array([3, 9, 1, 5, 7])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Encoded(np.repeat(np.arange(5), lengths).astype(np.int32), offsets, lengths.astype(np.int32),
-                   np.zeros(5, np.int64), 0, False)
+    return Encoded(
+        np.repeat(np.arange(5), lengths).astype(np.int32),
+        offsets,
+        lengths.astype(np.int32),
+        np.zeros(5, np.int64),
+        0,
+        False,
+    )
 
 
 def test_predictions_come_in_row_order_without_dropout(encoded: Encoded) -> None:
@@ -139,12 +145,18 @@ def test_a_state_that_would_run_code_is_not_read(tmp_path: Path) -> None:
         checkpoints.load()
 
 
-@pytest.mark.parametrize(("error", "expected"), [
-    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"), True),
-    (RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory: you tried"), True),
-    (MemoryError(), True),
-    (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
-    (ValueError("out of memory"), False),
-])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"), True),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory: you tried"),
+            True,
+        ),
+        (MemoryError(), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
 def test_errors_that_mean_memory(error: Exception, expected: bool) -> None:
     assert out_of_memory(error) is expected

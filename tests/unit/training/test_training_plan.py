@@ -15,15 +15,18 @@ def plan(**fields: object) -> StepPlan:
     return StepPlan.make(LENGTHS, TrainingConfig(batch_size=8, **fields), seed=1)
 
 
-@pytest.mark.parametrize(("fields", "total", "evaluations"), [
-    ({"num_train_epochs": 2}, 18, {9, 18}),
-    ({"num_train_epochs": 1.5}, 14, {9, 14}),
-    ({"num_train_epochs": 0.01}, 1, {1}),
-    ({"num_train_epochs": 1, "evals_per_epoch": 2}, 9, {5, 9}),
-    ({"num_train_epochs": 1, "evals_per_epoch": 100}, 9, set(range(1, 10))),
-    ({"max_steps": 4}, 4, {4}),
-    ({"max_steps": 20, "num_train_epochs": 1}, 20, {9, 18, 20}),
-])
+@pytest.mark.parametrize(
+    ("fields", "total", "evaluations"),
+    [
+        ({"num_train_epochs": 2}, 18, {9, 18}),
+        ({"num_train_epochs": 1.5}, 14, {9, 14}),
+        ({"num_train_epochs": 0.01}, 1, {1}),
+        ({"num_train_epochs": 1, "evals_per_epoch": 2}, 9, {5, 9}),
+        ({"num_train_epochs": 1, "evals_per_epoch": 100}, 9, set(range(1, 10))),
+        ({"max_steps": 4}, 4, {4}),
+        ({"max_steps": 20, "num_train_epochs": 1}, 20, {9, 18, 20}),
+    ],
+)
 def test_steps_and_evaluations(fields: dict[str, object], total: int, evaluations: set[int]) -> None:
     made = plan(**fields)
     assert (made.per_epoch, made.total, made.evaluations) == (9, total, evaluations)

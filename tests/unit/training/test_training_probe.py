@@ -33,13 +33,17 @@ class ScriptedMeter:
         return self._busy
 
 
-@pytest.mark.parametrize(("memory", "busy", "trials"), [
-    (0.30, 0.30, 3),  # 3 × 30% fit, and fill the time
-    (0.10, 0.50, 2),  # memory for nine, but two keep it busy
-    (0.50, 0.10, 1),  # two would take all of the memory, which leaves none to spare
-    (0.95, 0.95, 1),
-    (1.00, 1.00, 1),
-    (0.01, 0.01, MOST)])
+@pytest.mark.parametrize(
+    ("memory", "busy", "trials"),
+    [
+        (0.30, 0.30, 3),  # 3 × 30% fit, and fill the time
+        (0.10, 0.50, 2),  # memory for nine, but two keep it busy
+        (0.50, 0.10, 1),  # two would take all of the memory, which leaves none to spare
+        (0.95, 0.95, 1),
+        (1.00, 1.00, 1),
+        (0.01, 0.01, MOST),
+    ],
+)
 def test_trials_share_a_gpu_as_long_as_they_fit_and_gain(memory: float, busy: float, trials: int) -> None:
     assert Need(memory, busy).trials_per_gpu == trials
 

@@ -35,15 +35,22 @@ def rows(family: str, lengths: np.ndarray = LENGTHS) -> Encoded:
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ids = np.random.default_rng(0).integers(3, 50, offsets[-1]).astype(np.int32)
     pad = getattr(FAMILIES[family], "pad_token_id", None) or 0
-    return Encoded(ids, offsets, (lengths // 2).astype(np.int32), np.zeros(len(lengths), np.int64), pad,
-                   family in ("bert", "electra"))
+    return Encoded(
+        ids,
+        offsets,
+        (lengths // 2).astype(np.int32),
+        np.zeros(len(lengths), np.int64),
+        pad,
+        family in ("bert", "electra"),
+    )
 
 
 def model(family: str, folder: Path, dropout: float = 0.0, **training: Any) -> PreTrainedModel:
     """A small classification model as a trial starts from it."""
     torch.manual_seed(0)
-    chosen = TrainingConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=dropout, classifier_dropout=0.0,
-                            **training)
+    chosen = TrainingConfig(
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=dropout, classifier_dropout=0.0, **training
+    )
     built = build_model(encoder_of(masked_lm(family, folder)), get_task("cola"), chosen, seed=1)
     cheap_dropout(built)
     return built
@@ -59,20 +66,30 @@ def learnt(model: PreTrainedModel, encoded: Encoded) -> tuple[torch.Tensor, dict
     return logits.detach(), {name: weight.grad for name, weight in model.named_parameters()}
 
 
-def assert_same(found: tuple[torch.Tensor, dict[str, torch.Tensor]],
-                wanted: tuple[torch.Tensor, dict[str, torch.Tensor]]) -> None:
+def assert_same(
+    found: tuple[torch.Tensor, dict[str, torch.Tensor]], wanted: tuple[torch.Tensor, dict[str, torch.Tensor]]
+) -> None:
     torch.testing.assert_close(found[0], wanted[0], atol=1e-6, rtol=1e-5)
     for name, gradient in wanted[1].items():
-        torch.testing.assert_close(found[1][name], gradient, atol=1e-6, rtol=1e-4,
-                                   msg=lambda m, name=name: f"{name}: {m}")
+        torch.testing.assert_close(
+            found[1][name], gradient, atol=1e-6, rtol=1e-4, msg=lambda m, name=name: f"{name}: {m}"
+        )
 
 
 @pytest.mark.parametrize("last_whole", [False, True])
-@pytest.mark.parametrize(("family", "training"), [
-    *((family, {}) for family in LIKE_BERT), ("bert", {"head": "linear"}), ("electra", {"head": "nsp"}),
-    ("bert", {"head": "linear", "pooling": "mean"}), ("roberta", {"head": "mlp", "pooling": "max"})])
-def test_logits_and_gradients_are_those_of_the_padded_batch(family: str, training: dict[str, Any], last_whole: bool,
-                                                            tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("family", "training"),
+    [
+        *((family, {}) for family in LIKE_BERT),
+        ("bert", {"head": "linear"}),
+        ("electra", {"head": "nsp"}),
+        ("bert", {"head": "linear", "pooling": "mean"}),
+        ("roberta", {"head": "mlp", "pooling": "max"}),
+    ],
+)
+def test_logits_and_gradients_are_those_of_the_padded_batch(
+    family: str, training: dict[str, Any], last_whole: bool, tmp_path: Path
+) -> None:
     model_ = model(family, tmp_path, **training)
     wanted = learnt(model_, rows(family))
     assert unpad(model_)

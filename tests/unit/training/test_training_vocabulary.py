@@ -20,8 +20,15 @@ from gluetune.training.run import Run
 from training_setup import VOCABULARY, rows, run_trial, task_data, tiny_encoder
 
 COLA, LARGE = get_task("cola"), 3 * VOCABULARY
-TRAINING = TrainingConfig(learning_rate=1e-2, batch_size=8, num_train_epochs=3, weight_decay=0.3,
-                          hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0)
+TRAINING = TrainingConfig(
+    learning_rate=1e-2,
+    batch_size=8,
+    num_train_epochs=3,
+    weight_decay=0.3,
+    hidden_dropout_prob=0.0,
+    attention_probs_dropout_prob=0.0,
+    classifier_dropout=0.0,
+)
 
 
 @pytest.fixture
@@ -67,8 +74,9 @@ def test_tokens_that_do_not_occur_decay_as_adamw_has_them() -> None:
     encoder, data = tiny_encoder(vocabulary=LARGE), task_data(COLA)
     some, everything = (trained(encoder, data, TRAINING, all_tokens=whole) for whole in (False, True))
     name = "bert.embeddings.word_embeddings.weight"
-    torch.testing.assert_close(weights(some)[name][VOCABULARY:], weights(everything)[name][VOCABULARY:],
-                               atol=1e-7, rtol=1e-5)
+    torch.testing.assert_close(
+        weights(some)[name][VOCABULARY:], weights(everything)[name][VOCABULARY:], atol=1e-7, rtol=1e-5
+    )
     assert some.vocabulary.faded < 0.98
 
 

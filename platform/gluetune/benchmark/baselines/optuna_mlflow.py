@@ -48,20 +48,33 @@ def main(count: int, concurrent: int, folder: Path) -> None:
     ends = Ends()
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray leaves a token file behind
     ray.init("local", log_to_driver=False)
-    space = {"learning_rate": tune.loguniform(1e-6, 1e-3), "batch_size": tune.choice([8, 16, 32, 64, 128]),
-             "weight_decay": tune.loguniform(1e-6, 0.3), "warmup_ratio": tune.uniform(0.0, 0.3)}
+    space = {
+        "learning_rate": tune.loguniform(1e-6, 1e-3),
+        "batch_size": tune.choice([8, 16, 32, 64, 128]),
+        "weight_decay": tune.loguniform(1e-6, 0.3),
+        "warmup_ratio": tune.uniform(0.0, 0.3),
+    }
     sampler = TPESampler(seed=1, n_startup_trials=10, multivariate=True, constant_liar=True)
     mlflow = MLflowLoggerCallback(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment_name="benchmark")
     tune.Tuner(
-        tune.with_resources(trainable, {"CPU": 0.01}), param_space=space,
-        tune_config=tune.TuneConfig(search_alg=OptunaSearch(sampler=sampler), metric="score", mode="max",
-                                    num_samples=count, max_concurrent_trials=concurrent, reuse_actors=True,
-                                    scheduler=tune.schedulers.ASHAScheduler(max_t=EVALUATIONS)),
+        tune.with_resources(trainable, {"CPU": 0.01}),
+        param_space=space,
+        tune_config=tune.TuneConfig(
+            search_alg=OptunaSearch(sampler=sampler),
+            metric="score",
+            mode="max",
+            num_samples=count,
+            max_concurrent_trials=concurrent,
+            reuse_actors=True,
+            scheduler=tune.schedulers.ASHAScheduler(max_t=EVALUATIONS),
+        ),
         run_config=tune.RunConfig(name="search", storage_path=str(folder), verbose=0, callbacks=[mlflow, Clock(ends)]),
     ).fit()
     ray.shutdown()
-    print(json.dumps({"started": ends.ended[0], "ended": ends.ended, "recorded": ends.ended[-1],
-                      "cpu_s": ends.cpu_s}), flush=True)
+    print(
+        json.dumps({"started": ends.ended[0], "ended": ends.ended, "recorded": ends.ended[-1], "cpu_s": ends.cpu_s}),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -36,9 +36,14 @@ def train_fn_per_worker(config: dict[str, Any]) -> None:
     clock = StepClock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model=load_model(work), args=training_arguments(work.points[config["point"]], folder, work.seed),
-            train_dataset=train, eval_dataset=selection, compute_metrics=compute_metrics, processing_class=tokenizer,
-            callbacks=[clock])
+            model=load_model(work),
+            args=training_arguments(work.points[config["point"]], folder, work.seed),
+            train_dataset=train,
+            eval_dataset=selection,
+            compute_metrics=compute_metrics,
+            processing_class=tokenizer,
+            callbacks=[clock],
+        )
         trainer.add_callback(RayTrainReportCallback())
         prepare_trainer(trainer).train()
     Path(config["times"], f"{config['point']}.json").write_text(json.dumps(clock.times()))
@@ -51,8 +56,10 @@ def train_driver_fn(config: dict[str, Any]) -> None:
         train_loop_config=config["train_loop_config"],
         scaling_config=ScalingConfig(**config["scaling"]),
         run_config=RunConfig(
-            name=f"train-trial_id={ray.tune.get_context().get_trial_id()}", storage_path=config["storage"],
-            callbacks=[TuneReportCallback()]),  # type: ignore[list-item]  # two classes of Ray of that name
+            name=f"train-trial_id={ray.tune.get_context().get_trial_id()}",
+            storage_path=config["storage"],
+            callbacks=[TuneReportCallback()],  # type: ignore[list-item]  # two classes of Ray of that name
+        ),
     ).fit()
 
 

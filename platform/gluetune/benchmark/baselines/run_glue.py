@@ -23,8 +23,15 @@ def run(work: Work, number: int, folder: str) -> StepClock:
     tokenizer, train, selection = load_rows(work, padding=True)
     clock = StepClock()
     trainer = Trainer(
-        model=model, args=arguments, train_dataset=train, eval_dataset=selection, compute_metrics=compute_metrics,
-        processing_class=tokenizer, data_collator=default_data_collator, callbacks=[clock])
+        model=model,
+        args=arguments,
+        train_dataset=train,
+        eval_dataset=selection,
+        compute_metrics=compute_metrics,
+        processing_class=tokenizer,
+        data_collator=default_data_collator,
+        callbacks=[clock],
+    )
     result = trainer.train()
     trainer.save_model()
     trainer.log_metrics("train", result.metrics)

@@ -29,16 +29,26 @@ def search(work: Work, folder: str) -> float:
         return load_model(work)
 
     trainer = Trainer(
-        model_init=model_init, args=training_arguments(work.points[0], folder, work.seed), train_dataset=train,
-        eval_dataset=selection, compute_metrics=compute_metrics, processing_class=tokenizer,
-        data_collator=DataCollatorWithPadding(tokenizer))
+        model_init=model_init,
+        args=training_arguments(work.points[0], folder, work.seed),
+        train_dataset=train,
+        eval_dataset=selection,
+        compute_metrics=compute_metrics,
+        processing_class=tokenizer,
+        data_collator=DataCollatorWithPadding(tokenizer),
+    )
 
     def hp_space(trial: Trial) -> dict[str, Any]:
         return settings(work.points[trial.suggest_categorical("point", range(len(work.points)))])
 
     best: Any = trainer.hyperparameter_search(
-        hp_space=hp_space, compute_objective=lambda metrics: metrics[f"eval_{METRIC}"], n_trials=len(work.points),
-        direction="maximize", backend="optuna", sampler=GridSampler({"point": range(len(work.points))}, work.seed))
+        hp_space=hp_space,
+        compute_objective=lambda metrics: metrics[f"eval_{METRIC}"],
+        n_trials=len(work.points),
+        direction="maximize",
+        backend="optuna",
+        sampler=GridSampler({"point": range(len(work.points))}, work.seed),
+    )
     return float(best.objective)
 
 

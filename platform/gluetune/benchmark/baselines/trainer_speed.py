@@ -42,23 +42,41 @@ def measure(work: Work, task: Task, folder: str, *, padded: bool, sampling: str)
     tokenizer = AutoTokenizer.from_pretrained(work.model)
 
     def preprocess(texts: dict[str, list[Any]]) -> Any:
-        return tokenizer(*(texts[name] for name in task.columns), padding="max_length" if padded else False,
-                         max_length=work.max_seq_length, truncation=True)
+        return tokenizer(
+            *(texts[name] for name in task.columns),
+            padding="max_length" if padded else False,
+            max_length=work.max_seq_length,
+            truncation=True,
+        )
 
     batches = Counted(default_data_collator if padded else DataCollatorWithPadding(tokenizer))
     clock = EpochClock(WARM_UP)
     rows = Dataset.from_dict(work.train).map(preprocess, batched=True)
-    Trainer(model=load_model(work), args=given, train_dataset=rows, processing_class=tokenizer,
-            data_collator=cast(Any, batches), callbacks=[clock]).train()
-    measured = batches.counts[clock.first_step:]
+    Trainer(
+        model=load_model(work),
+        args=given,
+        train_dataset=rows,
+        processing_class=tokenizer,
+        data_collator=cast(Any, batches),
+        callbacks=[clock],
+    ).train()
+    measured = batches.counts[clock.first_step :]
     return Speed(sum(rows for rows, _ in measured), sum(tokens for _, tokens in measured), clock.seconds)
 
 
 def training_arguments(point: dict[str, Any], folder: str, seed: int, sampling: str) -> TrainingArguments:
     """``Trainer``'s defaults with the point's settings, and bfloat16 where our side has it."""
     return TrainingArguments(
-        output_dir=folder, seed=seed, train_sampling_strategy=sampling, save_strategy="no", logging_strategy="no",
-        disable_tqdm=True, report_to=[], bf16=use_bf16("auto", world()), **settings(point))
+        output_dir=folder,
+        seed=seed,
+        train_sampling_strategy=sampling,
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+        report_to=[],
+        bf16=use_bf16("auto", world()),
+        **settings(point),
+    )
 
 
 class Counted:
@@ -119,5 +137,9 @@ if __name__ == "__main__":
     parser.add_argument("--sampling", required=True, choices=("random", "group_by_length"))
     parser.add_argument("--output-dir", required=True)
     options = parser.parse_args()
-    print_speed(options, lambda work, task: measure(work, task, options.output_dir,
-                                                    padded=options.padding == "max_length", sampling=options.sampling))
+    print_speed(
+        options,
+        lambda work, task: measure(
+            work, task, options.output_dir, padded=options.padding == "max_length", sampling=options.sampling
+        ),
+    )

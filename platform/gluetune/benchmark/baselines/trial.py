@@ -35,16 +35,26 @@ def training_arguments(point: dict[str, Any], folder: str, seed: int) -> Trainin
     """
     return TrainingArguments(
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-        output_dir=folder, seed=seed, eval_strategy="epoch", save_strategy="epoch", save_total_limit=1,
-        load_best_model_at_end=True, metric_for_best_model=METRIC, **settings(point))
+        output_dir=folder,
+        seed=seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model=METRIC,
+        **settings(point),
+    )
 
 
 def settings(point: dict[str, Any]) -> dict[str, Any]:
     """A point by the names of ``TrainingArguments``, whose ``warmup_steps`` below 1 is a share of all steps."""
     return {
-        "learning_rate": point["learning_rate"], "per_device_train_batch_size": point["batch_size"],
-        "num_train_epochs": point["num_train_epochs"], "warmup_steps": point["warmup_ratio"],
-        "weight_decay": point["weight_decay"], "lr_scheduler_type": point["lr_scheduler_type"],
+        "learning_rate": point["learning_rate"],
+        "per_device_train_batch_size": point["batch_size"],
+        "num_train_epochs": point["num_train_epochs"],
+        "warmup_steps": point["warmup_ratio"],
+        "weight_decay": point["weight_decay"],
+        "lr_scheduler_type": point["lr_scheduler_type"],
     }
 
 
@@ -59,8 +69,12 @@ def load_rows(work: Work, *, padding: bool) -> tuple[PreTrainedTokenizerBase, Da
     tokenizer = AutoTokenizer.from_pretrained(work.model)
 
     def preprocess(examples: dict[str, list[Any]]) -> Any:
-        return tokenizer(examples["sentence"], padding="max_length" if padding else False,
-                         max_length=work.max_seq_length, truncation=True)
+        return tokenizer(
+            examples["sentence"],
+            padding="max_length" if padding else False,
+            max_length=work.max_seq_length,
+            truncation=True,
+        )
 
     train, selection = (Dataset.from_dict(rows).map(preprocess, batched=True) for rows in (work.train, work.selection))
     return tokenizer, train, selection
@@ -107,5 +121,10 @@ class StepClock(TrainerCallback):
 
     def times(self) -> dict[str, Any]:
         """What was noted, for JSON."""
-        return {"first_step": self.first_step, "last_step": self.last_step, "busy_until": self.busy_until,
-                "busy_seconds": self.busy_seconds, "scores": self.scores}
+        return {
+            "first_step": self.first_step,
+            "last_step": self.last_step,
+            "busy_until": self.busy_until,
+            "busy_seconds": self.busy_seconds,
+            "scores": self.scores,
+        }

@@ -59,8 +59,9 @@ def _agreement(world: World) -> str:
     style = Style(tense=world.rng.choice((Tense.PRESENT, Tense.PROGRESSIVE)), fronted=world.rng.random() < 0.3)
     speaker = Speaker(world.rng, renewal=0.0)
     phrases, others = clause(event, speaker, style), clause(wrong, speaker, style)
-    return sentence(other if phrase.role is Role.VERB else phrase
-                    for phrase, other in zip(phrases, others, strict=True))
+    return sentence(
+        other if phrase.role is Role.VERB else phrase for phrase, other in zip(phrases, others, strict=True)
+    )
 
 
 def _determiner(world: World) -> str:
@@ -76,8 +77,8 @@ def _order_in_phrase(world: World) -> str:
     place = next(i for i, phrase in enumerate(phrases) if phrase.role is Role.SUBJECT)
     words = phrases[place].words
     first = 0 if len(words) == 2 else world.rng.randrange(2)
-    shuffled = (*words[:first], words[first + 1], words[first], *words[first + 2:])
-    return sentence([*phrases[:place], replace(phrases[place], words=shuffled), *phrases[place + 1:]])
+    shuffled = (*words[:first], words[first + 1], words[first], *words[first + 2 :])
+    return sentence([*phrases[:place], replace(phrases[place], words=shuffled), *phrases[place + 1 :]])
 
 
 def _order_of_phrases(world: World) -> str:
@@ -106,8 +107,10 @@ def _auxiliary(world: World) -> str:
 
 def _misformed(phrase: Phrase, event: Event, tense: Tense) -> Phrase:
     forms = [event.verb.forms(word) for word in event.verb.words]
-    wrong = {form.base if tense is Tense.PAST else form.progressive: form.past if tense is Tense.PAST else form.base
-             for form in forms}
+    wrong = {
+        form.base if tense is Tense.PAST else form.progressive: form.past if tense is Tense.PAST else form.base
+        for form in forms
+    }
     return replace(phrase, words=(*phrase.words[:-1], wrong[phrase.words[-1]]))
 
 
@@ -130,5 +133,13 @@ def _clause_of_name(name: Name, world: World) -> list[Phrase]:
     return [Phrase(Role.SUBJECT, (name.word,)), *phrases[1:]]
 
 
-_VIOLATIONS: tuple[Violation, ...] = (_agreement, _agreement, _determiner, _order_in_phrase, _order_of_phrases,
-                                      _valency, _auxiliary, _mismatched_reflexive)
+_VIOLATIONS: tuple[Violation, ...] = (
+    _agreement,
+    _agreement,
+    _determiner,
+    _order_in_phrase,
+    _order_of_phrases,
+    _valency,
+    _auxiliary,
+    _mismatched_reflexive,
+)

@@ -22,8 +22,10 @@ def qnli(world: World) -> Row:
     answered = world.rng.random() < 0.5
     told = event if answered else _unanswering(event, slot, world)
     speaker = Speaker(world.rng)
-    return Row((ask(event, slot, world.rng, speaker), say(told, speaker, any_style(world.rng))),
-               "entailment" if answered else "not_entailment")
+    return Row(
+        (ask(event, slot, world.rng, speaker), say(told, speaker, any_style(world.rng))),
+        "entailment" if answered else "not_entailment",
+    )
 
 
 def _unanswering(event: Event, slot: Slot, world: World) -> Event:

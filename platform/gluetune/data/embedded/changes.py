@@ -53,26 +53,38 @@ def swap_roles(event: Event, world: World) -> Event | None:
 
 def opposite_quality(event: Event, world: World) -> Event | None:
     """One participant has the opposite quality."""
-    return _on_participant(event, world, lambda entity: None if entity.adjective is None
-                           else replace(entity, adjective=entity.adjective.opposite()))
+    return _on_participant(
+        event,
+        world,
+        lambda entity: None if entity.adjective is None else replace(entity, adjective=entity.adjective.opposite()),
+    )
 
 
 def add_quality(event: Event, world: World) -> Event | None:
     """One participant gets a quality."""
-    return _on_participant(event, world, lambda entity: None if entity.adjective is not None
-                           else replace(entity, adjective=world.adjective(entity.noun)))
+    return _on_participant(
+        event,
+        world,
+        lambda entity: (
+            None if entity.adjective is not None else replace(entity, adjective=world.adjective(entity.noun))
+        ),
+    )
 
 
 def drop_quality(event: Event, world: World) -> Event | None:
     """One participant's quality is not told."""
-    return _on_participant(event, world, lambda entity: None if entity.adjective is None
-                           else replace(entity, adjective=None))
+    return _on_participant(
+        event, world, lambda entity: None if entity.adjective is None else replace(entity, adjective=None)
+    )
 
 
 def hypernym(event: Event, world: World) -> Event | None:
     """One participant is named by its kind."""
-    return _on_participant(event, world, lambda entity: None if entity.noun == entity.noun.hypernym()
-                           else replace(entity, noun=entity.noun.hypernym()))
+    return _on_participant(
+        event,
+        world,
+        lambda entity: None if entity.noun == entity.noun.hypernym() else replace(entity, noun=entity.noun.hypernym()),
+    )
 
 
 def negate(event: Event, world: World) -> Event:

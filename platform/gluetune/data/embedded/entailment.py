@@ -18,8 +18,13 @@ LABELS = ("entailment", "neutral", "contradiction")
 
 _WEAKER: list[changes.Change] = [changes.drop_quality, changes.drop_circumstance, changes.hypernym]
 _STRONGER: list[changes.Change] = [changes.add_quality, changes.add_circumstance]
-_UNRELATED: list[changes.Change] = [changes.other_agent, changes.other_patient, changes.other_verb, changes.swap_roles,
-                                    changes.swap_roles]
+_UNRELATED: list[changes.Change] = [
+    changes.other_agent,
+    changes.other_patient,
+    changes.other_verb,
+    changes.swap_roles,
+    changes.swap_roles,
+]
 
 _QUANTIFIED = {
     "entailment": (("all", "some"), ("many", "some"), ("all", "many"), ("no", "no"), ("all", "all"), ("some", "some")),

@@ -68,18 +68,29 @@ class World:
 
     def verb(self, *, reversible: bool | None = None, transitive: bool | None = None) -> Verb:
         """Any verb that is as asked."""
-        return self.rng.choice([verb for verb in VERBS
-                                if reversible in (None, verb.reversible) and transitive in (None, verb.transitive)])
+        return self.rng.choice(
+            [verb for verb in VERBS if reversible in (None, verb.reversible) and transitive in (None, verb.transitive)]
+        )
 
-    def event(self, verb: Verb | None = None, *, place: float = 0.4, time: float = 0.4, adjective: float = 0.3,
-              ) -> Event:
+    def event(
+        self,
+        verb: Verb | None = None,
+        *,
+        place: float = 0.4,
+        time: float = 0.4,
+        adjective: float = 0.3,
+    ) -> Event:
         """An event, with place, time and adjectives at these probabilities."""
         verb = verb or self.verb()
         agent = self.entity(frozenset({"person"}) if not verb.reversible else verb.patients, adjective=adjective)
         patient = self.entity(verb.patients, agent.noun, adjective) if verb.transitive else None
-        return Event(agent, verb, patient,
-                     self.rng.choice(self.places()) if self.rng.random() < place else None,
-                     self.rng.choice(TIMES) if self.rng.random() < time else None)
+        return Event(
+            agent,
+            verb,
+            patient,
+            self.rng.choice(self.places()) if self.rng.random() < place else None,
+            self.rng.choice(TIMES) if self.rng.random() < time else None,
+        )
 
     def other_verb(self, verb: Verb) -> Verb:
         """Another verb for the same participants."""

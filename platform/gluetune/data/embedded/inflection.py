@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 _VOWELS = frozenset("aeiou")
 _PLURALS = {"child": "children", "person": "people", "thief": "thieves"}
-_IRREGULAR = {"buy": ("bought", "bought"), "hide": ("hid", "hidden"), "sleep": ("slept", "slept"),
-              "steal": ("stole", "stolen"), "take": ("took", "taken"), "weep": ("wept", "wept")}
+_IRREGULAR = {
+    "buy": ("bought", "bought"),
+    "hide": ("hid", "hidden"),
+    "sleep": ("slept", "slept"),
+    "steal": ("stole", "stolen"),
+    "take": ("took", "taken"),
+    "weep": ("wept", "wept"),
+}
 _DOUBLED = frozenset({"hug", "nap", "chat", "sob"})
 
 

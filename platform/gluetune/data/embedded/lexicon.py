@@ -22,8 +22,12 @@ _VERBS = {
 }
 _QUALITIES_OF_THINGS = {"big/large": "small/little", "cheap/inexpensive": "expensive/costly"}
 _QUALITIES = {
-    "big/large": "small/little", "old/elderly": "young/youthful", "happy/glad": "sad/unhappy",
-    "rich/wealthy": "poor/needy", "strong/powerful": "weak/feeble", "loud/noisy": "quiet/silent",
+    "big/large": "small/little",
+    "old/elderly": "young/youthful",
+    "happy/glad": "sad/unhappy",
+    "rich/wealthy": "poor/needy",
+    "strong/powerful": "weak/feeble",
+    "loud/noisy": "quiet/silent",
 }
 _PLACES = {
     (Domain.TOWN, "in"): "kitchen garden/yard street/road office/study",
@@ -48,12 +52,25 @@ NOUNS = tuple(Noun(words, kind, domain) for (domain, kind), table in _NOUNS.item
 VERBS = tuple(Verb(words, patients) for patients, table in _VERBS.items() for words in _concepts(table))
 ADJECTIVES = _qualities(_QUALITIES)
 ADJECTIVES_OF_THINGS = _qualities(_QUALITIES_OF_THINGS)
-PLACES = tuple(Place(words, preposition, domain)
-               for (domain, preposition), table in _PLACES.items() for words in _concepts(table))
-TIMES = tuple(Time((words,)) for words in (
-    "on Monday", "on Tuesday", "on Friday", "on Sunday", "at noon", "at night", "in the morning", "in the evening"))
-NAMES = tuple(Name(word, feminine) for feminine, table in ((True, _FEMININE), (False, _MASCULINE))
-              for word in table.split())
+PLACES = tuple(
+    Place(words, preposition, domain) for (domain, preposition), table in _PLACES.items() for words in _concepts(table)
+)
+TIMES = tuple(
+    Time((words,))
+    for words in (
+        "on Monday",
+        "on Tuesday",
+        "on Friday",
+        "on Sunday",
+        "at noon",
+        "at night",
+        "in the morning",
+        "in the evening",
+    )
+)
+NAMES = tuple(
+    Name(word, feminine) for feminine, table in ((True, _FEMININE), (False, _MASCULINE)) for word in table.split()
+)
 
 PRAISE = ("good", "great", "wonderful", "brilliant", "charming", "moving", "funny", "lovely", "excellent", "delightful")
 SCORN = ("bad", "awful", "terrible", "dull", "boring", "clumsy", "tedious", "horrible", "dreadful", "annoying")

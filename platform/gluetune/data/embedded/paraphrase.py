@@ -13,8 +13,12 @@ from gluetune.data.embedded.row import Row
 from gluetune.data.embedded.speaker import Speaker
 from gluetune.data.embedded.wording import any_style, say
 
-_OTHER_SLOT: list[changes.Change] = [changes.other_agent, changes.other_patient, changes.other_verb,
-                                   changes.opposite_quality]
+_OTHER_SLOT: list[changes.Change] = [
+    changes.other_agent,
+    changes.other_patient,
+    changes.other_verb,
+    changes.opposite_quality,
+]
 
 
 def mrpc(world: World) -> Row:
@@ -38,12 +42,19 @@ def qqp(world: World) -> Row:
         second = (event, world.rng.choice([other for other in slots if other is not slot]))
     else:
         second = (_otherwise(event, slot, world), slot)
-    return Row((ask(event, slot, world.rng, speaker), ask(*second, world.rng, speaker)),
-               "duplicate" if duplicate else "not_duplicate")
+    return Row(
+        (ask(event, slot, world.rng, speaker), ask(*second, world.rng, speaker)),
+        "duplicate" if duplicate else "not_duplicate",
+    )
 
 
-_SLOTS: tuple[changes.Change, ...] = (changes.other_agent, changes.other_patient, changes.other_verb,
-                                      changes.other_place, changes.other_time)
+_SLOTS: tuple[changes.Change, ...] = (
+    changes.other_agent,
+    changes.other_patient,
+    changes.other_verb,
+    changes.other_place,
+    changes.other_time,
+)
 
 
 def stsb(world: World) -> Row:

@@ -13,6 +13,7 @@ from gluetune.data.embedded.wording import punctuate
 Schema = Callable[[World], tuple[str, str, str]]
 """Gives the sentence, the hypothesis with the right candidate and the one with the wrong candidate."""
 
+
 def wnli(world: World) -> Row:
     """A sentence with a pronoun and a resolution of it; half of them are right as in WNLI's training rows."""
     text, right, wrong = world.rng.choice(_SCHEMAS)(world)
@@ -32,14 +33,18 @@ def by_gender(world: World) -> tuple[str, str, str]:
     referent, rival = world.rng.sample((one, other), 2)
     quality = world.rng.choice(world.rng.choice(ADJECTIVES).words)
     text = ["because", referent.subject_pronoun, "was", quality]
-    return (punctuate((one.word, _deed(world), other.word, *text)),
-            punctuate((referent.word, "was", quality)), punctuate((rival.word, "was", quality)))
+    return (
+        punctuate((one.word, _deed(world), other.word, *text)),
+        punctuate((referent.word, "was", quality)),
+        punctuate((rival.word, "was", quality)),
+    )
 
 
 def by_size(world: World) -> tuple[str, str, str]:
     """``The lamp does not fit into the bag because it is too big.``: what goes in is too big, what holds too small."""
-    thing, holder = (world.rng.choice(noun.words) for noun in
-                     world.rng.sample(world.nouns(frozenset({"object", "vehicle"})), 2))
+    thing, holder = (
+        world.rng.choice(noun.words) for noun in world.rng.sample(world.nouns(frozenset({"object", "vehicle"})), 2)
+    )
     big, small = next((quality.words, quality.antonyms) for quality in ADJECTIVES if "big" in quality.words)
     goes_in = world.rng.random() < 0.5
     quality = world.rng.choice(big if goes_in else small)

@@ -67,5 +67,15 @@ def _exception(rng: Random, positive: bool) -> list[str]:
     return ["the", first, *_judgement(rng, positive), "even", "if", "the", second, *_judgement(rng, not positive)]
 
 
-_FRAMES: tuple[Frame, ...] = (_plain, _plain, _plain, _agreement, _agreement, _contrast, _concession, _exception,
-                              _verdict, _doubt)
+_FRAMES: tuple[Frame, ...] = (
+    _plain,
+    _plain,
+    _plain,
+    _agreement,
+    _agreement,
+    _contrast,
+    _concession,
+    _exception,
+    _verdict,
+    _doubt,
+)

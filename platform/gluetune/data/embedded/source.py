@@ -22,8 +22,19 @@ from gluetune.data.examples import Examples, Labels
 from gluetune.data.source import DataSource, check_split
 from gluetune.tasks import Task
 
-_GENERATORS: dict[str, Generator] = {"cola": cola, "sst2": sst2, "mrpc": mrpc, "stsb": stsb, "qqp": qqp, "mnli": mnli,
-                                     "qnli": qnli, "rte": rte, "wnli": wnli, "ax": ax, "snli": snli}
+_GENERATORS: dict[str, Generator] = {
+    "cola": cola,
+    "sst2": sst2,
+    "mrpc": mrpc,
+    "stsb": stsb,
+    "qqp": qqp,
+    "mnli": mnli,
+    "qnli": qnli,
+    "rte": rte,
+    "wnli": wnli,
+    "ax": ax,
+    "snli": snli,
+}
 
 
 @dataclass(frozen=True, slots=True)

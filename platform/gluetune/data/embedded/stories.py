@@ -65,14 +65,23 @@ def _document(event: Event, world: World, genre: Genre) -> list[str]:
     lines = [say_in(genre, event, world, speaker)]
     for _ in range(world.rng.randint(3, 5)):
         asking = genre.tense is Tense.PAST and not event.negated and world.rng.random() < 0.2
-        lines.append(_question(event, world, speaker) if asking else
-                     say_in(genre, _shortened(event, world), world, speaker))
+        lines.append(
+            _question(event, world, speaker) if asking else say_in(genre, _shortened(event, world), world, speaker)
+        )
     return lines
 
 
 _CHANGES: list[changes.Change] = [
-    changes.other_agent, changes.other_patient, changes.other_verb, changes.other_place, changes.other_time,
-    changes.swap_roles, changes.swap_roles, changes.negate, changes.opposite_quality]
+    changes.other_agent,
+    changes.other_patient,
+    changes.other_verb,
+    changes.other_place,
+    changes.other_time,
+    changes.swap_roles,
+    changes.swap_roles,
+    changes.negate,
+    changes.opposite_quality,
+]
 
 
 def _question(event: Event, world: World, speaker: Speaker) -> str:
@@ -95,8 +104,9 @@ def _followed(world: World) -> list[list[str]]:
 def _reviewed(world: World) -> list[list[str]]:
     """Opinions that agree, then opinions that disagree with them."""
     positive = world.rng.random() < 0.5
-    return [[opinion(world.rng, praised) for _ in range(world.rng.randint(3, 5))]
-            for praised in (positive, not positive)]
+    return [
+        [opinion(world.rng, praised) for _ in range(world.rng.randint(3, 5))] for praised in (positive, not positive)
+    ]
 
 
 def _described(world: World) -> list[list[str]]:

@@ -96,8 +96,15 @@ def place_words(place: Place, speaker: Speaker) -> tuple[str, ...]:
     return (place.preposition, "the", speaker.choose(place.words))
 
 
-def verb_words(verb: Verb, speaker: Speaker, tense: Tense, many: bool, *, passive: bool = False, negated: bool = False,
-               ) -> tuple[str, ...]:
+def verb_words(
+    verb: Verb,
+    speaker: Speaker,
+    tense: Tense,
+    many: bool,
+    *,
+    passive: bool = False,
+    negated: bool = False,
+) -> tuple[str, ...]:
     """A finite verb with its auxiliaries, agreeing with a subject that is one or ``many``."""
     forms = verb.forms(speaker.choose(verb.words))
     no = ("not",) if negated else ()
