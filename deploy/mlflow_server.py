@@ -83,7 +83,7 @@ def command(artifacts: str, port: int) -> list[str]:
     ]
 
 
-class Keeper:
+class AsyncCheckpointer:
     """Copies a SQLite file to the store whenever it has changed. Neither is read into memory.
 
     Args:
@@ -180,7 +180,7 @@ def main() -> int:
         parser.error("one of --store and MLFLOW_STORE must name a bucket or folder, but got neither")
     given.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     store, file = Storage(given.store), given.home / DATABASE
-    database, keeper = os.environ.get("MLFLOW_DATABASE"), Keeper(file, store)
+    database, keeper = os.environ.get("MLFLOW_DATABASE"), AsyncCheckpointer(file, store)
     if not database:
         try:
             keeper.restore()

@@ -9,7 +9,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from gluetune.config import TrainingConfig
-from gluetune.data import Encoded, TaskData
+from gluetune.data import Encoded, EncodedTask
 from gluetune.models import Encoder
 from gluetune.storage import Storage
 from gluetune.tasks import Task
@@ -50,9 +50,9 @@ def rows(task: Task, count: int, seed: int) -> Encoded:
     return Encoded(np.concatenate(ids).astype(np.int32), offsets, (lengths // 2).astype(np.int32), labels, 0, True)
 
 
-def task_data(task: Task, train: int = 65, selection: int = 21) -> TaskData:
+def task_data(task: Task, train: int = 65, selection: int = 21) -> EncodedTask:
     """65 rows and batches of 8 leave a last batch of one row."""
-    return TaskData(task.name, rows(task, train, 1), rows(task, selection, 2), {}, "generated for a test")
+    return EncodedTask(task.name, rows(task, train, 1), rows(task, selection, 2), {}, "generated for a test")
 
 
 def run_trial(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gluetune.lane import LaneSpec
 
 
-class EarlyLanes:
+class PrestartedLanes:
     """A search's first lanes, started ahead of Ray Tune, which takes them when it asks for actors.
 
     They are the driver's own, and end with it. Where the search turns out to need other ones, none is taken. A search
@@ -51,14 +51,14 @@ class EarlyLanes:
         """
         from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
-        from gluetune.trial import EarlyTrial
+        from gluetune.trial import PrestartedTrial
 
         with suppress(ClusterError):
             if not self._begun() and (count := self._wanted()):
                 self._spec = lane_spec(self._job, share_out(self._job.lanes), self._storage, None)
                 environment = {name: os.environ[name] for name in ENV_VARS_TO_PROPAGATE if name in os.environ}
                 kind = ray.remote(num_cpus=0, resources=early_resources(), runtime_env={"env_vars": environment})
-                self._waiting = [kind(EarlyTrial).remote(self._spec) for _ in range(count)]
+                self._waiting = [kind(PrestartedTrial).remote(self._spec) for _ in range(count)]
 
     def limit(self, lanes: int) -> None:
         """Ends all where the search has fewer lanes: the cluster has lost nodes, and any of them may have no room now.
@@ -89,16 +89,19 @@ class EarlyLanes:
         return actor
 
     def close(self) -> None:
-        """Ends those that nobody took; their room is given back by `gluetune.lane.room.free_rooms`."""
+        """Ends the lanes that no trial took.
+
+        `gluetune.lane.room.release_all_placement_groups` releases their placement groups.
+        """
         while self._waiting:
             ray.kill(self._waiting.pop())
 
     def give_way(self) -> None:
         """Ends those that nobody took, and gives their room back; not while other lanes run."""
-        from gluetune.lane.room import free_rooms
+        from gluetune.lane.room import release_all_placement_groups
 
         self.close()
-        free_rooms()
+        release_all_placement_groups()
 
     def clear(self) -> None:
         """Deletes what lanes of a search that never began left in its folder. At the very end, off the cluster."""
@@ -115,9 +118,9 @@ class EarlyLanes:
 
     def _leave_out_dead(self) -> None:
         if self._waiting:
-            from gluetune.lane.room import dead_actors
+            from gluetune.lane.room import dead_actor_ids
 
-            dead = dead_actors()
+            dead = dead_actor_ids()
             self._waiting = [actor for actor in self._waiting if actor._actor_id.hex() not in dead]
 
 

@@ -13,14 +13,14 @@ from typing import Any
 from ray import tune
 from ray.tune.result import DONE
 
-from gluetune.lane import Holder, Lane, LaneError, LaneSpec, Order, Work
+from gluetune.lane import Lane, LaneActor, LaneError, LaneSpec, TrialAssignment, Work
 
 EVENT_KEY = "event"
 ORDER_KEY = "order"
 BECOMING_S = 120.0  # seconds, far longer than a call that was sent before may take
 
 
-class Trial(Holder, tune.Trainable):
+class Trial(LaneActor, tune.Trainable):
     """Runs the order in ``config["order"]``; each step returns one journal event in ``result["event"]``.
 
     Ray makes an actor with coroutines an async one, and the lane's workers reach its mailbox while it waits for them.
@@ -56,7 +56,7 @@ class Trial(Holder, tune.Trainable):
         super().stop()
 
 
-class EarlyTrial(Trial):
+class PrestartedTrial(Trial):
     """A trial whose lane starts at once, before Tune has any trial for it and the lane any work."""
 
     def __init__(self, spec: LaneSpec) -> None:
@@ -102,5 +102,5 @@ class EarlyTrial(Trial):
         self.reset_config(config)
 
 
-def _order(config: dict[str, Any]) -> Order:
-    return Order(**json.loads(config[ORDER_KEY]))
+def _order(config: dict[str, Any]) -> TrialAssignment:
+    return TrialAssignment(**json.loads(config[ORDER_KEY]))

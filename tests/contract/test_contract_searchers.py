@@ -9,7 +9,7 @@ import pytest
 
 from gluetune.config import SearchSpace, TaskFacts, TrainingConfig
 from gluetune.records import Evaluated, TrialRecord, TrialStatus
-from gluetune.searchers import ALGORITHMS, Deal, Dealer
+from gluetune.searchers import ALGORITHMS, TrialSampler, TrialSpec
 
 FINITE = SearchSpace.model_validate(
     {
@@ -54,7 +54,7 @@ def objective(params):
 
 
 def make(algorithm, space, num_samples=None, seed=42, tasks=("cola",)):
-    return Dealer(dict.fromkeys(tasks, 1.0), space, algorithm, TrainingConfig(), seed, num_samples)
+    return TrialSampler(dict.fromkeys(tasks, 1.0), space, algorithm, TrainingConfig(), seed, num_samples)
 
 
 def finish(dealer, deal, score):
@@ -231,7 +231,7 @@ def test_search_turns_back_from_a_region_that_diverges(algorithm):
 
 
 def test_trials_are_dealt_in_proportion_to_weights():
-    dealer = Dealer({"cola": 1.0, "mnli": 2.0}, CONTINUOUS, "random", TrainingConfig(), 0, None)
+    dealer = TrialSampler({"cola": 1.0, "mnli": 2.0}, CONTINUOUS, "random", TrainingConfig(), 0, None)
     tasks = [dealer.deal().task for _ in range(9)]
     assert tasks[:3] == ["cola", "mnli", "mnli"]
     assert tasks.count("mnli") == 6
@@ -266,7 +266,7 @@ def without_twins(deals):
 @pytest.mark.parametrize("num_samples", [None, 100])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_configurations_that_train_the_same_are_dealt_once(algorithm, num_samples):
-    dealer = Dealer({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, num_samples)
+    dealer = TrialSampler({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, num_samples)
     assert dealer.planned("cola") == dealer.configurations("cola") == 2 * (1 + 3)
     deals = run(dealer, lanes=2)
     assert len(deals) == len(without_twins(deals)) == 8
@@ -277,7 +277,7 @@ def test_configurations_that_train_the_same_are_dealt_once(algorithm, num_sample
 def test_a_search_that_has_trained_twins_already_goes_on_without_more(algorithm):
     """Recorded before the twins were known to be such, one of them still running."""
     twins = [
-        Deal(
+        TrialSpec(
             number,
             "cola",
             {"learning_rate": 1e-4, "head": "linear", "head_hidden_size": size, "num_train_epochs": 1},
@@ -286,7 +286,7 @@ def test_a_search_that_has_trained_twins_already_goes_on_without_more(algorithm)
         )
         for number, size in enumerate((64, 128, 256))
     ]
-    dealer = Dealer({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, None)
+    dealer = TrialSampler({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, None)
     dealer.replay([record(twins[0]), record(twins[1]), record(twins[2], TrialStatus.RUNNING)])
     deals = run(dealer)
     assert deals[0] == twins[2]
@@ -299,7 +299,7 @@ def test_an_endless_space_of_few_different_trials_ends(algorithm):
     space = SearchSpace.model_validate(
         {"name": "epochs", "space": {"num_train_epochs": {"type": "float", "low": 0.1, "high": 3.0}}}
     )
-    dealer = Dealer(
+    dealer = TrialSampler(
         {"cola": 1.0}, space, algorithm, TrainingConfig(batch_size=50), 42, 10, {"cola": TaskFacts(rows=100)}
     )
     while (deal := dealer.deal()) is not None:

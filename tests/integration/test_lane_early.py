@@ -16,9 +16,9 @@ from ray.util import placement_group_table
 
 from gluetune.cluster import share_out
 from gluetune.config import JobConfig, LanesConfig, TrainingConfig, load_space
-from gluetune.early import EarlyLanes, lane_spec
-from gluetune.lane import FineTuning, LaneSpec, Order
-from gluetune.lane.room import free_rooms
+from gluetune.early import PrestartedLanes, lane_spec
+from gluetune.lane import FineTuning, LaneSpec, TrialAssignment
+from gluetune.lane.room import release_all_placement_groups
 from gluetune.records import JOB_FILE
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
@@ -33,15 +33,17 @@ LONG_S = 300.0  # also on a busy machine
 
 def settings() -> dict[str, Any]:
     training = TrainingConfig(learning_rate=1e-3, batch_size=16, num_train_epochs=2).model_dump()
-    return {"config": {"order": json.dumps(dataclasses.asdict(Order(0, "cola", training, 7, "trials/cola-0000")))}}
+    return {
+        "config": {"order": json.dumps(dataclasses.asdict(TrialAssignment(0, "cola", training, 7, "trials/cola-0000")))}
+    }
 
 
 def work() -> FineTuning:
     return FineTuning({"cola": ray.put(task_data(get_task("cola"), train=64))}, ray.put(tiny_encoder(dropout=0.0)))
 
 
-def lanes(folder: Path) -> EarlyLanes:
-    return EarlyLanes(JOB, load_space(JOB.search.space, None), Storage(str(folder)))
+def lanes(folder: Path) -> PrestartedLanes:
+    return PrestartedLanes(JOB, load_space(JOB.search.space, None), Storage(str(folder)))
 
 
 def spec(folder: Path) -> LaneSpec:
@@ -64,7 +66,7 @@ def wait_until(what: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def early(ray_cluster: None, tmp_path: Path) -> Iterator[EarlyLanes]:
+def early(ray_cluster: None, tmp_path: Path) -> Iterator[PrestartedLanes]:
     """Early lanes whose workers are there; nothing is left of them in the end."""
     found = lanes(tmp_path)
     found.load()
@@ -74,11 +76,13 @@ def early(ray_cluster: None, tmp_path: Path) -> Iterator[EarlyLanes]:
     yield found
     for actor in started:
         ray.kill(actor)
-    free_rooms()
+    release_all_placement_groups()
     wait_until(lambda: not living())
 
 
-def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(early: EarlyLanes, tmp_path: Path) -> None:
+def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(
+    early: PrestartedLanes, tmp_path: Path
+) -> None:
     def cleared() -> bool:
         early.clear()
         return Storage(str(tmp_path)).list() == []
@@ -91,7 +95,7 @@ def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(early
 
 
 def test_a_lane_trains_even_where_it_is_asked_to_before_it_hears_of_its_trial(
-    early: EarlyLanes, tmp_path: Path
+    early: PrestartedLanes, tmp_path: Path
 ) -> None:
     first = early._waiting[0].train.remote()  # as calls of an async actor may overtake each other
     actor = early.take(spec(tmp_path), settings())
@@ -101,7 +105,7 @@ def test_a_lane_trains_even_where_it_is_asked_to_before_it_hears_of_its_trial(
 
 
 def test_a_lane_that_died_while_the_search_was_loaded_costs_no_trial_anything(
-    early: EarlyLanes, tmp_path: Path
+    early: PrestartedLanes, tmp_path: Path
 ) -> None:
     ray.kill(early._waiting[0])
     wait_until(lambda: not living())

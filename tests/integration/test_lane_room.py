@@ -13,8 +13,8 @@ import ray
 from ray.util import placement_group_table
 
 from gluetune.config import TrainingConfig
-from gluetune.lane import FineTuning, Holder, Lane, LaneError, LaneSpec, Order, RemoteLane
-from gluetune.lane.room import free_rooms
+from gluetune.lane import FineTuning, Lane, LaneActor, LaneError, LaneSpec, RemoteLane, TrialAssignment
+from gluetune.lane.room import release_all_placement_groups
 from gluetune.records import TrialEnded
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
@@ -30,20 +30,20 @@ def spec(folder: Path, workers: int, cpus: float, storage: Storage | None = None
     return LaneSpec(workers, cpus, 0.0, "PACK", work, storage or Storage(str(folder)), max_failures=1)
 
 
-def order(folder: str) -> Order:
+def order(folder: str) -> TrialAssignment:
     training = TrainingConfig(learning_rate=1e-3, batch_size=16, num_train_epochs=1).model_dump()
-    return Order(0, "cola", training, seed=7, folder=folder)
+    return TrialAssignment(0, "cola", training, seed=7, folder=folder)
 
 
 def holder(lane: LaneSpec, before: Callable[[], None] = lambda: None) -> ray.actor.ActorHandle:
     """An actor with a lane, as Ray Tune's trials are; it calls `before` first."""
 
-    class WithLane(Holder):  # inside: Ray then sends the class itself
+    class WithLane(LaneActor):  # inside: Ray then sends the class itself
         def __init__(self) -> None:
             before()
             self.lane = Lane(lane)
 
-        async def run(self, order: Order) -> str:
+        async def run(self, order: TrialAssignment) -> str:
             self.lane.assign(order)
             while not isinstance(event := await self.lane.collect(), TrialEnded):
                 pass
@@ -99,8 +99,8 @@ def test_the_room_of_a_killed_lane_that_no_other_one_follows_is_given_back_by_th
     assert ray.get(lane.run.remote(order("trials/a")), timeout=LONG_S) == "finished"
     ray.kill(lane)
     assert len(rooms()) == 1
-    free_rooms()
-    free_rooms()  # what is gone already does no harm
+    release_all_placement_groups()
+    release_all_placement_groups()  # what is gone already does no harm
     wait_until_free()
 
 
@@ -121,7 +121,7 @@ def test_a_lane_that_starts_leaves_living_ones_their_room(ray_cluster: None, tmp
 
 def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(ray_cluster: None, tmp_path: Path) -> None:
     class Sleeping:
-        def run(self, order: Order, contact: Any, checkpoints: Any, world: Any) -> None:
+        def run(self, order: TrialAssignment, contact: Any, checkpoints: Any, world: Any) -> None:
             Path(order.folder).touch()
             time.sleep(1000)
 
@@ -138,7 +138,7 @@ def test_a_lane_whose_actor_dies_says_so_and_takes_no_room(
     ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Telling:
-        def run(self, order: Order, contact: Any, checkpoints: Any, world: Any) -> None:
+        def run(self, order: TrialAssignment, contact: Any, checkpoints: Any, world: Any) -> None:
             import os
 
             Path(order.folder).write_text(os.environ.get("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "not set"))

@@ -15,7 +15,7 @@ import torch
 from ray._private.state import actors
 
 from gluetune.config import TrainingConfig
-from gluetune.lane import Contact, FineTuning, LaneSpec, Order, RemoteLane
+from gluetune.lane import Contact, FineTuning, LaneSpec, RemoteLane, TrialAssignment
 from gluetune.records import Evaluated, TrialEnded
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
@@ -70,9 +70,11 @@ def lane(lanes: Lanes) -> RemoteLane:
     return lanes.get(1)
 
 
-def order(number: int, task: str = "cola", **training: object) -> Order:
+def order(number: int, task: str = "cola", **training: object) -> TrialAssignment:
     chosen = {"learning_rate": 3e-3, "batch_size": 16, "num_train_epochs": EPOCHS} | training
-    return Order(number, task, TrainingConfig(**chosen).model_dump(), seed=7, folder=f"trials/{task}-{number:04d}")
+    return TrialAssignment(
+        number, task, TrainingConfig(**chosen).model_dump(), seed=7, folder=f"trials/{task}-{number:04d}"
+    )
 
 
 def collect(lane: RemoteLane) -> tuple[list[Evaluated], TrialEnded]:
@@ -222,7 +224,7 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
     class ShortOfMemory(FineTuning):  # inside: Ray then sends the class itself
         """Simulates what cannot be had here: the second worker's GPU has memory for four rows."""
 
-        def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+        def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
             from gluetune.training.run import Run
 
             backward = Run._backward

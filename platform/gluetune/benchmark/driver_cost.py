@@ -24,7 +24,7 @@ from gluetune.benchmark.programs import run_python
 from gluetune.benchmark.scaling import run_pretended
 from gluetune.benchmark.setting import Setting
 from gluetune.config import Value
-from gluetune.searchers import CodedSpace
+from gluetune.searchers import EncodedSpace
 from gluetune.searchers.algorithms import TPE
 from gluetune.storage import Storage
 
@@ -57,7 +57,7 @@ def optuna_ms(trials: int, behind: int = 0) -> float:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    space = CodedSpace(SPACE)
+    space = EncodedSpace(SPACE)
     study = optuna.create_study(direction="maximize", sampler=TPE(space, TASK, SEED, None).build(SEED))
     for deal in history(behind):
         codes = dict(zip(space.distributions, space.encode(deal.params), strict=True))
@@ -83,7 +83,7 @@ def conducted_ms(trials: int, behind: int, folder: Path) -> float:
     return 1000 * (time.perf_counter() - began) / trials
 
 
-def _settings(space: CodedSpace, trial: Any) -> dict[str, Value]:
+def _settings(space: EncodedSpace, trial: Any) -> dict[str, Value]:
     return space.decode(tuple(trial.params[name] for name in space.distributions))
 
 

@@ -1,8 +1,8 @@
 """Comparison 10: how much of a grid a search must train until it is as good as the whole grid.
 
 Searches in grids whose trials were all trained and recorded beforehand (`gluetune.benchmark.record_curves`). What
-decides is the product's own: `Dealer` and `TaskPruners`, called as the conductor calls them (for choices as quick as
-these it does not look ahead); only the lanes are simulated, by a clock on which an epoch takes one unit of time.
+decides is the product's own: `TrialSampler` and `TaskPruners`, called as the conductor calls them (for choices as quick
+as these it does not look ahead); only the lanes are simulated, by a clock on which an epoch takes one unit of time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gluetune.config import Algorithm, SchedulerConfig, TrainingConfig
 from gluetune.config.job import SchedulerName
 from gluetune.records import TrialStatus
 from gluetune.schedulers import TaskPruners, max_epochs, warmup_epochs
-from gluetune.searchers import Deal, Dealer
+from gluetune.searchers import TrialSampler, TrialSpec
 
 WITHIN = 0.005  # half a point of a score in percent
 SEEDS = range(10)
@@ -40,7 +40,7 @@ class _Lanes:
         lanes: trials at the same time.
     """
 
-    def __init__(self, curves: Curves, dealer: Dealer, pruners: TaskPruners, lanes: int) -> None:
+    def __init__(self, curves: Curves, dealer: TrialSampler, pruners: TaskPruners, lanes: int) -> None:
         self._curves, self._dealer, self._pruners, self._lanes = curves, dealer, pruners, lanes
         self._ends: list[tuple[int, int]] = []  # when an epoch ends, and of which trial
         self._trials: dict[int, tuple[Point, list[float]]] = {}  # by number: the point, and its scores so far
@@ -70,7 +70,7 @@ class _Lanes:
             self._train(deal.number, now)
         return bool(self._trials)
 
-    def _point(self, deal: Deal) -> Point:
+    def _point(self, deal: TrialSpec) -> Point:
         return tuple(deal.params[name] for name in self._curves.space)
 
     def _train(self, number: int, now: int) -> None:
@@ -102,7 +102,7 @@ def share(curves: Curves, algorithm: Algorithm, scheduler: SchedulerConfig, seed
     A search that never gets there, because the scheduler ended the trials that would have, counts as the whole grid.
     """
     space, training = curves.search_space, TrainingConfig()
-    dealer = Dealer({curves.task: 1.0}, space, algorithm, training, seed, None)
+    dealer = TrialSampler({curves.task: 1.0}, space, algorithm, training, seed, None)
     pruners = TaskPruners([curves.task], scheduler, max_epochs(training, space), seed)
     epochs = _Lanes(curves, dealer, pruners, lanes).until(curves.best - WITHIN)
     return 1.0 if epochs is None else min(1.0, epochs / curves.total_epochs)

@@ -28,7 +28,7 @@ from gluetune.config import (
 from gluetune.data import Examples, choose, open_source
 from gluetune.records import Journal
 from gluetune.report.summary import FILE as SUMMARY
-from gluetune.searchers import Dealer
+from gluetune.searchers import TrialSampler
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 
@@ -87,7 +87,7 @@ def make_work(job: JobConfig) -> Work:
     """The same trials on the same rows for the baselines: all that our job would deal, in its order."""
     task, space = get_task(TASK), load_space(SPACE)
     rows = choose(task, open_source(job.data), job.data, job.seed)
-    dealer = Dealer(job.tasks, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
+    dealer = TrialSampler(job.tasks, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
     points = [deal.training for deal in iter(dealer.deal, None)]
     return Work(
         job.model.name_or_path,

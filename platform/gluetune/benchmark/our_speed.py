@@ -9,7 +9,7 @@ import numpy as np
 from gluetune.benchmark.baselines.work import Work
 from gluetune.benchmark.speed import WARM_UP, Speed, arguments, print_speed, world
 from gluetune.config import ModelConfig, TrainingConfig
-from gluetune.data import Encoded, Examples, TaskData, encode
+from gluetune.data import Encoded, EncodedTask, Examples, encode
 from gluetune.models import load_encoder, load_tokenizer
 from gluetune.tasks import Task
 from gluetune.training import Evaluation, fine_tune
@@ -17,7 +17,7 @@ from gluetune.training import Evaluation, fine_tune
 
 def measure(work: Work, task: Task) -> Speed:
     """One worker, no Ray; epochs as `fine_tune` itself reports them."""
-    data = TaskData(task.name, encoded(work, task, work.train), encoded(work, task, work.selection), {}, "benchmark")
+    data = EncodedTask(task.name, encoded(work, task, work.train), encoded(work, task, work.selection), {}, "benchmark")
     told: list[Evaluation] = []
 
     def report(evaluation: Evaluation) -> bool:

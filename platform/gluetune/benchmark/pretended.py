@@ -25,7 +25,7 @@ from gluetune.benchmark.ends import Ends
 from gluetune.cluster import connect
 from gluetune.config import Algorithm, SchedulerConfig, SearchConfig, SearchSpace, TrainingConfig
 from gluetune.config.job import SchedulerName
-from gluetune.lane import Contact, LaneSpec, Order
+from gluetune.lane import Contact, LaneSpec, TrialAssignment
 from gluetune.records import (
     Evaluated,
     Event,
@@ -39,11 +39,11 @@ from gluetune.records import (
 )
 from gluetune.report import LiveTable
 from gluetune.schedulers import TaskPruners, max_epochs
-from gluetune.search import Ending
-from gluetune.search.conductor import Conductor
-from gluetune.search.retention import Retention
+from gluetune.search import SearchStatus
+from gluetune.search.conductor import SearchController
+from gluetune.search.retention import CheckpointRetention
 from gluetune.search.trials import run_trials
-from gluetune.searchers import Deal, Dealer
+from gluetune.searchers import TrialSampler, TrialSpec
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
 from gluetune.training import Checkpoints, Evaluation, World
@@ -140,7 +140,7 @@ class Pretending:
     def __init__(self, trials: Trials, gate: Any) -> None:
         self._trials, self._gate, self._arrived = trials, gate, False
 
-    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+    def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
         """One trial."""
         if not self._arrived:
             ray.get(self._gate.arrive.remote())
@@ -156,7 +156,7 @@ class Pretending:
             if not contact.report(self._evaluation(order, index, began, trained)):
                 return
 
-    def _evaluation(self, order: Order, index: int, began: float, trained: float) -> Evaluation:
+    def _evaluation(self, order: TrialAssignment, index: int, began: float, trained: float) -> Evaluation:
         found, now = score(order.training), time.monotonic()
         return Evaluation(
             index=index,
@@ -186,12 +186,14 @@ class Clock(Ends):
             self.note()
 
 
-def conductor(trials: Trials, storage: Storage, listeners: Sequence[Any]) -> Conductor:
+def conductor(trials: Trials, storage: Storage, listeners: Sequence[Any]) -> SearchController:
     """Everything of a search but Tune and lanes; goes on with what the storage holds already."""
     journal, training = Journal(storage), TrainingConfig()
-    dealer = Dealer({TASK: 1.0}, SPACE, trials.algorithm, training, SEED, trials.count)
+    dealer = TrialSampler({TASK: 1.0}, SPACE, trials.algorithm, training, SEED, trials.count)
     pruners = TaskPruners([TASK], SchedulerConfig(name=trials.scheduler), max_epochs(training, SPACE), SEED)
-    return Conductor(journal, dealer, pruners, Retention(storage, 1, journal.trials.values()), listeners, trials.lanes)
+    return SearchController(
+        journal, dealer, pruners, CheckpointRetention(storage, 1, journal.trials.values()), listeners, trials.lanes
+    )
 
 
 def search(trials: Trials, folder: Path, *, track: bool) -> Times:
@@ -224,7 +226,7 @@ def search(trials: Trials, folder: Path, *, track: bool) -> Times:
             listeners = [tracker, live, clock] if tracker else [clock]
             conducted = conductor(trials, storage, listeners)
             ending = run_trials(conducted, spec, SearchConfig(), trials.lanes)
-        if ending is not Ending.COMPLETE or len(clock.ended) != trials.count:
+        if ending is not SearchStatus.COMPLETE or len(clock.ended) != trials.count:
             raise RuntimeError(f"a search of {trials.count} trials must come to its end, but {len(clock.ended)} ended")
         recorded = None
         if tracker is not None:
@@ -236,9 +238,9 @@ def search(trials: Trials, folder: Path, *, track: bool) -> Times:
     return Times(started, clock.ended, recorded, clock.cpu_s)
 
 
-def history(trials: int) -> Iterator[Deal]:
+def history(trials: int) -> Iterator[TrialSpec]:
     """Trials of an earlier session, chosen at random."""
-    dealer = Dealer({TASK: 1.0}, SPACE, "random", TrainingConfig(), SEED + 1, trials)
+    dealer = TrialSampler({TASK: 1.0}, SPACE, "random", TrainingConfig(), SEED + 1, trials)
     while (deal := dealer.deal()) is not None:
         yield deal
 

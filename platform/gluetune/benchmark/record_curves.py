@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gluetune.benchmark.curve_files import Curves, Point, load_curves
 from gluetune.config import DataConfig, ModelConfig, TrainingConfig, Value
-from gluetune.data import TaskData, open_source, prepare
+from gluetune.data import EncodedTask, open_source, prepare
 from gluetune.errors import DivergedError
 from gluetune.models import Encoder, load_encoder, load_tokenizer
 from gluetune.pretraining import embedded_encoder
@@ -36,7 +36,7 @@ POINTS: list[dict[str, Value]] = [
 TRAINING: dict[str, Value] = {"num_train_epochs": 5}
 
 
-def record(curves: Curves, data: TaskData, encoder: Encoder, file: Path) -> None:
+def record(curves: Curves, data: EncodedTask, encoder: Encoder, file: Path) -> None:
     """Trains every point that is not recorded yet, and writes the file after each."""
     for point in itertools.product(*curves.space.values()):
         if point in curves.scores:
@@ -51,7 +51,7 @@ def record(curves: Curves, data: TaskData, encoder: Encoder, file: Path) -> None
         )
 
 
-def _train(curves: Curves, point: Point, data: TaskData, encoder: Encoder) -> list[float]:
+def _train(curves: Curves, point: Point, data: EncodedTask, encoder: Encoder) -> list[float]:
     scores: list[float] = []
 
     def report(evaluation: Evaluation) -> bool:

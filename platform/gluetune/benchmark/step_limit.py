@@ -20,7 +20,7 @@ from gluetune.benchmark.our_speed import encoded
 from gluetune.benchmark.products import Products, again
 from gluetune.benchmark.speed import arguments, world
 from gluetune.config import ModelConfig, TrainingConfig
-from gluetune.data import TaskData
+from gluetune.data import EncodedTask
 from gluetune.models import load_encoder
 from gluetune.tasks import Task, get_task
 from gluetune.training.parallel import use_bf16
@@ -40,7 +40,7 @@ def measure(work: Work, task: Task) -> dict[str, float]:
     """
     train, encoder = encoded(work, task, work.train), load_encoder(ModelConfig(name_or_path=work.model))
     place = world()
-    seen = TaskData(task.name, train, train, {}, "benchmark").vocabulary
+    seen = EncodedTask(task.name, train, train, {}, "benchmark").vocabulary
     run = Run(task, train, encoder, TrainingConfig(**work.points[0]), work.seed, place, seen)
     limit = gpu_limit(run) if place.cuda else cpu_limit
     steps, limits = 0.0, 0.0

@@ -116,9 +116,9 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
         show_plan(session, terminal, accept_inputs=ACCEPT in arguments.switches)
         return OK
     from gluetune.cli.joined import joined
-    from gluetune.early import EarlyLanes
+    from gluetune.early import PrestartedLanes
 
-    early = EarlyLanes(session.job, session.space, session.storage)
+    early = PrestartedLanes(session.job, session.space, session.storage)
     with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal, early):
         from gluetune.cli.show import RunShow
         from gluetune.cli.tune import tune

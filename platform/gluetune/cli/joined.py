@@ -14,7 +14,7 @@ from gluetune.cli import places
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import connect
 from gluetune.config import StorageConfig, TrackingConfig
-from gluetune.early import EarlyLanes
+from gluetune.early import PrestartedLanes
 from gluetune.imports import unsearched
 from gluetune.supervisor import own_process_group, stop_on_signals
 from gluetune.tracking import check_store
@@ -33,7 +33,7 @@ def joined(
     address: str | None,
     log: Path,
     terminal: Terminal,
-    early: EarlyLanes | None = None,
+    early: PrestartedLanes | None = None,
 ) -> Iterator[None]:
     """Joins a Ray cluster, or starts one on this machine, and leaves it when the block ends.
 

@@ -108,9 +108,9 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
         show_plan(session, terminal, accept_inputs=ACCEPT in arguments.switches)
         return OK
     from gluetune.cli.joined import joined
-    from gluetune.early import EarlyLanes
+    from gluetune.early import PrestartedLanes
 
-    early = EarlyLanes(session.job, session.space, session.storage)
+    early = PrestartedLanes(session.job, session.space, session.storage)
     with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal, early):
         from gluetune.cli.show import SearchShow
         from gluetune.cli.tune import tune

@@ -51,7 +51,7 @@ from gluetune.records import (
     trial_folder,
 )
 from gluetune.report import RunLog, print_figures, print_opening
-from gluetune.search.single import SingleRun
+from gluetune.search.single import SingleTrialRunner
 from gluetune.storage import Storage
 from gluetune.supervisor import report
 from gluetune.tracking import Tracker, check_store, ui_command
@@ -206,7 +206,7 @@ class _Run:
         )
         with RunLog(self.terminal.out, line) as log:
             log.note("starting the lane: it loads its libraries once …")
-            run = SingleRun(spec, journal, [tracker, log], tracker.mark_stopped)
+            run = SingleTrialRunner(spec, journal, [tracker, log], tracker.mark_stopped)
             trial = run.carry_out(_start(self.session.job))
             self.session.storage.delete(LANE_FILES)
             if trial.status is TrialStatus.FINISHED and trial.winner is None:

@@ -23,7 +23,7 @@ from gluetune.report import (
 _FAILED = (TrialStatus.DIVERGED, TrialStatus.OUT_OF_MEMORY, TrialStatus.FAILED)
 
 
-class Show(Protocol):
+class ViewFactory(Protocol):
     """What is shown while a session runs, and at its end."""
 
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
@@ -37,11 +37,11 @@ class SearchShow:
     """A table of tasks that renews itself, and the winners."""
 
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
-        """See `Show.live`."""
+        """See `ViewFactory.live`."""
         return LiveTable(plan, console, trials)
 
     def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
-        """See `Show.closing`."""
+        """See `ViewFactory.closing`."""
         print_closing(summary, console)
 
 
@@ -60,11 +60,11 @@ class RunShow:
         self.failed: list[TrialRecord] = []
 
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
-        """See `Show.live`."""
+        """See `ViewFactory.live`."""
         return RunLog(console)
 
     def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
-        """See `Show.closing`."""
+        """See `ViewFactory.closing`."""
         known = list(trials)
         tasks = {task.task: task for task in plan.tasks}
         self.failed = [trial for trial in known if trial.status in _FAILED]

@@ -12,11 +12,11 @@ from rich.text import Text
 from gluetune.cli import places
 from gluetune.cli.inputs import check_inputs
 from gluetune.cli.session import Session, begin
-from gluetune.cli.show import Show
+from gluetune.cli.show import ViewFactory
 from gluetune.cli.terminal import Terminal, announce_resume
 from gluetune.cluster import Resources, most_lanes, share_out
 from gluetune.config import LanesConfig, dump_job
-from gluetune.early import EarlyLanes
+from gluetune.early import PrestartedLanes
 from gluetune.errors import AllTrialsFailedError
 from gluetune.records import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.report import learning_curve, print_models, print_opening, print_places, summarise, words, write_summary
@@ -24,15 +24,15 @@ from gluetune.report.curve import FILE as CURVE
 from gluetune.report.curve import curve_file
 from gluetune.schedulers import TaskPruners, max_epochs
 from gluetune.search import (
-    Ending,
     PendingNotice,
-    Prepared,
     Search,
+    SearchInputs,
+    SearchStatus,
     make_plan,
     pack,
     prepare,
 )
-from gluetune.searchers import Dealer
+from gluetune.searchers import TrialSampler
 from gluetune.storage import Storage
 from gluetune.supervisor import report
 from gluetune.tasks import get_task
@@ -56,8 +56,8 @@ def tune(
     session: Session,
     address: str | None,
     terminal: Terminal,
-    show: Show,
-    early: EarlyLanes,
+    show: ViewFactory,
+    early: PrestartedLanes,
     *,
     score: bool = True,
     accept_inputs: bool = False,
@@ -97,12 +97,12 @@ class _Run:
     asked: Session
     session: Session
     terminal: Terminal
-    prepared: Prepared
+    prepared: SearchInputs
     inputs: RunInputs
     resources: Resources
     address: str | None
-    show: Show
-    early: EarlyLanes
+    show: ViewFactory
+    early: PrestartedLanes
     resume_flags: tuple[str, ...]
 
     def to_the_end(self) -> bool:
@@ -135,24 +135,24 @@ class _Run:
             _pruners(session),
             self.early,
         )
-        started, ending, models = time.time(), Ending.INTERRUPTED, {}
+        started, ending, models = time.time(), SearchStatus.INTERRUPTED, {}
         try:
             ending = self._search(search, plan, tracker)
             models = self._register(tracker, journal)
             self._draw(tracker, journal)
         except KeyboardInterrupt:
-            ending = Ending.INTERRUPTED
+            ending = SearchStatus.INTERRUPTED
         except BaseException as error:
-            ending = Ending.FAILED if isinstance(error, AllTrialsFailedError) else Ending.INTERRUPTED
+            ending = SearchStatus.FAILED if isinstance(error, AllTrialsFailedError) else SearchStatus.INTERRUPTED
             raise
         finally:
-            recorded = tracker.close(complete=ending not in (Ending.INTERRUPTED, Ending.FAILED))
+            recorded = tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
             self._summarise(plan, journal, started, models, ending, tracker.link)
-            if not recorded and ending is Ending.COMPLETE:
+            if not recorded and ending is SearchStatus.COMPLETE:
                 self._say_how_to_go_on("MLflow lacks a part of the record; send it, without training or scoring again")
-        return ending is not Ending.INTERRUPTED
+        return ending is not SearchStatus.INTERRUPTED
 
-    def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> Ending:
+    def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> SearchStatus:
         live = self.show.live(plan, self.terminal.out, search.journal.trials)
         with live, PendingNotice(live.note):
             live.note(f"starting {words.count(plan.lanes, 'lane')}: each loads its libraries once …")
@@ -196,7 +196,7 @@ class _Run:
         journal: Journal,
         started: float,
         models: dict[str, Registration],
-        ending: Ending,
+        ending: SearchStatus,
         link: str | None = None,
     ) -> None:
         out = self.terminal.out
@@ -209,14 +209,14 @@ class _Run:
             print_models(summary, out)
             print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link)
         finally:  # also where the disk is full
-            if ending is Ending.FAILED:
+            if ending is SearchStatus.FAILED:
                 out.print(
                     "\nno trial could be evaluated: there is nothing to resume. Once the reason below is mended, "
                     "start anew under another --name.",
                     highlight=False,
                     soft_wrap=True,
                 )
-            elif ending is not Ending.COMPLETE:
+            elif ending is not SearchStatus.COMPLETE:
                 self._say_how_to_go_on(f"{ending.value.replace('_', ' ')}; go on")
 
     def _say_how_to_go_on(self, why: str) -> None:
@@ -244,9 +244,9 @@ def _with_lanes(session: Session, lanes: LanesConfig) -> Session:
     return replace(session, job=session.job.model_copy(update={"lanes": lanes}))
 
 
-def _dealer(session: Session, prepared: Prepared) -> Dealer:
+def _dealer(session: Session, prepared: SearchInputs) -> TrialSampler:
     job = session.job
-    return Dealer(
+    return TrialSampler(
         job.tasks, session.space, job.search.algorithm, job.training, job.seed, job.search.num_samples, prepared.facts
     )
 
@@ -256,7 +256,7 @@ def _pruners(session: Session) -> TaskPruners:
     return TaskPruners(job.tasks, job.search.scheduler, max_epochs(job.training, session.space), job.seed)
 
 
-def _plan(session: Session, prepared: Prepared, dealer: Dealer, resources: str) -> SearchPlan:
+def _plan(session: Session, prepared: SearchInputs, dealer: TrialSampler, resources: str) -> SearchPlan:
     return make_plan(
         session.name, session.job, session.space, prepared, dealer, session.storage, _tracking_uri(session), resources
     )

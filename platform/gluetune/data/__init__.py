@@ -9,7 +9,7 @@ from gluetune.data.fingerprint import token_fingerprint
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
 from gluetune.data.official import official_rows, same_rows
-from gluetune.data.preparation import TaskData, TaskRows, choose, open_source, prepare
+from gluetune.data.preparation import EncodedTask, TaskExamples, choose, open_source, prepare
 from gluetune.data.source import DataSource
 from gluetune.data.splits import carve, sample
 
@@ -17,11 +17,11 @@ __all__ = [
     "CustomSource",
     "DataSource",
     "Encoded",
+    "EncodedTask",
     "Examples",
     "FolderSource",
     "HubSource",
-    "TaskData",
-    "TaskRows",
+    "TaskExamples",
     "carve",
     "choose",
     "encode",

@@ -25,7 +25,7 @@ from gluetune.tasks import Task, get_task
 
 
 @dataclass(frozen=True)
-class TaskData:
+class EncodedTask:
     """One task's rows, tokenised.
 
     Attributes:
@@ -101,8 +101,8 @@ def _custom(config: DataConfig) -> DataSource:
 
 
 @dataclass(frozen=True)
-class TaskRows:
-    """One task's rows as text, chosen but not tokenised; attributes as in `TaskData`."""
+class TaskExamples:
+    """One task's rows as text, chosen but not tokenised; attributes as in `EncodedTask`."""
 
     train: Examples
     selection: Examples
@@ -113,7 +113,7 @@ class TaskRows:
     same_rows: Mapping[str, str]
 
 
-def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskRows:
+def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskExamples:
     """Loads, limits and parts one task's rows.
 
     ``max_train_samples`` counts rows trained on; carved selection rows come on top, from the whole of train.
@@ -151,7 +151,7 @@ def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> Tas
         train, train_labels = train.take(rows), train_labels[rows]
     train = train.take(sample(train_labels, task, config.max_train_samples, seed))
     synthetic = any(part.synthetic for part in (train, *dev.values()))
-    return TaskRows(
+    return TaskExamples(
         train,
         selection,
         dev,
@@ -168,7 +168,7 @@ def prepare(
     tokenizer: PreTrainedTokenizerBase,
     config: DataConfig,
     seed: int,
-) -> TaskData:
+) -> EncodedTask:
     """Chooses rows as `choose` does, and tokenises them.
 
     Args:
@@ -189,6 +189,6 @@ def prepare(
     rows = choose(task, source, config, seed)
     dev = {split: encoded(examples) for split, examples in rows.dev.items()}
     selection = dev[task.dev[0]] if config.selection == "dev" else encoded(rows.selection)
-    return TaskData(
+    return EncodedTask(
         task.name, encoded(rows.train), selection, dev, rows.source, rows.synthetic, rows.fingerprints, rows.same_rows
     )

@@ -12,22 +12,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gluetune.lane.causes import lost, root_cause
-from gluetune.lane.mailbox import LaneError, Order
+from gluetune.lane.mailbox import LaneError, TrialAssignment
 from gluetune.lane.work import Contact, FineTuning, Work
 
 if TYPE_CHECKING:
-    from gluetune.lane.lane import Holder, Lane, LaneSpec
+    from gluetune.lane.lane import Lane, LaneActor, LaneSpec
     from gluetune.lane.remote import RemoteLane
 
 __all__ = [
     "Contact",
     "FineTuning",
-    "Holder",
     "Lane",
+    "LaneActor",
     "LaneError",
     "LaneSpec",
-    "Order",
     "RemoteLane",
+    "TrialAssignment",
     "Work",
     "lost",
     "root_cause",
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("Holder", "Lane", "LaneSpec", "RemoteLane"):
+    if name not in ("LaneActor", "Lane", "LaneSpec", "RemoteLane"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from gluetune.lane import remote
 

@@ -20,7 +20,7 @@ from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2._internal.execution.worker_group import state, worker_group
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-from gluetune.lane.room import NamedGroup
+from gluetune.lane.room import OwnedWorkerGroup
 
 _UNUSED = (
     DatasetsCallback,  # an actor that deals out Ray datasets: there are none
@@ -55,13 +55,13 @@ class GroupTrainer(DataParallelTrainer):
         return [one for one in super()._create_default_callbacks() if not isinstance(one, _UNUSED)]
 
     def _initialize_and_run_controller(self, **parts: Any) -> Result:
-        parts["scaling_policy"] = _FixedSize(self.scaling_config)  # type: ignore[arg-type]  # Ray's own second class of that name
+        parts["scaling_policy"] = _NoCoordinatorScalingPolicy(self.scaling_config)  # type: ignore[arg-type]  # Ray's own second class of that name
         controller = _Controller(**parts)
         asyncio.run(controller.run())
         return controller.get_result()
 
 
-class _FixedSize(FixedScalingPolicy):
+class _NoCoordinatorScalingPolicy(FixedScalingPolicy):
     """Says nothing to Ray's autoscaling coordinator, an actor whose start each search would wait for.
 
     The placement group asks for the room, and the autoscaler hears of it.
@@ -75,24 +75,24 @@ class _FixedSize(FixedScalingPolicy):
 
 
 class _Controller(TrainController):
-    worker_group_cls = NamedGroup
+    worker_group_cls = OwnedWorkerGroup
 
     def __init__(self, **parts: Any) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
         replaced: Any = worker_group
-        replaced.SynchronizationActor, state._shutdown_sync_actor = _Synchronizer, _Synchronizer.remote
+        replaced.SynchronizationActor, state._shutdown_sync_actor = _NoopSyncActor, _NoopSyncActor.remote
         super().__init__(**parts)
 
 
-class _Synchronizer:
+class _NoopSyncActor:
     """In place of Ray Train's synchroniser: an actor of each worker group, for ``ray.train.report`` and its barriers.
 
     Lanes have no use for those.
     """
 
     @classmethod
-    def options(cls, **_: Any) -> type[_Synchronizer]:
+    def options(cls, **_: Any) -> type[_NoopSyncActor]:
         return cls
 
     @staticmethod

@@ -15,8 +15,8 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 
 from gluetune.lane.entry import serve
 from gluetune.lane.group import GroupTrainer
-from gluetune.lane.mailbox import Mailbox, Order
-from gluetune.lane.room import free_room, this_actor
+from gluetune.lane.mailbox import Mailbox, TrialAssignment
+from gluetune.lane.room import current_actor_id, release_placement_groups
 from gluetune.lane.work import Work
 from gluetune.records import LANE_FILES, LaneEvent
 from gluetune.storage import Storage
@@ -86,7 +86,7 @@ class Lane:
         """Tells the workers what they do, which starts those that wait for it."""
         self.mailbox.give(work)
 
-    def assign(self, order: Order) -> None:
+    def assign(self, order: TrialAssignment) -> None:
         """Sets the workers to a new order; one still in work is withdrawn."""
         self.mailbox.assign(order)
 
@@ -103,7 +103,7 @@ class Lane:
         self.mailbox.close()
         await asyncio.to_thread(self._thread.join, CLOSING_S)
         if self._thread.is_alive():
-            await asyncio.to_thread(free_room, this_actor())
+            await asyncio.to_thread(release_placement_groups, current_actor_id())
 
     def _run(self) -> None:
         try:
@@ -115,7 +115,7 @@ class Lane:
             ray.get(self._holder.mail.remote("close", reason))
 
 
-class Holder:
+class LaneActor:
     """What an actor that holds a lane is: its workers write to it. It must be an async actor.
 
     Attributes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gluetune.errors import GluetuneError
-from gluetune.records import LaneEvent, Logged, TrialEnded
+from gluetune.records import LaneEvent, StepLogged, TrialEnded
 
 MOST_STARTS = 3
 SPLITS = "gradient_accumulation_steps"  # of an order's training
@@ -24,7 +24,7 @@ class LaneError(GluetuneError):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TrialAssignment:
     """What a lane is to do next: one trial.
 
     Attributes:
@@ -57,7 +57,7 @@ class Mailbox:
 
     def __init__(self, max_failures: int) -> None:
         self._max_failures = max_failures
-        self._order: Order | None = None
+        self._order: TrialAssignment | None = None
         self._tickets = 0
         self._group: str | None = None  # the worker group that works on the order
         self._asking = ""  # the worker group that asked for work last
@@ -82,7 +82,7 @@ class Mailbox:
         await self._until(lambda: self._work is not None or self._closed is not None)
         return self._work if self._closed is None else None
 
-    def assign(self, order: Order) -> None:
+    def assign(self, order: TrialAssignment) -> None:
         """Replaces the current order, whatever has become of it."""
         self._tickets += 1
         self._order = replace(order, ticket=self._tickets)
@@ -120,7 +120,7 @@ class Mailbox:
         if not self._complained:
             self._complaint, self._complained = message, True
 
-    async def take(self, group: str, after: int, timeout_s: float) -> Order | None:
+    async def take(self, group: str, after: int, timeout_s: float) -> TrialAssignment | None:
         """Rank 0 asks for work.
 
         Args:
@@ -181,7 +181,7 @@ class Mailbox:
             return False
         if isinstance(report, TrialEnded):
             self._order = None
-        elif isinstance(report, Logged):
+        elif isinstance(report, StepLogged):
             self._order = replace(order, logged=report.step)
         else:
             self._order = replace(order, reported=report.index)
@@ -221,7 +221,7 @@ class Mailbox:
         while not ready():
             await self._changed.wait()
 
-    def _died(self, order: Order) -> TrialEnded:
+    def _died(self, order: TrialAssignment) -> TrialEnded:
         why = self._complaint or "killed, or out of host memory"
         return TrialEnded(
             time=time.time(),

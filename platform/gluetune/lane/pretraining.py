@@ -7,7 +7,7 @@ from typing import Any
 
 import ray
 
-from gluetune.lane.mailbox import Order
+from gluetune.lane.mailbox import TrialAssignment
 from gluetune.lane.work import Contact
 from gluetune.pretraining import PretrainingEvaluation, PretrainJob, pretrain
 from gluetune.records import Evaluated
@@ -29,7 +29,7 @@ class Pretraining:
     def __init__(self, data: Any, job: PretrainJob) -> None:
         self._data, self._job = data, job
 
-    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+    def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
         """See `gluetune.pretraining.pretrain`."""
         pretrain(
             ray.get(self._data),

@@ -10,9 +10,9 @@ from ray.train.v2._internal.constants import get_env_vars_to_propagate
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gluetune.lane.causes import root_cause
-from gluetune.lane.lane import Holder, Lane, LaneSpec
-from gluetune.lane.mailbox import LaneError, Order
-from gluetune.lane.room import free_room
+from gluetune.lane.lane import Lane, LaneActor, LaneSpec
+from gluetune.lane.mailbox import LaneError, TrialAssignment
+from gluetune.lane.room import release_placement_groups
 from gluetune.records import LaneEvent
 
 
@@ -30,9 +30,9 @@ class RemoteLane:
             "scheduling_strategy": here,
             "runtime_env": {"env_vars": get_env_vars_to_propagate()},  # for Ray Train, as its trainer hands them on
         }
-        self._holder: Any = ray.remote(**options)(_Holder).remote(spec)
+        self._holder: Any = ray.remote(**options)(_RemoteLaneActor).remote(spec)
 
-    def assign(self, order: Order) -> None:
+    def assign(self, order: TrialAssignment) -> None:
         """Sets the workers to a new order; one still in work is withdrawn.
 
         Raises:
@@ -54,7 +54,9 @@ class RemoteLane:
         with suppress(ray.exceptions.RayError):  # it is closed already, or died: why is known, or no longer matters
             ray.get(self._holder.close.remote())
         ray.kill(self._holder)
-        free_room(self._holder._actor_id.hex())  # it may have started workers anew, or had no time to end them
+        release_placement_groups(
+            self._holder._actor_id.hex()
+        )  # it may have started workers anew, or had no time to end them
 
     def _ask(self, what: str, *arguments: Any) -> Any:
         try:
@@ -65,11 +67,11 @@ class RemoteLane:
             raise LaneError(f"its actor died: {error}") from None
 
 
-class _Holder(Holder):
+class _RemoteLaneActor(LaneActor):
     def __init__(self, spec: LaneSpec) -> None:
         self.lane = Lane(spec)
 
-    async def assign(self, order: Order) -> None:
+    async def assign(self, order: TrialAssignment) -> None:
         self.lane.assign(order)
 
     async def collect(self) -> LaneEvent:

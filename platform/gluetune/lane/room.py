@@ -22,15 +22,15 @@ from ray.util.placement_group import PlacementGroup
 _GONE, _DEAD = "REMOVED", "DEAD"
 
 
-class NamedGroup(WorkerGroup):
+class OwnedWorkerGroup(WorkerGroup):
     """Ray Train's worker group, whose placement group names the lane's holder; it frees what is left of others first.
 
     It lives in the holder itself, with Ray Train's controller.
     """
 
     def _create_placement_group(self, scaling_config: Any, worker_group_context: Any) -> DefaultPlacementGroupHandle:
-        holder = this_actor()
-        free_room(holder)
+        holder = current_actor_id()
+        release_placement_groups(holder)
         wanted = worker_group_context
         return DefaultPlacementGroupHandle(
             placement_group(
@@ -49,22 +49,22 @@ class NamedGroup(WorkerGroup):
         return custom_runtime_env
 
 
-def this_actor() -> str:
+def current_actor_id() -> str:
     """The number of the actor whose process this is."""
     return str(ray.get_runtime_context().get_actor_id())
 
 
-def dead_actors() -> set[str]:
+def dead_actor_ids() -> set[str]:
     """Numbers of this job's actors that have died."""
     return {number for number, actor in actors(job_id=_job()).items() if actor["State"] == _DEAD}
 
 
-def free_rooms() -> None:
+def release_all_placement_groups() -> None:
     """Gives back the rooms of all lanes of this job."""
     _free(placement_group_table(), lambda holder: True)
 
 
-def free_room(holder: str) -> None:
+def release_placement_groups(holder: str) -> None:
     """Gives back the rooms of one actor's lane, and of lanes whose actors died."""
     rooms = placement_group_table()  # first: whoever has a room by now is known as an actor
     living = {number for number, actor in actors(job_id=_job()).items() if actor["State"] != _DEAD}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import ray
 
 from gluetune.config import TrainingConfig
-from gluetune.lane.mailbox import Order
+from gluetune.lane.mailbox import TrialAssignment
 from gluetune.tasks import get_task
 
 if TYPE_CHECKING:  # torch and transformers, which only workers need: a lane's other processes start without them
@@ -30,7 +30,7 @@ class Contact(Protocol):
 class Work(Protocol):
     """Carries out orders in a worker; it is pickled into every worker once."""
 
-    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+    def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
         """Carries out an order to its end, or until the contact says that it is not wanted.
 
         Raises:
@@ -43,7 +43,7 @@ class FineTuning:
     """Fine-tunes an encoder on the order's task.
 
     Args:
-        data: `gluetune.data.TaskData` by task, in the object store.
+        data: `gluetune.data.EncodedTask` by task, in the object store.
         encoder: the initial `gluetune.models.Encoder`, in the object store.
     """
 
@@ -51,7 +51,7 @@ class FineTuning:
         self.data, self.encoder = data, encoder
         self._here: dict[Any, Any] = {}  # what this process has fetched
 
-    def run(self, order: Order, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+    def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
         """Trains one trial, see `gluetune.training.fine_tune`."""
         from gluetune.training import fine_tune
 

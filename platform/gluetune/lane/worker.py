@@ -16,9 +16,9 @@ from ray import train
 from torch import distributed
 
 from gluetune.errors import DivergedError, StorageError, TrialError, TrialOutOfMemoryError
-from gluetune.lane.mailbox import SPLITS, Order
+from gluetune.lane.mailbox import SPLITS, TrialAssignment
 from gluetune.lane.work import Work
-from gluetune.records import Evaluated, LaneEvent, Logged, TrialEnded
+from gluetune.records import Evaluated, LaneEvent, StepLogged, TrialEnded
 from gluetune.training import Checkpoints, Evaluation, StepLog, World
 
 IDLE_S = 60.0  # an idle lane's ranks meet this often, well within the collectives' own timeout
@@ -82,20 +82,20 @@ class Worker:
             f"{ray.util.get_node_ip_address()} does not{why}"
         )
 
-    def next_order(self, after: int) -> Order | None:
+    def next_order(self, after: int) -> TrialAssignment | None:
         """Waits for an order newer than a ticket; ``None`` ends the loop. All ranks get the same."""
         while True:
             answer = self._together(lambda: self._ask(after))
             if answer != "wait":
                 return answer  # type: ignore[no-any-return]
 
-    def _ask(self, after: int) -> Order | str | None:
+    def _ask(self, after: int) -> TrialAssignment | str | None:
         try:
             return self.tell("take", self._group, after, IDLE_S)  # type: ignore[no-any-return]
         except TimeoutError:
             return "wait"
 
-    def run(self, order: Order) -> None:
+    def run(self, order: TrialAssignment) -> None:
         """Trains one trial and reports how it ended, but for a good end; whatever the trial does, the lane lives on."""
         try:
             self._train(order)
@@ -115,7 +115,7 @@ class Worker:
             if self._world.cuda:  # a CUDA error may have spoiled the process for every later trial
                 raise
 
-    def _with_smaller_batches(self, order: Order) -> bool:
+    def _with_smaller_batches(self, order: TrialAssignment) -> bool:
         """Whether the order is tried again with smaller micro-batches: those of several workers change together."""
         tried, rows = order.training.get(SPLITS, 1), order.training.get("batch_size", 1)
         return bool(self.tell("smaller", order.ticket, tried, rows // self._world.size))
@@ -125,20 +125,20 @@ class Worker:
         self.tell("complain", message)
         raise RuntimeError(message)
 
-    def _end(self, order: Order, status: Status, message: str = "") -> None:
+    def _end(self, order: TrialAssignment, status: Status, message: str = "") -> None:
         ended = TrialEnded(time=time.time(), number=order.number, status=status, message=message)
         self.tell("report", order.ticket, ended)
 
-    def _end_alone(self, order: Order, status: Status, error: TrialError | StorageError) -> None:
+    def _end_alone(self, order: TrialAssignment, status: Status, error: TrialError | StorageError) -> None:
         """Ends a trial that this rank alone cannot go on with."""
         self._end(order, status, str(error))
         if self._world.size > 1:  # the other ranks wait in a collective that never comes: start the group anew
             raise error
 
-    def _train(self, order: Order) -> None:
+    def _train(self, order: TrialAssignment) -> None:
         assert self._work is not None  # it has started
-        dialogue = _Dialogue(self, order)
-        checkpoints = _GatedCheckpoints(self._spec.storage, order.folder, dialogue.approved)
+        dialogue = _TrialReporter(self, order)
+        checkpoints = _AckedCheckpoints(self._spec.storage, order.folder, dialogue.approved)
         self._work.run(order, dialogue, checkpoints, self._world)
 
     def _together(self, ask: Callable[[], Any]) -> Any:
@@ -164,10 +164,10 @@ class Worker:
         return None if first is None or last is None else first - last
 
 
-class _Dialogue:
+class _TrialReporter:
     """What rank 0 tells the mailbox about one order, and what all ranks learn from it."""
 
-    def __init__(self, worker: Worker, order: Order) -> None:
+    def __init__(self, worker: Worker, order: TrialAssignment) -> None:
         self._worker, self._order = worker, order
         self._stepped = False
         rank0 = worker._world.rank == 0
@@ -194,7 +194,7 @@ class _Dialogue:
     def log(self, log: StepLog) -> None:
         """Tells how training goes; what the search knows already is not told again."""
         if self._worker._world.rank == 0 and log.step > self._order.logged:
-            self._tell(Logged(time=time.time(), number=self._order.number, **asdict(log)))
+            self._tell(StepLogged(time=time.time(), number=self._order.number, **asdict(log)))
 
     def _tell(self, event: LaneEvent) -> bool:
         return bool(self._worker.tell("report", self._order.ticket, event))
@@ -206,7 +206,7 @@ class _Dialogue:
         return Evaluated(time=time.time(), number=self._order.number, started_gap=gap, lane=self._worker._name, **facts)
 
 
-class _GatedCheckpoints(Checkpoints):
+class _AckedCheckpoints(Checkpoints):
     """Checkpoints that a pruned trial can no longer change: each waits until the search wants the trial to go on.
 
     Without this a lane, which trains on while the search decides, could overwrite the best weights of a trial that has

@@ -14,7 +14,7 @@ from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.prepare import PretrainingData
 from gluetune.pretraining.run import Run
 from gluetune.training.checkpoints import Checkpoints
-from gluetune.training.keeper import Keeper, nothing, snapshot
+from gluetune.training.keeper import AsyncCheckpointer, nothing, snapshot
 from gluetune.training.loop import always
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.world import World
@@ -91,7 +91,7 @@ def _pretrain(
         del state
         if run.last and not report(run.last):
             return False
-    with Keeper(report, world) as keeper:
+    with AsyncCheckpointer(report, world) as keeper:
         while run.step < steps:
             if not (wanted(run.step) and keeper.go_on(run.step)):
                 return False

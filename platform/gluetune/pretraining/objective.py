@@ -70,7 +70,7 @@ class Scores:
     next_sentence_accuracy: float
 
 
-class HeldOut:
+class ValidationSet:
     """Held-out pairs; pairs and masks are the same in every evaluation and for any number of workers.
 
     Args:

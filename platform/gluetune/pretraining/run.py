@@ -18,7 +18,7 @@ from gluetune.pretraining.batches import Batch, BatchStream, Collator
 from gluetune.pretraining.config import PretrainingConfig, PretrainJob
 from gluetune.pretraining.encoder import build_encoder
 from gluetune.pretraining.evaluation import PretrainingEvaluation
-from gluetune.pretraining.objective import HeldOut, Objective, forward
+from gluetune.pretraining.objective import Objective, ValidationSet, forward
 from gluetune.pretraining.prepare import PretrainingData
 from gluetune.pretraining.window import Window
 from gluetune.training.memory import free, out_of_memory
@@ -50,7 +50,7 @@ class Run:
         self.last: PretrainingEvaluation | None = None
         collator = Collator.of(data.tokens, job.training)
         self._stream = BatchStream(data.train, collator, job.training, job.seed)
-        self._held_out = HeldOut(data.held_out, collator, job.training, job.seed)
+        self._held_out = ValidationSet(data.held_out, collator, job.training, job.seed)
         self.model: BertForPreTraining = build_encoder(job, data.tokens)
         self.model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
         self._objective = Objective(self.model)

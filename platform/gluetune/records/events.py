@@ -57,7 +57,7 @@ class Evaluated(_Base):
     precision: Precision | None = None
 
 
-class Logged(_Base):
+class StepLogged(_Base):
     """How training goes between evaluations; only where the job sets ``logging_steps``.
 
     ``loss`` and ``examples_per_second`` are means since the last log or evaluation, ``accuracy`` since the last
@@ -104,7 +104,7 @@ class WinnerScored(_Base):
     folder: str
 
 
-LaneEvent = Logged | Evaluated | TrialEnded
+LaneEvent = StepLogged | Evaluated | TrialEnded
 """What lanes tell."""
 Event = TrialStarted | LaneEvent | WinnerScored
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])

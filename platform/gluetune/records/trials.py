@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gluetune.config import Value
-from gluetune.records.events import Evaluated, Event, Logged, TrialEnded, TrialStarted, WinnerScored
+from gluetune.records.events import Evaluated, Event, StepLogged, TrialEnded, TrialStarted, WinnerScored
 
 
 class TrialStatus(StrEnum):
@@ -41,7 +41,7 @@ class TrialRecord:
     message: str = ""
     ended: float | None = None
     evaluations: list[Evaluated] = field(default_factory=list)
-    logs: list[Logged] = field(default_factory=list)
+    logs: list[StepLogged] = field(default_factory=list)
     winner: WinnerScored | None = None
 
     @property
@@ -103,7 +103,7 @@ def apply(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
         del trial.evaluations[event.index - 1 :]
         trial.evaluations.append(event)
         trial.status, trial.ended, trial.message, trial.winner = TrialStatus.RUNNING, None, "", None
-    elif isinstance(event, Logged):
+    elif isinstance(event, StepLogged):
         while trial.logs and trial.logs[-1].step >= event.step:  # told again after a restart
             trial.logs.pop()
         trial.logs.append(event)

@@ -13,7 +13,7 @@ def busy_seconds(trial: TrialRecord) -> float:
     return sum(e.train_seconds + e.eval_seconds for e in trial.evaluations)
 
 
-class Pace:
+class EtaEstimator:
     """How many trials each task has had, and how long they took. An update costs the same however many there are.
 
     Args:

@@ -10,7 +10,16 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from gluetune.records import Evaluated, Event, Logged, TrialEnded, TrialRecord, TrialStarted, WinnerScored, epoch_text
+from gluetune.records import (
+    Evaluated,
+    Event,
+    StepLogged,
+    TrialEnded,
+    TrialRecord,
+    TrialStarted,
+    WinnerScored,
+    epoch_text,
+)
 from gluetune.report import words
 from gluetune.report.eta import busy_seconds
 
@@ -42,7 +51,7 @@ class RunLog:
         """Takes an event in."""
         if isinstance(event, TrialStarted):
             self.note(f"{trial.name}: training starts")
-        elif isinstance(event, Logged):
+        elif isinstance(event, StepLogged):
             self._line(logged(event))
         elif isinstance(event, Evaluated):
             self._line(self._evaluated(event, trial), "bold")
@@ -56,7 +65,7 @@ class RunLog:
         self._console.print(Text(text, style=style), soft_wrap=True, highlight=False)
 
 
-def logged(event: Logged) -> str:
+def logged(event: StepLogged) -> str:
     """``epoch 0.03 · step 4 · loss 0.6931 · accuracy 0.6562 · lr 5.00e-06 · 31 examples/s``."""
     accuracy = "" if event.accuracy is None else f" · accuracy {event.accuracy:.4f}"
     return (

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gluetune.records import SearchPlan, TrialRecord, TrialStatus, ranking
-from gluetune.report.eta import Pace
+from gluetune.report.eta import EtaEstimator
 
 FAILED = (TrialStatus.FAILED, TrialStatus.DIVERGED, TrialStatus.OUT_OF_MEMORY)
 
@@ -37,7 +37,7 @@ class Progress:
 
     def __init__(self, plan: SearchPlan, trials: Iterable[TrialRecord] = ()) -> None:
         self._plan = plan
-        self._pace = Pace({task.task: task.planned for task in plan.tasks}, plan.lanes)
+        self._pace = EtaEstimator({task.task: task.planned for task in plan.tasks}, plan.lanes)
         self._status: dict[int, TrialStatus] = {}
         self._counts: dict[str, Counter[TrialStatus]] = {task.task: Counter() for task in plan.tasks}
         self._best: dict[str, TrialRecord] = {}

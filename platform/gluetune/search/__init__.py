@@ -3,15 +3,15 @@
 from gluetune.search.packing import pack
 from gluetune.search.pending import PendingNotice
 from gluetune.search.plan import make_plan
-from gluetune.search.prepare import Prepared, prepare
+from gluetune.search.prepare import SearchInputs, prepare
 from gluetune.search.search import Search
-from gluetune.search.trials import Ending
+from gluetune.search.trials import SearchStatus
 
 __all__ = [
-    "Ending",
     "PendingNotice",
-    "Prepared",
     "Search",
+    "SearchInputs",
+    "SearchStatus",
     "make_plan",
     "pack",
     "prepare",

@@ -14,14 +14,14 @@ from collections.abc import Iterable
 from typing import Literal
 
 from gluetune.errors import AllTrialsFailedError, StorageError, UserError
-from gluetune.lane import Order, lost
+from gluetune.lane import TrialAssignment, lost
 from gluetune.records import (
     Evaluated,
     Event,
     Journal,
     LaneEvent,
     Listener,
-    Logged,
+    StepLogged,
     TrialEnded,
     TrialRecord,
     TrialStarted,
@@ -30,8 +30,8 @@ from gluetune.records import (
     trial_folder,
 )
 from gluetune.schedulers import TaskPruners, warmup_epochs
-from gluetune.search.retention import Retention
-from gluetune.searchers import Dealer
+from gluetune.search.retention import CheckpointRetention
+from gluetune.searchers import TrialSampler
 
 EndStatus = Literal["finished", "pruned", "diverged", "out_of_memory", "failed", "stopped"]
 
@@ -39,7 +39,7 @@ GIVE_UP_AFTER = 3  # trials
 AHEAD_FROM_S = 0.05  # seconds that a choice takes; quicker ones are left until they are needed
 
 
-class Conductor:
+class SearchController:
     """Runs one search over its journal.
 
     Args:
@@ -54,9 +54,9 @@ class Conductor:
     def __init__(
         self,
         journal: Journal,
-        dealer: Dealer,
+        dealer: TrialSampler,
         pruners: TaskPruners,
-        retention: Retention,
+        retention: CheckpointRetention,
         listeners: Iterable[Listener] = (),
         lanes: int = 1,
     ) -> None:
@@ -74,7 +74,7 @@ class Conductor:
         """Whether no more trials will be dealt."""
         return self.broken is not None or self._dealer.exhausted
 
-    def deal(self) -> Order | None:
+    def deal(self) -> TrialAssignment | None:
         """The next trial to run; ``None`` if there is none now (see `exhausted`)."""
         deal = None if self.broken else self._dealer.deal()
         if deal is None:
@@ -83,7 +83,7 @@ class Conductor:
         trial = self._journal.trials.get(deal.number)
         if trial is None:
             trial = self.record(TrialStarted(time=time.time(), **dataclasses.asdict(deal)))
-        return Order(
+        return TrialAssignment(
             trial.number,
             trial.task,
             dict(trial.training),
@@ -113,7 +113,7 @@ class Conductor:
                 self.broken = StorageError(event.message)
             self._ended(self.record(event))
             return False
-        if isinstance(event, Logged):
+        if isinstance(event, StepLogged):
             self.record(event)
             return True
         last = _was_last(event, self._journal.trials[event.number])  # its lane need not tell the end

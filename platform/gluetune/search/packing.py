@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from gluetune.cluster import Resources, all_nodes, gpus_shared, growth_unknown, room, total
 from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig, resolve_training
-from gluetune.data import TaskData
+from gluetune.data import EncodedTask
 from gluetune.errors import ClusterError
 from gluetune.search.pending import EVERY_S
-from gluetune.search.prepare import Prepared, corners
+from gluetune.search.prepare import SearchInputs, corners
 from gluetune.search.remote import cancelled_at_the_end
 from gluetune.tasks import get_task
 from gluetune.training import World
@@ -24,7 +24,11 @@ from gluetune.training.probe import CudaMeter, Need, probe
 
 
 def pack(
-    job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None], make_room: Callable[[], None]
+    job: JobConfig,
+    space: SearchSpace,
+    prepared: SearchInputs,
+    notify: Callable[[str], None],
+    make_room: Callable[[], None],
 ) -> LanesConfig:
     """The job's lanes with a number for ``max_concurrent_trials: auto``, and a share of a GPU that was measured.
 
@@ -86,7 +90,7 @@ def demanding(job: JobConfig, space: SearchSpace) -> tuple[TrainingConfig, int]:
     return training.model_copy(update={"batch_size": largest}), round(math.sqrt(training.batch_size * largest))
 
 
-def hardest(data: Mapping[str, TaskData]) -> tuple[str, TaskData, NDArray[np.int64]]:
+def hardest(data: Mapping[str, EncodedTask]) -> tuple[str, EncodedTask, NDArray[np.int64]]:
     """The task with the longest row, its rows, and tokens: no task's trials train the embeddings of more."""
     longest = max(data, key=lambda name: int(data[name].train.lengths.max()))
     most = max((rows.vocabulary for rows in data.values()), key=len)
@@ -94,7 +98,11 @@ def hardest(data: Mapping[str, TaskData]) -> tuple[str, TaskData, NDArray[np.int
 
 
 def _measured(
-    job: JobConfig, space: SearchSpace, prepared: Prepared, notify: Callable[[str], None], make_room: Callable[[], None]
+    job: JobConfig,
+    space: SearchSpace,
+    prepared: SearchInputs,
+    notify: Callable[[str], None],
+    make_room: Callable[[], None],
 ) -> Need:
     make_room()
     notify("trying one trial out on one GPU, to see how many share it …")

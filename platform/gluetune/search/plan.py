@@ -6,8 +6,8 @@ from gluetune.config import JobConfig, SearchSpace, overruled, without_password
 from gluetune.metrics import baseline
 from gluetune.models import left_out
 from gluetune.records import SearchPlan, TaskPlan
-from gluetune.search.prepare import Prepared
-from gluetune.searchers import Dealer
+from gluetune.search.prepare import SearchInputs
+from gluetune.searchers import TrialSampler
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 
@@ -16,8 +16,8 @@ def make_plan(
     name: str,
     job: JobConfig,
     space: SearchSpace,
-    prepared: Prepared,
-    dealer: Dealer,
+    prepared: SearchInputs,
+    dealer: TrialSampler,
     storage: Storage,
     tracking_uri: str,
     resources: str,
@@ -47,7 +47,7 @@ def make_plan(
     )
 
 
-def _task(name: str, prepared: Prepared, dealer: Dealer) -> TaskPlan:
+def _task(name: str, prepared: SearchInputs, dealer: TrialSampler) -> TaskPlan:
     task, data = get_task(name), prepared.data[name]
     labels = data.selection.labels
     return TaskPlan(

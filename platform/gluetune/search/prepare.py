@@ -20,7 +20,7 @@ from gluetune.config import (
     resolve_training,
     spaces_for,
 )
-from gluetune.data import TaskData, open_source, token_fingerprint
+from gluetune.data import EncodedTask, open_source, token_fingerprint
 from gluetune.data import prepare as prepare_task
 from gluetune.models import (
     Encoder,
@@ -44,7 +44,7 @@ EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True)
-class Prepared:
+class SearchInputs:
     """What the driver hands to the lanes.
 
     Attributes:
@@ -58,7 +58,7 @@ class Prepared:
 
     encoder: Encoder
     tokenizer: PreTrainedTokenizerBase
-    data: dict[str, TaskData]
+    data: dict[str, EncodedTask]
     samples: dict[str, dict[str, list[str]]]
     text: TextSettings
     encoder_fingerprint: str = ""
@@ -79,7 +79,7 @@ class Prepared:
             },
         )
 
-    def unscored(self) -> Prepared:
+    def unscored(self) -> SearchInputs:
         """The same without the rows that only winners are scored on."""
         return replace(self, data={task: replace(data, dev={}) for task, data in self.data.items()})
 
@@ -100,7 +100,7 @@ def prepare(
     progress: Callable[[str], None],
     *,
     plan_only: bool = False,
-) -> Prepared:
+) -> SearchInputs:
     """Loads encoder and data of a job.
 
     Args:
@@ -133,7 +133,7 @@ def prepare(
         samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
     check_rows(built, (rows for each in data.values() for rows in each.splits.values()), tokenizer, encoder.name)
     text = TextSettings(max_seq_length=config.max_seq_length, truncation=config.truncation)
-    return Prepared(encoder, tokenizer, data, samples, text, known_by)
+    return SearchInputs(encoder, tokenizer, data, samples, text, known_by)
 
 
 def remarks(job: JobConfig, space: SearchSpace, encoder: Encoder) -> Iterator[str]:

@@ -10,7 +10,7 @@ from gluetune.records import TrialRecord, trial_folder
 from gluetune.storage import Storage
 
 
-class Retention:
+class CheckpointRetention:
     """Keeps at most so many ended trials' checkpoints per task; running trials keep theirs.
 
     Args:

@@ -9,17 +9,17 @@ import ray
 
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchSpace
-from gluetune.early import EarlyLanes, lane_spec
+from gluetune.early import PrestartedLanes, lane_spec
 from gluetune.errors import AllTrialsFailedError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.records import LANE_FILES, Journal, Listener, TrialStatus, winners
 from gluetune.schedulers import TaskPruners
-from gluetune.search.conductor import Conductor
-from gluetune.search.prepare import Prepared
-from gluetune.search.retention import Retention
-from gluetune.search.trials import Ending, run_trials
+from gluetune.search.conductor import SearchController
+from gluetune.search.prepare import SearchInputs
+from gluetune.search.retention import CheckpointRetention
+from gluetune.search.trials import SearchStatus, run_trials
 from gluetune.search.winners import score_winners
-from gluetune.searchers import Dealer
+from gluetune.searchers import TrialSampler
 from gluetune.storage import Storage
 
 
@@ -43,13 +43,13 @@ class Search:
     space: SearchSpace
     storage: Storage
     journal: Journal
-    prepared: Prepared
+    prepared: SearchInputs
     resources: Resources
-    dealer: Dealer
+    dealer: TrialSampler
     pruners: TaskPruners
-    early: EarlyLanes
+    early: PrestartedLanes
 
-    def run(self, listeners: Iterable[Listener], on_stop: Callable[[], None] = lambda: None) -> Ending:
+    def run(self, listeners: Iterable[Listener], on_stop: Callable[[], None] = lambda: None) -> SearchStatus:
         """Runs trials until all are done, the time is up, or somebody interrupts; then scores the winners.
 
         Args:
@@ -60,8 +60,10 @@ class Search:
             AllTrialsFailedError: all trials failed, or the first few did.
             StorageError: the search's folder cannot be written any more; trials in work are left to a resume.
         """
-        retention = Retention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
-        conductor = Conductor(self.journal, self.dealer, self.pruners, retention, listeners, self.job.lanes.lanes)
+        retention = CheckpointRetention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
+        conductor = SearchController(
+            self.journal, self.dealer, self.pruners, retention, listeners, self.job.lanes.lanes
+        )
         work = FineTuning(
             {task: ray.put(data) for task, data in self.prepared.data.items()}, ray.put(self.prepared.encoder)
         )
@@ -69,11 +71,11 @@ class Search:
         ending = run_trials(conductor, spec, self.job.search, self.job.lanes.lanes, self.early, on_stop)
         self.storage.delete(LANE_FILES)
         self._check(conductor)
-        if ending is not Ending.INTERRUPTED:
+        if ending is not SearchStatus.INTERRUPTED:
             self._score(conductor, spec, work)
         return ending
 
-    def _check(self, conductor: Conductor) -> None:
+    def _check(self, conductor: SearchController) -> None:
         trials = self.journal.trials.values()
         failed = [trial for trial in trials if trial.status is TrialStatus.FAILED]
         if conductor.broken:
@@ -81,7 +83,7 @@ class Search:
         if failed and len(failed) == len(trials):
             raise AllTrialsFailedError(f"all trials failed, the last one so:\n{failed[-1].message}")
 
-    def _score(self, conductor: Conductor, spec: LaneSpec, work: FineTuning) -> None:
+    def _score(self, conductor: SearchController, spec: LaneSpec, work: FineTuning) -> None:
         unscored = [
             trial
             for trial in winners(self.journal.trials.values(), self.job.tasks)

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterable
 
 from gluetune.errors import ClusterError
-from gluetune.lane import LaneError, LaneSpec, Order, RemoteLane, lost
+from gluetune.lane import LaneError, LaneSpec, RemoteLane, TrialAssignment, lost
 from gluetune.records import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus, trial_folder
 
 
-class SingleRun:
+class SingleTrialRunner:
     """Carries out one order, records what the lane tells, and takes a new lane where one is lost.
 
     Args:
@@ -67,7 +67,7 @@ class SingleRun:
         lane = RemoteLane(self._spec)
         try:
             lane.assign(
-                Order(
+                TrialAssignment(
                     trial.number,
                     trial.task,
                     dict(trial.training),

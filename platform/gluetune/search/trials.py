@@ -16,18 +16,18 @@ from ray.tune.experiment import trial as experiment_trial
 
 from gluetune.cluster import trial_resources
 from gluetune.config import SearchConfig
-from gluetune.early import EarlyLanes
+from gluetune.early import PrestartedLanes
 from gluetune.lane import LaneSpec
-from gluetune.lane.room import free_rooms
-from gluetune.search.conductor import Conductor
-from gluetune.search.tune import ConductedScheduler, ConductedSearcher, LookAhead
+from gluetune.lane.room import release_all_placement_groups
+from gluetune.search.conductor import SearchController
+from gluetune.search.tune import ControllerScheduler, ControllerSearcher, PrefetchStopper
 from gluetune.supervisor import deferred_stop
 from gluetune.trial import Trial
 
 ASKED_ONCE = ("get_trainable_cls", "validate_trainable")  # of Ray's
 
 
-class Ending(StrEnum):
+class SearchStatus(StrEnum):
     """How a search ended. Only a complete one has all its trials."""
 
     COMPLETE = "complete"
@@ -37,13 +37,13 @@ class Ending(StrEnum):
 
 
 def run_trials(
-    conductor: Conductor,
+    conductor: SearchController,
     spec: LaneSpec,
     search: SearchConfig,
     lanes: int,
-    early: EarlyLanes | None = None,
+    early: PrestartedLanes | None = None,
     on_stop: Callable[[], None] = lambda: None,
-) -> Ending:
+) -> SearchStatus:
     """Runs trials on a connected cluster until all are done, the time is up, or somebody interrupts.
 
     Args:
@@ -63,7 +63,7 @@ def run_trials(
     with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch:
         try:
             with _tune_adjusted(), _taking(early, spec), deferred_stop() as stop:
-                _tuner(conductor, spec, search, lanes, scratch, LookAhead(conductor, stop, on_stop)).fit()
+                _tuner(conductor, spec, search, lanes, scratch, PrefetchStopper(conductor, stop, on_stop)).fit()
         except Exception:  # Tune wraps what its callbacks raise
             if conductor.broken is None:
                 raise
@@ -71,14 +71,15 @@ def run_trials(
         finally:
             if early is not None:
                 early.close()
-            free_rooms()  # Tune kills lanes that are slow to end, and their room is needed to score the winners
+            # Tune kills lanes that are slow to end, and their room is needed to score the winners
+            release_all_placement_groups()
     if stop.asked:
-        conductor.stop(Ending.INTERRUPTED.value)  # where it came while Tune was ending
-        return Ending.INTERRUPTED
+        conductor.stop(SearchStatus.INTERRUPTED.value)  # where it came while Tune was ending
+        return SearchStatus.INTERRUPTED
     if conductor.exhausted and not conductor.dealt:
-        return Ending.COMPLETE
+        return SearchStatus.COMPLETE
     out_of_time = search.time_budget_s is not None and time.monotonic() - started >= search.time_budget_s
-    ending = Ending.OUT_OF_TIME if out_of_time else Ending.INTERRUPTED
+    ending = SearchStatus.OUT_OF_TIME if out_of_time else SearchStatus.INTERRUPTED
     conductor.stop(ending.value.replace("_", " "))
     return ending
 
@@ -104,7 +105,7 @@ def _tune_adjusted() -> Iterator[None]:
 
 
 @contextmanager
-def _taking(early: EarlyLanes | None, spec: LaneSpec) -> Iterator[None]:
+def _taking(early: PrestartedLanes | None, spec: LaneSpec) -> Iterator[None]:
     """Has Ray Tune take early lanes, as long as there are any, where it would make new actors."""
     if early is None:
         yield
@@ -130,13 +131,18 @@ def _taking(early: EarlyLanes | None, spec: LaneSpec) -> Iterator[None]:
 
 
 def _tuner(
-    conductor: Conductor, spec: LaneSpec, search: SearchConfig, lanes: int, scratch: str, stopper: LookAhead
+    conductor: SearchController,
+    spec: LaneSpec,
+    search: SearchConfig,
+    lanes: int,
+    scratch: str,
+    stopper: PrefetchStopper,
 ) -> tune.Tuner:
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(Trial, spec=spec), trial_resources()),
         tune_config=tune.TuneConfig(
-            search_alg=ConductedSearcher(conductor),
-            scheduler=ConductedScheduler(conductor),
+            search_alg=ControllerSearcher(conductor),
+            scheduler=ControllerScheduler(conductor),
             num_samples=-1,
             max_concurrent_trials=lanes,
             time_budget_s=search.time_budget_s,

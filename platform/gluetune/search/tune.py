@@ -16,15 +16,15 @@ from ray.tune.search import Searcher
 
 from gluetune.lane import root_cause
 from gluetune.records import LANE_EVENT
-from gluetune.search.conductor import Conductor
+from gluetune.search.conductor import SearchController
 from gluetune.supervisor import DeferredStop
 from gluetune.trial import EVENT_KEY, ORDER_KEY
 
 
-class ConductedSearcher(Searcher):
+class ControllerSearcher(Searcher):
     """Asks the conductor for trials."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: SearchController) -> None:
         super().__init__()
         self._conductor = conductor
         self._numbers: dict[str, int] = {}
@@ -53,10 +53,10 @@ class ConductedSearcher(Searcher):
         return {}  # Tune pickles its configuration beside its own snapshots, which nobody reads
 
 
-class ConductedScheduler(FIFOScheduler):
+class ControllerScheduler(FIFOScheduler):
     """Tells the conductor every event and carries out what it decides."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: SearchController) -> None:
         super().__init__()
         self._conductor = conductor
         self._live: list[TuneTrial] = []  # in the order of their dealing
@@ -93,19 +93,21 @@ def _why(trial: TuneTrial) -> str:
         return str(trial.get_error() or "")
 
 
-class LookAhead(Stopper):
+class PrefetchStopper(Stopper):
     """Has the next trial chosen as soon as all lanes are busy; ends the search on a stop signal.
 
     A stopper, for Tune asks it in every turn of its loop. For a callback Tune would import the MLflow integration
     (to count its use), while the tracker's thread imports MLflow too.
     """
 
-    def __init__(self, conductor: Conductor, stop: DeferredStop, on_stop: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, conductor: SearchController, stop: DeferredStop, on_stop: Callable[[], None] = lambda: None
+    ) -> None:
         self._conductor, self._stop, self._on_stop = conductor, stop, on_stop
         self._stopped = False
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """The conductor decides that, see `ConductedScheduler`."""
+        """The conductor decides that, see `ControllerScheduler`."""
         return False
 
     def stop_all(self) -> bool:

@@ -12,7 +12,7 @@ import ray
 from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
-from gluetune.data import Encoded, TaskData
+from gluetune.data import Encoded, EncodedTask
 from gluetune.errors import ClusterError, StorageError
 from gluetune.lane import FineTuning, LaneSpec, root_cause
 from gluetune.models import load_trained, save_pretrained
@@ -117,7 +117,7 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
 
 
 def score_saved(
-    model: PreTrainedModel, task: Task, data: TaskData, training: TrainingConfig, trial: TrialRecord, world: World
+    model: PreTrainedModel, task: Task, data: EncodedTask, training: TrainingConfig, trial: TrialRecord, world: World
 ) -> tuple[dict[str, Scores], Scores | None]:
     """Scores a saved model in fp32, the precision in which it is used.
 

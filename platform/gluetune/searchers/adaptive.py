@@ -29,7 +29,7 @@ from optuna.trial import TrialState
 from gluetune.records import TrialStatus
 from gluetune.searchers.listed import random
 from gluetune.searchers.sampler import Outcome, Sampler, derive
-from gluetune.searchers.space import CodedSpace, Key
+from gluetune.searchers.space import EncodedSpace, Key
 
 _MAX_ASKS = 5  # suggestions in a row that are known already, before an unknown configuration is drawn at random
 
@@ -54,7 +54,7 @@ class AdaptiveSampler(Sampler):
     learns_from_pruned: ClassVar[bool] = False
     generational: ClassVar[bool] = False  # learns only from trials that it has marked with a generation
 
-    def __init__(self, space: CodedSpace, task: str, seed: int, num_samples: int | None) -> None:
+    def __init__(self, space: EncodedSpace, task: str, seed: int, num_samples: int | None) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space, self._task, self._seed, self._num_samples = space, task, seed, num_samples
         self.study = optuna.create_study(direction="maximize")

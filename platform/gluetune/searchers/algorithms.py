@@ -18,9 +18,9 @@ from gluetune.config import Algorithm
 from gluetune.errors import ConfigError, Problem
 from gluetune.searchers.adaptive import AdaptiveSampler
 from gluetune.searchers.listed import grid, random
-from gluetune.searchers.parzen import ListedParzen
+from gluetune.searchers.parzen import FiniteTPESampler
 from gluetune.searchers.sampler import Sampler, derive
-from gluetune.searchers.space import CodedSpace, Key
+from gluetune.searchers.space import EncodedSpace, Key
 
 _MOST_LISTED = 2**10  # configurations; beyond, going through all takes longer than a choice should
 
@@ -42,12 +42,12 @@ class TPE(_ModelSampler):
     """Tree-structured Parzen estimator, multivariate (Bergstra et al. 2011; Falkner et al. 2018).
 
     Trials running on other lanes count as bad until they end ("constant liar"), so lanes do not crowd one spot. Where
-    the space can be listed all configurations left are compared, see `ListedParzen`; elsewhere Optuna draws some.
+    the space can be listed all configurations left are compared, see `FiniteTPESampler`; elsewhere Optuna draws some.
     """
 
     learns_from_pruned: ClassVar[bool] = True
 
-    def __init__(self, space: CodedSpace, task: str, seed: int, num_samples: int | None) -> None:
+    def __init__(self, space: EncodedSpace, task: str, seed: int, num_samples: int | None) -> None:
         super().__init__(space, task, seed, num_samples)
         listed = space.points is not None and space.points <= _MOST_LISTED
         keys = [space.at(position) for position in range(space.points or 0)] if listed else []
@@ -72,14 +72,14 @@ class TPE(_ModelSampler):
     def build(self, seed: int) -> BaseSampler:
         """Makes the Optuna sampler."""
         if self._all:
-            return ListedParzen(self._space, self._left, seed, self.startup)
+            return FiniteTPESampler(self._space, self._left, seed, self.startup)
         return _TPESampler(self._space, seed=seed, n_startup_trials=self.startup, multivariate=True, constant_liar=True)
 
 
 class _TPESampler(TPESampler):
     """Optuna's, told the fields that all trials have: a new one would look through all trials to find them out."""
 
-    def __init__(self, space: CodedSpace, **settings: Any) -> None:
+    def __init__(self, space: EncodedSpace, **settings: Any) -> None:
         super().__init__(**settings)
         self._fields = {
             name: distribution
@@ -121,14 +121,14 @@ class NSGA2(AdaptiveSampler):
         return NSGAIISampler(seed=seed, population_size=min(50, max(4, planned // 4)))
 
 
-def _cmaes(space: CodedSpace, task: str, seed: int, num_samples: int | None) -> Sampler:
+def _cmaes(space: EncodedSpace, task: str, seed: int, num_samples: int | None) -> Sampler:
     if not any(dimension.ordered for dimension in space.dimensions):
         fields = ", ".join(dimension.name for dimension in space.dimensions)
         raise ConfigError([Problem("search.algorithm", f"cmaes needs a numeric field, but got ({fields}); use 'tpe'")])
     return CMAES(space, task, seed, num_samples)
 
 
-ALGORITHMS: dict[Algorithm, Callable[[CodedSpace, str, int, int | None], Sampler]] = {
+ALGORITHMS: dict[Algorithm, Callable[[EncodedSpace, str, int, int | None], Sampler]] = {
     "grid": lambda space, task, seed, num_samples: grid(space),
     "random": lambda space, task, seed, num_samples: random(space, derive(seed, task)),
     "tpe": TPE,

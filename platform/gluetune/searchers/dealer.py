@@ -14,11 +14,11 @@ from gluetune.errors import ConfigError, Problem
 from gluetune.records import TrialRecord, TrialStatus
 from gluetune.searchers.algorithms import ALGORITHMS
 from gluetune.searchers.sampler import Outcome, Sampler
-from gluetune.searchers.space import CodedSpace, Key
+from gluetune.searchers.space import EncodedSpace, Key
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
+class TrialSpec:
     """One trial to be trained.
 
     Attributes:
@@ -39,7 +39,7 @@ class Deal:
 class _Known:
     """Configurations of a task that have been dealt; a key that trains the same as one of them is known too."""
 
-    def __init__(self, space: CodedSpace) -> None:
+    def __init__(self, space: EncodedSpace) -> None:
         self._identity, self._seen = space.identity, set[Hashable]()
 
     def __contains__(self, key: object) -> bool:
@@ -55,7 +55,7 @@ class _Known:
 class _TaskSearch:
     """One task's configurations: points to try first, then what the sampler suggests."""
 
-    def __init__(self, space: CodedSpace, sampler: Sampler, first: Iterable[Key], num_samples: int | None) -> None:
+    def __init__(self, space: EncodedSpace, sampler: Sampler, first: Iterable[Key], num_samples: int | None) -> None:
         self.space, self.sampler = space, sampler
         self.dealt, self._num_samples = 0, num_samples
         self._first = deque(dict.fromkeys(first))
@@ -98,7 +98,7 @@ class _TaskSearch:
         self.dealt += 1
 
 
-class Dealer:
+class TrialSampler:
     """Deals trials. No configuration of a task is dealt twice, nor one that trains the same as another.
 
     The next trial goes to the task with the smallest number of trials dealt per weight, the first of equals. A task
@@ -141,13 +141,13 @@ class Dealer:
         self._weights = dict(tasks)
         self._searches: dict[str, _TaskSearch] = {}
         for task in tasks:
-            coded = CodedSpace(space, _trained_in(space, training, (facts or {}).get(task, TaskFacts())))
+            coded = EncodedSpace(space, _trained_in(space, training, (facts or {}).get(task, TaskFacts())))
             first = [coded.encode(point) for point in space.points]
             sampler = ALGORITHMS[algorithm](coded, task, seed, num_samples)
             self._searches[task] = _TaskSearch(coded, sampler, first, num_samples)
         self._numbers = 0
-        self._unfinished: deque[Deal] = deque()
-        self._ready: Deal | None = None
+        self._unfinished: deque[TrialSpec] = deque()
+        self._ready: TrialSpec | None = None
         self.choice_s = 0.0
         self._running: dict[int, tuple[str, Key]] = {}
         self._evaluations: dict[int, int] = {}
@@ -165,7 +165,7 @@ class Dealer:
         """Configurations of the space that train differently, ``None`` where they are not finitely many."""
         return self._searches[task].space.size
 
-    def deal(self) -> Deal | None:
+    def deal(self) -> TrialSpec | None:
         """The next trial, ``None`` when the search is `exhausted`; unfinished trials of an earlier run come first."""
         if self._unfinished:
             return self._unfinished.popleft()
@@ -188,20 +188,20 @@ class Dealer:
     def _all_ended(self) -> bool:
         return all(search.ended for search in self._searches.values())
 
-    def _choose(self) -> Deal | None:
+    def _choose(self) -> TrialSpec | None:
         while not self._all_ended:
             task = min((task for task, search in self._searches.items() if not search.ended), key=self._share)
             if (key := self._searches[task].next()) is not None:
                 return self._deal(task, key)
         return None
 
-    def _deal(self, task: str, key: Key) -> Deal:
+    def _deal(self, task: str, key: Key) -> TrialSpec:
         number, self._numbers = self._numbers, self._numbers + 1
         self._running[number] = (task, key)
         params = self._searches[task].space.decode(key)
         training = self._searched.resolve(self._training, params)
         seed = self._seed if training.seed is None else training.seed
-        return Deal(number, task, params, training.model_dump(), seed)
+        return TrialSpec(number, task, params, training.model_dump(), seed)
 
     def evaluated(self, number: int, index: int, epoch: float, score: float) -> None:
         """A trial was evaluated for the ``index``-th time, counted from 1."""
@@ -228,7 +228,7 @@ class Dealer:
             else:
                 search.resume(key)
                 self._running[trial.number] = (trial.task, key)
-                self._unfinished.append(Deal(trial.number, trial.task, trial.params, trial.training, trial.seed))
+                self._unfinished.append(TrialSpec(trial.number, trial.task, trial.params, trial.training, trial.seed))
             self._numbers = max(self._numbers, trial.number + 1)
 
     def _share(self, task: str) -> float:

@@ -14,13 +14,13 @@ import numpy as np
 
 from gluetune.errors import ConfigError, Problem
 from gluetune.searchers.sampler import Outcome, Sampler
-from gluetune.searchers.space import CodedSpace, Key
+from gluetune.searchers.space import EncodedSpace, Key
 
 _LARGEST_SHUFFLE = 2**20  # configurations; beyond, drawing one twice is so rare that rejecting it costs nothing
 _MOST_DRAWS = 10_000  # known configurations in a row, after which a space that cannot be listed counts as covered
 
 
-class ListSampler(Sampler):
+class SequenceSampler(Sampler):
     """Deals configurations in a given order.
 
     Args:
@@ -45,7 +45,7 @@ class ListSampler(Sampler):
         """Changes nothing."""
 
 
-def grid(space: CodedSpace) -> ListSampler:
+def grid(space: EncodedSpace) -> SequenceSampler:
     """All configurations, those of most epochs first, else in file order, the last field varying fastest.
 
     With the longest trials first, lanes end at about the same time: Graham 1969, Bounds on Multiprocessing Timing
@@ -58,10 +58,10 @@ def grid(space: CodedSpace) -> ListSampler:
     if endless or space.size is None:
         rule = "a grid needs finitely many values: use `choice`, or `step`, or another search.algorithm"
         raise ConfigError([Problem(f"space.{name}", rule) for name in endless])
-    return ListSampler(_longest_first(space))
+    return SequenceSampler(_longest_first(space))
 
 
-def _longest_first(space: CodedSpace) -> Iterator[Key]:
+def _longest_first(space: EncodedSpace) -> Iterator[Key]:
     codes = [tuple(dimension.codes or ()) for dimension in space.dimensions]
     place = next((place for place, each in enumerate(space.dimensions) if each.name == "num_train_epochs"), None)
     if place is None:
@@ -71,14 +71,14 @@ def _longest_first(space: CodedSpace) -> Iterator[Key]:
         yield from itertools.product(*codes[:place], (code,), *codes[place + 1 :])
 
 
-def random(space: CodedSpace, seed: int) -> ListSampler:
+def random(space: EncodedSpace, seed: int) -> SequenceSampler:
     """Configurations drawn at random, without replacement where the space is finite."""
     rng = np.random.default_rng(seed)
     if space.points is not None and space.points <= _LARGEST_SHUFFLE:
-        return ListSampler(space.at(int(position)) for position in rng.permutation(space.points))
-    return ListSampler(_draws(space, rng), _MOST_DRAWS)
+        return SequenceSampler(space.at(int(position)) for position in rng.permutation(space.points))
+    return SequenceSampler(_draws(space, rng), _MOST_DRAWS)
 
 
-def _draws(space: CodedSpace, rng: np.random.Generator) -> Iterator[Key]:
+def _draws(space: EncodedSpace, rng: np.random.Generator) -> Iterator[Key]:
     while True:
         yield space.draw(rng)

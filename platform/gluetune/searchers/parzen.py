@@ -12,12 +12,12 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr
 
-from gluetune.searchers.space import Code, CodedSpace, Dimension, Key
+from gluetune.searchers.space import Code, Dimension, EncodedSpace, Key
 
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-class ListedParzen(RandomSampler):
+class FiniteTPESampler(RandomSampler):
     """Suggests the configuration with the greatest expected improvement (Bergstra et al. 2011) of those left.
 
     Optuna's `TPESampler` draws 24 configurations from the density of the good trials and takes the best of them. That
@@ -38,7 +38,7 @@ class ListedParzen(RandomSampler):
         startup: trials that must have ended before the estimator is used.
     """
 
-    def __init__(self, space: CodedSpace, left: Sequence[Key], seed: int, startup: int) -> None:
+    def __init__(self, space: EncodedSpace, left: Sequence[Key], seed: int, startup: int) -> None:
         super().__init__(seed=seed)
         self._space, self._left, self._startup = space, left, startup
         self._numbers = np.random.default_rng(seed)

@@ -60,7 +60,7 @@ class Dimension(ABC):
         return ConfigError([Problem(f"space.{self.name}", f"a point must lie in the space, but got {value!r}")])
 
 
-class _Listed(Dimension):
+class _CategoricalDimension(Dimension):
     """Finitely many values, coded by position (by rank where all are numbers)."""
 
     def __init__(self, name: str, values: Sequence[Value]) -> None:
@@ -84,7 +84,7 @@ class _Listed(Dimension):
         return int(rng.integers(len(self._values)))
 
 
-class _Whole(Dimension):
+class _IntDimension(Dimension):
     """Whole numbers on a log scale, or too many to list, coded by themselves."""
 
     def __init__(self, name: str, spec: Int) -> None:
@@ -107,7 +107,7 @@ class _Whole(Dimension):
         return min(max(round(exact), low), high)
 
 
-class _Real(Dimension):
+class _FloatDimension(Dimension):
     """Real numbers, coded by themselves; a step too fine to be listed is none."""
 
     def __init__(self, name: str, spec: Float) -> None:
@@ -132,14 +132,14 @@ class _Real(Dimension):
 
 def _dimension(name: str, spec: Distribution) -> Dimension:
     if isinstance(spec, Float) and spec.low == spec.high:
-        return _Listed(name, (spec.low,))
+        return _CategoricalDimension(name, (spec.low,))
     values = spec.values if isinstance(spec, Choice) else finite_values(spec)
     if values is not None:
-        return _Listed(name, values)
-    return _Whole(name, spec) if isinstance(spec, Int) else _Real(name, spec)  # type: ignore[arg-type]
+        return _CategoricalDimension(name, values)
+    return _IntDimension(name, spec) if isinstance(spec, Int) else _FloatDimension(name, spec)  # type: ignore[arg-type]
 
 
-class CodedSpace:
+class EncodedSpace:
     """All fields of a search space, and the way between configurations and keys.
 
     Args:

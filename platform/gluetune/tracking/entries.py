@@ -19,8 +19,8 @@ from gluetune import __version__
 from gluetune.records import (
     Evaluated,
     Event,
-    Logged,
     SearchPlan,
+    StepLogged,
     TaskPlan,
     TrialEnded,
     TrialRecord,
@@ -100,7 +100,7 @@ class Entry:
     datasets: tuple[Rows, ...] = ()
 
 
-class Ledger:
+class EventMapper:
     """Turns events, in journal order, into entries.
 
     Args:
@@ -212,7 +212,7 @@ class Ledger:
         return [entry, *self._improved(event, trial)]
 
     @_entries.register
-    def _(self, event: Logged, trial: TrialRecord) -> list[Entry]:
+    def _(self, event: StepLogged, trial: TrialRecord) -> list[Entry]:
         values = {
             "running_loss": event.loss,
             "running_accuracy": event.accuracy,

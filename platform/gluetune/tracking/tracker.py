@@ -12,7 +12,7 @@ from gluetune.records import Event, SearchPlan, TrialRecord, TrialStarted
 from gluetune.records.trials import apply
 from gluetune.tracking.access import refusal
 from gluetune.tracking.champion import Champion, log_champion
-from gluetune.tracking.entries import Entry, Ledger
+from gluetune.tracking.entries import Entry, EventMapper
 from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC, Registration
 from gluetune.tracking.runs import RunTree, connect, is_permanent, reason, unusable
 from gluetune.tracking.state import FILE as TRACKING_FILE
@@ -75,7 +75,7 @@ class Tracker:
         client = None if fresh else connect(self._store, plan.experiment)
         self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment, notify, fresh=fresh)
         self._tree = None if client is None else self._grow(client)
-        self._ledger = Ledger(plan, self._state.started)
+        self._ledger = EventMapper(plan, self._state.started)
         self._prove()
         self._tell = notify
         self.unsent: list[str] = []

@@ -18,7 +18,7 @@ TOLD_AFTER = 8  # steps; of several workers, who cannot each look whether the fi
 _Evaluation = TypeVar("_Evaluation")
 
 
-class Keeper(Generic[_Evaluation]):
+class AsyncCheckpointer(Generic[_Evaluation]):
     """Saves in a thread of its own while the next steps run.
 
     What is told is saved: who hears of an evaluation can rely on its checkpoint. All workers make the same calls at

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from gluetune.models.heads import EncoderWithHeadConfig
-from gluetune.training.unpadded import Ragged, like_berts
+from gluetune.training.unpadded import PackedLayout, like_berts
 
 
 def first_token_only(model: PreTrainedModel) -> bool:
@@ -38,7 +38,7 @@ def _class(kind: type[nn.Module]) -> type[nn.Module]:
 def _forward(
     layer: nn.Module,
     hidden_states: torch.Tensor,
-    attention_mask: torch.Tensor | Ragged | None = None,
+    attention_mask: torch.Tensor | PackedLayout | None = None,
     *others: Any,
     **more: Any,
 ) -> torch.Tensor:
@@ -46,7 +46,7 @@ def _forward(
 
     Args:
         layer: the layer.
-        hidden_states: [rows, tokens, width]; with a `Ragged`, [1, tokens of all rows, width].
+        hidden_states: [rows, tokens, width]; with a `PackedLayout`, [1, tokens of all rows, width].
         attention_mask: [rows, 1, tokens, tokens]; ``None`` where all tokens are looked at; or where the tokens are.
         others: what only decoders give, all ``None``.
         more: the same, and what does not matter to a layer.
@@ -59,7 +59,7 @@ def _forward(
     attention = held.attention.self
     key, value = attention.key(hidden_states), attention.value(hidden_states)
     mask: torch.Tensor | None
-    if isinstance(attention_mask, Ragged):
+    if isinstance(attention_mask, PackedLayout):
         first, mask = attention_mask.first(hidden_states[0]), attention_mask.seen
         key, value = attention_mask.pad(key[0]), attention_mask.pad(value[0])
     else:

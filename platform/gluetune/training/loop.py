@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gluetune.config import TrainingConfig
-from gluetune.data import TaskData
+from gluetune.data import EncodedTask
 from gluetune.errors import TrialOutOfMemoryError
 from gluetune.models import Encoder
 from gluetune.tasks import Task
 from gluetune.training.checkpoints import Checkpoints
-from gluetune.training.keeper import Keeper, nothing, snapshot
+from gluetune.training.keeper import AsyncCheckpointer, nothing, snapshot
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.reports import Evaluation, StepLog
 from gluetune.training.run import Run
@@ -28,7 +28,7 @@ def unheard(log: StepLog) -> None:
 
 def fine_tune(
     task: Task,
-    data: TaskData,
+    data: EncodedTask,
     encoder: Encoder,
     training: TrainingConfig,
     seed: int,
@@ -83,7 +83,7 @@ def fine_tune(
 
 def _fine_tune(
     run: Run,
-    data: TaskData,
+    data: EncodedTask,
     training: TrainingConfig,
     checkpoints: Checkpoints | None,
     report: Callable[[Evaluation], bool],
@@ -96,7 +96,7 @@ def _fine_tune(
         del state
         if run.last and not report(run.last):
             return False
-    with Keeper(report, run.world) as keeper:
+    with AsyncCheckpointer(report, run.world) as keeper:
         for batch in run.plan.batches(run.step):
             if not (wanted(run.step) and keeper.go_on(run.step)):
                 return False

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch.autograd import DeviceType  # type: ignore[attr-defined]
 
 from gluetune.config import TrainingConfig
-from gluetune.data import TaskData
+from gluetune.data import EncodedTask
 from gluetune.models import Encoder
 from gluetune.tasks import Task
 from gluetune.training.evaluate import predict
@@ -106,7 +106,7 @@ def covered(spans: list[tuple[float, float]]) -> float:
 
 def probe(
     task: Task,
-    data: TaskData,
+    data: EncodedTask,
     used: NDArray[np.int64],
     encoder: Encoder,
     training: TrainingConfig,

@@ -24,7 +24,7 @@ from gluetune.training.parallel import parallel, unsynced, use_bf16
 from gluetune.training.plan import StepPlan
 from gluetune.training.reports import Evaluation, StepLog
 from gluetune.training.unpadded import model_inputs, unpad
-from gluetune.training.vocabulary import Vocabulary
+from gluetune.training.vocabulary import EmbeddingPruner
 from gluetune.training.window import Window
 from gluetune.training.world import World
 
@@ -74,7 +74,7 @@ class Run:
         self.last: Evaluation | None = None
         self.plan = StepPlan.make(self._lengths, training, seed)
         self.model: PreTrainedModel = build_model(encoder, task, training, seed)
-        self.vocabulary = Vocabulary(self.model, used)
+        self.vocabulary = EmbeddingPruner(self.model, used)
         self.model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
         _quicken(self.model, training, world)
         self._parallel = parallel(self.model, world)

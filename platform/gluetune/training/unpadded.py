@@ -35,7 +35,7 @@ NARROW = 256  # hidden size below which looking up places costs what the padding
 
 
 @dataclass(frozen=True)
-class Ragged:
+class PackedLayout:
     """Where a padded batch's tokens are.
 
     Attributes:
@@ -51,7 +51,7 @@ class Ragged:
     starts: torch.Tensor
 
     @classmethod
-    def of(cls, lengths: NDArray[np.int64], width: int) -> Ragged:
+    def of(cls, lengths: NDArray[np.int64], width: int) -> PackedLayout:
         """Of rows of these lengths in a batch of that width."""
         seen, starts = np.arange(width) < lengths[:, None], np.cumsum(lengths) - lengths
         places = np.where(seen, starts[:, None] + np.arange(width), starts[:, None])
@@ -93,7 +93,7 @@ class _Unpad(torch.autograd.Function):
     """Rows picked by ``tokens``; the gradient of the others is zero."""
 
     @staticmethod
-    def forward(context: Any, padded: torch.Tensor, ragged: Ragged) -> torch.Tensor:
+    def forward(context: Any, padded: torch.Tensor, ragged: PackedLayout) -> torch.Tensor:
         context.ragged = ragged
         return padded.index_select(0, ragged.tokens)
 
@@ -104,7 +104,7 @@ class _Unpad(torch.autograd.Function):
         return gradient.index_select(0, context.ragged.places).mul_(seen), None
 
 
-class _Unpadded(nn.Module):
+class _PaddingFreeStack(nn.Module):
     """An encoder's stack of layers that takes a padded batch and computes its tokens; made by `unpad`."""
 
     def forward(
@@ -112,7 +112,7 @@ class _Unpadded(nn.Module):
         hidden_states: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         *others: Any,
-        ragged: Ragged | None = None,
+        ragged: PackedLayout | None = None,
         **more: Any,
     ) -> BaseModelOutput:
         """The ``forward`` of a stack such as `transformers.models.bert.modeling_bert.BertEncoder`.
@@ -169,14 +169,17 @@ def model_inputs(model: nn.Module, encoded: Encoded, rows: Rows, world: World) -
     """
     inputs: dict[str, Any] = to_device(encoded.collate(rows, world.width), world)
     lengths, width = encoded.offsets[rows + 1] - encoded.offsets[rows], inputs["input_ids"].shape[1]
-    if isinstance(getattr(getattr(model, "base_model", None), "encoder", None), _Unpadded) and lengths.min() < width:
-        inputs["ragged"] = Ragged.of(lengths, width)
+    if (
+        isinstance(getattr(getattr(model, "base_model", None), "encoder", None), _PaddingFreeStack)
+        and lengths.min() < width
+    ):
+        inputs["ragged"] = PackedLayout.of(lengths, width)
     return inputs
 
 
 @cache  # one class for all models of a family: compiled code is for a class
 def _class(kind: type[nn.Module]) -> type[nn.Module]:
-    return type(f"Unpadded{kind.__name__}", (_Unpadded, kind), {})
+    return type(f"Unpadded{kind.__name__}", (_PaddingFreeStack, kind), {})
 
 
 def _attend(
@@ -185,7 +188,7 @@ def _attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    where: torch.Tensor | Ragged | None,
+    where: torch.Tensor | PackedLayout | None,
     dropout: float = 0.0,
     scaling: float | None = None,
     **more: Any,
@@ -195,7 +198,7 @@ def _attend(
     Args:
         attention: whose it is in a batch, as transformers knows it.
         module: the attention layer.
-        query: [rows, heads, tokens, width]; with a `Ragged`, rows is 1.
+        query: [rows, heads, tokens, width]; with a `PackedLayout`, rows is 1.
         key: the same.
         value: the same.
         where: the batch's mask, or the rows' places.
@@ -207,7 +210,7 @@ def _attend(
         [rows, tokens, heads, width], and nothing in place of the weights.
     """
     attend = ALL_ATTENTION_FUNCTIONS[attention]
-    if not isinstance(where, Ragged):
+    if not isinstance(where, PackedLayout):
         found: tuple[torch.Tensor, None] = attend(
             module, query, key, value, where, dropout=dropout, scaling=scaling, **more
         )

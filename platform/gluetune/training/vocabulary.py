@@ -26,7 +26,7 @@ from gluetune.errors import StorageError
 _WORTHWHILE = 0.75  # of the vocabulary; above, nothing is gained
 
 
-class Vocabulary:
+class EmbeddingPruner:
     """A model's token embedding: what of it is trained, and what it is as a whole.
 
     Args:
@@ -39,13 +39,13 @@ class Vocabulary:
 
     def __init__(self, model: PreTrainedModel, used: NDArray[np.int64] | None) -> None:
         self.faded = 1.0
-        self._trained: _Used | None = None
+        self._trained: _PrunedEmbedding | None = None
         encoder: Any = model.base_model  # torch types it as Tensor | Module
         embedding = encoder.get_input_embeddings()
         if used is None or not _replaceable(embedding) or len(used) > _WORTHWHILE * embedding.num_embeddings:
             return
         self._rows, self._initial = torch.from_numpy(used), embedding.weight.detach()
-        self._trained = _Used(embedding, self._rows)
+        self._trained = _PrunedEmbedding(embedding, self._rows)
         for path, parent in model.named_modules():
             for name, child in parent.named_children():
                 if child is embedding:
@@ -97,7 +97,7 @@ class Vocabulary:
         return {**weights, self._key: table}
 
 
-class _Used(nn.Module):
+class _PrunedEmbedding(nn.Module):
     """The rows of an embedding that are used."""
 
     places: torch.Tensor

@@ -27,7 +27,7 @@ from gluetune.config import load_space
 from gluetune.data import open_source
 from gluetune.data import prepare as prepare_task
 from gluetune.records import Evaluated, TrialStarted, fold
-from gluetune.searchers import Dealer
+from gluetune.searchers import TrialSampler
 from gluetune.tasks import get_task
 
 POINT = {
@@ -176,7 +176,7 @@ def test_baselines_have_all_18_points_with_the_spaces_own_settings(work: Work) -
 @pytest.mark.parametrize("trials", [1, 5])
 def test_a_shorter_benchmark_cuts_the_same_trials_on_all_sides(tmp_path: Path, trials: int) -> None:
     short = job(tmp_path, trials)
-    dealer = Dealer(
+    dealer = TrialSampler(
         short.tasks,
         load_space(short.search.space),
         short.search.algorithm,

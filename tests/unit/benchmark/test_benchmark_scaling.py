@@ -9,7 +9,7 @@ import pytest
 
 from gluetune.benchmark.pretended import Pretending, Times, Trials, conductor
 from gluetune.benchmark.scaling import COMPARISONS, LANES, _trials, figures, ideal_per_minute, per_minute
-from gluetune.lane import Order
+from gluetune.lane import TrialAssignment
 from gluetune.records import Evaluated
 from gluetune.storage import Storage
 from gluetune.training import Evaluation, World
@@ -88,7 +88,9 @@ def test_a_pretended_trial_sleeps_reports_and_stops_when_told(
     work = Pretending(Trials(1, 1, evaluations=2, steps=3, step_s=0.5), gate=None)
     work._arrived = True
     contact = Listening(wanted)
-    order = Order(0, "cola", {"learning_rate": 1e-4, "warmup_ratio": 0.0, "num_train_epochs": 2}, 1, "trials/cola-0000")
+    order = TrialAssignment(
+        0, "cola", {"learning_rate": 1e-4, "warmup_ratio": 0.0, "num_train_epochs": 2}, 1, "trials/cola-0000"
+    )
     work.run(order, contact, None, World())  # type: ignore[arg-type]
     assert [evaluation.index for evaluation in contact.heard] == list(range(1, evaluations + 1))
     assert sum(slept) == 0.5 * 4 * evaluations

@@ -12,24 +12,29 @@ from gluetune.cli.terminal import Terminal
 from gluetune.cli.tune import _Run
 from gluetune.config import JobConfig, StorageConfig
 from gluetune.records import Journal
-from gluetune.search import Ending
+from gluetune.search import SearchStatus
 from sample_search import events, plan
 
 
 @pytest.mark.parametrize(
     ("ending", "resumes"),
-    [(Ending.INTERRUPTED, True), (Ending.OUT_OF_TIME, True), (Ending.COMPLETE, False), (Ending.FAILED, False)],
+    [
+        (SearchStatus.INTERRUPTED, True),
+        (SearchStatus.OUT_OF_TIME, True),
+        (SearchStatus.COMPLETE, False),
+        (SearchStatus.FAILED, False),
+    ],
 )
 def test_a_resume_is_offered_only_where_there_is_something_to_go_on_with(
-    ending: Ending, resumes: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ending: SearchStatus, resumes: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = new_session(JobConfig(name="small", storage=StorageConfig(path=str(tmp_path))), None)
     journal = Journal(session.storage)
-    if ending is not Ending.FAILED:
+    if ending is not SearchStatus.FAILED:
         for event in events():
             journal.append(event)
     run = _Run(session, session, Terminal(), None, None, None, None, SearchShow(), None, ())  # type: ignore[arg-type]
     run._summarise(plan(), journal, 0.0, {}, ending)
     said = capsys.readouterr().out
     assert ("--resume small" in said) == resumes
-    assert ("nothing to resume" in said) == (ending is Ending.FAILED)
+    assert ("nothing to resume" in said) == (ending is SearchStatus.FAILED)

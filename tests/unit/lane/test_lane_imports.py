@@ -15,8 +15,8 @@ from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.experiment import trial as experiment_trial
 
 from gluetune.lane.entry import serve
-from gluetune.lane.group import GroupTrainer, _Controller, _FixedSize
-from gluetune.lane.room import NamedGroup
+from gluetune.lane.group import GroupTrainer, _Controller, _NoCoordinatorScalingPolicy
+from gluetune.lane.room import OwnedWorkerGroup
 from gluetune.search.trials import ASKED_ONCE, _taking, _tune_adjusted
 from gluetune.trial import Trial
 
@@ -51,9 +51,9 @@ def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> 
     ("ours", "names"),
     [
         (GroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
-        (_FixedSize, ("after_controller_start", "_maybe_send_resource_request")),
+        (_NoCoordinatorScalingPolicy, ("after_controller_start", "_maybe_send_resource_request")),
         (_Controller, ("worker_group_cls",)),
-        (NamedGroup, ("_create_placement_group", "_get_worker_runtime_env")),
+        (OwnedWorkerGroup, ("_create_placement_group", "_get_worker_runtime_env")),
     ],
 )
 def test_ray_still_has_what_is_replaced_of_it(ours: type, names: tuple[str, ...]) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gluetune.lane import LaneError, Order
+from gluetune.lane import LaneError, TrialAssignment
 from gluetune.lane.mailbox import MOST_STARTS, SPLITS, Mailbox
 from gluetune.records import Evaluated, TrialEnded
 
-ORDER = Order(number=4, task="cola", training={}, seed=1, folder="trials/cola-0004")
+ORDER = TrialAssignment(number=4, task="cola", training={}, seed=1, folder="trials/cola-0004")
 
 
 def evaluated(index: int) -> Evaluated:

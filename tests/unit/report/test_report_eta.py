@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from gluetune.records import TrialRecord, TrialStatus
-from gluetune.report.eta import Pace
+from gluetune.report.eta import EtaEstimator
 from sample_search import ended, evaluated, events, folded, started
 
 
 def remaining_seconds(
     trials: Iterable[TrialRecord], planned: Mapping[str, int | None], lanes: int
 ) -> dict[str, float | None]:
-    pace = Pace(planned, lanes)
+    pace = EtaEstimator(planned, lanes)
     for trial in trials:
         pace.update(trial)
     return pace.remaining()
@@ -54,7 +54,7 @@ def test_a_covered_task_takes_no_time_and_one_without_plan_is_unknown() -> None:
 
 def test_a_trial_told_twice_counts_once_and_one_that_goes_on_counts_as_open() -> None:
     first, second = folded([*journal("cola", 0, 2), *journal("cola", 1, 4)]).values()
-    pace = Pace({"cola": 4}, lanes=1)
+    pace = EtaEstimator({"cola": 4}, lanes=1)
     for trial in (first, second, second, first):
         pace.update(trial)
     assert pace.remaining() == {"cola": pytest.approx(2 * 27)}

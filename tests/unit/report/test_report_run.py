@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from gluetune.config import PublishedConfig
-from gluetune.records import Event, Logged, TrialRecord, WinnerScored
+from gluetune.records import Event, StepLogged, TrialRecord, WinnerScored
 from gluetune.report import (
     RunLog,
     learning_curve,
@@ -23,7 +23,7 @@ from gluetune.report import (
 from sample_search import BEGIN, COLA, ended, evaluated, folded, plan, started, tell
 
 
-def logged(step: int, **changes: Any) -> Logged:
+def logged(step: int, **changes: Any) -> StepLogged:
     fields = {
         "time": BEGIN + step,
         "number": 0,
@@ -34,7 +34,7 @@ def logged(step: int, **changes: Any) -> Logged:
         "learning_rate": 5e-6,
         "examples_per_second": 1234.5,
     }
-    return Logged(**(fields | changes))
+    return StepLogged(**(fields | changes))
 
 
 def run_events() -> list[Event]:

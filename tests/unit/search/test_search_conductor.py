@@ -11,9 +11,9 @@ from gluetune.config import JobConfig, SchedulerConfig, SearchSpace
 from gluetune.errors import AllTrialsFailedError, StorageError
 from gluetune.records import Evaluated, Event, Journal, TrialEnded, TrialRecord
 from gluetune.schedulers import TaskPruners
-from gluetune.search.conductor import Conductor
-from gluetune.search.retention import Retention
-from gluetune.searchers import Dealer
+from gluetune.search.conductor import SearchController
+from gluetune.search.retention import CheckpointRetention
+from gluetune.searchers import TrialSampler
 from gluetune.storage import Storage
 
 SPACE = SearchSpace.model_validate(
@@ -29,7 +29,7 @@ def conduct(
     algorithm: str = "grid",
     lanes: int = 1,
     space: SearchSpace = SPACE,
-) -> tuple[Conductor, list[Event]]:
+) -> tuple[SearchController, list[Event]]:
     heard: list[Event] = []
 
     class Ear:
@@ -38,11 +38,11 @@ def conduct(
 
     storage = Storage(str(folder))
     journal = Journal(storage)
-    dealer = Dealer(JOB.tasks, space, algorithm, JOB.training, 1, 12)  # type: ignore[arg-type]
+    dealer = TrialSampler(JOB.tasks, space, algorithm, JOB.training, 1, 12)  # type: ignore[arg-type]
     settings = {} if scheduler == "none" else {"min_trials": 1}
     pruners = TaskPruners(JOB.tasks, SchedulerConfig.model_validate({"name": scheduler, **settings}), 4, 1)
-    retention = Retention(storage, keep, journal.trials.values())
-    return Conductor(journal, dealer, pruners, retention, [Ear()], lanes), heard
+    retention = CheckpointRetention(storage, keep, journal.trials.values())
+    return SearchController(journal, dealer, pruners, retention, [Ear()], lanes), heard
 
 
 def evaluated(number: int, epoch: float, score: float) -> Evaluated:
@@ -64,7 +64,7 @@ def ended(number: int, status: str = "finished", message: str = "") -> TrialEnde
     return TrialEnded(time=0.0, number=number, status=status, message=message)  # type: ignore[arg-type]
 
 
-def run_trial(conductor: Conductor, folder: Path, score: float) -> int:
+def run_trial(conductor: SearchController, folder: Path, score: float) -> int:
     order = conductor.deal()
     assert order is not None
     (folder / order.folder).mkdir(parents=True)
@@ -274,12 +274,12 @@ def test_on_two_lanes_the_next_trial_is_chosen_while_both_work(tmp_path: Path, m
     assert conductor.deal() is not None
     conductor.look_ahead()
     conductor.heard(ended(0))
-    monkeypatch.setattr(Dealer, "_choose", _not_now)
+    monkeypatch.setattr(TrialSampler, "_choose", _not_now)
     assert conductor.deal() is not None
     assert [event.event for event in heard] == ["started", "started", "ended", "started"]
 
 
-def _not_now(dealer: Dealer) -> None:
+def _not_now(dealer: TrialSampler) -> None:
     raise AssertionError("chosen while a lane waits")
 
 

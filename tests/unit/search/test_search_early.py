@@ -12,7 +12,7 @@ import pytest
 from gluetune import early, trial
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchConfig, SearchSpace
-from gluetune.early import EarlyLanes
+from gluetune.early import PrestartedLanes
 from gluetune.lane import LaneError, room
 from gluetune.storage import Storage
 
@@ -30,7 +30,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(early, "share_out", lambda lanes: Resources(1.0, 0.0))
     monkeypatch.setattr(early.ray, "remote", lambda **_: lambda kind: actor)
     monkeypatch.setattr(early.ray, "kill", ended.append)
-    monkeypatch.setattr(room, "free_rooms", lambda: ended.append("room"))
+    monkeypatch.setattr(room, "release_all_placement_groups", lambda: ended.append("room"))
     return ended
 
 
@@ -39,10 +39,10 @@ def started(
     space: dict[str, Any],
     num_samples: int | None = None,
     tasks: tuple[str, ...] = ("cola",),
-) -> EarlyLanes:
+) -> PrestartedLanes:
     job = JobConfig(name="early", tasks=dict.fromkeys(tasks, 1.0), search=SearchConfig(num_samples=num_samples))
     searched = SearchSpace.model_validate({"name": "some", "space": space})
-    lanes = EarlyLanes(job, searched, Storage(str(folder)))
+    lanes = PrestartedLanes(job, searched, Storage(str(folder)))
     lanes.start()
     return lanes
 
@@ -91,7 +91,7 @@ class Lane:
 
 def test_a_lane_can_be_ended_before_it_hears_of_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "Lane", Lane)
-    early_trial = trial.EarlyTrial(None)  # type: ignore[arg-type]
+    early_trial = trial.PrestartedTrial(None)  # type: ignore[arg-type]
     asyncio.run(early_trial.stop())
     assert early_trial.lane.closed  # type: ignore[attr-defined]
 
@@ -103,7 +103,7 @@ def test_an_error_of_a_lane_that_becomes_a_trial_reaches_tune(
     settings: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene() -> None:
-        early_trial = trial.EarlyTrial(None)  # type: ignore[arg-type]
+        early_trial = trial.PrestartedTrial(None)  # type: ignore[arg-type]
         waiting = asyncio.ensure_future(early_trial.train())
         early_trial.become(None, settings)  # type: ignore[arg-type]
         with pytest.raises((AttributeError, TypeError), match=expected):
@@ -118,6 +118,6 @@ def test_an_error_of_a_lane_that_becomes_a_trial_reaches_tune(
 def test_a_lane_that_never_hears_of_its_trial_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "Lane", Lane)
     monkeypatch.setattr(trial, "BECOMING_S", 0.01)
-    early_trial = trial.EarlyTrial(None)  # type: ignore[arg-type]
+    early_trial = trial.PrestartedTrial(None)  # type: ignore[arg-type]
     with pytest.raises(LaneError, match="did not reach the lane within"):
         asyncio.run(early_trial.train())

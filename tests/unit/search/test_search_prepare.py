@@ -12,7 +12,7 @@ from gluetune.config.space import Choice, Int, SearchSpace
 from gluetune.errors import ModelError
 from gluetune.search.plan import make_plan
 from gluetune.search.prepare import prepare
-from gluetune.searchers import Dealer
+from gluetune.searchers import TrialSampler
 from gluetune.storage import Storage
 
 
@@ -66,7 +66,7 @@ def test_the_plan_counts_configurations_that_train_differently(encoder: ModelCon
         training=TrainingConfig(max_steps=9, num_train_epochs=2, warmup_ratio=0.2),
     )
     prepared = prepare(job, space, print)
-    dealer = Dealer(job.tasks, space, "grid", job.training, job.seed, 1, prepared.facts)
+    dealer = TrialSampler(job.tasks, space, "grid", job.training, job.seed, 1, prepared.facts)
     plan = make_plan("one", job, space, prepared, dealer, Storage(str(tmp_path)), "", "")
     (task,) = plan.tasks
     assert plan.fixed == {"max_steps": 9, "warmup_ratio": 0.2}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from unittest.mock import create_autospec
 
-from gluetune.search.conductor import Conductor
-from gluetune.search.tune import LookAhead
+from gluetune.search.conductor import SearchController
+from gluetune.search.tune import PrefetchStopper
 from gluetune.supervisor import DeferredStop
 
 
 def test_a_stop_is_recorded_once_however_often_tune_asks() -> None:
-    stop, recorded, conductor = DeferredStop(), list[str](), create_autospec(Conductor, instance=True)
-    stopper = LookAhead(conductor, stop, lambda: recorded.append("stopped"))
+    stop, recorded, conductor = DeferredStop(), list[str](), create_autospec(SearchController, instance=True)
+    stopper = PrefetchStopper(conductor, stop, lambda: recorded.append("stopped"))
     assert not stopper.stop_all()
     stop.asked = True
     assert [stopper.stop_all() for _ in range(3)] == [True, True, True]

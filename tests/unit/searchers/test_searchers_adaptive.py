@@ -7,10 +7,10 @@ from optuna.trial import TrialState
 
 from gluetune.config import SearchSpace
 from gluetune.records import TrialStatus
-from gluetune.searchers import ALGORITHMS, CodedSpace, Outcome
+from gluetune.searchers import ALGORITHMS, EncodedSpace, Outcome
 from gluetune.searchers.algorithms import TPE
 
-SPACE = CodedSpace(
+SPACE = EncodedSpace(
     SearchSpace.model_validate(
         {
             "name": "s",
@@ -91,7 +91,7 @@ def test_optuna_is_silent(capfd):
     assert optuna.logging.get_verbosity() == optuna.logging.ERROR
 
 
-REAL = CodedSpace(
+REAL = EncodedSpace(
     SearchSpace.model_validate({"name": "r", "space": {"weight_decay": {"type": "float", "low": 0.0, "high": 0.3}}})
 )
 
@@ -107,7 +107,7 @@ def test_small_budgets_leave_trials_to_the_model(algorithm, space, startups):
 @pytest.mark.parametrize("fields", [{}, {"weight_decay": {"type": "choice", "values": [0.1]}}])
 def test_tpe_suggests_what_optunas_own_sampler_does(fields):
     """Ours is told the fields; Optuna's finds them out from the trials. One field has a single value."""
-    space = CodedSpace(
+    space = EncodedSpace(
         SearchSpace.model_validate(
             {
                 "name": "s",

@@ -5,7 +5,7 @@ import pytest
 from gluetune.config import SearchSpace, TrainingConfig
 from gluetune.errors import ConfigError
 from gluetune.records import Evaluated, TrialRecord, TrialStatus
-from gluetune.searchers import Dealer
+from gluetune.searchers import TrialSampler
 from gluetune.searchers.sampler import derive
 
 CHOICES = {
@@ -17,7 +17,7 @@ REAL = {"weight_decay": {"type": "float", "low": 0.0, "high": 0.3}}
 
 def make(fields=CHOICES, algorithm="grid", training=None, tasks=None, num_samples=None, **rest):
     space = SearchSpace.model_validate({"name": "s", "space": fields, **rest})
-    return Dealer(tasks or {"cola": 1.0}, space, algorithm, TrainingConfig(**training or {}), 42, num_samples)
+    return TrialSampler(tasks or {"cola": 1.0}, space, algorithm, TrainingConfig(**training or {}), 42, num_samples)
 
 
 def evaluation(number, score):
@@ -39,7 +39,7 @@ def test_searched_fields_go_over_the_jobs_and_those_over_the_spaces():
     space = SearchSpace.model_validate(
         {"name": "s", "space": CHOICES, "training": {"weight_decay": 0.1, "adam_epsilon": 1e-6}}
     )
-    deal = Dealer({"cola": 1.0}, space, "grid", TrainingConfig(weight_decay=0.2), 42, None).deal()
+    deal = TrialSampler({"cola": 1.0}, space, "grid", TrainingConfig(weight_decay=0.2), 42, None).deal()
     assert deal.params == {"batch_size": 16, "lr_scheduler_type": "linear"}
     assert deal.training == TrainingConfig(weight_decay=0.2, adam_epsilon=1e-6, batch_size=16).model_dump()
 

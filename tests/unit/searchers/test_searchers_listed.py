@@ -3,12 +3,12 @@
 from itertools import islice
 
 from gluetune.config import SearchSpace
-from gluetune.searchers import CodedSpace
+from gluetune.searchers import EncodedSpace
 from gluetune.searchers.listed import grid, random
 
 
 def coded(**fields):
-    return CodedSpace(SearchSpace.model_validate({"name": "s", "space": fields}))
+    return EncodedSpace(SearchSpace.model_validate({"name": "s", "space": fields}))
 
 
 HUGE = coded(a={"type": "int", "low": 0, "high": 10**6}, b={"type": "int", "low": 0, "high": 10**6})

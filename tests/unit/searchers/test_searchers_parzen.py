@@ -6,9 +6,9 @@ import pytest
 
 from gluetune.config import SearchSpace
 from gluetune.records import TrialStatus
-from gluetune.searchers import ALGORITHMS, CodedSpace, Outcome
+from gluetune.searchers import ALGORITHMS, EncodedSpace, Outcome
 
-GRID = CodedSpace(
+GRID = EncodedSpace(
     SearchSpace.model_validate(
         {
             "name": "grid",

@@ -7,11 +7,11 @@ import pytest
 
 from gluetune.config import SearchSpace
 from gluetune.errors import ConfigError
-from gluetune.searchers import CodedSpace
+from gluetune.searchers import EncodedSpace
 
 
 def space(**fields):
-    return CodedSpace(SearchSpace.model_validate({"name": "s", "space": fields}))
+    return EncodedSpace(SearchSpace.model_validate({"name": "s", "space": fields}))
 
 
 STEPPED = {"type": "float", "low": 0.1, "high": 0.3, "step": 0.1}

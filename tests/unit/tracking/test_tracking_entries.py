@@ -10,12 +10,12 @@ import pytest
 from gluetune.records import Event, TrialRecord, WinnerScored
 from gluetune.records.trials import apply
 from gluetune.tracking.descriptions import LONGEST_NAME, run_name
-from gluetune.tracking.entries import Entry, Ledger
+from gluetune.tracking.entries import Entry, EventMapper
 from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, started
 
 
 def replay(journal: list[Event]) -> list[Entry]:
-    ledger, trials = Ledger(plan(), started=0.0), {}
+    ledger, trials = EventMapper(plan(), started=0.0), {}
     entries = []
     for event in journal:
         entries += ledger.entries(event, apply(trials, event))
@@ -86,7 +86,7 @@ def test_a_name_with_many_fields_is_cut() -> None:
 
 def test_runs_name_the_rows_that_they_read() -> None:
     prints = {"train": "a" * 64, "selection": "b" * 64, "validation": "c" * 64}
-    ledger, trials = Ledger(plan(tasks=(replace(COLA, fingerprints=prints), MNLI)), started=0.0), {}
+    ledger, trials = EventMapper(plan(tasks=(replace(COLA, fingerprints=prints), MNLI)), started=0.0), {}
     entries = [entry for event in events() for entry in ledger.entries(event, apply(trials, event))]
     read = {
         key: {rows for entry in entries if entry.run.key == key for rows in entry.datasets}
@@ -142,7 +142,7 @@ def test_replaying_gives_the_same_entries() -> None:
 
 
 def test_opening_names_the_plan_and_keeps_the_job_file() -> None:
-    search, cola, mnli = Ledger(plan(), started=5.0).opening("name: small\n")
+    search, cola, mnli = EventMapper(plan(), started=5.0).opening("name: small\n")
     assert search.files == {"job.yaml": "name: small\n"}
     assert search.params["space_source"] == "Turc et al. 2019"
     assert search.params["tasks"] == "cola, mnli"
@@ -180,4 +180,4 @@ def test_a_winner_scored_again_stays_one() -> None:
 
 def test_an_unknown_event_is_refused() -> None:
     with pytest.raises(TypeError, match="event must be one of the journal's, but got str"):
-        Ledger(plan(), started=0.0).entries("evaluated", TrialRecord(0, "cola", {}, {}, 0, 0.0))  # type: ignore[arg-type]
+        EventMapper(plan(), started=0.0).entries("evaluated", TrialRecord(0, "cola", {}, {}, 0, 0.0))  # type: ignore[arg-type]

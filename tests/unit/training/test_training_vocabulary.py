@@ -11,7 +11,7 @@ import torch
 
 from encoder_families import FAMILIES, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
-from gluetune.data import TaskData
+from gluetune.data import EncodedTask
 from gluetune.errors import StorageError
 from gluetune.models import Encoder
 from gluetune.tasks import get_task
@@ -39,7 +39,7 @@ def family(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
     return encoder_of(masked_lm(request.param, tmp_path))
 
 
-def trained(encoder: Encoder, data: TaskData, training: TrainingConfig, *, all_tokens: bool) -> Run:
+def trained(encoder: Encoder, data: EncodedTask, training: TrainingConfig, *, all_tokens: bool) -> Run:
     run = Run(COLA, data.train, encoder, training, 1, World(), None if all_tokens else data.vocabulary)
     for batch in run.plan.batches():
         run.train_step(batch)
