@@ -91,14 +91,14 @@ class PrestartedLanes:
     def close(self) -> None:
         """Ends the lanes that no trial took.
 
-        `gluetune.lane.room.release_all_placement_groups` releases their placement groups.
+        `gluetune.lane.placement.release_all_placement_groups` releases their placement groups.
         """
         while self._waiting:
             ray.kill(self._waiting.pop())
 
     def give_way(self) -> None:
         """Ends those that nobody took, and gives their room back; not while other lanes run."""
-        from gluetune.lane.room import release_all_placement_groups
+        from gluetune.lane.placement import release_all_placement_groups
 
         self.close()
         release_all_placement_groups()
@@ -118,7 +118,7 @@ class PrestartedLanes:
 
     def _leave_out_dead(self) -> None:
         if self._waiting:
-            from gluetune.lane.room import dead_actor_ids
+            from gluetune.lane.placement import dead_actor_ids
 
             dead = dead_actor_ids()
             self._waiting = [actor for actor in self._waiting if actor._actor_id.hex() not in dead]

@@ -18,7 +18,7 @@ from gluetune.cluster import share_out
 from gluetune.config import JobConfig, LanesConfig, TrainingConfig, load_space
 from gluetune.early import PrestartedLanes, lane_spec
 from gluetune.lane import FineTuning, LaneSpec, TrialAssignment
-from gluetune.lane.room import release_all_placement_groups
+from gluetune.lane.placement import release_all_placement_groups
 from gluetune.records import JOB_FILE
 from gluetune.storage import Storage
 from gluetune.tasks import get_task

@@ -14,7 +14,7 @@ from transformers import Trainer, TrainingArguments
 from gluetune.config import TrainingConfig
 from gluetune.models import build_model
 from gluetune.tasks import TASKS, Task
-from gluetune.training import unpadded
+from gluetune.training import padding_free
 from gluetune.training.plan import StepPlan
 from training_setup import VOCABULARY, run_trial, task_data, tiny_encoder
 
@@ -75,14 +75,14 @@ def trainers_run(
     ("name", "vocabulary", "narrow", "changes"),
     [
         ("cola", VOCABULARY, 0, {}),
-        ("stsb", MANY_TOKENS, unpadded.NARROW, {}),
+        ("stsb", MANY_TOKENS, padding_free.NARROW, {}),
         ("mnli", MANY_TOKENS, 0, {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
     ],
 )
 def test_losses_and_weights_equal_trainers(
     name: str, vocabulary: int, narrow: int, changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpadded, "NARROW", narrow)  # 0: padding is left out, as it is of larger encoders
+    monkeypatch.setattr(padding_free, "NARROW", narrow)  # 0: padding is left out, as it is of larger encoders
     training = TrainingConfig(
         **{
             "learning_rate": 5e-3,

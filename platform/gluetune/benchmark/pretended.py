@@ -40,7 +40,7 @@ from gluetune.records import (
 from gluetune.report import LiveTable
 from gluetune.schedulers import TaskPruners, max_epochs
 from gluetune.search import SearchStatus
-from gluetune.search.conductor import SearchController
+from gluetune.search.controller import SearchController
 from gluetune.search.retention import CheckpointRetention
 from gluetune.search.trials import run_trials
 from gluetune.searchers import TrialSampler, TrialSpec

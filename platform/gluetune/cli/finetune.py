@@ -115,7 +115,7 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
 
         show_plan(session, terminal, accept_inputs=ACCEPT in arguments.switches)
         return OK
-    from gluetune.cli.joined import joined
+    from gluetune.cli.ray_session import joined
     from gluetune.early import PrestartedLanes
 
     early = PrestartedLanes(session.job, session.space, session.storage)

@@ -107,7 +107,7 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
 
         show_plan(session, terminal, accept_inputs=ACCEPT in arguments.switches)
         return OK
-    from gluetune.cli.joined import joined
+    from gluetune.cli.ray_session import joined
     from gluetune.early import PrestartedLanes
 
     early = PrestartedLanes(session.job, session.space, session.storage)

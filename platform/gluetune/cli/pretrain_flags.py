@@ -72,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
     if arguments.config is None and arguments.resume is None:
         raise ConfigError([Problem("--config", "must be given: a job file such as jobs/bert_wikitext_d2l.yaml")])
-    from gluetune.cli.joined import joined
     from gluetune.cli.pretrain import open_run, pretrain, show_plan
+    from gluetune.cli.ray_session import joined
 
     session, accept = open_run(arguments), ACCEPT in arguments.switches
     if arguments.dry_run:

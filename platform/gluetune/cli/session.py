@@ -24,7 +24,7 @@ from gluetune.config import (
     parse_space,
     without_idle_fields,
 )
-from gluetune.config.layers import Override
+from gluetune.config.overrides import Override
 from gluetune.durable import remove_drafts
 from gluetune.errors import StorageError
 from gluetune.records import (

@@ -13,7 +13,7 @@ import ray
 import torch
 
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.joined import join
+from gluetune.cli.ray_session import join
 from gluetune.cli.session import run_kind
 from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal

@@ -19,7 +19,15 @@ from gluetune.config import LanesConfig, dump_job
 from gluetune.early import PrestartedLanes
 from gluetune.errors import AllTrialsFailedError
 from gluetune.records import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
-from gluetune.report import learning_curve, print_models, print_opening, print_places, summarise, words, write_summary
+from gluetune.report import (
+    formatting,
+    learning_curve,
+    print_models,
+    print_opening,
+    print_places,
+    summarise,
+    write_summary,
+)
 from gluetune.report.curve import FILE as CURVE
 from gluetune.report.curve import curve_file
 from gluetune.schedulers import TaskPruners, max_epochs
@@ -155,7 +163,7 @@ class _Run:
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> SearchStatus:
         live = self.show.live(plan, self.terminal.out, search.journal.trials)
         with live, PendingNotice(live.note):
-            live.note(f"starting {words.count(plan.lanes, 'lane')}: each loads its libraries once …")
+            live.note(f"starting {formatting.count(plan.lanes, 'lane')}: each loads its libraries once …")
             return search.run([tracker, live], tracker.mark_stopped)
 
     def _register(self, tracker: Tracker, journal: Journal) -> dict[str, Registration]:
@@ -234,7 +242,7 @@ def _fitted(session: Session, resources: Resources, terminal: Terminal) -> Sessi
     if lanes == asked:
         return session
     terminal.note(
-        f"{lanes} of {words.count(asked, 'lane')}: the cluster, with all that its autoscaler may add, holds "
+        f"{lanes} of {formatting.count(asked, 'lane')}: the cluster, with all that its autoscaler may add, holds "
         f"no more of {session.job.lanes.workers_per_lane} × ({resources}) each"
     )
     return _with_lanes(session, session.job.lanes.model_copy(update={"max_concurrent_trials": lanes}))

@@ -17,8 +17,8 @@ from gluetune.config.job import (
     StorageConfig,
     TrackingConfig,
 )
-from gluetune.config.layers import Override
 from gluetune.config.load import default_job_file, dump_job, load_job, parse_job
+from gluetune.config.overrides import Override
 from gluetune.config.sameness import (
     COMPUTATION,
     DEPENDENT,

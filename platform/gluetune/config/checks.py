@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gluetune.config.job import DataConfig, JobConfig
-from gluetune.config.mistakes import Mistake, show
 from gluetune.config.sameness import COMPUTATION, without_effect, without_idle_fields
 from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values
 from gluetune.config.training import TrainingConfig
+from gluetune.config.validation import Mistake, show
 from gluetune.errors import ConfigError, Problem, nearest_file
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, model_validator
 
 from gluetune.config.addresses import without_password
-from gluetune.config.mistakes import UnusedOptionError
 from gluetune.config.options import SCHEDULER
 from gluetune.config.tasks_field import TaskName, task_weights
 from gluetune.config.training import Section, TrainingConfig
+from gluetune.config.validation import UnusedOptionError
 
 Algorithm = Literal["grid", "random", "tpe", "gp", "cmaes", "nsga2"]
 SchedulerName = Literal["none", "asha", "hyperband", "median"]

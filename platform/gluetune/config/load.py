@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gluetune.config.checks import job_mistakes, space_mistakes
+from gluetune.config.compat_cerebras import map_legacy
 from gluetune.config.job import JobConfig
-from gluetune.config.layers import Layers, Override
-from gluetune.config.legacy import map_legacy
-from gluetune.config.mistakes import Mistake, show, validate
 from gluetune.config.options import JOB_OPTIONS, SCHEDULER, drop_unused, section_of, unused_options
-from gluetune.config.plain import plain_yaml
+from gluetune.config.overrides import Layers, Override
 from gluetune.config.spaces import find_space, load_space, project_file
+from gluetune.config.validation import Mistake, show, validate
+from gluetune.config.yaml_dump import plain_yaml
 from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, Problem
 
@@ -54,7 +54,8 @@ def load_job(
         path: the file; ``None`` is what `default_job_file` says. Without any file the fields that no override sets
             have their defaults, but the data must be named.
         overrides: values from the command line, later ones winning.
-        notify: told, in one line each, which keys of another system were taken as ours, see `gluetune.config.legacy`.
+        notify: called with one line for each key of another system that was taken for one of gluetune's, see
+            `gluetune.config.compat_cerebras`.
 
     Raises:
         ConfigError: all mistakes of the file, of the flags and of the search space.

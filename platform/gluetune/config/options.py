@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gluetune.config.mistakes import Mistake
+from gluetune.config.validation import Mistake
 from gluetune.config.yaml_reader import KeyPath
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gluetune.config.mistakes import Mistake, show, unknown_key, validate
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, contains
 from gluetune.config.training import TrainingConfig
+from gluetune.config.validation import Mistake, show, unknown_key, validate
 from gluetune.config.yaml_reader import KeyPath, dotted
 from gluetune.errors import nearest
 

@@ -6,9 +6,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from gluetune.config.plain import plain_yaml
 from gluetune.config.space import SearchSpace
 from gluetune.config.space_checks import check_space
+from gluetune.config.yaml_dump import plain_yaml
 from gluetune.config.yaml_reader import Document, dotted, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, Problem, nearest
 

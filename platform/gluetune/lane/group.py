@@ -20,11 +20,11 @@ from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2._internal.execution.worker_group import state, worker_group
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-from gluetune.lane.room import OwnedWorkerGroup
+from gluetune.lane.placement import OwnedWorkerGroup
 
 _UNUSED = (
     DatasetsCallback,  # an actor that deals out Ray datasets: there are none
-    PlacementGroupCleanerCallback,  # an actor that gives dead lanes' room back: `gluetune.lane.room` does
+    PlacementGroupCleanerCallback,  # an actor that gives dead lanes' room back: `gluetune.lane.placement` does
 )
 
 _SETTINGS = {  # where the user has none

@@ -13,11 +13,11 @@ from typing import Any
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 
-from gluetune.lane.entry import serve
 from gluetune.lane.group import GroupTrainer
 from gluetune.lane.mailbox import Mailbox, TrialAssignment
-from gluetune.lane.room import current_actor_id, release_placement_groups
+from gluetune.lane.placement import current_actor_id, release_placement_groups
 from gluetune.lane.work import Work
+from gluetune.lane.worker_main import serve
 from gluetune.records import LANE_FILES, LaneEvent
 from gluetune.storage import Storage
 

@@ -12,7 +12,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from gluetune.lane.causes import root_cause
 from gluetune.lane.lane import Lane, LaneActor, LaneSpec
 from gluetune.lane.mailbox import LaneError, TrialAssignment
-from gluetune.lane.room import release_placement_groups
+from gluetune.lane.placement import release_placement_groups
 from gluetune.records import LaneEvent
 
 

@@ -26,7 +26,7 @@ from gluetune.config import ModelConfig
 from gluetune.errors import ModelError, nearest
 from gluetune.models.files import inner, listing
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
-from gluetune.models.quiet import quiet
+from gluetune.models.logging_level import quiet
 from gluetune.models.vocabulary import VOCABULARY, open_tokenizer, vocabulary_alone
 
 _GOOGLES = "bert_config.json"

@@ -17,7 +17,7 @@ from gluetune.models.depth import count_layers, freeze
 from gluetune.models.dropouts import dropouts, head_dropout
 from gluetune.models.encoder import Encoder, load_tokenizer
 from gluetune.models.heads import EncoderWithHeadConfig
-from gluetune.models.quiet import quiet
+from gluetune.models.logging_level import quiet
 from gluetune.models.weights import check_shapes, read_model
 from gluetune.tasks import Task
 

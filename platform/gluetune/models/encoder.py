@@ -16,7 +16,7 @@ from gluetune.models.architecture import architecture, max_tokens, model_class, 
 from gluetune.models.depth import LAYER
 from gluetune.models.files import locate
 from gluetune.models.heads import EncoderWithHead
-from gluetune.models.quiet import quiet
+from gluetune.models.logging_level import quiet
 from gluetune.models.vocabulary import open_tokenizer
 from gluetune.models.weights import UNUSABLE, check_shapes, read_model
 

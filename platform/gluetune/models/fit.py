@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gluetune.data import Encoded
 from gluetune.errors import ModelError
-from gluetune.models.quiet import quiet
+from gluetune.models.logging_level import quiet
 
 PADDING_MATTERS = 1e-4  # of the largest hidden state; rounding of fp32 stays far below, in deep encoders too
 _TRIED = 64  # tokens that are enough to see whether padding matters

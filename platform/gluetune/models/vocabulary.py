@@ -8,7 +8,7 @@ from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
 
 from gluetune.errors import ModelError
 from gluetune.models.files import listing
-from gluetune.models.quiet import quiet
+from gluetune.models.logging_level import quiet
 
 VOCABULARY = "vocab.txt"
 _MORE = ("config.json", "tokenizer.json", "tokenizer_config.json")

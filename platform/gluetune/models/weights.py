@@ -12,7 +12,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from gluetune.errors import ModelError
 from gluetune.models.architecture import model_class
 from gluetune.models.files import inner, listing
-from gluetune.models.quiet import quiet
+from gluetune.models.logging_level import quiet
 
 # What transformers and torch raise for settings and files that they cannot use.
 UNUSABLE = (

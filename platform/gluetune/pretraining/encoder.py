@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertForPreTraining, BertModel, PreTrainedTokenizerBase
 
-from gluetune.models.quiet import quiet
+from gluetune.models.logging_level import quiet
 from gluetune.pretraining.config import PretrainJob
 from gluetune.pretraining.initialisation import start_matching
 from gluetune.pretraining.vocabulary import TokenIds

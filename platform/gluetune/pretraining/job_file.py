@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gluetune.config import Override
-from gluetune.config.layers import Layers
-from gluetune.config.mistakes import show, validate
 from gluetune.config.options import PRETRAINING_OPTIONS, drop_unused, unused_options
-from gluetune.config.plain import plain_yaml
+from gluetune.config.overrides import Layers
+from gluetune.config.validation import show, validate
+from gluetune.config.yaml_dump import plain_yaml
 from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, Problem
 from gluetune.pretraining.config import PretrainJob

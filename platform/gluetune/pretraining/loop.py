@@ -13,8 +13,8 @@ from gluetune.pretraining.encoder import weights_of
 from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.prepare import PretrainingData
 from gluetune.pretraining.run import Run
+from gluetune.training.async_checkpoint import AsyncCheckpointer, nothing, snapshot
 from gluetune.training.checkpoints import Checkpoints
-from gluetune.training.keeper import AsyncCheckpointer, nothing, snapshot
 from gluetune.training.loop import always
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.world import World

@@ -1,11 +1,11 @@
 """What a search says: at the start, while it runs, at its end, and in ``summary.json``."""
 
-from gluetune.report.closing import print_closing, print_models, print_places
 from gluetune.report.curve import learning_curve
-from gluetune.report.figures import measured_figures, print_batches, print_figures, row_counts, scored_figures
-from gluetune.report.following import RunLog
 from gluetune.report.live import LiveTable
-from gluetune.report.opening import print_opening
+from gluetune.report.metrics_table import measured_figures, print_batches, print_figures, row_counts, scored_figures
+from gluetune.report.plan_view import print_opening
+from gluetune.report.progress_log import RunLog
+from gluetune.report.results_view import print_closing, print_models, print_places
 from gluetune.report.schema import Summary
 from gluetune.report.summary import summarise, write_summary
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from gluetune.records import TrialRecord
-from gluetune.report import words
+from gluetune.report import formatting
 
 FILE = "learning_curve.png"
 
@@ -41,7 +41,7 @@ def learning_curve(trial: TrialRecord) -> bytes:
         accuracies = [e.train_accuracy for e in trial.evaluations]
         scores.plot(epochs, accuracies, "C0-o", label="training accuracy")
     for color, (name, values) in enumerate(_series(trial).items(), 1):
-        scores.plot(epochs, values, f"C{color}-o", label=f"validation {words.metric(name)}")
+        scores.plot(epochs, values, f"C{color}-o", label=f"validation {formatting.metric(name)}")
     scores.set(xlabel="epoch", title=f"{trial.name}: scores")
     scores.legend()
     file = io.BytesIO()

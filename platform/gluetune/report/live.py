@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gluetune.records import Evaluated, Event, SearchPlan, TrialEnded, TrialRecord, WinnerScored, epoch_text
-from gluetune.report import words
+from gluetune.report import formatting
 from gluetune.report.progress import Progress, TaskProgress
 
 
@@ -88,14 +88,14 @@ class LiveTable:
             ("best", "green"),
         ):
             table.add_column(name, justify="right", no_wrap=True, style=style)
-        if self._console.width >= words.NARROW:
+        if self._console.width >= formatting.NARROW:
             table.add_column("configuration")
         for row in rows:
             table.add_row(*_cells(row)[: len(table.columns)])
         below = (
             []
-            if self._console.width >= words.NARROW
-            else [Text(f"  {row.title}: {words.configuration(row.best.params)}") for row in rows if row.best]
+            if self._console.width >= formatting.NARROW
+            else [Text(f"  {row.title}: {formatting.configuration(row.best.params)}") for row in rows if row.best]
         )
         return Group(table, *below, Text(self._footer(rows), style="dim"))
 
@@ -105,27 +105,27 @@ class LiveTable:
         ends = [max(known)] if known else []
         if self._plan.time_budget_s is not None:
             ends.append(max(0.0, self._plan.time_budget_s - elapsed))
-        left = f"about {words.duration(min(ends))} left" if ends else ""
-        return "  " + " · ".join(part for part in (f"{words.duration(elapsed)} so far", left, self._note) if part)
+        left = f"about {formatting.duration(min(ends))} left" if ends else ""
+        return "  " + " · ".join(part for part in (f"{formatting.duration(elapsed)} so far", left, self._note) if part)
 
     def _evaluated(self, event: Evaluated, trial: TrialRecord) -> None:
         best = self._best.get(trial.task)
         if best is not None and not event.score > best:
             return
         self._best[trial.task] = event.score
-        metric, score = words.metric(self._metrics[trial.task]), words.score(event.score)
+        metric, score = formatting.metric(self._metrics[trial.task]), formatting.score(event.score)
         self._say(
             f"{self._titles[trial.task]}: best {metric} is now {score} ({trial.name}, "
-            f"epoch {epoch_text(event.epoch)}: {words.configuration(trial.params)})"
+            f"epoch {epoch_text(event.epoch)}: {formatting.configuration(trial.params)})"
         )
 
     def _ending(self, event: TrialEnded, trial: TrialRecord) -> str:
         row = next(row for row in self._progress.rows() if row.task == trial.task)
         of = "" if row.planned is None else f"/{row.planned}"
-        why = f" ({words.reason(event.message)})" if event.message else ""
-        left = f", about {words.duration(row.left)} left" if row.left else ""
+        why = f" ({formatting.reason(event.message)})" if event.message else ""
+        left = f", about {formatting.duration(row.left)} left" if row.left else ""
         return (
-            f"{trial.name} {event.status.replace('_', ' ')}{why}: best {words.score(trial.best_score)}; "
+            f"{trial.name} {event.status.replace('_', ' ')}{why}: best {formatting.score(trial.best_score)}; "
             f"{row.title} {row.done}{of} done{left}"
         )
 
@@ -139,12 +139,14 @@ class LiveTable:
 
 def _cells(row: TaskProgress) -> tuple[str | Text, ...]:
     planned = "–" if row.planned is None else str(row.planned)
-    best, what = (words.score(row.best.best_score), words.configuration(row.best.params)) if row.best else ("–", "")
+    best, what = (
+        (formatting.score(row.best.best_score), formatting.configuration(row.best.params)) if row.best else ("–", "")
+    )
     return (
         row.title,
         planned,
         *map(str, (row.done, row.running, row.pruned, row.failed)),
-        words.duration(row.left) if row.left else "–",
+        formatting.duration(row.left) if row.left else "–",
         best,
         Text(what),
     )

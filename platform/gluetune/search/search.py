@@ -14,7 +14,7 @@ from gluetune.errors import AllTrialsFailedError
 from gluetune.lane import FineTuning, LaneSpec
 from gluetune.records import LANE_FILES, Journal, Listener, TrialStatus, winners
 from gluetune.schedulers import TaskPruners
-from gluetune.search.conductor import SearchController
+from gluetune.search.controller import SearchController
 from gluetune.search.prepare import SearchInputs
 from gluetune.search.retention import CheckpointRetention
 from gluetune.search.trials import SearchStatus, run_trials

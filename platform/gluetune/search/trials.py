@@ -18,8 +18,8 @@ from gluetune.cluster import trial_resources
 from gluetune.config import SearchConfig
 from gluetune.early import PrestartedLanes
 from gluetune.lane import LaneSpec
-from gluetune.lane.room import release_all_placement_groups
-from gluetune.search.conductor import SearchController
+from gluetune.lane.placement import release_all_placement_groups
+from gluetune.search.controller import SearchController
 from gluetune.search.tune import ControllerScheduler, ControllerSearcher, PrefetchStopper
 from gluetune.supervisor import deferred_stop
 from gluetune.trial import Trial

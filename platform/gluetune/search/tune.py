@@ -16,7 +16,7 @@ from ray.tune.search import Searcher
 
 from gluetune.lane import root_cause
 from gluetune.records import LANE_EVENT
-from gluetune.search.conductor import SearchController
+from gluetune.search.controller import SearchController
 from gluetune.supervisor import DeferredStop
 from gluetune.trial import EVENT_KEY, ORDER_KEY
 

@@ -27,9 +27,9 @@ import optuna
 from optuna.trial import TrialState
 
 from gluetune.records import TrialStatus
-from gluetune.searchers.listed import random
 from gluetune.searchers.sampler import Outcome, Sampler, derive
 from gluetune.searchers.space import EncodedSpace, Key
+from gluetune.searchers.static import random
 
 _MAX_ASKS = 5  # suggestions in a row that are known already, before an unknown configuration is drawn at random
 

@@ -17,10 +17,10 @@ from optuna.trial import FrozenTrial
 from gluetune.config import Algorithm
 from gluetune.errors import ConfigError, Problem
 from gluetune.searchers.adaptive import AdaptiveSampler
-from gluetune.searchers.listed import grid, random
-from gluetune.searchers.parzen import FiniteTPESampler
+from gluetune.searchers.finite_tpe import FiniteTPESampler
 from gluetune.searchers.sampler import Sampler, derive
 from gluetune.searchers.space import EncodedSpace, Key
+from gluetune.searchers.static import grid, random
 
 _MOST_LISTED = 2**10  # configurations; beyond, going through all takes longer than a choice should
 

@@ -17,7 +17,7 @@ from gluetune.data import Encoded
 from gluetune.errors import DivergedError
 from gluetune.tasks import Task
 from gluetune.training.memory import free, out_of_memory
-from gluetune.training.unpadded import model_inputs
+from gluetune.training.padding_free import model_inputs
 from gluetune.training.world import World
 
 _CPU_TOKENS = 1024

@@ -9,8 +9,8 @@ from gluetune.data import EncodedTask
 from gluetune.errors import TrialOutOfMemoryError
 from gluetune.models import Encoder
 from gluetune.tasks import Task
+from gluetune.training.async_checkpoint import AsyncCheckpointer, nothing, snapshot
 from gluetune.training.checkpoints import Checkpoints
-from gluetune.training.keeper import AsyncCheckpointer, nothing, snapshot
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.reports import Evaluation, StepLog
 from gluetune.training.run import Run

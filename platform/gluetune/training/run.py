@@ -15,15 +15,15 @@ from gluetune.config import TrainingConfig
 from gluetune.data import Encoded, shard
 from gluetune.models import Encoder, build_model
 from gluetune.tasks import Task
+from gluetune.training.cls_only_last_layer import first_token_only
 from gluetune.training.dropout import cheap_dropout
 from gluetune.training.evaluate import autocast, loss_sum, right_answers, score
-from gluetune.training.last_layer import first_token_only
 from gluetune.training.memory import free, keep_freed, out_of_memory
 from gluetune.training.optimizer import clip_in_step, make_optimizer, make_scheduler
+from gluetune.training.padding_free import model_inputs, unpad
 from gluetune.training.parallel import parallel, unsynced, use_bf16
 from gluetune.training.plan import StepPlan
 from gluetune.training.reports import Evaluation, StepLog
-from gluetune.training.unpadded import model_inputs, unpad
 from gluetune.training.vocabulary import EmbeddingPruner
 from gluetune.training.window import Window
 from gluetune.training.world import World

@@ -14,7 +14,7 @@ from gluetune.cli.main import run as run_program
 from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal
 from gluetune.config import load_job
-from gluetune.config.layers import Override
+from gluetune.config.overrides import Override
 from gluetune.errors import StorageError
 from gluetune.supervisor import INTERRUPTED, report
 from searches import run

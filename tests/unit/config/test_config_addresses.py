@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gluetune.config import JobConfig, dump_job, parse_job, password, text_without_passwords, without_password
-from gluetune.config.mistakes import show
+from gluetune.config.validation import show
 
 SECRET = "sesame-91"
 

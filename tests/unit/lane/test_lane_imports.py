@@ -14,9 +14,9 @@ from ray.train import RunConfig, ScalingConfig
 from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.experiment import trial as experiment_trial
 
-from gluetune.lane.entry import serve
 from gluetune.lane.group import GroupTrainer, _Controller, _NoCoordinatorScalingPolicy
-from gluetune.lane.room import OwnedWorkerGroup
+from gluetune.lane.placement import OwnedWorkerGroup
+from gluetune.lane.worker_main import serve
 from gluetune.search.trials import ASKED_ONCE, _taking, _tune_adjusted
 from gluetune.trial import Trial
 
@@ -26,7 +26,7 @@ from gluetune.trial import Trial
     [
         ("gluetune.lane.mailbox", ("torch", "transformers", "sklearn")),
         ("gluetune.trial", ("torch", "transformers", "sklearn")),
-        ("gluetune.cli.joined", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
+        ("gluetune.cli.ray_session", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
     ],
 )
 def test_only_workers_import_what_only_they_need(module: str, without: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from gluetune import early, trial
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchConfig, SearchSpace
 from gluetune.early import PrestartedLanes
-from gluetune.lane import LaneError, room
+from gluetune.lane import LaneError, placement
 from gluetune.storage import Storage
 
 ENDLESS = {"learning_rate": {"low": 1e-5, "high": 1e-3, "log": True, "type": "float"}}
@@ -30,7 +30,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(early, "share_out", lambda lanes: Resources(1.0, 0.0))
     monkeypatch.setattr(early.ray, "remote", lambda **_: lambda kind: actor)
     monkeypatch.setattr(early.ray, "kill", ended.append)
-    monkeypatch.setattr(room, "release_all_placement_groups", lambda: ended.append("room"))
+    monkeypatch.setattr(placement, "release_all_placement_groups", lambda: ended.append("room"))
     return ended
 
 

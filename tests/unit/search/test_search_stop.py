@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unittest.mock import create_autospec
 
-from gluetune.search.conductor import SearchController
+from gluetune.search.controller import SearchController
 from gluetune.search.tune import PrefetchStopper
 from gluetune.supervisor import DeferredStop
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gluetune.records import epoch_text
-from gluetune.report import words
+from gluetune.report import formatting
 from gluetune.report.curve import curve_file
 from gluetune.report.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
 from gluetune.tasks import TASKS
@@ -20,15 +20,15 @@ from gluetune.tracking import store_address
 
 def print_closing(summary: Summary, console: Console) -> None:
     """Prints the winners, and how the lanes were used."""
-    narrow = console.width < words.NARROW
+    narrow = console.width < formatting.NARROW
     console.print(_winners(summary.tasks, narrow))
     if narrow:
         for task in summary.tasks:
             if task.winner is not None:
-                console.print(Text(f"  {task.winner.name}: {words.configuration(task.winner.params)}"))
+                console.print(Text(f"  {task.winner.name}: {formatting.configuration(task.winner.params)}"))
         console.print()
     for task in summary.tasks:
-        for line in words.same_rows(task.same_rows if task.winner else {}):
+        for line in formatting.same_rows(task.same_rows if task.winner else {}):
             console.print(Text(f"{task.title}: {line}", style="yellow"), soft_wrap=True)
     if any(task.winner is not None and task.winner.precision == "bf16" for task in summary.tasks):
         console.print(Text("trials were ranked by scores in bfloat16; above are the saved models' in float32"))
@@ -101,8 +101,8 @@ def _winners(tasks: list[TaskSummary], narrow: bool) -> Table:
 
 
 def _no_winner(task: TaskSummary) -> tuple[str | Text, ...]:
-    baseline = words.score(task.baseline)
-    return task.title, words.metric(task.metric), "–", baseline, "–", "–", "–", "none", "no trial was evaluated"
+    baseline = formatting.score(task.baseline)
+    return task.title, formatting.metric(task.metric), "–", baseline, "–", "–", "–", "none", "no trial was evaluated"
 
 
 def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
@@ -112,37 +112,37 @@ def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
     trained = all_epochs if best == all_epochs else f"{best} of {all_epochs}"
     return (
         task.title,
-        words.metric(task.metric),
-        Text(words.score(score), style="green" if above else "red"),
-        words.score(task.baseline),
+        formatting.metric(task.metric),
+        Text(formatting.score(score), style="green" if above else "red"),
+        formatting.score(task.baseline),
         _dev(task, winner),
         trained,
-        words.duration(winner.seconds),
+        formatting.duration(winner.seconds),
         winner.name,
-        Text(words.configuration(winner.params)),
+        Text(formatting.configuration(winner.params)),
     )
 
 
 def _dev(task: TaskSummary, winner: WinnerSummary) -> str:
     """The primary metric of every development split, named where there are several (MNLI's two, and AX)."""
     scores = {
-        split: words.score(metrics.get(TASKS[split].primary if split in TASKS else task.metric))
+        split: formatting.score(metrics.get(TASKS[split].primary if split in TASKS else task.metric))
         for split, metrics in winner.dev_scores.items()
     }
     if len(scores) == 1:
         return next(iter(scores.values()))
-    return "\n".join(f"{words.SPLITS.get(split, split)} {value}" for split, value in scores.items()) or "–"
+    return "\n".join(f"{formatting.SPLITS.get(split, split)} {value}" for split, value in scores.items()) or "–"
 
 
 def _counts(summary: Summary) -> str:
     number = Counter(trial.status for trial in summary.trials)
     parts = [f"{count} {status.replace('_', ' ')}" for status, count in number.most_common()]
-    counts = f"{words.count(len(summary.trials), 'trial')}: {', '.join(parts)}" if parts else "no trials"
+    counts = f"{formatting.count(len(summary.trials), 'trial')}: {', '.join(parts)}" if parts else "no trials"
     return counts if summary.status == "complete" else f"{summary.status.replace('_', ' ')}; {counts}"
 
 
 def _lane_line(use: LaneSummary) -> str:
-    parts = [f"{words.count(use.lanes, 'lane')}, {words.duration(use.wall_seconds)}"]
+    parts = [f"{formatting.count(use.lanes, 'lane')}, {formatting.duration(use.wall_seconds)}"]
     if use.utilisation is not None:
         parts.append(f"{use.utilisation:.0%} of their time in training and evaluation")
     if use.median_gap_seconds is not None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gluetune.config import PublishedConfig
 from gluetune.records import TaskPlan, TrialRecord
-from gluetune.report import words
+from gluetune.report import formatting
 
 TRAIN, SELECTION = "train", "selection"
 
@@ -87,7 +87,7 @@ def print_figures(
             console.print(Text(f"           {published.note}"), soft_wrap=True)
     beside = ", not the published data: the figures cannot be compared" if synthetic and published else ""
     console.print(Text(f"measured:  {source}{beside}", style="yellow" if synthetic else ""), soft_wrap=True)
-    for line in words.same_rows(same_rows or {}):
+    for line in formatting.same_rows(same_rows or {}):
         console.print(Text(f"           {line}", style="yellow"), soft_wrap=True)
 
 

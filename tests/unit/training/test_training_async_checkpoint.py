@@ -13,7 +13,7 @@ import torch
 from gluetune.errors import DivergedError, StorageError
 from gluetune.storage import Storage
 from gluetune.training import Checkpoints, World
-from gluetune.training.keeper import TOLD_AFTER, AsyncCheckpointer, nothing, snapshot
+from gluetune.training.async_checkpoint import TOLD_AFTER, AsyncCheckpointer, nothing, snapshot
 
 LATER = 10**6
 

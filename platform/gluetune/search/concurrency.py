@@ -14,7 +14,7 @@ from gluetune.cluster import Resources, all_nodes, gpus_shared, growth_unknown, 
 from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig, resolve_training
 from gluetune.data import EncodedTask
 from gluetune.errors import ClusterError
-from gluetune.search.pending import EVERY_S
+from gluetune.search.cluster_wait_notice import EVERY_S
 from gluetune.search.prepare import SearchInputs, corners
 from gluetune.search.remote import cancelled_at_the_end
 from gluetune.tasks import get_task

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from gluetune.models.heads import EncoderWithHeadConfig
-from gluetune.training.unpadded import PackedLayout, like_berts
+from gluetune.training.padding_free import PackedLayout, like_berts
 
 
 def first_token_only(model: PreTrainedModel) -> bool:

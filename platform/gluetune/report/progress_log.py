@@ -20,7 +20,7 @@ from gluetune.records import (
     WinnerScored,
     epoch_text,
 )
-from gluetune.report import words
+from gluetune.report import formatting
 from gluetune.report.eta import busy_seconds
 
 
@@ -56,7 +56,7 @@ class RunLog:
         elif isinstance(event, Evaluated):
             self._line(self._evaluated(event, trial), "bold")
         elif isinstance(event, TrialEnded):
-            why = f" ({words.reason(event.message)})" if event.message else ""
+            why = f" ({formatting.reason(event.message)})" if event.message else ""
             self.note(f"{trial.name} {event.status.replace('_', ' ')}{why}")
         elif isinstance(event, WinnerScored):
             self.note(f"{trial.name}: saved to {event.folder}")
@@ -78,8 +78,8 @@ def evaluated(event: Evaluated, trial: TrialRecord) -> str:
     """An evaluation with the training before it, and the time spent in training and evaluation so far."""
     accuracy = "" if event.train_accuracy is None else f", accuracy {event.train_accuracy:.4f}"
     speed = f", {event.train_examples / event.train_seconds:,.0f} examples/s" if event.train_seconds else ""
-    scores = ", ".join(f"{words.metric(name)} {words.score(value)}" for name, value in event.metrics.items())
+    scores = ", ".join(f"{formatting.metric(name)} {formatting.score(value)}" for name, value in event.metrics.items())
     return (
         f"epoch {epoch_text(event.epoch)}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
-        f"{event.eval_loss:.4f}, {scores}; {words.clock(busy_seconds(trial))} elapsed"
+        f"{event.eval_loss:.4f}, {scores}; {formatting.clock(busy_seconds(trial))} elapsed"
     )

@@ -4,7 +4,7 @@ from itertools import islice
 
 from gluetune.config import SearchSpace
 from gluetune.searchers import EncodedSpace
-from gluetune.searchers.listed import grid, random
+from gluetune.searchers.static import grid, random
 
 
 def coded(**fields):

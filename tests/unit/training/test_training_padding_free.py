@@ -15,11 +15,11 @@ from gluetune.config import TrainingConfig
 from gluetune.data import Encoded
 from gluetune.models import build_model
 from gluetune.tasks import get_task
-from gluetune.training import World, unpadded
+from gluetune.training import World, padding_free
+from gluetune.training.cls_only_last_layer import first_token_only
 from gluetune.training.dropout import cheap_dropout
 from gluetune.training.evaluate import predict
-from gluetune.training.last_layer import first_token_only
-from gluetune.training.unpadded import model_inputs, unpad
+from gluetune.training.padding_free import model_inputs, unpad
 
 LENGTHS = np.array([20, 12, 7, 7, 3])
 LIKE_BERT = ("bert", "electra", "roberta")
@@ -27,7 +27,7 @@ LIKE_BERT = ("bert", "electra", "roberta")
 
 @pytest.fixture(autouse=True)
 def no_model_is_too_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpadded, "NARROW", 0)
+    monkeypatch.setattr(padding_free, "NARROW", 0)
 
 
 def rows(family: str, lengths: np.ndarray = LENGTHS) -> Encoded:
@@ -140,7 +140,7 @@ def test_other_families_are_left_alone(family: str, tmp_path: Path) -> None:
 
 
 def test_narrow_models_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(unpadded, "NARROW", FAMILIES["bert"].hidden_size + 1)
+    monkeypatch.setattr(padding_free, "NARROW", FAMILIES["bert"].hidden_size + 1)
     assert not unpad(model("bert", tmp_path))
 
 

@@ -11,7 +11,7 @@ from gluetune.config import JobConfig, SchedulerConfig, SearchSpace
 from gluetune.errors import AllTrialsFailedError, StorageError
 from gluetune.records import Evaluated, Event, Journal, TrialEnded, TrialRecord
 from gluetune.schedulers import TaskPruners
-from gluetune.search.conductor import SearchController
+from gluetune.search.controller import SearchController
 from gluetune.search.retention import CheckpointRetention
 from gluetune.searchers import TrialSampler
 from gluetune.storage import Storage
@@ -256,7 +256,7 @@ def search(folder: Path, lanes: int, *, look_ahead: bool) -> list[object]:
 
 @pytest.fixture
 def slow_choices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gluetune.search.conductor.AHEAD_FROM_S", 0.0)
+    monkeypatch.setattr("gluetune.search.controller.AHEAD_FROM_S", 0.0)
 
 
 @pytest.mark.usefixtures("slow_choices")
@@ -284,7 +284,7 @@ def _not_now(dealer: TrialSampler) -> None:
 
 
 def test_a_choice_that_takes_no_time_waits_for_the_last_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gluetune.search.conductor.AHEAD_FROM_S", 60.0)  # longer than any here
+    monkeypatch.setattr("gluetune.search.controller.AHEAD_FROM_S", 60.0)  # longer than any here
     ahead, plain = (search(tmp_path / str(look), 2, look_ahead=look) for look in (True, False))
     assert ahead == plain
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gluetune.config.job import named_scheduler
-from gluetune.config.mistakes import Mistake, show
 from gluetune.config.options import Options
 from gluetune.config.tasks_field import task_weights
+from gluetune.config.validation import Mistake, show
 from gluetune.config.yaml_reader import Document, KeyPath, dotted
 from gluetune.errors import Problem
 

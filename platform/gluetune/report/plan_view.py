@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gluetune.records import SearchPlan, TaskPlan
-from gluetune.report import words
+from gluetune.report import formatting
 
 _MOST_PARTS = 4  # of a checkpoint that are named
 
@@ -25,7 +25,7 @@ def print_opening(plan: SearchPlan, console: Console) -> None:
     for (source, synthetic), titles in by_source.items():
         console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if synthetic else ""))
     for task in plan.tasks:
-        for line in words.same_rows(task.same_rows):
+        for line in formatting.same_rows(task.same_rows):
             console.print(Text(f"  {task.title}: {line}", style="yellow"), soft_wrap=True)
     console.print()
 
@@ -34,13 +34,13 @@ def _search(plan: SearchPlan) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    workers = f"{words.count(plan.workers_per_lane, 'worker')} ({plan.resources})"
+    workers = f"{formatting.count(plan.workers_per_lane, 'worker')} ({plan.resources})"
     for name, value in (
         ("search" if plan.fields else "run", f"{plan.name}, seed {plan.seed}"),
-        ("model", f"{plan.model} ({words.millions(plan.parameters)} weights)"),
+        ("model", f"{plan.model} ({formatting.millions(plan.parameters)} weights)"),
         *([("left out", _left_out(plan.left_out))] if plan.left_out else []),
         *(_varied(plan) if plan.fields else ()),
-        *([("training", words.configuration(plan.fixed))] if plan.fixed else []),
+        *([("training", formatting.configuration(plan.fixed))] if plan.fixed else []),
         ("lanes", f"{plan.lanes}, each {workers}"),
         ("folder", plan.folder),
         ("MLflow", f"{plan.tracking_uri}, experiment {plan.experiment}"),
@@ -50,14 +50,14 @@ def _search(plan: SearchPlan) -> Table:
 
 
 def _left_out(parts: dict[str, int]) -> str:
-    named = [f"{part} ({words.count(tensors, 'tensor')})" for part, tensors in list(parts.items())[:_MOST_PARTS]]
+    named = [f"{part} ({formatting.count(tensors, 'tensor')})" for part, tensors in list(parts.items())[:_MOST_PARTS]]
     more = [f"{len(parts) - _MOST_PARTS} more parts"] if len(parts) > _MOST_PARTS else []
     return f"of the checkpoint: {', '.join(named + more)}; each trial's seed draws a new head"
 
 
 def _varied(plan: SearchPlan) -> Iterator[tuple[str, str]]:
     source = f" ({plan.space_source})" if plan.space_source else ""
-    budget = f", at most {words.duration(plan.time_budget_s)}" if plan.time_budget_s else ""
+    budget = f", at most {formatting.duration(plan.time_budget_s)}" if plan.time_budget_s else ""
     yield "space", f"{plan.space}: {', '.join(plan.fields)}{source}"
     yield "algorithm", f"{plan.algorithm}, scheduler {plan.scheduler}{budget}"
 
@@ -77,8 +77,8 @@ def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:
             f"{task.train_rows:,}",
             f"{task.selection_rows:,}",
             dev,
-            words.metric(task.metric),
-            words.score(task.baseline),
+            formatting.metric(task.metric),
+            formatting.score(task.baseline),
         )
     return table
 

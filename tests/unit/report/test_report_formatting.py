@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gluetune.report import words
+from gluetune.report import formatting
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from gluetune.report import words
     ],
 )
 def test_configuration(params: dict[str, object], expected: str) -> None:
-    assert words.configuration(params) == expected
+    assert formatting.configuration(params) == expected
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def test_configuration(params: dict[str, object], expected: str) -> None:
     [(None, "–"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
 )
 def test_duration(seconds: float | None, expected: str) -> None:
-    assert words.duration(seconds) == expected
+    assert formatting.duration(seconds) == expected
 
 
 def test_counts() -> None:
-    assert (words.count(1, "trial"), words.count(2000, "trial")) == ("1 trial", "2,000 trials")
-    assert [words.millions(n) for n in (12, 12_345, 109_482_240)] == ["12", "12k", "109.5M"]
-    assert words.score(None) == "–"
+    assert (formatting.count(1, "trial"), formatting.count(2000, "trial")) == ("1 trial", "2,000 trials")
+    assert [formatting.millions(n) for n in (12, 12_345, 109_482_240)] == ["12", "12k", "109.5M"]
+    assert formatting.score(None) == "–"
 
 
 def trace_of(work: Callable[[], object]) -> str:
@@ -71,4 +71,4 @@ def chained() -> None:
     ],
 )
 def test_the_reason_of_a_failure_is_the_error_and_no_part_of_its_traceback(message: str, expected: str) -> None:
-    assert words.reason(message) == expected
+    assert formatting.reason(message) == expected

@@ -14,7 +14,7 @@ from ray.util import placement_group_table
 
 from gluetune.config import TrainingConfig
 from gluetune.lane import FineTuning, Lane, LaneActor, LaneError, LaneSpec, RemoteLane, TrialAssignment
-from gluetune.lane.room import release_all_placement_groups
+from gluetune.lane.placement import release_all_placement_groups
 from gluetune.records import TrialEnded
 from gluetune.storage import Storage
 from gluetune.tasks import get_task

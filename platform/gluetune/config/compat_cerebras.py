@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gluetune.config.layers import Override
-from gluetune.config.mistakes import Mistake, show, unknown_key
+from gluetune.config.overrides import Override
+from gluetune.config.validation import Mistake, show, unknown_key
 from gluetune.config.yaml_reader import Document, KeyPath, dotted
 from gluetune.tasks import TASKS
 

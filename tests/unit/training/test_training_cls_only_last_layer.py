@@ -14,8 +14,8 @@ from encoder_families import FAMILIES, SMALL, batch, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
 from gluetune.models import build_model
 from gluetune.tasks import get_task
+from gluetune.training.cls_only_last_layer import first_token_only
 from gluetune.training.dropout import cheap_dropout
-from gluetune.training.last_layer import first_token_only
 
 LIKE_BERT = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
 
