@@ -1,4 +1,4 @@
-"""The house's own rules: where things lie, and which room may know which."""
+"""Where files lie, and which package may import which."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "platform" / "gluetune"
 
-# Each room, and the rooms it may import beside those of the rooms named; no arrow points back.
+# What each package or module may import, beside what those it names may import. No arrow points back.
 MAY_IMPORT = {
     "errors": set(),
     "imports": set(),
@@ -84,7 +84,7 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def room(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -101,17 +101,19 @@ def imports(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_room_imports_upward(path: Path) -> None:
-    here = room(path)
+def test_no_package_imports_upward(path: Path) -> None:
+    here = package_of(path)
     if here == "__init__":
         return
-    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("gluetune.")}
-    assert rooms - {here} <= MAY_IMPORT[here], f"{here} may not import {sorted(rooms - {here} - MAY_IMPORT[here])}"
+    packages = {name.split(".")[1] for name in imports(path) if name.startswith("gluetune.")}
+    assert packages - {here} <= MAY_IMPORT[here], (
+        f"{here} may not import {sorted(packages - {here} - MAY_IMPORT[here])}"
+    )
 
 
 @pytest.mark.parametrize("library", ONLY_IN)
-def test_libraries_stay_in_their_rooms(library: str) -> None:
-    users = {room(path) for path in modules() if any(name.split(".")[0] == library for name in imports(path))}
+def test_libraries_are_imported_only_where_they_belong(library: str) -> None:
+    users = {package_of(path) for path in modules() if any(name.split(".")[0] == library for name in imports(path))}
     assert users <= ONLY_IN[library]
 
 
