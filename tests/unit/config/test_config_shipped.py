@@ -12,9 +12,7 @@ from gluetune.config.spaces import spaces_for
 PROJECT = Path(__file__).parents[3]
 SPACES = sorted((PROJECT / "search_spaces").glob("*.yaml"))
 # The other jobs' files are tested in tests/unit/architecture.
-JOBS = sorted(
-    path for path in (PROJECT / "jobs").glob("*.yaml") if "\nsearch:" in path.read_text()
-)  # others: tests/unit/architecture
+JOBS = sorted(path for path in (PROJECT / "jobs").glob("*.yaml") if "\nsearch:" in path.read_text())
 
 
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
