@@ -77,7 +77,9 @@ class PrestartedTrial(Trial):
         self._became.set()
 
     async def train(self) -> dict[str, Any]:
-        """See `Trial.train`. Ray may call it before `become`, which was sent first: calls of async actors overtake.
+        """Waits for the trial's next event, as `Trial.train` does, but first for the call of `become`.
+
+        Ray may run this method first although `become` was sent first: calls of an async actor overtake each other.
 
         Raises:
             LaneError: it never became a trial; Tune tries that again on a new lane.

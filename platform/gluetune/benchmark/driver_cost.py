@@ -72,7 +72,15 @@ def optuna_ms(trials: int, behind: int = 0) -> float:
 
 
 def conducted_ms(trials: int, behind: int, folder: Path) -> float:
-    """The same for our conductor: suggest, schedule and record, without lanes, Tune and MLflow."""
+    """Milliseconds for each trial that gluetune's search controller takes, without lanes, Ray Tune and MLflow.
+
+    It chooses the trials, asks the scheduler at each evaluation, and writes the journal.
+
+    Args:
+        trials: how many are asked for.
+        behind: how many trials the search has had before.
+        folder: an empty folder for the journal.
+    """
     storage = Storage(str(folder))
     grow(behind, storage)
     driver = conductor(Trials(behind + trials, 1, "tpe"), storage, [])

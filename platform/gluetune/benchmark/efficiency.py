@@ -109,7 +109,7 @@ def share(curves: Curves, algorithm: Algorithm, scheduler: SchedulerConfig, seed
 
 
 def reordered(curves: Curves, seed: int) -> Curves:
-    """The same grid with its fields, and the values of each, in another order."""
+    """A copy of recorded curves whose fields, and the values of each field, are in a random order drawn from `seed`."""
     drawn = np.random.default_rng(seed)
     names = list(curves.space)
     order = [int(place) for place in drawn.permutation(len(names))]

@@ -84,7 +84,7 @@ def make_job(setting: Setting, model: str, folder: Path, trials: int | None, lan
 
 
 def make_work(job: JobConfig) -> Work:
-    """The same trials on the same rows for the baselines: all that our job would deal, in its order."""
+    """The trials and rows of a gluetune job, in the order in which its search would run them, for the baselines."""
     task, space = get_task(TASK), load_space(SPACE)
     rows = choose(task, open_source(job.data), job.data, job.seed)
     dealer = TrialSampler(job.tasks, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)

@@ -57,7 +57,7 @@ def gaps(trials: Iterable[TrialTimes], lanes: int) -> list[float]:
 
 
 def recorded_gaps(trials: Iterable[TrialRecord]) -> list[float]:
-    """The same for our trials, as their lanes measured it."""
+    """Seconds from a lane's last step or evaluation of a trial to its first step of the next, as lanes recorded it."""
     return [e.started_gap for trial in trials for e in trial.evaluations if e.started_gap is not None]
 
 

@@ -37,11 +37,11 @@ class SearchShow:
     """A table of tasks that renews itself, and the winners."""
 
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
-        """See `ViewFactory.live`."""
+        """A table of the tasks' progress that is redrawn with each event."""
         return LiveTable(plan, console, trials)
 
     def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
-        """See `ViewFactory.closing`."""
+        """Prints the table of winners and how the trials ended."""
         print_closing(summary, console)
 
 
@@ -60,11 +60,11 @@ class RunShow:
         self.failed: list[TrialRecord] = []
 
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
-        """See `ViewFactory.live`."""
+        """A log with one line for each evaluation."""
         return RunLog(console)
 
     def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
-        """See `ViewFactory.closing`."""
+        """Prints the measured figures beside the published ones, and fills `failed`."""
         known = list(trials)
         tasks = {task.task: task for task in plan.tasks}
         self.failed = [trial for trial in known if trial.status in _FAILED]

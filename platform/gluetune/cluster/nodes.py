@@ -53,7 +53,7 @@ def _launchable() -> dict[str, tuple[dict[str, float], int]]:
 
 
 def launchable(config: dict[str, Any]) -> dict[str, tuple[dict[str, float], int]]:
-    """The same from a launcher's configuration; all together are at most its ``max_workers``."""
+    """Kinds of nodes in a launcher's configuration, with resources and numbers, in all at most its ``max_workers``."""
     left = int(config.get("max_workers") or 0)
     kinds = {
         name: kind

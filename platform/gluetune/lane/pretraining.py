@@ -30,7 +30,12 @@ class Pretraining:
         self._data, self._job = data, job
 
     def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
-        """See `gluetune.pretraining.pretrain`."""
+        """Runs the pre-training of the job, and reports each evaluation to the lane's mailbox.
+
+        Raises:
+            DivergedError: a loss is not finite.
+            TrialOutOfMemoryError: the smallest batch does not fit the memory.
+        """
         pretrain(
             ray.get(self._data),
             self._job,

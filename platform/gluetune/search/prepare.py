@@ -80,7 +80,7 @@ class SearchInputs:
         )
 
     def unscored(self) -> SearchInputs:
-        """The same without the rows that only winners are scored on."""
+        """These inputs without the development rows, which only winners are scored on."""
         return replace(self, data={task: replace(data, dev={}) for task, data in self.data.items()})
 
     @property

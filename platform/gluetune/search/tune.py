@@ -44,10 +44,10 @@ class ControllerSearcher(Searcher):
             self._conductor.give_up(number)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the journal is the state."""
+        """Writes nothing: the journal holds the state of the search."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing, see `save`."""
+        """Reads nothing: the journal holds the state of the search."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its configuration beside its own snapshots, which nobody reads

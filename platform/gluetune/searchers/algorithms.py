@@ -33,7 +33,7 @@ class _ModelSampler(AdaptiveSampler):
 
     @property
     def startup(self) -> int:
-        """The same, but at most a third of a small budget."""
+        """Number of random trials before the algorithm chooses: at most a third of a small budget."""
         most = self.most_startup
         return most if self._num_samples is None else min(most, max(3, self._num_samples // 3))
 

@@ -111,7 +111,11 @@ def _kernels(dimension: Dimension, codes: np.ndarray, centres: Sequence[Code], w
 
 
 def _labels(codes: np.ndarray, centres: Sequence[Code], count: int) -> np.ndarray:
-    """The same for labels without order: one observation on the trial's own, and a share of the prior's on all."""
+    """Probability of each code under the kernel of each trial, and in the last column under the uniform prior.
+
+    For labels without order. A kernel puts one observation on its trial's own label and a share of the prior's
+    observation on every label.
+    """
     share = 1 / (len(centres) + 1)
     own = codes[:, None] == np.asarray(centres, dtype=float)[None, :]
     return np.column_stack([(own + share) / (1 + count * share), np.full(len(codes), 1 / count)])

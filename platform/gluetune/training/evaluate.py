@@ -93,7 +93,7 @@ def _logits(model: nn.Module, encoded: Encoded, rows: np.ndarray, world: World, 
 
 
 def _halved(batches: list[np.ndarray]) -> list[np.ndarray]:
-    """The same rows in batches of at most half the first one's size."""
+    """The rows of batches, split anew into batches of at most half the size of the first one."""
     most = len(batches[0]) // 2
     return [part for batch in batches for part in np.array_split(batch, -(-len(batch) // most))]
 

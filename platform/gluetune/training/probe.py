@@ -71,7 +71,7 @@ class CudaMeter:
         self._device = torch.device(device)
 
     def memory(self, work: Callable[[], None]) -> float:
-        """See `Meter`."""
+        """Share of the GPU's memory that this process takes at most during the work, its CUDA context included."""
         torch.cuda.reset_peak_memory_stats(self._device)
         work()
         torch.cuda.synchronize(self._device)
@@ -80,7 +80,7 @@ class CudaMeter:
         return float((context + torch.cuda.max_memory_reserved(self._device)) / total)
 
     def busy(self, work: Callable[[], None]) -> float:
-        """See `Meter`."""
+        """Share of the work's time in which a kernel runs on the GPU, by PyTorch's profiler."""
         torch.cuda.synchronize(self._device)
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
             begun = time.perf_counter()
