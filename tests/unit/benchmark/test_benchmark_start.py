@@ -92,5 +92,6 @@ def test_our_side_on_a_running_cluster(model: str, tmp_path: Path, monkeypatch: 
         run = GridRuns(setting).ours("MiniLM-size", 0)
     folder = tmp_path / "grid" / "ours-MiniLM-size-0" / "ours"
     assert len(json.loads((folder / "summary.json").read_text())["trials"]) == len(run.trials) == 3
-    assert len(run.gaps) == 3 - run.lanes
+    assert run.lanes == 2
+    assert len(run.gaps) in {1, 2}  # two where the first lane trained all three before the second one was up
     assert run.wall_s > max(trial.ended for trial in run.trials) - min(trial.began for trial in run.trials)
