@@ -20,9 +20,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from gluetune.durable import write_file
 from gluetune.errors import StorageError
 from gluetune.storage import Storage
+from gluetune.storage.durable import write_file
 
 DATABASE = "mlflow.db"
 KEEP_EVERY_S = 60.0

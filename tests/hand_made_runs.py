@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gluetune.config import DataConfig, JobConfig, TrainingConfig, dump_job
-from gluetune.records import Evaluated, Journal, TrialEnded, TrialStarted, WinnerScored
+from gluetune.events import Evaluated, Journal, TrialEnded, TrialStarted, WinnerScored
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from tiny_classifiers import write_classifier

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gluetune.config import TrainingConfig
-from gluetune.records import Evaluated, Event, SearchPlan, TaskPlan, TrialEnded, TrialRecord, TrialStarted, WinnerScored
-from gluetune.records.trials import apply
+from gluetune.events import Evaluated, Event, SearchPlan, TaskPlan, TrialEnded, TrialRecord, TrialStarted, WinnerScored
+from gluetune.events.trials import apply
 
 BEGIN = 1_700_000_000.0
 COLA = TaskPlan(

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
-from gluetune.prediction import Classifier
+from gluetune.inference import Classifier
 from gluetune.tasks import Task
 
 Tiny = Callable[[str], Classifier]  # the type of a fixture that makes, saves and loads one for a task

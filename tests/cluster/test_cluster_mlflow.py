@@ -17,10 +17,10 @@ from gluetune.cli.session import check_empty
 from gluetune.config import DataConfig
 from gluetune.data import open_source
 from gluetune.errors import TrackingError
-from gluetune.metrics import METRICS
-from gluetune.records import Evaluated, Journal
+from gluetune.events import Evaluated, Journal
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
+from gluetune.tasks.metrics import METRICS
 from gluetune.tracking import Champion, Tracker
 from gluetune.tracking.champion import log_champion
 from gluetune.tracking.entries import EVALUATED

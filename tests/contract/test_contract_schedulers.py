@@ -5,8 +5,8 @@ import random
 import pytest
 
 from gluetune.config import SchedulerConfig
-from gluetune.records import Evaluated, TrialRecord, TrialStatus
-from gluetune.schedulers import SCHEDULERS, TaskPruners, open_pruner
+from gluetune.events import Evaluated, TrialRecord, TrialStatus
+from gluetune.search.schedulers import SCHEDULERS, TaskPruners, open_pruner
 
 EPOCHS = 8
 CUTTING = tuple(name for name in SCHEDULERS if name != "none")

@@ -8,8 +8,8 @@ from statistics import mean
 import pytest
 
 from gluetune.config import SearchSpace, TaskFacts, TrainingConfig
-from gluetune.records import Evaluated, TrialRecord, TrialStatus
-from gluetune.searchers import ALGORITHMS, TrialSampler, TrialSpec
+from gluetune.events import Evaluated, TrialRecord, TrialStatus
+from gluetune.search.searchers import ALGORITHMS, TrialSampler, TrialSpec
 
 FINITE = SearchSpace.model_validate(
     {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gluetune.data import CustomSource, DataSource, Examples, FolderSource, HubSource
-from gluetune.data.embedded import EmbeddedSource
+from gluetune.data.synthetic import EmbeddedSource
 from gluetune.errors import DataError
 from gluetune.tasks import TASKS, Table, Task
 

@@ -16,10 +16,10 @@ from ray.util import placement_group_table
 
 from gluetune.cluster import share_out
 from gluetune.config import JobConfig, LanesConfig, TrainingConfig, load_space
-from gluetune.early import PrestartedLanes, lane_spec
-from gluetune.lane import FineTuning, LaneSpec, TrialAssignment
-from gluetune.lane.placement import release_all_placement_groups
-from gluetune.records import JOB_FILE
+from gluetune.events import JOB_FILE
+from gluetune.lanes import FineTuning, LaneSpec, TrialAssignment
+from gluetune.lanes.placement import release_all_placement_groups
+from gluetune.lanes.prestart import PrestartedLanes, lane_spec
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from searches import run, write_job

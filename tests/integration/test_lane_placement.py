@@ -13,9 +13,9 @@ import ray
 from ray.util import placement_group_table
 
 from gluetune.config import TrainingConfig
-from gluetune.lane import FineTuning, Lane, LaneActor, LaneError, LaneSpec, RemoteLane, TrialAssignment
-from gluetune.lane.placement import release_all_placement_groups
-from gluetune.records import TrialEnded
+from gluetune.events import TrialEnded
+from gluetune.lanes import FineTuning, Lane, LaneActor, LaneError, LaneSpec, RemoteLane, TrialAssignment
+from gluetune.lanes.placement import release_all_placement_groups
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from training_setup import task_data, tiny_encoder

@@ -15,8 +15,8 @@ import torch
 from ray._private.state import actors
 
 from gluetune.config import TrainingConfig
-from gluetune.lane import Contact, FineTuning, LaneSpec, RemoteLane, TrialAssignment
-from gluetune.records import Evaluated, TrialEnded
+from gluetune.events import Evaluated, TrialEnded
+from gluetune.lanes import Contact, FineTuning, LaneSpec, RemoteLane, TrialAssignment
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.training import Checkpoints, World

@@ -9,17 +9,24 @@ import pytest
 
 from gluetune.config import DataConfig, ModelConfig, TrainingConfig
 from gluetune.data import open_source, prepare
-from gluetune.data.embedded import corpus
 from gluetune.models import load_encoder, load_tokenizer
-from gluetune.pretraining import PretrainingEvaluation, Text, embedded, prepare_text, pretrain_folder, save_encoder
+from gluetune.pretraining import (
+    PretrainingEvaluation,
+    Text,
+    prepare_text,
+    pretrain_folder,
+    save_encoder,
+    synthetic_encoder,
+)
 from gluetune.pretraining.encoder import build_encoder, weights_of
+from gluetune.synthetic import corpus
 from gluetune.tasks import get_task
 from gluetune.training import Evaluation, fine_tune
 
 pytestmark = pytest.mark.slow
 
-JOB = embedded.JOB.model_copy(
-    update={"training": embedded.JOB.training.model_copy(update={"max_steps": 800, "evaluate_every": 400})}
+JOB = synthetic_encoder.JOB.model_copy(
+    update={"training": synthetic_encoder.JOB.training.model_copy(update={"max_steps": 800, "evaluate_every": 400})}
 )
 SEEDS = (0, 1, 2)
 

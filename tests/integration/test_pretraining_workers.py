@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from gluetune.data.embedded import corpus
 from gluetune.errors import DivergedError
 from gluetune.pretraining import (
     EncoderConfig,
@@ -24,6 +23,7 @@ from gluetune.pretraining import (
     pretrain,
 )
 from gluetune.storage import Storage
+from gluetune.synthetic import corpus
 from gluetune.training import Checkpoints, World
 
 CASES: dict[str, dict[str, Any]] = {

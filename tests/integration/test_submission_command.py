@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gluetune.cli.export import main
-from gluetune.submission import FILES, check_submission
-from gluetune.submission.files import MODEL_TASKS
+from gluetune.inference import FILES, check_submission
+from gluetune.inference.submission_files import MODEL_TASKS
 from hand_made_runs import write_run
 
 ROOT = Path(__file__).resolve().parents[2]

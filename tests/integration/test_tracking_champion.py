@@ -18,11 +18,11 @@ from rich.console import Console
 
 from gluetune.config import DataConfig, ModelConfig, TrainingConfig
 from gluetune.data import encode, open_source
-from gluetune.metrics import compute
 from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
-from gluetune.report import print_models, summarise
+from gluetune.reporting import print_models, summarise
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
+from gluetune.tasks.metrics import compute
 from gluetune.tracking import Champion, Registration, Tracker
 from gluetune.tracking.registration import register
 from gluetune.tracking.runs import connect

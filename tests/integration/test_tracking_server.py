@@ -20,7 +20,7 @@ from gluetune.cli.session import begin, new_session
 from gluetune.cli.terminal import Terminal
 from gluetune.config import JobConfig, Override, StorageConfig, TrackingConfig, dump_job, parse_job, without_password
 from gluetune.errors import TrackingError
-from gluetune.report import print_opening, print_places, summarise, write_summary
+from gluetune.reporting import print_opening, print_places, summarise, write_summary
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.tracking import Champion, Tracker, check_store, ui_command

@@ -16,7 +16,7 @@ import pytest
 
 from gluetune.cli.session import check_empty
 from gluetune.errors import TrackingError
-from gluetune.records import WinnerScored
+from gluetune.events import WinnerScored
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
 from gluetune.tracking.runs import check_store, connect

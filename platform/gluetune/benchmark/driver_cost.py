@@ -24,8 +24,8 @@ from gluetune.benchmark.programs import run_python
 from gluetune.benchmark.scaling import run_pretended
 from gluetune.benchmark.setting import Setting
 from gluetune.config import Value
-from gluetune.searchers import EncodedSpace
-from gluetune.searchers.algorithms import TPE
+from gluetune.search.searchers import EncodedSpace
+from gluetune.search.searchers.algorithms import TPE
 from gluetune.storage import Storage
 
 LANES = 2

@@ -20,9 +20,9 @@ from gluetune.benchmark.curve_files import Curves, Point, recorded
 from gluetune.benchmark.setting import Setting
 from gluetune.config import Algorithm, SchedulerConfig, TrainingConfig
 from gluetune.config.job import SchedulerName
-from gluetune.records import TrialStatus
-from gluetune.schedulers import TaskPruners, max_epochs, warmup_epochs
-from gluetune.searchers import TrialSampler, TrialSpec
+from gluetune.events import TrialStatus
+from gluetune.search.schedulers import TaskPruners, max_epochs, warmup_epochs
+from gluetune.search.searchers import TrialSampler, TrialSpec
 
 WITHIN = 0.005  # half a point of a score in percent
 SEEDS = range(10)

@@ -26,9 +26,9 @@ from gluetune.config import (
     load_space,
 )
 from gluetune.data import Examples, choose, open_source
-from gluetune.records import Journal
-from gluetune.report.summary import FILE as SUMMARY
-from gluetune.searchers import TrialSampler
+from gluetune.events import Journal
+from gluetune.reporting.summary import FILE as SUMMARY
+from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 

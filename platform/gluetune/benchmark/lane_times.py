@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any
 
-from gluetune.records import TrialRecord
+from gluetune.events import TrialRecord
 
 
 @dataclass(frozen=True)

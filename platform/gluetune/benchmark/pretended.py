@@ -25,8 +25,7 @@ from gluetune.benchmark.ends import Ends
 from gluetune.cluster import connect
 from gluetune.config import Algorithm, SchedulerConfig, SearchConfig, SearchSpace, TrainingConfig
 from gluetune.config.job import SchedulerName
-from gluetune.lane import Contact, LaneSpec, TrialAssignment
-from gluetune.records import (
+from gluetune.events import (
     Evaluated,
     Event,
     Journal,
@@ -37,13 +36,13 @@ from gluetune.records import (
     TrialRecord,
     TrialStarted,
 )
-from gluetune.report import LiveTable
-from gluetune.schedulers import TaskPruners, max_epochs
-from gluetune.search import SearchStatus
+from gluetune.lanes import Contact, LaneSpec, TrialAssignment
+from gluetune.reporting import LiveTable
 from gluetune.search.controller import SearchController
 from gluetune.search.retention import CheckpointRetention
-from gluetune.search.trials import run_trials
-from gluetune.searchers import TrialSampler, TrialSpec
+from gluetune.search.schedulers import TaskPruners, max_epochs
+from gluetune.search.searchers import TrialSampler, TrialSpec
+from gluetune.search.trials import SearchStatus, run_trials
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
 from gluetune.training import Checkpoints, Evaluation, World

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from gluetune.cli.submitted import in_submitted_job
 from gluetune.config import DataConfig, JobConfig, ModelConfig, Section, StorageConfig, TrackingConfig
 from gluetune.config.checks import split_dataset
-from gluetune.durable import absolute
 from gluetune.storage import Storage
+from gluetune.storage.durable import absolute
 from gluetune.tracking.uris import sqlite_file, sqlite_uri
 
 EMBEDDED = "embedded"

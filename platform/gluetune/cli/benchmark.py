@@ -18,7 +18,7 @@ from gluetune.cli.program import Option, Program
 from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import BenchmarkError, DataError, Problem, StorageError, nearest_file
-from gluetune.output_file import write_output
+from gluetune.storage.output_file import write_output
 from gluetune.supervisor import report
 
 if TYPE_CHECKING:

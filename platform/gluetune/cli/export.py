@@ -21,7 +21,7 @@ from gluetune.storage import Storage, folder_and_name
 from gluetune.supervisor import report
 
 if TYPE_CHECKING:
-    from gluetune.submission import Answers
+    from gluetune.inference import Answers
 
 _RUNS, _OUTPUT = StorageConfig().path, "submission.zip"
 _SPLIT_FILES = ("train_file", "validation_file", "test_file")
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
     import torch  # slow to import, and a mistake in a flag need not wait for it
 
-    from gluetune.submission import best_winners, export_submission, of_different_rows, read_winners
+    from gluetune.inference import best_winners, export_submission, of_different_rows, read_winners
     from gluetune.training import World
 
     report(starting=False)

@@ -116,7 +116,7 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
         show_plan(session, terminal, accept_inputs=ACCEPT in arguments.switches)
         return OK
     from gluetune.cli.ray_session import joined
-    from gluetune.early import PrestartedLanes
+    from gluetune.lanes.prestart import PrestartedLanes
 
     early = PrestartedLanes(session.job, session.space, session.storage)
     with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal, early):

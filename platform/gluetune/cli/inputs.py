@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gluetune.cli.program import Option
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import DataError, Problem
-from gluetune.records import INPUTS_FILE, RunInputs, has_events, load_inputs, set_aside
+from gluetune.events import INPUTS_FILE, RunInputs, has_events, load_inputs, set_aside
 from gluetune.storage import Storage
 
 if TYPE_CHECKING:

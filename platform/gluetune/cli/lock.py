@@ -23,8 +23,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from gluetune.durable import make_folder
 from gluetune.errors import StorageError
+from gluetune.storage.durable import make_folder
 
 LOCK, LEASE = ".lock", ".lease"
 RENEW_S = 10.0

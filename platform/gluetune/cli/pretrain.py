@@ -21,21 +21,7 @@ from gluetune.cli.submitted import check_job_lasts, check_lasting, in_submitted_
 from gluetune.cli.terminal import Terminal, announce_resume
 from gluetune.cluster import Resources, share_out
 from gluetune.config import LanesConfig, Override, StorageConfig, Value, without_password
-from gluetune.lane import LaneSpec
-from gluetune.lane.pretraining import Pretraining, from_event
-from gluetune.pretraining import (
-    PretrainingData,
-    PretrainJob,
-    dump_pretrain_job,
-    figures,
-    load_pretrain_job,
-    parse_pretrain_job,
-    prepare_job,
-    save_encoder,
-)
-from gluetune.pretraining.encoder import count_weights
-from gluetune.pretraining.pairs import firsts
-from gluetune.records import (
+from gluetune.events import (
     LANE_FILES,
     PRETRAINING_FILE,
     Evaluated,
@@ -50,7 +36,21 @@ from gluetune.records import (
     WinnerScored,
     trial_folder,
 )
-from gluetune.report import RunLog, print_figures, print_opening
+from gluetune.lanes import LaneSpec
+from gluetune.lanes.pretraining import Pretraining, from_event
+from gluetune.pretraining import (
+    PretrainingData,
+    PretrainJob,
+    dump_pretrain_job,
+    figures,
+    load_pretrain_job,
+    parse_pretrain_job,
+    prepare_job,
+    save_encoder,
+)
+from gluetune.pretraining.encoder import count_weights
+from gluetune.pretraining.pairs import firsts
+from gluetune.reporting import RunLog, print_figures, print_opening
 from gluetune.search.single import SingleTrialRunner
 from gluetune.storage import Storage
 from gluetune.supervisor import report

@@ -12,8 +12,8 @@ from gluetune.cli.main import FAILED, OK, run
 from gluetune.cli.program import Program
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import ConfigError, Problem
+from gluetune.events import TrialStatus
 from gluetune.pretraining.config import PretrainJob
-from gluetune.records import TrialStatus
 from gluetune.supervisor import INTERRUPTED
 
 TEXT = (

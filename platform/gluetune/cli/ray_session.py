@@ -14,9 +14,9 @@ from gluetune.cli import places
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import connect
 from gluetune.config import StorageConfig, TrackingConfig
-from gluetune.early import PrestartedLanes
-from gluetune.imports import unsearched
+from gluetune.lanes.prestart import PrestartedLanes
 from gluetune.supervisor import own_process_group, stop_on_signals
+from gluetune.supervisor.gc_paused import unsearched
 from gluetune.tracking import check_store
 
 
@@ -63,7 +63,7 @@ def joined(
             if early is not None:
                 early.start()
             imported.result()
-            import gluetune.search  # noqa: F401 - with Ray Train, so by the main thread, and without the garbage collector
+            import gluetune.search.search  # noqa: F401 - it imports Ray Train, which must be done by the main thread
         terminal.note(f"running on {where}")
         yield
     finally:

@@ -25,9 +25,8 @@ from gluetune.config import (
     without_idle_fields,
 )
 from gluetune.config.overrides import Override
-from gluetune.durable import remove_drafts
 from gluetune.errors import StorageError
-from gluetune.records import (
+from gluetune.events import (
     INPUTS_FILE,
     JOB_FILE,
     LANE_FILES,
@@ -38,6 +37,7 @@ from gluetune.records import (
     read_recorded,
 )
 from gluetune.storage import Storage
+from gluetune.storage.durable import remove_drafts
 from gluetune.tracking import TRACKING_FILE
 
 _KINDS = {SPACE_FILE: "jobs/tune_glue.py or jobs/finetune.py", PRETRAINING_FILE: "jobs/pretrain_bert.py"}

@@ -8,8 +8,8 @@ from typing import Protocol
 from rich.console import Console
 
 from gluetune.config import PublishedConfig
-from gluetune.records import SearchPlan, TrialRecord, TrialStatus, winners
-from gluetune.report import (
+from gluetune.events import SearchPlan, TrialRecord, TrialStatus, winners
+from gluetune.reporting import (
     LiveTable,
     RunLog,
     Summary,

@@ -21,8 +21,8 @@ from gluetune.cluster import Resources, share_out
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
 from gluetune.data import Examples, official_rows, open_source, read_file, same_rows
 from gluetune.errors import ConfigError, Problem, StorageError
-from gluetune.output_file import check_output
-from gluetune.prediction import (
+from gluetune.events import JOB_FILE, read_recorded, winner_folder
+from gluetune.inference import (
     Predictions,
     Scores,
     evaluate_examples,
@@ -32,10 +32,10 @@ from gluetune.prediction import (
     read_text_settings,
     write_predictions,
 )
-from gluetune.records import JOB_FILE, read_recorded, winner_folder
-from gluetune.report import print_batches, print_figures
+from gluetune.reporting import print_batches, print_figures
 from gluetune.search.remote import on_worker
 from gluetune.storage import Storage
+from gluetune.storage.output_file import check_output
 from gluetune.supervisor import report
 from gluetune.tasks import get_task
 from gluetune.training import World

@@ -16,10 +16,10 @@ from gluetune.cli.show import ViewFactory
 from gluetune.cli.terminal import Terminal, announce_resume
 from gluetune.cluster import Resources, most_lanes, share_out
 from gluetune.config import LanesConfig, dump_job
-from gluetune.early import PrestartedLanes
 from gluetune.errors import AllTrialsFailedError
-from gluetune.records import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
-from gluetune.report import (
+from gluetune.events import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
+from gluetune.lanes.prestart import PrestartedLanes
+from gluetune.reporting import (
     formatting,
     learning_curve,
     print_models,
@@ -28,19 +28,16 @@ from gluetune.report import (
     summarise,
     write_summary,
 )
-from gluetune.report.curve import FILE as CURVE
-from gluetune.report.curve import curve_file
-from gluetune.schedulers import TaskPruners, max_epochs
-from gluetune.search import (
-    PendingNotice,
-    Search,
-    SearchInputs,
-    SearchStatus,
-    make_plan,
-    pack,
-    prepare,
-)
-from gluetune.searchers import TrialSampler
+from gluetune.reporting.curve import FILE as CURVE
+from gluetune.reporting.curve import curve_file
+from gluetune.search.cluster_wait_notice import PendingNotice
+from gluetune.search.concurrency import pack
+from gluetune.search.plan import make_plan
+from gluetune.search.prepare import SearchInputs, prepare
+from gluetune.search.schedulers import TaskPruners, max_epochs
+from gluetune.search.search import Search
+from gluetune.search.searchers import TrialSampler
+from gluetune.search.trials import SearchStatus
 from gluetune.storage import Storage
 from gluetune.supervisor import report
 from gluetune.tasks import get_task

@@ -82,7 +82,7 @@ def open_source(config: DataConfig) -> DataSource:
 
 
 def _embedded(config: DataConfig) -> DataSource:
-    from gluetune.data.embedded import EmbeddedSource  # imports this package
+    from gluetune.data.synthetic import EmbeddedSource  # imports this package
 
     return EmbeddedSource()
 

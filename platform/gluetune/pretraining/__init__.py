@@ -2,13 +2,13 @@
 
 from gluetune.pretraining.config import EncoderConfig, PretrainingConfig, PretrainJob, TextConfig, TokenizerConfig
 from gluetune.pretraining.corpus import Corpus
-from gluetune.pretraining.embedded import embedded_encoder, planned_encoder
 from gluetune.pretraining.encoder import save_encoder
 from gluetune.pretraining.evaluation import PretrainingEvaluation, figures
 from gluetune.pretraining.job_file import dump_pretrain_job, load_pretrain_job, parse_pretrain_job
 from gluetune.pretraining.local import pretrain_folder
 from gluetune.pretraining.loop import pretrain
 from gluetune.pretraining.prepare import PretrainingData, prepare_job, prepare_text
+from gluetune.pretraining.synthetic_encoder import embedded_encoder, planned_encoder
 from gluetune.pretraining.text import Text, read_text
 
 __all__ = [

@@ -9,12 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gluetune.data.embedded import corpus
 from gluetune.data.local_copies import load_split
 from gluetune.data.text_checks import other_kind
 from gluetune.errors import DataError, nearest
 from gluetune.pretraining.config import TextConfig
 from gluetune.pretraining.formats import FORMATS
+from gluetune.synthetic import corpus
 
 _SUFFIXES = (".raw", ".tokens", ".txt")
 

@@ -1,18 +1,4 @@
-"""A search put together: data, conductor, Ray Tune, winners."""
+"""A search: the controller, search algorithms and schedulers, the adapters for Ray Tune, and the best trials.
 
-from gluetune.search.cluster_wait_notice import PendingNotice
-from gluetune.search.concurrency import pack
-from gluetune.search.plan import make_plan
-from gluetune.search.prepare import SearchInputs, prepare
-from gluetune.search.search import Search
-from gluetune.search.trials import SearchStatus
-
-__all__ = [
-    "PendingNotice",
-    "Search",
-    "SearchInputs",
-    "SearchStatus",
-    "make_plan",
-    "pack",
-    "prepare",
-]
+This package imports none of its modules, because some processes need only the search algorithms, without Ray.
+"""

@@ -14,8 +14,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from gluetune.errors import AllTrialsFailedError, StorageError, UserError
-from gluetune.lane import TrialAssignment, lost
-from gluetune.records import (
+from gluetune.events import (
     Evaluated,
     Event,
     Journal,
@@ -29,9 +28,10 @@ from gluetune.records import (
     epoch_text,
     trial_folder,
 )
-from gluetune.schedulers import TaskPruners, warmup_epochs
+from gluetune.lanes import TrialAssignment, lost
 from gluetune.search.retention import CheckpointRetention
-from gluetune.searchers import TrialSampler
+from gluetune.search.schedulers import TaskPruners, warmup_epochs
+from gluetune.search.searchers import TrialSampler
 
 EndStatus = Literal["finished", "pruned", "diverged", "out_of_memory", "failed", "stopped"]
 

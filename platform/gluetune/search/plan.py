@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from gluetune.config import JobConfig, SearchSpace, overruled, without_password
-from gluetune.metrics import baseline
+from gluetune.events import SearchPlan, TaskPlan
 from gluetune.models import left_out
-from gluetune.records import SearchPlan, TaskPlan
 from gluetune.search.prepare import SearchInputs
-from gluetune.searchers import TrialSampler
+from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
+from gluetune.tasks.metrics import baseline
 
 
 def make_plan(

@@ -22,6 +22,8 @@ from gluetune.config import (
 )
 from gluetune.data import EncodedTask, open_source, token_fingerprint
 from gluetune.data import prepare as prepare_task
+from gluetune.events import RunInputs, SplitInput
+from gluetune.inference import TextSettings
 from gluetune.models import (
     Encoder,
     build_model,
@@ -32,9 +34,7 @@ from gluetune.models import (
     load_tokenizer,
     nsp_is_default,
 )
-from gluetune.prediction import TextSettings
 from gluetune.pretraining import embedded_encoder, planned_encoder
-from gluetune.records import RunInputs, SplitInput
 from gluetune.tasks import get_task
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import bisect
 from collections import defaultdict
 from collections.abc import Iterable
 
-from gluetune.records import TrialRecord, trial_folder
+from gluetune.events import TrialRecord, trial_folder
 from gluetune.storage import Storage
 
 

@@ -9,17 +9,17 @@ import ray
 
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchSpace
-from gluetune.early import PrestartedLanes, lane_spec
 from gluetune.errors import AllTrialsFailedError
-from gluetune.lane import FineTuning, LaneSpec
-from gluetune.records import LANE_FILES, Journal, Listener, TrialStatus, winners
-from gluetune.schedulers import TaskPruners
+from gluetune.events import LANE_FILES, Journal, Listener, TrialStatus, winners
+from gluetune.lanes import FineTuning, LaneSpec
+from gluetune.lanes.prestart import PrestartedLanes, lane_spec
 from gluetune.search.controller import SearchController
 from gluetune.search.prepare import SearchInputs
 from gluetune.search.retention import CheckpointRetention
+from gluetune.search.schedulers import TaskPruners
+from gluetune.search.searchers import TrialSampler
 from gluetune.search.trials import SearchStatus, run_trials
 from gluetune.search.winners import score_winners
-from gluetune.searchers import TrialSampler
 from gluetune.storage import Storage
 
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from gluetune.errors import ClusterError
-from gluetune.lane import LaneError, LaneSpec, RemoteLane, TrialAssignment, lost
-from gluetune.records import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus, trial_folder
+from gluetune.events import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus, trial_folder
+from gluetune.lanes import LaneError, LaneSpec, RemoteLane, TrialAssignment, lost
 
 
 class SingleTrialRunner:

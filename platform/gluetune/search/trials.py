@@ -16,13 +16,13 @@ from ray.tune.experiment import trial as experiment_trial
 
 from gluetune.cluster import trial_resources
 from gluetune.config import SearchConfig
-from gluetune.early import PrestartedLanes
-from gluetune.lane import LaneSpec
-from gluetune.lane.placement import release_all_placement_groups
+from gluetune.lanes import LaneSpec
+from gluetune.lanes.placement import release_all_placement_groups
+from gluetune.lanes.prestart import PrestartedLanes
+from gluetune.lanes.trainable import Trial
 from gluetune.search.controller import SearchController
 from gluetune.search.tune import ControllerScheduler, ControllerSearcher, PrefetchStopper
 from gluetune.supervisor import deferred_stop
-from gluetune.trial import Trial
 
 ASKED_ONCE = ("get_trainable_cls", "validate_trainable")  # of Ray's
 

@@ -14,11 +14,11 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from gluetune.lane import root_cause
-from gluetune.records import LANE_EVENT
+from gluetune.events import LANE_EVENT
+from gluetune.lanes import root_cause
+from gluetune.lanes.trainable import EVENT_KEY, ORDER_KEY
 from gluetune.search.controller import SearchController
 from gluetune.supervisor import DeferredStop
-from gluetune.trial import EVENT_KEY, ORDER_KEY
 
 
 class ControllerSearcher(Searcher):

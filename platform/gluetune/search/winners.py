@@ -14,10 +14,10 @@ from transformers import PreTrainedModel
 from gluetune.config import TrainingConfig
 from gluetune.data import Encoded, EncodedTask
 from gluetune.errors import ClusterError, StorageError
-from gluetune.lane import FineTuning, LaneSpec, root_cause
+from gluetune.events import TrialRecord, WinnerScored, trial_folder, winner_folder
+from gluetune.inference import Predictions, Scores, TextSettings, score_predictions
+from gluetune.lanes import FineTuning, LaneSpec, root_cause
 from gluetune.models import load_trained, save_pretrained
-from gluetune.prediction import Predictions, Scores, TextSettings, score_predictions
-from gluetune.records import TrialRecord, WinnerScored, trial_folder, winner_folder
 from gluetune.search.remote import cancelled_at_the_end
 from gluetune.tasks import TASKS, Task, get_task
 from gluetune.training import Checkpoints, World, predict

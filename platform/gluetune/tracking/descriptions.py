@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gluetune.records import FIELDS, SearchPlan, TaskPlan, TrialRecord, configuration, epoch_text
+from gluetune.events import FIELDS, SearchPlan, TaskPlan, TrialRecord, configuration, epoch_text
 
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description, in Markdown
 LONGEST_NAME = 120  # characters; stores take 250

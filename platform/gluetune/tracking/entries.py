@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 
 from gluetune import __version__
-from gluetune.records import (
+from gluetune.events import (
     Evaluated,
     Event,
     SearchPlan,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from gluetune.config import text_without_passwords
 from gluetune.errors import TrackingError
-from gluetune.records import Event, SearchPlan, TrialRecord, TrialStarted
-from gluetune.records.trials import apply
+from gluetune.events import Event, SearchPlan, TrialRecord, TrialStarted
+from gluetune.events.trials import apply
 from gluetune.tracking.access import refusal
 from gluetune.tracking.champion import Champion, log_champion
 from gluetune.tracking.entries import Entry, EventMapper

@@ -13,7 +13,7 @@ from gluetune.tracking.uris import is_server, without_login
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-    from gluetune.records import SearchPlan
+    from gluetune.events import SearchPlan
 
 KIND, TRAINING = "mlflow.experimentKind", "custom_model_development"  # what the page's switch "Model training" writes
 GUESSED = ("", "no_inferred_type", "genai_development_inferred", "custom_model_development_inferred")  # not a user's

@@ -12,10 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from gluetune import metrics
 from gluetune.data import Encoded
 from gluetune.errors import DivergedError
-from gluetune.tasks import Task
+from gluetune.tasks import Task, metrics
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.padding_free import model_inputs
 from gluetune.training.world import World

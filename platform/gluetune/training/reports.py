@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation on the selection rows; fields as in `gluetune.records.Evaluated`.
+    """One evaluation on the selection rows; fields as in `gluetune.events.Evaluated`.
 
     Attributes:
         index: 1-based.

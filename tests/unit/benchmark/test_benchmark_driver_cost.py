@@ -9,7 +9,7 @@ import pytest
 from gluetune.benchmark import driver_cost
 from gluetune.benchmark.driver_cost import COMPARISONS, _figures, conducted_ms, growth, optuna_ms, per_trial_ms
 from gluetune.benchmark.pretended import Gate, Times, Trials, conductor, grow, search
-from gluetune.records import Journal, TrialStatus
+from gluetune.events import Journal, TrialStatus
 from gluetune.storage import Storage
 
 

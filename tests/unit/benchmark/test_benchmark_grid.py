@@ -26,8 +26,8 @@ from gluetune.benchmark.setting import Setting
 from gluetune.config import load_space
 from gluetune.data import open_source
 from gluetune.data import prepare as prepare_task
-from gluetune.records import Evaluated, TrialStarted, fold
-from gluetune.searchers import TrialSampler
+from gluetune.events import Evaluated, TrialStarted, fold
+from gluetune.search.searchers import TrialSampler
 from gluetune.tasks import get_task
 
 POINT = {

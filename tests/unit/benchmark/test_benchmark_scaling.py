@@ -9,8 +9,8 @@ import pytest
 
 from gluetune.benchmark.pretended import Pretending, Times, Trials, conductor
 from gluetune.benchmark.scaling import COMPARISONS, LANES, _trials, figures, ideal_per_minute, per_minute
-from gluetune.lane import TrialAssignment
-from gluetune.records import Evaluated
+from gluetune.events import Evaluated
+from gluetune.lanes import TrialAssignment
 from gluetune.storage import Storage
 from gluetune.training import Evaluation, World
 

@@ -16,8 +16,8 @@ from gluetune.cli.pretrain_flags import main as pretrain_main
 from gluetune.cli.terminal import Terminal
 from gluetune.config import DataConfig, JobConfig, ModelConfig, StorageConfig, dump_job, dump_space, load_space
 from gluetune.errors import DataError
+from gluetune.events import Event, Journal, RunInputs
 from gluetune.pretraining import dump_pretrain_job, load_pretrain_job, prepare_job
-from gluetune.records import Event, Journal, RunInputs
 from gluetune.search.prepare import prepare
 from gluetune.storage import Storage
 from sample_search import ended, evaluated, started

@@ -11,8 +11,8 @@ from gluetune.cli.show import SearchShow
 from gluetune.cli.terminal import Terminal
 from gluetune.cli.tune import _Run
 from gluetune.config import JobConfig, StorageConfig
-from gluetune.records import Journal
-from gluetune.search import SearchStatus
+from gluetune.events import Journal
+from gluetune.search.trials import SearchStatus
 from sample_search import events, plan
 
 

@@ -18,9 +18,9 @@ from gluetune.cli.trained import Trained, open_trained
 from gluetune.config import PublishedConfig
 from gluetune.data import read_file
 from gluetune.errors import StorageError
-from gluetune.prediction import TextSettings
-from gluetune.records import Event
-from gluetune.report import summarise
+from gluetune.events import Event
+from gluetune.inference import TextSettings
+from gluetune.reporting import summarise
 from gluetune.tasks import get_task
 from sample_search import BEGIN, COLA, ended, folded, plan, started
 from searches import ROOT

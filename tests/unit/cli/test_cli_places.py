@@ -15,7 +15,7 @@ from gluetune.cli.session import begin, new_session, resumed_session
 from gluetune.cli.submitted import check_lasting
 from gluetune.config import Override, StorageConfig, TrackingConfig, load_job
 from gluetune.errors import ConfigError, StorageError
-from gluetune.records import Journal
+from gluetune.events import Journal
 from gluetune.storage import Storage
 from hand_made_runs import write_run
 

@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
 from gluetune.data import Examples, prepare
-from gluetune.data.embedded import EmbeddedSource
 from gluetune.data.fingerprint import fingerprint
+from gluetune.data.synthetic import EmbeddedSource
 from gluetune.tasks import get_task
 
 ROWS = Examples(

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
 from gluetune.data import DataSource, Encoded, Examples, FolderSource, HubSource, open_source, prepare
-from gluetune.data.embedded import EmbeddedSource
+from gluetune.data.synthetic import EmbeddedSource
 from gluetune.errors import ConfigError, DataError
 from gluetune.tasks import Task, get_task
 

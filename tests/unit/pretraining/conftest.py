@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gluetune.data.embedded import corpus
 from gluetune.pretraining import Corpus, EncoderConfig, PretrainingConfig, PretrainJob, Text, TokenizerConfig
+from gluetune.synthetic import corpus
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from gluetune.data.embedded import EmbeddedSource, corpus
+from gluetune.data.synthetic import EmbeddedSource
 from gluetune.errors import ModelError
 from gluetune.pretraining import Corpus, PretrainingConfig
 from gluetune.pretraining.batches import Batch, BatchStream, Collator, bucketed
@@ -17,6 +17,7 @@ from gluetune.pretraining.corpus import tokenize
 from gluetune.pretraining.masking import IGNORED
 from gluetune.pretraining.pairs import IS_NEXT, IS_RANDOM, Pairs, draw_pairs
 from gluetune.pretraining.vocabulary import TokenIds, train_tokenizer
+from gluetune.synthetic import corpus
 from gluetune.tasks import TASKS, Task
 
 TEXT = list(corpus(documents=300))
@@ -131,7 +132,7 @@ def test_the_corpus_covers_the_words_of_every_task(task: Task, whole_tokenizer: 
 
 def test_the_vocabulary_is_the_same_in_another_process() -> None:
     script = (
-        "from gluetune.data.embedded import corpus; from gluetune.pretraining.vocabulary import train_tokenizer; "
+        "from gluetune.synthetic import corpus; from gluetune.pretraining.vocabulary import train_tokenizer; "
         "t = train_tokenizer((l for d in corpus(documents=300) for l in d), 2000, 64); "
         "print(*t.convert_ids_to_tokens(range(len(t))))"
     )

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.models import build_model, load_encoder, load_tokenizer
-from gluetune.pretraining import PretrainingEvaluation, PretrainJob, Text, embedded, pretrain_folder
+from gluetune.pretraining import PretrainingEvaluation, PretrainJob, Text, pretrain_folder, synthetic_encoder
 from gluetune.tasks import get_task
 
 
@@ -91,60 +91,60 @@ def test_reports_both_losses_on_the_way(text: Text, tmp_path: Path, tiny: Pretra
 
 @pytest.fixture
 def tiny_embedded(monkeypatch: pytest.MonkeyPatch, text: Text, tiny: PretrainJob) -> None:
-    monkeypatch.setattr(embedded, "JOB", changed(tiny, max_steps=2, evaluate_every=2))
-    monkeypatch.setattr(embedded, "corpus", lambda: iter(text.documents))
+    monkeypatch.setattr(synthetic_encoder, "JOB", changed(tiny, max_steps=2, evaluate_every=2))
+    monkeypatch.setattr(synthetic_encoder, "corpus", lambda: iter(text.documents))
 
 
 @pytest.mark.usefixtures("tiny_embedded")
 class TestCache:
     def test_is_built_once(self, tmp_path: Path) -> None:
         lines: list[str] = []
-        folder = embedded.embedded_encoder(str(tmp_path), lines.append)
+        folder = synthetic_encoder.embedded_encoder(str(tmp_path), lines.append)
         told = len(lines)
         assert told >= 2
-        assert embedded.embedded_encoder(str(tmp_path), lines.append) == folder
+        assert synthetic_encoder.embedded_encoder(str(tmp_path), lines.append) == folder
         assert len(lines) == told
         AutoTokenizer.from_pretrained(folder)
 
     def test_is_known_again_without_its_text(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        folder = embedded.embedded_encoder(str(tmp_path), ignore)
-        monkeypatch.setattr(embedded, "corpus", lambda: pytest.fail("the text takes seconds to generate"))
-        assert embedded.embedded_encoder(str(tmp_path), ignore) == folder
+        folder = synthetic_encoder.embedded_encoder(str(tmp_path), ignore)
+        monkeypatch.setattr(synthetic_encoder, "corpus", lambda: pytest.fail("the text takes seconds to generate"))
+        assert synthetic_encoder.embedded_encoder(str(tmp_path), ignore) == folder
 
     def test_of_an_earlier_version_stays_in_use_where_the_text_is_the_same(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        folder = embedded.embedded_encoder(str(tmp_path), ignore)
-        monkeypatch.setattr(embedded, "_generator", lambda: [["another version"]])
+        folder = synthetic_encoder.embedded_encoder(str(tmp_path), ignore)
+        monkeypatch.setattr(synthetic_encoder, "_generator", lambda: [["another version"]])
         lines: list[str] = []
-        assert embedded.embedded_encoder(str(tmp_path), lines.append) == folder
+        assert synthetic_encoder.embedded_encoder(str(tmp_path), lines.append) == folder
         assert lines == []
 
     def test_leaves_nothing_else_behind(self, tmp_path: Path) -> None:
-        folder = embedded.embedded_encoder(str(tmp_path), ignore)
+        folder = synthetic_encoder.embedded_encoder(str(tmp_path), ignore)
         assert [str(path) for path in tmp_path.iterdir()] == [folder]
 
     def test_a_plan_trains_nothing_and_leaves_nothing(self, tmp_path: Path) -> None:
         lines: list[str] = []
-        with embedded.planned_encoder(str(tmp_path), lines.append) as (stand_in, home):
+        with synthetic_encoder.planned_encoder(str(tmp_path), lines.append) as (stand_in, home):
             planned = AutoTokenizer.from_pretrained(stand_in).get_vocab()
             BertForPreTraining.from_pretrained(stand_in)
         assert len(lines) == 1
         assert home in lines[0]
         assert list(tmp_path.iterdir()) == []
         assert not Path(stand_in).exists()
-        assert embedded.embedded_encoder(str(tmp_path), ignore) == home
+        assert synthetic_encoder.embedded_encoder(str(tmp_path), ignore) == home
         assert AutoTokenizer.from_pretrained(home).get_vocab() == planned
 
     def test_a_plan_takes_the_encoder_that_is_there(self, tmp_path: Path) -> None:
-        folder, lines = embedded.embedded_encoder(str(tmp_path), ignore), list[str]()
-        with embedded.planned_encoder(str(tmp_path), lines.append) as found:
+        folder, lines = synthetic_encoder.embedded_encoder(str(tmp_path), ignore), list[str]()
+        with synthetic_encoder.planned_encoder(str(tmp_path), lines.append) as found:
             assert found == (folder, folder)
         assert lines == []
 
     def test_goes_where_the_environment_says(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GLUETUNE_CACHE_DIR", str(tmp_path / "cache"))
-        assert Path(embedded.embedded_encoder(progress=ignore)).parent == tmp_path / "cache"
+        assert Path(synthetic_encoder.embedded_encoder(progress=ignore)).parent == tmp_path / "cache"
 
     def test_a_failed_build_leaves_no_folder(self, tmp_path: Path) -> None:
         def fail(line: str) -> None:
@@ -152,31 +152,31 @@ class TestCache:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            embedded.embedded_encoder(str(tmp_path), fail)
+            synthetic_encoder.embedded_encoder(str(tmp_path), fail)
         assert list(tmp_path.iterdir()) == []
 
     def test_two_at_once_get_the_same_whole_folder(self, tmp_path: Path) -> None:
         with ThreadPoolExecutor(2) as pool:
-            folders = set(pool.map(lambda _: embedded.embedded_encoder(str(tmp_path), ignore), range(2)))
+            folders = set(pool.map(lambda _: synthetic_encoder.embedded_encoder(str(tmp_path), ignore), range(2)))
         assert [str(path) for path in tmp_path.iterdir()] == list(folders)
         BertForPreTraining.from_pretrained(folders.pop())
 
     def test_another_configuration_is_another_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        folder = embedded.embedded_encoder(str(tmp_path), ignore)
-        monkeypatch.setattr(embedded, "JOB", changed(embedded.JOB, seed=1))
-        assert embedded.embedded_encoder(str(tmp_path), ignore) != folder
+        folder = synthetic_encoder.embedded_encoder(str(tmp_path), ignore)
+        monkeypatch.setattr(synthetic_encoder, "JOB", changed(synthetic_encoder.JOB, seed=1))
+        assert synthetic_encoder.embedded_encoder(str(tmp_path), ignore) != folder
 
 
 def test_the_fingerprint_changes_with_text_and_configuration(text: Text, tiny: PretrainJob) -> None:
-    one = embedded.fingerprint(text.documents, tiny)
-    assert embedded.fingerprint([list(document) for document in text.documents], tiny) == one
-    assert embedded.fingerprint(text.documents[1:], tiny) != one
-    assert embedded.fingerprint(text.documents, changed(tiny, adam_epsilon=1e-6)) != one
-    assert embedded.fingerprint(text.documents, changed(tiny, initialisation="mimetic")) != one
+    one = synthetic_encoder.fingerprint(text.documents, tiny)
+    assert synthetic_encoder.fingerprint([list(document) for document in text.documents], tiny) == one
+    assert synthetic_encoder.fingerprint(text.documents[1:], tiny) != one
+    assert synthetic_encoder.fingerprint(text.documents, changed(tiny, adam_epsilon=1e-6)) != one
+    assert synthetic_encoder.fingerprint(text.documents, changed(tiny, initialisation="mimetic")) != one
 
 
 def test_the_fingerprint_is_that_of_folders_cached_before() -> None:
-    assert embedded.fingerprint([["a text"]], embedded.JOB) == "5bd645abb27e"
+    assert synthetic_encoder.fingerprint([["a text"]], synthetic_encoder.JOB) == "5bd645abb27e"
 
 
 @pytest.mark.parametrize(("content", "known"), [(b"weights", True), (b"", False)])
@@ -185,4 +185,4 @@ def test_a_cached_encoder_with_empty_files_is_not_used(content: bytes, known: bo
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(content)
     (folder / "maker.txt").write_text("abc")
-    assert (embedded._made_by("abc", tmp_path) == folder) == known
+    assert (synthetic_encoder._made_by("abc", tmp_path) == folder) == known

@@ -9,11 +9,11 @@ import pytest
 
 from gluetune.config import JobConfig, SchedulerConfig, SearchSpace
 from gluetune.errors import AllTrialsFailedError, StorageError
-from gluetune.records import Evaluated, Event, Journal, TrialEnded, TrialRecord
-from gluetune.schedulers import TaskPruners
+from gluetune.events import Evaluated, Event, Journal, TrialEnded, TrialRecord
 from gluetune.search.controller import SearchController
 from gluetune.search.retention import CheckpointRetention
-from gluetune.searchers import TrialSampler
+from gluetune.search.schedulers import TaskPruners
+from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
 
 SPACE = SearchSpace.model_validate(

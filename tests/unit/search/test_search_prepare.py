@@ -12,7 +12,7 @@ from gluetune.config.space import Choice, Int, SearchSpace
 from gluetune.errors import ModelError
 from gluetune.search.plan import make_plan
 from gluetune.search.prepare import prepare
-from gluetune.searchers import TrialSampler
+from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
 
 

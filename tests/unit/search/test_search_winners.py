@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from gluetune.config import TrainingConfig
+from gluetune.events import Evaluated, TrialRecord
 from gluetune.models import build_model
-from gluetune.records import Evaluated, TrialRecord
 from gluetune.search.winners import score_saved
 from gluetune.tasks import get_task
 from gluetune.training import World

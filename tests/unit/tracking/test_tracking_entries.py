@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gluetune.records import Event, TrialRecord, WinnerScored
-from gluetune.records.trials import apply
+from gluetune.events import Event, TrialRecord, WinnerScored
+from gluetune.events.trials import apply
 from gluetune.tracking.descriptions import LONGEST_NAME, run_name
 from gluetune.tracking.entries import Entry, EventMapper
 from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, started

@@ -17,7 +17,7 @@ from rich.console import Console
 from gluetune.cli.places import artifacts, tracking_uri
 from gluetune.config import StorageConfig, TrackingConfig
 from gluetune.errors import TrackingError
-from gluetune.report import print_places, summarise
+from gluetune.reporting import print_places, summarise
 from gluetune.tracking import ui_command
 from gluetune.tracking.access import log_in
 from gluetune.tracking.runs import unusable
@@ -211,5 +211,5 @@ def test_ui_command_names_an_interpreter_in_a_folder_with_spaces(monkeypatch: py
 
 
 def test_importing_the_room_does_not_import_mlflow() -> None:
-    code = "import sys, gluetune.tracking, gluetune.report; sys.exit('mlflow' in sys.modules)"
+    code = "import sys, gluetune.tracking, gluetune.reporting; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

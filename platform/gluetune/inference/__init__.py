@@ -1,0 +1,36 @@
+"""Predictions and scores of a trained classifier, and the files of a submission to the GLUE benchmark's server."""
+
+from gluetune.inference.archive import check_submission, write_archive
+from gluetune.inference.classifier import Classifier, existing, load_classifier
+from gluetune.inference.evaluation import Scores, evaluate_examples, score_predictions
+from gluetune.inference.export import Answers, export_submission, missing_tasks
+from gluetune.inference.predictions import Predictions, predict_examples, write_predictions
+from gluetune.inference.submission_files import FILES, HEADER, SubmissionFile
+from gluetune.inference.text_settings import TextSettings, read_text_settings
+from gluetune.inference.winners import Winner, best_winners, of_different_rows, read_winners
+
+__all__ = [
+    "FILES",
+    "HEADER",
+    "Answers",
+    "Classifier",
+    "Predictions",
+    "Scores",
+    "SubmissionFile",
+    "TextSettings",
+    "Winner",
+    "best_winners",
+    "check_submission",
+    "evaluate_examples",
+    "existing",
+    "export_submission",
+    "load_classifier",
+    "missing_tasks",
+    "of_different_rows",
+    "predict_examples",
+    "read_text_settings",
+    "read_winners",
+    "score_predictions",
+    "write_archive",
+    "write_predictions",
+]

@@ -1,0 +1,77 @@
+"""Writes ``docs/summary.md`` from the fields of the summary.
+
+Run ``python -m gluetune.reporting.docs > docs/summary.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+
+from gluetune.reporting.schema import (
+    EvaluationSummary,
+    LaneSummary,
+    Summary,
+    TaskSummary,
+    TrialSummary,
+    WinnerSummary,
+)
+
+PARTS: dict[type[BaseModel], str] = {
+    Summary: "The file",
+    TaskSummary: "Task",
+    WinnerSummary: "Winner",
+    LaneSummary: "Lane use",
+    TrialSummary: "Trial",
+    EvaluationSummary: "Evaluation",
+}
+INTRODUCTION = """# summary.json
+
+`<storage>/<name>/summary.json` is written when a search ends or is interrupted. It holds everything that the closing
+table shows, and every trial's record. It is strict JSON: a number that is not finite is `null`. Times are seconds since
+the epoch, durations are seconds.
+
+This page is written from the fields themselves: `python -m gluetune.reporting.docs > docs/summary.md`.
+"""
+
+
+def markdown() -> str:
+    """The page."""
+    return INTRODUCTION + "".join(_part(model) for model in PARTS)
+
+
+def _part(model: type[BaseModel]) -> str:
+    rows = "".join(
+        f"| `{name}` | {_type(field.annotation)} | {field.description} |\n"
+        for name, field in model.model_fields.items()
+    )
+    return f"\n## {PARTS[model]}\n\n| field | type | meaning |\n|---|---|---|\n{rows}"
+
+
+def _type(annotation: Any) -> str:
+    """A type in JSON's words."""
+    return " or ".join(dict.fromkeys(_names(annotation)))
+
+
+def _names(annotation: Any) -> Iterator[str]:
+    arguments = get_args(annotation)
+    if annotation in PARTS:
+        yield f"[{PARTS[annotation]}](#{PARTS[annotation].lower().replace(' ', '-')})"
+    elif get_origin(annotation) is Literal:
+        yield from (f"`{value}`" for value in arguments)
+    elif get_origin(annotation) is list:
+        yield f"list of {_type(arguments[0])}"
+    elif get_origin(annotation) is dict:
+        yield f"object of {_type(arguments[1])}"
+    elif arguments:
+        for argument in arguments:
+            yield from _names(argument)
+    else:
+        yield {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}[annotation]
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

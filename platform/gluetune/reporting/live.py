@@ -1,0 +1,152 @@
+"""The search as it runs: a table that renews itself on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.box import SIMPLE
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from gluetune.events import Evaluated, Event, SearchPlan, TrialEnded, TrialRecord, WinnerScored, epoch_text
+from gluetune.reporting import formatting
+from gluetune.reporting.progress import Progress, TaskProgress
+
+
+class LiveTable:
+    """Follows a search's events; used as a context manager around it.
+
+    Args:
+        plan: the search.
+        console: where to; its ``is_terminal`` decides between table and lines.
+        trials: trials of earlier sessions.
+    """
+
+    def __init__(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord] | None = None) -> None:
+        self._plan, self._console = plan, console
+        self._progress = Progress(plan, (trials or {}).values())
+        self._titles = {task.task: task.title for task in plan.tasks}
+        self._metrics = {task.task: task.metric for task in plan.tasks}
+        self._best = {row.best.task: row.best.best_score for row in self._progress.rows() if row.best}
+        self._started = time.monotonic()
+        self._note = ""
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live = Live(
+                get_renderable=self.render,
+                console=self._console,
+                refresh_per_second=2,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )  # what others print goes to the log
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._note = ""
+            self._live.stop()
+            self._live = None
+
+    def note(self, text: str) -> None:
+        """Says what happens beside the trials, such as that lanes start: below the table, or as a line."""
+        if self._live is None:
+            self._line(text)
+        self._note = text
+
+    def on_event(self, event: Event, trial: TrialRecord) -> None:
+        """Takes an event in."""
+        self._progress.update(trial)
+        if isinstance(event, Evaluated):
+            self._note = ""
+            self._evaluated(event, trial)
+        elif isinstance(event, TrialEnded):
+            self._say(self._ending(event, trial))
+        elif isinstance(event, WinnerScored):
+            self._say(f"{self._titles[trial.task]}: the winner {trial.name} is scored on the development rows")
+
+    def render(self) -> RenderableType:
+        """The table as it stands."""
+        rows = self._progress.rows()
+        table = Table(box=SIMPLE, pad_edge=False)
+        table.add_column("task", style="bold", no_wrap=True)
+        for name, style in (
+            ("planned", ""),
+            ("done", ""),
+            ("running", "cyan"),
+            ("pruned", ""),
+            ("failed", "red"),
+            ("left", ""),
+            ("best", "green"),
+        ):
+            table.add_column(name, justify="right", no_wrap=True, style=style)
+        if self._console.width >= formatting.NARROW:
+            table.add_column("configuration")
+        for row in rows:
+            table.add_row(*_cells(row)[: len(table.columns)])
+        below = (
+            []
+            if self._console.width >= formatting.NARROW
+            else [Text(f"  {row.title}: {formatting.configuration(row.best.params)}") for row in rows if row.best]
+        )
+        return Group(table, *below, Text(self._footer(rows), style="dim"))
+
+    def _footer(self, rows: list[TaskProgress]) -> str:
+        elapsed = time.monotonic() - self._started
+        known = [row.left for row in rows if row.left is not None]
+        ends = [max(known)] if known else []
+        if self._plan.time_budget_s is not None:
+            ends.append(max(0.0, self._plan.time_budget_s - elapsed))
+        left = f"about {formatting.duration(min(ends))} left" if ends else ""
+        return "  " + " · ".join(part for part in (f"{formatting.duration(elapsed)} so far", left, self._note) if part)
+
+    def _evaluated(self, event: Evaluated, trial: TrialRecord) -> None:
+        best = self._best.get(trial.task)
+        if best is not None and not event.score > best:
+            return
+        self._best[trial.task] = event.score
+        metric, score = formatting.metric(self._metrics[trial.task]), formatting.score(event.score)
+        self._say(
+            f"{self._titles[trial.task]}: best {metric} is now {score} ({trial.name}, "
+            f"epoch {epoch_text(event.epoch)}: {formatting.configuration(trial.params)})"
+        )
+
+    def _ending(self, event: TrialEnded, trial: TrialRecord) -> str:
+        row = next(row for row in self._progress.rows() if row.task == trial.task)
+        of = "" if row.planned is None else f"/{row.planned}"
+        why = f" ({formatting.reason(event.message)})" if event.message else ""
+        left = f", about {formatting.duration(row.left)} left" if row.left else ""
+        return (
+            f"{trial.name} {event.status.replace('_', ' ')}{why}: best {formatting.score(trial.best_score)}; "
+            f"{row.title} {row.done}{of} done{left}"
+        )
+
+    def _say(self, text: str) -> None:
+        if self._live is None:
+            self._line(text)
+
+    def _line(self, text: str) -> None:
+        self._console.print(Text(f"{time.strftime('%H:%M:%S')} {text}"), soft_wrap=True)
+
+
+def _cells(row: TaskProgress) -> tuple[str | Text, ...]:
+    planned = "–" if row.planned is None else str(row.planned)
+    best, what = (
+        (formatting.score(row.best.best_score), formatting.configuration(row.best.params)) if row.best else ("–", "")
+    )
+    return (
+        row.title,
+        planned,
+        *map(str, (row.done, row.running, row.pruned, row.failed)),
+        formatting.duration(row.left) if row.left else "–",
+        best,
+        Text(what),
+    )

@@ -1,0 +1,91 @@
+"""What is going to run and on what data, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gluetune.events import SearchPlan, TaskPlan
+from gluetune.reporting import formatting
+
+_MOST_PARTS = 4  # of a checkpoint that are named
+
+
+def print_opening(plan: SearchPlan, console: Console) -> None:
+    """Prints the search and its tasks."""
+    console.print(_search(plan))
+    console.print(_tasks(plan.tasks))
+    by_source: dict[tuple[str, bool], list[str]] = {}
+    for task in plan.tasks:
+        by_source.setdefault((task.source, task.synthetic), []).append(task.title)
+    for (source, synthetic), titles in by_source.items():
+        console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if synthetic else ""))
+    for task in plan.tasks:
+        for line in formatting.same_rows(task.same_rows):
+            console.print(Text(f"  {task.title}: {line}", style="yellow"), soft_wrap=True)
+    console.print()
+
+
+def _search(plan: SearchPlan) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    workers = f"{formatting.count(plan.workers_per_lane, 'worker')} ({plan.resources})"
+    for name, value in (
+        ("search" if plan.fields else "run", f"{plan.name}, seed {plan.seed}"),
+        ("model", f"{plan.model} ({formatting.millions(plan.parameters)} weights)"),
+        *([("left out", _left_out(plan.left_out))] if plan.left_out else []),
+        *(_varied(plan) if plan.fields else ()),
+        *([("training", formatting.configuration(plan.fixed))] if plan.fixed else []),
+        ("lanes", f"{plan.lanes}, each {workers}"),
+        ("folder", plan.folder),
+        ("MLflow", f"{plan.tracking_uri}, experiment {plan.experiment}"),
+    ):
+        table.add_row(name, Text(value))
+    return table
+
+
+def _left_out(parts: dict[str, int]) -> str:
+    named = [f"{part} ({formatting.count(tensors, 'tensor')})" for part, tensors in list(parts.items())[:_MOST_PARTS]]
+    more = [f"{len(parts) - _MOST_PARTS} more parts"] if len(parts) > _MOST_PARTS else []
+    return f"of the checkpoint: {', '.join(named + more)}; each trial's seed draws a new head"
+
+
+def _varied(plan: SearchPlan) -> Iterator[tuple[str, str]]:
+    source = f" ({plan.space_source})" if plan.space_source else ""
+    budget = f", at most {formatting.duration(plan.time_budget_s)}" if plan.time_budget_s else ""
+    yield "space", f"{plan.space}: {', '.join(plan.fields)}{source}"
+    yield "algorithm", f"{plan.algorithm}, scheduler {plan.scheduler}{budget}"
+
+
+def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("task", style="bold", no_wrap=True)
+    for name in ("trials", "train", "selection", "dev"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("metric")
+    table.add_column("baseline", justify="right", no_wrap=True)
+    for task in tasks:
+        dev = " + ".join(f"{rows:,}" for rows in task.dev_rows.values()) or "–"
+        table.add_row(
+            task.title,
+            _planned(task),
+            f"{task.train_rows:,}",
+            f"{task.selection_rows:,}",
+            dev,
+            formatting.metric(task.metric),
+            formatting.score(task.baseline),
+        )
+    return table
+
+
+def _planned(task: TaskPlan) -> str:
+    """Such as ``18``, or ``8 of 18`` where the search does not train all configurations of its space."""
+    if task.planned is None:
+        return "–"
+    partly = task.configurations is not None and task.planned < task.configurations
+    return f"{task.planned:,} of {task.configurations:,}" if partly else f"{task.planned:,}"

@@ -1,0 +1,172 @@
+"""The fields of ``summary.json``. ``docs/summary.md`` is written from these descriptions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from gluetune.config import Value
+from gluetune.events import Precision
+
+SCHEMA_VERSION = 1
+SearchStatus = Literal["complete", "out_of_time", "interrupted", "failed", "running"]
+
+
+class _Part(BaseModel):
+    """A part of the summary; a number that is not finite becomes ``null``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _only_finite(cls, value: Any) -> Any:
+        return _finite(value)
+
+
+def _finite(value: Any) -> Any:
+    """The same value with ``None`` for every NaN and infinity in it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return value
+
+
+class EvaluationSummary(_Part):
+    """One evaluation of a trial on the selection rows."""
+
+    index: int = Field(description="1-based evaluation of this trial")
+    step: int = Field(description="optimizer steps done")
+    epoch: float = Field(description="epochs done")
+    score: float | None = Field(description="the task's primary metric")
+    metrics: dict[str, float | None] = Field(description="all metrics of the task")
+    eval_loss: float | None = Field(description="mean loss on the selection rows")
+    train_loss: float | None = Field(description="mean training loss since the evaluation before")
+    train_accuracy: float | None = Field(
+        description="share of the training rows since then that were answered rightly; null for regression"
+    )
+    learning_rate: float | None = Field(description="learning rate at this step")
+    train_seconds: float | None = Field(description="seconds of training since the evaluation before")
+    eval_seconds: float | None = Field(description="seconds of this evaluation")
+    train_examples: int = Field(description="rows trained on since the evaluation before")
+    train_tokens: int = Field(description="tokens trained on since the evaluation before, padding left out")
+    lane: str = Field(description="the lane it ran on")
+    precision: Precision | None = Field(
+        default=None, description="precision of the forward passes; null where it was not recorded"
+    )
+
+
+class TrialSummary(_Part):
+    """One trial."""
+
+    number: int = Field(description="counts the trials of the whole search from 0")
+    name: str = Field(description="the trial's folder and MLflow run name")
+    task: str = Field(description="name of the task")
+    params: dict[str, Value] = Field(description="the searched fields")
+    training: dict[str, Value | None] = Field(description="the whole training configuration")
+    seed: int = Field(description="seed of data order, head and dropout")
+    status: str = Field(description="running, finished, pruned, diverged, out_of_memory, failed or stopped")
+    message: str = Field(description="why it did not finish; empty where it did")
+    started: float = Field(description="when it was dealt, seconds since the epoch")
+    ended: float | None = Field(description="when it ended, seconds since the epoch")
+    seconds: float = Field(description="seconds in training and evaluation")
+    best_score: float | None = Field(description="score of its best evaluation")
+    best_epoch: float | None = Field(description="epoch of its best evaluation")
+    evaluations: list[EvaluationSummary] = Field(description="its evaluations, in order")
+
+
+class WinnerSummary(_Part):
+    """The best trial of a task that has ended, or that the time budget or Ctrl-C stopped."""
+
+    trial: int = Field(description="number of the trial")
+    name: str = Field(description="name of the trial")
+    score: float | None = Field(description="its best score on the selection rows, by which it won")
+    precision: Precision | None = Field(
+        default=None, description="precision in which `score` was computed; null where it was not recorded"
+    )
+    selection_scores: dict[str, float | None] = Field(
+        default_factory=dict,
+        description="metrics on the selection rows, of the saved model in fp32 as `dev_scores` "
+        "where it was saved; they differ from `score` where that is in bf16",
+    )
+    params: dict[str, Value] = Field(description="the searched fields")
+    epochs: float = Field(description="epochs it trained")
+    best_epoch: float = Field(description="epoch of its best evaluation, the one that is kept")
+    seconds: float = Field(description="seconds it spent in training and evaluation")
+    dev_scores: dict[str, dict[str, float | None]] = Field(
+        description="official development metrics by split, in fp32; empty where it was not scored"
+    )
+    folder: str | None = Field(description="its `save_pretrained` folder")
+    model_uri: str | None = Field(description="what `mlflow.pyfunc.load_model` takes; null where not in MLflow")
+    champion: bool | None = Field(
+        default=None, description="whether the registered model's alias `champion` is on it; null where not registered"
+    )
+    registration: str | None = Field(
+        default=None, description="what was done in MLflow's registry, and why; null where not in MLflow"
+    )
+
+
+class TaskSummary(_Part):
+    """One task."""
+
+    task: str = Field(description="name of the task")
+    title: str = Field(description="its name as papers print it")
+    source: str = Field(description="where its rows come from")
+    synthetic: bool = Field(default=False, description="whether gluetune generated its rows, or some of them")
+    fingerprints: dict[str, str] = Field(
+        default_factory=dict,
+        description="SHA-256 of the rows (column names, texts and labels in order), by `train`, "
+        "`selection` and development split",
+    )
+    same_rows: dict[str, str] = Field(
+        default_factory=dict, description="development splits that hold the texts of another split, by that one's name"
+    )
+    metric: str = Field(description="the primary metric, by which trials are ranked")
+    train_rows: int = Field(description="rows trained on")
+    selection_rows: int = Field(description="rows that choose the winner")
+    dev_rows: dict[str, int] = Field(description="official development rows by split")
+    baseline: float | None = Field(description="the metric of always answering the majority class or the mean")
+    planned: int | None = Field(description="number of planned trials; null where only the time budget ends them")
+    trials: dict[str, int] = Field(description="number of trials by status")
+    seconds: float = Field(description="seconds its trials spent in training and evaluation")
+    winner: WinnerSummary | None = Field(description="its best trial that no longer runs; null where there is none")
+
+
+class LaneSummary(_Part):
+    """How well the lanes were used."""
+
+    lanes: int = Field(description="trials that may run at the same time")
+    wall_seconds: float = Field(description="seconds this session has run")
+    busy_seconds: float = Field(description="seconds in training and evaluation over all lanes, in this session")
+    utilisation: float | None = Field(description="busy_seconds / (lanes × wall_seconds)")
+    median_gap_seconds: float | None = Field(
+        description="median seconds from the end of a lane's last evaluation of one trial to its first step of another"
+    )
+    gaps: int = Field(description="number of such gaps")
+
+
+class Summary(_Part):
+    """A search."""
+
+    schema_version: int = Field(default=SCHEMA_VERSION, description="rises when a field changes its meaning or goes")
+    name: str = Field(description="name of the search")
+    status: SearchStatus = Field(description="how it stands")
+    seed: int = Field(description="seed that all others derive from")
+    model: str = Field(description="the encoder")
+    parameters: int = Field(description="weights of the encoder")
+    space: str = Field(description="name of the search space")
+    space_source: str = Field(description="the publication it comes from")
+    fields: list[str] = Field(description="the searched fields")
+    algorithm: str = Field(description="how configurations are chosen")
+    scheduler: str = Field(description="how trials are stopped early")
+    folder: str = Field(description="the search's folder")
+    tracking_uri: str = Field(description="the MLflow store")
+    experiment: str = Field(description="the MLflow experiment")
+    started: float | None = Field(description="when the first trial was dealt, seconds since the epoch")
+    written: float = Field(description="when this file was written, seconds since the epoch")
+    lane_use: LaneSummary = Field(description="how well the lanes were used")
+    tasks: list[TaskSummary] = Field(description="the tasks, in the order of the job")
+    trials: list[TrialSummary] = Field(description="every trial, in the order of their numbers")

@@ -1,0 +1,155 @@
+"""``summary.json``: the closing table and every trial's record, for programs to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from statistics import median
+from typing import TYPE_CHECKING
+
+from gluetune.events import Evaluated, SearchPlan, TaskPlan, TrialRecord, winners
+from gluetune.reporting.eta import busy_seconds
+from gluetune.reporting.schema import (
+    EvaluationSummary,
+    LaneSummary,
+    SearchStatus,
+    Summary,
+    TaskSummary,
+    TrialSummary,
+    WinnerSummary,
+)
+
+if TYPE_CHECKING:
+    from gluetune.storage import Storage
+    from gluetune.tracking import Registration
+
+FILE = "summary.json"
+
+
+def summarise(
+    plan: SearchPlan,
+    trials: Iterable[TrialRecord],
+    *,
+    status: SearchStatus,
+    session_started: float,
+    now: float,
+    models: Mapping[str, Registration] | None = None,
+) -> Summary:
+    """Puts a search's summary together.
+
+    Args:
+        plan: the search.
+        trials: all its trials.
+        status: how it stands.
+        session_started: when this session's lanes were asked for, in seconds since the epoch.
+        now: seconds since the epoch.
+        models: by task, what became of its winner, as scored, in MLflow.
+    """
+    known = sorted(trials, key=lambda trial: trial.number)
+    return Summary(
+        name=plan.name,
+        status=status,
+        seed=plan.seed,
+        model=plan.model,
+        parameters=plan.parameters,
+        space=plan.space,
+        space_source=plan.space_source,
+        fields=list(plan.fields),
+        algorithm=plan.algorithm,
+        scheduler=plan.scheduler,
+        folder=plan.folder,
+        tracking_uri=plan.tracking_uri,
+        experiment=plan.experiment,
+        started=min((trial.started for trial in known), default=None),
+        written=now,
+        lane_use=_lane_use(plan.lanes, known, session_started, now),
+        tasks=[_task(task, known, (models or {}).get(task.task)) for task in plan.tasks],
+        trials=[_trial(trial) for trial in known],
+    )
+
+
+def write_summary(folder: Storage, summary: Summary) -> str:
+    """Writes ``summary.json`` into the search's folder and returns where it is."""
+    folder.write(FILE, (summary.model_dump_json(indent=2) + "\n").encode())
+    return folder.uri(FILE)
+
+
+def _lane_use(lanes: int, trials: list[TrialRecord], started: float, now: float) -> LaneSummary:
+    session = [e for trial in trials for e in trial.evaluations if e.time >= started]
+    gaps = [e.started_gap for trial in trials for e in trial.evaluations if e.started_gap is not None]
+    busy, wall = sum(e.train_seconds + e.eval_seconds for e in session), now - started
+    return LaneSummary(
+        lanes=lanes,
+        wall_seconds=wall,
+        busy_seconds=busy,
+        utilisation=busy / (lanes * wall) if wall > 0 else None,
+        median_gap_seconds=median(gaps) if gaps else None,
+        gaps=len(gaps),
+    )
+
+
+def _task(plan: TaskPlan, trials: list[TrialRecord], model: Registration | None) -> TaskSummary:
+    own = [trial for trial in trials if trial.task == plan.task]
+    best = next(iter(winners(own, [plan.task])), None)
+    return TaskSummary(
+        task=plan.task,
+        title=plan.title,
+        source=plan.source,
+        synthetic=plan.synthetic,
+        fingerprints=plan.fingerprints,
+        same_rows=plan.same_rows,
+        metric=plan.metric,
+        train_rows=plan.train_rows,
+        selection_rows=plan.selection_rows,
+        dev_rows=plan.dev_rows,
+        baseline=plan.baseline,
+        planned=plan.planned,
+        trials=dict(Counter(str(trial.status) for trial in own)),
+        seconds=sum(map(busy_seconds, own)),
+        winner=_winner(best, best.best, model) if best and best.best else None,
+    )
+
+
+def _winner(trial: TrialRecord, best: Evaluated, model: Registration | None) -> WinnerSummary:
+    scored = trial.winner
+    model = model if scored else None
+    dev: dict[str, dict[str, float | None]] = {s: dict(m) for s, m in scored.scores.items()} if scored else {}
+    return WinnerSummary(
+        trial=trial.number,
+        name=trial.name,
+        score=best.score,
+        precision=best.precision,
+        selection_scores=dict(trial.selection_scores),
+        params=trial.params,
+        epochs=trial.evaluations[-1].epoch,
+        best_epoch=best.epoch,
+        seconds=busy_seconds(trial),
+        dev_scores=dev,
+        folder=scored.folder if scored else None,
+        model_uri=model.uri if model else None,
+        champion=model.champion if model else None,
+        registration=model.outcome if model else None,
+    )
+
+
+def _trial(trial: TrialRecord) -> TrialSummary:
+    return TrialSummary(
+        number=trial.number,
+        name=trial.name,
+        task=trial.task,
+        params=trial.params,
+        training=trial.training,
+        seed=trial.seed,
+        status=str(trial.status),
+        message=trial.message,
+        started=trial.started,
+        ended=trial.ended,
+        seconds=busy_seconds(trial),
+        best_score=trial.best_score,
+        best_epoch=trial.best.epoch if trial.best else None,
+        evaluations=[_evaluation(e) for e in trial.evaluations],
+    )
+
+
+def _evaluation(event: Evaluated) -> EvaluationSummary:
+    return EvaluationSummary(**event.model_dump(include=set(EvaluationSummary.model_fields)))

@@ -1,0 +1,5 @@
+"""Folders, local or in a bucket, and files that survive a power cut."""
+
+from gluetune.storage.folder import CHUNK, Storage, folder_and_name
+
+__all__ = ["CHUNK", "Storage", "folder_and_name"]

@@ -1,0 +1,322 @@
+"""The tasks: one table row each. Adding a task of the same kind is adding a row.
+
+Columns and splits are named as in ``nyu-mll/glue`` and ``stanfordnlp/snli`` on the Hugging Face hub; every data source
+gives these. Metrics are GLUE's (Wang et al. 2019, https://gluebenchmark.com/tasks).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from gluetune.errors import ConfigError, Problem, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One layout of one split in the official folder: tab-separated, or one JSON object per line (``.jsonl``).
+
+    Attributes:
+        files: file names relative to the data folder, read one after the other.
+        text: where the text columns stand, in the order of ``Task.columns``: names in the header, or positions where
+            the files have no header.
+        label: the label's name or position; ``None`` where the files have none.
+        ragged: rows may be wider than the header (GLUE's SNLI writes five annotators' labels under ``label1``):
+            the label's position then counts from the end.
+        skip_malformed: rows with too few columns are left out and counted, as by the hub's builder (the official QQP
+            files hold questions that are torn at line breaks).
+        without: a file of the same layout whose rows are left out, where it exists.
+    """
+
+    files: tuple[str, ...]
+    text: tuple[str, ...] | tuple[int, ...]
+    label: str | int | None = None
+    ragged: bool = False
+    skip_malformed: bool = False
+    without: str | None = None
+
+    @property
+    def header(self) -> bool:
+        """Whether the first line names the columns."""
+        return isinstance(self.text[0], str)
+
+    def unlabelled(self) -> Table:
+        """The same layout read without labels, in which each row counts: those that break it are not left out."""
+        return replace(self, label=None, skip_malformed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task.
+
+    Attributes:
+        name: the name users give (lower case).
+        title: the name as papers print it.
+        columns: text columns, one or two.
+        labels: class names in the order of their ids; empty for regression.
+        metrics: all metrics reported, see `gluetune.tasks.metrics`.
+        primary: the metric that trials are ranked by (higher is better).
+        train: name of the training split; ``None`` for a task that is only evaluated.
+        dev: official development splits; the first one ranks.
+        test: official test splits.
+        tables: official files by split; the first layout whose files all exist is read.
+        hub: dataset path and configuration on the hub.
+        model_of: the task whose model evaluates this one, for tasks without training data.
+        spellings: other spellings of labels in the official files, to class names.
+        drop: labels whose rows are left out (SNLI's ``-``: annotators did not agree).
+        minimum, maximum: range of regression labels.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    metrics: tuple[str, ...]
+    primary: str
+    tables: dict[str, tuple[Table, ...]] = field(repr=False, hash=False)
+    hub: tuple[str, str | None] = ("nyu-mll/glue", None)
+    train: str | None = "train"
+    dev: tuple[str, ...] = ("validation",)
+    test: tuple[str, ...] = ("test",)
+    model_of: str | None = None
+    spellings: dict[str, str] = field(default_factory=dict, hash=False)
+    drop: tuple[str, ...] = ()
+    minimum: float = 0.0
+    maximum: float = 5.0
+
+    @property
+    def regression(self) -> bool:
+        """Whether labels are numbers."""
+        return not self.labels
+
+    @property
+    def num_labels(self) -> int:
+        """Width of the model's output."""
+        return len(self.labels) or 1
+
+    @property
+    def correlation(self) -> bool:
+        """Whether the primary metric is a correlation, which is no mean over rows."""
+        return "correlation" in self.primary or self.regression
+
+    @property
+    def labelled_test(self) -> bool:
+        """Whether the official files of the first test split hold labels, as SNLI's and AX's do."""
+        return any(table.label is not None for table in self.tables[self.test[0]])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """All official splits."""
+        return ((self.train,) if self.train else ()) + self.dev + self.test
+
+
+Tables = dict[str, tuple[Table, ...]]
+
+_F1 = ("accuracy", "f1", "accuracy_and_f1")
+_NLI = ("entailment", "neutral", "contradiction")
+_TWO_WAY = ("entailment", "not_entailment")
+_PAIR = ("sentence1", "sentence2")
+
+
+def _same(folder: str, text: tuple[str, ...], label: str, skip_malformed: bool = False) -> Tables:
+    """Tables of a task whose three files share their header names."""
+    return {
+        "train": (Table((f"{folder}/train.tsv",), text, label, skip_malformed=skip_malformed),),
+        "validation": (Table((f"{folder}/dev.tsv",), text, label, skip_malformed=skip_malformed),),
+        "test": (Table((f"{folder}/test.tsv",), text),),
+    }
+
+
+def _cola() -> Tables:
+    """GLUE's files, or those of ``cola_public``, whose text differs slightly in a few rows."""
+    raw = "CoLA/raw/{}.tsv".format
+    return {
+        "train": (Table(("CoLA/train.tsv",), (3,), 1), Table((raw("in_domain_train"),), (3,), 1)),
+        "validation": (
+            Table(("CoLA/dev.tsv",), (3,), 1),
+            Table((raw("in_domain_dev"), raw("out_of_domain_dev")), (3,), 1),
+        ),
+        "test": (Table(("CoLA/test.tsv",), ("sentence",)),),
+    }
+
+
+def _mrpc() -> Tables:
+    """GLUE's files, or Microsoft's own. GLUE's dev rows are cut from Microsoft's train file, its test is theirs."""
+    text, label = ("#1 String", "#2 String"), "Quality"
+    return {
+        "train": (
+            Table(("MRPC/train.tsv",), text, label),
+            Table(("MRPC/msr_paraphrase_train.txt",), text, label, without="MRPC/dev.tsv"),
+        ),
+        "validation": (Table(("MRPC/dev.tsv",), text, label), Table(("MRPC/msr_paraphrase_test.txt",), text, label)),
+        "test": (Table(("MRPC/test.tsv",), text),),
+    }
+
+
+def _mnli() -> Tables:
+    tables: Tables = {"train": (Table(("MNLI/train.tsv",), _PAIR, "gold_label"),)}
+    for kind in ("matched", "mismatched"):
+        tables[f"validation_{kind}"] = (Table((f"MNLI/dev_{kind}.tsv",), _PAIR, "gold_label"),)
+        tables[f"test_{kind}"] = (Table((f"MNLI/test_{kind}.tsv",), _PAIR),)
+    return tables
+
+
+def _ax() -> Tables:
+    """The published diagnostic set with labels, or GLUE's file without."""
+    folders = ("AX", "diagnostic")
+    labelled = (Table((f"{folder}/diagnostic-full.tsv",), ("Premise", "Hypothesis"), "Label") for folder in folders)
+    names = ("AX/AX.tsv", "AX/test.tsv", *(f"{folder}/diagnostic.tsv" for folder in folders))
+    return {"test": (*labelled, *(Table((name,), _PAIR) for name in names))}
+
+
+def _snli(file: str) -> tuple[Table, ...]:
+    """GLUE's file, or Stanford's two formats in GLUE's folder or their own."""
+    names = (f"{folder}/snli_1.0_{file}.{suffix}" for folder in ("SNLI", "snli_1.0") for suffix in ("jsonl", "txt"))
+    return (
+        Table((f"SNLI/{file}.tsv",), _PAIR, "gold_label", ragged=True),
+        *(Table((name,), _PAIR, "gold_label") for name in names),
+    )
+
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task(
+            "cola",
+            "CoLA",
+            ("sentence",),
+            ("unacceptable", "acceptable"),
+            ("matthews_correlation", "accuracy"),
+            "matthews_correlation",
+            hub=("nyu-mll/glue", "cola"),
+            spellings={"0": "unacceptable", "1": "acceptable"},
+            tables=_cola(),
+        ),
+        Task(
+            "sst2",
+            "SST-2",
+            ("sentence",),
+            ("negative", "positive"),
+            ("accuracy",),
+            "accuracy",
+            hub=("nyu-mll/glue", "sst2"),
+            spellings={"0": "negative", "1": "positive"},
+            tables=_same("SST-2", ("sentence",), "label"),
+        ),
+        Task(
+            "mrpc",
+            "MRPC",
+            _PAIR,
+            ("not_equivalent", "equivalent"),
+            _F1,
+            "accuracy_and_f1",
+            hub=("nyu-mll/glue", "mrpc"),
+            spellings={"0": "not_equivalent", "1": "equivalent"},
+            tables=_mrpc(),
+        ),
+        Task(
+            "stsb",
+            "STS-B",
+            _PAIR,
+            (),
+            ("pearson", "spearman", "pearson_and_spearman"),
+            "pearson_and_spearman",
+            hub=("nyu-mll/glue", "stsb"),
+            tables=_same("STS-B", _PAIR, "score"),
+        ),
+        Task(
+            "qqp",
+            "QQP",
+            ("question1", "question2"),
+            ("not_duplicate", "duplicate"),
+            _F1,
+            "accuracy_and_f1",
+            hub=("nyu-mll/glue", "qqp"),
+            spellings={"0": "not_duplicate", "1": "duplicate"},
+            tables=_same("QQP", ("question1", "question2"), "is_duplicate", skip_malformed=True),
+        ),
+        Task(
+            "mnli",
+            "MNLI",
+            ("premise", "hypothesis"),
+            _NLI,
+            ("accuracy",),
+            "accuracy",
+            hub=("nyu-mll/glue", "mnli"),
+            dev=("validation_matched", "validation_mismatched"),
+            test=("test_matched", "test_mismatched"),
+            tables=_mnli(),
+            drop=("-",),
+        ),
+        Task(
+            "qnli",
+            "QNLI",
+            ("question", "sentence"),
+            _TWO_WAY,
+            ("accuracy",),
+            "accuracy",
+            hub=("nyu-mll/glue", "qnli"),
+            tables=_same("QNLI", ("question", "sentence"), "label"),
+        ),
+        Task(
+            "rte",
+            "RTE",
+            _PAIR,
+            _TWO_WAY,
+            ("accuracy",),
+            "accuracy",
+            hub=("nyu-mll/glue", "rte"),
+            tables=_same("RTE", _PAIR, "label"),
+        ),
+        Task(
+            "wnli",
+            "WNLI",
+            _PAIR,
+            ("not_entailment", "entailment"),
+            ("accuracy",),
+            "accuracy",
+            hub=("nyu-mll/glue", "wnli"),
+            spellings={"0": "not_entailment", "1": "entailment"},
+            tables=_same("WNLI", _PAIR, "label"),
+        ),
+        Task(
+            "ax",
+            "AX",
+            ("premise", "hypothesis"),
+            _NLI,
+            ("matthews_correlation", "accuracy"),
+            "matthews_correlation",
+            hub=("nyu-mll/glue", "ax"),
+            train=None,
+            dev=(),
+            test=("test",),
+            model_of="mnli",
+            tables=_ax(),
+        ),
+        Task(
+            "snli",
+            "SNLI",
+            ("premise", "hypothesis"),
+            _NLI,
+            ("accuracy",),
+            "accuracy",
+            hub=("stanfordnlp/snli", None),
+            drop=("-",),
+            tables={"train": _snli("train"), "validation": _snli("dev"), "test": _snli("test")},
+        ),
+    )
+}
+
+
+def get_task(name: str) -> Task:
+    """Looks a task up by its name.
+
+    Args:
+        name: a key of `TASKS`; letter case, ``-`` and ``_`` do not count (``SST-2`` is ``sst2``).
+
+    Raises:
+        ConfigError: no such task; names the nearest one.
+    """
+    key = name.lower().replace("-", "").replace("_", "")
+    if key in TASKS:
+        return TASKS[key]
+    raise ConfigError([Problem("tasks", f"must be one of {', '.join(TASKS)}, but got {name!r}{nearest(key, TASKS)}")])

@@ -1,0 +1,17 @@
+"""Tiny classifiers, one per task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gluetune.inference import load_classifier
+from gluetune.tasks import get_task
+from tiny_classifiers import Tiny, write_classifier
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Tiny:
+    """Makes, saves and loads a tiny classifier for a task."""
+    return lambda name: load_classifier(str(write_classifier(tmp_path / name, get_task(name))), get_task(name))

@@ -1,0 +1,137 @@
+"""What a lane's processes import before they are of use: each start of a search waits for it."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from ray.actor import ActorClass
+from ray.train import RunConfig, ScalingConfig
+from ray.tune.execution.class_cache import _ActorClassCache
+from ray.tune.experiment import trial as experiment_trial
+
+from gluetune.lanes.group import GroupTrainer, _Controller, _NoCoordinatorScalingPolicy
+from gluetune.lanes.placement import OwnedWorkerGroup
+from gluetune.lanes.trainable import Trial
+from gluetune.lanes.worker_main import serve
+from gluetune.search.trials import ASKED_ONCE, _taking, _tune_adjusted
+
+
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("gluetune.lanes.mailbox", ("torch", "transformers", "sklearn")),
+        ("gluetune.lanes.trainable", ("torch", "transformers", "sklearn")),
+        ("gluetune.cli.ray_session", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
+    ],
+)
+def test_only_workers_import_what_only_they_need(module: str, without: tuple[str, ...]) -> None:
+    code = f"import sys, {module}; print([name for name in {without!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> None:
+    code = (
+        "import gc, weakref\nfrom gluetune.supervisor.gc_paused import unsearched\nclass Thing: pass\n"
+        "with unsearched():\n    enabled, kept = gc.isenabled(), Thing()\n"
+        "frozen = gc.get_freeze_count() > 0 and not any(one is kept for one in gc.get_objects())\n"
+        "one = Thing(); one.itself = one; gone = weakref.ref(one); del one; gc.collect()\n"
+        "print(enabled, frozen, gone() is None and gc.isenabled())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "names"),
+    [
+        (GroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
+        (_NoCoordinatorScalingPolicy, ("after_controller_start", "_maybe_send_resource_request")),
+        (_Controller, ("worker_group_cls",)),
+        (OwnedWorkerGroup, ("_create_placement_group", "_get_worker_runtime_env")),
+    ],
+)
+def test_ray_still_has_what_is_replaced_of_it(ours: type, names: tuple[str, ...]) -> None:
+    for name in names:
+        assert name in vars(ours)
+        assert any(name in vars(parent) for parent in ours.__mro__[1:]), f"Ray has no {name} any more"
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("ray.train.v2._internal.execution.worker_group.worker_group", "SynchronizationActor"),
+        ("ray.train.v2._internal.execution.worker_group.state", "_shutdown_sync_actor"),
+        ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
+        ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"),
+        *(("ray.tune.experiment.trial", name) for name in ASKED_ONCE),
+    ],
+)
+def test_rays_modules_still_have_what_is_replaced_in_them(module: str, name: str) -> None:
+    assert hasattr(importlib.import_module(module), name)
+
+
+def test_tunes_actors_have_no_environment_but_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    def environment() -> dict[str, str]:
+        settings = _ActorClassCache().get(Trial)._default_options.get("runtime_env") or {}
+        return dict(settings.get("env_vars") or {})
+
+    before = environment()
+    with suppress(KeyError), _tune_adjusted():
+        assert environment() == {}
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+        assert environment() == {"AWS_ACCESS_KEY_ID": "somebody"}
+        assert hasattr(experiment_trial.get_trainable_cls, "cache_info")
+        raise KeyError
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert environment() == before
+    assert not hasattr(experiment_trial.get_trainable_cls, "cache_info")
+
+
+class _Early:
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+
+    def take(self, spec: str, settings: dict[str, str]) -> str | None:
+        self.asked.append(settings)
+        return "an early one" if spec == "a lane's" and len(self.asked) == 1 else None
+
+
+def test_tune_takes_early_lanes_where_it_would_make_actors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(self: ActorClass, args: object = None, kwargs: object = None, **options: object) -> tuple[object, object]:
+        return kwargs, options["num_cpus"]
+
+    monkeypatch.setattr(ActorClass, "_remote", made)
+    early, before = _Early(), _ActorClassCache.get
+    with suppress(KeyError), _taking(early, "a lane's"):  # type: ignore[arg-type]
+        kind = _ActorClassCache().get(Trial).options(num_cpus=0)  # as Tune asks
+        assert [kind.remote(config="1"), kind.remote(config="2")] == ["an early one", ({"config": "2"}, 0)]
+        raise KeyError
+    assert early.asked == [{"config": "1"}, {"config": "2"}]
+    assert _ActorClassCache.get is before
+
+
+@pytest.mark.parametrize(("workers", "gpu"), [(1, False), (2, False), (1, True)])
+def test_no_helpers_are_started_that_nobody_needs(tmp_path: Path, workers: int, gpu: bool) -> None:
+    group = _group(tmp_path, workers, gpu=gpu)
+    names = [type(callback).__name__ for callback in group._create_default_callbacks()]
+    assert "BackendSetupCallback" in names
+    assert not {"DatasetsCallback", "PlacementGroupCleanerCallback"} & set(names)
+
+
+@pytest.mark.parametrize(("workers", "gpu", "backend"), [(2, False, "gloo"), (2, True, "nccl"), (1, True, "nccl")])
+def test_workers_that_need_torchs_process_group_get_one(tmp_path: Path, workers: int, gpu: bool, backend: str) -> None:
+    assert _group(tmp_path, workers, gpu=gpu).backend_config.backend == backend
+
+
+def _group(folder: Path, workers: int, *, gpu: bool) -> GroupTrainer:
+    return GroupTrainer(
+        serve,
+        ScalingConfig(num_workers=workers, use_gpu=gpu),
+        run_config=RunConfig(name="lane", storage_path=str(folder)),
+    )

@@ -1,0 +1,122 @@
+"""How many lanes start before their search is loaded, and when they end without a trial."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gluetune.cluster import Resources
+from gluetune.config import JobConfig, SearchConfig, SearchSpace
+from gluetune.lanes import LaneError, placement, prestart, trainable
+from gluetune.lanes.prestart import PrestartedLanes
+from gluetune.storage import Storage
+
+ENDLESS = {"learning_rate": {"low": 1e-5, "high": 1e-3, "log": True, "type": "float"}}
+TWO_POINTS = {"batch_size": {"values": [16, 32]}}
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """A pretended cluster with room for four lanes; the lanes that were ended, and then their room."""
+    ended: list[object] = []
+    actor = SimpleNamespace(remote=lambda spec: object())
+    monkeypatch.setattr(prestart, "early_lanes", lambda lanes: 4)
+    monkeypatch.setattr(prestart, "early_resources", dict)
+    monkeypatch.setattr(prestart, "share_out", lambda lanes: Resources(1.0, 0.0))
+    monkeypatch.setattr(prestart.ray, "remote", lambda **_: lambda kind: actor)
+    monkeypatch.setattr(prestart.ray, "kill", ended.append)
+    monkeypatch.setattr(placement, "release_all_placement_groups", lambda: ended.append("room"))
+    return ended
+
+
+def started(
+    folder: Path,
+    space: dict[str, Any],
+    num_samples: int | None = None,
+    tasks: tuple[str, ...] = ("cola",),
+) -> PrestartedLanes:
+    job = JobConfig(name="early", tasks=dict.fromkeys(tasks, 1.0), search=SearchConfig(num_samples=num_samples))
+    searched = SearchSpace.model_validate({"name": "some", "space": space})
+    lanes = PrestartedLanes(job, searched, Storage(str(folder)))
+    lanes.start()
+    return lanes
+
+
+@pytest.mark.parametrize(
+    ("space", "num_samples", "tasks", "count"),
+    [
+        (ENDLESS, None, ("cola",), 4),
+        (ENDLESS, 3, ("cola",), 3),
+        (ENDLESS, 3, ("cola", "mrpc"), 4),
+        (TWO_POINTS, None, ("cola",), 2),
+        (TWO_POINTS, 3, ("cola",), 2),
+        (TWO_POINTS, 1, ("cola", "mrpc"), 2),
+        ({}, None, ("cola",), 1),
+    ],
+)  # the last one as jobs/finetune.py has it
+def test_no_more_lanes_start_than_there_can_be_trials(
+    ended: list[object],
+    tmp_path: Path,
+    space: dict[str, Any],
+    num_samples: int | None,
+    tasks: tuple[str, ...],
+    count: int,
+) -> None:
+    assert len(started(tmp_path, space, num_samples, tasks)._waiting) == count
+
+
+@pytest.mark.parametrize(("lanes", "end"), [(4, 0), (3, 4)])
+def test_all_end_where_the_cluster_holds_fewer_lanes_by_now(
+    ended: list[object], tmp_path: Path, lanes: int, end: int
+) -> None:
+    started(tmp_path, ENDLESS).limit(lanes)
+    assert len([one for one in ended if one != "room"]) == end
+    assert ended[end:] == ["room"] * bool(end)
+
+
+class Lane:
+    """A lane that nothing trains on."""
+
+    def __init__(self, spec: object) -> None:
+        self.closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def test_a_lane_can_be_ended_before_it_hears_of_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainable, "Lane", Lane)
+    early_trial = trainable.PrestartedTrial(None)  # type: ignore[arg-type]
+    asyncio.run(early_trial.stop())
+    assert early_trial.lane.closed  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"), [({"config": {}}, "assign"), ({"unknown": 1}, "unknown")]
+)  # what the lane above, or Tune's own class, cannot take
+def test_an_error_of_a_lane_that_becomes_a_trial_reaches_tune(
+    settings: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        early_trial = trainable.PrestartedTrial(None)  # type: ignore[arg-type]
+        waiting = asyncio.ensure_future(early_trial.train())
+        early_trial.become(None, settings)  # type: ignore[arg-type]
+        with pytest.raises((AttributeError, TypeError), match=expected):
+            await waiting
+        await early_trial.stop()
+        assert early_trial.lane.closed  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(trainable, "Lane", Lane)
+    asyncio.run(asyncio.wait_for(scene(), 30))
+
+
+def test_a_lane_that_never_hears_of_its_trial_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainable, "Lane", Lane)
+    monkeypatch.setattr(trainable, "BECOMING_S", 0.01)
+    early_trial = trainable.PrestartedTrial(None)  # type: ignore[arg-type]
+    with pytest.raises(LaneError, match="did not reach the lane within"):
+        asyncio.run(early_trial.train())

@@ -1,0 +1,133 @@
+"""``summary.json``: strict JSON that says everything, and documentation that cannot go stale."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gluetune.events import Event
+from gluetune.reporting import Summary, summarise, write_summary
+from gluetune.reporting.docs import markdown
+from gluetune.reporting.schema import WinnerSummary
+from gluetune.storage import Storage
+from gluetune.tracking import Registration
+from sample_search import BEGIN, ended, evaluated, events, folded, plan, started
+
+PAGE = Path(__file__).parents[3] / "docs" / "summary.md"
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> dict[str, Any]:
+    summary = summarise(
+        plan(),
+        folded(events()).values(),
+        status="complete",
+        session_started=BEGIN,
+        now=BEGIN + 600,
+        models={"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")},
+    )
+    file = write_summary(Storage(str(tmp_path)), summary)
+    content: dict[str, Any] = json.loads(Path(file).read_text(), parse_constant=refuse)
+    return content
+
+
+def test_winners(written: dict[str, Any]) -> None:
+    winner = written["tasks"][0]["winner"]
+    assert winner == {
+        "trial": 0,
+        "name": "cola-0000",
+        "score": 0.5,
+        "params": {"learning_rate": 1e-4, "batch_size": 16},
+        "epochs": 3.0,
+        "best_epoch": 2.0,
+        "seconds": 27.0,
+        "dev_scores": {"validation": {"matthews_correlation": 0.45}},
+        "folder": "runs/small/winners/cola",
+        "model_uri": "models:/gluetune-cola@champion",
+        "champion": True,
+        "registration": "version 1, champion",
+        "precision": None,
+        "selection_scores": {"matthews_correlation": 0.5},
+    }
+    assert written["tasks"][1]["winner"]["model_uri"] is None
+    assert written["tasks"][0]["trials"] == {"finished": 1, "pruned": 1}
+
+
+def winner_after(journal: list[Event]) -> WinnerSummary | None:
+    """CoLA's winner when these events come after the sample's."""
+    trials = folded([*events(), *journal]).values()
+    models = {"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")}
+    summary = summarise(plan(), trials, status="interrupted", session_started=BEGIN, now=BEGIN, models=models)
+    return summary.tasks[0].winner
+
+
+def test_a_running_trial_is_no_winner() -> None:
+    winner = winner_after([started(4, "cola"), evaluated(4, 1, 0.9)])
+    assert winner is not None
+    assert (winner.trial, winner.score, winner.folder) == (0, 0.5, "runs/small/winners/cola")
+
+
+def test_a_stopped_trial_wins_by_its_best_evaluation_but_not_with_anothers_scores_and_model() -> None:
+    winner = winner_after([started(4, "cola"), evaluated(4, 1, 0.9), ended(4, "stopped")])
+    assert winner is not None
+    assert (winner.trial, winner.score) == (4, 0.9)
+    assert (winner.dev_scores, winner.folder, winner.model_uri) == ({}, None, None)
+
+
+def test_every_trial_with_its_evaluations(written: dict[str, Any]) -> None:
+    assert [trial["name"] for trial in written["trials"]] == ["cola-0000", "mnli-0001", "cola-0002", "mnli-0003"]
+    first = written["trials"][0]
+    assert [e["score"] for e in first["evaluations"]] == [0.3, 0.5, 0.4]
+    assert (first["best_score"], first["best_epoch"], first["seconds"], first["seed"]) == (0.5, 2.0, 27.0, 100)
+    assert first["training"]["warmup_ratio"] == 0.1
+    assert first["ended"] - first["started"] == 60
+
+
+def test_numbers_that_are_not_finite_are_null(written: dict[str, Any]) -> None:
+    diverged = written["trials"][3]
+    assert (diverged["status"], diverged["message"]) == ("diverged", "loss is not a finite number")
+    assert diverged["best_score"] is None
+    evaluation = diverged["evaluations"][0]
+    assert (evaluation["score"], evaluation["metrics"], evaluation["eval_loss"]) == (None, {"accuracy": None}, None)
+
+
+def test_lane_figures(written: dict[str, Any]) -> None:
+    use = written["lane_use"]
+    assert (use["busy_seconds"], use["wall_seconds"], use["utilisation"]) == (63.0, 600.0, pytest.approx(63 / 1200))
+    assert (use["median_gap_seconds"], use["gaps"]) == (pytest.approx(0.06), 2)
+
+
+def test_lane_figures_are_of_this_session() -> None:
+    trials = folded(events()).values()
+    summary = summarise(plan(), trials, status="interrupted", session_started=BEGIN + 200, now=BEGIN + 300)
+    assert summary.lane_use.busy_seconds == 18.0
+    assert summary.lane_use.wall_seconds == 100.0
+
+
+def test_it_reads_back(written: dict[str, Any]) -> None:
+    assert Summary.model_validate(written).model_dump(mode="json") == written
+
+
+def test_the_page_documents_every_field() -> None:
+    assert PAGE.read_text(encoding="utf-8") == markdown(), "run: python -m gluetune.reporting.docs > docs/summary.md"
+
+
+def test_the_page_names_every_key_of_a_real_file(written: dict[str, Any]) -> None:
+    documented = set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    parts = [
+        written,
+        written["lane_use"],
+        written["tasks"][0],
+        written["tasks"][0]["winner"],
+        written["trials"][0],
+        written["trials"][0]["evaluations"][0],
+    ]
+    assert {key for part in parts for key in part} <= documented
