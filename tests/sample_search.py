@@ -42,7 +42,7 @@ def plan(**changes: Any) -> SearchPlan:
     fields = {
         "name": "small",
         "seed": 7,
-        "model": "embedded",
+        "model": "synthetic",
         "parameters": 1_230_000,
         "space": "compact_bert",
         "space_source": "Turc et al. 2019",

@@ -23,7 +23,7 @@ SPACES = {
     "broken": "space: {learning_rate: [0]}\n",
 }
 
-JOB = "search: {space: compact_bert, scheduler: asha}\ntasks: [cola]\ndata: {source: embedded}\n"
+JOB = "search: {space: compact_bert, scheduler: asha}\ntasks: [cola]\ndata: {source: synthetic}\n"
 
 JOB_FILES = [
     ("serach: {}", "job.yaml:1: serach: no such key; nearest: 'search'"),
@@ -33,7 +33,7 @@ JOB_FILES = [
         "job.yaml:1: foo: no such key; there are: name, seed, tasks, data, model, training, search, lanes, storage, "
         "tracking, published",
     ),
-    ("data: {source: disk}", "job.yaml:1: data.source: must be one of embedded, hub, dir, custom, but got 'disk'"),
+    ("data: {source: disk}", "job.yaml:1: data.source: must be one of synthetic, hub, dir, custom, but got 'disk'"),
     (
         "data: {max_seq_length: 4}",
         "job.yaml:1: data.max_seq_length: must be a whole number >= 8 and <= 8192, but got 4",
@@ -53,13 +53,14 @@ JOB_FILES = [
     ("data: {selection_fraction: 1}", "job.yaml:1: data.selection_fraction: must be a number > 0 and < 1, but got 1"),
     (
         "data: {selection: deev}",
-        "job.yaml:1: data.selection: must be one of carve, dev, train_test_split, but got 'deev'; nearest: 'dev'",
+        "job.yaml:1: data.selection: must be one of holdout, dev, train_test_split, but got 'deev'; nearest: 'dev'",
     ),
     ("data: {source: dir}", "job.yaml:1: data.source: dir needs data.dir (--data-dir), the official GLUE folder"),
     ("data: {source: dir, dir: nowhere}", "job.yaml:1: data.dir: must be an existing folder, but got 'nowhere'"),
     (
         "data: {dir: glue}",
-        "job.yaml:1: data.dir: must not be given unless data.source (--data) is dir, hub or custom, but it is embedded",
+        "job.yaml:1: data.dir: must not be given unless data.source (--data) is dir, hub or custom, "
+        "but it is synthetic",
     ),
     (
         "{tasks: cola, data: {source: custom}}",
@@ -79,7 +80,7 @@ JOB_FILES = [
     ),
     (
         "data: {dataset: 'mine.py:Rows'}",
-        "job.yaml:1: data.dataset: must not be given unless data.source (--data) is custom, but it is embedded",
+        "job.yaml:1: data.dataset: must not be given unless data.source (--data) is custom, but it is synthetic",
     ),
     (
         "data: {source: hub, train_file: a.tsv}",
@@ -350,12 +351,12 @@ FLAGS = [
     ),
     ("--scheduler ahsa", "--scheduler: must be one of none, asha, hyperband, median, but got 'ahsa'; nearest: 'asha'"),
     ("--space wid", "--space: must be a search space or the path of its file, but got 'wid'; nearest: 'wide'"),
-    ("--data disk", "--data: must be one of embedded, hub, dir, custom, but got 'disk'"),
+    ("--data disk", "--data: must be one of synthetic, hub, dir, custom, but got 'disk'"),
     ("--data dir", "--data: dir needs data.dir (--data-dir), the official GLUE folder"),
     ("--data dir --data-dir nowhere", "--data-dir: must be an existing folder, but got 'nowhere'"),
     (
         "--data-dir .",
-        "--data-dir: must not be given unless data.source (--data) is dir, hub or custom, but it is embedded",
+        "--data-dir: must not be given unless data.source (--data) is dir, hub or custom, but it is synthetic",
     ),
     ("--data custom", "--data: custom needs data.dataset, your own dataset class (package.module:Class)"),
     (
@@ -379,7 +380,7 @@ FLAGS = [
         "--set search.scheduler.grace_epochs: `grace_epochs < num_train_epochs` must hold, but got (grace_epochs=9, "
         "num_train_epochs=4)",
     ),
-    ("--set data.source.x=1", "--set data.source.x: data.source must be a mapping, but is 'embedded'"),
+    ("--set data.source.x=1", "--set data.source.x: data.source must be a mapping, but is 'synthetic'"),
     (
         "--set tasks.colla=2",
         "--set tasks.colla: must be one of cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, ax, snli, but got "
@@ -393,7 +394,7 @@ FLAGS = [
     ("--time-budget-s soon", "--time-budget-s: must be a number > 0 or null, but got 'soon'"),
     (
         "--selection train",
-        "--selection: must be one of carve, dev, train_test_split, but got 'train'; nearest: 'train_test_split'",
+        "--selection: must be one of holdout, dev, train_test_split, but got 'train'; nearest: 'train_test_split'",
     ),
     ("--max-concurrent-trials 0", "--max-concurrent-trials: must be auto or a whole number >= 1, but got 0"),
     (

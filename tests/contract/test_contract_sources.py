@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gluetune.data import CustomSource, DataSource, Examples, FolderSource, HubSource
-from gluetune.data.synthetic import EmbeddedSource
+from gluetune.data.synthetic import SyntheticSource
 from gluetune.errors import DataError
 from gluetune.tasks import TASKS, Table, Task
 
@@ -80,8 +80,8 @@ def write_parquet(file: Path, task: Task, split: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def embedded_source() -> DataSource:
-    return EmbeddedSource()
+def synthetic_source() -> DataSource:
+    return SyntheticSource()
 
 
 OWN_CLASS = """
@@ -125,9 +125,9 @@ def own_classes(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     return OwnClasses(tmp_path_factory.mktemp("own"))
 
 
-@pytest.fixture(params=["embedded", "dir", "hub", "custom"])
+@pytest.fixture(params=["synthetic", "dir", "hub", "custom"])
 def source(request: pytest.FixtureRequest) -> DataSource:
-    name = {"embedded": "embedded_source", "dir": "folder_source", "hub": "hub_source", "custom": "own_classes"}[
+    name = {"synthetic": "synthetic_source", "dir": "folder_source", "hub": "hub_source", "custom": "own_classes"}[
         request.param
     ]
     found: DataSource = request.getfixturevalue(name)

@@ -16,8 +16,8 @@ from searches import run as run_script
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-EMBEDDED = ("--data", "embedded", "--model-name-or-path", "embedded")
-SETTINGS = (*EMBEDDED, "--learning-rate", "3e-4", "--num-train-epochs", "3", "--logging-steps", "10")
+SYNTHETIC = ("--data", "synthetic", "--model-name-or-path", "synthetic")
+SETTINGS = (*SYNTHETIC, "--learning-rate", "3e-4", "--num-train-epochs", "3", "--logging-steps", "10")
 
 
 def run(job: str, *arguments: str | Path, code: int = 0) -> str:
@@ -69,7 +69,7 @@ def test_the_learning_curve_is_kept_as_a_picture(trained: str, runs: Path) -> No
 
 
 def test_eval_scores_the_saved_model_as_training_did(trained: str, runs: Path) -> None:
-    said = run("cola_tutorial.yaml", "--data", "embedded", "--storage-path", runs, "--name", "cola", "--mode", "eval")
+    said = run("cola_tutorial.yaml", "--data", "synthetic", "--storage-path", runs, "--name", "cola", "--mode", "eval")
     name = "validation.matthews_correlation"
     assert figure(said, name) == figure(trained, name)
     report = json.loads((runs / "cola" / "report" / "cola_evaluation.json").read_text())
@@ -82,7 +82,7 @@ def test_predict_answers_a_file_row_by_row(trained: str, runs: Path, tmp_path: P
     run(
         "cola_tutorial.yaml",
         "--data",
-        "embedded",
+        "synthetic",
         "--storage-path",
         runs,
         "--name",
@@ -104,7 +104,7 @@ def test_predict_answers_a_file_row_by_row(trained: str, runs: Path, tmp_path: P
 def test_a_head_of_our_own_and_the_labelled_test_split(runs: Path) -> None:
     printed = run(
         "snli_d2l.yaml",
-        *EMBEDDED,
+        *SYNTHETIC,
         "--storage-path",
         runs,
         "--name",
@@ -124,7 +124,7 @@ def test_a_head_of_our_own_and_the_labelled_test_split(runs: Path) -> None:
 def test_training_alone_scores_no_official_rows_but_saves_the_model(runs: Path) -> None:
     printed = run(
         "sst2_base.yaml",
-        *EMBEDDED,
+        *SYNTHETIC,
         "--storage-path",
         runs,
         "--name",
@@ -144,7 +144,7 @@ def test_training_alone_scores_no_official_rows_but_saves_the_model(runs: Path) 
 
 def test_a_run_that_diverges_fails_and_says_why(runs: Path) -> None:
     printed = run(
-        "cola_tutorial.yaml", *EMBEDDED, "--storage-path", runs, "--name", "wild", "--learning-rate", "1e30", code=1
+        "cola_tutorial.yaml", *SYNTHETIC, "--storage-path", runs, "--name", "wild", "--learning-rate", "1e30", code=1
     )
     assert "cola-0000 diverged: the training loss must be finite" in printed
     assert figure(printed, "validation.matthews_correlation") == ["500", "0.5290", "–"]

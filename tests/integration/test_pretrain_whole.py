@@ -22,7 +22,7 @@ SMALL = (
     "--config",
     str(ROOT / "jobs" / "bert_wikitext_d2l.yaml"),
     "--text",
-    "embedded",
+    "synthetic",
     "--vocab-size",
     "1000",
     "--max-documents",

@@ -38,7 +38,7 @@ def text() -> Text:
 
 @pytest.fixture(scope="module")
 def learnt(text: Text, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PretrainingEvaluation]:
-    """The embedded encoder after a third of its pre-training, and its last evaluation."""
+    """The synthetic encoder after a third of its pre-training, and its last evaluation."""
     folder = tmp_path_factory.mktemp("learnt")
     told: list[PretrainingEvaluation] = []
     pretrain_folder(text, folder, JOB, told.append)

@@ -191,7 +191,7 @@ COMPARISONS = (
         ],
         goals=[Goal("share", 0.25)],
         sides=_sides,
-        note=f"recorded real trials ({', '.join(_TASKS)}; generated rows, embedded encoder), replayed with a fake "
+        note=f"recorded real trials ({', '.join(_TASKS)}; generated rows, synthetic encoder), replayed with a fake "
         f"clock "
         f"and {len(SEEDS)} seeds, which also draw the order of fields and values in the grid's file; all sides try "
         "the two points of search_spaces/compact_bert.yaml first, of which one is good enough on qnli; TPE's and "

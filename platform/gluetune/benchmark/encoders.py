@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from gluetune.benchmark.setting import Setting
-from gluetune.pretraining import embedded_encoder
+from gluetune.pretraining import prepare_synthetic_encoder
 
 MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
 VOCABULARY = 30522  # BERT's, as MiniLM has: most of its parameters are word vectors
 
 
 def compact() -> str:
-    """Folder of the embedded encoder: 2 layers, 128 wide."""
-    return embedded_encoder()
+    """Folder of the synthetic encoder: 2 layers, 128 wide."""
+    return prepare_synthetic_encoder()
 
 
 def minilm(setting: Setting) -> str:

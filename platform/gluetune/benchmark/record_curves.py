@@ -19,7 +19,7 @@ from gluetune.config import DataConfig, ModelConfig, TrainingConfig, Value
 from gluetune.data import EncodedTask, open_source, prepare
 from gluetune.errors import DivergedError
 from gluetune.models import Encoder, load_encoder, load_tokenizer
-from gluetune.pretraining import embedded_encoder
+from gluetune.pretraining import prepare_synthetic_encoder
 from gluetune.tasks import get_task
 from gluetune.training import Evaluation, fine_tune
 
@@ -72,18 +72,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tasks", required=True, help="names, with commas")
     parser.add_argument("--out", type=Path, required=True, help="folder of the files")
     parser.add_argument("--glue-dir", help="the official GLUE folder; without it: the generated data")
-    parser.add_argument("--model", help="encoder by name or folder; without it: the embedded one")
+    parser.add_argument("--model", help="encoder by name or folder; without it: the synthetic one")
     parser.add_argument("--rows", type=int, default=1000, help="training rows, and at most as many selection rows")
     parser.add_argument("--seed", type=int, default=42)
     flags = parser.parse_args(arguments)
     config = DataConfig(
-        source="dir" if flags.glue_dir else "embedded",
+        source="dir" if flags.glue_dir else "synthetic",
         dir=flags.glue_dir,
         selection_fraction=0.5,
         max_train_samples=flags.rows,
         max_eval_samples=flags.rows,
     )
-    model = ModelConfig(name_or_path=flags.model or embedded_encoder())
+    model = ModelConfig(name_or_path=flags.model or prepare_synthetic_encoder())
     encoder, tokenizer = load_encoder(model, flags.seed), load_tokenizer(model)
     flags.out.mkdir(parents=True, exist_ok=True)
     for name in flags.tasks.split(","):
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             else Curves(
                 name,
                 "official GLUE rows" if flags.glue_dir else data.source,
-                flags.model or "embedded",
+                flags.model or "synthetic",
                 task.primary,
                 len(data.train),
                 len(data.selection),

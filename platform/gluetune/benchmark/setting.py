@@ -14,7 +14,7 @@ class Setting:
     Attributes:
         scratch: an empty folder for runs, encoders and logs.
         glue_dir: the official GLUE folder; ``None``: the generated data.
-        model: encoder by name or folder, beside the embedded one; ``None``: one of MiniLM's shape (Wang et al. 2020:
+        model: encoder by name or folder, beside the synthetic one; ``None``: one of MiniLM's shape (Wang et al. 2020:
             6 layers, 384 wide, 12 heads, ffn 1,536) with random weights, which trains as fast as the real one.
         max_train_samples: training rows per task.
         max_eval_samples: selection rows per task.

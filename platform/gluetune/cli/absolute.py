@@ -17,7 +17,7 @@ from gluetune.storage import Storage
 from gluetune.storage.durable import absolute
 from gluetune.tracking.uris import sqlite_file, sqlite_uri
 
-EMBEDDED = "embedded"
+SYNTHETIC = "synthetic"
 _Section = TypeVar("_Section", bound=Section)
 
 
@@ -61,7 +61,7 @@ def _data(data: DataConfig) -> DataConfig:
 
 
 def _model(model: ModelConfig) -> ModelConfig:
-    name = model.name_or_path if model.name_or_path == EMBEDDED else folder_or_name(model.name_or_path)
+    name = model.name_or_path if model.name_or_path == SYNTHETIC else folder_or_name(model.name_or_path)
     return with_values(model, name_or_path=name, cache_dir=absolute_path(model.cache_dir))
 
 

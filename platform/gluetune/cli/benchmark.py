@@ -54,7 +54,7 @@ PROGRAM = Program(
         Option(
             "--model-name-or-path",
             "MODEL",
-            "encoder beside the embedded one (default: random weights in MiniLM's shape)",
+            "encoder beside the synthetic one (default: random weights in MiniLM's shape)",
         ),
         Option("--max-train-samples", "N", "training rows per task (default: 256)"),
         Option("--max-eval-samples", "N", "selection rows per task (default: 256)"),

@@ -47,7 +47,7 @@ PROGRAM = Program(
         Option("--run", "NAME", "a run with winners; may be repeated", repeated=True),
         Option("--storage-path", "PATH", f"folder or bucket that the runs lie in (default: {_RUNS})"),
         Option("--output", "FILE", f"the zip to write (default: {_OUTPUT})"),
-        Option("--data", "SOURCE", "embedded (generated), hub or dir (default: each run's own source)"),
+        Option("--data", "SOURCE", "synthetic (generated), hub or dir (default: each run's own source)"),
         Option("--data-dir", "FOLDER", "the official GLUE folder; means --data dir"),
         Option("--batch-size", "N", "rows per batch (default: what each run evaluated with)"),
         Option(

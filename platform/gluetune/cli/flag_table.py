@@ -33,7 +33,7 @@ SELECTION = Flag(
     "--selection",
     "data.selection",
     "NAME",
-    "carve: choose by rows held out of train; dev: by official dev; train_test_split",
+    "holdout: choose by rows held out of train; dev: by official dev; train_test_split",
     text=True,
 )
 
@@ -60,7 +60,7 @@ TRAINING = (
     SEED,
 )
 DATA_AND_MODEL = (
-    Flag("--data", "data.source", "SOURCE", "embedded (generated), hub, dir or custom", text=True),
+    Flag("--data", "data.source", "SOURCE", "synthetic (generated), hub, dir or custom", text=True),
     Flag(
         "--data-dir", "data.dir", "FOLDER", "the official GLUE folder; --data dir where --data is not given", text=True
     ),

@@ -24,7 +24,7 @@ OK, FAILED, USER_ERROR = 0, 1, 2
 
 TUNE = Program(
     "tune_glue.py",
-    "Search hyperparameters for fine-tuning encoders on GLUE tasks. Without flags: the embedded quickstart, which "
+    "Search hyperparameters for fine-tuning encoders on GLUE tasks. Without flags: the offline quickstart, which "
     "needs no network. It also stands behind flags that only say how much, where and under which name: --num-samples, "
     "--time-budget-s, --max-train-samples, --max-eval-samples, --seed, --name, lanes, storage and tracking. Any other "
     "flag without --config starts from the defaults of a job instead (all of the space, by grid), and --data must be "

@@ -17,7 +17,7 @@ from gluetune.pretraining.config import PretrainJob
 from gluetune.supervisor import INTERRUPTED
 
 TEXT = (
-    Flag("--text", "text.source", "SOURCE", "embedded (generated), files or hub", text=True),
+    Flag("--text", "text.source", "SOURCE", "synthetic (generated), files or hub", text=True),
     Flag("--text-path", "text.path", "PATH", "a text file, or a folder of them, with --text files", text=True),
     Flag(
         "--validation-path",

@@ -43,7 +43,7 @@ from gluetune.training import World
 EVALUATION = "evaluation.json"
 _NO_DATA = tuple(
     Override(f"data.{field}", value, "--input")
-    for field, value in {"source": "embedded", "dir": None, "dataset": None}.items()
+    for field, value in {"source": "synthetic", "dir": None, "dataset": None}.items()
 )  # the file is all that is read
 
 

@@ -45,7 +45,7 @@ def _source(data: DataConfig) -> Iterator[Mistake]:
         yield Mistake(("data", "source"), "dir needs data.dir (--data-dir), the official GLUE folder")
     if source == "custom" and data.dataset is None:
         yield Mistake(("data", "source"), "custom needs data.dataset, your own dataset class (package.module:Class)")
-    if source != "embedded":
+    if source != "synthetic":
         if folder is not None and not Path(folder).expanduser().is_dir():
             yield Mistake(("data", "dir"), f"must be an existing folder, but got {show(folder)}")
     elif folder is not None:
@@ -74,7 +74,7 @@ _FILES = ("train_file", "validation_file", "test_file")
 def _files(config: JobConfig) -> Iterator[Mistake]:
     """Files stand in for those of one task in a folder; generated data have no use for them, and no harm from them."""
     data = config.data
-    for field in _FILES if data.source != "embedded" else ():
+    for field in _FILES if data.source != "synthetic" else ():
         name = getattr(data, field)
         if name is None:
             continue

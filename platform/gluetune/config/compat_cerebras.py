@@ -27,7 +27,7 @@ _OURS: dict[KeyPath, tuple[str, str]] = {
     ("train_input", "batch_size"): ("training", "batch_size"),
     ("eval_input", "batch_size"): ("training", "eval_batch_size"),
 }
-_NO_FOLDER = ("embedded", "hub")  # sources
+_NO_FOLDER = ("synthetic", "hub")  # sources
 _FOLDERS = {
     name.split("/")[0].casefold()
     for task in TASKS.values()

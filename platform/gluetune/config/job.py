@@ -37,12 +37,12 @@ class DataConfig(Section):
     ``train_file``, ``validation_file`` and ``test_file`` replace official files of a ``dir``; relative paths start
     there. ``dataset`` is the import path (``package.module:Class``) of a user's own dataset class, for ``custom``.
 
-    ``selection``: ``carve`` holds stratified rows out of train (at most ``selection_max_rows``), ``dev`` is the
+    ``selection``: ``holdout`` holds stratified rows out of train (at most ``selection_max_rows``), ``dev`` is the
     published protocol, ``train_test_split`` draws the rows that scikit-learn's function of that name draws.
     ``selection_seed`` is that draw's; ``None`` is the job's seed.
     """
 
-    source: Literal["embedded", "hub", "dir", "custom"] = "embedded"
+    source: Literal["synthetic", "hub", "dir", "custom"] = "synthetic"
     dir: str | None = None
     dataset: str | None = Field(default=None, min_length=1)
     train_file: str | None = Field(default=None, min_length=1)
@@ -53,21 +53,21 @@ class DataConfig(Section):
     truncation: Literal["longest_first", "proportional"] = "longest_first"
     max_train_samples: int | None = Field(default=None, ge=2)
     max_eval_samples: int | None = Field(default=None, ge=1)
-    selection: Literal["carve", "dev", "train_test_split"] = "carve"
+    selection: Literal["holdout", "dev", "train_test_split"] = "holdout"
     selection_fraction: float = Field(default=0.1, gt=0, lt=1)
     selection_max_rows: int = Field(default=2000, ge=1)
     selection_seed: int | None = Field(default=None, ge=0, lt=2**32)
 
 
 class ModelConfig(Section):
-    """The encoder. ``embedded`` is the small one that gluetune pre-trains itself.
+    """The encoder. ``synthetic`` is the small one that gluetune pre-trains itself.
 
     ``from_scratch`` takes the model's architecture and vocabulary but random weights, drawn by the job's seed. The
     architecture is then ``config.json``'s, or BERT's where there is only a vocabulary; ``config_overrides`` replaces
     single values of it, such as ``num_hidden_layers``.
     """
 
-    name_or_path: str = Field(default="embedded", min_length=1)
+    name_or_path: str = Field(default="synthetic", min_length=1)
     revision: str | None = None
     cache_dir: str | None = None
     from_scratch: bool = False

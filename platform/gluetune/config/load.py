@@ -82,7 +82,7 @@ def load_job(
 _NO_DATA = Problem(
     "--data",
     "must be given where flags choose what is searched: dir (with --data-dir, the official "
-    "GLUE folder), hub, custom, or embedded for generated data; or name a job file (--config)",
+    "GLUE folder), hub, custom, or synthetic for generated data; or name a job file (--config)",
 )
 
 

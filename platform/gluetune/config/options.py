@@ -59,8 +59,8 @@ JOB_OPTIONS = (
     _options(
         ("data",),
         "selection",
-        "carve",
-        carve=("selection_fraction", "selection_max_rows", "selection_seed"),
+        "holdout",
+        holdout=("selection_fraction", "selection_max_rows", "selection_seed"),
         train_test_split=("selection_fraction", "selection_seed"),
         dev=(),
     ),
@@ -69,8 +69,8 @@ PRETRAINING_OPTIONS = (
     _options(
         ("text",),
         "source",
-        "embedded",
-        embedded=(),
+        "synthetic",
+        synthetic=(),
         files=("path", "validation_path", "format"),
         hub=("dataset", "name", "split", "validation_split", "column", "cache_dir", "format"),
     ),

@@ -11,7 +11,7 @@ from gluetune.data.hub import HubSource
 from gluetune.data.official import official_rows, same_rows
 from gluetune.data.preparation import EncodedTask, TaskExamples, choose, open_source, prepare
 from gluetune.data.source import DataSource
-from gluetune.data.splits import carve, sample
+from gluetune.data.splits import hold_out, sample
 
 __all__ = [
     "CustomSource",
@@ -22,9 +22,9 @@ __all__ = [
     "FolderSource",
     "HubSource",
     "TaskExamples",
-    "carve",
     "choose",
     "encode",
+    "hold_out",
     "official_rows",
     "open_source",
     "plan_batches",

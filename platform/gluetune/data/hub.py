@@ -70,7 +70,7 @@ class HubSource(DataSource):
             split,
             cache_dir=self.cache_dir,
             place=place,
-            hint="without a network, use `data.source: dir` or `embedded`, or name a local copy of the "
+            hint="without a network, use `data.source: dir` or `synthetic`, or name a local copy of the "
             "hub in `data.dir`",
         )
 

@@ -19,7 +19,7 @@ from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
 from gluetune.data.official import load_labelled, official_rows, same_rows
 from gluetune.data.source import DataSource
-from gluetune.data.splits import carve, sample
+from gluetune.data.splits import hold_out, sample
 from gluetune.errors import ConfigError, Problem
 from gluetune.tasks import Task, get_task
 
@@ -73,7 +73,7 @@ def open_source(config: DataConfig) -> DataSource:
         DataError: ``dir`` is no folder.
     """
     sources: dict[str, Callable[[DataConfig], DataSource]] = {
-        "embedded": _embedded,
+        "synthetic": _synthetic,
         "hub": lambda config: HubSource(config.cache_dir, mirror=config.dir),
         "dir": _folder,
         "custom": _custom,
@@ -81,10 +81,10 @@ def open_source(config: DataConfig) -> DataSource:
     return sources[config.source](config)
 
 
-def _embedded(config: DataConfig) -> DataSource:
-    from gluetune.data.synthetic import EmbeddedSource  # imports this package
+def _synthetic(config: DataConfig) -> DataSource:
+    from gluetune.data.synthetic import SyntheticSource  # imports this package
 
-    return EmbeddedSource()
+    return SyntheticSource()
 
 
 def _folder(config: DataConfig) -> DataSource:
@@ -116,7 +116,7 @@ class TaskExamples:
 def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskExamples:
     """Loads, limits and parts one task's rows.
 
-    ``max_train_samples`` counts rows trained on; carved selection rows come on top, from the whole of train.
+    ``max_train_samples`` counts rows trained on; held-out selection rows come on top, from the whole of train.
     ``max_eval_samples`` limits the selection rows and each dev split. Limits draw stratified random rows.
 
     Args:
@@ -145,7 +145,7 @@ def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> Tas
     origins += [f"no {split}" for split in task.dev if split not in dev]
     selection, twins = dev[task.dev[0]], same_rows(train, dev)
     if config.selection != "dev":
-        rows, chosen = carve(train_labels, task, config, seed)
+        rows, chosen = hold_out(train_labels, task, config, seed)
         chosen = chosen[sample(train_labels[chosen], task, config.max_eval_samples, seed)]
         selection = train.take(chosen)
         train, train_labels = train.take(rows), train_labels[rows]

@@ -1,4 +1,4 @@
-"""Draws: the selection rows carved from train, and smaller samples."""
+"""Draws: the selection rows held out of train, and smaller samples."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from gluetune.tasks import Task
 _REGRESSION_BINS = 10
 
 
-def carve(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[Rows, Rows]:
+def hold_out(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[Rows, Rows]:
     """Parts train into rows to train on and rows to choose by.
 
-    ``selection: carve``: the share is ``selection_fraction`` of all rows, at most ``selection_max_rows`` and
+    ``selection: holdout``: the share is ``selection_fraction`` of all rows, at most ``selection_max_rows`` and
     ``max_eval_samples``, at least one row per class. Classes (or, for regression, tenths of the label's distribution)
     keep their proportions; a class of two rows or more is on both sides, and a single row is trained on, wherever the
     share allows.
@@ -30,7 +30,7 @@ def carve(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[Ro
         labels: [rows] of train.
         task: the task.
         config: gives way, fraction, limits and, where it has one, the seed.
-        seed: the job's seed, for a config without ``selection_seed``; the same seed carves the same rows.
+        seed: the job's seed, for a config without ``selection_seed``; the same seed holds out the same rows.
 
     Returns:
         Train rows and selection rows: sorted, disjoint, together all rows.
@@ -39,7 +39,7 @@ def carve(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[Ro
         DataError: fewer rows than two per class, or none would be left to train on.
     """
     seed = seed if config.selection_seed is None else config.selection_seed
-    ways = {"carve": _stratified, "train_test_split": _as_scikit_learn}
+    ways = {"holdout": _stratified, "train_test_split": _as_scikit_learn}
     selection = ways[config.selection](labels, task, config, seed)
     return np.setdiff1d(np.arange(len(labels)), selection), selection
 

@@ -1,4 +1,4 @@
-"""The embedded data source: generated rows of every task, in the official columns, labels and splits."""
+"""The synthetic data source: generated rows of every task, in the official columns, labels and splits."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _LABELLED_TESTS = frozenset({"snli", "ax"})
 
 
 @dataclass(frozen=True)
-class EmbeddedSource(DataSource):
+class SyntheticSource(DataSource):
     """Generated data; nothing is downloaded or read.
 
     Test splits carry no labels, as the official ones do not (SNLI's and AX's do).

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gluetune.inference import Predictions
+from gluetune.inference.predictions import Predictions
 from gluetune.tasks import TASKS, Task
 
 HEADER = "index\tprediction"

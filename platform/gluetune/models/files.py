@@ -26,7 +26,7 @@ _WELL_KNOWN = (
     "bert-large-uncased",
     "distilbert-base-uncased",
     "distilroberta-base",
-    "embedded",
+    "synthetic",
     "FacebookAI/roberta-base",
     "FacebookAI/roberta-large",
     "google-bert/bert-base-cased",
@@ -110,7 +110,7 @@ def _fetch(config: ModelConfig) -> Path:
         why = (
             (
                 f"{name!r} is neither a folder nor in the cache, and huggingface.co cannot be reached{hint}; without "
-                "network, name a folder or use the embedded encoder (model.name_or_path: embedded)"
+                "network, name a folder or use the synthetic encoder (model.name_or_path: synthetic)"
             ),
             error,
         )

@@ -8,7 +8,7 @@ from gluetune.pretraining.job_file import dump_pretrain_job, load_pretrain_job, 
 from gluetune.pretraining.local import pretrain_folder
 from gluetune.pretraining.loop import pretrain
 from gluetune.pretraining.prepare import PretrainingData, prepare_job, prepare_text
-from gluetune.pretraining.synthetic_encoder import embedded_encoder, planned_encoder
+from gluetune.pretraining.synthetic_encoder import planned_encoder, prepare_synthetic_encoder
 from gluetune.pretraining.text import Text, read_text
 
 __all__ = [
@@ -22,12 +22,12 @@ __all__ = [
     "TextConfig",
     "TokenizerConfig",
     "dump_pretrain_job",
-    "embedded_encoder",
     "figures",
     "load_pretrain_job",
     "parse_pretrain_job",
     "planned_encoder",
     "prepare_job",
+    "prepare_synthetic_encoder",
     "prepare_text",
     "pretrain",
     "pretrain_folder",

@@ -12,15 +12,15 @@ from gluetune.config import LanesConfig, PublishedConfig, Section, StorageConfig
 class TextConfig(Section):
     """The text, and how it divides into documents of sentences.
 
-    ``embedded`` is the generated text. ``files`` reads ``path``, a file or a folder whose ``*.txt``, ``*.tokens`` and
+    ``synthetic`` is the generated text. ``files`` reads ``path``, a file or a folder whose ``*.txt``, ``*.tokens`` and
     ``*.raw`` are read in the order of their names. ``hub`` reads ``column`` of a dataset's ``split``; ``dataset`` may
-    be a local folder. ``format`` is described in `gluetune.pretraining.formats`; the embedded text needs none.
+    be a local folder. ``format`` is described in `gluetune.pretraining.formats`; the synthetic text needs none.
 
     Held-out losses are those of ``validation_path`` or ``validation_split``; without one, of the last documents of the
     text (`PretrainingConfig.held_out`). ``max_documents`` reads no more than so many of the text.
     """
 
-    source: Literal["embedded", "files", "hub"] = "embedded"
+    source: Literal["synthetic", "files", "hub"] = "synthetic"
     format: Literal["wikitext", "sentences", "paragraphs"] = "paragraphs"
     path: str | None = Field(default=None, min_length=1)
     validation_path: str | None = Field(default=None, min_length=1)

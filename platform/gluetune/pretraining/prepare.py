@@ -57,7 +57,7 @@ def prepare_job(
         DataError: see `read_text`; or too few documents.
         ModelError: the tokenizer cannot be used.
     """
-    places = {"files": job.text.path, "hub": job.text.dataset, "embedded": "the generated text"}
+    places = {"files": job.text.path, "hub": job.text.dataset, "synthetic": "the generated text"}
     progress(f"reading {places[job.text.source]}")
     return prepare_text(read_text(job.text), job, progress)
 

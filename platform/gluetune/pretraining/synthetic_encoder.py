@@ -1,4 +1,4 @@
-"""The small encoder of the embedded default, pre-trained on first use and cached."""
+"""The small encoder of the offline default, pre-trained on first use and cached."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ JOB = PretrainJob(
         evaluate_every=500,
     ),
 )
-"""What the embedded encoder is made with."""
+"""What the synthetic encoder is made with."""
 
 _SINCE = {
     "name_or_path": None,
@@ -58,8 +58,8 @@ _MAKER = "maker.txt"
 """In the folder: fingerprint of the code and the configuration that it was made with."""
 
 
-def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], None] = print) -> str:
-    """The folder of the embedded encoder; pre-trains it if it is not cached.
+def prepare_synthetic_encoder(cache_dir: str | None = None, progress: Callable[[str], None] = print) -> str:
+    """The folder of the synthetic encoder; pre-trains it if it is not cached.
 
     Args:
         cache_dir: where it is kept; by default ``$GLUETUNE_CACHE_DIR``, else ``~/.cache/gluetune``.
@@ -74,7 +74,7 @@ def embedded_encoder(cache_dir: str | None = None, progress: Callable[[str], Non
             progress(f"{folder} has empty files, as a power cut may leave them: it is made anew")
             shutil.rmtree(folder)
         if not folder.exists():
-            progress(f"pre-training the embedded encoder on generated text, once: {folder}")
+            progress(f"pre-training the synthetic encoder on generated text, once: {folder}")
             _build(documents, folder, JOB, progress)
         with suppress(OSError):  # a cache that may only be read
             write_file(folder.absolute() / _MAKER, fingerprint(_generator(), JOB).encode())
@@ -86,21 +86,21 @@ def planned_encoder(
     cache_dir: str | None = None,
     progress: Callable[[str], None] = print,
 ) -> Iterator[tuple[str, str]]:
-    """What stands in for the embedded encoder in a plan: pre-trains nothing and leaves nothing.
+    """What stands in for the synthetic encoder in a plan: pre-trains nothing and leaves nothing.
 
     Args:
-        cache_dir: as for `embedded_encoder`.
+        cache_dir: as for `prepare_synthetic_encoder`.
         progress: told that the encoder would be pre-trained, where it is not cached.
 
     Yields:
-        A ``from_pretrained`` folder to look at while the block lasts, and the folder `embedded_encoder` would return.
+        A ``from_pretrained`` folder that exists during the block, and the one that `prepare_synthetic_encoder` returns.
         Where that is not there, the first holds the same vocabulary and architecture under random weights.
     """
     folder, documents = _find(cache_dir)
     if documents is None or (folder.exists() and not _damaged(folder)):
         yield str(folder), str(folder)
         return
-    progress(f"the embedded encoder would first be pre-trained on generated text, once, for some minutes: {folder}")
+    progress(f"the synthetic encoder would first be pre-trained on generated text, once, for some minutes: {folder}")
     with tempfile.TemporaryDirectory(prefix="gluetune-plan-") as scratch:
         lines = (line for document in documents for line in document)
         tokenizer = train_tokenizer(
@@ -116,7 +116,7 @@ def _find(cache_dir: str | None) -> tuple[Path, list[list[str]] | None]:
     if (known := _made_by(fingerprint(_generator(), JOB), cache)) is not None:
         return known, None
     documents = list(corpus())
-    return cache / f"embedded-encoder-{fingerprint(documents, JOB)}", documents
+    return cache / f"synthetic-encoder-{fingerprint(documents, JOB)}", documents
 
 
 def fingerprint(documents: Iterable[list[str]], job: PretrainJob) -> str:
@@ -138,7 +138,7 @@ def _generator() -> Iterator[list[str]]:
 
 
 def _made_by(maker: str, cache: Path) -> Path | None:
-    for mark in cache.glob(f"embedded-encoder-*/{_MAKER}"):
+    for mark in cache.glob(f"synthetic-encoder-*/{_MAKER}"):
         with suppress(OSError):  # somebody else's
             if mark.read_bytes() == maker.encode() and not _damaged(mark.parent):
                 return mark.parent
@@ -157,7 +157,7 @@ def _cache(cache_dir: str | None) -> Path:
 def _build(documents: list[list[str]], folder: Path, job: PretrainJob, progress: Callable[[str], None]) -> None:
     """Writes beside the folder and renames, so that the folder is whole or absent, whoever else builds it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".embedded-encoder-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".synthetic-encoder-") as scratch:
         made = Path(scratch) / "encoder"
         with _one_thread():
             pretrain_folder(

@@ -58,7 +58,7 @@ def read_text(config: TextConfig) -> Text:
     return _SOURCES[config.source](config)
 
 
-def _embedded(config: TextConfig) -> Text:
+def _synthetic(config: TextConfig) -> Text:
     return Text(list(islice(corpus(), config.max_documents)), None, "generated text", synthetic=True)
 
 
@@ -85,7 +85,7 @@ def _place(config: TextConfig, split: str) -> str:
     return "hub:" + "/".join(part for part in (config.dataset, config.name, split) if part)
 
 
-_SOURCES: dict[str, Callable[[TextConfig], Text]] = {"embedded": _embedded, "files": _files, "hub": _hub}
+_SOURCES: dict[str, Callable[[TextConfig], Text]] = {"synthetic": _synthetic, "files": _files, "hub": _hub}
 
 
 def _documents(lines: Iterator[str], config: TextConfig, place: str) -> list[list[str]]:
@@ -141,7 +141,7 @@ def _column(config: TextConfig, split: str) -> Any:
         split,
         cache_dir=config.cache_dir,
         place=place,
-        hint="without a network, use `text.source: files` or `embedded`",
+        hint="without a network, use `text.source: files` or `synthetic`",
     )
     if config.column not in dataset.column_names:
         raise DataError(

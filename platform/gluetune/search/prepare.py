@@ -34,13 +34,13 @@ from gluetune.models import (
     load_tokenizer,
     nsp_is_default,
 )
-from gluetune.pretraining import embedded_encoder, planned_encoder
+from gluetune.pretraining import planned_encoder, prepare_synthetic_encoder
 from gluetune.tasks import get_task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-EMBEDDED = "embedded"
+SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def prepare(
         space: its search space; a field that the encoder's family does not have is found here, and so is a head that
             does not go with a pooling.
         progress: told what takes its time.
-        plan_only: pre-trains no encoder; where the embedded one is not there yet, its weights are random.
+        plan_only: pre-trains no encoder; where the synthetic one is not there yet, its weights are random.
 
     Raises:
         DataError: a data file breaks its format, or there is none.
@@ -116,7 +116,7 @@ def prepare(
     """
     with _located(job.model, progress, plan_only=plan_only) as (model, home):
         encoder, tokenizer = replace(load_encoder(model, job.seed), name=job.model.name_or_path), load_tokenizer(model)
-        known_by = Path(home).name if job.model.name_or_path == EMBEDDED else encoder_fingerprint(encoder, model)
+        known_by = Path(home).name if job.model.name_or_path == SYNTHETIC else encoder_fingerprint(encoder, model)
     for remark in remarks(job, space, encoder):
         progress(remark)
     trainings = [resolve_training(job, space, point) for point in corners(space)]
@@ -146,9 +146,9 @@ def remarks(job: JobConfig, space: SearchSpace, encoder: Encoder) -> Iterator[st
             f"search space {space.name!r} was published for {', '.join(space.model_types)}, but the encoder "
             f"{encoder.name!r} is of type {family}{better}"
         )
-    if job.model.name_or_path == EMBEDDED and job.data.source != "embedded":
+    if job.model.name_or_path == SYNTHETIC and job.data.source != "synthetic":
         yield (
-            "the embedded encoder has been pre-trained on generated text only, but the data are not generated; "
+            "the synthetic encoder has been pre-trained on generated text only, but the data are not generated; "
             "--model-name-or-path names another"
         )
 
@@ -162,15 +162,15 @@ def _located(
 ) -> Iterator[tuple[ModelConfig, str]]:
     """The model to load, and where it is kept.
 
-    The folder of the embedded encoder is named by a fingerprint of what it is made from, the same on all machines.
+    The folder of the synthetic encoder is named by a fingerprint of what it is made from, the same on all machines.
     """
-    if model.name_or_path != EMBEDDED:
+    if model.name_or_path != SYNTHETIC:
         yield model, model.name_or_path
     elif plan_only:
         with planned_encoder(model.cache_dir, progress) as (folder, home):
             yield model.model_copy(update={"name_or_path": folder}), home
     else:
-        folder = embedded_encoder(model.cache_dir, progress)
+        folder = prepare_synthetic_encoder(model.cache_dir, progress)
         yield model.model_copy(update={"name_or_path": folder}), folder
 
 

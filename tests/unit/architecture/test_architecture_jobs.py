@@ -90,11 +90,11 @@ def test_the_encoder_of_the_snli_job_is_what_the_pretraining_job_leaves() -> Non
 
 @pytest.mark.parametrize("path", FINETUNES, ids=lambda path: path.stem)
 def test_the_offline_command_of_every_fine_tuning_job_is_accepted(path: Path) -> None:
-    offline = [command for command in commands(path) if "--data embedded" in command]
+    offline = [command for command in commands(path) if "--data synthetic" in command]
     assert len(offline) == 1
     job = load(path, overrides_of(offline[0]))
-    assert (job.data.source, job.model.name_or_path) == ("embedded", "embedded")
-    assert job.data.max_seq_length <= 128  # what the embedded encoder reads
+    assert (job.data.source, job.model.name_or_path) == ("synthetic", "synthetic")
+    assert job.data.max_seq_length <= 128  # what the synthetic encoder reads
     assert (job.training.warmup_steps or 0) < (job.training.max_steps or 10**9)
 
 

@@ -21,7 +21,7 @@ from gluetune.benchmark.comparison import OURS
 from gluetune.benchmark.peak import peak_mb
 from gluetune.benchmark.setting import Setting
 from gluetune.benchmark.speed import Speed
-from gluetune.pretraining import embedded_encoder
+from gluetune.pretraining import prepare_synthetic_encoder
 from gluetune.tasks import get_task
 
 MRPC = get_task("mrpc")
@@ -29,9 +29,9 @@ MRPC = get_task("mrpc")
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
-    """Generated rows, and a tiny encoder with the embedded tokenizer."""
+    """Generated rows, and a tiny encoder with the synthetic tokenizer."""
     folder = tmp_path_factory.mktemp("tiny")
-    tokenizer = AutoTokenizer.from_pretrained(embedded_encoder())
+    tokenizer = AutoTokenizer.from_pretrained(prepare_synthetic_encoder())
     BertModel(
         BertConfig(
             vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32

@@ -25,7 +25,7 @@ from gluetune.tasks import get_task
 from sample_search import BEGIN, COLA, ended, folded, plan, started
 from searches import ROOT
 
-MRPC = ("--config", str(ROOT / "jobs" / "mrpc_gluon.yaml"), "--data", "embedded", "--model-name-or-path", "embedded")
+MRPC = ("--config", str(ROOT / "jobs" / "mrpc_gluon.yaml"), "--data", "synthetic", "--model-name-or-path", "synthetic")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_one_output_file_does_not_take_two_splits(tmp_path: Path, capfd: pytest.
                 "--config",
                 str(ROOT / "jobs" / "mnli_base.yaml"),
                 "--data",
-                "embedded",
+                "synthetic",
                 "--mode",
                 "predict",
                 "--checkpoint",

@@ -93,7 +93,7 @@ def test_our_sections_stay_beside_them() -> None:
 )
 def test_one_section_is_enough(given: str) -> None:
     job = load(f"search: {{space: single.yaml}}\n{given}\n")
-    assert (job.data.max_seq_length, job.data.source) == (40, "embedded")
+    assert (job.data.max_seq_length, job.data.source) == (40, "synthetic")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_tasks_own_folder_stands_for_the_one_around_it(data_dir: str, folder: 
         ([Override("training.batch_size", 64)], {"batch_size": 64}),
         ([Override("data.max_seq_length", 32, "--max-seq-length")], {"max_seq_length": 32}),
         ([Override("data.dir", ".", "--data-dir")], {"source": "dir", "dir": "."}),
-        ([Override("data.source", "embedded", "--data")], {"source": "embedded", "dir": None}),
+        ([Override("data.source", "synthetic", "--data")], {"source": "synthetic", "dir": None}),
         ([Override("data.source", "hub", "--data")], {"source": "hub", "dir": None}),
         (
             [Override("data.source", "hub", "--data"), Override("data.source", "dir", "--data")],
@@ -129,7 +129,7 @@ def test_a_tasks_own_folder_stands_for_the_one_around_it(data_dir: str, folder: 
             [Override("data.source", "dir", "--data"), Override("data.dir", ".", "--data-dir")],
             {"source": "dir", "dir": "."},
         ),
-        ([Override("data", {"source": "embedded"})], {"source": "embedded", "dir": None, "max_seq_length": 128}),
+        ([Override("data", {"source": "synthetic"})], {"source": "synthetic", "dir": None, "max_seq_length": 128}),
     ],
 )
 def test_flags_win(overrides: list[Override], expected: dict[str, object]) -> None:
@@ -140,21 +140,21 @@ def test_flags_win(overrides: list[Override], expected: dict[str, object]) -> No
 
 def test_a_folder_that_a_flag_makes_useless_is_told() -> None:
     notes: list[str] = []
-    load(JOB, Override("data.source", "embedded", "--data"), notes=notes)
-    assert notes == ["train_input.data_dir is left unused, because --data says embedded", *NOTES[1:]]
+    load(JOB, Override("data.source", "synthetic", "--data"), notes=notes)
+    assert notes == ["train_input.data_dir is left unused, because --data says synthetic", *NOTES[1:]]
 
 
 def test_a_folder_given_by_flag_is_still_checked() -> None:
-    flags = Override("data.source", "embedded", "--data"), Override("data.dir", ".", "--data-dir")
+    flags = Override("data.source", "synthetic", "--data"), Override("data.dir", ".", "--data-dir")
     assert mistakes(JOB, *flags) == (
-        "--data-dir: must not be given unless data.source (--data) is dir, hub or custom, but it is embedded"
+        "--data-dir: must not be given unless data.source (--data) is dir, hub or custom, but it is synthetic"
     )
 
 
 def test_a_flag_settles_what_the_source_is() -> None:
     text = JOB + "data: {source: hub}\n"
     assert load(text, Override("data.source", "dir", "--data")).data.dir == "glue"
-    assert load(text, Override("data.source", "embedded", "--data")).data.dir is None
+    assert load(text, Override("data.source", "synthetic", "--data")).data.dir is None
 
 
 MISTAKES = [

@@ -129,7 +129,7 @@ CHOOSING = [
     ("search.algorithm", "grid"),
     ("search.space", "wide"),
     ("search.scheduler.name", "asha"),
-    ("data.source", "embedded"),
+    ("data.source", "synthetic"),
     ("data.selection", "dev"),
     ("model.name_or_path", "x"),
     ("training.num_train_epochs", 2),
@@ -155,12 +155,12 @@ def test_the_quickstart_does_not_stand_behind_flags_that_choose_what_is_searched
 @pytest.mark.parametrize(("path", "value"), KEEPING)
 def test_the_quickstart_stands_behind_flags_that_do_not(path: str, value: Any) -> None:
     job = load_job(None, [Override(path, value, f"--{path}")])
-    assert (job.search.algorithm, job.data.source, list(job.tasks)) == ("random", "embedded", ["cola", "mrpc", "stsb"])
+    assert (job.search.algorithm, job.data.source, list(job.tasks)) == ("random", "synthetic", ["cola", "mrpc", "stsb"])
 
 
 def test_a_grid_without_a_number_is_all_of_it() -> None:
     job = load_job(
-        None, [Override("search.algorithm", "grid", "--algorithm"), Override("data.source", "embedded", "--data")]
+        None, [Override("search.algorithm", "grid", "--algorithm"), Override("data.source", "synthetic", "--data")]
     )
     assert job.search.num_samples is None
 
@@ -170,7 +170,7 @@ def test_data_that_nothing_names_are_asked_for() -> None:
         load_job(None, [Override("tasks", "cola", "--tasks")])
     (problem,) = caught.value.problems
     assert problem.path == "--data"
-    assert all(name in problem.message for name in ("--data-dir", "hub", "custom", "embedded", "--config"))
+    assert all(name in problem.message for name in ("--data-dir", "hub", "custom", "synthetic", "--config"))
 
 
 @pytest.mark.parametrize("file", [None, "seed: 1\n"])
@@ -184,7 +184,7 @@ def test_a_folder_alone_is_the_official_one(file: str | None, tmp_path: Path) ->
 
 
 def test_a_folder_does_not_change_what_the_job_file_says(tmp_path: Path) -> None:
-    (tmp_path / "job.yaml").write_text("data: {source: embedded}\n")
+    (tmp_path / "job.yaml").write_text("data: {source: synthetic}\n")
     with pytest.raises(ConfigError, match="--data-dir: must not be given unless"):
         load_job(str(tmp_path / "job.yaml"), [Override("data.dir", str(tmp_path), "--data-dir")])
 

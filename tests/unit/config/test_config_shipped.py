@@ -24,18 +24,18 @@ def test_every_space_is_valid_cites_its_source_and_names_points(path: Path) -> N
 
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
 def test_every_search_job_is_valid_with_its_space(path: Path) -> None:
-    job = load_job(str(path), [Override("data.source", "embedded", "--data")])  # some need a folder
+    job = load_job(str(path), [Override("data.source", "synthetic", "--data")])  # some need a folder
     assert load_space(job.search.space, str(path)).space
 
 
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("scheduler", ["none", "asha", "hyperband", "median"])
-@pytest.mark.parametrize("selection", ["carve", "dev", "train_test_split"])
+@pytest.mark.parametrize("selection", ["holdout", "dev", "train_test_split"])
 def test_the_recorded_file_of_a_job_is_a_job_file(path: Path, scheduler: str, selection: str, tmp_path: Path) -> None:
     job = load_job(
         str(path),
         [
-            Override("data.source", "embedded", "--data"),
+            Override("data.source", "synthetic", "--data"),
             Override("data.selection", selection, "--selection"),
             Override("search.scheduler.name", scheduler, "--scheduler"),
         ],

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from gluetune.config import DataConfig
 from gluetune.data import Examples, prepare
 from gluetune.data.fingerprint import fingerprint
-from gluetune.data.synthetic import EmbeddedSource
+from gluetune.data.synthetic import SyntheticSource
 from gluetune.tasks import get_task
 
 ROWS = Examples(
@@ -50,7 +50,7 @@ def test_only_equal_texts_have_equal_fingerprints() -> None:
 
 
 def test_prepared_data_has_those_of_all_its_rows(bert: PreTrainedTokenizerBase) -> None:
-    task, source = get_task("mnli"), EmbeddedSource()
+    task, source = get_task("mnli"), SyntheticSource()
     config = DataConfig(max_train_samples=20, max_eval_samples=10)
     data = prepare(task, source, bert, config, seed=0)
     assert data.synthetic

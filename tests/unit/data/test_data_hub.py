@@ -141,7 +141,7 @@ def test_without_a_network_the_message_says_what_helps(tmp_path: Path, monkeypat
         HubSource(cache_dir=str(tmp_path)).load(get_task("cola"), "train")
     message = str(caught.value)
     assert message.startswith("hub:nyu-mll/glue/cola/train: the dataset must be in the cache or within reach, but ")
-    assert "use `data.source: dir` or `embedded`" in message
+    assert "use `data.source: dir` or `synthetic`" in message
 
 
 def test_a_mirror_without_the_repository(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
 from gluetune.data import DataSource, Encoded, Examples, FolderSource, HubSource, open_source, prepare
-from gluetune.data.synthetic import EmbeddedSource
+from gluetune.data.synthetic import SyntheticSource
 from gluetune.errors import ConfigError, DataError
 from gluetune.tasks import Task, get_task
 
@@ -85,7 +85,7 @@ def test_a_train_limit_leaves_the_selection_rows_alone(bert: PreTrainedTokenizer
     assert set(texts(limited.train, bert)) < set(texts(whole.train, bert))
 
 
-@pytest.mark.parametrize("selection", ["carve", "dev", "train_test_split"])
+@pytest.mark.parametrize("selection", ["holdout", "dev", "train_test_split"])
 def test_the_eval_limit_holds_for_selection_and_dev(bert: PreTrainedTokenizerBase, selection: str) -> None:
     config = DataConfig.model_validate({"selection": selection, "max_eval_samples": 5})
     data = prepare(get_task("mnli"), Numbered(), bert, config, seed=0)
@@ -157,7 +157,7 @@ def test_unlabelled_training_rows(bert: PreTrainedTokenizerBase) -> None:
 
 
 def test_the_job_names_the_source(tmp_path: Path) -> None:
-    assert isinstance(open_source(DataConfig()), EmbeddedSource)
+    assert isinstance(open_source(DataConfig()), SyntheticSource)
     assert isinstance(open_source(DataConfig(source="hub")), HubSource)
     folder = open_source(DataConfig(source="dir", dir=str(tmp_path)))
     assert isinstance(folder, FolderSource)
@@ -189,7 +189,7 @@ class Careless(Numbered):
         (("train",), {}),
     ],
 )
-@pytest.mark.parametrize("selection", ["carve", "dev"])
+@pytest.mark.parametrize("selection", ["holdout", "dev"])
 def test_splits_of_the_same_rows_are_found(
     shared: tuple[str, ...], found: dict[str, str], selection: str, bert: PreTrainedTokenizerBase
 ) -> None:

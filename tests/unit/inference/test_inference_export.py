@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gluetune.data.synthetic import EmbeddedSource
+from gluetune.data.synthetic import SyntheticSource
 from gluetune.errors import ConfigError, DataError, ModelError, StorageError
 from gluetune.inference import FILES, Winner, export_submission, load_classifier, predict_examples, read_winners
 from gluetune.storage import Storage
@@ -38,7 +38,7 @@ def test_the_diagnostic_set_is_answered_by_the_winner_of_mnli(tmp_path: Path) ->
     answers = export_submission(won, tmp_path / "s.zip", World(), fill_missing=True)
     by = {answer.file.name: answer.by and answer.by.task for answer in answers}
     assert {name for name, task in by.items() if task} == {"MNLI-m.tsv", "MNLI-mm.tsv", "AX.tsv"}
-    ax = EmbeddedSource().load(get_task("ax"), "test")
+    ax = SyntheticSource().load(get_task("ax"), "test")
     expected = predict_examples(load_classifier(won["mnli"].folder, get_task("ax"), won["mnli"].data), ax, 64)
     assert column(tmp_path / "s.zip", "AX.tsv") == expected.labels
     assert len(set(expected.labels)) > 1
@@ -61,7 +61,7 @@ def test_missing_tasks_are_filled_with_what_train_holds_most(tmp_path: Path) -> 
         answer.file.name: answer
         for answer in export_submission(winners(tmp_path, "cola"), tmp_path / "s.zip", World(), fill_missing=True)
     }
-    source = EmbeddedSource()
+    source = SyntheticSource()
     for name, answer in answers.items():
         if name != "CoLA.tsv":
             labels = source.load(TASKS[answer.file.model_task], "train").labels

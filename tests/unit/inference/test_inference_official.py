@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.data import FolderSource
-from gluetune.data.synthetic import EmbeddedSource
+from gluetune.data.synthetic import SyntheticSource
 from gluetune.errors import DataError
 from gluetune.inference import FILES
 from gluetune.inference.official_files import load_test
@@ -35,7 +35,7 @@ def test_the_official_files_are_taken(name: str) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_generated_rows_are_taken_as_many_as_there_are(file) -> None:
-    assert 0 < len(load_test(file, EmbeddedSource())) < file.rows or file.name == "WNLI.tsv"
+    assert 0 < len(load_test(file, SyntheticSource())) < file.rows or file.name == "WNLI.tsv"
 
 
 def test_official_rows_must_be_all_there(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from sklearn.metrics import log_loss, matthews_corrcoef
 
 from gluetune.data import Examples
-from gluetune.data.synthetic import EmbeddedSource
+from gluetune.data.synthetic import SyntheticSource
 from gluetune.errors import DataError, ModelError, StorageError
 from gluetune.inference import Classifier, Predictions, evaluate_examples, predict_examples, write_predictions
 from gluetune.tasks import get_task
@@ -22,7 +22,7 @@ COLA, STSB, RTE = get_task("cola"), get_task("stsb"), get_task("rte")
 
 def rows(name: str, count: int = 70) -> Examples:
     task = get_task(name)
-    return EmbeddedSource().load(task, task.dev[0]).take(np.arange(count))
+    return SyntheticSource().load(task, task.dev[0]).take(np.arange(count))
 
 
 def row_by_row(classifier: Classifier, examples: Examples) -> np.ndarray:
@@ -97,7 +97,7 @@ def test_a_batch_of_one_class_has_no_correlation(tiny: Tiny) -> None:
 
 
 def test_rows_without_labels_have_no_score(tiny: Tiny) -> None:
-    test = EmbeddedSource().load(COLA, "test")
+    test = SyntheticSource().load(COLA, "test")
     with pytest.raises(DataError, match="rows must have labels to be scored"):
         evaluate_examples(tiny("cola"), test, 32)
 

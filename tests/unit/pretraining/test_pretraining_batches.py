@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from gluetune.data.synthetic import EmbeddedSource
+from gluetune.data.synthetic import SyntheticSource
 from gluetune.errors import ModelError
 from gluetune.pretraining import Corpus, PretrainingConfig
 from gluetune.pretraining.batches import Batch, BatchStream, Collator, bucketed
@@ -123,7 +123,7 @@ def whole_tokenizer() -> PreTrainedTokenizerBase:
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_the_corpus_covers_the_words_of_every_task(task: Task, whole_tokenizer: PreTrainedTokenizerBase) -> None:
     for split in task.splits:
-        for column in EmbeddedSource().load(task, split).columns.values():
+        for column in SyntheticSource().load(task, split).columns.values():
             ids = [number for text in whole_tokenizer(column)["input_ids"] for number in text]
             assert whole_tokenizer.unk_token_id not in ids
             words = sum(len(text.replace(".", " .").replace("?", " ?").replace(",", " ,").split()) for text in column)

@@ -56,7 +56,7 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
-    assert load_pretrain_job(job_file(tmp_path, "")).text.source == "embedded"
+    assert load_pretrain_job(job_file(tmp_path, "")).text.source == "synthetic"
 
 
 def test_all_mistakes_at_once_with_their_lines(tmp_path: Path) -> None:
@@ -103,6 +103,7 @@ def test_a_setting_that_nothing_uses_is_refused(text: str, path: str, tmp_path: 
 def test_a_flag_that_chooses_takes_the_files_settings_of_the_former_choice_away() -> None:
     path = str(JOBS / "bert_wikitext_d2l.yaml")
     job = load_pretrain_job(
-        path, [Override("text.source", "embedded", "--text"), Override("tokenizer.name_or_path", "bert", "--tokenizer")]
+        path,
+        [Override("text.source", "synthetic", "--text"), Override("tokenizer.name_or_path", "bert", "--tokenizer")],
     )
     assert (job.text.dataset, job.tokenizer.name_or_path) == (None, "bert")

@@ -1,4 +1,4 @@
-"""The folder that a job writes, and the embedded encoder's cache."""
+"""The folder that a job writes, and the synthetic encoder's cache."""
 
 from __future__ import annotations
 
@@ -90,38 +90,38 @@ def test_reports_both_losses_on_the_way(text: Text, tmp_path: Path, tiny: Pretra
 
 
 @pytest.fixture
-def tiny_embedded(monkeypatch: pytest.MonkeyPatch, text: Text, tiny: PretrainJob) -> None:
+def tiny_synthetic(monkeypatch: pytest.MonkeyPatch, text: Text, tiny: PretrainJob) -> None:
     monkeypatch.setattr(synthetic_encoder, "JOB", changed(tiny, max_steps=2, evaluate_every=2))
     monkeypatch.setattr(synthetic_encoder, "corpus", lambda: iter(text.documents))
 
 
-@pytest.mark.usefixtures("tiny_embedded")
+@pytest.mark.usefixtures("tiny_synthetic")
 class TestCache:
     def test_is_built_once(self, tmp_path: Path) -> None:
         lines: list[str] = []
-        folder = synthetic_encoder.embedded_encoder(str(tmp_path), lines.append)
+        folder = synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), lines.append)
         told = len(lines)
         assert told >= 2
-        assert synthetic_encoder.embedded_encoder(str(tmp_path), lines.append) == folder
+        assert synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), lines.append) == folder
         assert len(lines) == told
         AutoTokenizer.from_pretrained(folder)
 
     def test_is_known_again_without_its_text(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        folder = synthetic_encoder.embedded_encoder(str(tmp_path), ignore)
+        folder = synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore)
         monkeypatch.setattr(synthetic_encoder, "corpus", lambda: pytest.fail("the text takes seconds to generate"))
-        assert synthetic_encoder.embedded_encoder(str(tmp_path), ignore) == folder
+        assert synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore) == folder
 
     def test_of_an_earlier_version_stays_in_use_where_the_text_is_the_same(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        folder = synthetic_encoder.embedded_encoder(str(tmp_path), ignore)
+        folder = synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore)
         monkeypatch.setattr(synthetic_encoder, "_generator", lambda: [["another version"]])
         lines: list[str] = []
-        assert synthetic_encoder.embedded_encoder(str(tmp_path), lines.append) == folder
+        assert synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), lines.append) == folder
         assert lines == []
 
     def test_leaves_nothing_else_behind(self, tmp_path: Path) -> None:
-        folder = synthetic_encoder.embedded_encoder(str(tmp_path), ignore)
+        folder = synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore)
         assert [str(path) for path in tmp_path.iterdir()] == [folder]
 
     def test_a_plan_trains_nothing_and_leaves_nothing(self, tmp_path: Path) -> None:
@@ -133,18 +133,18 @@ class TestCache:
         assert home in lines[0]
         assert list(tmp_path.iterdir()) == []
         assert not Path(stand_in).exists()
-        assert synthetic_encoder.embedded_encoder(str(tmp_path), ignore) == home
+        assert synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore) == home
         assert AutoTokenizer.from_pretrained(home).get_vocab() == planned
 
     def test_a_plan_takes_the_encoder_that_is_there(self, tmp_path: Path) -> None:
-        folder, lines = synthetic_encoder.embedded_encoder(str(tmp_path), ignore), list[str]()
+        folder, lines = synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore), list[str]()
         with synthetic_encoder.planned_encoder(str(tmp_path), lines.append) as found:
             assert found == (folder, folder)
         assert lines == []
 
     def test_goes_where_the_environment_says(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GLUETUNE_CACHE_DIR", str(tmp_path / "cache"))
-        assert Path(synthetic_encoder.embedded_encoder(progress=ignore)).parent == tmp_path / "cache"
+        assert Path(synthetic_encoder.prepare_synthetic_encoder(progress=ignore)).parent == tmp_path / "cache"
 
     def test_a_failed_build_leaves_no_folder(self, tmp_path: Path) -> None:
         def fail(line: str) -> None:
@@ -152,19 +152,21 @@ class TestCache:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            synthetic_encoder.embedded_encoder(str(tmp_path), fail)
+            synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), fail)
         assert list(tmp_path.iterdir()) == []
 
     def test_two_at_once_get_the_same_whole_folder(self, tmp_path: Path) -> None:
         with ThreadPoolExecutor(2) as pool:
-            folders = set(pool.map(lambda _: synthetic_encoder.embedded_encoder(str(tmp_path), ignore), range(2)))
+            folders = set(
+                pool.map(lambda _: synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore), range(2))
+            )
         assert [str(path) for path in tmp_path.iterdir()] == list(folders)
         BertForPreTraining.from_pretrained(folders.pop())
 
     def test_another_configuration_is_another_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        folder = synthetic_encoder.embedded_encoder(str(tmp_path), ignore)
+        folder = synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore)
         monkeypatch.setattr(synthetic_encoder, "JOB", changed(synthetic_encoder.JOB, seed=1))
-        assert synthetic_encoder.embedded_encoder(str(tmp_path), ignore) != folder
+        assert synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore) != folder
 
 
 def test_the_fingerprint_changes_with_text_and_configuration(text: Text, tiny: PretrainJob) -> None:
@@ -181,7 +183,7 @@ def test_the_fingerprint_is_that_of_folders_cached_before() -> None:
 
 @pytest.mark.parametrize(("content", "known"), [(b"weights", True), (b"", False)])
 def test_a_cached_encoder_with_empty_files_is_not_used(content: bytes, known: bool, tmp_path: Path) -> None:
-    folder = tmp_path / "embedded-encoder-0123"
+    folder = tmp_path / "synthetic-encoder-0123"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(content)
     (folder / "maker.txt").write_text("abc")

@@ -104,7 +104,7 @@ def test_a_text_without_documents(tmp_path: Path) -> None:
         read_text(files(tmp_path, "wikitext", a_txt="= Title =\n\nOne sentence .\n"))
 
 
-def test_the_embedded_text_needs_nothing() -> None:
+def test_the_synthetic_text_needs_nothing() -> None:
     text = read_text(TextConfig(max_documents=10))
     assert len(text.documents) == 10
     assert text == read_text(TextConfig(max_documents=10))

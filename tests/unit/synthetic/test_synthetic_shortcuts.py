@@ -9,7 +9,7 @@ from scipy.stats import pearsonr
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from gluetune.data.synthetic import EmbeddedSource
+from gluetune.data.synthetic import SyntheticSource
 from gluetune.tasks import TASKS, Task
 
 CEILINGS = {"mrpc": 0.75, "qqp": 0.72, "mnli": 0.68, "snli": 0.60, "qnli": 0.62, "rte": 0.62, "wnli": 0.68}
@@ -18,13 +18,13 @@ CEILINGS = {"mrpc": 0.75, "qqp": 0.72, "mnli": 0.68, "snli": 0.60, "qnli": 0.62,
 
 def features(task: Task, split: str, vectorizer: CountVectorizer) -> sparse.csr_matrix:
     """Both bags, their absolute difference and their product."""
-    columns = EmbeddedSource().load(task, split).columns
+    columns = SyntheticSource().load(task, split).columns
     first, second = (vectorizer.transform(columns[name]).astype(float) for name in task.columns)
     return sparse.hstack([first, second, abs(first - second), first.multiply(second)]).tocsr()
 
 
 def bags(task: Task) -> tuple[sparse.csr_matrix, np.ndarray, sparse.csr_matrix, np.ndarray]:
-    source = EmbeddedSource()
+    source = SyntheticSource()
     train, dev = source.load(task, "train"), source.load(task, task.dev[0])
     vectorizer = CountVectorizer(binary=True).fit([text for column in train.columns.values() for text in column])
     return features(task, "train", vectorizer), train.labels, features(task, task.dev[0], vectorizer), dev.labels

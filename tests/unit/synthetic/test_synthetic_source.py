@@ -1,4 +1,4 @@
-"""The embedded source: official shape, determinism, balance, no leaks."""
+"""The synthetic source: official shape, determinism, balance, no leaks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from gluetune.data.synthetic import EmbeddedSource
+from gluetune.data.synthetic import SyntheticSource
 from gluetune.errors import DataError
 from gluetune.tasks import TASKS, Task
 
-SOURCE = EmbeddedSource()
+SOURCE = SyntheticSource()
 EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 OFFICIAL_SHARES = {  # of the training rows (AX: of the test rows), from GLUE's papers
     "cola": {"acceptable": 0.70},
@@ -30,7 +30,7 @@ OFFICIAL_SHARES = {  # of the training rows (AX: of the test rows), from GLUE's 
 
 
 def texts(task: Task, split: str, seed: int = 0) -> list[tuple[str, ...]]:
-    return list(zip(*EmbeddedSource(seed).load(task, split).columns.values(), strict=True))
+    return list(zip(*SyntheticSource(seed).load(task, split).columns.values(), strict=True))
 
 
 @EVERY_TASK
@@ -89,8 +89,8 @@ def test_no_row_stands_twice_in_a_task(task: Task) -> None:
 def test_same_seed_same_rows_also_in_another_process() -> None:
     here = "\n".join(texts(TASKS["mnli"], "train")[i][1] for i in range(20))
     script = (
-        "from gluetune.data.synthetic import EmbeddedSource; from gluetune.tasks import TASKS; "
-        "print(*EmbeddedSource().load(TASKS['mnli'], 'train').columns['hypothesis'][:20], sep='\\n')"
+        "from gluetune.data.synthetic import SyntheticSource; from gluetune.tasks import TASKS; "
+        "print(*SyntheticSource().load(TASKS['mnli'], 'train').columns['hypothesis'][:20], sep='\\n')"
     )
     there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     assert there == here
@@ -103,12 +103,12 @@ def test_another_seed_gives_other_rows() -> None:
 
 def test_the_rows_of_a_split_do_not_depend_on_what_was_loaded_before() -> None:
     task = TASKS["rte"]
-    assert EmbeddedSource(3).load(task, "validation").columns == EmbeddedSource(3).load(task, "validation").columns
+    assert SyntheticSource(3).load(task, "validation").columns == SyntheticSource(3).load(task, "validation").columns
 
 
 def test_says_everywhere_that_it_is_generated() -> None:
     assert SOURCE.load(TASKS["cola"], "train").source == "generated (seed 0)"
-    assert EmbeddedSource(7).describe(TASKS["cola"]) == "generated (seed 7)"
+    assert SyntheticSource(7).describe(TASKS["cola"]) == "generated (seed 7)"
 
 
 def test_mismatched_rows_speak_of_another_world() -> None:

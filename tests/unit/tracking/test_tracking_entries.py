@@ -57,7 +57,7 @@ def test_a_trial_carries_its_whole_configuration_and_tags() -> None:
     assert first.params["warmup_ratio"] == "0.1"
     assert first.params["seed"] == "100"
     assert first.tags["gluetune.trial"] == "0"
-    assert (first.tags["gluetune.task"], first.tags["gluetune.model"]) == ("cola", "embedded")
+    assert (first.tags["gluetune.task"], first.tags["gluetune.model"]) == ("cola", "synthetic")
     assert first.tags["gluetune.seed"] == "100"
     assert (first.tags["gluetune.search"], first.tags["gluetune.data"]) == ("small", "generated (seed 0)")
     assert first.run.name == "cola-0000 lr 1e-4 bs 16"

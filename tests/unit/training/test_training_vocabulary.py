@@ -50,7 +50,7 @@ def weights(run: Run) -> dict[str, torch.Tensor]:
     return run.vocabulary.whole(run.model.state_dict(), run.vocabulary.faded)
 
 
-def embedded(run: Run) -> int:
+def embedding_rows(run: Run) -> int:
     return len(run.model.base_model.get_input_embeddings().weight)
 
 
@@ -62,7 +62,7 @@ def test_weights_are_those_of_training_all_embeddings(family: Encoder, head: str
     data = replace(data, train=replace(data.train, pad_token_id=pad, token_types=False))
     training = TRAINING.model_copy(update={"head": head})
     some, everything = (trained(family, data, training, all_tokens=whole) for whole in (False, True))
-    assert embedded(some) < embedded(everything) == LARGE
+    assert embedding_rows(some) < embedding_rows(everything) == LARGE
     found, expected = weights(some), weights(everything)
     assert list(found) == list(expected)
     for name, weight in expected.items():
@@ -116,7 +116,7 @@ def test_a_trial_does_not_go_on_with_other_tokens() -> None:
     state = trained(encoder, data, TRAINING, all_tokens=False).state()
     other = replace(data.train, input_ids=np.where(data.train.input_ids == 8, VOCABULARY, data.train.input_ids))
     run = Run(COLA, other, encoder, TRAINING, 1, World(), np.union1d(data.vocabulary[data.vocabulary != 8], VOCABULARY))
-    assert embedded(run) == len(data.vocabulary)  # its weights would fit
+    assert embedding_rows(run) == len(data.vocabulary)  # its weights would fit
     with pytest.raises(StorageError, match="other tokens occur in them now"):
         run.restore(state)
 
@@ -125,5 +125,5 @@ def test_a_trial_does_not_go_on_with_other_tokens() -> None:
 def test_where_nothing_is_gained_nothing_is_replaced(vocabulary: int, frozen: bool) -> None:
     training = TRAINING.model_copy(update={"freeze_embeddings": frozen})
     run = trained(tiny_encoder(vocabulary=vocabulary), task_data(COLA), training, all_tokens=False)
-    assert embedded(run) == vocabulary
+    assert embedding_rows(run) == vocabulary
     assert weights(run)["bert.embeddings.word_embeddings.weight"].shape[0] == vocabulary
