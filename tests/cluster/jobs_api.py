@@ -13,7 +13,8 @@ from hosts import Host
 from searches import ROOT, readme_command
 
 JOBS_API = "http://127.0.0.1:8265"
-UPLOADED = ("platform", "jobs", "search_spaces", "README.md", "pyproject.toml", ".rayignore", ".gitignore")
+FOLDERS = ("platform", "benchmarks", "jobs", "search_spaces")
+UPLOADED = (*FOLDERS, "README.md", "pyproject.toml", ".rayignore", ".gitignore")
 
 
 def copy_project(folder: Path) -> Path:

@@ -97,7 +97,7 @@ class SearchController:
         """While all lanes work: chooses the next trial, so that the lane that is free first need not wait for it.
 
         Only where choices take long, for one made ahead does not know the next result: with TPE, ASHA and two lanes
-        that cost 1% (±1) of the epochs of recorded grids (`gluetune.benchmark.efficiency`). And never on a single lane,
+        that cost 1% (±1) of the epochs of recorded grids (`benchmarks.efficiency`). And never on a single lane,
         where that result is all there is to learn from between two trials.
         """
         slow = self._dealer.choice_s >= AHEAD_FROM_S

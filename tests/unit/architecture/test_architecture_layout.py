@@ -46,12 +46,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracking": {"errors", "config", "tasks", "storage", "events", "data"},
     "reporting": {"errors", "config", "tasks", "storage", "events", "tracking"},
 }
-MAY_IMPORT["benchmark"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
-ONLY_IN = {  # the benchmark also holds what it compares with
-    "ray": {"lanes", "cluster", "search", "benchmark", "cli"},
-    "mlflow": {"tracking", "benchmark"},
-    "optuna": {"search", "benchmark"},
+ONLY_IN = {
+    "ray": {"lanes", "cluster", "search", "cli"},
+    "mlflow": {"tracking"},
+    "optuna": {"search"},
 }
 
 

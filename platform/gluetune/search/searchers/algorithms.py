@@ -58,7 +58,7 @@ class TPE(_ModelSampler):
     def most_startup(self) -> int:
         """Four on a finite space: grids of tens of points, whose files name good points to try first.
 
-        On three recorded grids of 54 points (`gluetune.benchmark.efficiency`) the best was then found 1.6% (±1.4) of
+        On three recorded grids of 54 points (`benchmarks.efficiency`) the best was then found 1.6% (±1.4) of
         the grid's epochs sooner than with ten: 600 searches each, with seeds that had no part in choosing the number
         (and with Optuna's estimator). Without points to try first there was no difference.
         """

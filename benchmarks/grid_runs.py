@@ -1,0 +1,240 @@
+"""The recommended grid on CoLA, run by each side; runs that several comparisons need are made once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from benchmarks import encoders
+from benchmarks.baselines.work import Work
+from benchmarks.lane_times import TrialTimes, from_clock, from_record, gaps, recorded_gaps
+from benchmarks.programs import TUNE, Finished, run_python
+from benchmarks.setting import Setting
+from gluetune.config import (
+    DataConfig,
+    JobConfig,
+    LanesConfig,
+    ModelConfig,
+    SearchConfig,
+    StorageConfig,
+    dump_job,
+    load_space,
+)
+from gluetune.data import Examples, choose, open_source
+from gluetune.events import Journal
+from gluetune.reporting.summary import FILE as SUMMARY
+from gluetune.search.searchers import TrialSampler
+from gluetune.storage import Storage
+from gluetune.tasks import get_task
+
+NAME, SPACE, TASK = "ours", "bert_recommended", "cola"
+MOST_CPU_LANES = 4
+Lanes = int | Literal["auto"]
+EncoderSize = Literal["compact", "MiniLM-size"]
+SIZES: tuple[EncoderSize, ...] = ("compact", "MiniLM-size")
+
+
+@dataclass(frozen=True)
+class GridRun:
+    """A side's run over the grid.
+
+    Attributes:
+        wall_s: from command to exit; of a loop, of all its processes.
+        best: the best trial's score on the selection rows.
+        lanes: how many trials it trains at a time.
+        trials: when they trained; empty where nobody asks.
+        gaps: between trials on a lane, in seconds.
+    """
+
+    wall_s: float
+    best: float
+    lanes: int = 1
+    trials: Sequence[TrialTimes] = ()
+    gaps: Sequence[float] = ()
+
+
+def lane_count() -> Lanes:
+    """A lane per core, at most four; as many as gluetune itself chooses where there are GPUs."""
+    import torch
+
+    return "auto" if torch.cuda.is_available() else min(MOST_CPU_LANES, len(os.sched_getaffinity(0)))
+
+
+def make_job(setting: Setting, model: str, folder: Path, trials: int | None, lanes: Lanes) -> JobConfig:
+    """Our side's job."""
+    source = DataConfig(source="dir", dir=setting.glue_dir) if setting.glue_dir else DataConfig()
+    data = source.model_copy(
+        update={"max_train_samples": setting.max_train_samples, "max_eval_samples": setting.max_eval_samples}
+    )
+    return JobConfig(
+        name=NAME,
+        seed=setting.seed,
+        tasks={TASK: 1.0},
+        data=data,
+        model=ModelConfig(name_or_path=model),
+        search=SearchConfig(space=SPACE, num_samples=trials),
+        lanes=LanesConfig(max_concurrent_trials=lanes),
+        storage=StorageConfig(path=str(folder)),
+    )
+
+
+def make_work(job: JobConfig) -> Work:
+    """The trials and rows of a gluetune job, in the order in which its search would run them, for the baselines."""
+    task, space = get_task(TASK), load_space(SPACE)
+    rows = choose(task, open_source(job.data), job.data, job.seed)
+    dealer = TrialSampler(job.tasks, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
+    points = [deal.training for deal in iter(dealer.deal, None)]
+    return Work(
+        job.model.name_or_path,
+        _columns(rows.train),
+        _columns(rows.selection),
+        task.num_labels,
+        job.data.max_seq_length,
+        job.seed,
+        points,
+    )
+
+
+def run_job(
+    job: JobConfig,
+    folder: Path,
+    address: str | None,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[Finished, Journal]:
+    """Runs a job through the command line of ``jobs/tune_glue.py``; returns its journal too.
+
+    Args:
+        job: what is run.
+        folder: a new one, for the job's file and what it prints; the job's storage path.
+        address: Ray cluster; ``None`` starts one.
+        variables: of the environment, beside this process's own.
+    """
+    folder.mkdir(parents=True)
+    (folder / "job.yaml").write_text(dump_job(job))
+    there = ("--address", address) if address else ()
+    done = run_python([*TUNE, "--config", str(folder / "job.yaml"), *there], folder / "ours.log", variables)
+    return done, Journal(Storage(str(folder)).sub(NAME))
+
+
+class GridRuns:
+    """Runs of a setting, each made when it is first asked for.
+
+    Args:
+        setting: what is measured on.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._lanes = lane_count()
+        self.ours = cache(self._ours)
+        self.recipe = cache(self._recipe)
+        self._work = cache(self._make_work)
+
+    def loop(self, size: EncoderSize, repetition: int) -> GridRun:
+        """A process of ``run_glue.py`` per point, one after the other, each with all cores."""
+        folder = self._folder("run_glue", size, repetition)
+        wall, best = 0.0, -1.0
+        for number in range(len(Work.load(self._work(size)).points)):
+            done = run_python(
+                [
+                    "-m",
+                    "benchmarks.baselines.run_glue",
+                    "--work",
+                    str(self._work(size)),
+                    "--point",
+                    str(number),
+                    "--output-dir",
+                    str(folder / str(number)),
+                ],
+                folder / f"{number}.log",
+                one_gpu(),
+            )
+            wall, best = wall + done.wall_s, max(best, *done.answer()["scores"])
+        return GridRun(wall, best)
+
+    def trainer_search(self, size: EncoderSize, repetition: int) -> GridRun:
+        """``Trainer.hyperparameter_search``."""
+        folder = self._folder("trainer_search", size, repetition)
+        done = run_python(
+            [
+                "-m",
+                "benchmarks.baselines.trainer_search",
+                "--work",
+                str(self._work(size)),
+                "--output-dir",
+                str(folder / "trainer"),
+            ],
+            folder / "search.log",
+            one_gpu(),
+        )
+        return GridRun(done.wall_s, max(done.answer()["scores"]))
+
+    def _ours(self, size: EncoderSize, repetition: int) -> GridRun:
+        folder = self._folder("ours", size, repetition)
+        done, journal = run_job(self._job(size, folder), folder, self._setting.address)
+        trials = [trial for trial in journal.trials.values() if trial.evaluations]
+        best = max(trial.best_score for trial in trials if trial.best_score is not None)
+        summary = json.loads((folder / NAME / SUMMARY).read_text())
+        return GridRun(
+            done.wall_s,
+            best,
+            summary["lane_use"]["lanes"],
+            [from_record(trial) for trial in trials],
+            recorded_gaps(trials),
+        )
+
+    def _recipe(self, size: EncoderSize, repetition: int) -> GridRun:
+        folder = self._folder("recipe", size, repetition)
+        there = ("--address", self._setting.address) if self._setting.address else ()
+        lanes = self.ours(size, repetition).lanes  # which our side may have chosen itself
+        done = run_python(
+            [
+                "-m",
+                "benchmarks.baselines.ray_recipe",
+                "--work",
+                str(self._work(size)),
+                "--lanes",
+                str(lanes),
+                "--output-dir",
+                str(folder / "recipe"),
+                *there,
+            ],
+            folder / "recipe.log",
+        )
+        found = done.answer()["trials"]
+        trials = [from_clock(times) for times in found]
+        best = max(score for times in found for score in times["scores"])
+        return GridRun(done.wall_s, best, lanes, trials, gaps(trials, lanes))
+
+    def _make_work(self, size: EncoderSize) -> Path:
+        folder = self._setting.scratch / "grid"
+        folder.mkdir(parents=True, exist_ok=True)
+        return make_work(self._job(size, folder)).save(folder / f"{size}.json")
+
+    def _job(self, size: EncoderSize, folder: Path) -> JobConfig:
+        model = encoders.compact() if size == "compact" else encoders.minilm(self._setting)
+        return make_job(self._setting, model, folder, self._setting.trials, self._lanes)
+
+    def _folder(self, side: str, size: str, repetition: int) -> Path:
+        return self._setting.scratch / "grid" / f"{side}-{size}-{repetition}"
+
+
+@cache
+def grid_runs(setting: Setting) -> GridRuns:
+    """The runs of a setting, shared by all comparisons of a benchmark run."""
+    return GridRuns(setting)
+
+
+def one_gpu() -> dict[str, str]:
+    """The environment of a side that trains one trial at a time: ``Trainer`` would split batches over all GPUs."""
+    return {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]}
+
+
+def _columns(examples: Examples) -> dict[str, list[object]]:
+    assert examples.labels is not None  # chosen rows have labels
+    return {**examples.columns, "label": examples.labels.tolist()}

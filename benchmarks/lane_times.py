@@ -1,0 +1,72 @@
+"""How lanes spend their time: gaps between trials, and the share of time that they train and evaluate."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+from typing import Any
+
+from gluetune.events import TrialRecord
+
+
+@dataclass(frozen=True)
+class TrialTimes:
+    """When a trial trained.
+
+    Attributes:
+        began: when its first training step began, in seconds since the epoch.
+        ended: when its last evaluation was done.
+        busy_s: seconds inside training steps, batches included, and evaluations.
+    """
+
+    began: float
+    ended: float
+    busy_s: float
+
+
+def from_record(trial: TrialRecord) -> TrialTimes:
+    """Times of a trial of ours. An evaluation is told once its weights are kept, some milliseconds after it was done.
+
+    Args:
+        trial: one that was evaluated.
+    """
+    first, last = trial.evaluations[0], trial.evaluations[-1]
+    busy = sum(evaluation.train_seconds + evaluation.eval_seconds for evaluation in trial.evaluations)
+    return TrialTimes(first.time - first.train_seconds - first.eval_seconds, last.time, busy)
+
+
+def from_clock(times: Mapping[str, Any]) -> TrialTimes:
+    """Times of a baseline's trial, from what `benchmarks.baselines.trial.StepClock` noted."""
+    return TrialTimes(times["first_step"], times["busy_until"], times["busy_seconds"])
+
+
+def gaps(trials: Iterable[TrialTimes], lanes: int) -> list[float]:
+    """Seconds from the end of a lane's last step or evaluation of a trial to its first step of the next one.
+
+    Trials that do not say on which lane they ran are put, in the order they began, on the lane that was free first.
+    """
+    ends: list[float] = []
+    found: list[float] = []
+    for trial in sorted(trials, key=lambda trial: trial.began):
+        if len(ends) == lanes:
+            found.append(trial.began - heapq.heappop(ends))
+        heapq.heappush(ends, trial.ended)
+    return found
+
+
+def recorded_gaps(trials: Iterable[TrialRecord]) -> list[float]:
+    """Seconds from a lane's last step or evaluation of a trial to its first step of the next, as lanes recorded it."""
+    return [e.started_gap for trial in trials for e in trial.evaluations if e.started_gap is not None]
+
+
+def percentile(values: Sequence[float], share: int) -> float:
+    """A percentile, between the two nearest values; a single value is all of them."""
+    return values[0] if len(values) == 1 else quantiles(values, n=100, method="inclusive")[share - 1]
+
+
+def utilisation(trials: Sequence[TrialTimes], lanes: int) -> float:
+    """Busy seconds ÷ (lanes × seconds from the first trial's first step to the end of the last evaluation)."""
+    wall = max(trial.ended for trial in trials) - min(trial.began for trial in trials)
+    return sum(trial.busy_s for trial in trials) / (lanes * wall)

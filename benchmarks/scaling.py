@@ -1,0 +1,93 @@
+"""Comparison 9: trials per minute at 1, 2, 4 and 8 lanes, with trials that sleep like a step on a GPU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparison import OURS, Comparison, Figure, Goal, Side
+from benchmarks.pretended import Times, Trials
+from benchmarks.programs import run_python
+from benchmarks.setting import Setting
+
+LANES = (1, 2, 4, 8)
+TRIALS_PER_LANE = 8
+EVALUATIONS, STEPS, STEP_S = 3, 19, 0.05
+PROGRAM = "benchmarks.pretended"
+
+
+def per_minute(times: Times) -> float:
+    """Trials per minute from the first one's first step to the last one's end."""
+    return 60 * len(times.ended) / (times.ended[-1] - times.started)
+
+
+def ideal_per_minute(trials: Trials) -> float:
+    """What lanes that never wait would come to."""
+    return 60 * trials.lanes / trials.trial_s
+
+
+def figures(runs: Iterable[tuple[Trials, Times]]) -> dict[str, float]:
+    """Trials per minute by number of lanes, and their share of the ideal; ``linear`` is the smallest share."""
+    found, shares = {}, {}
+    for trials, times in runs:
+        found[f"per_minute_{trials.lanes}"] = per_minute(times)
+        shares[f"share_{trials.lanes}"] = per_minute(times) / ideal_per_minute(trials)
+    return found | shares | {"linear": min(shares.values())}
+
+
+def run_pretended(trials: Trials, folder: Path, *options: str) -> Times:
+    """Runs a search in a process and on a cluster of its own.
+
+    Raises:
+        BenchmarkError: it fails.
+    """
+    done = run_python(["-m", PROGRAM, json.dumps(asdict(trials)), str(folder), *options], folder / "log")
+    answer: dict[str, Any] = done.answer()
+    return Times(**answer)
+
+
+def _sides(setting: Setting) -> Sequence[Side]:
+    def ours(repetition: int) -> Mapping[str, float]:
+        runs = []
+        for lanes in LANES:
+            trials = _trials(lanes)
+            runs.append((trials, run_pretended(trials, setting.scratch / f"scaling-{repetition}-{lanes}", "--track")))
+        return figures(runs)
+
+    def ideal(repetition: int) -> Mapping[str, float]:
+        return {f"per_minute_{lanes}": ideal_per_minute(_trials(lanes)) for lanes in LANES}
+
+    return (
+        Side(
+            OURS,
+            f"real lanes of {STEP_S * EVALUATIONS * (STEPS + 1):g}-second trials that sleep; journal, MLflow "
+            "record and live table as always",
+            ours,
+        ),
+        Side("ideal", "lanes that never wait", ideal),
+    )
+
+
+def _trials(lanes: int) -> Trials:
+    return Trials(lanes * TRIALS_PER_LANE, lanes, "tpe", "none", EVALUATIONS, STEPS, STEP_S)
+
+
+COMPARISONS = (
+    Comparison(
+        number=9,
+        title="trials per minute by number of lanes",
+        figures=[
+            *(Figure(f"per_minute_{lanes}", "trials/min", "higher") for lanes in LANES),
+            *(Figure(f"share_{lanes}", "", "higher") for lanes in LANES),
+            Figure("linear", "", "higher"),
+        ],
+        goals=[Goal("linear", 0.9)],
+        sides=_sides,
+        note=f"{TRIALS_PER_LANE} trials per lane, searched by TPE, none ended early; the lanes' start is not counted: "
+        "the first trials wait until all lanes are there, and the time is from the first trial's first step to the "
+        "last one's end; `share` is that of the ideal, `linear` the smallest share",
+    ),
+)

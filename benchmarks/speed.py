@@ -1,0 +1,61 @@
+"""What the programs that measure training speed have in common; each is a process of its own.
+
+All train the same rows for the same epochs, of which all but the first are measured, with all cores and in the same
+precision.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from benchmarks.baselines.work import Work
+from benchmarks.peak import peak_mb
+from gluetune.tasks import Task, get_task
+from gluetune.training import World
+
+WARM_UP = 1  # epochs
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured.
+
+    Attributes:
+        examples: rows trained on.
+        tokens: their tokens, padding not counted.
+        seconds: from the first step to the end of the last one.
+    """
+
+    examples: int
+    tokens: int
+    seconds: float
+
+    def figures(self) -> dict[str, float]:
+        """As the comparison shows them, with the process's peak memory: the GPU's where there is one."""
+        peak = torch.cuda.max_memory_allocated() / 1e6 if torch.cuda.is_available() else peak_mb()
+        return {"examples/s": self.examples / self.seconds, "tokens/s": self.tokens / self.seconds, "peak memory": peak}
+
+
+def world() -> World:
+    """One worker, on the GPU where there is one."""
+    return World(device="cuda:0" if torch.cuda.is_available() else "cpu")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options that all of the programs have."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--work", required=True, help="file of Work.save")
+    parser.add_argument("--task", required=True)
+    return parser
+
+
+def print_speed(given: argparse.Namespace, measure: Callable[[Work, Task], Speed]) -> None:
+    """Measures with all cores and prints the figures."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    print(json.dumps(measure(Work.load(given.work), get_task(given.task)).figures()))

@@ -1,0 +1,75 @@
+"""Tokenising many rows in a process of its own: ours, or ``datasets.map``; prints seconds and peak memory as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peak import peak_mb
+
+MAX_SEQ_LENGTH = 128
+
+
+def ours(columns: dict[str, list[str]], task: str, model: str, folder: Path) -> Callable[[], int]:
+    """What gluetune does; counts tokens."""
+    from gluetune.config import ModelConfig
+    from gluetune.data import Examples, encode
+    from gluetune.models import load_tokenizer
+    from gluetune.tasks import get_task
+
+    tokenizer = load_tokenizer(ModelConfig(name_or_path=model))
+    examples = Examples(task, "train", columns, None, "benchmark")
+    return lambda: int(encode(examples, get_task(task), tokenizer, MAX_SEQ_LENGTH).offsets[-1])
+
+
+def datasets_map(columns: dict[str, list[str]], task: str, model: str, folder: Path) -> Callable[[], int]:
+    """What ``run_glue.py`` does on rows that lie in an Arrow file, as after ``load_dataset``; counts rows.
+
+    Without its padding, which would only add to the work.
+    """
+    from datasets import Dataset, load_from_disk
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    Dataset.from_dict(columns).save_to_disk(str(folder / "rows"))
+    rows, names = load_from_disk(str(folder / "rows")), list(columns)
+
+    def preprocess(examples: dict[str, list[str]]) -> Any:
+        return tokenizer(*(examples[name] for name in names), max_length=MAX_SEQ_LENGTH, truncation=True)
+
+    return lambda: len(rows.map(preprocess, batched=True))
+
+
+WAYS = {"gluetune": ours, "datasets.map": datasets_map}
+
+
+def measure(rows: dict[str, list[str]], count: int, task: str, model: str, way: str, folder: Path) -> dict[str, float]:
+    """Tokenises ``count`` rows, the given ones over and over.
+
+    Returns:
+        ``rows/s``, and ``peak memory`` of the whole process in MB.
+    """
+    columns = {name: list(islice(cycle(texts), count)) for name, texts in rows.items()}
+    act = WAYS[way](columns, task, model, folder)
+    started = time.perf_counter()
+    act()
+    seconds = time.perf_counter() - started
+    return {"rows/s": count / seconds, "peak memory": peak_mb()}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", required=True, help="JSON: a list of texts by column")
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--way", required=True, choices=WAYS)
+    parser.add_argument("--output-dir", required=True)
+    given = parser.parse_args()
+    texts = json.loads(Path(given.rows).read_text())
+    print(json.dumps(measure(texts, given.count, given.task, given.model, given.way, Path(given.output_dir))))

@@ -1,0 +1,112 @@
+"""Comparison 7: the products of a step are those that one counts by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from benchmarks import limit, step_limit
+from benchmarks.comparison import OURS
+from benchmarks.products import Product, Products, again
+from benchmarks.setting import Setting
+from gluetune.config import TrainingConfig
+from gluetune.data import Encoded
+from gluetune.models import Encoder
+from gluetune.tasks import get_task
+from gluetune.training import World
+from gluetune.training.run import Run
+
+ROWS, TOKENS, WIDTH, FFN, LAYERS, HEADS, LABELS = 3, 5, 16, 48, 2, 4, 2
+
+
+def run(rate: float, **training: object) -> Run:
+    config = BertConfig(
+        vocab_size=50,
+        hidden_size=WIDTH,
+        intermediate_size=FFN,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        max_position_embeddings=16,
+        hidden_dropout_prob=rate,
+        attention_probs_dropout_prob=rate,
+    )
+    weights = {f"bert.{name}": tensor.numpy() for name, tensor in BertModel(config).state_dict().items()}
+    rows = Encoded(
+        np.full(ROWS * TOKENS, 7, np.int32),
+        TOKENS * np.arange(ROWS + 1),
+        np.full(ROWS, TOKENS, np.int32),
+        np.array([0, 1, 0]),
+        0,
+        True,
+    )
+    settings = TrainingConfig(batch_size=ROWS, bf16=False, **training)
+    return Run(get_task("cola"), rows, Encoder("tiny", config.to_dict(), weights), settings, 1, World())
+
+
+def forward_flops() -> int:
+    seen = 2 * WIDTH * WIDTH  # key and value
+    seeing = 2 * WIDTH * WIDTH + 2 * WIDTH * FFN  # query, output; up and down
+    attention = 2 * HEADS * TOKENS * (WIDTH // HEADS)  # scores; weighted values
+    layer = TOKENS * (seen + seeing + attention)
+    last = TOKENS * seen + seeing + attention  # of each row one token is looked at
+    ends = WIDTH * WIDTH + WIDTH * LABELS  # pooler and classifier see that one
+    return 2 * ROWS * ((LAYERS - 1) * layer + last + ends)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1])
+def test_a_steps_products_are_three_times_the_forward_ones(rate: float) -> None:
+    one = run(rate)
+    with Products() as products:
+        one.train_step(np.arange(ROWS))
+    assert products.flops == 3 * forward_flops()  # backward: one for the inputs' gradients, one for the weights'
+
+
+def test_products_of_frozen_layers_are_forward_only() -> None:
+    one = run(0.0, freeze_layers=LAYERS, freeze_embeddings=True)
+    with Products() as products:
+        one.train_step(np.arange(ROWS))
+    ends = 2 * ROWS * (WIDTH * WIDTH + WIDTH * LABELS)
+    inputs = 2 * ROWS * WIDTH * WIDTH  # the pooler's, whose gradient nobody needs
+    assert products.flops == forward_flops() + 2 * ends - inputs
+
+
+def test_operations_and_bytes_of_a_product() -> None:
+    product = Product(4, 2, 3, 5, torch.bfloat16)
+    assert product.flops == 4 * 2 * 30
+    assert product.bytes == 4 * 2 * (6 + 15 + 10)
+
+
+def test_the_same_products_are_computed_again() -> None:
+    counts = Counter({Product(1, 2, 3, 5, torch.float32): 3, Product(4, 2, 3, 5, torch.float32): 1})
+    with Products() as products:
+        again(counts, "cpu")()
+    assert products.counts == counts
+
+
+def test_cpu_limit_is_the_median_of_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([5.0, 4.0, 100.0, 8.0, 6.0, 5.0])  # step and products in turns
+    monkeypatch.setattr(step_limit, "seconds", lambda act: next(seconds))
+    assert step_limit.cpu_limit(Products(), lambda: None) == (6.0, 5.0)
+
+
+def test_what_is_measured_are_the_comparisons_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([{"step": 2.0, "limit": 1.0}] * 2 + [{"step": 4.0, "limit": 3.0}, {"step": 6.0, "limit": 2.0}])
+    monkeypatch.setattr(limit.encoders, "compact", lambda: "compact")
+    monkeypatch.setattr(limit.encoders, "minilm", lambda setting: "minilm")
+    monkeypatch.setattr(limit, "run_python", lambda *given: type("Done", (), {"answer": lambda self: next(answers)})())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(limit.os, "sched_getaffinity", lambda _: {0, 1})  # two lanes of a core each
+    (comparison,) = limit.COMPARISONS
+    (side,) = comparison.sides(Setting(tmp_path))
+    assert side.name == OURS
+    measured = side.measure(0)
+    assert measured["share, CPU (compact)"] == 0.5
+    assert measured["step, CPU (MiniLM-size)"] == 5.0
+    assert measured["share, CPU (MiniLM-size)"] == 0.5
+    assert set(measured) <= {figure.name for figure in comparison.figures}
+    assert {goal.figure for goal in comparison.goals} <= {figure.name for figure in comparison.figures}
