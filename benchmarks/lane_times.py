@@ -58,7 +58,7 @@ def gaps(trials: Iterable[TrialTimes], lanes: int) -> list[float]:
 
 def recorded_gaps(trials: Iterable[TrialRecord]) -> list[float]:
     """Seconds from a lane's last step or evaluation of a trial to its first step of the next, as lanes recorded it."""
-    return [e.started_gap for trial in trials for e in trial.evaluations if e.started_gap is not None]
+    return [e.idle_seconds_before for trial in trials for e in trial.evaluations if e.idle_seconds_before is not None]
 
 
 def percentile(values: Sequence[float], share: int) -> float:

@@ -36,7 +36,7 @@ from gluetune.events import (
     TrialRecord,
     TrialStarted,
 )
-from gluetune.lanes import Contact, LaneSpec, TrialAssignment
+from gluetune.lanes import LaneSpec, TrialAssignment, TrialContext
 from gluetune.reporting import LiveTable
 from gluetune.search.controller import SearchController
 from gluetune.search.retention import CheckpointRetention
@@ -139,7 +139,7 @@ class Pretending:
     def __init__(self, trials: Trials, gate: Any) -> None:
         self._trials, self._gate, self._arrived = trials, gate, False
 
-    def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+    def run(self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, world: World) -> None:
         """One trial."""
         if not self._arrived:
             ray.get(self._gate.arrive.remote())

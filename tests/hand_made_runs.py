@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gluetune.config import DataConfig, JobConfig, TrainingConfig, dump_job
-from gluetune.events import Evaluated, Journal, TrialEnded, TrialStarted, WinnerScored
+from gluetune.events import Evaluated, Journal, TrialEnded, TrialStarted, WinnerEvaluated
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from tiny_classifiers import write_classifier
@@ -48,6 +48,6 @@ def write_run(root: Path, name: str, scores: Mapping[str, float], **data: Any) -
         journal.append(TrialEnded(time=3, number=number, status="finished"))
         saved = write_classifier(folder / "winners" / task, get_task(task), seed=number)
         journal.append(
-            WinnerScored(time=4, number=number, task=task, scores={"validation": metrics}, folder=str(saved))
+            WinnerEvaluated(time=4, number=number, task=task, scores={"validation": metrics}, folder=str(saved))
         )
     return folder

@@ -6,8 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from gluetune.config import TrainingConfig
-from gluetune.events import Evaluated, Event, SearchPlan, TaskPlan, TrialEnded, TrialRecord, TrialStarted, WinnerScored
-from gluetune.events.trials import apply
+from gluetune.events import (
+    Evaluated,
+    Event,
+    SearchPlan,
+    TaskPlan,
+    TrialEnded,
+    TrialRecord,
+    TrialStarted,
+    WinnerEvaluated,
+)
+from gluetune.events.trials import apply_event
 
 BEGIN = 1_700_000_000.0
 COLA = TaskPlan(
@@ -113,19 +122,19 @@ def events() -> list[Event]:
         evaluated(1, 2, 0.70, "accuracy"),
         ended(1),
         started(2, "cola", 3e-4),
-        evaluated(2, 1, 0.10, started_gap=0.08),
+        evaluated(2, 1, 0.10, idle_seconds_before=0.08),
         ended(2, "pruned"),
         started(3, "mnli", 3e-4),
-        evaluated(3, 1, float("nan"), "accuracy", started_gap=0.04, eval_loss=float("inf")),
+        evaluated(3, 1, float("nan"), "accuracy", idle_seconds_before=0.04, eval_loss=float("inf")),
         ended(3, "diverged", "loss is not a finite number"),
-        WinnerScored(
+        WinnerEvaluated(
             time=BEGIN + 500,
             number=0,
             task="cola",
             scores={"validation": {"matthews_correlation": 0.45}},
             folder="runs/small/winners/cola",
         ),
-        WinnerScored(
+        WinnerEvaluated(
             time=BEGIN + 501,
             number=1,
             task="mnli",
@@ -139,7 +148,7 @@ def folded(journal: Iterable[Event]) -> dict[int, TrialRecord]:
     """Trials by number."""
     trials: dict[int, TrialRecord] = {}
     for event in journal:
-        apply(trials, event)
+        apply_event(trials, event)
     return trials
 
 
@@ -149,5 +158,5 @@ def tell(
     """Tells a listener every event as the driver does, and returns the trials."""
     trials = {} if trials is None else trials
     for event in journal:
-        listener.on_event(event, apply(trials, event))
+        listener.on_event(event, apply_event(trials, event))
     return trials

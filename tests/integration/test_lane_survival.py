@@ -16,7 +16,7 @@ from ray._private.state import actors
 
 from gluetune.config import TrainingConfig
 from gluetune.events import Evaluated, TrialEnded
-from gluetune.lanes import Contact, FineTuning, LaneSpec, RemoteLane, TrialAssignment
+from gluetune.lanes import FineTuning, LaneSpec, RemoteLane, TrialAssignment, TrialContext
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.training import Checkpoints, World
@@ -115,8 +115,8 @@ def test_the_same_trial_gives_the_same_numbers_on_a_used_lane(lane: RemoteLane, 
     lane.assign(order(1))
     evaluations, _ = collect(lane)
     assert numbers(evaluations) == undisturbed
-    assert evaluations[0].started_gap is not None
-    assert evaluations[0].started_gap > 0
+    assert evaluations[0].idle_seconds_before is not None
+    assert evaluations[0].idle_seconds_before > 0
 
 
 def test_a_diverging_trial_is_a_result(lane: RemoteLane, undisturbed: list[object]) -> None:
@@ -224,7 +224,7 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
     class ShortOfMemory(FineTuning):  # inside: Ray then sends the class itself
         """Simulates what cannot be had here: the second worker's GPU has memory for four rows."""
 
-        def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+        def run(self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, world: World) -> None:
             from gluetune.training.run import Run
 
             backward = Run._backward

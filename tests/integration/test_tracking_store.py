@@ -16,7 +16,7 @@ import pytest
 
 from gluetune.cli.session import check_empty
 from gluetune.errors import TrackingError
-from gluetune.events import WinnerScored
+from gluetune.events import WinnerEvaluated
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
 from gluetune.tracking.runs import check_store, connect
@@ -169,7 +169,7 @@ def test_the_end_of_a_trial_with_a_long_message_is_written(open_tracker: Open, u
 
 def test_a_beaten_winner_is_marked_so(open_tracker: Open, uri: str) -> None:
     tracker = open_tracker()
-    better = WinnerScored(time=BEGIN + 900, number=2, task="cola", scores={}, folder="runs/small/winners/cola")
+    better = WinnerEvaluated(time=BEGIN + 900, number=2, task="cola", scores={}, folder="runs/small/winners/cola")
     tell(tracker, [*events(), better])
     assert tracker.close()
     tags = {name: run.data.tags for name, run in runs_of(uri).items()}

@@ -33,11 +33,11 @@ from gluetune.events import (
     TrialRecord,
     TrialStarted,
     TrialStatus,
-    WinnerScored,
+    WinnerEvaluated,
     trial_folder,
 )
 from gluetune.lanes import LaneSpec
-from gluetune.lanes.pretraining import Pretraining, from_event
+from gluetune.lanes.pretraining import Pretraining, to_pretraining_evaluation
 from gluetune.pretraining import (
     PretrainingData,
     PretrainJob,
@@ -214,7 +214,7 @@ class _Run:
                 self.session.storage.delete(trial_folder(trial))
         return trial.status
 
-    def _save(self, trial: TrialRecord) -> WinnerScored:
+    def _save(self, trial: TrialRecord) -> WinnerEvaluated:
         """Writes the encoder as a ``from_pretrained`` folder."""
         storage = self.session.storage
         weights = Checkpoints(storage, trial_folder(trial)).load_best()
@@ -224,14 +224,14 @@ class _Run:
             storage.upload(local, ENCODER)
         last = trial.evaluations[-1].metrics
         scores = {name: value for name, value in last.items() if not name.startswith("train_")}
-        return WinnerScored(
+        return WinnerEvaluated(
             time=time.time(), number=trial.number, task=TASK, scores={"validation": scores}, folder=storage.uri(ENCODER)
         )
 
     def _close(self, trial: TrialRecord) -> None:
         session, out = self.session, self.terminal.out
         if trial.evaluations:
-            measured = figures([from_event(event) for event in trial.evaluations])
+            measured = figures([to_pretraining_evaluation(event) for event in trial.evaluations])
             rows = {"train": len(firsts(self.data.train)), "validation": len(firsts(self.data.held_out))}
             print_figures(
                 measured, rows, session.job.published, out, source=self.data.source, synthetic=self.data.synthetic
@@ -251,7 +251,7 @@ class _Run:
 
 def line(event: Evaluated, trial: TrialRecord) -> str:
     """An evaluation with the training before it."""
-    at = from_event(event)
+    at = to_pretraining_evaluation(event)
     return (
         f"step {at.step:,}/{trial.training['max_steps']:,} · training MLM {at.train_masked_lm_loss:.3f}, "
         f"NSP {at.train_next_sentence_loss:.3f} · held-out MLM {at.masked_lm_loss:.3f} "

@@ -30,11 +30,11 @@ from gluetune.events import (
     INPUTS_FILE,
     JOB_FILE,
     LANE_FILES,
+    NEW_RUN_HINT,
     PRETRAINING_FILE,
     SPACE_FILE,
-    START_ANEW,
     has_events,
-    read_recorded,
+    read_run_file,
 )
 from gluetune.storage import Storage
 from gluetune.storage.durable import remove_drafts
@@ -160,13 +160,13 @@ def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
     Raises:
         StorageError: there is no such run; names those there are.
     """
-    found = [read_recorded(root, f"{name}/{file}") for file in files]
+    found = [read_run_file(root, f"{name}/{file}") for file in files]
     texts = [text for text in found if text is not None]
     if len(texts) == len(files):
         return texts
     if has_events(root.sub(name)):
         missing = ", ".join(file for file, text in zip(files, found, strict=True) if text is None)
-        raise StorageError(f"the run {name!r} in {root.uri()} has lost {missing} and cannot go on; {START_ANEW}")
+        raise StorageError(f"the run {name!r} in {root.uri()} has lost {missing} and cannot go on; {NEW_RUN_HINT}")
     others = [script for file, script in _KINDS.items() if file not in files and root.exists(f"{name}/{file}")]
     if others:
         raise StorageError(f"{name!r} is a run of {others[0]}: go on with it by that script's --resume {name}")

@@ -21,7 +21,7 @@ from gluetune.cluster import Resources, share_out
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
 from gluetune.data import Examples, official_rows, open_source, read_file, same_rows
 from gluetune.errors import ConfigError, Problem, StorageError
-from gluetune.events import JOB_FILE, read_recorded, winner_folder
+from gluetune.events import JOB_FILE, read_run_file, winner_folder
 from gluetune.inference import (
     Predictions,
     Scores,
@@ -33,7 +33,7 @@ from gluetune.inference import (
     write_predictions,
 )
 from gluetune.reporting import print_batches, print_figures
-from gluetune.search.remote import on_worker
+from gluetune.search.remote import run_on_worker
 from gluetune.storage import Storage
 from gluetune.storage.output_file import check_output
 from gluetune.supervisor import report
@@ -92,7 +92,7 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
 
 def _as_trained(job: JobConfig, run: Storage, flags: Container[str]) -> JobConfig:
     """The job with rows cut as the run cut them, unless flags say otherwise."""
-    text = read_recorded(run, JOB_FILE)
+    text = read_run_file(run, JOB_FILE)
     if text is None:
         raise StorageError(
             f"{run.uri(JOB_FILE)} must say how the run cut its rows, but there is none; name the model by --checkpoint"
@@ -117,7 +117,7 @@ def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
     rows = {task: official_rows(get_task(task), source, job.data, job.seed) for task in job.tasks}
     with _cluster(trained, address, terminal) as resources:
         for task, splits in rows.items():
-            scores = on_worker(
+            scores = run_on_worker(
                 resources, _score, trained.folders[task], task, job.data, splits, job.training.eval_batch_size
             )
             figures = {
@@ -184,7 +184,7 @@ def predict(trained: Trained, options: Mapping[str, str], address: str | None, t
             check_output(target)
     with _cluster(trained, address, terminal) as resources:
         for (task, split), examples in rows.items():
-            answers = on_worker(
+            answers = run_on_worker(
                 resources, _predict, trained.folders[task], task, job.data, examples, job.training.eval_batch_size
             )
             target = targets[task, split]

@@ -30,7 +30,7 @@ from gluetune.reporting import (
 )
 from gluetune.reporting.curve import FILE as CURVE
 from gluetune.reporting.curve import curve_file
-from gluetune.search.cluster_wait_notice import PendingNotice
+from gluetune.search.cluster_wait_notice import ClusterWaitNotice
 from gluetune.search.concurrency import pack
 from gluetune.search.plan import make_plan
 from gluetune.search.prepare import SearchInputs, prepare
@@ -159,7 +159,7 @@ class _Run:
 
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> SearchStatus:
         live = self.show.live(plan, self.terminal.out, search.journal.trials)
-        with live, PendingNotice(live.note):
+        with live, ClusterWaitNotice(live.note):
             live.note(f"starting {formatting.count(plan.lanes, 'lane')}: each loads its libraries once …")
             return search.run([tracker, live], tracker.mark_stopped)
 

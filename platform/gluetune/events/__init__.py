@@ -4,7 +4,7 @@ The journal is the only truth of a search. The searcher and the schedulers are r
 terminal table, ``summary.json`` and MLflow are written from it.
 """
 
-from gluetune.events.configurations import FIELDS, configuration
+from gluetune.events.configurations import FIELD_LABELS, format_params
 from gluetune.events.inputs import RunInputs, SplitInput, load_inputs, set_aside
 from gluetune.events.journal import Journal, Listener, has_events
 from gluetune.events.paths import (
@@ -17,9 +17,9 @@ from gluetune.events.paths import (
     winner_folder,
 )
 from gluetune.events.plan import SearchPlan, TaskPlan
-from gluetune.events.recorded import START_ANEW, read_recorded
+from gluetune.events.recorded import NEW_RUN_HINT, read_run_file
 from gluetune.events.schema import (
-    LANE_EVENT,
+    LANE_EVENT_ADAPTER,
     Evaluated,
     Event,
     LaneEvent,
@@ -27,19 +27,19 @@ from gluetune.events.schema import (
     StepLogged,
     TrialEnded,
     TrialStarted,
-    WinnerScored,
+    WinnerEvaluated,
 )
-from gluetune.events.trials import TrialRecord, TrialStatus, epoch_text, fold, ranking, winners
+from gluetune.events.trials import TrialRecord, TrialStatus, format_epochs, ranking, replay_events, winners
 
 __all__ = [
-    "FIELDS",
+    "FIELD_LABELS",
     "INPUTS_FILE",
     "JOB_FILE",
-    "LANE_EVENT",
+    "LANE_EVENT_ADAPTER",
     "LANE_FILES",
+    "NEW_RUN_HINT",
     "PRETRAINING_FILE",
     "SPACE_FILE",
-    "START_ANEW",
     "Evaluated",
     "Event",
     "Journal",
@@ -55,14 +55,14 @@ __all__ = [
     "TrialRecord",
     "TrialStarted",
     "TrialStatus",
-    "WinnerScored",
-    "configuration",
-    "epoch_text",
-    "fold",
+    "WinnerEvaluated",
+    "format_epochs",
+    "format_params",
     "has_events",
     "load_inputs",
     "ranking",
-    "read_recorded",
+    "read_run_file",
+    "replay_events",
     "set_aside",
     "trial_folder",
     "winner_folder",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FIELDS = {
+FIELD_LABELS = {
     "learning_rate": "lr",
     "batch_size": "batch",
     "num_train_epochs": "epochs",
@@ -20,7 +20,7 @@ FIELDS = {
 }
 
 
-def configuration(params: Mapping[str, object], separator: str = " · ", names: Mapping[str, str] = FIELDS) -> str:
+def format_params(params: Mapping[str, object], separator: str = " · ", names: Mapping[str, str] = FIELD_LABELS) -> str:
     """Searched fields, such as ``lr 3e-5 · batch 16 · epochs 3``."""
     return separator.join(f"{names.get(name, name)} {_value(value)}" for name, value in params.items())
 

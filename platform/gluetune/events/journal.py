@@ -16,9 +16,9 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from gluetune.errors import StorageError
-from gluetune.events.recorded import START_ANEW
-from gluetune.events.schema import EVENT, Event
-from gluetune.events.trials import TrialRecord, apply
+from gluetune.events.recorded import NEW_RUN_HINT
+from gluetune.events.schema import EVENT_ADAPTER, Event
+from gluetune.events.trials import TrialRecord, apply_event
 from gluetune.storage import Storage
 
 FOLDER = "journal"
@@ -59,7 +59,7 @@ class Journal:
             if name != _file(self._segment):
                 missing = storage.uri(f"{FOLDER}/{_file(self._segment)}")
                 raise StorageError(
-                    f"{missing} is missing, but there is {name}: the journal is incomplete; {START_ANEW}"
+                    f"{missing} is missing, but there is {name}: the journal is incomplete; {NEW_RUN_HINT}"
                 )
             self._lines = self._read(f"{FOLDER}/{name}", last=name == segments[-1])
 
@@ -75,7 +75,7 @@ class Journal:
         self._write(lines)
         self._lines += lines
         self.events += events
-        return [apply(self.trials, event) for event in events][-1]
+        return [apply_event(self.trials, event) for event in events][-1]
 
     def _write(self, lines: list[bytes]) -> None:
         path = f"{FOLDER}/{_file(self._segment)}"
@@ -91,23 +91,23 @@ class Journal:
     def _read(self, path: str, *, last: bool) -> list[bytes]:
         lines = (self._storage.read(path) or b"").splitlines(keepends=True)
         if not lines:  # a segment is made with its first event in it
-            raise StorageError(f"{self._storage.uri(path)} is empty: the journal is incomplete; {START_ANEW}")
+            raise StorageError(f"{self._storage.uri(path)} is empty: the journal is incomplete; {NEW_RUN_HINT}")
         if last and lines and not lines[-1].endswith(b"\n"):  # being written, or cut short: nothing has acted on it
             lines.pop()
             self._torn = True
         for number, line in enumerate(lines, 1):
             try:
-                event = EVENT.validate_json(line)
-                apply(self.trials, event)
+                event = EVENT_ADAPTER.validate_json(line)
+                apply_event(self.trials, event)
             except ValueError as error:
                 raise StorageError(
                     f"{self._storage.uri(path)}:{number}: not a journal event ({_reason(error)}): the "
-                    f"journal is damaged; {START_ANEW}"
+                    f"journal is damaged; {NEW_RUN_HINT}"
                 ) from error
             except KeyError as error:
                 raise StorageError(
                     f"{self._storage.uri(path)}:{number}: an event of trial {error}, which was never "
-                    f"started: the journal is incomplete; {START_ANEW}"
+                    f"started: the journal is incomplete; {NEW_RUN_HINT}"
                 ) from error
             self.events.append(event)
         return lines

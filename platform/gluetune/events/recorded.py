@@ -5,10 +5,10 @@ from __future__ import annotations
 from gluetune.errors import StorageError
 from gluetune.storage import Storage
 
-START_ANEW = "start a new run under another name, or delete the run's folder"
+NEW_RUN_HINT = "start a new run under another name, or delete the run's folder"
 
 
-def read_recorded(storage: Storage, file: str) -> bytes | None:
+def read_run_file(storage: Storage, file: str) -> bytes | None:
     """A file that a run wrote whole; ``None`` where there is none.
 
     Args:
@@ -23,6 +23,6 @@ def read_recorded(storage: Storage, file: str) -> bytes | None:
         raise StorageError(
             f"{storage.uri(file)} is empty ({len(data)} bytes), as a power cut may leave it: the run "
             f"cannot go on; put the file back (MLflow keeps a copy of a search's job.yaml among its "
-            f"artifacts), or {START_ANEW}"
+            f"artifacts), or {NEW_RUN_HINT}"
         )
     return data

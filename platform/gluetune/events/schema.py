@@ -52,7 +52,7 @@ class Evaluated(_Base):
     train_examples: int = 0
     train_tokens: int = 0
     # Seconds from the end of the lane's last evaluation of another trial to the first training step of this one.
-    started_gap: float | None = None
+    idle_seconds_before: float | None = None
     lane: str = ""
     precision: Precision | None = None
 
@@ -83,7 +83,7 @@ class TrialEnded(_Base):
     message: str = ""
 
 
-class WinnerScored(_Base):
+class WinnerEvaluated(_Base):
     """The winner of a task was saved, and scored on the official rows that it was neither trained nor chosen on.
 
     ``scores`` maps split to metrics, ``rows`` split to its number of rows, and ``batch_scores``, where the primary
@@ -106,6 +106,6 @@ class WinnerScored(_Base):
 
 LaneEvent = StepLogged | Evaluated | TrialEnded
 """What lanes tell."""
-Event = TrialStarted | LaneEvent | WinnerScored
-EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
-LANE_EVENT: TypeAdapter[LaneEvent] = TypeAdapter(Annotated[LaneEvent, Field(discriminator="event")])
+Event = TrialStarted | LaneEvent | WinnerEvaluated
+EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+LANE_EVENT_ADAPTER: TypeAdapter[LaneEvent] = TypeAdapter(Annotated[LaneEvent, Field(discriminator="event")])

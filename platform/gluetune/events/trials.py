@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gluetune.config import Value
-from gluetune.events.schema import Evaluated, Event, StepLogged, TrialEnded, TrialStarted, WinnerScored
+from gluetune.events.schema import Evaluated, Event, StepLogged, TrialEnded, TrialStarted, WinnerEvaluated
 
 
 class TrialStatus(StrEnum):
@@ -42,7 +42,7 @@ class TrialRecord:
     ended: float | None = None
     evaluations: list[Evaluated] = field(default_factory=list)
     logs: list[StepLogged] = field(default_factory=list)
-    winner: WinnerScored | None = None
+    winner: WinnerEvaluated | None = None
 
     @property
     def name(self) -> str:
@@ -78,20 +78,20 @@ class TrialRecord:
         return self.best.eval_loss if self.best else None
 
 
-def epoch_text(number: float) -> str:
+def format_epochs(number: float) -> str:
     """A number of epochs with two decimals at most: ``2.5``, ``3``."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
-def fold(events: Iterable[Event]) -> dict[int, TrialRecord]:
+def replay_events(events: Iterable[Event]) -> dict[int, TrialRecord]:
     """Folds events into trials by number. An evaluation told twice (after a restart) replaces the earlier one."""
     trials: dict[int, TrialRecord] = {}
     for event in events:
-        apply(trials, event)
+        apply_event(trials, event)
     return trials
 
 
-def apply(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
+def apply_event(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
     """Applies one event in place and returns the trial it concerns."""
     if isinstance(event, TrialStarted):
         trials[event.number] = TrialRecord(

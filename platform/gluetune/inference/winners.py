@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gluetune.config import DataConfig, Override, TrainingConfig, parse_job
 from gluetune.errors import StorageError, nearest
-from gluetune.events import JOB_FILE, Journal, RunInputs, TrialRecord, load_inputs, read_recorded, winner_folder
+from gluetune.events import JOB_FILE, Journal, RunInputs, TrialRecord, load_inputs, read_run_file, winner_folder
 from gluetune.inference.submission_files import MODEL_TASKS
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
@@ -50,7 +50,7 @@ def read_winners(root: Storage, run: str, overrides: Sequence[Override] = ()) ->
         ConfigError: the job file, with the overrides on it, breaks its rules.
         StorageError: there is no such run, or it has no winner of a GLUE task.
     """
-    text = read_recorded(root, f"{run}/{JOB_FILE}")
+    text = read_run_file(root, f"{run}/{JOB_FILE}")
     if text is None:
         known = [entry for entry in root.list() if root.exists(f"{entry}/{JOB_FILE}")]
         there = f"there are: {', '.join(known)}" if known else "there are none"

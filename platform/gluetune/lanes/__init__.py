@@ -11,16 +11,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gluetune.lanes.causes import lost, root_cause
+from gluetune.lanes.causes import describe_deaths, root_cause
 from gluetune.lanes.mailbox import LaneError, TrialAssignment
-from gluetune.lanes.work import Contact, FineTuning, Work
+from gluetune.lanes.work import FineTuning, TrialContext, Workload
 
 if TYPE_CHECKING:
     from gluetune.lanes.lane import Lane, LaneActor, LaneSpec
     from gluetune.lanes.remote import RemoteLane
 
 __all__ = [
-    "Contact",
     "FineTuning",
     "Lane",
     "LaneActor",
@@ -28,8 +27,9 @@ __all__ = [
     "LaneSpec",
     "RemoteLane",
     "TrialAssignment",
-    "Work",
-    "lost",
+    "TrialContext",
+    "Workload",
+    "describe_deaths",
     "root_cause",
 ]
 

@@ -22,7 +22,7 @@ def root_cause(error: BaseException) -> str:
     return _COLOURS.sub("", str(error)) or type(error).__name__
 
 
-def lost(what: str, reasons: Sequence[str]) -> str:
+def describe_deaths(what: str, reasons: Sequence[str]) -> str:
     """Says why a trial or a run lost its lanes: the first reason first, and others that came later.
 
     Args:

@@ -17,7 +17,7 @@ from gluetune.events import LANE_FILES, LaneEvent
 from gluetune.lanes.group import GroupTrainer
 from gluetune.lanes.mailbox import Mailbox, TrialAssignment
 from gluetune.lanes.placement import current_actor_id, release_placement_groups
-from gluetune.lanes.work import Work
+from gluetune.lanes.work import Workload
 from gluetune.lanes.worker_main import serve
 from gluetune.storage import Storage
 
@@ -42,7 +42,7 @@ class LaneSpec:
     cpus: float
     gpus: float
     placement_strategy: str
-    work: Work | None
+    work: Workload | None
     storage: Storage
     max_failures: int
 
@@ -82,7 +82,7 @@ class Lane:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def give(self, work: Work) -> None:
+    def give(self, work: Workload) -> None:
         """Tells the workers what they do, which starts those that wait for it."""
         self.mailbox.give(work)
 

@@ -73,7 +73,7 @@ class Mailbox:
         self._changed = asyncio.Event()
 
     def give(self, work: Any) -> None:
-        """Says what the lane's workers do: a `gluetune.lanes.Work`."""
+        """Says what the lane's workers do: a `gluetune.lanes.Workload`."""
         self._work = work
         self._wake()
 

@@ -13,7 +13,7 @@ from gluetune.cluster import Resources, early_lanes, early_resources, share_out
 from gluetune.config import JobConfig, SearchSpace
 from gluetune.errors import ClusterError, StorageError
 from gluetune.events import JOB_FILE, LANE_FILES
-from gluetune.lanes import Work
+from gluetune.lanes import Workload
 from gluetune.storage import Storage
 from gluetune.supervisor.gc_paused import unsearched
 
@@ -124,7 +124,7 @@ class PrestartedLanes:
             self._waiting = [actor for actor in self._waiting if actor._actor_id.hex() not in dead]
 
 
-def lane_spec(job: JobConfig, resources: Resources, storage: Storage, work: Work | None) -> LaneSpec:
+def lane_spec(job: JobConfig, resources: Resources, storage: Storage, work: Workload | None) -> LaneSpec:
     """What a job's lanes are made of.
 
     Args:

@@ -9,7 +9,7 @@ import ray
 
 from gluetune.events import Evaluated
 from gluetune.lanes.mailbox import TrialAssignment
-from gluetune.lanes.work import Contact
+from gluetune.lanes.work import TrialContext
 from gluetune.pretraining import PretrainingEvaluation, PretrainJob, pretrain
 from gluetune.training import Checkpoints, Evaluation, World
 
@@ -29,7 +29,7 @@ class Pretraining:
     def __init__(self, data: Any, job: PretrainJob) -> None:
         self._data, self._job = data, job
 
-    def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+    def run(self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, world: World) -> None:
         """Runs the pre-training of the job, and reports each evaluation to the lane's mailbox.
 
         Raises:
@@ -39,14 +39,14 @@ class Pretraining:
         pretrain(
             ray.get(self._data),
             self._job,
-            report=lambda at: contact.report(as_evaluation(at)),
+            report=lambda at: contact.report(to_evaluation(at)),
             checkpoints=checkpoints,
             wanted=contact.wanted,
             world=world,
         )
 
 
-def as_evaluation(at: PretrainingEvaluation) -> Evaluation:
+def to_evaluation(at: PretrainingEvaluation) -> Evaluation:
     """Losses and accuracies become metrics; the score is minus the sum of the held-out losses."""
     loss = at.masked_lm_loss + at.next_sentence_loss
     return Evaluation(
@@ -61,8 +61,8 @@ def as_evaluation(at: PretrainingEvaluation) -> Evaluation:
     )
 
 
-def from_event(event: Evaluated) -> PretrainingEvaluation:
-    """What `as_evaluation` was made from, by the journal; without the times of a clock that is gone."""
+def to_pretraining_evaluation(event: Evaluated) -> PretrainingEvaluation:
+    """What `to_evaluation` was made from, by the journal; without the times of a clock that is gone."""
     known = {name: getattr(event, name) for name in _SHARED} | event.metrics
     known |= {"pairs": event.train_examples, "tokens": event.train_tokens, "first_step_at": None, "last_step_at": 0.0}
     return PretrainingEvaluation(**{field.name: known[field.name] for field in fields(PretrainingEvaluation)})

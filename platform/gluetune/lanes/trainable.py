@@ -13,7 +13,7 @@ from typing import Any
 from ray import tune
 from ray.tune.result import DONE
 
-from gluetune.lanes import Lane, LaneActor, LaneError, LaneSpec, TrialAssignment, Work
+from gluetune.lanes import Lane, LaneActor, LaneError, LaneSpec, TrialAssignment, Workload
 
 EVENT_KEY = "event"
 ORDER_KEY = "order"
@@ -64,7 +64,7 @@ class PrestartedTrial(Trial):
         self._became = asyncio.Event()
         self._broken: Exception | None = None
 
-    def become(self, work: Work, settings: dict[str, Any]) -> None:
+    def become(self, work: Workload, settings: dict[str, Any]) -> None:
         """Is from now on what Tune would have made with its settings.
 
         No process waits for this call: its errors are kept for `train` to raise.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # torch and transformers, which only workers need: a lane's o
     from gluetune.training import Checkpoints, Evaluation, StepLog, World
 
 
-class Contact(Protocol):
+class TrialContext(Protocol):
     """Whom a worker tells how an order goes. All workers of a lane call it at the same steps with the same values."""
 
     def report(self, evaluation: Evaluation) -> bool:
@@ -27,10 +27,10 @@ class Contact(Protocol):
         """Says, before every step, whether to go on."""
 
 
-class Work(Protocol):
+class Workload(Protocol):
     """Carries out orders in a worker; it is pickled into every worker once."""
 
-    def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+    def run(self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, world: World) -> None:
         """Carries out an order to its end, or until the contact says that it is not wanted.
 
         Raises:
@@ -51,7 +51,7 @@ class FineTuning:
         self.data, self.encoder = data, encoder
         self._here: dict[Any, Any] = {}  # what this process has fetched
 
-    def run(self, order: TrialAssignment, contact: Contact, checkpoints: Checkpoints, world: World) -> None:
+    def run(self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, world: World) -> None:
         """Trains one trial, see `gluetune.training.fine_tune`."""
         from gluetune.training import fine_tune
 

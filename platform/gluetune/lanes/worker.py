@@ -18,7 +18,7 @@ from torch import distributed
 from gluetune.errors import DivergedError, StorageError, TrialError, TrialOutOfMemoryError
 from gluetune.events import Evaluated, LaneEvent, StepLogged, TrialEnded
 from gluetune.lanes.mailbox import SPLITS, TrialAssignment
-from gluetune.lanes.work import Work
+from gluetune.lanes.work import Workload
 from gluetune.training import Checkpoints, Evaluation, StepLog, World
 
 IDLE_S = 60.0  # an idle lane's ranks meet this often, well within the collectives' own timeout
@@ -53,7 +53,7 @@ class Worker:
         self._spec, self._holder, self._name = spec, holder, name
         self._group = uuid.uuid4().hex
         self._last_step: float | None = None
-        self._work: Work | None = None
+        self._work: Workload | None = None
         torch.set_num_threads(max(1, int(spec.cpus)))
 
     def started(self) -> bool:
@@ -203,7 +203,9 @@ class _TrialReporter:
         facts = asdict(evaluation)
         del facts["first_step_at"], facts["last_step_at"]
         gap = self._worker.gap(evaluation) if self._stepped else None  # else its times are another process's
-        return Evaluated(time=time.time(), number=self._order.number, started_gap=gap, lane=self._worker._name, **facts)
+        return Evaluated(
+            time=time.time(), number=self._order.number, idle_seconds_before=gap, lane=self._worker._name, **facts
+        )
 
 
 class _AckedCheckpoints(Checkpoints):

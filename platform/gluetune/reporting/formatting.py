@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gluetune.events import configuration as configuration
+from gluetune.events import format_params as format_params
 
 METRICS = {"matthews_correlation": "MCC", "accuracy_and_f1": "mean acc, F1", "pearson_and_spearman": "mean r, rho"}
 SPLITS = {"validation_matched": "m", "validation_mismatched": "mm"}

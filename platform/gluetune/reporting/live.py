@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gluetune.events import Evaluated, Event, SearchPlan, TrialEnded, TrialRecord, WinnerScored, epoch_text
+from gluetune.events import Evaluated, Event, SearchPlan, TrialEnded, TrialRecord, WinnerEvaluated, format_epochs
 from gluetune.reporting import formatting
 from gluetune.reporting.progress import Progress, TaskProgress
 
@@ -70,7 +70,7 @@ class LiveTable:
             self._evaluated(event, trial)
         elif isinstance(event, TrialEnded):
             self._say(self._ending(event, trial))
-        elif isinstance(event, WinnerScored):
+        elif isinstance(event, WinnerEvaluated):
             self._say(f"{self._titles[trial.task]}: the winner {trial.name} is scored on the development rows")
 
     def render(self) -> RenderableType:
@@ -95,7 +95,7 @@ class LiveTable:
         below = (
             []
             if self._console.width >= formatting.NARROW
-            else [Text(f"  {row.title}: {formatting.configuration(row.best.params)}") for row in rows if row.best]
+            else [Text(f"  {row.title}: {formatting.format_params(row.best.params)}") for row in rows if row.best]
         )
         return Group(table, *below, Text(self._footer(rows), style="dim"))
 
@@ -116,7 +116,7 @@ class LiveTable:
         metric, score = formatting.metric(self._metrics[trial.task]), formatting.score(event.score)
         self._say(
             f"{self._titles[trial.task]}: best {metric} is now {score} ({trial.name}, "
-            f"epoch {epoch_text(event.epoch)}: {formatting.configuration(trial.params)})"
+            f"epoch {format_epochs(event.epoch)}: {formatting.format_params(trial.params)})"
         )
 
     def _ending(self, event: TrialEnded, trial: TrialRecord) -> str:
@@ -140,7 +140,7 @@ class LiveTable:
 def _cells(row: TaskProgress) -> tuple[str | Text, ...]:
     planned = "–" if row.planned is None else str(row.planned)
     best, what = (
-        (formatting.score(row.best.best_score), formatting.configuration(row.best.params)) if row.best else ("–", "")
+        (formatting.score(row.best.best_score), formatting.format_params(row.best.params)) if row.best else ("–", "")
     )
     return (
         row.title,

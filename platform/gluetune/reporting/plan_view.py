@@ -40,7 +40,7 @@ def _search(plan: SearchPlan) -> Table:
         ("model", f"{plan.model} ({formatting.millions(plan.parameters)} weights)"),
         *([("left out", _left_out(plan.left_out))] if plan.left_out else []),
         *(_varied(plan) if plan.fields else ()),
-        *([("training", formatting.configuration(plan.fixed))] if plan.fixed else []),
+        *([("training", formatting.format_params(plan.fixed))] if plan.fixed else []),
         ("lanes", f"{plan.lanes}, each {workers}"),
         ("folder", plan.folder),
         ("MLflow", f"{plan.tracking_uri}, experiment {plan.experiment}"),

@@ -17,8 +17,8 @@ from gluetune.events import (
     TrialEnded,
     TrialRecord,
     TrialStarted,
-    WinnerScored,
-    epoch_text,
+    WinnerEvaluated,
+    format_epochs,
 )
 from gluetune.reporting import formatting
 from gluetune.reporting.eta import busy_seconds
@@ -58,7 +58,7 @@ class RunLog:
         elif isinstance(event, TrialEnded):
             why = f" ({formatting.reason(event.message)})" if event.message else ""
             self.note(f"{trial.name} {event.status.replace('_', ' ')}{why}")
-        elif isinstance(event, WinnerScored):
+        elif isinstance(event, WinnerEvaluated):
             self.note(f"{trial.name}: saved to {event.folder}")
 
     def _line(self, text: str, style: str = "") -> None:
@@ -80,6 +80,6 @@ def evaluated(event: Evaluated, trial: TrialRecord) -> str:
     speed = f", {event.train_examples / event.train_seconds:,.0f} examples/s" if event.train_seconds else ""
     scores = ", ".join(f"{formatting.metric(name)} {formatting.score(value)}" for name, value in event.metrics.items())
     return (
-        f"epoch {epoch_text(event.epoch)}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
+        f"epoch {format_epochs(event.epoch)}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
         f"{event.eval_loss:.4f}, {scores}; {formatting.clock(busy_seconds(trial))} elapsed"
     )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gluetune.events import epoch_text
+from gluetune.events import format_epochs
 from gluetune.reporting import formatting
 from gluetune.reporting.curve import curve_file
 from gluetune.reporting.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
@@ -25,7 +25,7 @@ def print_closing(summary: Summary, console: Console) -> None:
     if narrow:
         for task in summary.tasks:
             if task.winner is not None:
-                console.print(Text(f"  {task.winner.name}: {formatting.configuration(task.winner.params)}"))
+                console.print(Text(f"  {task.winner.name}: {formatting.format_params(task.winner.params)}"))
         console.print()
     for task in summary.tasks:
         for line in formatting.same_rows(task.same_rows if task.winner else {}):
@@ -108,7 +108,7 @@ def _no_winner(task: TaskSummary) -> tuple[str | Text, ...]:
 def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
     score = winner.selection_scores.get(task.metric, winner.score)
     above = score is not None and task.baseline is not None and score > task.baseline
-    best, all_epochs = epoch_text(winner.best_epoch), epoch_text(winner.epochs)
+    best, all_epochs = format_epochs(winner.best_epoch), format_epochs(winner.epochs)
     trained = all_epochs if best == all_epochs else f"{best} of {all_epochs}"
     return (
         task.title,
@@ -119,7 +119,7 @@ def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
         trained,
         formatting.duration(winner.seconds),
         winner.name,
-        Text(formatting.configuration(winner.params)),
+        Text(formatting.format_params(winner.params)),
     )
 
 

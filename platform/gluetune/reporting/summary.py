@@ -76,7 +76,7 @@ def write_summary(folder: Storage, summary: Summary) -> str:
 
 def _lane_use(lanes: int, trials: list[TrialRecord], started: float, now: float) -> LaneSummary:
     session = [e for trial in trials for e in trial.evaluations if e.time >= started]
-    gaps = [e.started_gap for trial in trials for e in trial.evaluations if e.started_gap is not None]
+    gaps = [e.idle_seconds_before for trial in trials for e in trial.evaluations if e.idle_seconds_before is not None]
     busy, wall = sum(e.train_seconds + e.eval_seconds for e in session), now - started
     return LaneSummary(
         lanes=lanes,

@@ -15,7 +15,7 @@ EVERY_S = 60.0
 _WAITING = ("PENDING", "RESCHEDULING")
 
 
-class PendingNotice:
+class ClusterWaitNotice:
     """Looks every minute for placement groups that wait for room; used as a context manager around a search.
 
     Args:

@@ -25,10 +25,10 @@ from gluetune.events import (
     TrialRecord,
     TrialStarted,
     TrialStatus,
-    epoch_text,
+    format_epochs,
     trial_folder,
 )
-from gluetune.lanes import TrialAssignment, lost
+from gluetune.lanes import TrialAssignment, describe_deaths
 from gluetune.search.retention import CheckpointRetention
 from gluetune.search.schedulers import TaskPruners, warmup_epochs
 from gluetune.search.searchers import TrialSampler
@@ -123,7 +123,7 @@ class SearchController:
         if last:
             self._ended(trial)
         elif not goes_on:
-            self.end(trial.number, "pruned", f"after {epoch_text(event.epoch)} epochs")
+            self.end(trial.number, "pruned", f"after {format_epochs(event.epoch)} epochs")
         return trial.number in self.dealt
 
     def end(self, number: int, status: EndStatus, message: str = "") -> None:
@@ -137,7 +137,7 @@ class SearchController:
 
     def give_up(self, number: int) -> None:
         """Ends a trial over which too many lanes died."""
-        self.end(number, "failed", lost("its lane", self._lane_errors.get(number, [])))
+        self.end(number, "failed", describe_deaths("its lane", self._lane_errors.get(number, [])))
 
     def stop(self, message: str) -> None:
         """Stops all trials that run; a resumed search goes on with them."""

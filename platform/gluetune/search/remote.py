@@ -41,7 +41,7 @@ def _cancel_unfinished(tasks: list[Any]) -> None:
             ray.cancel(task, force=True)
 
 
-def on_worker(resources: Resources, work: Callable[..., T], *arguments: Any) -> T:
+def run_on_worker(resources: Resources, work: Callable[..., T], *arguments: Any) -> T:
     """Does a piece of work where its resources are free, and waits for it.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from gluetune.errors import ClusterError
 from gluetune.events import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus, trial_folder
-from gluetune.lanes import LaneError, LaneSpec, RemoteLane, TrialAssignment, lost
+from gluetune.lanes import LaneError, LaneSpec, RemoteLane, TrialAssignment, describe_deaths
 
 
 class SingleTrialRunner:
@@ -49,7 +49,7 @@ class SingleTrialRunner:
             except LaneError as error:
                 reasons.append(str(error))
                 if len(reasons) > self._spec.max_failures:
-                    why = lost("its lane", reasons)
+                    why = describe_deaths("its lane", reasons)
                     self._end(trial, "stopped", why)  # the trial is not to blame: a resume goes on with it
                     raise ClusterError(f"the run was given up: {why}") from error
             except KeyboardInterrupt:

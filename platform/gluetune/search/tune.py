@@ -14,7 +14,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from gluetune.events import LANE_EVENT
+from gluetune.events import LANE_EVENT_ADAPTER
 from gluetune.lanes import root_cause
 from gluetune.lanes.trainable import EVENT_KEY, ORDER_KEY
 from gluetune.search.controller import SearchController
@@ -72,7 +72,7 @@ class ControllerScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Whether the trial goes on."""
-        goes_on = self._conductor.heard(LANE_EVENT.validate_json(result[EVENT_KEY]))
+        goes_on = self._conductor.heard(LANE_EVENT_ADAPTER.validate_json(result[EVENT_KEY]))
         decision: str = TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
         return decision
 

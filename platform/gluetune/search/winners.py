@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from gluetune.config import TrainingConfig
 from gluetune.data import Encoded, EncodedTask
 from gluetune.errors import ClusterError, StorageError
-from gluetune.events import TrialRecord, WinnerScored, trial_folder, winner_folder
+from gluetune.events import TrialRecord, WinnerEvaluated, trial_folder, winner_folder
 from gluetune.inference import Predictions, Scores, TextSettings, score_predictions
 from gluetune.lanes import FineTuning, LaneSpec, root_cause
 from gluetune.models import load_trained, save_pretrained
@@ -27,7 +27,7 @@ FEW_ROWS = 20_000  # official ones; more are worth processes of their own
 
 def score_winners(
     spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trials: Iterable[TrialRecord]
-) -> Iterator[WinnerScored]:
+) -> Iterator[WinnerEvaluated]:
     """Saves and scores winners, each with one lane worker's resources, and yields them as they come.
 
     On a cluster that is worth it they are scored side by side, else in this process.
@@ -40,7 +40,7 @@ def score_winners(
     scored = _scored_here if rows <= FEW_ROWS and _alone(spec) else _scored_there
     failed = []
     for trial, outcome in scored(spec, work, tokenizer, text, trials):
-        if isinstance(outcome, WinnerScored):
+        if isinstance(outcome, WinnerEvaluated):
             yield outcome
         else:
             failed.append(f"the winner {trial.name} could not be scored: {root_cause(outcome)}")
@@ -48,7 +48,7 @@ def score_winners(
         raise ClusterError("\n".join(failed))
 
 
-_Outcomes = Iterator[tuple[TrialRecord, WinnerScored | Exception]]
+_Outcomes = Iterator[tuple[TrialRecord, WinnerEvaluated | Exception]]
 
 
 def _alone(spec: LaneSpec) -> bool:
@@ -85,7 +85,7 @@ def _scored_there(
                 yield trial, error
 
 
-def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trial: TrialRecord) -> WinnerScored:
+def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trial: TrialRecord) -> WinnerEvaluated:
     import torch
 
     torch.set_num_threads(max(1, int(spec.cpus)))
@@ -103,7 +103,7 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
     world = World(device="cuda" if torch.cuda.is_available() else "cpu")
     model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
     scores, selection = score_saved(model, task, data, training, trial, world)
-    return WinnerScored(
+    return WinnerEvaluated(
         time=time.time(),
         number=trial.number,
         task=trial.task,

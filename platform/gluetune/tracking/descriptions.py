@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gluetune.events import FIELDS, SearchPlan, TaskPlan, TrialRecord, configuration, epoch_text
+from gluetune.events import FIELD_LABELS, SearchPlan, TaskPlan, TrialRecord, format_epochs, format_params
 
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description, in Markdown
 LONGEST_NAME = 120  # characters; stores take 250
 LONGEST_NOTE = 4000  # characters; stores refuse tags of more than 5,000
 DIGEST = 16  # characters of a fingerprint; stores take 36
-_SHORT = {**FIELDS, "batch_size": "bs"}
+_SHORT = {**FIELD_LABELS, "batch_size": "bs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def _rows(task: TaskPlan, split: str, rows: int, context: str) -> Rows:
 
 def run_name(trial: TrialRecord) -> str:
     """A trial's name with its configuration: ``cola-0007 lr 3e-4 bs 16``."""
-    whole = f"{trial.name} {configuration(trial.params, ' ', _SHORT)}".rstrip()
+    whole = f"{trial.name} {format_params(trial.params, ' ', _SHORT)}".rstrip()
     return whole if len(whole) <= LONGEST_NAME else f"{whole[: LONGEST_NAME - 1]}…"
 
 
@@ -74,7 +74,7 @@ def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
         return f"{end}; never evaluated"[:LONGEST_NOTE]
     lines = [
         f"**{task.metric} {trial.best.score:.4f}** on {task.selection_rows:,} selection rows, after epoch "
-        f"{epoch_text(trial.best.epoch)} of {epoch_text(trial.evaluations[-1].epoch)}; {end}"
+        f"{format_epochs(trial.best.epoch)} of {format_epochs(trial.evaluations[-1].epoch)}; {end}"
     ]
     if trial.winner is not None:
         lines += ["", f"The winner of {task.title}. On official rows:", *_scores(trial.winner.scores)]

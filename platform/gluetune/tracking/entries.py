@@ -25,8 +25,8 @@ from gluetune.events import (
     TrialEnded,
     TrialRecord,
     TrialStarted,
-    WinnerScored,
-    epoch_text,
+    WinnerEvaluated,
+    format_epochs,
 )
 from gluetune.tracking.descriptions import (
     NOTE,
@@ -204,8 +204,8 @@ class EventMapper:
         values |= self.metrics(event, trial.task)
         if event.train_accuracy is not None:
             values["train_accuracy"] = event.train_accuracy
-        if event.started_gap is not None:
-            values["started_gap"] = event.started_gap
+        if event.idle_seconds_before is not None:
+            values["idle_seconds_before"] = event.idle_seconds_before
         points = tuple(Point(name, value, event.time, event.step) for name, value in values.items())
         tags = {"gluetune.lane": event.lane, "gluetune.status": "running"}
         entry = Entry(self.trial_run(trial), event.time, points, tags=tags, status=self._reopened(event.number))
@@ -231,7 +231,7 @@ class EventMapper:
             tags["gluetune.message"] = event.message[:LONGEST_TAG]
         files: dict[str, str | bytes] = {"message.txt": event.message} if len(event.message) > LONGEST_TAG else {}
         if event.status == "pruned" and trial.evaluations:
-            tags["gluetune.pruned_at"] = epoch_text(trial.evaluations[-1].epoch)
+            tags["gluetune.pruned_at"] = format_epochs(trial.evaluations[-1].epoch)
         self._ended.add(event.number)
         run, best = self.trial_run(trial), trial.best
         tags[NOTE] = trial_note(trial, self._plans[trial.task])
@@ -242,7 +242,7 @@ class EventMapper:
         return [entry, Entry(self._tasks[trial.task], event.time, (score,))]
 
     @_entries.register
-    def _(self, event: WinnerScored, trial: TrialRecord) -> list[Entry]:
+    def _(self, event: WinnerEvaluated, trial: TrialRecord) -> list[Entry]:
         saved = {"selection": event.selection_scores} | event.scores  # the former where evaluations were not in fp32
         points = tuple(
             Point(f"{split}.{name}", value, event.time, 0)
@@ -274,7 +274,7 @@ class EventMapper:
         prefix = "eval_" if self._plans[task].metric in event.metrics else ""
         return {f"{prefix}{name}": value for name, value in event.metrics.items()}
 
-    def _beaten(self, event: WinnerScored, trial: TrialRecord) -> list[Entry]:
+    def _beaten(self, event: WinnerEvaluated, trial: TrialRecord) -> list[Entry]:
         """The end of an earlier winner's time as such: a resumed search found a better trial."""
         before, self._winners[event.task] = self._winners.get(event.task), trial
         if before is None or before.number == trial.number:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gluetune.config import text_without_passwords
 from gluetune.errors import TrackingError
 from gluetune.events import Event, SearchPlan, TrialRecord, TrialStarted
-from gluetune.events.trials import apply
+from gluetune.events.trials import apply_event
 from gluetune.tracking.access import refusal
 from gluetune.tracking.champion import Champion, log_champion
 from gluetune.tracking.entries import Entry, EventMapper
@@ -209,7 +209,7 @@ class Tracker:
     def _replay(self, history: Iterable[Event]) -> None:
         trials: dict[int, TrialRecord] = {}
         for number, event in enumerate(history):
-            entries = self._ledger.entries(event, apply(trials, event))
+            entries = self._ledger.entries(event, apply_event(trials, event))
             if number >= self._state.written:
                 self._writer.put(entries)
 

@@ -26,7 +26,7 @@ from benchmarks.setting import Setting
 from gluetune.config import load_space
 from gluetune.data import open_source
 from gluetune.data import prepare as prepare_task
-from gluetune.events import Evaluated, TrialStarted, fold
+from gluetune.events import Evaluated, TrialStarted, replay_events
 from gluetune.search.searchers import TrialSampler
 from gluetune.tasks import get_task
 
@@ -61,7 +61,7 @@ def evaluated(
         learning_rate=1e-5,
         train_seconds=train,
         eval_seconds=evaluate,
-        started_gap=gap,
+        idle_seconds_before=gap,
         lane="a",
     )
 
@@ -71,12 +71,14 @@ def started(number: int) -> TrialStarted:
 
 
 def test_a_records_times_begin_with_its_first_step() -> None:
-    trials = fold([started(0), evaluated(0, 1, 110.0, 8.0, 1.0), evaluated(0, 2, 120.0, 8.5, 1.5)])
+    trials = replay_events([started(0), evaluated(0, 1, 110.0, 8.0, 1.0), evaluated(0, 2, 120.0, 8.5, 1.5)])
     assert from_record(trials[0]) == TrialTimes(began=101.0, ended=120.0, busy_s=19.0)
 
 
 def test_gaps_of_our_lanes_are_those_they_measured() -> None:
-    trials = fold([started(0), evaluated(0, 1, 10.0, 8.0, 1.0), started(1), evaluated(1, 1, 20.0, 8.0, 1.0, gap=0.25)])
+    trials = replay_events(
+        [started(0), evaluated(0, 1, 10.0, 8.0, 1.0), started(1), evaluated(1, 1, 20.0, 8.0, 1.0, gap=0.25)]
+    )
     assert recorded_gaps(trials.values()) == [0.25]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.errors import StorageError
-from gluetune.events import Evaluated, Event, Journal, TrialEnded, TrialStarted, TrialStatus, fold, ranking
+from gluetune.events import Evaluated, Event, Journal, TrialEnded, TrialStarted, TrialStatus, ranking, replay_events
 from gluetune.events import journal as journal_module
 from gluetune.storage import Storage
 from limits import files_of_at_most
@@ -144,25 +144,25 @@ def test_segments_are_read_back_in_order(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_trial_is_valued_by_its_best_evaluation_and_the_earliest_of_equals() -> None:
     scores = (0.2, 0.7, 0.7, 0.1)
-    trial = fold([started(0), *(evaluated(0, index, score) for index, score in enumerate(scores, 1))])[0]
+    trial = replay_events([started(0), *(evaluated(0, index, score) for index, score in enumerate(scores, 1))])[0]
     assert trial.best_score == 0.7
     assert trial.best is not None
     assert trial.best.index == 2
 
 
 def test_an_evaluation_told_twice_counts_once_and_a_repeated_stretch_replaces_the_old_one() -> None:
-    trial = fold([started(0), evaluated(0, 1, 0.2), evaluated(0, 2, 0.9), evaluated(0, 2, 0.3)])[0]
+    trial = replay_events([started(0), evaluated(0, 1, 0.2), evaluated(0, 2, 0.9), evaluated(0, 2, 0.3)])[0]
     assert [e.score for e in trial.evaluations] == [0.2, 0.3]
 
 
 def test_a_stopped_trial_runs_again_once_it_is_evaluated() -> None:
     events: list[Event] = [started(0), ended(0, "stopped")]
-    assert not fold(events)[0].status.final
-    assert fold([*events, evaluated(0, 1, 0.1)])[0].status is TrialStatus.RUNNING
+    assert not replay_events(events)[0].status.final
+    assert replay_events([*events, evaluated(0, 1, 0.1)])[0].status is TrialStatus.RUNNING
 
 
 def test_ranking_puts_the_best_first_and_leaves_out_other_tasks_and_trials_without_scores() -> None:
-    trials = fold(
+    trials = replay_events(
         [
             started(0),
             started(1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gluetune.events import Event, WinnerScored, winners
+from gluetune.events import Event, WinnerEvaluated, winners
 from sample_search import BEGIN, ended, evaluated, events, folded, started
 
 
@@ -12,8 +12,8 @@ def names(journal: list[Event], tasks: tuple[str, ...] = ("cola", "mnli")) -> li
     return [trial.name for trial in winners(folded(journal).values(), tasks)]
 
 
-def scored(number: int) -> WinnerScored:
-    return WinnerScored(time=BEGIN + 900, number=number, task="cola", scores={}, folder="winners/cola")
+def scored(number: int) -> WinnerEvaluated:
+    return WinnerEvaluated(time=BEGIN + 900, number=number, task="cola", scores={}, folder="winners/cola")
 
 
 def test_the_best_of_each_task_in_the_order_of_the_tasks() -> None:

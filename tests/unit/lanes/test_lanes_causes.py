@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ray.exceptions import RayTaskError
 
-from gluetune.lanes import LaneError, lost, root_cause
+from gluetune.lanes import LaneError, describe_deaths, root_cause
 
 
 def brought(cause: Exception) -> RayTaskError:
@@ -33,4 +33,4 @@ def test_our_own_errors_stand_for_themselves_and_others_keep_their_traceback() -
     ],
 )
 def test_the_first_reason_comes_first(reasons: list[str], expected: str) -> None:
-    assert lost("its lane", reasons) == expected
+    assert describe_deaths("its lane", reasons) == expected

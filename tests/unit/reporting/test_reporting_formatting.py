@@ -23,7 +23,7 @@ from gluetune.reporting import formatting
     ],
 )
 def test_configuration(params: dict[str, object], expected: str) -> None:
-    assert formatting.configuration(params) == expected
+    assert formatting.format_params(params) == expected
 
 
 @pytest.mark.parametrize(

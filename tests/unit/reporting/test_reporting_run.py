@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from gluetune.config import PublishedConfig
-from gluetune.events import Event, StepLogged, TrialRecord, WinnerScored
+from gluetune.events import Event, StepLogged, TrialRecord, WinnerEvaluated
 from gluetune.reporting import (
     RunLog,
     learning_curve,
@@ -45,7 +45,7 @@ def run_events() -> list[Event]:
         evaluated(0, 1, 0.3, train_accuracy=0.71),
         evaluated(0, 2, 0.5, train_accuracy=0.82),
         ended(0),
-        WinnerScored(
+        WinnerEvaluated(
             time=BEGIN + 70,
             number=0,
             task="cola",
@@ -68,7 +68,7 @@ def text(of: Console) -> str:
 def test_figures_of_selection_rows_are_the_saved_models_where_trials_had_another_precision() -> None:
     journal = [
         event.model_copy(update={"selection_scores": {"matthews_correlation": 0.48}, "selection_loss": 0.7})
-        if isinstance(event, WinnerScored)
+        if isinstance(event, WinnerEvaluated)
         else event
         for event in run_events()
     ]

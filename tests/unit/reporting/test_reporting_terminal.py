@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from gluetune.events import Evaluated, SearchPlan, TrialRecord, WinnerScored, epoch_text
+from gluetune.events import Evaluated, SearchPlan, TrialRecord, WinnerEvaluated, format_epochs
 from gluetune.reporting import LiveTable, RunLog, print_closing, print_models, print_opening, print_places, summarise
 from gluetune.reporting.schema import SearchStatus
 from gluetune.tracking import Registration
@@ -175,7 +175,7 @@ def test_closing_compares_selection_and_dev_in_one_precision() -> None:
     ]
     journal = [
         event.model_copy(update={"selection_scores": {"matthews_correlation": 0.4875}, "selection_loss": 0.5})
-        if isinstance(event, WinnerScored) and event.task == "cola"
+        if isinstance(event, WinnerEvaluated) and event.task == "cola"
         else event
         for event in journal
     ]
@@ -205,7 +205,13 @@ def test_epochs_have_two_decimals_at_most() -> None:
     assert "epoch 2.5:" in text(live)
     assert "2.5 of 4.29" in text(out)
     assert "2.5044" not in text(live) + text(out)
-    assert [epoch_text(number) for number in (3.0, 2.0 / 3, 10, 0.504425, 100.0)] == ["3", "0.67", "10", "0.5", "100"]
+    assert [format_epochs(number) for number in (3.0, 2.0 / 3, 10, 0.504425, 100.0)] == [
+        "3",
+        "0.67",
+        "10",
+        "0.5",
+        "100",
+    ]
 
 
 def test_a_test_split_that_is_the_development_split_is_named_in_plan_and_result() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from gluetune.config import TrainingConfig
 from gluetune.errors import StorageError
-from gluetune.events import Journal, TrialStarted, read_recorded
+from gluetune.events import Journal, TrialStarted, read_run_file
 from gluetune.events import journal as journal_module
 from gluetune.storage import Storage, durable
 from gluetune.storage.durable import replace_folder
@@ -126,12 +126,12 @@ def test_damaged_best_weights_are_one_message_with_the_file(damaged: bytes, tmp_
 @pytest.mark.parametrize("file", ["job.yaml", "space.yaml", "pretraining.yaml"])
 def test_an_empty_state_file_is_one_message_with_the_file(file: str, tmp_path: Path) -> None:
     storage = Storage(str(tmp_path))
-    assert read_recorded(storage, file) is None
+    assert read_run_file(storage, file) is None
     storage.write(file, b"seed: 1\n")
-    assert read_recorded(storage, file) == b"seed: 1\n"
+    assert read_run_file(storage, file) == b"seed: 1\n"
     (tmp_path / file).write_bytes(b"\0" * 8)
     with pytest.raises(StorageError, match=rf"{file} is empty \(8 bytes\)"):
-        read_recorded(storage, file)
+        read_run_file(storage, file)
 
 
 def test_a_folder_that_cannot_be_replaced_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

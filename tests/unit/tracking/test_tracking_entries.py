@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gluetune.events import Event, TrialRecord, WinnerScored
-from gluetune.events.trials import apply
+from gluetune.events import Event, TrialRecord, WinnerEvaluated
+from gluetune.events.trials import apply_event
 from gluetune.tracking.descriptions import LONGEST_NAME, run_name
 from gluetune.tracking.entries import Entry, EventMapper
 from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, started
@@ -18,7 +18,7 @@ def replay(journal: list[Event]) -> list[Entry]:
     ledger, trials = EventMapper(plan(), started=0.0), {}
     entries = []
     for event in journal:
-        entries += ledger.entries(event, apply(trials, event))
+        entries += ledger.entries(event, apply_event(trials, event))
     return entries
 
 
@@ -87,7 +87,7 @@ def test_a_name_with_many_fields_is_cut() -> None:
 def test_runs_name_the_rows_that_they_read() -> None:
     prints = {"train": "a" * 64, "selection": "b" * 64, "validation": "c" * 64}
     ledger, trials = EventMapper(plan(tasks=(replace(COLA, fingerprints=prints), MNLI)), started=0.0), {}
-    entries = [entry for event in events() for entry in ledger.entries(event, apply(trials, event))]
+    entries = [entry for event in events() for entry in ledger.entries(event, apply_event(trials, event))]
     read = {
         key: {rows for entry in entries if entry.run.key == key for rows in entry.datasets}
         for key in ("trial:0", "trial:2", "trial:1")
@@ -166,7 +166,7 @@ def test_a_short_message_needs_no_file() -> None:
 
 
 def test_an_earlier_winner_is_one_no_more() -> None:
-    scored = WinnerScored(time=BEGIN + 900, number=4, task="cola", scores={}, folder="runs/small/winners/cola")
+    scored = WinnerEvaluated(time=BEGIN + 900, number=4, task="cola", scores={}, folder="runs/small/winners/cola")
     entries = replay([*events(), started(4, "cola"), evaluated(4, 1, 0.9), ended(4), scored])
     old, new, other = (merged(entries, f"trial:{number}")[1] for number in (0, 4, 1))
     assert (old["gluetune.winner"], new["gluetune.winner"], other["gluetune.winner"]) == ("false", "true", "true")
@@ -174,7 +174,7 @@ def test_an_earlier_winner_is_one_no_more() -> None:
 
 
 def test_a_winner_scored_again_stays_one() -> None:
-    again = WinnerScored(time=BEGIN + 900, number=0, task="cola", scores={}, folder="runs/small/winners/cola")
+    again = WinnerEvaluated(time=BEGIN + 900, number=0, task="cola", scores={}, folder="runs/small/winners/cola")
     assert merged(replay([*events(), again]), "trial:0")[1]["gluetune.winner"] == "true"
 
 
