@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.baselines.work import Work
-from benchmarks.speed import WARM_UP, Speed, arguments, print_speed, world
+from benchmarks.speed import WARM_UP, Speed, arguments, distributed_context, print_speed
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.data import Encoded, EncodedTask, Examples, encode
 from gluetune.models import load_encoder, load_tokenizer
@@ -31,7 +31,7 @@ def measure(work: Work, task: Task) -> Speed:
         TrainingConfig(**work.points[0]),
         work.seed,
         report=report,
-        world=world(),
+        distributed=distributed_context(),
     )
     measured = told[WARM_UP:]
     return Speed(

@@ -45,7 +45,7 @@ from gluetune.search.searchers import TrialSampler, TrialSpec
 from gluetune.search.trials import SearchStatus, run_trials
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
-from gluetune.training import Checkpoints, Evaluation, World
+from gluetune.training import Checkpoints, DistributedContext, Evaluation
 
 TASK, METRIC, SEED, CPUS = "cola", "matthews_correlation", 1, 0.01
 SPACE = SearchSpace.model_validate(
@@ -139,7 +139,9 @@ class Pretending:
     def __init__(self, trials: Trials, gate: Any) -> None:
         self._trials, self._gate, self._arrived = trials, gate, False
 
-    def run(self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, world: World) -> None:
+    def run(
+        self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, distributed: DistributedContext
+    ) -> None:
         """One trial."""
         if not self._arrived:
             ray.get(self._gate.arrive.remote())

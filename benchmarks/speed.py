@@ -17,7 +17,7 @@ import torch
 from benchmarks.baselines.work import Work
 from benchmarks.peak import peak_mb
 from gluetune.tasks import Task, get_task
-from gluetune.training import World
+from gluetune.training import DistributedContext
 
 WARM_UP = 1  # epochs
 
@@ -42,9 +42,9 @@ class Speed:
         return {"examples/s": self.examples / self.seconds, "tokens/s": self.tokens / self.seconds, "peak memory": peak}
 
 
-def world() -> World:
+def distributed_context() -> DistributedContext:
     """One worker, on the GPU where there is one."""
-    return World(device="cuda:0" if torch.cuda.is_available() else "cpu")
+    return DistributedContext(device="cuda:0" if torch.cuda.is_available() else "cpu")
 
 
 def arguments() -> argparse.ArgumentParser:

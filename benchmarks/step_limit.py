@@ -18,7 +18,7 @@ import torch
 from benchmarks.baselines.work import Work
 from benchmarks.our_speed import encoded
 from benchmarks.products import Products, again
-from benchmarks.speed import arguments, world
+from benchmarks.speed import arguments, distributed_context
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.data import EncodedTask
 from gluetune.models import load_encoder
@@ -39,7 +39,7 @@ def measure(work: Work, task: Task) -> dict[str, float]:
         ``step`` and ``limit``: milliseconds per step.
     """
     train, encoder = encoded(work, task, work.train), load_encoder(ModelConfig(name_or_path=work.model))
-    place = world()
+    place = distributed_context()
     seen = EncodedTask(task.name, train, train, {}, "benchmark").vocabulary
     run = Run(task, train, encoder, TrainingConfig(**work.points[0]), work.seed, place, seen)
     limit = gpu_limit(run) if place.cuda else cpu_limit
@@ -65,9 +65,9 @@ def cpu_limit(products: Products, step: Callable[[], None]) -> tuple[float, floa
 def gpu_limit(run: Run) -> Callable[[Products, Callable[[], None]], tuple[float, float]]:
     """Measures the GPU's rate and bandwidth; the result gives seconds of a step and of its limit."""
     trained = sum(parameter.numel() for parameter in run.model.parameters() if parameter.requires_grad)
-    dtype = torch.bfloat16 if use_bf16("auto", run.world) else torch.float32
-    factor = torch.randn(_LARGE, _LARGE, device=run.world.device).to(dtype)
-    source = torch.empty(_COPIED, dtype=torch.uint8, device=run.world.device)
+    dtype = torch.bfloat16 if use_bf16("auto", run.distributed) else torch.float32
+    factor = torch.randn(_LARGE, _LARGE, device=run.distributed.device).to(dtype)
+    source = torch.empty(_COPIED, dtype=torch.uint8, device=run.distributed.device)
     target = torch.empty_like(source)
     rate = 2 * _LARGE**3 / _median(lambda: torch.mm(factor, factor))
     bandwidth = 2 * _COPIED / _median(lambda: target.copy_(source))

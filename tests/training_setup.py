@@ -13,7 +13,7 @@ from gluetune.data import Encoded, EncodedTask
 from gluetune.models import Encoder
 from gluetune.storage import Storage
 from gluetune.tasks import Task
-from gluetune.training import Checkpoints, Evaluation, World, fine_tune
+from gluetune.training import Checkpoints, DistributedContext, Evaluation, fine_tune
 
 VOCABULARY = 60
 SIGNAL = 7  # the token that decides the label
@@ -63,7 +63,7 @@ def run_trial(
     seed: int = 3,
     dropout: float = 0.0,
     stop_after: int | None = None,
-    world: World = World(),
+    distributed: DistributedContext = DistributedContext(),
     vocabulary: int = VOCABULARY,
 ) -> tuple[list[Evaluation], Checkpoints]:
     """Runs or resumes a trial; ``stop_after`` ends it at that evaluation."""
@@ -82,7 +82,7 @@ def run_trial(
         seed,
         report=report,
         checkpoints=checkpoints,
-        world=world,
+        distributed=distributed,
     )
     return told, checkpoints
 

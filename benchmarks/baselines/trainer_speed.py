@@ -22,7 +22,7 @@ from transformers import (
 
 from benchmarks.baselines.trial import load_model, settings
 from benchmarks.baselines.work import Work
-from benchmarks.speed import WARM_UP, Speed, arguments, print_speed, world
+from benchmarks.speed import WARM_UP, Speed, arguments, distributed_context, print_speed
 from gluetune.tasks import Task
 from gluetune.training.parallel import use_bf16
 
@@ -74,7 +74,7 @@ def training_arguments(point: dict[str, Any], folder: str, seed: int, sampling: 
         logging_strategy="no",
         disable_tqdm=True,
         report_to=[],
-        bf16=use_bf16("auto", world()),
+        bf16=use_bf16("auto", distributed_context()),
         **settings(point),
     )
 

@@ -121,7 +121,7 @@ def test_a_lane_that_starts_leaves_living_ones_their_room(ray_cluster: None, tmp
 
 def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(ray_cluster: None, tmp_path: Path) -> None:
     class Sleeping:
-        def run(self, order: TrialAssignment, contact: Any, checkpoints: Any, world: Any) -> None:
+        def run(self, order: TrialAssignment, contact: Any, checkpoints: Any, distributed: Any) -> None:
             Path(order.folder).touch()
             time.sleep(1000)
 
@@ -138,7 +138,7 @@ def test_a_lane_whose_actor_dies_says_so_and_takes_no_room(
     ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Telling:
-        def run(self, order: TrialAssignment, contact: Any, checkpoints: Any, world: Any) -> None:
+        def run(self, order: TrialAssignment, contact: Any, checkpoints: Any, distributed: Any) -> None:
             import os
 
             Path(order.folder).write_text(os.environ.get("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "not set"))

@@ -19,7 +19,7 @@ from gluetune.events import Evaluated, TrialEnded
 from gluetune.lanes import FineTuning, LaneSpec, RemoteLane, TrialAssignment, TrialContext
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
-from gluetune.training import Checkpoints, World
+from gluetune.training import Checkpoints, DistributedContext
 from training_setup import task_data, tiny_encoder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -224,18 +224,24 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
     class ShortOfMemory(FineTuning):  # inside: Ray then sends the class itself
         """Simulates what cannot be had here: the second worker's GPU has memory for four rows."""
 
-        def run(self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, world: World) -> None:
+        def run(
+            self,
+            order: TrialAssignment,
+            contact: TrialContext,
+            checkpoints: Checkpoints,
+            distributed: DistributedContext,
+        ) -> None:
             from gluetune.training.run import Run
 
             backward = Run._backward
 
             def short(run: Run, micro_batches: list[np.ndarray], scale: float) -> object:
-                if run.world.rank == 1 and len(micro_batches[0]) > 4:
+                if run.distributed.rank == 1 and len(micro_batches[0]) > 4:
                     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
                 return backward(run, micro_batches, scale)
 
             Run._backward = short  # type: ignore[method-assign,assignment]
-            super().run(order, contact, checkpoints, world)
+            super().run(order, contact, checkpoints, distributed)
 
     lane = lanes.make(2, ShortOfMemory(lanes.work.data, lanes.work.encoder))
     lane.assign(order(14, **QUIET))

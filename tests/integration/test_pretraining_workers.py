@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed as dist
+from torch import multiprocessing
 
 from gluetune.errors import DivergedError
 from gluetune.pretraining import (
@@ -24,7 +25,7 @@ from gluetune.pretraining import (
 )
 from gluetune.storage import Storage
 from gluetune.synthetic import corpus
-from gluetune.training import Checkpoints, World
+from gluetune.training import Checkpoints, DistributedContext
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -45,7 +46,7 @@ def job(dropout: float = 0.0, **training: Any) -> PretrainJob:
 def run(
     folder: Path,
     case: PretrainJob,
-    world: World = World(),
+    distributed: DistributedContext = DistributedContext(),
     stop_after: int | None = None,
 ) -> tuple[list[PretrainingEvaluation], dict[str, torch.Tensor] | None]:
     """Runs or resumes a case; what it told, and its weights once it is done."""
@@ -57,27 +58,27 @@ def run(
         told.append(replace(evaluation, train_seconds=0, eval_seconds=0, first_step_at=None, last_step_at=0))
         return evaluation.index != stop_after
 
-    pretrain(data, case, report=report, checkpoints=checkpoints, world=world)
+    pretrain(data, case, report=report, checkpoints=checkpoints, distributed=distributed)
     return told, checkpoints.load_best()
 
 
 def worker(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
-    world = World(rank, 2)
-    distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
+    distributed = DistributedContext(rank, 2)
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
     results: dict[str, Any] = {}
     for number, (case, changes) in enumerate(CASES.items()):
-        results[case] = run(folder / str(number), job(**changes), world)[0]
+        results[case] = run(folder / str(number), job(**changes), distributed)[0]
     noisy = job(dropout=0.3)
-    results["undisturbed"] = run(folder / "undisturbed", noisy, world)[0]
-    run(folder / "resumed", noisy, world, stop_after=2)
-    results["resumed"] = run(folder / "resumed", noisy, world)[0]
+    results["undisturbed"] = run(folder / "undisturbed", noisy, distributed)[0]
+    run(folder / "resumed", noisy, distributed, stop_after=2)
+    results["resumed"] = run(folder / "resumed", noisy, distributed)[0]
     try:
-        run(folder / "diverged", job(learning_rate=1e30), world)
+        run(folder / "diverged", job(learning_rate=1e30), distributed)
     except DivergedError as error:
         results["diverged"] = str(error)
     (folder / f"rank{rank}").write_bytes(pickle.dumps(results))
-    distributed.destroy_process_group()
+    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")

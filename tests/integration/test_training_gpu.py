@@ -12,14 +12,14 @@ from torch._dynamo.utils import counters
 
 from gluetune.config import TrainingConfig
 from gluetune.tasks import TASKS
-from gluetune.training import World
+from gluetune.training import DistributedContext
 from gluetune.training.evaluate import predict
 from gluetune.training.probe import CudaMeter, probe
 from gluetune.training.run import Run
 from training_setup import run_trial, task_data, tiny_encoder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-GPU = World(device="cuda:0")
+GPU = DistributedContext(device="cuda:0")
 COLA = TASKS["cola"]
 
 
@@ -42,7 +42,7 @@ def float32_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_trial_gives_the_numbers_of_a_cpu(tmp_path: Path) -> None:
-    there, _ = run_trial(COLA, training(), tmp_path / "gpu", world=GPU)
+    there, _ = run_trial(COLA, training(), tmp_path / "gpu", distributed=GPU)
     here, _ = run_trial(COLA, training(), tmp_path / "cpu")
     for figure in ("train_loss", "eval_loss"):
         np.testing.assert_allclose(
@@ -57,16 +57,16 @@ def test_dropout_and_bfloat16_train(tmp_path: Path) -> None:
         COLA,
         training(bf16=True, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1, num_train_epochs=6),
         tmp_path,
-        world=GPU,
+        distributed=GPU,
     )
     assert told[-1].train_loss < 0.9 * told[0].train_loss
 
 
 def test_a_trial_resumes_to_the_same_numbers(tmp_path: Path) -> None:
     noisy = training(hidden_dropout_prob=0.2)
-    undisturbed, _ = run_trial(COLA, noisy, tmp_path / "whole", world=GPU)
-    run_trial(COLA, noisy, tmp_path / "parts", stop_after=2, world=GPU)
-    resumed, _ = run_trial(COLA, noisy, tmp_path / "parts", world=GPU)
+    undisturbed, _ = run_trial(COLA, noisy, tmp_path / "whole", distributed=GPU)
+    run_trial(COLA, noisy, tmp_path / "parts", stop_after=2, distributed=GPU)
+    resumed, _ = run_trial(COLA, noisy, tmp_path / "parts", distributed=GPU)
     for figure in ("step", "train_loss", "eval_loss"):
         np.testing.assert_allclose(
             [getattr(evaluation, figure) for evaluation in resumed],
@@ -78,11 +78,11 @@ def test_a_trial_resumes_to_the_same_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
 @pytest.mark.parametrize("splits", [1, 2])
 def test_compiled_trials_give_the_same_numbers_and_compile_once(mode: str, splits: int, tmp_path: Path) -> None:
-    plain, _ = run_trial(COLA, training(), tmp_path / "plain", world=GPU)
+    plain, _ = run_trial(COLA, training(), tmp_path / "plain", distributed=GPU)
     compiled = []
     for name in ("first", "second"):
         chosen = training(torch_compile=True, torch_compile_mode=mode, gradient_accumulation_steps=splits)
-        told, _ = run_trial(COLA, chosen, tmp_path / name, world=GPU)
+        told, _ = run_trial(COLA, chosen, tmp_path / name, distributed=GPU)
         compiled.append(counters["stats"]["unique_graphs"])
         np.testing.assert_allclose(
             [evaluation.train_loss for evaluation in told], [evaluation.train_loss for evaluation in plain], atol=1e-3

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed as dist
+from torch import multiprocessing
 
 from gluetune.config import TrainingConfig
 from gluetune.errors import DivergedError
 from gluetune.tasks import TASKS
-from gluetune.training import Checkpoints, Evaluation, World, fine_tune
+from gluetune.training import Checkpoints, DistributedContext, Evaluation, fine_tune
 from training_setup import VOCABULARY, numbers, run_trial, task_data, tiny_encoder
 
 COMMON = {"batch_size": 8, "learning_rate": 5e-3, "num_train_epochs": 2, "evals_per_epoch": 2}
@@ -28,29 +29,31 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 VOCABULARIES = {"few_tokens": 3 * VOCABULARY}  # only what occurs of that is trained
 
 
-def train(case: str, folder: Path, world: World = World()) -> tuple[list[Evaluation], Checkpoints]:
+def train(
+    case: str, folder: Path, distributed: DistributedContext = DistributedContext()
+) -> tuple[list[Evaluation], Checkpoints]:
     name, changes = CASES[case]
     return run_trial(
         TASKS[name],
         TrainingConfig(**COMMON, **changes),
         folder,
-        world=world,
+        distributed=distributed,
         vocabulary=VOCABULARIES.get(case, VOCABULARY),
     )
 
 
 def worker(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
-    world = World(rank, 2)
-    distributed.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
+    distributed = DistributedContext(rank, 2)
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
     results: dict[str, Any] = {}
     for case in CASES:
-        told, checkpoints = train(case, folder / case, world)
+        told, checkpoints = train(case, folder / case, distributed)
         results[case] = told, checkpoints.load_best()
     noisy = TrainingConfig(**COMMON, hidden_dropout_prob=0.3)
-    results["undisturbed"] = run_trial(TASKS["cola"], noisy, folder / "undisturbed", world=world)[0]
-    run_trial(TASKS["cola"], noisy, folder / "resumed", world=world, stop_after=2)
-    results["resumed"] = run_trial(TASKS["cola"], noisy, folder / "resumed", world=world)[0]
+    results["undisturbed"] = run_trial(TASKS["cola"], noisy, folder / "undisturbed", distributed=distributed)[0]
+    run_trial(TASKS["cola"], noisy, folder / "resumed", distributed=distributed, stop_after=2)
+    results["resumed"] = run_trial(TASKS["cola"], noisy, folder / "resumed", distributed=distributed)[0]
     try:
         fine_tune(
             TASKS["cola"],
@@ -59,12 +62,12 @@ def worker(rank: int, folder: Path) -> None:
             TrainingConfig(learning_rate=1e30),
             3,
             report=lambda evaluation: True,
-            world=world,
+            distributed=distributed,
         )
     except DivergedError as error:
         results["diverged"] = str(error)
     (folder / f"rank{rank}").write_bytes(pickle.dumps(results))
-    distributed.destroy_process_group()
+    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
     import torch  # slow to import, and a mistake in a flag need not wait for it
 
     from gluetune.inference import best_winners, export_submission, of_different_rows, read_winners
-    from gluetune.training import World
+    from gluetune.training import DistributedContext
 
     report(starting=False)
     given, overrides = arguments.options, _overrides(arguments.options)
@@ -87,11 +87,11 @@ def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
             "their scores can be compared with care only; the highest one answers"
         )
     winners = best_winners(found)
-    world = World(device="cuda" if torch.cuda.is_available() else "cpu")
+    distributed = DistributedContext(device="cuda" if torch.cuda.is_available() else "cpu")
     answers = export_submission(
         winners,
         output,
-        world,
+        distributed,
         fill_missing="--fill-missing" in arguments.switches,
         batch_size=int(given["--batch-size"]) if "--batch-size" in given else None,
         progress=terminal.note,

@@ -38,7 +38,7 @@ from gluetune.storage import Storage
 from gluetune.storage.output_file import check_output
 from gluetune.supervisor import report
 from gluetune.tasks import get_task
-from gluetune.training import World
+from gluetune.training import DistributedContext
 
 EVALUATION = "evaluation.json"
 _NO_DATA = tuple(
@@ -257,8 +257,8 @@ def _cluster(trained: Trained, address: str | None, terminal: Terminal) -> Itera
         ray.shutdown()
 
 
-def _world() -> World:
-    return World(device="cuda" if torch.cuda.is_available() else "cpu")
+def _distributed() -> DistributedContext:
+    return DistributedContext(device="cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _score(
@@ -270,10 +270,10 @@ def _score(
 ) -> dict[str, Scores]:
     classifier = load_classifier(folder, get_task(task), config)
     return {
-        split: evaluate_examples(replace(classifier, task=get_task(rows.task)), rows, batch_size, _world())[1]
+        split: evaluate_examples(replace(classifier, task=get_task(rows.task)), rows, batch_size, _distributed())[1]
         for split, rows in splits.items()
     }
 
 
 def _predict(folder: str, task: str, config: DataConfig, examples: Examples, batch_size: int) -> Predictions:
-    return predict_examples(load_classifier(folder, get_task(task), config), examples, batch_size, _world())
+    return predict_examples(load_classifier(folder, get_task(task), config), examples, batch_size, _distributed())

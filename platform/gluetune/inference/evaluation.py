@@ -14,7 +14,7 @@ from gluetune.errors import DataError
 from gluetune.inference.classifier import Classifier
 from gluetune.inference.predictions import Predictions, predict_examples
 from gluetune.tasks.metrics import compute
-from gluetune.training import World
+from gluetune.training import DistributedContext
 from gluetune.training.evaluate import loss_sum
 
 
@@ -38,7 +38,7 @@ class Scores:
 
 
 def evaluate_examples(
-    classifier: Classifier, examples: Examples, batch_size: int, world: World = World()
+    classifier: Classifier, examples: Examples, batch_size: int, distributed: DistributedContext = DistributedContext()
 ) -> tuple[Predictions, Scores]:
     """Predicts labelled rows and scores them.
 
@@ -46,7 +46,7 @@ def evaluate_examples(
         classifier: answers them.
         examples: the rows.
         batch_size: rows per batch, of the model's work as of ``Scores.batches``.
-        world: the workers that share the rows; each must call this.
+        distributed: the workers that share the rows; each must call this.
 
     Raises:
         DataError: the rows have no labels.
@@ -55,7 +55,7 @@ def evaluate_examples(
     if examples.labels is None:
         raise DataError("rows must have labels to be scored, but these have none", examples.source)
     begun = time.monotonic()
-    predictions = predict_examples(classifier, examples, batch_size, world)
+    predictions = predict_examples(classifier, examples, batch_size, distributed)
     return predictions, score_predictions(predictions, examples.labels, batch_size, time.monotonic() - begun)
 
 

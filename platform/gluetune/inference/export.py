@@ -19,7 +19,7 @@ from gluetune.inference.submission_files import FILES, MODEL_TASKS, SubmissionFi
 from gluetune.inference.winners import Winner
 from gluetune.storage.output_file import check_output, replaces
 from gluetune.tasks import get_task
-from gluetune.training import World
+from gluetune.training import DistributedContext
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def missing_tasks(winners: Mapping[str, Winner]) -> list[str]:
 def export_submission(
     winners: Mapping[str, Winner],
     path: str | Path,
-    world: World,
+    distributed: DistributedContext,
     *,
     fill_missing: bool = False,
     batch_size: int | None = None,
@@ -60,7 +60,7 @@ def export_submission(
     Args:
         winners: by task; at least one.
         path: the zip, local or by URI.
-        world: the device to predict on.
+        distributed: the device to predict on.
         fill_missing: whether tasks without a winner get constant predictions; the rows of their files come from the
             first winner's data, or are as many as the official ones where that lacks them.
         batch_size: rows per batch; ``None`` is what each winner's run evaluated with.
@@ -93,7 +93,7 @@ def export_submission(
     answers = {
         answer.file: answer
         for winner in winners.values()
-        for answer in _predicted(winner, tests, world, batch_size or winner.batch_size, progress)
+        for answer in _predicted(winner, tests, distributed, batch_size or winner.batch_size, progress)
     }
     spare = next(iter(winners.values())).data
     answers |= {file: _constant(file, spare) for file in FILES if file not in answers}
@@ -114,7 +114,7 @@ def _load_test(file: SubmissionFile, data: DataConfig) -> Examples:
 def _predicted(
     winner: Winner,
     tests: Mapping[SubmissionFile, Examples],
-    world: World,
+    distributed: DistributedContext,
     batch_size: int,
     progress: Callable[[str], None],
 ) -> Iterable[Answers]:
@@ -123,7 +123,7 @@ def _predicted(
     for file, examples in tests.items():
         if file.model_task == winner.task:
             progress(f"{file.name}: {len(examples):,} rows by {winner.run}/{winner.trial} …")
-            predictions = predict_examples(classifier, examples, batch_size, world)
+            predictions = predict_examples(classifier, examples, batch_size, distributed)
             yield Answers(file, file.spell(predictions), winner, synthetic=examples.synthetic)
 
 

@@ -17,7 +17,7 @@ from gluetune.inference.classifier import Classifier
 from gluetune.models import check_ids
 from gluetune.storage.output_file import write_output
 from gluetune.tasks import Task
-from gluetune.training import World, predict
+from gluetune.training import DistributedContext, predict
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class Predictions:
 
 
 def predict_examples(
-    classifier: Classifier, examples: Examples, batch_size: int, world: World = World()
+    classifier: Classifier, examples: Examples, batch_size: int, distributed: DistributedContext = DistributedContext()
 ) -> Predictions:
     """Predicts every row of ``examples``, whose labels do not matter.
 
     Args:
-        classifier: answers them; its model is moved to ``world.device``.
+        classifier: answers them; its model is moved to ``distributed.device``.
         examples: the rows.
         batch_size: rows per batch and worker.
-        world: the workers that share the rows; each must call this.
+        distributed: the workers that share the rows; each must call this.
 
     Raises:
         ModelError: the tokenizer gives ids that the model has no embeddings for, or the outputs are not finite.
@@ -75,8 +75,8 @@ def predict_examples(
     config = classifier.config
     encoded = encode(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
     check_ids(classifier.model, [encoded], classifier.tokenizer, str(classifier.model.name_or_path))
-    classifier.model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
-    logits = predict(classifier.model, encoded, batch_size, world)
+    classifier.model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
+    logits = predict(classifier.model, encoded, batch_size, distributed)
     broken = int((~np.isfinite(logits).all(axis=1)).sum())
     if broken:
         raise ModelError(

@@ -11,7 +11,7 @@ from gluetune.events import Evaluated
 from gluetune.lanes.mailbox import TrialAssignment
 from gluetune.lanes.work import TrialContext
 from gluetune.pretraining import PretrainingEvaluation, PretrainJob, pretrain
-from gluetune.training import Checkpoints, Evaluation, World
+from gluetune.training import Checkpoints, DistributedContext, Evaluation
 
 _LOSSES = ("masked_lm_loss", "next_sentence_loss")
 _METRICS = (*_LOSSES, "masked_lm_accuracy", "next_sentence_accuracy", *(f"train_{name}" for name in _LOSSES))
@@ -29,7 +29,9 @@ class Pretraining:
     def __init__(self, data: Any, job: PretrainJob) -> None:
         self._data, self._job = data, job
 
-    def run(self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, world: World) -> None:
+    def run(
+        self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, distributed: DistributedContext
+    ) -> None:
         """Runs the pre-training of the job, and reports each evaluation to the lane's mailbox.
 
         Raises:
@@ -42,7 +44,7 @@ class Pretraining:
             report=lambda at: contact.report(to_evaluation(at)),
             checkpoints=checkpoints,
             wanted=contact.wanted,
-            world=world,
+            distributed=distributed,
         )
 
 

@@ -11,7 +11,7 @@ from gluetune.lanes.mailbox import TrialAssignment
 from gluetune.tasks import get_task
 
 if TYPE_CHECKING:  # torch and transformers, which only workers need: a lane's other processes start without them
-    from gluetune.training import Checkpoints, Evaluation, StepLog, World
+    from gluetune.training import Checkpoints, DistributedContext, Evaluation, StepLog
 
 
 class TrialContext(Protocol):
@@ -30,7 +30,9 @@ class TrialContext(Protocol):
 class Workload(Protocol):
     """Carries out orders in a worker; it is pickled into every worker once."""
 
-    def run(self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, world: World) -> None:
+    def run(
+        self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, distributed: DistributedContext
+    ) -> None:
         """Carries out an order to its end, or until the contact says that it is not wanted.
 
         Raises:
@@ -51,7 +53,9 @@ class FineTuning:
         self.data, self.encoder = data, encoder
         self._here: dict[Any, Any] = {}  # what this process has fetched
 
-    def run(self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, world: World) -> None:
+    def run(
+        self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, distributed: DistributedContext
+    ) -> None:
         """Trains one trial, see `gluetune.training.fine_tune`."""
         from gluetune.training import fine_tune
 
@@ -65,7 +69,7 @@ class FineTuning:
             checkpoints=checkpoints,
             log=contact.log,
             wanted=contact.wanted,
-            world=world,
+            distributed=distributed,
         )
 
     def _get(self, reference: Any) -> Any:

@@ -19,7 +19,7 @@ from gluetune.errors import DivergedError, StorageError, TrialError, TrialOutOfM
 from gluetune.events import Evaluated, LaneEvent, StepLogged, TrialEnded
 from gluetune.lanes.mailbox import SPLITS, TrialAssignment
 from gluetune.lanes.work import Workload
-from gluetune.training import Checkpoints, Evaluation, StepLog, World
+from gluetune.training import Checkpoints, DistributedContext, Evaluation, StepLog
 
 IDLE_S = 60.0  # an idle lane's ranks meet this often, well within the collectives' own timeout
 VERDICT_STEPS = 16  # lanes of several workers ask this often whether their trial is still wanted
@@ -49,7 +49,7 @@ class Worker:
     def __init__(self, spec: Any, holder: Any, name: str) -> None:
         context = train.get_context()
         device = train.torch.get_device()
-        self._world = World(context.get_world_rank(), context.get_world_size(), str(device))
+        self._distributed = DistributedContext(context.get_world_rank(), context.get_world_size(), str(device))
         self._spec, self._holder, self._name = spec, holder, name
         self._group = uuid.uuid4().hex
         self._last_step: float | None = None
@@ -102,23 +102,23 @@ class Worker:
         except DivergedError as error:  # seen by all ranks at the same step
             self._end(order, "diverged", str(error))
         except TrialOutOfMemoryError as error:
-            if self._world.size > 1 and self._with_smaller_batches(order):
+            if self._distributed.world_size > 1 and self._with_smaller_batches(order):
                 raise  # the group starts anew
             self._end_alone(order, "out_of_memory", error)
         except StorageError as error:  # a full disk, a bucket out of reach: the trial can go on later
             self._end_alone(order, "stopped", error)
         except Exception:
             trace = traceback.format_exc(limit=-3)
-            if self._world.size > 1:  # it may only say that another rank died: the mailbox counts how often
+            if self._distributed.world_size > 1:  # it may only say that another rank died: the mailbox counts how often
                 self._fail(trace)
             self._end(order, "failed", trace)
-            if self._world.cuda:  # a CUDA error may have spoiled the process for every later trial
+            if self._distributed.cuda:  # a CUDA error may have spoiled the process for every later trial
                 raise
 
     def _with_smaller_batches(self, order: TrialAssignment) -> bool:
         """Whether the order is tried again with smaller micro-batches: those of several workers change together."""
         tried, rows = order.training.get(SPLITS, 1), order.training.get("batch_size", 1)
-        return bool(self.tell("smaller", order.ticket, tried, rows // self._world.size))
+        return bool(self.tell("smaller", order.ticket, tried, rows // self._distributed.world_size))
 
     def _fail(self, message: str) -> None:
         """Ends the worker group; the search learns why if that happens too often."""
@@ -132,20 +132,22 @@ class Worker:
     def _end_alone(self, order: TrialAssignment, status: Status, error: TrialError | StorageError) -> None:
         """Ends a trial that this rank alone cannot go on with."""
         self._end(order, status, str(error))
-        if self._world.size > 1:  # the other ranks wait in a collective that never comes: start the group anew
+        if (
+            self._distributed.world_size > 1
+        ):  # the other ranks wait in a collective that never comes: start the group anew
             raise error
 
     def _train(self, order: TrialAssignment) -> None:
         assert self._work is not None  # it has started
         dialogue = _TrialReporter(self, order)
         checkpoints = _AckedCheckpoints(self._spec.storage, order.folder, dialogue.approved)
-        self._work.run(order, dialogue, checkpoints, self._world)
+        self._work.run(order, dialogue, checkpoints, self._distributed)
 
     def _together(self, ask: Callable[[], Any]) -> Any:
         """Rank 0's answer, on every rank."""
-        if self._world.size == 1:
+        if self._distributed.world_size == 1:
             return ask()
-        answer = [ask() if self._world.rank == 0 else None]
+        answer = [ask() if self._distributed.rank == 0 else None]
         distributed.broadcast_object_list(answer, src=0)
         return answer[0]
 
@@ -170,13 +172,13 @@ class _TrialReporter:
     def __init__(self, worker: Worker, order: TrialAssignment) -> None:
         self._worker, self._order = worker, order
         self._stepped = False
-        rank0 = worker._world.rank == 0
+        rank0 = worker._distributed.rank == 0
         self._withdrawn = worker.send("withdrawn", order.ticket) if rank0 else None
 
     def wanted(self, step: int) -> bool:
         """Whether the trial should go on training; asked before every step, and answered without waiting."""
         self._stepped = True
-        if self._worker._world.size > 1 and step % VERDICT_STEPS:
+        if self._worker._distributed.world_size > 1 and step % VERDICT_STEPS:
             return True
         return bool(self._worker._together(lambda: not ray.wait([self._withdrawn], timeout=0)[0]))
 
@@ -193,7 +195,7 @@ class _TrialReporter:
 
     def log(self, log: StepLog) -> None:
         """Tells how training goes; what the search knows already is not told again."""
-        if self._worker._world.rank == 0 and log.step > self._order.logged:
+        if self._worker._distributed.rank == 0 and log.step > self._order.logged:
             self._tell(StepLogged(time=time.time(), number=self._order.number, **asdict(log)))
 
     def _tell(self, event: LaneEvent) -> bool:

@@ -15,9 +15,9 @@ from gluetune.pretraining.prepare import PretrainingData
 from gluetune.pretraining.run import Run
 from gluetune.training.async_checkpoint import AsyncCheckpointer, nothing, snapshot
 from gluetune.training.checkpoints import Checkpoints
+from gluetune.training.distributed import DistributedContext
 from gluetune.training.loop import always
 from gluetune.training.memory import free, out_of_memory
-from gluetune.training.world import World
 
 
 def pretrain(
@@ -27,12 +27,13 @@ def pretrain(
     report: Callable[[PretrainingEvaluation], bool],
     checkpoints: Checkpoints | None = None,
     wanted: Callable[[int], bool] = always,
-    world: World = World(),
+    distributed: DistributedContext = DistributedContext(),
 ) -> bool:
     """Pre-trains an encoder with AdamW and a linearly rising, then falling rate.
 
-    All workers of a run call this with the same arguments but ``world``, and all call ``report`` and ``wanted`` at the
-    same steps with the same values; the answers must be the same on all of them. The caller's random state is kept.
+    All workers of a run call this with the same arguments but ``distributed``, and all call ``report`` and ``wanted``
+    at the same steps with the same values; the answers must be the same on all of them.
+    The caller's random state is kept.
 
     Args:
         data: the text as arrays; they are read only.
@@ -44,7 +45,7 @@ def pretrain(
             have been saved but not told) and goes on from it to the same numbers as undisturbed. After the last step
             ``checkpoints.load_best()`` gives the weights for `save_encoder`.
         wanted: asked before every optimizer step, with the number of steps done; says whether to go on.
-        world: this worker.
+        distributed: this worker.
 
     Returns:
         ``True`` after the last step, ``False`` where ``report`` or ``wanted`` ended the run.
@@ -55,15 +56,15 @@ def pretrain(
             workers, for a worker's share of the batch.
     """
     try:
-        with torch.random.fork_rng(devices=[torch.device(world.device)] if world.cuda else []):
+        with torch.random.fork_rng(devices=[torch.device(distributed.device)] if distributed.cuda else []):
             return _pretrain(
-                Run(data, job, world),
+                Run(data, job, distributed),
                 job.training.max_steps,
                 job.training.evaluate_every,
                 checkpoints,
                 report,
                 wanted,
-                world,
+                distributed,
             )
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
@@ -71,7 +72,7 @@ def pretrain(
         reason = str(error).split("\n", 1)[0] or type(error).__name__
     free()  # only here: the traceback, which holds the run's tensors, is gone
     raise TrialOutOfMemoryError(
-        f"the run must fit the memory of {world.device}, but got (batch_size={job.training.batch_size}, "
+        f"the run must fit the memory of {distributed.device}, but got (batch_size={job.training.batch_size}, "
         f"gradient_accumulation_steps={job.training.gradient_accumulation_steps}): {reason}"
     )
 
@@ -83,7 +84,7 @@ def _pretrain(
     checkpoints: Checkpoints | None,
     report: Callable[[PretrainingEvaluation], bool],
     wanted: Callable[[int], bool],
-    world: World,
+    distributed: DistributedContext,
 ) -> bool:
     state = checkpoints.load() if checkpoints else None
     if state is not None:
@@ -91,7 +92,7 @@ def _pretrain(
         del state
         if run.last and not report(run.last):
             return False
-    with AsyncCheckpointer(report, world) as keeper:
+    with AsyncCheckpointer(report, distributed) as keeper:
         while run.step < steps:
             if not (wanted(run.step) and keeper.go_on(run.step)):
                 return False
@@ -100,15 +101,17 @@ def _pretrain(
                 if not keeper.settle():
                     return False
                 evaluation = run.evaluate()
-                saving = _saving(run, checkpoints, world, finished=run.step == steps)
+                saving = _saving(run, checkpoints, distributed, finished=run.step == steps)
                 keeper.keep(evaluation, run.step + max(1, every // 2), saving, run.step)
         return keeper.settle()
 
 
-def _saving(run: Run, checkpoints: Checkpoints | None, world: World, *, finished: bool) -> Callable[[], None]:
+def _saving(
+    run: Run, checkpoints: Checkpoints | None, distributed: DistributedContext, *, finished: bool
+) -> Callable[[], None]:
     """Saves the state to resume from; after the last step, the weights instead."""
     state = run.state() if checkpoints else None  # on all workers
-    if checkpoints is None or world.rank != 0:
+    if checkpoints is None or distributed.rank != 0:
         return nothing
     if finished:
         return partial(checkpoints.save_best, weights_of(run.model))

@@ -17,8 +17,8 @@ from gluetune.pretraining.batches import Collator
 from gluetune.pretraining.config import PretrainingConfig
 from gluetune.pretraining.corpus import Corpus
 from gluetune.pretraining.pairs import draw_pairs
+from gluetune.training.distributed import DistributedContext, to_device
 from gluetune.training.evaluate import autocast
-from gluetune.training.world import World, to_device
 
 
 class Objective(nn.Module):
@@ -48,12 +48,12 @@ class Objective(nn.Module):
 def forward(
     objective: nn.Module,
     tensors: dict[str, torch.Tensor],
-    world: World,
+    distributed: DistributedContext,
     *,
     bf16: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Scores in fp32 of a `Batch`'s tensors."""
-    with autocast(world, bf16):
+    with autocast(distributed, bf16):
         scores, relations = objective(
             *(tensors[name] for name in ("input_ids", "attention_mask", "token_type_ids", "positions"))
         )
@@ -85,7 +85,7 @@ class ValidationSet:
         self._pairs = draw_pairs(corpus, np.random.default_rng((seed, 2)), training.near_partners)
         self._batches = plan_batches(self._pairs.lengths(corpus), training.eval_batch_size, 0, 0, shuffle=False)
 
-    def score(self, objective: Objective, world: World, *, bf16: bool) -> Scores:
+    def score(self, objective: Objective, distributed: DistributedContext, *, bf16: bool) -> Scores:
         """Scores a model, whose mode is kept. Every worker must call this; all get the same.
 
         Raises:
@@ -93,11 +93,11 @@ class ValidationSet:
         """
         training = objective.training
         objective.eval()
-        totals = torch.zeros(6, dtype=torch.float64, device=world.device)
+        totals = torch.zeros(6, dtype=torch.float64, device=distributed.device)
         with torch.inference_mode():
-            for number in range(world.rank, len(self._batches), world.size):
-                totals += self._totals(objective, number, world, bf16=bf16)
-            masked_lm, masked_hits, masked, next_sentence, pair_hits, pairs = world.sum(totals).tolist()
+            for number in range(distributed.rank, len(self._batches), distributed.world_size):
+                totals += self._totals(objective, number, distributed, bf16=bf16)
+            masked_lm, masked_hits, masked, next_sentence, pair_hits, pairs = distributed.all_reduce(totals).tolist()
         objective.train(training)
         scores = Scores(
             masked_lm / max(masked, 1), next_sentence / pairs, masked_hits / max(masked, 1), pair_hits / pairs
@@ -109,18 +109,20 @@ class ValidationSet:
             )
         return scores
 
-    def _totals(self, objective: Objective, number: int, world: World, *, bf16: bool) -> torch.Tensor:
+    def _totals(
+        self, objective: Objective, number: int, distributed: DistributedContext, *, bf16: bool
+    ) -> torch.Tensor:
         """Loss, hits and count of the masked tokens, and those of the pairs."""
         rng = np.random.default_rng((self._seed, 2, number))
         batch = self._collator(self._corpus, self._pairs.take(self._batches[number]), rng)
-        tensors = to_device(batch.tensors(np.arange(len(batch))), world)
+        tensors = to_device(batch.tensors(np.arange(len(batch))), distributed)
         totals = []
         for scores, labels in zip(
-            forward(objective, tensors, world, bf16=bf16), (tensors["labels"], tensors["relations"]), strict=True
+            forward(objective, tensors, distributed, bf16=bf16), (tensors["labels"], tensors["relations"]), strict=True
         ):
             totals += [
                 functional.cross_entropy(scores, labels, reduction="sum").double(),
                 (scores.argmax(-1) == labels).sum().double(),
-                torch.tensor(len(labels)).to(world.device),
+                torch.tensor(len(labels)).to(distributed.device),
             ]
         return torch.stack([total.double() for total in totals])

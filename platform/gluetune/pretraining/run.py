@@ -21,9 +21,9 @@ from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.objective import Objective, ValidationSet, forward
 from gluetune.pretraining.prepare import PretrainingData
 from gluetune.pretraining.window import Window
+from gluetune.training.distributed import DistributedContext, to_device
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.parallel import parallel, unsynced, use_bf16
-from gluetune.training.world import World, to_device
 
 
 class Run:
@@ -32,7 +32,7 @@ class Run:
     Args:
         data: the text.
         job: everything else.
-        world: this worker.
+        distributed: this worker.
 
     Attributes:
         model: the model being trained.
@@ -40,9 +40,9 @@ class Run:
         last: the last evaluation, ``None`` before the first.
     """
 
-    def __init__(self, data: PretrainingData, job: PretrainJob, world: World) -> None:
-        self._training, self._world = job.training, world
-        self._bf16 = use_bf16(job.training.bf16, world)
+    def __init__(self, data: PretrainingData, job: PretrainJob, distributed: DistributedContext) -> None:
+        self._training, self._distributed = job.training, distributed
+        self._bf16 = use_bf16(job.training.bf16, distributed)
         self._splits = job.training.gradient_accumulation_steps
         self._learning_rate = 0.0
         self._window: Window | None = None
@@ -52,12 +52,12 @@ class Run:
         self._stream = BatchStream(data.train, collator, job.training, job.seed)
         self._held_out = ValidationSet(data.held_out, collator, job.training, job.seed)
         self.model: BertForPreTraining = build_encoder(job, data.tokens)
-        self.model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
+        self.model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
         self._objective = Objective(self.model)
-        self._parallel = parallel(self._objective, world)
+        self._parallel = parallel(self._objective, distributed)
         self._optimizer = _optimizer(self.model, job.training)
         self._scheduler = torch.optim.lr_scheduler.LambdaLR(self._optimizer, lambda step: _rate(step, job.training))
-        torch.manual_seed(int(np.random.SeedSequence((job.seed, world.rank)).generate_state(1)[0]))  # dropout
+        torch.manual_seed(int(np.random.SeedSequence((job.seed, distributed.rank)).generate_state(1)[0]))  # dropout
 
     def train_step(self) -> None:
         """One optimizer step on the next global batch.
@@ -65,7 +65,7 @@ class Run:
         Raises:
             DivergedError: a loss of the last few steps is not finite.
         """
-        self._window = self._window or Window(self._world, self.step)
+        self._window = self._window or Window(self._distributed, self.step)
         batch = self._stream.next()
         losses = self._gradients(batch)
         clip_grad_norm_(self.model.parameters(), self._training.max_grad_norm)
@@ -86,7 +86,7 @@ class Run:
         assert window is not None  # evaluations follow steps
         masked_lm, next_sentence, seconds = window.close()
         begun = time.monotonic()
-        scores = self._held_out.score(self._objective, self._world, bf16=self._bf16)
+        scores = self._held_out.score(self._objective, self._distributed, bf16=self._bf16)
         index = self.last.index + 1 if self.last else 1
         self.last = PretrainingEvaluation(
             index=index,
@@ -109,13 +109,13 @@ class Run:
     def state(self) -> dict[str, Any]:
         """All that a resume needs. All workers must call it, for each has random numbers of its own."""
         random = {"cpu": torch.get_rng_state()}
-        if self._world.cuda:
-            random["cuda"] = torch.cuda.get_rng_state(self._world.device)
+        if self._distributed.cuda:
+            random["cuda"] = torch.cuda.get_rng_state(self._distributed.device)
         return {
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scheduler": self._scheduler.state_dict(),
-            "random": self._world.gather(random),
+            "random": self._distributed.all_gather(random),
             "stream": self._stream.state(),
             "splits": self._splits,
             "step": self.step,
@@ -130,22 +130,22 @@ class Run:
         self._stream.restore(state["stream"])
         self._splits, self.step = state["splits"], state["step"]
         self.last = PretrainingEvaluation(**state["last"]) if state["last"] else None
-        if self._world.rank < len(state["random"]):
-            random = state["random"][self._world.rank]
+        if self._distributed.rank < len(state["random"]):
+            random = state["random"][self._distributed.rank]
             torch.set_rng_state(random["cpu"])
-            if self._world.cuda and "cuda" in random:
-                torch.cuda.set_rng_state(random["cuda"], self._world.device)
+            if self._distributed.cuda and "cuda" in random:
+                torch.cuda.set_rng_state(random["cuda"], self._distributed.device)
 
     def _gradients(self, batch: Batch) -> torch.Tensor:
         """Adds the batch's gradients up; a single worker out of memory goes on with micro-batches of half the size."""
-        rows, counted = shard(np.arange(len(batch)), self._world.rank, self._world.size)
-        share = self._world.size if counted else 0
+        rows, counted = shard(np.arange(len(batch)), self._distributed.rank, self._distributed.world_size)
+        share = self._distributed.world_size if counted else 0
         while True:
             try:
                 return self._backward(batch, np.array_split(rows, min(self._splits, len(rows))), share)
             except (RuntimeError, MemoryError) as error:
                 # Other workers already wait for this one's gradients, so only a worker on its own can try again.
-                if not out_of_memory(error) or self._world.size > 1 or self._splits >= len(rows):
+                if not out_of_memory(error) or self._distributed.world_size > 1 or self._splits >= len(rows):
                     raise
             self._optimizer.zero_grad(set_to_none=True)
             free()
@@ -153,11 +153,11 @@ class Run:
 
     def _backward(self, batch: Batch, micro_batches: list[np.ndarray], share: int) -> torch.Tensor:
         """Forward and backward; ``share`` makes the workers' mean of sums, divided so, the global batch's mean loss."""
-        masked, total = max(1, batch.masked), torch.zeros(2, device=self._world.device)
+        masked, total = max(1, batch.masked), torch.zeros(2, device=self._distributed.device)
         for number, rows in enumerate(micro_batches, 1):
-            tensors = to_device(batch.tensors(rows), self._world)
+            tensors = to_device(batch.tensors(rows), self._distributed)
             with unsynced(self._parallel) if number < len(micro_batches) else nullcontext():
-                scores, relations = forward(self._parallel, tensors, self._world, bf16=self._bf16)
+                scores, relations = forward(self._parallel, tensors, self._distributed, bf16=self._bf16)
                 masked_lm = functional.cross_entropy(scores, tensors["labels"], reduction="sum") * share / masked
                 next_sentence = (
                     functional.cross_entropy(relations, tensors["relations"], reduction="sum") * share / len(batch)

@@ -9,7 +9,7 @@ import torch
 
 from gluetune.errors import DivergedError
 from gluetune.pretraining.batches import Batch
-from gluetune.training.world import World
+from gluetune.training.distributed import DistributedContext
 
 _READ_EVERY = 16  # steps; reading a loss waits for the GPU, so it is not done in every step
 
@@ -18,12 +18,12 @@ class Window:
     """Both losses and the counters between two evaluations.
 
     Args:
-        world: this worker.
+        distributed: this worker.
         step: optimizer steps done before the window.
     """
 
-    def __init__(self, world: World, step: int) -> None:
-        self._world, self._step = world, step
+    def __init__(self, distributed: DistributedContext, step: int) -> None:
+        self._distributed, self._step = distributed, step
         self._losses: list[list[float]] = []
         self._unread: list[torch.Tensor] = []  # still on the device
         self.began = time.monotonic()
@@ -59,7 +59,7 @@ class Window:
     def _read(self) -> None:
         if not self._unread:
             return
-        for losses in (self._world.sum(torch.stack(self._unread)) / self._world.size).tolist():
+        for losses in (self._distributed.all_reduce(torch.stack(self._unread)) / self._distributed.world_size).tolist():
             self._losses.append(losses)
             if not math.isfinite(sum(losses)):
                 raise DivergedError(

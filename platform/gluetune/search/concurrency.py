@@ -18,7 +18,7 @@ from gluetune.search.cluster_wait_notice import EVERY_S
 from gluetune.search.prepare import SearchInputs, corners
 from gluetune.search.remote import cancelled_at_the_end
 from gluetune.tasks import get_task
-from gluetune.training import World
+from gluetune.training import DistributedContext
 from gluetune.training.memory import out_of_memory
 from gluetune.training.probe import CudaMeter, Need, probe
 
@@ -134,7 +134,15 @@ def _measure(
     device = "cuda:0"
     try:
         return probe(
-            get_task(task), data, used, encoder, training, usual_size, seed, CudaMeter(device), World(device=device)
+            get_task(task),
+            data,
+            used,
+            encoder,
+            training,
+            usual_size,
+            seed,
+            CudaMeter(device),
+            DistributedContext(device=device),
         )
     except RuntimeError as error:
         if not out_of_memory(error):

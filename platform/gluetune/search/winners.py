@@ -20,7 +20,7 @@ from gluetune.lanes import FineTuning, LaneSpec, root_cause
 from gluetune.models import load_trained, save_pretrained
 from gluetune.search.remote import cancelled_at_the_end
 from gluetune.tasks import TASKS, Task, get_task
-from gluetune.training import Checkpoints, World, predict
+from gluetune.training import Checkpoints, DistributedContext, predict
 
 FEW_ROWS = 20_000  # official ones; more are worth processes of their own
 
@@ -100,9 +100,9 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
         text.write(Path(local))
         model, _ = load_trained(local)  # what is scored is what is saved
         spec.storage.upload(local, folder)
-    world = World(device="cuda" if torch.cuda.is_available() else "cpu")
-    model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
-    scores, selection = score_saved(model, task, data, training, trial, world)
+    distributed = DistributedContext(device="cuda" if torch.cuda.is_available() else "cpu")
+    model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
+    scores, selection = score_saved(model, task, data, training, trial, distributed)
     return WinnerEvaluated(
         time=time.time(),
         number=trial.number,
@@ -117,17 +117,22 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
 
 
 def score_saved(
-    model: PreTrainedModel, task: Task, data: EncodedTask, training: TrainingConfig, trial: TrialRecord, world: World
+    model: PreTrainedModel,
+    task: Task,
+    data: EncodedTask,
+    training: TrainingConfig,
+    trial: TrialRecord,
+    distributed: DistributedContext,
 ) -> tuple[dict[str, Scores], Scores | None]:
     """Scores a saved model in fp32, the precision in which it is used.
 
     Args:
-        model: on ``world.device``.
+        model: on ``distributed.device``.
         task: what it answers.
         data: its rows.
         training: gives the batch size.
         trial: whose best weights they are.
-        world: the device.
+        distributed: the device.
 
     Returns:
         The scores on the development rows by split; and those on the selection rows, which are scored again where the
@@ -135,13 +140,13 @@ def score_saved(
     """
 
     def scored(of: Task, rows: Encoded) -> Scores:
-        return _scores(of, model, rows, training.eval_batch_size, world)
+        return _scores(of, model, rows, training.eval_batch_size, distributed)
 
     scores = {split: scored(TASKS.get(split, task), rows) for split, rows in data.dev.items()}
     again = trial.best is None or trial.best.precision != "fp32"
     return scores, scored(task, data.selection) if again else None
 
 
-def _scores(task: Task, model: Any, rows: Encoded, batch_size: int, world: World) -> Scores:
+def _scores(task: Task, model: Any, rows: Encoded, batch_size: int, distributed: DistributedContext) -> Scores:
     assert rows.labels is not None  # official rows that winners are scored on carry labels
-    return score_predictions(Predictions(task, predict(model, rows, batch_size, world)), rows.labels, batch_size)
+    return score_predictions(Predictions(task, predict(model, rows, batch_size, distributed)), rows.labels, batch_size)

@@ -11,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 import torch
 
 from gluetune.errors import DivergedError
-from gluetune.training.world import World
+from gluetune.training.distributed import DistributedContext
 
 TOLD_AFTER = 8  # steps; of several workers, who cannot each look whether the first one has written its files
 
@@ -27,11 +27,11 @@ class AsyncCheckpointer(Generic[_Evaluation]):
 
     Args:
         report: told every evaluation; says whether to go on.
-        world: this worker.
+        distributed: this worker.
     """
 
-    def __init__(self, report: Callable[[_Evaluation], bool], world: World) -> None:
-        self._report, self._world = report, world
+    def __init__(self, report: Callable[[_Evaluation], bool], distributed: DistributedContext) -> None:
+        self._report, self._distributed = report, distributed
         self._thread = ThreadPoolExecutor(1, "checkpoints")
         self._pending: tuple[_Evaluation, int, Future[None]] | None = None
         self._waited = 0.0
@@ -46,14 +46,14 @@ class AsyncCheckpointer(Generic[_Evaluation]):
             step: optimizer steps done.
         """
         several = min(step + TOLD_AFTER, last)
-        self._pending = evaluation, last if self._world.size == 1 else several, self._thread.submit(save)
+        self._pending = evaluation, last if self._distributed.world_size == 1 else several, self._thread.submit(save)
 
     def go_on(self, step: int) -> bool:
         """Tells the last evaluation if its checkpoint is saved meanwhile; whether to go on. Asked before every step."""
         if self._pending is None:
             return True
         _, last, saving = self._pending
-        due = step >= last or (self._world.size == 1 and saving.done())
+        due = step >= last or (self._distributed.world_size == 1 and saving.done())
         return not due or self.settle()
 
     def settle(self) -> bool:
@@ -84,7 +84,7 @@ class AsyncCheckpointer(Generic[_Evaluation]):
     ) -> None:
         together = isinstance(error, DivergedError)  # all workers see it at the same step
         try:
-            if together or (isinstance(error, Exception) and self._world.size == 1):
+            if together or (isinstance(error, Exception) and self._distributed.world_size == 1):
                 self.settle()
         finally:
             self._thread.shutdown()

@@ -15,9 +15,9 @@ from torch.nn import functional
 from gluetune.data import Encoded
 from gluetune.errors import DivergedError
 from gluetune.tasks import Task, metrics
+from gluetune.training.distributed import DistributedContext
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.padding_free import model_inputs
-from gluetune.training.world import World
 
 _CPU_TOKENS = 1024
 
@@ -36,7 +36,7 @@ def predict(
     model: nn.Module,
     encoded: Encoded,
     batch_size: int,
-    world: World = World(),
+    distributed: DistributedContext = DistributedContext(),
     *,
     bf16: bool = False,
 ) -> np.ndarray:
@@ -48,41 +48,45 @@ def predict(
     are halved.
 
     Args:
-        model: on ``world.device``; its mode is kept.
+        model: on ``distributed.device``; its mode is kept.
         encoded: the rows.
         batch_size: most rows per batch and worker.
-        world: the workers; each must call this.
+        distributed: the workers; each must call this.
         bf16: whether to compute in bfloat16.
 
     Returns:
         fp32 logits ``[rows, num_labels]`` in row order, the same on every worker.
     """
-    waiting = longest_first(encoded.lengths, batch_size, None if world.cuda else _CPU_TOKENS)[world.rank :: world.size]
+    waiting = longest_first(encoded.lengths, batch_size, None if distributed.cuda else _CPU_TOKENS)[
+        distributed.rank :: distributed.world_size
+    ]
     training = model.training
     model.eval()
     with torch.inference_mode():
         settings: Any = model.config
-        logits = torch.zeros(len(encoded), settings.num_labels, device=world.device)
+        logits = torch.zeros(len(encoded), settings.num_labels, device=distributed.device)
         while waiting:
-            found = _logits(model, encoded, waiting[0], world, bf16)
+            found = _logits(model, encoded, waiting[0], distributed, bf16)
             if found is None:
                 free()
                 waiting = _halved(waiting)
                 continue
-            logits[torch.from_numpy(waiting[0]).to(world.device)] = found.float()
+            logits[torch.from_numpy(waiting[0]).to(distributed.device)] = found.float()
             del waiting[0]
-        world.sum(logits)
+        distributed.all_reduce(logits)
     model.train(training)
     array: np.ndarray = logits.numpy(force=True)
     return array
 
 
-def _logits(model: nn.Module, encoded: Encoded, rows: np.ndarray, world: World, bf16: bool) -> torch.Tensor | None:
+def _logits(
+    model: nn.Module, encoded: Encoded, rows: np.ndarray, distributed: DistributedContext, bf16: bool
+) -> torch.Tensor | None:
     """A batch's logits; ``None`` where several rows do not fit the memory."""
-    inputs = model_inputs(model, encoded, rows, world)
+    inputs = model_inputs(model, encoded, rows, distributed)
     inputs.pop("labels", None)
     try:
-        with autocast(world, bf16):
+        with autocast(distributed, bf16):
             found: torch.Tensor = model(**inputs).logits
             return found
     except (RuntimeError, MemoryError) as error:
@@ -113,14 +117,16 @@ def longest_first(lengths: np.ndarray, batch_size: int, tokens: int | None) -> l
     return batches
 
 
-def score(model: nn.Module, task: Task, encoded: Encoded, batch_size: int, world: World, *, bf16: bool) -> Scores:
+def score(
+    model: nn.Module, task: Task, encoded: Encoded, batch_size: int, distributed: DistributedContext, *, bf16: bool
+) -> Scores:
     """Scores a model on labelled rows.
 
     Raises:
         DivergedError: a logit is not finite.
     """
     begun = time.monotonic()
-    logits = predict(model, encoded, batch_size, world, bf16=bf16)
+    logits = predict(model, encoded, batch_size, distributed, bf16=bf16)
     if not np.isfinite(logits).all():
         raise DivergedError("logits must be finite, but some of this evaluation's are not")
     labels = encoded.labels
@@ -156,6 +162,6 @@ def right_answers(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> tor
     return (logits.detach().argmax(dim=1) == labels).sum()
 
 
-def autocast(world: World, bf16: bool) -> AbstractContextManager[object]:
+def autocast(distributed: DistributedContext, bf16: bool) -> AbstractContextManager[object]:
     """bfloat16 where asked for; weights and losses stay fp32."""
-    return torch.autocast("cuda" if world.cuda else "cpu", torch.bfloat16) if bf16 else nullcontext()
+    return torch.autocast("cuda" if distributed.cuda else "cpu", torch.bfloat16) if bf16 else nullcontext()

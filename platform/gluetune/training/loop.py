@@ -11,10 +11,10 @@ from gluetune.models import Encoder
 from gluetune.tasks import Task
 from gluetune.training.async_checkpoint import AsyncCheckpointer, nothing, snapshot
 from gluetune.training.checkpoints import Checkpoints
+from gluetune.training.distributed import DistributedContext
 from gluetune.training.memory import free, out_of_memory
 from gluetune.training.reports import Evaluation, StepLog
 from gluetune.training.run import Run
-from gluetune.training.world import World
 
 
 def always(step: int) -> bool:
@@ -37,12 +37,12 @@ def fine_tune(
     checkpoints: Checkpoints | None = None,
     log: Callable[[StepLog], None] = unheard,
     wanted: Callable[[int], bool] = always,
-    world: World = World(),
+    distributed: DistributedContext = DistributedContext(),
 ) -> bool:
     """Fine-tunes an encoder on a task: one trial.
 
-    All workers of a trial call this with the same arguments but ``world``, and all call ``report`` and ``wanted`` at
-    the same steps with the same values; the answers must be the same on all of them.
+    All workers of a trial call this with the same arguments but ``distributed``, and all call ``report`` and ``wanted``
+    at the same steps with the same values; the answers must be the same on all of them.
 
     Args:
         task: what is learnt.
@@ -57,7 +57,7 @@ def fine_tune(
             may have been saved but not told) and goes on from it to the same numbers as undisturbed.
         log: told how training goes, every ``training.logging_steps`` steps.
         wanted: asked before every optimizer step, with the number of steps done; says whether to go on.
-        world: this worker.
+        distributed: this worker.
 
     Returns:
         ``True`` after the last step, ``False`` where ``report`` or ``wanted`` ended the trial.
@@ -68,7 +68,7 @@ def fine_tune(
         StorageError: the state in ``checkpoints`` is of other data.
     """
     try:
-        run = Run(task, data.train, encoder, training, seed, world, data.vocabulary)
+        run = Run(task, data.train, encoder, training, seed, distributed, data.vocabulary)
         return _fine_tune(run, data, training, checkpoints, report, log, wanted)
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
@@ -76,7 +76,7 @@ def fine_tune(
         reason = str(error).split("\n", 1)[0] or type(error).__name__
     free()  # only here: the traceback, which holds the trial's tensors, is gone
     raise TrialOutOfMemoryError(
-        f"the trial must fit the memory of {world.device}, but got (batch_size={training.batch_size}, "
+        f"the trial must fit the memory of {distributed.device}, but got (batch_size={training.batch_size}, "
         f"gradient_accumulation_steps={training.gradient_accumulation_steps}): {reason}"
     )
 
@@ -96,7 +96,7 @@ def _fine_tune(
         del state
         if run.last and not report(run.last):
             return False
-    with AsyncCheckpointer(report, run.world) as keeper:
+    with AsyncCheckpointer(report, run.distributed) as keeper:
         for batch in run.plan.batches(run.step):
             if not (wanted(run.step) and keeper.go_on(run.step)):
                 return False
@@ -122,7 +122,7 @@ def _saving(run: Run, checkpoints: Checkpoints | None) -> Callable[[], None]:
     After the last step nothing is left to go on with, so its state is not saved, and nothing changes the weights.
     """
     improved, state = run.improved(), run.state() if checkpoints else None
-    if checkpoints is None or state is None or run.world.rank != 0:
+    if checkpoints is None or state is None or run.distributed.rank != 0:
         return nothing
     finished = run.step == run.plan.total
     kept = state if finished else snapshot(state)

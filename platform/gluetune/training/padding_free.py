@@ -25,8 +25,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from gluetune.data import Encoded
 from gluetune.data.examples import Rows
+from gluetune.training.distributed import DistributedContext, to_device
 from gluetune.training.dropout import CPU_ATTENTION
-from gluetune.training.world import World, to_device
 
 _FAMILIES = frozenset({"bert", "camembert", "electra", "roberta", "xlm-roberta"})
 _UNPADDED = "_unpadded"
@@ -158,16 +158,16 @@ def unpad(model: PreTrainedModel) -> bool:
     return True
 
 
-def model_inputs(model: nn.Module, encoded: Encoded, rows: Rows, world: World) -> dict[str, Any]:
+def model_inputs(model: nn.Module, encoded: Encoded, rows: Rows, distributed: DistributedContext) -> dict[str, Any]:
     """A batch on the worker's device, as the model takes it: with ``ragged`` where that saves something.
 
     Args:
         model: one that was given to `unpad`, or any other.
         encoded: the rows.
         rows: [batch] row numbers.
-        world: the worker.
+        distributed: the worker.
     """
-    inputs: dict[str, Any] = to_device(encoded.collate(rows, world.width), world)
+    inputs: dict[str, Any] = to_device(encoded.collate(rows, distributed.pad_to_multiple_of), distributed)
     lengths, width = encoded.offsets[rows + 1] - encoded.offsets[rows], inputs["input_ids"].shape[1]
     if (
         isinstance(getattr(getattr(model, "base_model", None), "encoder", None), _PaddingFreeStack)

@@ -17,10 +17,10 @@ from gluetune.config import TrainingConfig
 from gluetune.data import EncodedTask
 from gluetune.models import Encoder
 from gluetune.tasks import Task
+from gluetune.training.distributed import DistributedContext
 from gluetune.training.evaluate import predict
 from gluetune.training.parallel import use_bf16
 from gluetune.training.run import Run
-from gluetune.training.world import World
 
 ROOM = 0.9  # of a GPU's memory is given away; allocators do not fill it to the last byte
 MOST = 8  # trials on one GPU; each process also takes cores and bandwidth to the host
@@ -113,7 +113,7 @@ def probe(
     usual_size: int,
     seed: int,
     meter: Meter,
-    world: World,
+    distributed: DistributedContext,
 ) -> Need:
     """Trains a few steps and measures them: memory with the largest batch of the longest rows, time with usual ones.
 
@@ -126,12 +126,12 @@ def probe(
         usual_size: rows of its usual batches.
         seed: of the trial.
         meter: looks at the GPU.
-        world: this process, on a GPU of its own.
+        distributed: this process, on a GPU of its own.
 
     Raises:
         OutOfMemoryError: not even one trial fits (torch's).
     """
-    run = Run(task, data.train, encoder, training, seed, world, used)
+    run = Run(task, data.train, encoder, training, seed, distributed, used)
     longest = np.argsort(data.train.lengths)[-training.batch_size :]
     longest_scored = data.selection.select(np.argsort(data.selection.lengths)[-training.eval_batch_size :])
     usual = itertools.cycle(batch[:usual_size] for batch in run.plan.batches())
@@ -139,7 +139,9 @@ def probe(
     def hardest() -> None:
         for _ in range(2):  # the optimizer's moments come with the first step
             run.train_step(longest)
-        predict(run.model, longest_scored, training.eval_batch_size, world, bf16=use_bf16(training.bf16, world))
+        predict(
+            run.model, longest_scored, training.eval_batch_size, distributed, bf16=use_bf16(training.bf16, distributed)
+        )
 
     def steps(count: int) -> None:
         for batch in itertools.islice(usual, count):

@@ -16,6 +16,7 @@ from gluetune.data import Encoded, shard
 from gluetune.models import Encoder, build_model
 from gluetune.tasks import Task
 from gluetune.training.cls_only_last_layer import first_token_only
+from gluetune.training.distributed import DistributedContext
 from gluetune.training.dropout import cheap_dropout
 from gluetune.training.evaluate import autocast, loss_sum, right_answers, score
 from gluetune.training.memory import free, keep_freed, out_of_memory
@@ -26,7 +27,6 @@ from gluetune.training.plan import StepPlan
 from gluetune.training.reports import Evaluation, StepLog
 from gluetune.training.vocabulary import EmbeddingPruner
 from gluetune.training.window import Window
-from gluetune.training.world import World
 
 _ARCHITECTURES = 256  # compiled code that a lane keeps: heads, dropout rates and frozen layers each have their own
 
@@ -40,7 +40,7 @@ class Run:
         encoder: what it starts from.
         training: hyperparameters.
         seed: of head, data order and dropout.
-        world: this worker.
+        distributed: this worker.
         used: [tokens] ids of all tokens that training and evaluation will see, sorted; ``None``: any of them.
 
     Attributes:
@@ -48,7 +48,7 @@ class Run:
         vocabulary: its token embedding.
         plan: the trial's steps.
         step: optimizer steps done.
-        world: this worker.
+        distributed: this worker.
         last: the last evaluation, ``None`` before the first.
     """
 
@@ -59,12 +59,12 @@ class Run:
         encoder: Encoder,
         training: TrainingConfig,
         seed: int,
-        world: World,
+        distributed: DistributedContext,
         used: NDArray[np.int64] | None = None,
     ) -> None:
-        self._task, self._train, self._training, self.world = task, train, training, world
+        self._task, self._train, self._training, self.distributed = task, train, training, distributed
         self._lengths = train.lengths
-        self._bf16 = use_bf16(training.bf16, world)
+        self._bf16 = use_bf16(training.bf16, distributed)
         self._splits = training.gradient_accumulation_steps
         self._graphs = training.torch_compile and training.torch_compile_mode == "reduce-overhead"
         self._best_score = -float("inf")
@@ -75,12 +75,12 @@ class Run:
         self.plan = StepPlan.make(self._lengths, training, seed)
         self.model: PreTrainedModel = build_model(encoder, task, training, seed)
         self.vocabulary = EmbeddingPruner(self.model, used)
-        self.model.to(world.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
-        _quicken(self.model, training, world)
-        self._parallel = parallel(self.model, world)
+        self.model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
+        _quicken(self.model, training, distributed)
+        self._parallel = parallel(self.model, distributed)
         self._optimizer = make_optimizer(self.model, training)
         self._scheduler = make_scheduler(self._optimizer, training, self.plan.total)
-        torch.manual_seed(int(np.random.SeedSequence((seed, world.rank)).generate_state(1)[0]))  # dropout
+        torch.manual_seed(int(np.random.SeedSequence((seed, distributed.rank)).generate_state(1)[0]))  # dropout
 
     def train_step(self, batch: np.ndarray) -> None:
         """One optimizer step on a global batch of row numbers.
@@ -88,7 +88,7 @@ class Run:
         Raises:
             DivergedError: a loss of the last few steps is not finite.
         """
-        self._window = self._window or Window(self.world, self.step)
+        self._window = self._window or Window(self.distributed, self.step)
         loss, right = self._gradients(batch)
         if self._training.max_grad_norm:
             clip_in_step(self._optimizer, self._training.max_grad_norm)
@@ -127,7 +127,9 @@ class Run:
         assert window is not None  # evaluations follow steps
         train_loss, train_seconds = window.close()
         index = self.last.index + 1 if self.last else 1
-        scores = score(self.model, self._task, selection, self._training.eval_batch_size, self.world, bf16=self._bf16)
+        scores = score(
+            self.model, self._task, selection, self._training.eval_batch_size, self.distributed, bf16=self._bf16
+        )
         self.last = Evaluation(
             index=index,
             step=self.step,
@@ -158,13 +160,13 @@ class Run:
     def state(self) -> dict[str, Any]:
         """All that a resume needs. All workers must call it, for each has random numbers of its own."""
         random = {"cpu": torch.get_rng_state()}
-        if self.world.cuda:
-            random["cuda"] = torch.cuda.get_rng_state(self.world.device)
+        if self.distributed.cuda:
+            random["cuda"] = torch.cuda.get_rng_state(self.distributed.device)
         return {
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scheduler": self._scheduler.state_dict(),
-            "random": self.world.gather(random),
+            "random": self.distributed.all_gather(random),
             "splits": self._splits,
             "vocabulary": self.vocabulary.state(),
             "step": self.step,
@@ -185,11 +187,11 @@ class Run:
         self._splits = max(self._splits, state["splits"])  # what did not fit before does not fit now
         self.step, self._best_score = state["step"], state["best_score"]
         self.last = Evaluation(**state["last"]) if state["last"] else None
-        if self.world.rank < len(state["random"]):
-            random = state["random"][self.world.rank]
+        if self.distributed.rank < len(state["random"]):
+            random = state["random"][self.distributed.rank]
             torch.set_rng_state(random["cpu"])
-            if self.world.cuda and "cuda" in random:
-                torch.cuda.set_rng_state(random["cuda"], self.world.device)
+            if self.distributed.cuda and "cuda" in random:
+                torch.cuda.set_rng_state(random["cuda"], self.distributed.device)
 
     def _accuracy(self, window: Window) -> float | None:
         return None if self._task.regression else window.accuracy
@@ -200,15 +202,15 @@ class Run:
         Returns:
             This worker's part of the loss, and how many of its rows were answered rightly.
         """
-        rows, counted = shard(batch, self.world.rank, self.world.size)
-        scale = self.world.size / len(batch) if counted else 0.0
+        rows, counted = shard(batch, self.distributed.rank, self.distributed.world_size)
+        scale = self.distributed.world_size / len(batch) if counted else 0.0
         while True:
             try:
                 loss, right = self._backward(np.array_split(rows, min(self._splits, len(rows))), scale)
                 return loss, right * bool(counted)
             except (RuntimeError, MemoryError) as error:
                 # Other workers already wait for this one's gradients, so only a worker on its own can try again.
-                if not out_of_memory(error) or self.world.size > 1 or self._splits >= len(rows):
+                if not out_of_memory(error) or self.distributed.world_size > 1 or self._splits >= len(rows):
                     raise
             self._optimizer.zero_grad(set_to_none=True)
             free()
@@ -216,12 +218,12 @@ class Run:
 
     def _backward(self, micro_batches: list[np.ndarray], scale: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Forward and backward; ``scale`` makes the workers' mean of summed losses the global batch's mean loss."""
-        total, right = torch.zeros(2, device=self.world.device)
+        total, right = torch.zeros(2, device=self.distributed.device)
         for number, rows in enumerate(micro_batches, 1):
-            inputs = model_inputs(self.model, self._train, rows, self.world)
+            inputs = model_inputs(self.model, self._train, rows, self.distributed)
             labels = inputs.pop("labels")
             with unsynced(self._parallel) if number < len(micro_batches) else nullcontext():
-                with autocast(self.world, self._bf16):
+                with autocast(self.distributed, self._bf16):
                     logits = self._parallel(**inputs).logits
                 loss = loss_sum(logits, labels, self._task) * scale
                 loss.backward()
@@ -232,9 +234,9 @@ class Run:
         return total, right
 
 
-def _quicken(model: PreTrainedModel, training: TrainingConfig, world: World) -> None:
+def _quicken(model: PreTrainedModel, training: TrainingConfig, distributed: DistributedContext) -> None:
     """Makes a model on its device compute the same in less time."""
-    if world.cuda:
+    if distributed.cuda:
         torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape of a batch: a seventh of a step
     else:
         keep_freed()
@@ -243,7 +245,7 @@ def _quicken(model: PreTrainedModel, training: TrainingConfig, world: World) -> 
         torch._dynamo.config.recompile_limit = _ARCHITECTURES
         model.compile(dynamic=True, mode=training.torch_compile_mode)  # one compilation for batches of all sizes
         return
-    if not world.cuda:
+    if not distributed.cuda:
         cheap_dropout(model)
         unpad(model)
     first_token_only(model)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gluetune.errors import DivergedError
-from gluetune.training.world import World
+from gluetune.training.distributed import DistributedContext
 
 _READ_EVERY = 16  # steps; reading a loss waits for the GPU, so it is not done in every step
 
@@ -18,12 +18,12 @@ class Window:
     """Losses and counters between two evaluations.
 
     Args:
-        world: this worker.
+        distributed: this worker.
         step: optimizer steps done before the window.
     """
 
-    def __init__(self, world: World, step: int) -> None:
-        self._world, self._step = world, step
+    def __init__(self, distributed: DistributedContext, step: int) -> None:
+        self._distributed, self._step = distributed, step
         self._losses: list[float] = []
         self._right = 0.0
         self._unread: list[torch.Tensor] = []  # still on the device
@@ -84,8 +84,8 @@ class Window:
     def _read(self) -> None:
         if not self._unread:
             return
-        for loss, right in self._world.sum(torch.stack(self._unread)).tolist():
-            self._losses.append(loss / self._world.size)
+        for loss, right in self._distributed.all_reduce(torch.stack(self._unread)).tolist():
+            self._losses.append(loss / self._distributed.world_size)
             self._right += right
             if not math.isfinite(loss):
                 step = self._step + len(self._losses)

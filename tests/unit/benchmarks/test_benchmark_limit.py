@@ -18,7 +18,7 @@ from gluetune.config import TrainingConfig
 from gluetune.data import Encoded
 from gluetune.models import Encoder
 from gluetune.tasks import get_task
-from gluetune.training import World
+from gluetune.training import DistributedContext
 from gluetune.training.run import Run
 
 ROWS, TOKENS, WIDTH, FFN, LAYERS, HEADS, LABELS = 3, 5, 16, 48, 2, 4, 2
@@ -45,7 +45,7 @@ def run(rate: float, **training: object) -> Run:
         True,
     )
     settings = TrainingConfig(batch_size=ROWS, bf16=False, **training)
-    return Run(get_task("cola"), rows, Encoder("tiny", config.to_dict(), weights), settings, 1, World())
+    return Run(get_task("cola"), rows, Encoder("tiny", config.to_dict(), weights), settings, 1, DistributedContext())
 
 
 def forward_flops() -> int:

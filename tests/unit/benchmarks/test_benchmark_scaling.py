@@ -12,7 +12,7 @@ from benchmarks.scaling import COMPARISONS, LANES, _trials, figures, ideal_per_m
 from gluetune.events import Evaluated
 from gluetune.lanes import TrialAssignment
 from gluetune.storage import Storage
-from gluetune.training import Evaluation, World
+from gluetune.training import DistributedContext, Evaluation
 
 TRIALS = Trials(count=8, lanes=2, evaluations=3, steps=19, step_s=0.05)
 
@@ -91,7 +91,7 @@ def test_a_pretended_trial_sleeps_reports_and_stops_when_told(
     order = TrialAssignment(
         0, "cola", {"learning_rate": 1e-4, "warmup_ratio": 0.0, "num_train_epochs": 2}, 1, "trials/cola-0000"
     )
-    work.run(order, contact, None, World())  # type: ignore[arg-type]
+    work.run(order, contact, None, DistributedContext())  # type: ignore[arg-type]
     assert [evaluation.index for evaluation in contact.heard] == list(range(1, evaluations + 1))
     assert sum(slept) == 0.5 * 4 * evaluations
     assert contact.heard[0].score == 1.0

@@ -14,7 +14,7 @@ from gluetune.errors import ConfigError, DataError, ModelError, StorageError
 from gluetune.inference import FILES, Winner, export_submission, load_classifier, predict_examples, read_winners
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS, get_task
-from gluetune.training import World
+from gluetune.training import DistributedContext
 from hand_made_runs import write_run
 from tiny_classifiers import write_classifier
 
@@ -35,7 +35,7 @@ def column(path: Path, name: str) -> list[str]:
 
 def test_the_diagnostic_set_is_answered_by_the_winner_of_mnli(tmp_path: Path) -> None:
     won = winners(tmp_path, "mnli")
-    answers = export_submission(won, tmp_path / "s.zip", World(), fill_missing=True)
+    answers = export_submission(won, tmp_path / "s.zip", DistributedContext(), fill_missing=True)
     by = {answer.file.name: answer.by and answer.by.task for answer in answers}
     assert {name for name, task in by.items() if task} == {"MNLI-m.tsv", "MNLI-mm.tsv", "AX.tsv"}
     ax = SyntheticSource().load(get_task("ax"), "test")
@@ -47,7 +47,7 @@ def test_the_diagnostic_set_is_answered_by_the_winner_of_mnli(tmp_path: Path) ->
 def test_missing_tasks_are_an_error_unless_filled(tmp_path: Path) -> None:
     won = winners(tmp_path, "cola", "mnli", "qqp")
     with pytest.raises(ConfigError) as refused:
-        export_submission(won, tmp_path / "s.zip", World())
+        export_submission(won, tmp_path / "s.zip", DistributedContext())
     assert str(refused.value) == (
         "--run: a submission takes a winner of every task, but there is none of sst2, mrpc, "
         "stsb, qnli, rte, wnli; name more runs, or give --fill-missing for constant "
@@ -59,7 +59,9 @@ def test_missing_tasks_are_an_error_unless_filled(tmp_path: Path) -> None:
 def test_missing_tasks_are_filled_with_what_train_holds_most(tmp_path: Path) -> None:
     answers = {
         answer.file.name: answer
-        for answer in export_submission(winners(tmp_path, "cola"), tmp_path / "s.zip", World(), fill_missing=True)
+        for answer in export_submission(
+            winners(tmp_path, "cola"), tmp_path / "s.zip", DistributedContext(), fill_missing=True
+        )
     }
     source = SyntheticSource()
     for name, answer in answers.items():
@@ -79,7 +81,7 @@ def test_missing_tasks_are_filled_with_what_train_holds_most(tmp_path: Path) -> 
 @pytest.mark.skipif(not GLUE, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
 def test_official_test_files_are_answered_row_by_row(tmp_path: Path) -> None:
     won = winners(tmp_path, "cola", "mrpc", "rte", source="dir", dir=GLUE)
-    answers = export_submission(won, tmp_path / "s.zip", World(), fill_missing=True, batch_size=256)
+    answers = export_submission(won, tmp_path / "s.zip", DistributedContext(), fill_missing=True, batch_size=256)
     assert {answer.file.name: len(answer.values) for answer in answers} == {file.name: file.rows for file in FILES}
     predicted = {answer.file.name for answer in answers if answer.by}
     assert predicted == {"CoLA.tsv", "MRPC.tsv", "RTE.tsv"}
@@ -94,7 +96,8 @@ def test_without_train_rows_a_constant_is_the_first_class_or_the_middle(tmp_path
     (data / "test.tsv").write_text(f"index\tsentence1\tsentence2\n{rows}")
     won = winners(tmp_path, "rte", source="dir", dir=str(data.parent))
     answers = {
-        answer.file.name: answer for answer in export_submission(won, tmp_path / "s.zip", World(), fill_missing=True)
+        answer.file.name: answer
+        for answer in export_submission(won, tmp_path / "s.zip", DistributedContext(), fill_missing=True)
     }
     assert {
         name: (set(answers[name].values), answers[name].constant, len(answers[name].values))
@@ -112,7 +115,7 @@ def test_a_winners_missing_test_rows_are_never_filled(tmp_path: Path) -> None:
         export_submission(
             winners(tmp_path, "rte", source="dir", dir=str(tmp_path / "glue")),
             tmp_path / "s.zip",
-            World(),
+            DistributedContext(),
             fill_missing=True,
         )
 
@@ -121,7 +124,7 @@ def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
     won = winners(tmp_path, "rte")
     write_classifier(Path(won["rte"].folder), get_task("wnli"))
     with pytest.raises(ModelError, match=r"those of .* are \(not_entailment, entailment\); it answers wnli"):
-        export_submission(won, tmp_path / "s.zip", World(), fill_missing=True)
+        export_submission(won, tmp_path / "s.zip", DistributedContext(), fill_missing=True)
 
 
 def test_an_output_that_cannot_be_written_is_found_before_predicting(tmp_path: Path) -> None:
@@ -129,6 +132,10 @@ def test_an_output_that_cannot_be_written_is_found_before_predicting(tmp_path: P
     told: list[str] = []
     with pytest.raises(StorageError, match="cannot write"):
         export_submission(
-            winners(tmp_path, "rte"), tmp_path / "file" / "s.zip", World(), fill_missing=True, progress=told.append
+            winners(tmp_path, "rte"),
+            tmp_path / "file" / "s.zip",
+            DistributedContext(),
+            fill_missing=True,
+            progress=told.append,
         )
     assert told == []

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from gluetune.lanes import worker
-from gluetune.training import World
+from gluetune.training import DistributedContext
 
 
 class _Rank(worker.Worker):
     """One of two ranks, and what the mailbox answers where it asks for its work."""
 
     def __init__(self, rank: int, work: Any) -> None:
-        self._world, self._answer = World(rank, 2, "cpu"), work
+        self._distributed, self._answer = DistributedContext(rank, 2, "cpu"), work
 
     def tell(self, what: str, *arguments: Any) -> Any:
         return {"started": True, "work": self._answer}[what]

@@ -13,12 +13,12 @@ from gluetune.events import Evaluated, TrialRecord
 from gluetune.models import build_model
 from gluetune.search.winners import score_saved
 from gluetune.tasks import get_task
-from gluetune.training import World
+from gluetune.training import DistributedContext
 from gluetune.training.evaluate import score
 from training_setup import rows, run_trial, task_data, tiny_encoder
 
 TASK = get_task("mnli")
-CPU = World(device="cpu")
+CPU = DistributedContext(device="cpu")
 
 
 def trained(bf16: bool, folder: Path) -> tuple[TrialRecord, TrainingConfig, torch.nn.Module]:

@@ -12,7 +12,7 @@ import torch
 
 from gluetune.errors import DivergedError, StorageError
 from gluetune.storage import Storage
-from gluetune.training import Checkpoints, World
+from gluetune.training import Checkpoints, DistributedContext
 from gluetune.training.async_checkpoint import TOLD_AFTER, AsyncCheckpointer, nothing, snapshot
 
 LATER = 10**6
@@ -32,7 +32,7 @@ class Told(list[str]):
 
 def test_steps_go_on_while_a_checkpoint_is_written_and_its_evaluation_waits_for_it() -> None:
     told, written = Told(), Event()
-    with AsyncCheckpointer(told, World()) as keeper:
+    with AsyncCheckpointer(told, DistributedContext()) as keeper:
         keeper.keep("first", LATER, lambda: written.wait(10) and None, 10)
         assert all(keeper.go_on(step) for step in range(10, 200))
         assert told == []
@@ -45,7 +45,7 @@ def test_steps_go_on_while_a_checkpoint_is_written_and_its_evaluation_waits_for_
 
 def test_the_next_step_hears_that_the_run_is_not_wanted_any_more() -> None:
     told = Told(most=1)
-    with AsyncCheckpointer(told, World()) as keeper:
+    with AsyncCheckpointer(told, DistributedContext()) as keeper:
         keeper.keep("first", LATER, nothing, 10)
         assert next(step for step in count(10) if not keeper.go_on(step)) >= 10
         assert keeper.go_on(11)  # it was told, and that only once
@@ -55,7 +55,7 @@ def test_the_next_step_hears_that_the_run_is_not_wanted_any_more() -> None:
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_slow_storage_is_waited_for_in_the_end_and_the_wait_is_known(size: int) -> None:
     told = Told()
-    with AsyncCheckpointer(told, World(0, size)) as keeper:
+    with AsyncCheckpointer(told, DistributedContext(0, size)) as keeper:
         keeper.keep("first", 14, lambda: time.sleep(0.2), 10)
         assert keeper.go_on(13)
         assert told == []
@@ -68,7 +68,7 @@ def test_a_slow_storage_is_waited_for_in_the_end_and_the_wait_is_known(size: int
 @pytest.mark.parametrize("rank", [0, 1])
 def test_several_workers_all_tell_after_the_same_step(rank: int) -> None:
     told = Told()
-    with AsyncCheckpointer(told, World(rank, 2)) as keeper:
+    with AsyncCheckpointer(told, DistributedContext(rank, 2)) as keeper:
         keeper.keep("first", LATER, nothing, 10)
         heard = [step for step in range(10, 40) if keeper.go_on(step) and told == ["first"]]
     assert heard[0] == 10 + TOLD_AFTER
@@ -76,7 +76,7 @@ def test_several_workers_all_tell_after_the_same_step(rank: int) -> None:
 
 def test_a_run_that_diverges_tells_what_came_before() -> None:
     told = Told()
-    with pytest.raises(DivergedError), AsyncCheckpointer(told, World(0, 2)) as keeper:  # noqa: PT012
+    with pytest.raises(DivergedError), AsyncCheckpointer(told, DistributedContext(0, 2)) as keeper:  # noqa: PT012
         keeper.keep("first", LATER, nothing, 10)
         raise DivergedError("")
     assert told == ["first"]
@@ -85,7 +85,7 @@ def test_a_run_that_diverges_tells_what_came_before() -> None:
 @pytest.mark.parametrize(("size", "known"), [(1, ["first"]), (2, [])])
 def test_an_error_of_one_worker_of_several_tells_nothing_that_the_others_would_not(size: int, known: list[str]) -> None:
     told = Told()
-    with pytest.raises(ValueError, match="mine"), AsyncCheckpointer(told, World(0, size)) as keeper:  # noqa: PT012
+    with pytest.raises(ValueError, match="mine"), AsyncCheckpointer(told, DistributedContext(0, size)) as keeper:  # noqa: PT012
         keeper.keep("first", LATER, nothing, 10)
         raise ValueError("mine")
     assert told == known
@@ -96,7 +96,7 @@ def test_what_cannot_be_saved_is_not_told_and_ends_the_run() -> None:
         raise StorageError("no space")
 
     told = Told()
-    with pytest.raises(StorageError, match="no space"), AsyncCheckpointer(told, World()) as keeper:  # noqa: PT012
+    with pytest.raises(StorageError, match="no space"), AsyncCheckpointer(told, DistributedContext()) as keeper:  # noqa: PT012
         keeper.keep("first", LATER, full, 10)
         keeper.settle()
     assert told == []
@@ -104,7 +104,7 @@ def test_what_cannot_be_saved_is_not_told_and_ends_the_run() -> None:
 
 def test_leaving_waits_for_the_file(tmp_path: Path) -> None:
     checkpoints = Checkpoints(Storage(str(tmp_path)), "trial")
-    with AsyncCheckpointer(Told(), World()) as keeper:
+    with AsyncCheckpointer(Told(), DistributedContext()) as keeper:
         keeper.keep("first", LATER, lambda: checkpoints.save({"step": 10}), 10)
     assert checkpoints.load() == {"step": 10}
 

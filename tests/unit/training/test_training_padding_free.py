@@ -15,7 +15,7 @@ from gluetune.config import TrainingConfig
 from gluetune.data import Encoded
 from gluetune.models import build_model
 from gluetune.tasks import get_task
-from gluetune.training import World, padding_free
+from gluetune.training import DistributedContext, padding_free
 from gluetune.training.cls_only_last_layer import first_token_only
 from gluetune.training.dropout import cheap_dropout
 from gluetune.training.evaluate import predict
@@ -59,7 +59,7 @@ def model(family: str, folder: Path, dropout: float = 0.0, **training: Any) -> P
 def learnt(model: PreTrainedModel, encoded: Encoded) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Logits of all rows, and the gradients of their squares."""
     model.zero_grad()
-    inputs = model_inputs(model, encoded, np.arange(len(encoded)), World())
+    inputs = model_inputs(model, encoded, np.arange(len(encoded)), DistributedContext())
     del inputs["labels"]
     logits = model(**inputs).logits
     logits.square().sum().backward()
@@ -112,7 +112,7 @@ def test_layers_compute_tokens_only(tmp_path: Path) -> None:
 def test_rows_of_one_length_are_computed_as_they_stand(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path)
     unpad(model_)
-    inputs = model_inputs(model_, rows("bert", np.array([7, 7])), np.arange(2), World())
+    inputs = model_inputs(model_, rows("bert", np.array([7, 7])), np.arange(2), DistributedContext())
     assert "ragged" not in inputs
 
 
@@ -136,7 +136,7 @@ def test_predictions_are_the_same(tmp_path: Path) -> None:
 def test_other_families_are_left_alone(family: str, tmp_path: Path) -> None:
     model_ = model(family, tmp_path)
     assert not unpad(model_)
-    assert "ragged" not in model_inputs(model_, rows(family), np.arange(len(LENGTHS)), World())
+    assert "ragged" not in model_inputs(model_, rows(family), np.arange(len(LENGTHS)), DistributedContext())
 
 
 def test_narrow_models_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from gluetune.data import Encoded
 from gluetune.errors import DivergedError
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS
-from gluetune.training import Checkpoints, World, predict
+from gluetune.training import Checkpoints, DistributedContext, predict
 from gluetune.training.evaluate import longest_first, loss_sum
 from gluetune.training.memory import out_of_memory
 from gluetune.training.window import Window
@@ -97,7 +97,10 @@ def test_evaluation_batches_hold_rows_and_tokens_up_to_their_limits() -> None:
 
 
 def test_gpus_get_widths_of_a_multiple_of_eight() -> None:
-    assert (World(device="cpu").width, World(device="cuda:0").width) == (1, 8)
+    assert (
+        DistributedContext(device="cpu").pad_to_multiple_of,
+        DistributedContext(device="cuda:0").pad_to_multiple_of,
+    ) == (1, 8)
 
 
 def test_regression_loss_is_squared_error_and_classification_cross_entropy() -> None:
@@ -107,7 +110,7 @@ def test_regression_loss_is_squared_error_and_classification_cross_entropy() -> 
 
 
 def test_a_window_gives_the_mean_loss_of_its_steps() -> None:
-    window = Window(World(), step=10)
+    window = Window(DistributedContext(), step=10)
     for loss in range(20):
         window.add(torch.tensor(float(loss)), torch.tensor(1.0), np.array([3, 4]))
     mean, seconds = window.close()
@@ -117,7 +120,7 @@ def test_a_window_gives_the_mean_loss_of_its_steps() -> None:
 
 
 def test_a_window_names_the_step_whose_loss_is_no_number() -> None:
-    window = Window(World(), step=10)
+    window = Window(DistributedContext(), step=10)
     window.add(torch.tensor(1.0), torch.tensor(1.0), np.array([3]))
     window.add(torch.tensor(float("nan")), torch.tensor(0.0), np.array([3]))
     with pytest.raises(DivergedError, match="step=12"):

@@ -9,7 +9,7 @@ import pytest
 
 from gluetune.config import TrainingConfig
 from gluetune.tasks import get_task
-from gluetune.training import World
+from gluetune.training import DistributedContext
 from gluetune.training.probe import MOST, STEPS, WARM_UP, Need, covered, probe
 from gluetune.training.run import Run
 from training_setup import task_data, tiny_encoder
@@ -62,7 +62,9 @@ def test_the_probe_trains_the_longest_rows_for_memory_and_usual_ones_for_time(mo
 
     monkeypatch.setattr(Run, "train_step", counted)
     meter = ScriptedMeter(0.2, 0.4)
-    found = probe(task, data, data.vocabulary, tiny_encoder(), TrainingConfig(batch_size=8), 4, 3, meter, World())
+    found = probe(
+        task, data, data.vocabulary, tiny_encoder(), TrainingConfig(batch_size=8), 4, 3, meter, DistributedContext()
+    )
     assert found == Need(0.2, 0.4)
     assert meter.order == ["memory", "busy"]
     assert len(steps) == 2 + WARM_UP + STEPS

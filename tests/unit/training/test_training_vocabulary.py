@@ -15,7 +15,7 @@ from gluetune.data import EncodedTask
 from gluetune.errors import StorageError
 from gluetune.models import Encoder
 from gluetune.tasks import get_task
-from gluetune.training import World
+from gluetune.training import DistributedContext
 from gluetune.training.run import Run
 from training_setup import VOCABULARY, rows, run_trial, task_data, tiny_encoder
 
@@ -40,7 +40,7 @@ def family(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def trained(encoder: Encoder, data: EncodedTask, training: TrainingConfig, *, all_tokens: bool) -> Run:
-    run = Run(COLA, data.train, encoder, training, 1, World(), None if all_tokens else data.vocabulary)
+    run = Run(COLA, data.train, encoder, training, 1, DistributedContext(), None if all_tokens else data.vocabulary)
     for batch in run.plan.batches():
         run.train_step(batch)
     return run
@@ -115,7 +115,15 @@ def test_a_trial_does_not_go_on_with_other_tokens() -> None:
     encoder, data = tiny_encoder(vocabulary=LARGE), task_data(COLA)
     state = trained(encoder, data, TRAINING, all_tokens=False).state()
     other = replace(data.train, input_ids=np.where(data.train.input_ids == 8, VOCABULARY, data.train.input_ids))
-    run = Run(COLA, other, encoder, TRAINING, 1, World(), np.union1d(data.vocabulary[data.vocabulary != 8], VOCABULARY))
+    run = Run(
+        COLA,
+        other,
+        encoder,
+        TRAINING,
+        1,
+        DistributedContext(),
+        np.union1d(data.vocabulary[data.vocabulary != 8], VOCABULARY),
+    )
     assert embedding_rows(run) == len(data.vocabulary)  # its weights would fit
     with pytest.raises(StorageError, match="other tokens occur in them now"):
         run.restore(state)
