@@ -152,7 +152,7 @@ def folded(journal: Iterable[Event]) -> dict[int, TrialRecord]:
     return trials
 
 
-def tell(
+def send_events(
     listener: Any, journal: Iterable[Event], trials: dict[int, TrialRecord] | None = None
 ) -> dict[int, TrialRecord]:
     """Tells a listener every event as the driver does, and returns the trials."""

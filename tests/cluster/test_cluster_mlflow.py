@@ -23,12 +23,12 @@ from gluetune.tasks import get_task
 from gluetune.tasks.metrics import METRICS
 from gluetune.tracking import Champion, Tracker
 from gluetune.tracking.champion import log_champion
-from gluetune.tracking.entries import EVALUATED
 from gluetune.tracking.runs import connect
+from gluetune.tracking.updates import EVALUATION_METRICS
 from mlflow_gate import gate
 from mlflow_server import Server, missing, postgres
 from mlflow_ui import axes, browsing, chromium, compare, open_experiment, unfold
-from sample_search import events, plan, tell
+from sample_search import events, plan, send_events
 from searches import ROOT, command, run, summary
 
 pytest.importorskip("flask_wtf", reason="MLflow's login needs Flask-WTF, of gluetune[cluster]")
@@ -186,7 +186,7 @@ def one_line(said: str) -> str:
 def test_without_a_login_nothing_starts(server: Server, as_nobody: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = run("--name", "refused", "--storage-path", tmp_path, "--tracking-uri", server.uri, code=2)
     assert one_line(said) == (
-        f"error: MLflow at {server.uri!r} does not take the record: {WANTS} got none: {SET}, "
+        f"error: MLflow at {server.uri!r} refuses this search: {WANTS} got none: {SET}, "
         "or MLFLOW_TRACKING_TOKEN where it takes tokens"
     )
     assert not (tmp_path / "refused" / "journal").exists()
@@ -196,7 +196,7 @@ def test_with_a_wrong_password_nothing_starts(server: Server, as_nobody: pytest.
     log_in(as_nobody, "researcher", "wrong horse battery")
     said = run("--name", "refused", "--storage-path", tmp_path, "--tracking-uri", server.uri, code=2)
     assert one_line(said) == (
-        f"error: MLflow at {server.uri!r} does not take the record: {WANTS} refuses 'researcher' "
+        f"error: MLflow at {server.uri!r} refuses this search: {WANTS} refuses 'researcher' "
         f"with the password it got: {SET}"
     )
 
@@ -210,7 +210,7 @@ def test_a_token_that_the_server_does_not_take_is_told(server: Server, as_nobody
 def test_the_search_goes_on_while_the_server_is_away(recorded: Record) -> None:
     assert recorded.ended_meanwhile >= 2
     assert recorded.output.count("MLflow does not answer (") == 1  # it may have died in the middle of an answer
-    assert recorded.output.count("MLflow answers again; the record goes on") == 1
+    assert recorded.output.count("MLflow answers again; the waiting updates are written") == 1
     assert [trial["status"] for trial in summary(recorded.folder)["trials"]] == TRIALS * ["finished"]
 
 
@@ -223,7 +223,7 @@ def test_no_metric_is_missing(server: Server, recorded: Record, as_researcher: N
         (ids[event.number], event.step, name, value)
         for event in evaluations
         for name, value in [
-            *((name, getattr(event, field)) for name, field in EVALUATED.items()),
+            *((name, getattr(event, field)) for name, field in EVALUATION_METRICS.items()),
             *((f"eval_{name}", value) for name, value in event.metrics.items()),
         ]
     ]
@@ -294,7 +294,7 @@ def test_a_token_opens_what_takes_tokens(server: Server, as_nobody: pytest.Monke
             Tracker(tracked, Storage(str(tmp_path / "small")))
         as_nobody.setenv("MLFLOW_TRACKING_TOKEN", "secret")
         tracker = Tracker(tracked, Storage(str(tmp_path / "small")), job="name: small\n")
-        tell(tracker, events())
+        send_events(tracker, events())
         assert tracker.close()
         client = connect(uri, "gated")
         found = client.search_runs([client.get_experiment_by_name("gated").experiment_id])
@@ -310,18 +310,18 @@ def test_a_refusal_in_mid_search_is_told_and_waited_out(
     tracker = Tracker(
         plan(tracking_uri=server.uri, experiment="rotated"), Storage(str(tmp_path / "small")), notify=notes.append
     )
-    trials = tell(tracker, events()[:4])
+    trials = send_events(tracker, events()[:4])
     assert tracker.flush()
     log_in(as_nobody, "researcher", "rotated away")
-    tell(tracker, events()[4:], trials)
+    send_events(tracker, events()[4:], trials)
     assert not tracker.flush(3.0)
     assert notes == [
-        f"MLflow refuses the record ({WANTS} refuses 'researcher' with the password it got: {SET}); "
-        "the record waits and is written when it is back"
+        f"MLflow refuses the updates ({WANTS} refuses 'researcher' with the password it got: {SET}); "
+        "updates wait until it answers again"
     ]
     log_in(as_nobody, "researcher", PASSWORD)
     assert tracker.close(30.0)
-    assert notes[1:] == ["MLflow answers again; the record goes on"]
+    assert notes[1:] == ["MLflow answers again; the waiting updates are written"]
 
 
 def test_weights_may_take_longer_than_any_other_answer(

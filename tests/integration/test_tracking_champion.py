@@ -27,7 +27,7 @@ from gluetune.tracking import Champion, Registration, Tracker
 from gluetune.tracking.registration import register
 from gluetune.tracking.runs import connect
 from gluetune.training import predict
-from sample_search import BEGIN, COLA, MNLI, events, plan, started, tell
+from sample_search import BEGIN, COLA, MNLI, events, plan, send_events, started
 
 MAX_LENGTH = 16  # short enough to cut rows
 
@@ -60,7 +60,7 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
     cola, mnli = (replace(task, synthetic=False, fingerprints={"selection": "f1"}) for task in (COLA, MNLI))
     tracked = plan(tracking_uri=f"sqlite:///{folder}/mlflow.db", tasks=(cola, mnli))
     made = Tracker(tracked, Storage(str(folder / "small")), artifacts=str(folder / "mlartifacts"))
-    made.trials = tell(made, [*events(), started(4, "cola")])  # type: ignore[attr-defined]
+    made.trials = send_events(made, [*events(), started(4, "cola")])  # type: ignore[attr-defined]
     made.uri = f"sqlite:///{folder}/mlflow.db"  # type: ignore[attr-defined]
     assert made.flush()
     return made
@@ -320,7 +320,7 @@ def test_what_search_and_readme_print_can_be_pasted_anywhere(
 def test_a_missing_folder_is_said_and_does_not_raise(tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:
     champion, _, _ = make_champion("rte", encoder_folder, tmp_path)
     notes: list[str] = []
-    tracker._tell = notes.append
+    tracker._notify_raw = notes.append
     assert tracker.log_winner(tracker.trials[4], replace(champion, folder=str(tmp_path / "gone"))) is None
     assert notes == [
         f"the winner cola-0004 is not in MLflow: TrackingError: the winner's folder must exist, "

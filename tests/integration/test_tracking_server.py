@@ -26,7 +26,7 @@ from gluetune.tasks import get_task
 from gluetune.tracking import Champion, Tracker, check_store, ui_command
 from gluetune.tracking.runs import connect
 from gluetune.tracking.uris import artifact_location, sqlite_uri
-from sample_search import events, plan, tell
+from sample_search import events, plan, send_events
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -96,16 +96,16 @@ def test_nothing_is_lost_while_the_server_is_down(server: Server, tmp_path: Path
     tracker = Tracker(
         plan(tracking_uri=server.uri), Storage(str(tmp_path / "small")), job="name: small\n", notify=notes.append
     )
-    trials = tell(tracker, journal[:4])
+    trials = send_events(tracker, journal[:4])
     assert tracker.flush()
     server.kill()
-    tell(tracker, journal[4:10], trials)
+    send_events(tracker, journal[4:10], trials)
     assert not tracker.flush(3.0)
     assert notes[0].startswith("MLflow does not answer (ConnectionRefusedError")
     server.start()
-    tell(tracker, journal[10:], trials)
+    send_events(tracker, journal[10:], trials)
     assert tracker.close(60.0)
-    assert notes[1:] == ["MLflow answers again; the record goes on"]
+    assert notes[1:] == ["MLflow answers again; the waiting updates are written"]
     client = connect(server.uri, "tests")
     found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
     runs = {run.info.run_name.split()[0]: run for run in found}
@@ -120,10 +120,10 @@ def test_a_server_that_stays_down_is_said_and_a_resume_writes_the_rest(server: S
     notes: list[str] = []
     folder = Storage(str(tmp_path / "small"))
     tracker = Tracker(plan(tracking_uri=server.uri), folder, notify=notes.append)
-    trials = tell(tracker, events()[:4])
+    trials = send_events(tracker, events()[:4])
     assert tracker.flush()
     server.kill()
-    tell(tracker, events()[4:], trials)
+    send_events(tracker, events()[4:], trials)
     assert not tracker.close(2.0)
     assert f"MLflow at {server.uri} did not take 14 events within 2 s (ConnectionRefusedError" in notes[-1]
     assert notes[-1].endswith("the journal has them: resume 'small' to write them")
@@ -139,10 +139,10 @@ def test_all_winners_together_wait_once_for_a_server_that_is_away(server: Server
     notes: list[str] = []
     folder = Storage(str(tmp_path / "small"))
     tracker = Tracker(plan(tracking_uri=server.uri), folder, notify=notes.append, patience=3.0)
-    trials = tell(tracker, events()[:4])
+    trials = send_events(tracker, events()[:4])
     assert tracker.flush()
     server.kill()
-    tell(tracker, events()[4:], trials)
+    send_events(tracker, events()[4:], trials)
     began = time.monotonic()
     for number in (0, 1, 2):
         champion = Champion(get_task(trials[number].task), trials[number].name, str(tmp_path), 0.5, {}, {}, 64)
@@ -178,7 +178,7 @@ def test_no_password_is_left_anywhere(
             notify=terminal.note,
         )
         begin(session)
-        trials = tell(tracker, events())
+        trials = send_events(tracker, events())
         assert tracker.close(60.0)
         server.kill()
         with pytest.raises(TrackingError) as raised:

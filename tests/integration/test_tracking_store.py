@@ -20,7 +20,7 @@ from gluetune.events import WinnerEvaluated
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
 from gluetune.tracking.runs import check_store, connect
-from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, folded, plan, started, tell
+from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, folded, plan, send_events, started
 
 Open = Callable[..., Tracker]
 
@@ -60,7 +60,7 @@ def history(uri: str, run: Any, metric: str) -> list[tuple[int, float]]:
 
 def test_the_whole_tree(open_tracker: Open, uri: str, tmp_path: Path, notes: list[str]) -> None:
     tracker = open_tracker()
-    tell(tracker, events())
+    send_events(tracker, events())
     assert tracker.close()
     assert notes == []
     runs = runs_of(uri)
@@ -91,7 +91,7 @@ def test_the_whole_tree(open_tracker: Open, uri: str, tmp_path: Path, notes: lis
 
 def test_the_experiment_opens_on_the_searchs_trials_with_their_columns(open_tracker: Open, uri: str) -> None:
     tracker = open_tracker()
-    tell(tracker, events())
+    send_events(tracker, events())
     assert tracker.close()
     client = connect(uri, "tests")
     experiment = client.get_experiment_by_name("tests")
@@ -123,7 +123,7 @@ def test_datasets_are_inputs_of_the_runs_once(open_tracker: Open, uri: str) -> N
     changes = {"tasks": (replace(COLA, fingerprints=prints), MNLI)}
     journal = events()
     first = open_tracker(changes=changes)
-    tell(first, journal[:8])
+    send_events(first, journal[:8])
     assert first.close(complete=False)
     written = Storage(first._folder.uri()).read("tracking.json")
     assert written is not None
@@ -151,7 +151,7 @@ def test_a_name_that_a_store_refused_can_be_used_again(open_tracker: Open, uri: 
         database.execute("DROP TRIGGER closed")
         database.commit()
     tracker = open_tracker()
-    tell(tracker, events())
+    send_events(tracker, events())
     assert tracker.close()
     assert len(runs_of(uri)) == 7
 
@@ -159,7 +159,7 @@ def test_a_name_that_a_store_refused_can_be_used_again(open_tracker: Open, uri: 
 def test_the_end_of_a_trial_with_a_long_message_is_written(open_tracker: Open, uri: str, tmp_path: Path) -> None:
     trace = "Traceback\n" + "line\n" * 4000
     tracker = open_tracker()
-    tell(tracker, [started(0, "cola"), ended(0, "failed", trace)])
+    send_events(tracker, [started(0, "cola"), ended(0, "failed", trace)])
     assert tracker.close()
     run = runs_of(uri)["cola-0000"]
     assert run.info.status == "FAILED"
@@ -170,7 +170,7 @@ def test_the_end_of_a_trial_with_a_long_message_is_written(open_tracker: Open, u
 def test_a_beaten_winner_is_marked_so(open_tracker: Open, uri: str) -> None:
     tracker = open_tracker()
     better = WinnerEvaluated(time=BEGIN + 900, number=2, task="cola", scores={}, folder="runs/small/winners/cola")
-    tell(tracker, [*events(), better])
+    send_events(tracker, [*events(), better])
     assert tracker.close()
     tags = {name: run.data.tags for name, run in runs_of(uri).items()}
     assert (tags["cola-0000"]["gluetune.winner"], tags["cola-0002"]["gluetune.winner"]) == ("false", "true")
@@ -181,11 +181,11 @@ def test_a_beaten_winner_is_marked_so(open_tracker: Open, uri: str) -> None:
 def test_a_resumed_search_goes_on_in_the_same_runs(open_tracker: Open, uri: str, cut: int) -> None:
     journal = events()
     first = open_tracker()
-    tell(first, journal[:cut])
+    send_events(first, journal[:cut])
     assert first.close(complete=False)
     assert runs_of(uri)["small"].info.status == "KILLED"
     second = open_tracker(history=journal[:cut])
-    tell(second, journal[cut:], folded(journal[:cut]))
+    send_events(second, journal[cut:], folded(journal[:cut]))
     assert second.close()
     runs = runs_of(uri)
     assert len(runs) == 7
@@ -196,7 +196,7 @@ def test_a_resumed_search_goes_on_in_the_same_runs(open_tracker: Open, uri: str,
 
 def test_events_that_a_killed_session_did_not_write_are_written_later(open_tracker: Open, uri: str) -> None:
     first = open_tracker()
-    tell(first, events()[:3])
+    send_events(first, events()[:3])
     assert first.close(complete=False)
     second = open_tracker(history=events())  # the journal is longer than what was written
     assert second.close()
@@ -210,7 +210,7 @@ def test_runs_made_just_before_a_crash_are_found_again(open_tracker: Open, uri: 
     first = open_tracker()
     assert first.flush()
     before = begun.read("tracking.json")
-    tell(first, events())
+    send_events(first, events())
     assert first.close(complete=False)
     assert before is not None
     begun.write("tracking.json", before)
@@ -224,14 +224,14 @@ def test_runs_made_just_before_a_crash_are_found_again(open_tracker: Open, uri: 
 def test_a_trial_stopped_by_the_first_session_ends_in_the_second(open_tracker: Open, uri: str) -> None:
     journal = [started(0, "cola"), evaluated(0, 1, 0.3), ended(0, "stopped")]
     first = open_tracker()
-    tell(first, journal)
+    send_events(first, journal)
     first.close(complete=False)
     assert runs_of(uri)["cola-0000"].info.status == "KILLED"
     second = open_tracker(history=journal)
-    tell(second, [evaluated(0, 2, 0.4)], trials := folded(journal))
+    send_events(second, [evaluated(0, 2, 0.4)], trials := folded(journal))
     assert second.flush()
     assert runs_of(uri)["cola-0000"].info.status == "RUNNING"
-    tell(second, [ended(0)], trials)
+    send_events(second, [ended(0)], trials)
     second.close()
     assert runs_of(uri)["cola-0000"].info.status == "FINISHED"
     assert runs_of(uri)["cola-0000"].data.tags["gluetune.status"] == "finished"
@@ -239,7 +239,7 @@ def test_a_trial_stopped_by_the_first_session_ends_in_the_second(open_tracker: O
 
 def test_another_store_gets_the_whole_search(open_tracker: Open, tmp_path: Path, empty_store: Path) -> None:
     first = open_tracker()
-    tell(first, events())
+    send_events(first, events())
     first.close()
     other = f"sqlite:///{tmp_path}/other.db"
     shutil.copy(empty_store, tmp_path / "other.db")
@@ -250,7 +250,7 @@ def test_another_store_gets_the_whole_search(open_tracker: Open, tmp_path: Path,
 def test_two_searches_share_an_experiment(open_tracker: Open, uri: str, tmp_path: Path) -> None:
     trackers = [open_tracker(), Tracker(plan(tracking_uri=uri, name="second"), Storage(str(tmp_path / "second")))]
     for tracker in trackers:
-        tell(tracker, events()[:1])
+        send_events(tracker, events()[:1])
     assert all(tracker.close() for tracker in trackers)
     client = connect(uri, "tests")
     found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
@@ -262,10 +262,10 @@ def test_two_searches_share_an_experiment(open_tracker: Open, uri: str, tmp_path
 def test_a_run_deleted_meanwhile_does_not_stop_the_others(open_tracker: Open, uri: str, notes: list[str]) -> None:
     journal = events()
     tracker = open_tracker()
-    trials = tell(tracker, journal[:4])
+    trials = send_events(tracker, journal[:4])
     assert tracker.flush()
     connect(uri, "tests").delete_run(runs_of(uri)["cola-0000"].info.run_id)
-    tell(tracker, journal[4:], trials)
+    send_events(tracker, journal[4:], trials)
     assert not tracker.close()
     assert runs_of(uri)["mnli-0001"].data.metrics["best_score"] == 0.70
     assert [note for note in notes if "refuses part of the record of cola-0000" in note] == notes
@@ -277,7 +277,7 @@ def test_what_is_kept_between_sessions_does_not_grow_with_the_search(open_tracke
     tracker = open_tracker()
     assert tracker.flush()
     before = (tmp_path / "small" / "tracking.json").stat().st_size
-    tell(tracker, events())
+    send_events(tracker, events())
     assert tracker.close()
     assert (tmp_path / "small" / "tracking.json").stat().st_size - before <= len("17") + len("true")
 
@@ -338,6 +338,6 @@ def test_no_server_at_the_address(tmp_path: Path) -> None:
 def test_a_new_database_is_made_in_the_background(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/new/mlflow.db"
     tracker = Tracker(plan(tracking_uri=uri), Storage(str(tmp_path / "small")))
-    tell(tracker, events())
+    send_events(tracker, events())
     assert tracker.close()
     assert len(runs_of(uri)) == 7

@@ -178,7 +178,7 @@ class _Run:
         for trial in winners(journal.trials.values(), self.session.job.tasks):
             picture = learning_curve(trial)
             self.session.storage.write(curve_file(trial.task), picture)
-            tracker.attach(trial, CURVE, picture)
+            tracker.log_artifact(trial, CURVE, picture)
 
     def _champion(self, trial: TrialRecord, folder: str) -> Champion:
         dev_scores = trial.winner.scores if trial.winner else {}

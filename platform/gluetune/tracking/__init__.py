@@ -1,6 +1,6 @@
-"""The MLflow record of a search: run tree, metrics, winners.
+"""Records a search in MLflow: tree of runs, metrics, winners.
 
-The only room that imports MLflow, and only when a store is opened: the import costs seconds.
+Only this package imports MLflow, and only when a store is opened, because the import takes seconds.
 """
 
 from gluetune.tracking.champion import Champion

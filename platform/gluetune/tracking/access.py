@@ -1,4 +1,4 @@
-"""What a server's refusal means, and which settings change it."""
+"""Credentials for an MLflow server, and explanations of its refusals."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", 
 
 
 def log_in(uri: str) -> str:
-    """A server's address without user and password, which MLflow's client takes from its environment variables.
+    """Moves user and password of a server's address to the environment variables that MLflow's client reads.
 
-    What MLflow prints and stores of the address then holds no password.
+    The address that MLflow prints and stores then holds no password.
+
+    Args:
+        uri: the server's address, with or without ``user:password@``.
+
+    Returns:
+        The address without user and password.
     """
     parts = urlsplit(uri)
     if parts.username:
@@ -23,11 +29,11 @@ def log_in(uri: str) -> str:
     return without_login(uri)
 
 
-def refusal(error: BaseException) -> str | None:
-    """What a server refused and what to change, in words; ``None`` where an error is no refusal."""
+def explain_denied(error: BaseException) -> str | None:
+    """Explains what a server refused and what to change; ``None`` if the error is no refusal."""
     code = getattr(error, "error_code", None)
     if code == "UNAUTHENTICATED":
-        return f"it wants a user that it knows, but {_given()}"
+        return f"it wants a user that it knows, but {_credentials_seen()}"
     if code != "PERMISSION_DENIED":
         return None
     if "Invalid Host header" in str(error):
@@ -36,8 +42,8 @@ def refusal(error: BaseException) -> str | None:
     return f"user {user!r} may not write there: its administrator can grant EDIT or MANAGE"
 
 
-def _given() -> str:
-    """What this process shows a server. MLflow shows no token where it has user and password."""
+def _credentials_seen() -> str:
+    """Describes the credentials that this process sends. MLflow sends no token if it has user and password."""
     user, password = _credentials()
     if user and password:
         return f"refuses {user!r} with the password it got: set {USER} and {PASSWORD}"
@@ -50,7 +56,7 @@ def _given() -> str:
 
 
 def _credentials() -> tuple[str | None, str | None]:
-    """User and password as MLflow's client finds them, in the environment or in ``~/.mlflow/credentials``."""
+    """User and password that MLflow's client uses, from the environment or ``~/.mlflow/credentials``."""
     from mlflow.utils.credentials import read_mlflow_creds
 
     found = read_mlflow_creds()

@@ -1,4 +1,4 @@
-"""Winners in MLflow: a model with signature on the winner's run, registered as a version of its task's model."""
+"""Logs a winner as an MLflow model with a signature, and registers it as a version of its task's model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gluetune.errors import TrackingError
 from gluetune.storage import Storage
 from gluetune.tasks import Task
 from gluetune.tracking.registration import METRIC, SCORE, Registration, register
-from gluetune.tracking.runs import uploading
+from gluetune.tracking.runs import upload_timeout
 
 if TYPE_CHECKING:
     from mlflow.models import Model
     from mlflow.tracking import MlflowClient
 
-NAME = "model"  # of the MLflow model on the winner's run: runs:/<run id>/model
+NAME = "model"  # name of the MLflow model in the winner's run: runs:/<run id>/model
 BATCH_SIZE = 64
 EXAMPLE_ROWS = 3
 PACKAGES = ("mlflow", "numpy", "pandas", "safetensors", "torch", "transformers")
@@ -27,17 +27,17 @@ PACKAGES = ("mlflow", "numpy", "pandas", "safetensors", "torch", "transformers")
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """What is logged of a winner.
+    """The model of a winner, as it is logged.
 
     Attributes:
-        task: its task.
-        trial: the trial's name.
-        folder: its ``save_pretrained`` folder, by path or URI.
-        score: its selection score, in the precision of ``dev_scores``.
+        task: the task.
+        trial: name of the trial.
+        folder: path or URI of its ``save_pretrained`` folder.
+        score: score on the selection rows, in the precision of ``dev_scores``.
         dev_scores: official development metrics by split.
         examples: rows of the task's text columns; the first few become the model's input example.
-        max_seq_length: most tokens per row, as in training.
-        truncation: how pairs that are too long are cut, as in training; see `gluetune.data.truncation`.
+        max_seq_length: maximum number of tokens per row, as in training.
+        truncation: how pairs that are too long are cut, as in training: ``longest_first`` or ``proportional``.
     """
 
     task: Task
@@ -51,12 +51,12 @@ class Champion:
 
     @property
     def registered_name(self) -> str:
-        """Name in the registry."""
+        """Name of the task's registered model."""
         return f"gluetune-{self.task.name}"
 
     @property
     def tags(self) -> dict[str, str]:
-        """Tags of model and version."""
+        """Tags of the logged model and of its version."""
         dev = {
             f"gluetune.{split}.{name}": f"{value:.6f}"
             for split, scores in self.dev_scores.items()
@@ -73,15 +73,15 @@ class Champion:
 def log_champion(
     client: MlflowClient, experiment: str, run_id: str, search: Mapping[str, str], champion: Champion, in_registry: bool
 ) -> Registration:
-    """Logs a winner and registers it; told again for the same run, it goes on where it was cut.
+    """Logs a winner and registers it. A second call for the same run completes what the first one left undone.
 
     Args:
-        client: the open store.
+        client: client of the open store.
         experiment: the experiment's id.
         run_id: the winner's run.
-        search: tags that name the search and its data, see `gluetune.tracking.registration.promotes`.
+        search: tags that name the search and its data, which `gluetune.tracking.registration.promotes` reads.
         champion: the winner.
-        in_registry: whether to register it; else it is only logged.
+        in_registry: whether to register the model; otherwise it is only logged.
     """
     tags = dict(search) | champion.tags
     model_id = _logged(client, experiment, run_id, champion) or _log(client, experiment, run_id, tags, champion)
@@ -91,7 +91,7 @@ def log_champion(
 
 
 def _logged(client: MlflowClient, experiment: str, run_id: str, champion: Champion) -> str | None:
-    """Id of the run's model, where an earlier attempt came to its end; no worse one of before it trained on."""
+    """Id of the run's model if an earlier attempt has logged this same winner completely, else ``None``."""
     found = client.search_logged_models([experiment], f"name = '{NAME}' AND source_run_id = '{run_id}'")
     return next(
         (
@@ -117,7 +117,7 @@ def _log(client: MlflowClient, experiment: str, run_id: str, tags: dict[str, str
             metadata=dict(tags),
         )
         save_champion(f"{folder}/{NAME}", champion, description)
-        with uploading():
+        with upload_timeout():
             client.log_model_artifacts(made.model_id, f"{folder}/{NAME}")
     client.finalize_logged_model(made.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(made.model_id, step=0)])
@@ -125,7 +125,7 @@ def _log(client: MlflowClient, experiment: str, run_id: str, tags: dict[str, str
 
 
 def save_champion(path: str, champion: Champion, description: Model) -> None:
-    """Writes the MLflow model's folder.
+    """Writes the folder of the MLflow model.
 
     Raises:
         TrackingError: the winner's folder is missing.
@@ -138,7 +138,7 @@ def save_champion(path: str, champion: Champion, description: Model) -> None:
     storage = Storage(champion.folder)
     if not storage.exists():
         raise TrackingError(f"the winner's folder must exist, but got {champion.folder!r}")
-    checkpoint = Path(path).with_name("checkpoint")  # MLflow keeps a folder under its last name
+    checkpoint = Path(path).with_name("checkpoint")  # MLflow stores a folder under its own name
     storage.download("", checkpoint)
     config = {
         "columns": list(champion.task.columns),
@@ -173,5 +173,5 @@ def signature(task: Task) -> Any:
 
 
 def requirements() -> list[str]:
-    """The packages the model needs, at the versions installed; without local parts such as ``+cpu``."""
+    """The packages that the model needs, at the installed versions, without local parts such as ``+cpu``."""
     return [f"{package}=={version(package).split('+')[0]}" for package in PACKAGES]

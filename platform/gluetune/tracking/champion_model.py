@@ -1,7 +1,7 @@
-"""The MLflow model of a winner, kept with it as source ("models from code").
+"""Source of a winner's MLflow model ("models from code"), which MLflow stores with the model.
 
-Needs transformers, torch, pandas and MLflow, not gluetune: the registered model works where gluetune is not installed.
-The code that cuts rows which are too long is training's own file, kept with the model as an artifact.
+It needs transformers, torch, pandas and MLflow but not gluetune, so that the registered model works without gluetune.
+The module that truncates rows in training is stored with the model as an artifact.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 _SHOWN = 60  # characters of a value in a message
 
 
-class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  # the type is hidden
+class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  # the type is hidden
     """Reads the ``save_pretrained`` folder ``checkpoint``; its own settings are in the model's ``model_config``."""
 
     def load_context(self, context: Any) -> None:
-        """Loads tokenizer, weights and the code that cuts rows."""
+        """Loads the tokenizer, the weights and the module that truncates rows."""
         folder = context.artifacts["checkpoint"]
-        # The code of a head of gluetune's is part of the model, as this file is.
+        # The code of a gluetune head is stored with the model, as this file is.
         custom = "auto_map" in json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=custom)
         model = AutoModelForSequenceClassification.from_pretrained(
@@ -39,11 +39,11 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  
         self._truncation = _load_module("gluetune_truncation", context.artifacts["truncation"])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Predicts rows.
+        """Predicts labels and scores of rows.
 
         Args:
-            context: MLflow's, with ``model_config``: ``columns``, ``labels``, ``max_seq_length``, ``truncation``,
-                ``batch_size``.
+            context: MLflow's context, whose ``model_config`` holds ``columns``, ``labels``, ``max_seq_length``,
+                ``truncation`` and ``batch_size``.
             model_input: the task's text columns as a DataFrame, a dict of texts or of lists of texts, or a list of
                 dicts; a text, or a list or Series of texts, where the task has one column. Other columns are ignored.
             params: not used.
@@ -77,7 +77,7 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  
         return logits.float().cpu()
 
     def _inputs(self, texts: list[list[str]], config: dict[str, Any]) -> dict[str, torch.Tensor]:
-        """A batch as training makes it: int32 ``[rows, width]``, padded on the right to its longest row."""
+        """A batch as in training: int32 ``[rows, width]``, padded on the right to its longest row."""
         ids, types, lengths = self._truncation.tokenize(
             texts, self._tokenizer, config["max_seq_length"], config["truncation"]
         )
@@ -89,17 +89,16 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]  
 
 
 def text_rows(model_input: Any, columns: list[str]) -> pd.DataFrame:
-    """The text columns of what a user gave, one text in each cell.
+    """Converts an input to a DataFrame with the text columns, one text in each cell.
 
-    MLflow itself makes a DataFrame of one row out of a dict of lists of texts; that row becomes as many rows as the
-    lists have texts.
+    MLflow turns a dict of lists of texts into a DataFrame of one row; here it becomes one row for each text.
 
     Args:
-        model_input: what ``predict`` takes.
+        model_input: an input of ``predict``.
         columns: the task's text columns.
 
     Raises:
-        MlflowException: see `Champion.predict`.
+        MlflowException: the input has other columns, columns of different lengths, or a value that is no text.
     """
     frame = _frame(model_input, columns)
     missing = [column for column in columns if column not in frame]
@@ -121,7 +120,7 @@ def text_rows(model_input: Any, columns: list[str]) -> pd.DataFrame:
 
 
 def _frame(model_input: Any, columns: list[str]) -> pd.DataFrame:
-    """What a user gave as a DataFrame; lists stay in their cells."""
+    """Converts an input to a DataFrame; lists stay in their cells."""
     if isinstance(model_input, pd.DataFrame):
         return model_input
     if isinstance(model_input, dict):
@@ -139,7 +138,7 @@ def _frame(model_input: Any, columns: list[str]) -> pd.DataFrame:
 
 
 def _unfolded(frame: pd.DataFrame) -> pd.DataFrame:
-    """A frame of one row of lists as one row for each of their items; any other frame as it is."""
+    """Turns a frame of one row of lists into one row for each item; returns any other frame unchanged."""
     if len(frame) != 1:
         return frame
     cells = {name: _plain(frame[name].iloc[0]) for name in frame}
@@ -153,12 +152,12 @@ def _unfolded(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(value: Any) -> Any:
-    """An array or Series as a list, or as the single value that an array without dimensions is."""
+    """Converts an array or Series to a list, and an array without dimensions to its value."""
     return value.tolist() if isinstance(value, np.ndarray | pd.Series) else value
 
 
 def _padded(flat: Any, mask: Any, fill: int) -> Any:
-    """Values of all rows, one after the other, in the places of a ``[rows, width]`` mask."""
+    """Puts the concatenated values of all rows in the places of a ``[rows, width]`` mask."""
     array = np.full(mask.shape, fill, np.int32)
     array[mask] = flat
     return array
@@ -183,4 +182,4 @@ def _refused(message: str) -> MlflowException:
     return error
 
 
-mlflow.models.set_model(Champion())
+mlflow.models.set_model(ChampionModel())

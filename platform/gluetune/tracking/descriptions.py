@@ -1,4 +1,4 @@
-"""Names, descriptions and datasets of MLflow runs, as MLflow's pages show them. Pure: no MLflow."""
+"""Names, descriptions and datasets of MLflow runs, as MLflow's UI shows them. Does not import MLflow."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from gluetune.events import FIELD_LABELS, SearchPlan, TaskPlan, TrialRecord, format_epochs, format_params
 
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description, in Markdown
-LONGEST_NAME = 120  # characters; stores take 250
-LONGEST_NOTE = 4000  # characters; stores refuse tags of more than 5,000
-DIGEST = 16  # characters of a fingerprint; stores take 36
+MAX_NAME_CHARS = 120  # characters; stores take 250
+MAX_NOTE_CHARS = 4000  # characters; stores refuse tags of more than 5,000
+DIGEST_CHARS = 16  # characters of a fingerprint; stores take 36
 _SHORT = {**FIELD_LABELS, "batch_size": "bs"}
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows that a run read.
+class DatasetRows:
+    """Rows that a run reads, as an MLflow dataset.
 
     Attributes:
-        name: what MLflow calls the dataset, such as ``cola-train``.
+        name: the dataset's name in MLflow, such as ``cola-train``.
         digest: the beginning of the rows' fingerprint.
-        source: where they come from, in words.
+        source: description of where they come from.
         rows: how many there are.
         context: what they are used for: ``training``, ``selection`` or ``evaluation``.
     """
@@ -35,54 +35,54 @@ class Rows:
 
     @property
     def source_json(self) -> str:
-        """What MLflow keeps as the dataset's source."""
+        """The dataset's source, as MLflow stores it."""
         return json.dumps({"description": self.source})
 
     @property
     def profile_json(self) -> str:
-        """What MLflow keeps as the dataset's profile."""
+        """The dataset's profile, as MLflow stores it."""
         return json.dumps({"num_rows": self.rows})
 
 
-def rows_read(task: TaskPlan) -> tuple[Rows, ...]:
-    """What every trial of a task reads: rows to train on and rows to select by; none where they are not known."""
+def rows_read(task: TaskPlan) -> tuple[DatasetRows, ...]:
+    """The training and selection rows, which every trial of a task reads; empty if their fingerprints are unknown."""
     numbers = {"train": (task.train_rows, "training"), "selection": (task.selection_rows, "selection")}
     return tuple(_rows(task, name, *of) for name, of in numbers.items() if task.fingerprints.get(name))
 
 
-def rows_scored(task: TaskPlan) -> tuple[Rows, ...]:
+def rows_scored(task: TaskPlan) -> tuple[DatasetRows, ...]:
     """The official development rows that a task's winner is scored on."""
     return tuple(
         _rows(task, name, rows, "evaluation") for name, rows in task.dev_rows.items() if task.fingerprints.get(name)
     )
 
 
-def _rows(task: TaskPlan, split: str, rows: int, context: str) -> Rows:
-    return Rows(f"{task.task}-{split}", task.fingerprints[split][:DIGEST], task.source, rows, context)
+def _rows(task: TaskPlan, split: str, rows: int, context: str) -> DatasetRows:
+    return DatasetRows(f"{task.task}-{split}", task.fingerprints[split][:DIGEST_CHARS], task.source, rows, context)
 
 
 def run_name(trial: TrialRecord) -> str:
     """A trial's name with its configuration: ``cola-0007 lr 3e-4 bs 16``."""
     whole = f"{trial.name} {format_params(trial.params, ' ', _SHORT)}".rstrip()
-    return whole if len(whole) <= LONGEST_NAME else f"{whole[: LONGEST_NAME - 1]}…"
+    return whole if len(whole) <= MAX_NAME_CHARS else f"{whole[: MAX_NAME_CHARS - 1]}…"
 
 
 def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
-    """What became of a trial."""
+    """Description of a trial's run: its best score and how it ended."""
     end = str(trial.status).replace("_", " ")
     if trial.best is None:
-        return f"{end}; never evaluated"[:LONGEST_NOTE]
+        return f"{end}; never evaluated"[:MAX_NOTE_CHARS]
     lines = [
         f"**{task.metric} {trial.best.score:.4f}** on {task.selection_rows:,} selection rows, after epoch "
         f"{format_epochs(trial.best.epoch)} of {format_epochs(trial.evaluations[-1].epoch)}; {end}"
     ]
     if trial.winner is not None:
         lines += ["", f"The winner of {task.title}. On official rows:", *_scores(trial.winner.scores)]
-    return "\n".join(lines)[:LONGEST_NOTE]
+    return "\n".join(lines)[:MAX_NOTE_CHARS]
 
 
 def task_note(trial: TrialRecord, task: TaskPlan) -> str:
-    """A task's winner."""
+    """Description of a task's run: its winner and the scores."""
     best = trial.best.score if trial.best else float("nan")
     lines = [
         f"**{task.metric} {best:.4f}** by {run_name(trial)} on {task.selection_rows:,} selection rows "
@@ -90,17 +90,17 @@ def task_note(trial: TrialRecord, task: TaskPlan) -> str:
     ]
     if trial.winner is not None:
         lines += ["", "On official rows:", *_scores(trial.winner.scores)]
-    return "\n".join(lines)[:LONGEST_NOTE]
+    return "\n".join(lines)[:MAX_NOTE_CHARS]
 
 
 def search_note(plan: SearchPlan, winners: Mapping[str, TrialRecord]) -> str:
-    """A search and its result so far."""
+    """Description of a search's run: what is searched, and the winners so far."""
     varied = f"{', '.join(plan.fields)} by {plan.algorithm}" if plan.fields else "one configuration"
     lines = [f"{plan.model}: {varied} on {', '.join(task.title for task in plan.tasks)}"]
     if winners:
         lines += ["", "| task | metric | selection | baseline | winner |", "|---|---|---|---|---|"]
         lines += [_row(task, winners[task.task]) for task in plan.tasks if task.task in winners]
-    return "\n".join(lines)[:LONGEST_NOTE]
+    return "\n".join(lines)[:MAX_NOTE_CHARS]
 
 
 def _row(task: TaskPlan, trial: TrialRecord) -> str:
@@ -109,7 +109,7 @@ def _row(task: TaskPlan, trial: TrialRecord) -> str:
 
 
 def _scores(scores: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    """Lines of a list in Markdown."""
+    """Yields the lines of a Markdown list."""
     yield ""
     for split, metrics in scores.items():
         yield f"- {split}: {_figures(metrics.items())}"

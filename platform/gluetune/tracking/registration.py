@@ -1,4 +1,4 @@
-"""Winners in MLflow's model registry: every one is a version, and the better of comparable ones is ``champion``."""
+"""MLflow's model registry: each winner becomes a version, and the best comparable one gets the alias ``champion``."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 ALIAS = "champion"
 METRIC, SCORE, FINGERPRINT = "gluetune.metric", "gluetune.score", "gluetune.selection_fingerprint"
 SYNTHETIC = "gluetune.synthetic"  # "true" or "false"
-PROMOTED = "gluetune.promoted"  # "true" or "false", once it is decided: a resume does not decide again
+PROMOTED = "gluetune.promoted"  # "true" or "false" once it is decided; a resumed search does not decide again
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What became of a winner in MLflow.
+    """Result of logging and registering a winner.
 
     Attributes:
-        uri: what ``mlflow.pyfunc.load_model`` takes; names the alias where the winner is champion, else its version,
-            or the logged model where it is not registered.
-        champion: whether the alias ``champion`` is on it; ``None`` where it is not registered.
-        outcome: what was done and why, in words.
+        uri: the model's address for ``mlflow.pyfunc.load_model``: by the alias if the winner is champion, else by its
+            version, or by the logged model if it is not registered.
+        champion: whether the version has the alias ``champion``; ``None`` if it is not registered.
+        outcome: a sentence: what was done and why.
     """
 
     uri: str
@@ -45,22 +45,22 @@ def register(
 ) -> Registration:
     """Registers a logged model as a version, and makes it champion where `promotes` says so.
 
-    MLflow has no compare-and-set: the champion is read right before the alias is moved, after everything slow is done.
-    MLflow itself answers to ``@latest`` with the newest version.
+    MLflow has no compare-and-set operation, so the champion is read immediately before the alias is moved. MLflow
+    itself resolves ``@latest`` to the newest version.
 
     Args:
-        client: the open store.
-        name: of the registered model.
-        task: whose models it holds.
-        model_id: the logged model; the same one again finds its version.
-        run_id: its run.
-        tags: of the version, which `promotes` reads.
+        client: client of the open store.
+        name: name of the registered model.
+        task: task of the registered model.
+        model_id: id of the logged model; a second call with it finds the existing version.
+        run_id: id of the run that logged the model.
+        tags: tags of the version, which `promotes` reads.
     """
     version = _version(client, name, task, model_id, run_id, tags)
     if PROMOTED in version.tags:
         return _as_decided(client, name, version)
     champion = _champion(client, name)
-    if champion is not None and _same(champion, version):  # an earlier attempt was cut behind the alias
+    if champion is not None and _same(champion, version):  # an attempt was interrupted after this
         promoted, reason = True, "the first of its data, or better than the one before"
     else:
         promoted, reason = promotes(tags, None if champion is None else champion.tags)
@@ -74,14 +74,17 @@ def register(
 
 
 def promotes(new: Mapping[str, str], champion: Mapping[str, str] | None) -> tuple[bool, str]:
-    """Whether a new version takes the champion's place, and why, in words.
+    """Decides whether a new version becomes champion.
 
-    Models of synthetic data never do. Others do where there is no champion (one of synthetic data is none), or where
-    the champion was chosen on the same selection rows, by the same metric, with a lower score.
+    A model of synthetic data never does. Another one does if there is no champion, if the champion was trained on
+    synthetic data, or if the champion was chosen on the same selection rows by the same metric with a lower score.
 
     Args:
         new: the new version's tags.
-        champion: the champion's tags; ``None`` where there is none.
+        champion: the champion's tags; ``None`` if there is none.
+
+    Returns:
+        The decision, and its reason as a phrase.
     """
     if new.get(SYNTHETIC) == "true":
         return False, "not champion, because its data is synthetic"
@@ -107,7 +110,7 @@ def _promoted(name: str, version: ModelVersion, reason: str) -> Registration:
 
 
 def _as_decided(client: MlflowClient, name: str, version: ModelVersion) -> Registration:
-    """What an earlier session decided; a person may have moved the alias since."""
+    """The decision of an earlier session; a user may have moved the alias since then."""
     champion = _champion(client, name)
     if champion is not None and _same(champion, version):
         return Registration(
@@ -122,7 +125,7 @@ def _as_decided(client: MlflowClient, name: str, version: ModelVersion) -> Regis
 
 
 def _same(one: ModelVersion, other: ModelVersion) -> bool:
-    return str(one.version) == str(other.version)  # a number from a database, a text from a server
+    return str(one.version) == str(other.version)  # a database returns a number, a server a string
 
 
 def _champion(client: MlflowClient, name: str) -> ModelVersion | None:
@@ -138,7 +141,7 @@ def _version(
     run_id: str,
     tags: Mapping[str, str],
 ) -> ModelVersion:
-    """The version of a logged model, made where it is missing."""
+    """The version of a logged model, which is created if it does not exist."""
     source = f"models:/{model_id}"
     _ensure_registered(client, name, task)
     found = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
@@ -151,7 +154,7 @@ def _version(
 
 @contextmanager
 def _default_store(uri: str) -> Iterator[None]:
-    """Makes a store MLflow's default for a while: its SQLAlchemy registry looks ``models:/`` sources up there only."""
+    """Makes a store MLflow's default in the block: its SQLAlchemy registry resolves ``models:/`` only there."""
     import mlflow
 
     before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None

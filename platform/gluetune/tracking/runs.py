@@ -1,4 +1,4 @@
-"""The run tree in MLflow: finds or makes runs, and writes entries to them."""
+"""The runs of a search in MLflow: creates or finds them, and writes updates to them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from gluetune.config import password, text_without_passwords, without_password
 from gluetune.errors import TrackingError
-from gluetune.tracking.access import log_in, refusal
-from gluetune.tracking.descriptions import Rows
-from gluetune.tracking.entries import Entry, Run
+from gluetune.tracking.access import explain_denied, log_in
+from gluetune.tracking.descriptions import DatasetRows
 from gluetune.tracking.state import TrackingState
+from gluetune.tracking.updates import Run, RunUpdate
 from gluetune.tracking.uris import check_uri, is_fresh, is_server, restore_command, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
     from mlflow.tracking import MlflowClient
 
-# Defaults where the user set none. Short waits: the tracker's own thread tries again, for as long as it takes.
+# Defaults for variables that the user has not set. Timeouts are short, because the tracker's thread retries for ever.
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -36,16 +36,16 @@ _PERMANENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST
 
 
 def check_store(uri: str, experiment: str, *, write: bool = True) -> None:
-    """Refuses a store that cannot be used, before anything is started.
+    """Checks that a store can be used, before Ray starts.
 
     Args:
         uri: the store.
-        experiment: the experiment that is going to be used.
-        write: whether the search starts. Else nothing is written, not even the empty file of a SQLite store; and such a
-            store, which a search that starts opens a little later, is asked for its experiment already.
+        experiment: name of the experiment that will be used.
+        write: whether the search will start. Otherwise nothing is written, not even the empty file of a new SQLite
+            store, and the experiment of an existing SQLite store is checked too.
 
     Raises:
-        TrackingError: the URI cannot work, its server or database does not answer or refuses this user, or the
+        TrackingError: the URI is invalid, the server or database does not answer or refuses this user, or the
             experiment is deleted.
     """
     check_uri(uri, make=write)
@@ -55,12 +55,12 @@ def check_store(uri: str, experiment: str, *, write: bool = True) -> None:
 
 
 def _has_tables(uri: str) -> bool:
-    """Whether a database holds MLflow's tables, which opening it with MLflow would make.
+    """Whether a database holds MLflow's tables, which MLflow would create on opening it.
 
     Raises:
-        TrackingError: it does not answer.
+        TrackingError: the database does not answer.
     """
-    if uri.partition(":")[0] == "databricks":  # also by itself, without a profile
+    if uri.partition(":")[0] == "databricks":  # also ``databricks`` alone, without a profile
         return True
     import sqlalchemy
 
@@ -69,21 +69,22 @@ def _has_tables(uri: str) -> bool:
         engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.pool.NullPool)
         return bool(sqlalchemy.inspect(engine).has_table("experiments"))
     except Exception as error:  # SQLAlchemy's, the driver's, or that there is no driver
-        raise unusable(uri, error) from error
+        raise unusable_store(uri, error) from error
     finally:
         if engine is not None:
             engine.dispose()
 
 
 def connect(uri: str, experiment: str) -> MlflowClient:
-    """Opens a store and makes sure that it answers.
+    """Opens a store and checks that it answers.
 
     Args:
         uri: the store.
-        experiment: the experiment that is going to be used.
+        experiment: name of the experiment that will be used.
 
     Raises:
-        TrackingError: the store cannot be reached, refuses, or is no MLflow store; names the URI and the reason.
+        TrackingError: the store cannot be reached, refuses the user, or is no MLflow store. The message names the URI
+            and the reason.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -95,8 +96,8 @@ def connect(uri: str, experiment: str) -> MlflowClient:
         store = log_in(uri) if is_server(uri) else uri
         client = MlflowClient(tracking_uri=store, registry_uri=store)
         known = client.get_experiment_by_name(experiment)
-    except Exception as error:  # SQLAlchemy's, requests' and MLflow's own, by kind of store
-        raise unusable(uri, error) from error
+    except Exception as error:  # errors of SQLAlchemy, requests or MLflow, depending on the store
+        raise unusable_store(uri, error) from error
     if known is not None and known.lifecycle_stage == "deleted":
         raise TrackingError(
             f"tracking.experiment must not be deleted, but got {experiment!r}; choose another one, or "
@@ -106,24 +107,24 @@ def connect(uri: str, experiment: str) -> MlflowClient:
 
 
 @contextmanager
-def uploading() -> Iterator[None]:
-    """Waits long for an answer: a server that keeps its artifacts in a bucket sends a model on before it answers."""
+def upload_timeout() -> Iterator[None]:
+    """Raises MLflow's request timeout: a server with a bucket uploads a model to the bucket before it answers."""
     name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
-    ours = os.environ.get(name) == _ENVIRONMENT[name]
-    if ours:
+    is_default = os.environ.get(name) == _ENVIRONMENT[name]
+    if is_default:
         os.environ[name] = _UPLOAD_TIMEOUT
     try:
         yield
     finally:
-        if ours:
+        if is_default:
             os.environ[name] = _ENVIRONMENT[name]
 
 
-def unusable(uri: str, error: BaseException) -> TrackingError:
-    """The error to raise where a store cannot be used from the start."""
+def unusable_store(uri: str, error: BaseException) -> TrackingError:
+    """Creates the error for a store that cannot be used from the start."""
     shown = without_password(uri)
-    if (refused := refusal(error)) is not None:
-        return TrackingError(f"MLflow at {shown!r} does not take the record: {refused}")
+    if (refused := explain_denied(error)) is not None:
+        return TrackingError(f"MLflow at {shown!r} refuses this search: {refused}")
     why = text_without_passwords(reason(error), uri)
     return TrackingError(
         f"tracking.uri must be an MLflow store that answers, but got {shown!r} ({why}){_missing_password(uri)}"
@@ -131,18 +132,18 @@ def unusable(uri: str, error: BaseException) -> TrackingError:
 
 
 def _missing_password(uri: str) -> str:
-    """A hint for the database of a resumed run, whose record keeps no password."""
+    """A hint for the database of a resumed run, whose files hold no password."""
     if is_server(uri) or sqlite_file(uri) is not None or password(uri):
         return ""
     return "; where it wants a password, give the address with it in --tracking-uri or MLFLOW_TRACKING_URI"
 
 
 def reason(error: BaseException) -> str:
-    """An error in words: what a server refused, else the first line of its innermost cause, cut to a readable length.
+    """Describes an error in one line: what a server refused, else the first line of the innermost cause.
 
-    Such as ``ConnectionRefusedError: [Errno 111] Connection refused``.
+    Example: ``ConnectionRefusedError: [Errno 111] Connection refused``.
     """
-    if (refused := refusal(error)) is not None:
+    if (refused := explain_denied(error)) is not None:
         return refused
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
@@ -150,84 +151,84 @@ def reason(error: BaseException) -> str:
 
 
 def is_permanent(error: BaseException) -> bool:
-    """Whether writing the same again would be refused again (such as: somebody deleted the run)."""
+    """Whether a retry would fail in the same way, for example because a user has deleted the run."""
     return getattr(error, "error_code", None) in _PERMANENT
 
 
 class RunTree:
-    """Writes entries to the runs of one search.
+    """Writes updates to the runs of one search.
 
     Args:
-        client: the open store.
-        state: run ids kept from earlier; new ones are added.
-        resumed: whether runs may exist that the state does not know.
-        artifacts: folder for the artifacts of a new experiment; ``None`` leaves it to the store.
+        client: client of the open store.
+        state: the known run ids; new ones are added.
+        resumed: whether the store may hold runs that are not in the state.
+        artifacts: folder for the artifacts of a new experiment; ``None``: the store's default.
     """
 
     def __init__(self, client: MlflowClient, state: TrackingState, resumed: bool, artifacts: str | None) -> None:
         self.client, self._state, self._artifacts = client, state, artifacts
-        self._unsure = resumed
+        self._must_search = resumed
         self._experiment: str | None = None
 
     @property
     def experiment(self) -> str:
-        """Id of the experiment, made where it is missing."""
+        """Id of the experiment, which is created if it does not exist."""
         if self._experiment is None:
             self._experiment = self._open_experiment()
         return self._experiment
 
     @property
     def known_experiment(self) -> str | None:
-        """Id of the experiment where it is known already."""
+        """Id of the experiment; ``None`` before it is known."""
         return self._experiment
 
     def run_id(self, run: Run) -> str:
-        """Id of a run, made with its parents where it is missing."""
+        """Id of a run, which is created with its parents if it does not exist."""
         self._ensure(run, {})
         return self._state.runs[run.key]
 
     def _ensure(self, run: Run, tags: dict[str, str]) -> bool:
-        """Makes a run with its parents and these tags where it is missing; whether it was."""
-        if self._unsure:
-            self._find()
+        """Creates a run with its parents and these tags if it does not exist; returns whether it did so."""
+        if self._must_search:
+            self._find_runs()
         if missing := run.key not in self._state.runs:
             tags = tags | {"gluetune.search_id": self._state.search_id, "gluetune.run": run.key}
             if run.parent is not None:
                 tags["mlflow.parentRunId"] = self.run_id(run.parent)
-            self._unsure = True  # until the answer is here: the store may make the run and the answer be lost
+            self._must_search = True  # if the answer is lost, the store may hold the run
             made = self.client.create_run(self.experiment, _milliseconds(run.started), tags, run.name)
-            self._state.runs[run.key], self._unsure = str(made.info.run_id), False
+            self._state.runs[run.key], self._must_search = str(made.info.run_id), False
         return missing
 
-    def write(self, entries: Sequence[Entry]) -> None:
-        """Writes entries: one ``log_batch`` for each run."""
-        by_run: dict[str, list[Entry]] = {}
-        for entry in entries:
-            by_run.setdefault(entry.run.key, []).append(entry)
+    def write(self, updates: Sequence[RunUpdate]) -> None:
+        """Writes updates, with one ``log_batch`` for each run."""
+        by_run: dict[str, list[RunUpdate]] = {}
+        for update in updates:
+            by_run.setdefault(update.run.key, []).append(update)
         for group in by_run.values():
             self._write_run(group)
 
-    def _write_run(self, group: list[Entry]) -> None:
+    def _write_run(self, group: list[RunUpdate]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        params = {name: value for entry in group for name, value in entry.params.items()}
-        tags = {name: value for entry in group for name, value in entry.tags.items()}
+        params = {name: value for update in group for name, value in update.params.items()}
+        tags = {name: value for update in group for name, value in update.tags.items()}
         if self._ensure(group[0].run, tags):
-            tags = {}  # a write less
+            tags = {}  # written with the run
         run_id = self._state.runs[group[0].run.key]
-        metrics = [Metric(p.key, p.value, _milliseconds(p.time), p.step) for entry in group for p in entry.points]
+        metrics = [Metric(p.key, p.value, _milliseconds(p.time), p.step) for update in group for p in update.points]
         if metrics or params or tags:
             self.client.log_batch(
                 run_id, metrics, [Param(*item) for item in params.items()], [RunTag(*item) for item in tags.items()]
             )
-        rows = {(row.name, row.digest, row.context): row for entry in group for row in entry.datasets}
+        rows = {(row.name, row.digest, row.context): row for update in group for row in update.datasets}
         if rows:
             self.client.log_inputs(run_id, datasets=[_dataset(row) for row in rows.values()])
-        last = next((entry for entry in reversed(group) if entry.status), None)
+        last = next((update for update in reversed(group) if update.status), None)
         if last is not None:
             self._set_status(run_id, last)
-        for entry in group:  # last: an artifact store that refuses leaves the rest as it should be
-            for file, content in entry.files.items():
+        for update in group:  # last, so that all else is written if the artifact store refuses
+            for file, content in update.files.items():
                 self._log_file(run_id, file, content)
 
     def _log_file(self, run_id: str, file: str, content: str | bytes) -> None:
@@ -239,14 +240,14 @@ class RunTree:
             path.write_bytes(content)
             self.client.log_artifact(run_id, str(path))
 
-    def _set_status(self, run_id: str, entry: Entry) -> None:
-        if entry.status == "RUNNING":
+    def _set_status(self, run_id: str, update: RunUpdate) -> None:
+        if update.status == "RUNNING":
             self.client.update_run(run_id, status="RUNNING")
         else:
-            self.client.set_terminated(run_id, entry.status, _milliseconds(entry.time))
+            self.client.set_terminated(run_id, update.status, _milliseconds(update.time))
 
-    def _find(self) -> None:
-        """Learns run ids by the search's tag; deleted runs are not made anew."""
+    def _find_runs(self) -> None:
+        """Finds the search's runs by its tag; deleted runs count as existing, so that they are not created again."""
         from mlflow.entities import ViewType
 
         query, page = f"tags.`gluetune.search_id` = '{self._state.search_id}'", None
@@ -256,7 +257,7 @@ class RunTree:
             page = found.token
             if not page:
                 break
-        self._unsure = False
+        self._must_search = False
 
     def _open_experiment(self) -> str:
         from mlflow.exceptions import MlflowException
@@ -265,14 +266,14 @@ class RunTree:
         if known is None:
             try:
                 return str(self.client.create_experiment(self._state.experiment, self._artifacts))
-            except MlflowException:  # another search made it at this moment
+            except MlflowException:  # another search has just created it
                 known = self.client.get_experiment_by_name(self._state.experiment)
                 if known is None:
                     raise
         return str(known.experiment_id)
 
 
-def _dataset(rows: Rows) -> DatasetInput:
+def _dataset(rows: DatasetRows) -> DatasetInput:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     dataset = Dataset(rows.name, rows.digest, "gluetune", rows.source_json, profile=rows.profile_json)

@@ -1,4 +1,4 @@
-"""What a tracker must remember between sessions, in ``tracking.json``."""
+"""State of the tracking that lasts between sessions, in ``tracking.json``."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ FILE = "tracking.json"
 
 
 class TrackingState(BaseModel):
-    """How far a search is written to which store.
+    """How much of a search has been written to which store.
 
     Attributes:
-        uri, experiment: the store; another one begins a new record from the journal's first event.
-        search_id: tag of every run of this search, by which runs are found whose ids were not kept.
+        uri: the store. With another store, the search is recorded anew from the journal's first event.
+        experiment: the experiment in that store.
+        search_id: value of a tag of every run of this search; runs whose ids are unknown are found by it.
         started: when tracking began, in seconds since the epoch.
-        runs: MLflow run ids by key. Not kept, for the file is written after every batch: another session finds them by
-            ``search_id``. (Files of earlier versions hold them.)
-        written: number of journal events that are wholly written.
-        opened: whether the search's and tasks' own params are written.
+        runs: MLflow run ids by key. They are not saved, because the file is written after every batch; another session
+            finds the runs by ``search_id``.
+        written: number of journal events that are completely written.
+        opened: whether the params of the search's and tasks' runs are written.
     """
 
     uri: str
@@ -37,25 +38,25 @@ class TrackingState(BaseModel):
     opened: bool = False
 
     def save(self, folder: Storage) -> None:
-        """Writes the state."""
+        """Writes the state to ``tracking.json``."""
         folder.write(FILE, self.model_dump_json(indent=1).encode())
 
 
 def load_state(
     folder: Storage, uri: str, experiment: str, notify: Callable[[str], None] = print, *, fresh: bool = False
 ) -> tuple[TrackingState, bool]:
-    """The kept state, or a new one, already saved.
+    """Loads the saved state, or creates and saves a new one.
 
     Args:
         folder: the search's folder.
         uri: the store's address.
         experiment: the experiment in it.
-        notify: gets one line where the file is damaged, or the store lost. The journal has all that is to be recorded,
-            so a new record is written from it; what the store has of the earlier one stays there.
+        notify: called with one line of text if the file is damaged or the store has been lost. The search is then
+            recorded anew from its journal; the runs of the earlier record stay in the store.
         fresh: whether the store is a database without tables.
 
     Returns:
-        The state, and whether runs of it may exist.
+        The state, and whether the store may hold runs of it.
     """
     data = folder.read(FILE)
     if data is not None:
@@ -76,5 +77,5 @@ def load_state(
                     "recorded anew there, from its journal"
                 )
     state = TrackingState(uri=uri, experiment=experiment)
-    state.save(folder)  # before the first run: whatever happens later, its runs can be found by the search's id
+    state.save(folder)  # before the first run is created, so that all runs can be found by the search's id
     return state, False

@@ -1,4 +1,4 @@
-"""Follows a search and records it in MLflow."""
+"""Records a search in MLflow while it runs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from gluetune.config import text_without_passwords
 from gluetune.errors import TrackingError
 from gluetune.events import Event, SearchPlan, TrialRecord, TrialStarted
 from gluetune.events.trials import apply_event
-from gluetune.tracking.access import refusal
+from gluetune.tracking.access import explain_denied
 from gluetune.tracking.champion import Champion, log_champion
-from gluetune.tracking.entries import Entry, EventMapper
 from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC, Registration
-from gluetune.tracking.runs import RunTree, connect, is_permanent, reason, unusable
+from gluetune.tracking.runs import RunTree, connect, is_permanent, reason, unusable_store
 from gluetune.tracking.state import FILE as TRACKING_FILE
 from gluetune.tracking.state import TrackingState, load_state
+from gluetune.tracking.updates import EventMapper, RunUpdate
 from gluetune.tracking.uris import check_uri, is_fresh
-from gluetune.tracking.views import present, runs_link
+from gluetune.tracking.views import runs_link, save_view
 from gluetune.tracking.writer import Writer
 
 if TYPE_CHECKING:
@@ -26,34 +26,36 @@ if TYPE_CHECKING:
 
     from gluetune.storage import Storage
 
-HOLD_S = 20.0  # seconds that the first write waits for a trial to tell something: until then MLflow's import, three
-# seconds' work, and the making of a new store would take the time of lanes that start
-GLANCE_S = 5.0  # seconds in which a store that is there takes what is queued; the wait for more is announced
-PAUSE_S = 2.0  # seconds between two attempts to send a winner
-SHORTEST_S = 5.0  # seconds for the last write, where the patience is spent or the user interrupts
+# Seconds before the first write, unless a trial reports earlier: importing MLflow takes three seconds of CPU time,
+# and creating the tables of a new store takes more, which would slow the start of the lanes.
+START_DELAY_S = 20.0
+FLUSH_BEFORE_MODEL_S = 5.0  # a store that answers takes all queued updates in this time; a longer wait is announced
+RETRY_PAUSE_S = 2.0  # between two attempts to send a winner's model
+MIN_FLUSH_S = 5.0  # for the last write, after `patience` has run out or the user has interrupted the search
 
 
 class Tracker:
-    """Writes a search's events to MLflow in a thread of its own; the search never waits for the store.
+    """Writes a search's events to MLflow from a background thread, so that the search never waits for the store.
 
-    While the store is away events wait in memory; they are in the journal as well, so that a later session with the
-    same ``folder`` writes what this one could not.
+    While the store does not answer, events wait in memory. They are in the journal as well: a later session with the
+    same ``folder`` writes the events that this session could not write.
 
     Args:
         plan: the search; ``tracking_uri`` and ``experiment`` say where it is recorded.
-        folder: the search's own folder; keeps ``tracking.json``.
+        folder: the search's folder, which holds ``tracking.json``.
         store: the store's address with its password, where it has one; ``plan.tracking_uri`` is without.
         job: the job file's text, kept as the artifact ``job.yaml``.
-        history: the journal so far, from its first event: what an earlier session did not write is written now.
-        artifacts: folder for artifacts of a new experiment; ``None`` leaves it to the store.
-        notify: told in words when the store goes away or comes back.
-        patience: seconds that all winners together wait for a store that is away.
+        history: the journal so far, from its first event. Events that no earlier session has written are written now.
+        artifacts: folder for the artifacts of a new experiment; ``None``: the store's default.
+        notify: called with one line of text when the store stops or starts to answer, or refuses a write.
+        patience: seconds that all winners together wait for a store that does not answer.
 
     Attributes:
-        unsent: names of the winners whose models a store that stayed away did not take.
+        unsent: names of the winners whose models could not be sent because the store did not answer.
 
     Raises:
-        TrackingError: the store cannot be reached or used. (The tables of a new SQLite file are made in the thread.)
+        TrackingError: the store cannot be reached or used. (The background thread creates the tables of a new SQLite
+            file.)
     """
 
     def __init__(
@@ -74,64 +76,67 @@ class Tracker:
         fresh = is_fresh(self._store)
         client = None if fresh else connect(self._store, plan.experiment)
         self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment, notify, fresh=fresh)
-        self._tree = None if client is None else self._grow(client)
-        self._ledger = EventMapper(plan, self._state.started)
-        self._prove()
-        self._tell = notify
+        self._tree = None if client is None else self._make_tree(client)
+        self._mapper = EventMapper(plan, self._state.started)
+        self._check_write_access()
+        self._notify_raw = notify
         self.unsent: list[str] = []
         self._patience, self._waiting = patience, False
-        self._writer = Writer(self._open, is_permanent, self._notify, HOLD_S)
-        self._writer.put(self._ledger.reopening() if self._state.opened else self._ledger.opening(job), events=0)
+        self._writer = Writer(self._open, is_permanent, self._notify, START_DELAY_S)
+        self._writer.put(
+            self._mapper.resume_updates() if self._state.opened else self._mapper.start_updates(job), events=0
+        )
         self._replay(history)
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
-        """Queues an event's entries."""
+        """Queues the updates that follow from an event."""
         if not isinstance(event, TrialStarted):
-            self._writer.release()
-        self._writer.put(self._ledger.entries(event, trial))
+            self._writer.start()
+        self._writer.put(self._mapper.updates(event, trial))
 
-    def attach(self, trial: TrialRecord, file: str, content: bytes) -> None:
+    def log_artifact(self, trial: TrialRecord, file: str, content: bytes) -> None:
         """Queues a file as an artifact of a trial's run."""
-        self._writer.put([Entry(self._ledger.trial_run(trial), time.time(), files={file: content})], events=0)
+        self._writer.put([RunUpdate(self._mapper.trial_run(trial), time.time(), files={file: content})], events=0)
 
     def flush(self, timeout: float = 60.0) -> bool:
-        """Waits until everything so far is written, ``timeout`` seconds at most; says whether it is."""
+        """Waits at most ``timeout`` seconds until all queued updates are written; returns whether they are."""
         return self._writer.flush(timeout)
 
     def log_winner(self, trial: TrialRecord, champion: Champion, *, register: bool = True) -> Registration | None:
-        """Logs a winner's model to its trial's run and registers it, once everything before is written.
+        """Logs a winner's model to its trial's run and registers it, after all earlier updates are written.
 
-        A store that is away is waited for; all winners together wait ``patience`` seconds at most.
+        If the store does not answer, this call waits; all winners together wait at most ``patience`` seconds.
 
         Args:
             trial: the winning trial.
-            champion: what is logged of it.
-            register: whether it becomes a version of the task's registered model.
+            champion: the model's folder, scores and settings.
+            register: whether the model becomes a version of the task's registered model.
 
         Returns:
-            Where it is and whether it is champion; ``None`` where the store refused (``notify`` is called with the
-            reason) or stayed away (the trial is then in ``unsent``). A later session sends what is missing.
+            The model's address, and whether it is champion. ``None`` if the store refused the model (``notify`` is
+            called with the reason) or did not answer in time (the trial is then in ``unsent``); a later session sends
+            what is missing.
         """
         while True:
             began = time.monotonic()
             try:
                 return self._log_winner(trial, champion, register)
             except Exception as error:
-                if is_permanent(error) or refusal(error) or isinstance(error, TrackingError):
+                if is_permanent(error) or explain_denied(error) or isinstance(error, TrackingError):
                     self._notify(f"the winner {trial.name} is not in MLflow: {reason(error)}")
                     return None
-                if not self._waits(time.monotonic() - began):
+                if not self._wait_to_retry(time.monotonic() - began):
                     self.unsent.append(trial.name)
                     return None
 
-    def _waits(self, spent: float) -> bool:
-        """Waits before another attempt at a store that is away; ``False`` where the patience is spent."""
+    def _wait_to_retry(self, spent: float) -> bool:
+        """Waits before another attempt; returns ``False`` when ``patience`` has run out."""
         if not self._waiting:
             self._notify(
                 f"waiting up to {self._patience:.0f} s for MLflow to take the record and the winners' models …"
             )
         self._waiting = True
-        pause = min(PAUSE_S, self._patience - spent)
+        pause = min(RETRY_PAUSE_S, self._patience - spent)
         self._patience -= spent + max(0.0, pause)
         if pause <= 0:
             return False
@@ -139,9 +144,9 @@ class Tracker:
         return True
 
     def _log_winner(self, trial: TrialRecord, champion: Champion, register: bool) -> Registration:
-        if not self.flush(min(GLANCE_S, max(0.0, self._patience))) or self._tree is None:
+        if not self.flush(min(FLUSH_BEFORE_MODEL_S, max(0.0, self._patience))) or self._tree is None:
             raise TimeoutError(f"the store at {self._plan.tracking_uri} did not take the events before it")
-        run_id = self._tree.run_id(self._ledger.trial_run(trial))
+        run_id = self._tree.run_id(self._mapper.trial_run(trial))
         task = next(task for task in self._plan.tasks if task.task == trial.task)
         tags = {
             "gluetune.search": self._plan.name,
@@ -155,26 +160,26 @@ class Tracker:
         return log_champion(self._tree.client, self._tree.experiment, run_id, tags, champion, register)
 
     def mark_stopped(self) -> None:
-        """Marks the search's runs as killed, and writes without rests from now on: there may be seconds left.
+        """Marks the search's runs as killed and stops throttling the writer, because little time may be left.
 
-        Returns at once; `close` waits for the write.
+        Returns at once; `close` waits until the updates are written.
         """
-        self._writer.put(self._ledger.ending(time.time(), "KILLED"), events=0)
-        self._writer.hurry()
+        self._writer.put(self._mapper.finish_updates(time.time(), "KILLED"), events=0)
+        self._writer.stop_throttling()
 
     def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:
-        """Ends the search's runs and waits for the last write.
+        """Sets the final status of the search's runs and waits for the last write.
 
         Args:
             timeout: seconds to wait at most.
-            complete: whether the search came to its end; else its runs are marked as killed until it is resumed.
+            complete: whether the search has ended; otherwise its runs have the status KILLED until it is resumed.
 
         Returns:
-            Whether all is written. Where not, ``notify`` was told what is missing and how to mend it.
+            Whether everything is written. Otherwise ``notify`` has been called with what is missing.
         """
-        self._writer.put(self._ledger.ending(time.time(), "FINISHED" if complete else "KILLED"), events=0)
+        self._writer.put(self._mapper.finish_updates(time.time(), "FINISHED" if complete else "KILLED"), events=0)
         away = self._writer.failure is not None
-        timeout = min(timeout, SHORTEST_S if away and not complete else max(SHORTEST_S, self._patience))
+        timeout = min(timeout, MIN_FLUSH_S if away and not complete else max(MIN_FLUSH_S, self._patience))
         written = self._writer.close(timeout)
         if not written:
             why = f" ({reason(self._writer.failure)})" if self._writer.failure else ""
@@ -187,62 +192,62 @@ class Tracker:
 
     @property
     def link(self) -> str | None:
-        """The page of MLflow's UI that shows the search's trials; ``None`` until the store was open."""
+        """Address of the page of MLflow's UI that lists the search's trials; ``None`` before the store is open."""
         experiment = self._tree.known_experiment if self._tree else None
         return None if experiment is None else runs_link(self._store, experiment, self._state.search_id)
 
     def _notify(self, text: str) -> None:
-        """Tells a message without the store's password."""
-        self._tell(text_without_passwords(text, self._store))
+        """Calls the caller's ``notify`` with the text, from which the store's password is removed."""
+        self._notify_raw(text_without_passwords(text, self._store))
 
-    def _prove(self) -> None:
-        """Makes the search's run at once, so that a user who may not write is told before anything starts."""
+    def _check_write_access(self) -> None:
+        """Creates the search's run at once, so that a missing permission is an error before any trial starts."""
         if self._tree is None:
             return
         try:
-            self._tree.run_id(self._ledger.root)
+            self._tree.run_id(self._mapper.root)
         except Exception as error:
-            if not self._resumed and refusal(error) is not None:
-                self._folder.delete(TRACKING_FILE)  # nothing was made that had to be found again
-            raise unusable(self._store, error) from error
+            if not self._resumed and explain_denied(error) is not None:
+                self._folder.delete(TRACKING_FILE)  # no run exists that a later session must find
+            raise unusable_store(self._store, error) from error
 
     def _replay(self, history: Iterable[Event]) -> None:
         trials: dict[int, TrialRecord] = {}
         for number, event in enumerate(history):
-            entries = self._ledger.entries(event, apply_event(trials, event))
+            updates = self._mapper.updates(event, apply_event(trials, event))
             if number >= self._state.written:
-                self._writer.put(entries)
+                self._writer.put(updates)
 
-    def _open(self) -> _Sink:
+    def _open(self) -> _RunTreeBackend:
         if self._tree is None:
-            self._tree = self._grow(connect(self._store, self._plan.experiment))
-        self._present(self._tree)
-        return _Sink(self._tree, self._state, self._folder)
+            self._tree = self._make_tree(connect(self._store, self._plan.experiment))
+        self._save_view(self._tree)
+        return _RunTreeBackend(self._tree, self._state, self._folder)
 
-    def _present(self, tree: RunTree) -> None:
-        """Sets how MLflow's page shows the search; a user who may not is recorded all the same."""
+    def _save_view(self, tree: RunTree) -> None:
+        """Saves the search's view with the experiment, if the user has the permission for it."""
         try:
-            present(tree.client, tree.experiment, self._plan, self._state.search_id, self._state.started)
+            save_view(tree.client, tree.experiment, self._plan, self._state.search_id, self._state.started)
         except Exception as error:
-            if not is_permanent(error) and refusal(error) is None:
+            if not is_permanent(error) and explain_denied(error) is None:
                 raise
 
-    def _grow(self, client: MlflowClient) -> RunTree:
+    def _make_tree(self, client: MlflowClient) -> RunTree:
         return RunTree(client, self._state, self._resumed, self._artifacts)
 
 
-class _Sink:
-    """The run tree, and the count of events that are in it."""
+class _RunTreeBackend:
+    """Writes updates to the run tree, and saves how many journal events it holds."""
 
     def __init__(self, tree: RunTree, state: TrackingState, folder: Storage) -> None:
         self._tree, self._state, self._folder = tree, state, folder
 
-    def write(self, entries: Sequence[Entry]) -> None:
-        """Writes entries to their runs."""
-        self._tree.write(entries)
+    def write(self, updates: Sequence[RunUpdate]) -> None:
+        """Writes updates to their runs."""
+        self._tree.write(updates)
 
-    def mark(self, events: int) -> None:
-        """Keeps the count; first on disk, so that a failure leaves both as they were."""
+    def commit_offset(self, events: int) -> None:
+        """Adds to the number of written events, first on disk: after a failure, memory and disk still agree."""
         after = self._state.model_copy(update={"written": self._state.written + events, "opened": True})
         after.save(self._folder)
         self._state.written, self._state.opened = after.written, True

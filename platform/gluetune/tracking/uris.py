@@ -1,4 +1,4 @@
-"""Tracking URIs: which there are, which cannot work, and how their UI is opened. Needs no MLflow."""
+"""Tracking URIs: parsing, checks, and the command that opens the UI. Does not import MLflow."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SQLITE_OPTIONS = ("cached_statements", "check_same_thread", "detect_types", "is
 
 
 def check_uri(uri: str, *, make: bool = True) -> None:
-    """Refuses a URI that cannot work, before anything is started.
+    """Checks a tracking URI without opening the store.
 
     Args:
         uri: the store, such as ``sqlite:////data/runs/mlflow.db`` or ``http://tracking:5000``.
-        make: whether the folder and the empty file of a SQLite store are made where they are missing.
+        make: whether to create the folder and the empty file of a SQLite store if they do not exist.
 
     Raises:
         TrackingError: unknown scheme, a server without host, or a SQLite file that cannot be written.
@@ -44,10 +44,10 @@ def check_uri(uri: str, *, make: bool = True) -> None:
 
 
 def sqlite_uri(file: Path) -> str:
-    """The URI by which MLflow opens a SQLite file, whatever its folders are called.
+    """The URI by which MLflow opens a SQLite file, whatever characters its path holds.
 
-    SQLAlchemy cuts a URI at ``?``, and decodes ``%25`` since its version 2.1. Before it opens a URI that begins with
-    ``sqlite:///``, MLflow makes the folder that is spelled there, undecoded: with the driver in it, it does not.
+    SQLAlchemy splits a URI at ``?`` and, since version 2.1, decodes ``%25``. For a URI that begins with
+    ``sqlite:///``, MLflow creates the folder under its undecoded name; for one that names the driver, it does not.
     """
     path = str(file.absolute())
     if path.isprintable() and not {"%", "?"} & set(path):
@@ -62,12 +62,12 @@ def sqlite_file(uri: str) -> Path | None:
         return None
     path = unquote(found["path"]) if "%" in found["path"] and _is_decoded() else found["path"]
     if dict(parse_qsl(found["options"] or "")).get("uri", "").lower() in ("true", "1", "yes", "on", "y", "t"):
-        path = unquote(path.removeprefix("file:"))  # by SQLite itself
+        path = unquote(path.removeprefix("file:"))  # SQLite itself decodes such a name
     return Path(path)
 
 
 def artifact_location(folder: str) -> str:
-    """The address by which MLflow finds a local folder of artifacts, whatever it is called."""
+    """The address by which MLflow finds a local folder of artifacts, whatever characters its path holds."""
     return folder if quote(folder) == folder else Path(folder).absolute().as_uri()
 
 
@@ -77,13 +77,13 @@ def is_server(uri: str) -> bool:
 
 
 def is_fresh(uri: str) -> bool:
-    """Whether MLflow would have to make the tables first, which takes seconds."""
+    """Whether the URI is a SQLite file without tables, which MLflow takes seconds to create."""
     file = sqlite_file(uri)
     return file is not None and (not file.exists() or file.stat().st_size == 0)
 
 
 def store_address(uri: str) -> str:
-    """A store's address that means the same in any folder; without a password."""
+    """A store's address with an absolute path and without a password."""
     file = sqlite_file(uri)
     return without_password(uri) if file is None or "?" in uri else sqlite_uri(file)
 
@@ -95,15 +95,15 @@ def without_login(uri: str) -> str:
 
 
 def restore_command(uri: str, experiment_id: str) -> str:
-    """The shell command that takes an experiment back that was deleted."""
+    """The shell command that restores a deleted experiment."""
     command = [sys.executable, "-m", "mlflow", "experiments", "restore", "--experiment-id", experiment_id]
     return f"MLFLOW_TRACKING_URI={shlex.quote(store_address(uri))} {shlex.join(command)}"
 
 
 def ui_command(uri: str) -> str:
-    """What opens the MLflow UI of a store: a shell command, or the address of its server; without a password.
+    """The shell command that opens the MLflow UI of a store, or the server's address; without a password.
 
-    The command names this interpreter, so that it runs where its environment is not activated.
+    The command holds the path of this Python interpreter, so that it works in a shell without this environment.
     """
     if is_server(uri):
         return without_password(uri)

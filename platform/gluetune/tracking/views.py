@@ -1,6 +1,6 @@
-"""How MLflow's page opens on a search: its training view, with the search's parameters and metrics as columns.
+"""The view of a search in MLflow's UI: a table of its trials with the searched fields and the scores as columns.
 
-MLflow's own page keeps a view that a user shares as a tag of the experiment; an address names the view by its key.
+MLflow's UI stores a shared view as a tag of the experiment; an address refers to the view by its key.
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ if TYPE_CHECKING:
 
     from gluetune.events import SearchPlan
 
-KIND, TRAINING = "mlflow.experimentKind", "custom_model_development"  # what the page's switch "Model training" writes
-GUESSED = ("", "no_inferred_type", "genai_development_inferred", "custom_model_development_inferred")  # not a user's
-VIEW = "mlflow.sharedViewState."
-KEY = 12  # characters of the search's id
-LOCAL_UI = "http://127.0.0.1:5000"  # where ``mlflow ui`` answers
+KIND_TAG, TRAINING = "mlflow.experimentKind", "custom_model_development"  # set by the UI's switch "Model training"
+# Kinds that MLflow has inferred; any other was set by a user.
+INFERRED_KINDS = ("", "no_inferred_type", "genai_development_inferred", "custom_model_development_inferred")
+VIEW_TAG = "mlflow.sharedViewState."
+VIEW_KEY_CHARS = 12  # characters of the search's id
+LOCAL_UI = "http://127.0.0.1:5000"  # default address of ``mlflow ui``
 
 
 def view_key(search_id: str) -> str:
     """The key of a search's view."""
-    return search_id[:KEY]
+    return search_id[:VIEW_KEY_CHARS]
 
 
 def runs_link(uri: str, experiment: str, search_id: str) -> str | None:
-    """The page with a search's trials: on the server, or where ``mlflow ui`` serves a database.
+    """Address of the page with a search's trials, on the server or, for a database, on a local ``mlflow ui``.
 
     Args:
         uri: the store.
         experiment: the experiment's id.
-        search_id: the search's.
+        search_id: the search's id.
     """
     if uri.startswith("databricks"):
         return None
@@ -43,29 +44,29 @@ def runs_link(uri: str, experiment: str, search_id: str) -> str | None:
     )
 
 
-def present(client: MlflowClient, experiment: str, plan: SearchPlan, search_id: str, started: float) -> None:
-    """Keeps the search's view with the experiment, and makes the experiment one of model training.
+def save_view(client: MlflowClient, experiment: str, plan: SearchPlan, search_id: str, started: float) -> None:
+    """Saves the search's view as a tag of the experiment, and sets the experiment's kind to model training.
 
     Args:
-        client: the open store.
+        client: client of the open store.
         experiment: the experiment's id.
         plan: the search.
-        search_id: the search's.
+        search_id: the search's id.
         started: when the search began, in seconds since the epoch.
     """
     tags = client.get_experiment(experiment).tags
-    if tags.get(KIND, "") in GUESSED:
-        client.set_experiment_tag(experiment, KIND, TRAINING)
-    key, value = VIEW + view_key(search_id), json.dumps(view(plan, search_id, started))
+    if tags.get(KIND_TAG, "") in INFERRED_KINDS:
+        client.set_experiment_tag(experiment, KIND_TAG, TRAINING)
+    key, value = VIEW_TAG + view_key(search_id), json.dumps(view(plan, search_id, started))
     if tags.get(key) != value:
         client.set_experiment_tag(experiment, key, value)
 
 
 def view(plan: SearchPlan, search_id: str, started: float) -> dict[str, Any]:
-    """A search's trials, best first, by task where there are several.
+    """Builds the view: a search's trials, best first, grouped by task if there are several.
 
-    In MLflow's words: the view's name and its state as a text, as the page of MLflow 3.17 lists it under *Views*; and
-    the state's fields beside them, as the page reads a view without a name.
+    The result holds the view's name and its state as JSON text, which the UI of MLflow 3.17 lists under *Views*, and
+    beside them the fields of that state, which the UI reads for a view without a name.
     """
     several = len(plan.tasks) > 1
     columns = [f"params.`{name}`" for name in plan.fields]

@@ -1,4 +1,4 @@
-"""One thread that writes, in order, for as long as it takes, and leaves the interpreter to the search."""
+"""A background thread that writes updates in order, retries for ever, and limits its use of the CPU."""
 
 from __future__ import annotations
 
@@ -8,79 +8,79 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from gluetune.tracking.access import refusal
-from gluetune.tracking.entries import Entry
+from gluetune.tracking.access import explain_denied
 from gluetune.tracking.runs import reason
+from gluetune.tracking.updates import RunUpdate
 
-BATCH = 40  # items in one write: well below MLflow's limit of 1,000 metrics and 100 params in one request
-LINGER = 0.1  # seconds in which items gather, so that a burst is few requests
-REST = 3.0  # seconds without writing for each second of CPU that writing took: a quarter of a core …
-LONGEST_REST = 2.0  # seconds
-MOST_WAITING = 2000  # … as long as no more items wait than are written in some fifteen seconds, with SQLite
-LONGEST_WAIT = 10.0  # seconds between two attempts while the store is away
+BATCH = 40  # items per write: far below MLflow's limit of 1,000 metrics and 100 params per request
+BATCH_LINGER_S = 0.1  # the thread waits so long for further items, so that a burst takes few requests
+CPU_THROTTLE = 3.0  # seconds of pause for each second of CPU time that a write took: at most a quarter of a core …
+MAX_REST_S = 2.0  # longest such pause
+BACKLOG_LIMIT = 2000  # … while fewer items wait; with SQLite, so many are written in about fifteen seconds
+MAX_BACKOFF_S = 10.0  # longest pause between two attempts at a store that does not answer
 
 
-class Sink(Protocol):
-    """Where the thread writes to. Any method may raise; the same items then come again."""
+class Backend(Protocol):
+    """Destination of the thread's writes. After a method has raised, it is called again with the same items."""
 
-    def write(self, entries: Sequence[Entry]) -> None:
-        """Writes entries; told twice, they must change nothing the second time."""
+    def write(self, updates: Sequence[RunUpdate]) -> None:
+        """Writes updates; a second call with the same updates must change nothing."""
 
-    def mark(self, events: int) -> None:
-        """Remembers that ``events`` further events are wholly written."""
+    def commit_offset(self, events: int) -> None:
+        """Records that ``events`` further journal events are completely written."""
 
 
 class Writer:
-    """A queue and its thread. Putting never waits.
+    """A queue and the thread that empties it. `put` never waits.
 
     Args:
-        open_sink: opens the store; called in the thread, again after a failure.
-        is_permanent: whether an error would come again for ever; its entries are then left out and counted.
-        notify: told in words when the store goes away, comes back or refuses.
-        hold_s: seconds until it begins, unless it is released, flushed or closed before.
+        open_backend: opens the store; called by the thread, until it succeeds.
+        is_permanent: whether every retry would raise the same error; the update is then left out and counted.
+        notify: called with one line of text when the store stops or starts to answer, or refuses an update.
+        start_delay_s: seconds until the thread begins to write, unless `start`, `flush` or `close` is called earlier.
     """
 
     def __init__(
         self,
-        open_sink: Callable[[], Sink],
+        open_backend: Callable[[], Backend],
         is_permanent: Callable[[BaseException], bool],
         notify: Callable[[str], None],
-        hold_s: float = 0.0,
+        start_delay_s: float = 0.0,
     ) -> None:
-        self._open, self._is_permanent, self._notify = open_sink, is_permanent, notify
-        self._items: deque[tuple[Sequence[Entry], int]] = deque()
+        self._open, self._is_permanent, self._notify = open_backend, is_permanent, notify
+        self._items: deque[tuple[Sequence[RunUpdate], int]] = deque()
         self._changed = threading.Condition()
         self._closing = False
-        self._held = hold_s > 0
-        self._begins = time.monotonic() + hold_s
-        self._flushing = 0  # callers that wait for the queue to be written
-        self._sink: Sink | None = None
+        self._delayed = start_delay_s > 0
+        self._starts_at = time.monotonic() + start_delay_s
+        self._flushing = 0  # number of callers that wait until the queue is empty
+        self._backend: Backend | None = None
         self.refused = 0
         self.failure: BaseException | None = None  # of the last attempt
         self._thread = threading.Thread(target=self._run, name="gluetune-tracking", daemon=True)
         self._thread.start()
 
-    def put(self, entries: Sequence[Entry], events: int = 1) -> None:
-        """Queues what is written whole or again; ``events`` is how many of the journal's events it stands for."""
+    def put(self, updates: Sequence[RunUpdate], events: int = 1) -> None:
+        """Queues updates, which are written together; ``events`` is the number of journal events they stand for."""
         with self._changed:
-            self._items.append((entries, events))
+            self._items.append((updates, events))
             self._changed.notify_all()
 
-    def release(self) -> None:
-        """Lets it begin."""
-        if self._held:
+    def start(self) -> None:
+        """Ends the start delay."""
+        if self._delayed:
             with self._changed:
-                self._held = False
+                self._delayed = False
                 self._changed.notify_all()
 
-    def hurry(self) -> None:
-        """From now on writes what is queued at once, without rests."""
+    def stop_throttling(self) -> None:
+        """Writes all queued and later updates without pauses."""
         with self._changed:
             self._flushing += 1
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
-        """Waits until the queue is written, ``timeout`` seconds at most, and says whether it is."""
+        """Waits at most ``timeout`` seconds until the queue is empty; returns whether it is."""
         with self._changed:
             self._flushing += 1
             self._changed.notify_all()
@@ -90,87 +90,88 @@ class Writer:
                 self._flushing -= 1
 
     def close(self, timeout: float) -> bool:
-        """Flushes and ends the thread; says whether everything is written."""
+        """Flushes the queue and ends the thread; returns whether everything is written."""
         written = self.flush(timeout)
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(timeout=LINGER if not written else None)
+        self._thread.join(timeout=BATCH_LINGER_S if not written else None)
         return written
 
     @property
     def waiting(self) -> int:
-        """Items not yet written."""
+        """Number of items not yet written."""
         return len(self._items)
 
     def _run(self) -> None:
         failures, cpu_s = 0, 0.0
         with self._changed:
-            self._changed.wait_for(
-                lambda: not self._held or self._flushing or self._closing, max(0.0, self._begins - time.monotonic())
-            )
+            delay_s = max(0.0, self._starts_at - time.monotonic())
+            self._changed.wait_for(lambda: not self._delayed or self._flushing or self._closing, delay_s)
         while self._wait_for_items(cpu_s):
             items = list(self._items)[:BATCH]
             try:
-                self._sink = self._sink or self._open()
-                began = time.thread_time()
-                self._write(
-                    self._sink, [entry for entries, _ in items for entry in entries], sum(events for _, events in items)
-                )
+                self._backend = self._backend or self._open()
+                cpu_before = time.thread_time()
+                updates = [update for group, _ in items for update in group]
+                self._write(self._backend, updates, sum(events for _, events in items))
             except Exception as error:
                 failures, cpu_s = failures + 1, 0.0
                 if failures == 1:
-                    trouble = "refuses the record" if refusal(error) else "does not answer"
-                    self._notify(f"MLflow {trouble} ({reason(error)}); the record waits and is written when it is back")
+                    trouble = "refuses the updates" if explain_denied(error) else "does not answer"
+                    self._notify(f"MLflow {trouble} ({reason(error)}); updates wait until it answers again")
                 self.failure = error
-                self._pause(min(LONGEST_WAIT, 0.25 * 2.0**failures))
+                self._pause(min(MAX_BACKOFF_S, 0.25 * 2.0**failures))
                 continue
             if failures:
-                self._notify("MLflow answers again; the record goes on")
-            failures, self.failure, cpu_s = 0, None, time.thread_time() - began
+                self._notify("MLflow answers again; the waiting updates are written")
+            failures, self.failure, cpu_s = 0, None, time.thread_time() - cpu_before
             with self._changed:
                 for _ in items:
                     self._items.popleft()
                 self._changed.notify_all()
 
-    def _write(self, sink: Sink, entries: list[Entry], events: int) -> None:
+    def _write(self, backend: Backend, updates: list[RunUpdate], events: int) -> None:
         try:
-            sink.write(entries)
+            backend.write(updates)
         except Exception as error:
             if not self._is_permanent(error):
                 raise
-            self._write_singly(sink, entries)
-        sink.mark(events)
+            self._write_singly(backend, updates)
+        backend.commit_offset(events)
 
-    def _write_singly(self, sink: Sink, entries: list[Entry]) -> None:
-        """Writes what the store takes of a batch that holds something it will never take."""
-        for entry in entries:
+    def _write_singly(self, backend: Backend, updates: list[RunUpdate]) -> None:
+        """Writes a refused batch update by update, and leaves out what the store refuses for good."""
+        for update in updates:
             try:
-                sink.write([entry])
+                backend.write([update])
             except Exception as error:
                 if not self._is_permanent(error):
                     raise
                 self.refused += 1
                 if self.refused == 1:
                     self._notify(
-                        f"MLflow refuses part of the record of {entry.run.name}, which is left out: {reason(error)}"
+                        f"MLflow refuses part of the record of {update.run.name}, which is left out: {reason(error)}"
                     )
 
     def _wait_for_items(self, cpu_s: float) -> bool:
-        """Waits for items, then rests unless somebody waits for the queue; ``False`` at the end.
+        """Waits for items, then pauses to limit CPU use, unless a caller waits in `flush`.
 
         Args:
-            cpu_s: seconds of CPU that the last write took.
+            cpu_s: seconds of CPU time that the last write took.
+
+        Returns:
+            ``False`` when the thread must end.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closing)
             if self._closing:
                 return False
-            rest = min(REST * cpu_s, LONGEST_REST) if len(self._items) < MOST_WAITING else 0.0
-            self._changed.wait_for(lambda: self._flushing or self._closing, max(LINGER, rest))
+            rest = min(CPU_THROTTLE * cpu_s, MAX_REST_S) if len(self._items) < BACKLOG_LIMIT else 0.0
+            self._changed.wait_for(lambda: self._flushing or self._closing, max(BATCH_LINGER_S, rest))
         return True
 
     def _pause(self, seconds: float) -> None:
-        """Waits between attempts; a flush or the end cuts it short."""
+        """Waits between two attempts; `flush` and `close` end the wait."""
         with self._changed:
             self._changed.wait(seconds)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.tracking.access import refusal
+from gluetune.tracking.access import explain_denied
 
 REFUSED = "it wants a user that it knows, but "
 
@@ -28,7 +28,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_nothing_was_given() -> None:
-    assert refusal(error("UNAUTHENTICATED")) == (
+    assert explain_denied(error("UNAUTHENTICATED")) == (
         f"{REFUSED}got none: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN where "
         "it takes tokens"
     )
@@ -39,34 +39,34 @@ def test_credentials_of_mlflows_own_file_count(home: Path) -> None:
     (home / ".mlflow" / "credentials").write_text(
         "[mlflow]\nmlflow_tracking_username = ann\nmlflow_tracking_password = secret\n"
     )
-    said = str(refusal(error("UNAUTHENTICATED")))
+    said = str(explain_denied(error("UNAUTHENTICATED")))
     assert said.startswith(f"{REFUSED}refuses 'ann' with the password it got: set MLFLOW_TRACKING_USERNAME")
     assert "secret" not in said
 
 
 def test_a_token_is_told_only_where_mlflow_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
-    said = str(refusal(error("UNAUTHENTICATED")))
+    said = str(explain_denied(error("UNAUTHENTICATED")))
     assert said.startswith(f"{REFUSED}refuses the token in MLFLOW_TRACKING_TOKEN: renew it, or set")
     assert "t0ken" not in said
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
-    assert str(refusal(error("UNAUTHENTICATED"))).startswith(f"{REFUSED}refuses 'ann'")
+    assert str(explain_denied(error("UNAUTHENTICATED"))).startswith(f"{REFUSED}refuses 'ann'")
 
 
 def test_a_user_who_may_not_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
-    assert refusal(error("PERMISSION_DENIED", "Permission denied")) == (
+    assert explain_denied(error("PERMISSION_DENIED", "Permission denied")) == (
         "user 'ann' may not write there: its administrator can grant EDIT or MANAGE"
     )
 
 
 def test_a_name_that_the_server_does_not_answer_to() -> None:
-    assert refusal(error("PERMISSION_DENIED", "Invalid Host header - possible DNS rebinding attack detected")) == (
-        "it answers only under names given to its --allowed-hosts, of which this is none"
-    )
+    assert explain_denied(
+        error("PERMISSION_DENIED", "Invalid Host header - possible DNS rebinding attack detected")
+    ) == ("it answers only under names given to its --allowed-hosts, of which this is none")
 
 
 def test_other_errors_are_no_refusals() -> None:
-    assert refusal(error("INTERNAL_ERROR")) is None
-    assert refusal(ConnectionRefusedError("refused")) is None
+    assert explain_denied(error("INTERNAL_ERROR")) is None
+    assert explain_denied(ConnectionRefusedError("refused")) is None

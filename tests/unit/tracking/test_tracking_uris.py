@@ -20,7 +20,7 @@ from gluetune.errors import TrackingError
 from gluetune.reporting import print_places, summarise
 from gluetune.tracking import ui_command
 from gluetune.tracking.access import log_in
-from gluetune.tracking.runs import unusable
+from gluetune.tracking.runs import unusable_store
 from gluetune.tracking.uris import check_uri, is_fresh, sqlite_file
 from sample_search import plan
 
@@ -174,13 +174,15 @@ def test_a_resume_takes_the_password_of_the_address_from_the_environment(monkeyp
 
 
 def test_a_database_that_cannot_be_reached_is_told_without_the_password() -> None:
-    error = unusable("postgresql://ann:p%40ssword@host/db", ValueError("no postgresql://ann:p%40ssword@host p@ssword"))
+    error = unusable_store(
+        "postgresql://ann:p%40ssword@host/db", ValueError("no postgresql://ann:p%40ssword@host p@ssword")
+    )
     assert str(error) == (
         "tracking.uri must be an MLflow store that answers, but got 'postgresql://ann@host/db' "
         "(ValueError: no postgresql://ann@host …)"
     )
-    assert "--tracking-uri or MLFLOW_TRACKING_URI" in str(unusable("postgresql://ann@host/db", ValueError("no")))
-    assert "--tracking-uri" not in str(unusable("sqlite:////data/mlflow.db", ValueError("no")))
+    assert "--tracking-uri or MLFLOW_TRACKING_URI" in str(unusable_store("postgresql://ann@host/db", ValueError("no")))
+    assert "--tracking-uri" not in str(unusable_store("sqlite:////data/mlflow.db", ValueError("no")))
 
 
 def test_user_and_password_of_a_server_reach_mlflow_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from gluetune.tracking import writer as writing
-from gluetune.tracking.entries import Entry, Run
+from gluetune.tracking.updates import Run, RunUpdate
 from gluetune.tracking.writer import Writer
 
 
@@ -22,25 +22,25 @@ class Store:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.marked = 0
+        self.committed = 0
         self.calls = 0
         self.away = threading.Event()
         self.refuses: set[str] = set()
         self.work_s = 0.0  # seconds of CPU that a write takes
 
-    def write(self, entries: Sequence[Entry]) -> None:
+    def write(self, updates: Sequence[RunUpdate]) -> None:
         self.calls += 1
         if self.away.is_set():
             raise ConnectionError("connection refused")
-        if self.refuses & {entry.run.name for entry in entries}:
+        if self.refuses & {entry.run.name for entry in updates}:
             raise RefusedError("no such run")
-        self.names += [entry.run.name for entry in entries]
+        self.names += [entry.run.name for entry in updates]
         ends = time.thread_time() + self.work_s
         while time.thread_time() < ends:
             pass
 
-    def mark(self, events: int) -> None:
-        self.marked += events
+    def commit_offset(self, events: int) -> None:
+        self.committed += events
 
 
 @pytest.fixture
@@ -55,13 +55,13 @@ def store() -> Store:
 
 @pytest.fixture
 def writer(store: Store, notes: list[str], monkeypatch: pytest.MonkeyPatch) -> Writer:
-    monkeypatch.setattr(writing, "LONGEST_WAIT", 0.05)
-    monkeypatch.setattr(writing, "LINGER", 0.01)
+    monkeypatch.setattr(writing, "MAX_BACKOFF_S", 0.05)
+    monkeypatch.setattr(writing, "BATCH_LINGER_S", 0.01)
     return Writer(lambda: store, lambda error: isinstance(error, RefusedError), notes.append)
 
 
-def entry(name: str) -> list[Entry]:
-    return [Entry(Run(name, name, 0.0), 0.0)]
+def update(name: str) -> list[RunUpdate]:
+    return [RunUpdate(Run(name, name, 0.0), 0.0)]
 
 
 def names(count: int) -> list[str]:
@@ -70,17 +70,17 @@ def names(count: int) -> list[str]:
 
 def test_everything_is_written_in_order_and_in_few_requests(writer: Writer, store: Store) -> None:
     for name in names(100):
-        writer.put(entry(name))
+        writer.put(update(name))
     assert writer.close(5.0)
     assert store.names == names(100)
-    assert store.marked == 100
+    assert store.committed == 100
     assert store.calls <= 10
 
 
 def test_nothing_is_lost_while_the_store_is_away(writer: Writer, store: Store, notes: list[str]) -> None:
     store.away.set()
     for name in names(5):
-        writer.put(entry(name))
+        writer.put(update(name))
     assert not writer.flush(0.3)
     assert writer.waiting == 5
     store.away.clear()
@@ -88,14 +88,14 @@ def test_nothing_is_lost_while_the_store_is_away(writer: Writer, store: Store, n
     assert store.names == names(5)
     assert len(notes) == 2
     assert notes[0].startswith("MLflow does not answer (ConnectionError: connection refused)")
-    assert notes[1] == "MLflow answers again; the record goes on"
+    assert notes[1] == "MLflow answers again; the waiting updates are written"
 
 
 def test_putting_never_waits_for_the_store(writer: Writer, store: Store) -> None:
     store.away.set()
     begin = time.monotonic()
     for name in names(1000):
-        writer.put(entry(name))
+        writer.put(update(name))
     assert time.monotonic() - begin < 0.5
     assert not writer.close(0.1)
 
@@ -103,7 +103,7 @@ def test_putting_never_waits_for_the_store(writer: Writer, store: Store) -> None
 def test_a_refused_entry_is_left_out_and_said_once(writer: Writer, store: Store, notes: list[str]) -> None:
     store.refuses = {"run-1", "run-3"}
     for name in names(5):
-        writer.put(entry(name))
+        writer.put(update(name))
     assert writer.close(5.0)
     assert store.names == ["run-0", "run-2", "run-4"]
     assert writer.refused == 2
@@ -112,7 +112,7 @@ def test_a_refused_entry_is_left_out_and_said_once(writer: Writer, store: Store,
 
 def test_closing_returns_in_time_when_the_store_stays_away(writer: Writer, store: Store) -> None:
     store.away.set()
-    writer.put(entry("run-0"))
+    writer.put(update("run-0"))
     begin = time.monotonic()
     assert not writer.close(0.2)
     assert time.monotonic() - begin < 2.0
@@ -120,7 +120,7 @@ def test_closing_returns_in_time_when_the_store_stays_away(writer: Writer, store
 
 
 def test_a_store_that_opens_late_gets_all(notes: list[str], store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(writing, "MAX_BACKOFF_S", 0.05)
     attempts: list[int] = []
 
     def open_late() -> Store:
@@ -130,77 +130,77 @@ def test_a_store_that_opens_late_gets_all(notes: list[str], store: Store, monkey
         return store
 
     late = Writer(open_late, lambda error: False, notes.append)
-    late.put(entry("run-0"), events=0)
-    late.put(entry("run-1"))
+    late.put(update("run-0"), events=0)
+    late.put(update("run-1"))
     assert late.close(5.0)
     assert store.names == ["run-0", "run-1"]
-    assert store.marked == 1
+    assert store.committed == 1
 
 
 def rest_after(writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the writer with an item that it was given while it rests for twenty seconds."""
-    monkeypatch.setattr(writing, "REST", 1000.0)
-    monkeypatch.setattr(writing, "LONGEST_REST", 20.0)
+    monkeypatch.setattr(writing, "CPU_THROTTLE", 1000.0)
+    monkeypatch.setattr(writing, "MAX_REST_S", 20.0)
     store.work_s = 0.02
-    writer.put(entry("a"))
-    while not store.marked:
+    writer.put(update("a"))
+    while not store.committed:
         time.sleep(0.01)
-    writer.put(entry("b"))
+    writer.put(update("b"))
 
 
 def test_writing_rests_as_it_takes_cpu_but_a_flush_does_not_wait_for_it(
     writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rest_after(writer, store, monkeypatch)
-    time.sleep(5 * writing.LINGER)
+    time.sleep(5 * writing.BATCH_LINGER_S)
     assert store.names == ["a"]
     assert writer.flush(5.0)
     assert store.names == ["a", "b"]
 
 
 def test_writing_does_not_rest_while_much_waits(writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "MOST_WAITING", 1)
+    monkeypatch.setattr(writing, "BACKLOG_LIMIT", 1)
     rest_after(writer, store, monkeypatch)
     ends = time.monotonic() + 5.0
-    while store.marked < 2 and time.monotonic() < ends:
+    while store.committed < 2 and time.monotonic() < ends:
         time.sleep(0.01)
     assert store.names == ["a", "b"]
 
 
-@pytest.mark.parametrize("end", ["release", "flush", "close"])
-def test_a_held_writer_leaves_the_store_alone_until_it_is_wanted(store: Store, notes: list[str], end: str) -> None:
+@pytest.mark.parametrize("end", ["start", "flush", "close"])
+def test_a_delayed_writer_opens_no_store_until_it_starts(store: Store, notes: list[str], end: str) -> None:
     opened = threading.Event()
-    writer = Writer(lambda: (opened.set(), store)[1], lambda error: False, notes.append, hold_s=30.0)
-    writer.put(entry("one"))
+    writer = Writer(lambda: (opened.set(), store)[1], lambda error: False, notes.append, start_delay_s=30.0)
+    writer.put(update("one"))
     assert not opened.wait(0.3)
-    {"release": writer.release, "flush": lambda: writer.flush(5), "close": lambda: writer.close(5)}[end]()
+    {"start": writer.start, "flush": lambda: writer.flush(5), "close": lambda: writer.close(5)}[end]()
     assert opened.wait(5)
     assert writer.flush(5)
     assert store.names == ["one"]
 
 
-def test_a_held_writer_begins_by_itself(store: Store, notes: list[str]) -> None:
-    writer = Writer(lambda: store, lambda error: False, notes.append, hold_s=0.2)
-    writer.put(entry("one"))
+def test_a_delayed_writer_starts_by_itself(store: Store, notes: list[str]) -> None:
+    writer = Writer(lambda: store, lambda error: False, notes.append, start_delay_s=0.2)
+    writer.put(update("one"))
     deadline = time.monotonic() + 5
     while not store.names and time.monotonic() < deadline:
         time.sleep(0.01)
     assert store.names == ["one"]
 
 
-def test_a_hurried_writer_neither_holds_nor_rests(
+def test_without_throttling_the_writer_neither_delays_nor_pauses(
     store: Store, notes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "REST", 10_000.0)
-    monkeypatch.setattr(writing, "LONGEST_REST", 60.0)
+    monkeypatch.setattr(writing, "CPU_THROTTLE", 10_000.0)
+    monkeypatch.setattr(writing, "MAX_REST_S", 60.0)
     store.work_s = 0.05
-    writer = Writer(lambda: store, lambda error: False, notes.append, hold_s=60.0)
-    writer.put(entry("trial"))
-    writer.hurry()
+    writer = Writer(lambda: store, lambda error: False, notes.append, start_delay_s=60.0)
+    writer.put(update("trial"))
+    writer.stop_throttling()
     began = time.monotonic()
-    while store.marked < 2 and time.monotonic() < began + 20:
-        if store.marked == 1 and not writer.waiting:
-            writer.put(entry("search"))
+    while store.committed < 2 and time.monotonic() < began + 20:
+        if store.committed == 1 and not writer.waiting:
+            writer.put(update("search"))
         time.sleep(0.01)
     assert time.monotonic() - began < 20
     writer.close(5.0)

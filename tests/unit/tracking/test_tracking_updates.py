@@ -9,25 +9,25 @@ import pytest
 
 from gluetune.events import Event, TrialRecord, WinnerEvaluated
 from gluetune.events.trials import apply_event
-from gluetune.tracking.descriptions import LONGEST_NAME, run_name
-from gluetune.tracking.entries import Entry, EventMapper
+from gluetune.tracking.descriptions import MAX_NAME_CHARS, run_name
+from gluetune.tracking.updates import EventMapper, RunUpdate
 from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, started
 
 
-def replay(journal: list[Event]) -> list[Entry]:
+def replay(journal: list[Event]) -> list[RunUpdate]:
     ledger, trials = EventMapper(plan(), started=0.0), {}
-    entries = []
+    updates = []
     for event in journal:
-        entries += ledger.entries(event, apply_event(trials, event))
-    return entries
+        updates += ledger.updates(event, apply_event(trials, event))
+    return updates
 
 
-def merged(entries: list[Entry], key: str) -> tuple[dict[str, list[Any]], dict[str, str], str | None]:
+def merged(updates: list[RunUpdate], key: str) -> tuple[dict[str, list[Any]], dict[str, str], str | None]:
     """Points by metric, tags and last status of one run."""
     points: dict[str, list[Any]] = {}
     tags: dict[str, str] = {}
     status = None
-    for entry in (entry for entry in entries if entry.run.key == key):
+    for entry in (entry for entry in updates if entry.run.key == key):
         for point in entry.points:
             points.setdefault(point.key, []).append((point.step, point.value))
         tags |= entry.tags
@@ -81,15 +81,15 @@ def test_descriptions_tell_the_result() -> None:
 def test_a_name_with_many_fields_is_cut() -> None:
     record = TrialRecord(7, "cola", {f"field_{number}": 0.5 for number in range(20)}, {}, 0, 0.0)
     assert run_name(record).startswith("cola-0007 field_0 0.5 field_1 0.5")
-    assert len(run_name(record)) == LONGEST_NAME
+    assert len(run_name(record)) == MAX_NAME_CHARS
 
 
 def test_runs_name_the_rows_that_they_read() -> None:
     prints = {"train": "a" * 64, "selection": "b" * 64, "validation": "c" * 64}
     ledger, trials = EventMapper(plan(tasks=(replace(COLA, fingerprints=prints), MNLI)), started=0.0), {}
-    entries = [entry for event in events() for entry in ledger.entries(event, apply_event(trials, event))]
+    updates = [entry for event in events() for entry in ledger.updates(event, apply_event(trials, event))]
     read = {
-        key: {rows for entry in entries if entry.run.key == key for rows in entry.datasets}
+        key: {rows for entry in updates if entry.run.key == key for rows in entry.datasets}
         for key in ("trial:0", "trial:2", "trial:1")
     }
     both = {("cola-train", "a" * 16, 1800, "training"), ("cola-selection", "b" * 16, 200, "selection")}
@@ -118,13 +118,13 @@ def test_a_diverged_trial_is_failed_and_says_why() -> None:
     [("stopped", "KILLED"), ("failed", "FAILED"), ("out_of_memory", "FAILED"), ("finished", "FINISHED")],
 )
 def test_run_status_follows_trial_status(status: str, expected: str) -> None:
-    entries = replay([started(0, "cola"), evaluated(0, 1, 0.3), ended(0, status)])
-    assert merged(entries, "trial:0")[2] == expected
+    updates = replay([started(0, "cola"), evaluated(0, 1, 0.3), ended(0, status)])
+    assert merged(updates, "trial:0")[2] == expected
 
 
 def test_search_and_task_show_each_improvement_once() -> None:
-    entries = replay(events())
-    search, task = merged(entries, "search")[0], merged(entries, "task:cola")
+    updates = replay(events())
+    search, task = merged(updates, "search")[0], merged(updates, "task:cola")
     assert search["best_score/cola"] == task[0]["best_score"] == [(1, 0.30), (2, 0.50)]
     assert search["best_score/mnli"] == [(1, 0.60), (2, 0.70)]
     assert task[0]["trial_score"] == [(0, 0.50), (2, 0.10)]
@@ -142,7 +142,7 @@ def test_replaying_gives_the_same_entries() -> None:
 
 
 def test_opening_names_the_plan_and_keeps_the_job_file() -> None:
-    search, cola, mnli = EventMapper(plan(), started=5.0).opening("name: small\n")
+    search, cola, mnli = EventMapper(plan(), started=5.0).start_updates("name: small\n")
     assert search.files == {"job.yaml": "name: small\n"}
     assert search.params["space_source"] == "Turc et al. 2019"
     assert search.params["tasks"] == "cola, mnli"
@@ -155,8 +155,8 @@ def test_opening_names_the_plan_and_keeps_the_job_file() -> None:
 @pytest.mark.parametrize("scored", [False, True])
 def test_a_long_message_is_cut_in_the_tag_and_whole_in_a_file(scored: bool) -> None:
     trace = "Traceback\n" + "line\n" * 2000
-    entries = replay([started(0, "cola"), *([evaluated(0, 1, 0.3)] if scored else []), ended(0, "failed", trace)])
-    end = next(entry for entry in entries if entry.status == "FAILED")
+    updates = replay([started(0, "cola"), *([evaluated(0, 1, 0.3)] if scored else []), ended(0, "failed", trace)])
+    end = next(entry for entry in updates if entry.status == "FAILED")
     assert end.tags["gluetune.message"] == trace[:4000]
     assert end.files == {"message.txt": trace}
 
@@ -167,8 +167,8 @@ def test_a_short_message_needs_no_file() -> None:
 
 def test_an_earlier_winner_is_one_no_more() -> None:
     scored = WinnerEvaluated(time=BEGIN + 900, number=4, task="cola", scores={}, folder="runs/small/winners/cola")
-    entries = replay([*events(), started(4, "cola"), evaluated(4, 1, 0.9), ended(4), scored])
-    old, new, other = (merged(entries, f"trial:{number}")[1] for number in (0, 4, 1))
+    updates = replay([*events(), started(4, "cola"), evaluated(4, 1, 0.9), ended(4), scored])
+    old, new, other = (merged(updates, f"trial:{number}")[1] for number in (0, 4, 1))
     assert (old["gluetune.winner"], new["gluetune.winner"], other["gluetune.winner"]) == ("false", "true", "true")
     assert (old["gluetune.folder"], new["gluetune.folder"]) == ("", "runs/small/winners/cola")
 
@@ -180,4 +180,4 @@ def test_a_winner_scored_again_stays_one() -> None:
 
 def test_an_unknown_event_is_refused() -> None:
     with pytest.raises(TypeError, match="event must be one of the journal's, but got str"):
-        EventMapper(plan(), started=0.0).entries("evaluated", TrialRecord(0, "cola", {}, {}, 0, 0.0))  # type: ignore[arg-type]
+        EventMapper(plan(), started=0.0).updates("evaluated", TrialRecord(0, "cola", {}, {}, 0, 0.0))  # type: ignore[arg-type]

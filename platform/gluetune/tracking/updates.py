@@ -1,4 +1,6 @@
-"""From the journal's events to what MLflow shows. Pure: no MLflow, no clock, so a replay gives the same entries.
+"""Maps the journal's events to updates of MLflow runs.
+
+Pure functions of the events, without MLflow and without a clock: replaying a journal gives the same updates.
 
 The tree is search → task → trial. A metric's step is the trial's optimizer step; on the search and task runs, which
 gather many trials, it is the number of evaluations of that task so far (``trial_score``: the trial's number).
@@ -30,7 +32,7 @@ from gluetune.events import (
 )
 from gluetune.tracking.descriptions import (
     NOTE,
-    Rows,
+    DatasetRows,
     rows_read,
     rows_scored,
     run_name,
@@ -47,7 +49,7 @@ RUN_STATUS = {
     "out_of_memory": "FAILED",
     "failed": "FAILED",
 }
-EVALUATED = {
+EVALUATION_METRICS = {
     name: name
     for name in (
         "eval_loss",
@@ -60,12 +62,12 @@ EVALUATED = {
         "train_tokens",
     )
 } | {"eval_score": "score"}
-LONGEST_TAG = 4000  # characters; stores refuse tags of more than 5,000 to 8,000, and with them the run's end
+MAX_TAG_CHARS = 4000  # stores refuse an update with a tag of more than 5,000 to 8,000 characters
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run of the tree. ``key`` names it within the search: ``search``, ``task:cola``, ``trial:7``."""
+    """A run of the search's tree. ``key`` names it within the search: ``search``, ``task:cola``, ``trial:7``."""
 
     key: str
     name: str
@@ -74,8 +76,8 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One metric value. ``time`` is the event's, so writing it again after a crash changes nothing."""
+class MetricPoint:
+    """One metric value. ``time`` is the event's time, so that writing the value again after a crash changes nothing."""
 
     key: str
     value: float
@@ -84,28 +86,36 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RunUpdate:
     """What one event adds to one run.
 
-    ``status`` is MLflow's, ``None`` to leave it; ``files`` are artifacts; ``datasets`` are the rows that the run reads.
+    Attributes:
+        run: the run.
+        time: the event's time, in seconds since the epoch.
+        points: metric values.
+        params: MLflow params.
+        tags: MLflow tags.
+        files: artifacts, by file name.
+        status: the run's new MLflow status; ``None`` leaves it unchanged.
+        datasets: the rows that the run reads.
     """
 
     run: Run
     time: float
-    points: tuple[Point, ...] = ()
+    points: tuple[MetricPoint, ...] = ()
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     files: dict[str, str | bytes] = field(default_factory=dict)
     status: str | None = None
-    datasets: tuple[Rows, ...] = ()
+    datasets: tuple[DatasetRows, ...] = ()
 
 
 class EventMapper:
-    """Turns events, in journal order, into entries.
+    """Maps events, given in journal order, to updates of MLflow runs.
 
     Args:
         plan: the search.
-        started: when it began, in seconds since the epoch.
+        started: when the search began, in seconds since the epoch.
     """
 
     def __init__(self, plan: SearchPlan, started: float) -> None:
@@ -119,63 +129,63 @@ class EventMapper:
         self._evaluations: Counter[str] = Counter()
         self._ended: set[int] = set()
         self._winners: dict[str, TrialRecord] = {}
-        self._everywhere = {
+        self._common_tags = {
             "gluetune.search": plan.name,
             "gluetune.model": plan.model,
             "mlflow.user": _user(),
             "mlflow.source.name": f"gluetune {__version__}",
         }
 
-    def opening(self, job: str) -> list[Entry]:
-        """The search's and tasks' runs, before the first trial; ``job`` is the job file's text."""
+    def start_updates(self, job: str) -> list[RunUpdate]:
+        """Creates the runs of the search and its tasks, before the first trial; ``job`` is the job file's text."""
         time = self._search.started
-        tags = {"gluetune.level": "search", NOTE: search_note(self._plan, {})} | self._everywhere
-        entries = [Entry(self._search, time, params=_search_params(self._plan), tags=tags, files={"job.yaml": job})]
+        tags = {"gluetune.level": "search", NOTE: search_note(self._plan, {})} | self._common_tags
+        updates = [RunUpdate(self._search, time, params=_search_params(self._plan), tags=tags, files={"job.yaml": job})]
         for task in self._plan.tasks:
             tags = {
                 "gluetune.level": "task",
                 "gluetune.task": task.task,
                 "gluetune.data": task.source,
-            } | self._everywhere
-            entries.append(
-                Entry(
+            } | self._common_tags
+            updates.append(
+                RunUpdate(
                     self._tasks[task.task],
                     time,
                     params=_task_params(task),
                     tags=tags,
-                    points=(Point("baseline", task.baseline, time, 0),),
+                    points=(MetricPoint("baseline", task.baseline, time, 0),),
                     datasets=rows_read(task),
                 )
             )
-        return entries
+        return updates
 
-    def reopening(self) -> list[Entry]:
-        """The search's and tasks' runs go on."""
-        return [Entry(run, run.started, status="RUNNING") for run in (self._search, *self._tasks.values())]
+    def resume_updates(self) -> list[RunUpdate]:
+        """Sets the runs of the search and its tasks to RUNNING again, when a search is resumed."""
+        return [RunUpdate(run, run.started, status="RUNNING") for run in (self._search, *self._tasks.values())]
 
-    def ending(self, time: float, status: str) -> list[Entry]:
-        """The search's and tasks' runs end."""
-        return [Entry(run, time, status=status) for run in (*self._tasks.values(), self._search)]
+    def finish_updates(self, time: float, status: str) -> list[RunUpdate]:
+        """Sets the final status of the runs of the search and its tasks."""
+        return [RunUpdate(run, time, status=status) for run in (*self._tasks.values(), self._search)]
 
     @property
     def root(self) -> Run:
-        """The search's own run."""
+        """The run of the search, parent of all others."""
         return self._search
 
     def trial_run(self, trial: TrialRecord) -> Run:
         """The run of a trial."""
         return Run(f"trial:{trial.number}", run_name(trial), trial.started, self._tasks[trial.task])
 
-    def entries(self, event: Event, trial: TrialRecord) -> list[Entry]:
-        """What an event adds, after it was applied to ``trial``."""
-        return self._entries(event, trial)
+    def updates(self, event: Event, trial: TrialRecord) -> list[RunUpdate]:
+        """Returns the updates that follow from an event which has been applied to ``trial``."""
+        return self._updates(event, trial)
 
     @singledispatchmethod
-    def _entries(self, event: Event, trial: TrialRecord) -> list[Entry]:
+    def _updates(self, event: Event, trial: TrialRecord) -> list[RunUpdate]:
         raise TypeError(f"event must be one of the journal's, but got {type(event).__name__}")
 
-    @_entries.register
-    def _(self, event: TrialStarted, trial: TrialRecord) -> list[Entry]:
+    @_updates.register
+    def _(self, event: TrialStarted, trial: TrialRecord) -> list[RunUpdate]:
         params = {"task": event.task, "model": self._plan.model, **event.training, **event.params, "seed": event.seed}
         tags = {
             "gluetune.level": "trial",
@@ -184,10 +194,10 @@ class EventMapper:
             "gluetune.seed": str(event.seed),
             "gluetune.status": "running",
             "gluetune.data": self._plans[event.task].source,
-        } | self._everywhere
-        status = self._reopened(event.number)
+        } | self._common_tags
+        status = self._resumed_status(event.number)
         return [
-            Entry(
+            RunUpdate(
                 self.trial_run(trial),
                 event.time,
                 params=_text(params),
@@ -197,22 +207,24 @@ class EventMapper:
             )
         ]
 
-    @_entries.register
-    def _(self, event: Evaluated, trial: TrialRecord) -> list[Entry]:
-        values = _ranking_values(event, trial)  # first: MLflow's page that compares runs opens on the first metric
-        values |= {name: float(getattr(event, attribute)) for name, attribute in EVALUATED.items()}
+    @_updates.register
+    def _(self, event: Evaluated, trial: TrialRecord) -> list[RunUpdate]:
+        values = _ranking_values(event, trial)  # first: MLflow's page for comparing runs opens on the first metric
+        values |= {name: float(getattr(event, attribute)) for name, attribute in EVALUATION_METRICS.items()}
         values |= self.metrics(event, trial.task)
         if event.train_accuracy is not None:
             values["train_accuracy"] = event.train_accuracy
         if event.idle_seconds_before is not None:
             values["idle_seconds_before"] = event.idle_seconds_before
-        points = tuple(Point(name, value, event.time, event.step) for name, value in values.items())
+        points = tuple(MetricPoint(name, value, event.time, event.step) for name, value in values.items())
         tags = {"gluetune.lane": event.lane, "gluetune.status": "running"}
-        entry = Entry(self.trial_run(trial), event.time, points, tags=tags, status=self._reopened(event.number))
-        return [entry, *self._improved(event, trial)]
+        update = RunUpdate(
+            self.trial_run(trial), event.time, points, tags=tags, status=self._resumed_status(event.number)
+        )
+        return [update, *self._best_score_updates(event, trial)]
 
-    @_entries.register
-    def _(self, event: StepLogged, trial: TrialRecord) -> list[Entry]:
+    @_updates.register
+    def _(self, event: StepLogged, trial: TrialRecord) -> list[RunUpdate]:
         values = {
             "running_loss": event.loss,
             "running_accuracy": event.accuracy,
@@ -220,32 +232,34 @@ class EventMapper:
             "examples_per_second": event.examples_per_second,
         }
         points = tuple(
-            Point(name, value, event.time, event.step) for name, value in values.items() if value is not None
+            MetricPoint(name, value, event.time, event.step) for name, value in values.items() if value is not None
         )
-        return [Entry(self.trial_run(trial), event.time, points, status=self._reopened(event.number))]
+        return [RunUpdate(self.trial_run(trial), event.time, points, status=self._resumed_status(event.number))]
 
-    @_entries.register
-    def _(self, event: TrialEnded, trial: TrialRecord) -> list[Entry]:
+    @_updates.register
+    def _(self, event: TrialEnded, trial: TrialRecord) -> list[RunUpdate]:
         tags: dict[str, str] = {"gluetune.status": event.status}
         if event.message:
-            tags["gluetune.message"] = event.message[:LONGEST_TAG]
-        files: dict[str, str | bytes] = {"message.txt": event.message} if len(event.message) > LONGEST_TAG else {}
+            tags["gluetune.message"] = event.message[:MAX_TAG_CHARS]
+        files: dict[str, str | bytes] = {"message.txt": event.message} if len(event.message) > MAX_TAG_CHARS else {}
         if event.status == "pruned" and trial.evaluations:
             tags["gluetune.pruned_at"] = format_epochs(trial.evaluations[-1].epoch)
         self._ended.add(event.number)
         run, best = self.trial_run(trial), trial.best
         tags[NOTE] = trial_note(trial, self._plans[trial.task])
-        entry = Entry(run, event.time, tags=tags, files=files, status=RUN_STATUS[event.status])
+        update = RunUpdate(run, event.time, tags=tags, files=files, status=RUN_STATUS[event.status])
         if best is None:
-            return [entry]
-        score = Point("trial_score", best.score, event.time, trial.number)
-        return [entry, Entry(self._tasks[trial.task], event.time, (score,))]
+            return [update]
+        score = MetricPoint("trial_score", best.score, event.time, trial.number)
+        return [update, RunUpdate(self._tasks[trial.task], event.time, (score,))]
 
-    @_entries.register
-    def _(self, event: WinnerEvaluated, trial: TrialRecord) -> list[Entry]:
-        saved = {"selection": event.selection_scores} | event.scores  # the former where evaluations were not in fp32
+    @_updates.register
+    def _(self, event: WinnerEvaluated, trial: TrialRecord) -> list[RunUpdate]:
+        saved = {
+            "selection": event.selection_scores
+        } | event.scores  # selection scores are there where evaluations were not in fp32
         points = tuple(
-            Point(f"{split}.{name}", value, event.time, 0)
+            MetricPoint(f"{split}.{name}", value, event.time, 0)
             for split, metrics in saved.items()
             for name, value in metrics.items()
         )
@@ -253,59 +267,59 @@ class EventMapper:
         run, task, metric = self.trial_run(trial), self._tasks[event.task], plan.metric
         rows = rows_scored(plan) if event.scores else ()
         ranked = [
-            Point(f"dev_score/{event.task}", metrics[metric], event.time, 0)
+            MetricPoint(f"dev_score/{event.task}", metrics[metric], event.time, 0)
             for metrics in list(event.scores.values())[:1]
             if metric in metrics
         ]
-        beaten = self._beaten(event, trial)
+        previous = self._demote_previous_best(event, trial)
         tags = {"gluetune.winner": "true", "gluetune.folder": event.folder, NOTE: trial_note(trial, plan)}
         return [
-            *beaten,
-            Entry(run, event.time, points, tags=tags, datasets=rows),
-            Entry(task, event.time, points, tags={"gluetune.winner": trial.name, NOTE: task_note(trial, plan)}),
-            Entry(self._search, event.time, tuple(ranked), tags={NOTE: search_note(self._plan, self._winners)}),
+            *previous,
+            RunUpdate(run, event.time, points, tags=tags, datasets=rows),
+            RunUpdate(task, event.time, points, tags={"gluetune.winner": trial.name, NOTE: task_note(trial, plan)}),
+            RunUpdate(self._search, event.time, tuple(ranked), tags={NOTE: search_note(self._plan, self._winners)}),
         ]
 
     def metrics(self, event: Evaluated, task: str) -> dict[str, float]:
-        """The task's metrics by their names in MLflow, those of ``transformers.Trainer``: ``eval_accuracy``.
+        """The task's metrics under the names that ``transformers.Trainer`` gives them: ``eval_accuracy``.
 
-        A run of pre-training, which has no task's metric, keeps the names of its own.
+        A pre-training run has no task; its metrics keep their own names.
         """
         prefix = "eval_" if self._plans[task].metric in event.metrics else ""
         return {f"{prefix}{name}": value for name, value in event.metrics.items()}
 
-    def _beaten(self, event: WinnerEvaluated, trial: TrialRecord) -> list[Entry]:
-        """The end of an earlier winner's time as such: a resumed search found a better trial."""
+    def _demote_previous_best(self, event: WinnerEvaluated, trial: TrialRecord) -> list[RunUpdate]:
+        """Removes the winner's tags from the previous winner, when a resumed search has found a better trial."""
         before, self._winners[event.task] = self._winners.get(event.task), trial
         if before is None or before.number == trial.number:
             return []
-        # the task's folder holds the new one's weights
+        # the task's folder now holds the new winner's weights
         tags = {"gluetune.winner": "false", "gluetune.folder": "", NOTE: trial_note(before, self._plans[event.task])}
-        return [Entry(self.trial_run(before), event.time, tags=tags)]
+        return [RunUpdate(self.trial_run(before), event.time, tags=tags)]
 
-    def _reopened(self, number: int) -> str | None:
-        """The status to set on a trial that goes on after its end; a new run has it already."""
+    def _resumed_status(self, number: int) -> str | None:
+        """The status of a trial that goes on after it had ended; ``None`` for others, whose run is RUNNING already."""
         if number not in self._ended:
             return None
         self._ended.discard(number)
         return "RUNNING"
 
-    def _improved(self, event: Evaluated, trial: TrialRecord) -> list[Entry]:
-        """Entries of the search and task where the task has a new best score."""
+    def _best_score_updates(self, event: Evaluated, trial: TrialRecord) -> list[RunUpdate]:
+        """Updates of the search's and the task's run, where the task has a new best score."""
         self._evaluations[trial.task] += 1
         if not event.score > self._best.get(trial.task, float("-inf")):
             return []
         self._best[trial.task] = event.score
         step = self._evaluations[trial.task]
-        task, search = Point("best_score", event.score, event.time, step), f"best_score/{trial.task}"
+        task, search = MetricPoint("best_score", event.score, event.time, step), f"best_score/{trial.task}"
         return [
-            Entry(self._tasks[trial.task], event.time, (task,), tags={"gluetune.best_trial": trial.name}),
-            Entry(self._search, event.time, (replace(task, key=search),)),
+            RunUpdate(self._tasks[trial.task], event.time, (task,), tags={"gluetune.best_trial": trial.name}),
+            RunUpdate(self._search, event.time, (replace(task, key=search),)),
         ]
 
 
 def _ranking_values(event: Evaluated, trial: TrialRecord) -> dict[str, float]:
-    """What trials are ranked by, where an evaluation is the best of its trial so far."""
+    """The metrics by which trials are ranked, where this evaluation is the best of its trial so far."""
     best = trial.best
     return {"best_score": best.score, "best_score_epoch": best.epoch} if best and best.index == event.index else {}
 
@@ -352,5 +366,5 @@ def _text(values: Mapping[str, object]) -> dict[str, str]:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # a user id without a name, as in some containers
         return "unknown"
