@@ -25,7 +25,7 @@ from gluetune.config import (
     dump_job,
     load_space,
 )
-from gluetune.data import Examples, choose, open_source
+from gluetune.data import Examples, open_source, split_rows
 from gluetune.events import Journal
 from gluetune.reporting.summary import FILE as SUMMARY
 from gluetune.search.searchers import TrialSampler
@@ -86,7 +86,7 @@ def make_job(setting: Setting, model: str, folder: Path, trials: int | None, lan
 def make_work(job: JobConfig) -> Work:
     """The trials and rows of a gluetune job, in the order in which its search would run them, for the baselines."""
     task, space = get_task(TASK), load_space(SPACE)
-    rows = choose(task, open_source(job.data), job.data, job.seed)
+    rows = split_rows(task, open_source(job.data), job.data, job.seed)
     dealer = TrialSampler(job.tasks, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
     points = [deal.training for deal in iter(dealer.deal, None)]
     return Work(

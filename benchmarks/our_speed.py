@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.baselines.work import Work
 from benchmarks.speed import WARM_UP, Speed, arguments, distributed_context, print_speed
 from gluetune.config import ModelConfig, TrainingConfig
-from gluetune.data import Encoded, EncodedTask, Examples, encode
+from gluetune.data import EncodedRows, EncodedTask, Examples, encode_rows
 from gluetune.models import load_encoder, load_tokenizer
 from gluetune.tasks import Task
 from gluetune.training import Evaluation, fine_tune
@@ -41,11 +41,11 @@ def measure(work: Work, task: Task) -> Speed:
     )
 
 
-def encoded(work: Work, task: Task, rows: dict[str, list[Any]]) -> Encoded:
+def encoded(work: Work, task: Task, rows: dict[str, list[Any]]) -> EncodedRows:
     """Rows of the work, tokenised."""
     texts = {name: rows[name] for name in task.columns}
     examples = Examples(task.name, "train", texts, np.array(rows["label"]), "benchmark")
-    return encode(examples, task, load_tokenizer(ModelConfig(name_or_path=work.model)), work.max_seq_length)
+    return encode_rows(examples, task, load_tokenizer(ModelConfig(name_or_path=work.model)), work.max_seq_length)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.curve_files import Curves, Point, load_curves
 from gluetune.config import DataConfig, ModelConfig, TrainingConfig, Value
-from gluetune.data import EncodedTask, open_source, prepare
+from gluetune.data import EncodedTask, open_source, prepare_task
 from gluetune.errors import DivergedError
 from gluetune.models import Encoder, load_encoder, load_tokenizer
 from gluetune.pretraining import prepare_synthetic_encoder
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags.out.mkdir(parents=True, exist_ok=True)
     for name in flags.tasks.split(","):
         task = get_task(name)
-        data = prepare(task, open_source(config), tokenizer, config, flags.seed)
+        data = prepare_task(task, open_source(config), tokenizer, config, flags.seed)
         file = flags.out / f"{name}{'_official' if flags.glue_dir else ''}.json"
         curves = (
             load_curves(file)

@@ -13,7 +13,7 @@ from benchmarks.grid_runs import SIZES, EncoderSize, one_gpu
 from benchmarks.programs import run_python
 from benchmarks.setting import Setting
 from gluetune.config import DataConfig
-from gluetune.data import choose, open_source
+from gluetune.data import open_source, split_rows
 from gluetune.tasks import Task, get_task
 
 PADDED, DYNAMIC, BY_LENGTH = "Trainer padded", "Trainer dynamic", "Trainer by length"
@@ -104,7 +104,7 @@ def make_work(setting: Setting, task: Task, model: str, epochs: int) -> Work:
     source = open_source(real) if setting.glue_dir else open_source(data)
     if not source.has(task, task.train or ""):
         source = open_source(data)
-    rows = choose(task, source, data, setting.seed)
+    rows = split_rows(task, source, data, setting.seed)
     train, selection = (
         {**part.columns, "label": [] if part.labels is None else part.labels.tolist()}
         for part in (rows.train, rows.selection)

@@ -18,13 +18,13 @@ MAX_SEQ_LENGTH = 128
 def ours(columns: dict[str, list[str]], task: str, model: str, folder: Path) -> Callable[[], int]:
     """What gluetune does; counts tokens."""
     from gluetune.config import ModelConfig
-    from gluetune.data import Examples, encode
+    from gluetune.data import Examples, encode_rows
     from gluetune.models import load_tokenizer
     from gluetune.tasks import get_task
 
     tokenizer = load_tokenizer(ModelConfig(name_or_path=model))
     examples = Examples(task, "train", columns, None, "benchmark")
-    return lambda: int(encode(examples, get_task(task), tokenizer, MAX_SEQ_LENGTH).offsets[-1])
+    return lambda: int(encode_rows(examples, get_task(task), tokenizer, MAX_SEQ_LENGTH).offsets[-1])
 
 
 def datasets_map(columns: dict[str, list[str]], task: str, model: str, folder: Path) -> Callable[[], int]:

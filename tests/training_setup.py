@@ -9,7 +9,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from gluetune.config import TrainingConfig
-from gluetune.data import Encoded, EncodedTask
+from gluetune.data import EncodedRows, EncodedTask
 from gluetune.models import Encoder
 from gluetune.storage import Storage
 from gluetune.tasks import Task
@@ -36,7 +36,7 @@ def tiny_encoder(dropout: float = 0.0, vocabulary: int = VOCABULARY) -> Encoder:
     return Encoder("tiny", config.to_dict(), {f"bert.{name}": t.numpy() for name, t in model.state_dict().items()})
 
 
-def rows(task: Task, count: int, seed: int) -> Encoded:
+def rows(task: Task, count: int, seed: int) -> EncodedRows:
     """Random rows of 4 to 20 tokens; the share of `SIGNAL` is the label."""
     generator = np.random.default_rng(seed)
     lengths = generator.integers(4, 21, count)
@@ -47,7 +47,7 @@ def rows(task: Task, count: int, seed: int) -> Encoded:
     ]
     labels = (5 * shares).astype(np.float32) if task.regression else (shares * task.num_labels).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Encoded(np.concatenate(ids).astype(np.int32), offsets, (lengths // 2).astype(np.int32), labels, 0, True)
+    return EncodedRows(np.concatenate(ids).astype(np.int32), offsets, (lengths // 2).astype(np.int32), labels, 0, True)
 
 
 def task_data(task: Task, train: int = 65, selection: int = 21) -> EncodedTask:

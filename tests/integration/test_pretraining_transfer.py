@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.config import DataConfig, ModelConfig, TrainingConfig
-from gluetune.data import open_source, prepare
+from gluetune.data import open_source, prepare_task
 from gluetune.models import load_encoder, load_tokenizer
 from gluetune.pretraining import (
     PretrainingEvaluation,
@@ -67,7 +67,7 @@ def scores(folder: Path, name: str) -> list[float]:
     """Fine-tunes on 2,000 rows of a task with three seeds; the scores of the last evaluations."""
     task, model = get_task(name), ModelConfig(name_or_path=str(folder))
     config = DataConfig(max_train_samples=2000, max_eval_samples=400, selection="dev", max_seq_length=64)
-    data = prepare(task, open_source(config), load_tokenizer(model), config, 0)
+    data = prepare_task(task, open_source(config), load_tokenizer(model), config, 0)
     training = TrainingConfig(learning_rate=3e-4, num_train_epochs=3, batch_size=16)
     last: dict[int, float] = {}
     for seed in SEEDS:

@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from gluetune.config import DataConfig, ModelConfig, TrainingConfig
-from gluetune.data import encode, open_source
+from gluetune.data import encode_rows, open_source
 from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
 from gluetune.reporting import print_models, summarise
 from gluetune.storage import Storage
@@ -96,7 +96,7 @@ def make_champion(
     encoder, tokenizer = load_encoder(model_config), load_tokenizer(model_config)
     rows = open_source(DataConfig()).load(task, task.dev[0]).take(np.arange(80))
     model = build_model(encoder, task, training, seed=3).eval()
-    encoded = encode(rows, task, tokenizer, MAX_LENGTH)
+    encoded = encode_rows(rows, task, tokenizer, MAX_LENGTH)
     assert max(encoded.lengths) == MAX_LENGTH
     logits = predict(model, encoded, 32)
     save_pretrained(encoder, task, model.state_dict(), tokenizer, str(folder), training)

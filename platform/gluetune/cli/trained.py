@@ -19,7 +19,7 @@ from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, share_out
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
-from gluetune.data import Examples, official_rows, open_source, read_file, same_rows
+from gluetune.data import Examples, find_identical_splits, labelled_eval_splits, open_source, read_file
 from gluetune.errors import ConfigError, Problem, StorageError
 from gluetune.events import JOB_FILE, read_run_file, winner_folder
 from gluetune.inference import (
@@ -114,7 +114,7 @@ def _as_saved(job: JobConfig, folder: Storage, flags: Container[str]) -> JobConf
 def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
     """Scores the models on the official labelled rows, and prints the published figures beside."""
     job, source = trained.job, open_source(trained.job.data)
-    rows = {task: official_rows(get_task(task), source, job.data, job.seed) for task in job.tasks}
+    rows = {task: labelled_eval_splits(get_task(task), source, job.data, job.seed) for task in job.tasks}
     with _cluster(trained, address, terminal) as resources:
         for task, splits in rows.items():
             scores = run_on_worker(
@@ -133,7 +133,7 @@ def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
                 terminal.out,
                 source="; ".join(dict.fromkeys(part.source for part in splits.values())),
                 synthetic=any(part.synthetic for part in splits.values()),
-                same_rows=same_rows(None, splits),
+                same_rows=find_identical_splits(None, splits),
             )
             if get_task(task).correlation:
                 print_batches(

@@ -1,37 +1,37 @@
 """Rows: where they come from, how they are tokenised, and how they are dealt out."""
 
-from gluetune.data.batches import plan_batches, shard
+from gluetune.data.batches import length_grouped_batches, shard_batch
 from gluetune.data.custom import CustomSource
-from gluetune.data.encoding import Encoded, encode
+from gluetune.data.encoding import EncodedRows, encode_rows
 from gluetune.data.examples import Examples
 from gluetune.data.files import read_file
 from gluetune.data.fingerprint import token_fingerprint
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
-from gluetune.data.official import official_rows, same_rows
-from gluetune.data.preparation import EncodedTask, TaskExamples, choose, open_source, prepare
+from gluetune.data.official import find_identical_splits, labelled_eval_splits
+from gluetune.data.preparation import EncodedTask, TaskExamples, open_source, prepare_task, split_rows
 from gluetune.data.source import DataSource
-from gluetune.data.splits import hold_out, sample
+from gluetune.data.splits import hold_out, stratified_sample
 
 __all__ = [
     "CustomSource",
     "DataSource",
-    "Encoded",
+    "EncodedRows",
     "EncodedTask",
     "Examples",
     "FolderSource",
     "HubSource",
     "TaskExamples",
-    "choose",
-    "encode",
+    "encode_rows",
+    "find_identical_splits",
     "hold_out",
-    "official_rows",
+    "labelled_eval_splits",
+    "length_grouped_batches",
     "open_source",
-    "plan_batches",
-    "prepare",
+    "prepare_task",
     "read_file",
-    "same_rows",
-    "sample",
-    "shard",
+    "shard_batch",
+    "split_rows",
+    "stratified_sample",
     "token_fingerprint",
 ]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gluetune.data.examples import Rows
+from gluetune.data.examples import RowIndices
 
 _BATCHES_PER_BUCKET = 50  # as in transformers' LengthGroupedSampler
 
 
-def plan_batches(
+def length_grouped_batches(
     lengths: NDArray[np.int64],
     batch_size: int,
     seed: int,
     epoch: int,
     shuffle: bool = True,
-) -> list[Rows]:
+) -> list[RowIndices]:
     """Cuts an epoch into global batches of rows of like length.
 
     Rows are permuted, cut into buckets of 50 batches, sorted by length within each, cut into batches; then the
@@ -32,7 +32,7 @@ def plan_batches(
     generator = np.random.default_rng(np.random.SeedSequence((seed, epoch)))
     order = generator.permutation(len(lengths)) if shuffle else np.arange(len(lengths))
     bucket = batch_size * _BATCHES_PER_BUCKET if shuffle else max(len(lengths), 1)
-    batches: list[Rows] = []
+    batches: list[RowIndices] = []
     for start in range(0, len(order), bucket):
         rows = order[start : start + bucket]
         rows = rows[np.argsort(lengths[rows], kind="stable")]
@@ -40,7 +40,7 @@ def plan_batches(
     return [batches[index] for index in generator.permutation(len(batches))] if shuffle else batches
 
 
-def shard(batch: Rows, rank: int, world_size: int) -> tuple[Rows, int]:
+def shard_batch(batch: RowIndices, rank: int, world_size: int) -> tuple[RowIndices, int]:
     """One worker's share of a global batch.
 
     Shares are interleaved, so that all workers get rows of like length.

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from gluetune.data.examples import Examples, Labels
-from gluetune.data.importing import described, import_class, source_file
+from gluetune.data.importing import describe_exception, import_class, source_file
+from gluetune.data.labels import UNLABELLED
 from gluetune.data.source import DataSource, check_split
-from gluetune.data.text_checks import lone_surrogate
+from gluetune.data.text_checks import find_lone_surrogate
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Task
 
-_UNLABELLED = -1
 _METHODS = ("__len__", "__getitem__")
 
 
@@ -105,7 +105,8 @@ class CustomSource(DataSource):
         except Exception as error:
             call = ", ".join(f"{name}={value!r}" for name, value in given.items())
             raise DataError(
-                f"the class must give this split, but ({call}) raised {described(error, source_file(make))}", place
+                f"the class must give this split, but ({call}) raised {describe_exception(error, source_file(make))}",
+                place,
             ) from error
         missing = [name for name in _METHODS if not hasattr(type(dataset), name)]
         if missing:
@@ -127,7 +128,7 @@ def _rows(
         length = len(dataset)
     except Exception as error:
         raise DataError(
-            f"the dataset's length must be known, but __len__ raised {described(error, file)}",
+            f"the dataset's length must be known, but __len__ raised {describe_exception(error, file)}",
             place,
         ) from error
     if length == 0:
@@ -137,7 +138,8 @@ def _rows(
             row = dataset[number]
         except Exception as error:
             raise DataError(
-                f"`0 <= row < {length}` must be readable, but row {number} raised {described(error, file)}", place
+                f"`0 <= row < {length}` must be readable, but row {number} raised {describe_exception(error, file)}",
+                place,
             ) from error
         texts = _texts(row, number, task, place)
         yield texts, _label(row.get("label") if labels else None, number, task, place)
@@ -158,7 +160,7 @@ def _texts(row: Any, number: int, task: Task, place: str) -> dict[str, str]:
             )
         if not isinstance(row[name], str):
             raise DataError(f"{name!r} must be a str, but is {type(row[name]).__name__} in row {number}", place)
-        if half := lone_surrogate(row[name]):
+        if half := find_lone_surrogate(row[name]):
             raise DataError(f"{name!r} must be Unicode text, but has a lone surrogate in row {number}: {half}", place)
     return {name: str(row[name]) for name in task.columns}
 
@@ -166,7 +168,7 @@ def _texts(row: Any, number: int, task: Task, place: str) -> dict[str, str]:
 def _label(value: Any, row: int, task: Task, place: str) -> float:
     """A label as a number; -1 where there is none."""
     if isinstance(value, str) and not task.regression:
-        ids = {name: number for number, name in enumerate(task.labels)} | dict.fromkeys(task.drop, _UNLABELLED)
+        ids = {name: number for number, name in enumerate(task.labels)} | dict.fromkeys(task.drop, UNLABELLED)
         if value not in ids:
             raise DataError(
                 f"a class must be one of {', '.join(map(repr, ids))}, but got {value!r} in row {row}"
@@ -175,13 +177,13 @@ def _label(value: Any, row: int, task: Task, place: str) -> float:
             )
         return ids[value]
     try:
-        label = float(_UNLABELLED if value is None else value)
+        label = float(UNLABELLED if value is None else value)
     except (TypeError, ValueError, RuntimeError):  # the last is torch's
         label = np.nan
     if isinstance(value, str | bytes) or np.isnan(label):
         raise DataError(f"a label must be a number, but got {value!r} in row {row}", place)
     low, high = (task.minimum, task.maximum) if task.regression else (0, task.num_labels - 1)
-    if label != _UNLABELLED and not (low <= label <= high and (task.regression or label == int(label))):
+    if label != UNLABELLED and not (low <= label <= high and (task.regression or label == int(label))):
         whole = "" if task.regression else " and be whole"
         raise DataError(f"`{low:g} <= label <= {high:g}` must hold{whole}, but got {label:g} in row {row}", place)
     return label
@@ -190,7 +192,7 @@ def _label(value: Any, row: int, task: Task, place: str) -> float:
 def _labelled(examples: Examples, numbers: list[float], task: Task, place: str) -> Examples:
     """The rows with their labels; those without left out where the task has such."""
     labels: Labels = np.array(numbers, np.float32) if task.regression else np.array(numbers, np.int64)
-    known = labels != _UNLABELLED
+    known = labels != UNLABELLED
     if not known.any():
         return examples
     if not known.all() and not task.drop:

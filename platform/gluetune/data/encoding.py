@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from gluetune.data.examples import Examples, Labels, Rows
+from gluetune.data.examples import Examples, Labels, RowIndices
 from gluetune.data.truncation import Truncation, tokenize
 from gluetune.errors import ConfigError, ModelError, Problem
 from gluetune.tasks import Task
@@ -19,7 +19,7 @@ _ROWS_PER_CALL = 2048  # keeps the tokenizer's Python lists small
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedRows:
     """Tokenised rows. Plain arrays, so that Ray's object store shares them without a copy.
 
     Attributes:
@@ -47,7 +47,7 @@ class Encoded:
         """[rows] tokens in each row."""
         return np.diff(self.offsets)
 
-    def select(self, rows: Rows) -> Encoded:
+    def select(self, rows: RowIndices) -> EncodedRows:
         """The given rows, in the given order, copied."""
         lengths = self.offsets[rows + 1] - self.offsets[rows]
         offsets = _offsets(lengths)
@@ -62,7 +62,7 @@ class Encoded:
         """Tokens in the longest row."""
         return int(self.lengths.max())
 
-    def collate(self, rows: Rows, multiple: int = 1) -> dict[str, torch.Tensor]:
+    def collate(self, rows: RowIndices, multiple: int = 1) -> dict[str, torch.Tensor]:
         """A batch, padded on the right to its longest row.
 
         Args:
@@ -91,13 +91,13 @@ class Encoded:
         return tensors
 
 
-def encode(
+def encode_rows(
     examples: Examples,
     task: Task,
     tokenizer: PreTrainedTokenizerBase,
     max_seq_length: int,
     truncation: Truncation = "longest_first",
-) -> Encoded:
+) -> EncodedRows:
     """Tokenises rows.
 
     Args:
@@ -121,7 +121,9 @@ def encode(
         boundaries = _boundaries(types, lengths, tokenizer) if token_types else lengths.astype(np.int32)
         calls.append((input_ids, boundaries, lengths))
     input_ids, boundaries, lengths = (np.concatenate(parts) for parts in zip(*calls, strict=True))
-    return Encoded(input_ids, _offsets(lengths), boundaries, examples.labels, int(tokenizer.pad_token_id), token_types)
+    return EncodedRows(
+        input_ids, _offsets(lengths), boundaries, examples.labels, int(tokenizer.pad_token_id), token_types
+    )
 
 
 def _check(tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Labels = NDArray[np.int64] | NDArray[np.float32]
-Rows = NDArray[np.int64]
+RowIndices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Examples:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
-    def take(self, rows: Rows) -> Examples:
+    def take(self, rows: RowIndices) -> Examples:
         """The given rows, in the given order."""
         columns = {name: [texts[row] for row in rows] for name, texts in self.columns.items()}
         return replace(self, columns=columns, labels=None if self.labels is None else self.labels[rows])

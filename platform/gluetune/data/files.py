@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from gluetune.data.examples import Examples
-from gluetune.data.labels import DROPPED, parse_labels
-from gluetune.data.records import first_names, read_records
+from gluetune.data.labels import UNLABELLED, parse_labels
+from gluetune.data.records import read_header, read_records
 from gluetune.errors import DataError, nearest, nearest_file
 from gluetune.tasks import Table, Task
 
 _LONGEST = 120  # characters of a first line in a message
 
 
-def read_table(file: Path, task: Task, split: str, table: Table) -> Examples:
+def read_with_layout(file: Path, task: Task, split: str, table: Table) -> Examples:
     """Reads one file in a known layout.
 
     Args:
@@ -34,7 +34,7 @@ def read_table(file: Path, task: Task, split: str, table: Table) -> Examples:
     examples = Examples(task.name, split, dict(zip(task.columns, records.columns, strict=True)), labels, "")
     dropped = 0
     if labels is not None and task.drop:
-        kept = np.flatnonzero(labels != DROPPED)
+        kept = np.flatnonzero(labels != UNLABELLED)
         dropped = len(labels) - len(kept)
         examples = examples.take(kept) if dropped else examples
     notes = _notes({"malformed rows": records.malformed, "rows without a label": dropped})
@@ -66,7 +66,7 @@ def read_file(path: str | Path, task: Task, *, labels: bool | None) -> Examples:
     file = Path(path).expanduser()
     if not file.is_file():
         raise DataError(f"must be a file, but there is none{nearest_file(file)}", file)
-    examples = read_table(file, task, file.name, _layout(task, file, first_names(file), labels))
+    examples = read_with_layout(file, task, file.name, _layout(task, file, read_header(file), labels))
     return replace(examples, source=f"file:{examples.source.removeprefix('dir:')}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gluetune.data.encoding import Encoded
+from gluetune.data.encoding import EncodedRows
 from gluetune.data.examples import Examples
 
 TRAIN, SELECTION = "train", "selection"
@@ -34,7 +34,7 @@ def fingerprint(examples: Examples) -> str:
     return digest.hexdigest()
 
 
-def token_fingerprint(encoded: Encoded) -> str:
+def token_fingerprint(encoded: EncodedRows) -> str:
     """The SHA-256 of rows' token ids and segments; labels are left out."""
     digest = hashlib.sha256()
     for array in (encoded.input_ids, encoded.offsets, encoded.boundaries):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gluetune.data.examples import Examples
-from gluetune.data.files import read_file, read_table
+from gluetune.data.files import read_file, read_with_layout
 from gluetune.data.source import DataSource, check_split
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Table, Task
@@ -46,16 +46,16 @@ class FolderSource(DataSource):
             return replace(rows, split=split)
         table, files = self._layout(task, split)
         table = table if labels else table.unlabelled()
-        parts = [read_table(file, task, split, table) for file in files]
+        parts = [read_with_layout(file, task, split, table) for file in files]
         examples = parts[0] if len(parts) == 1 else _join(parts)
-        twin = find(self.folder, table.without) if table.without else None
-        return examples if twin is None else _without(examples, read_table(twin, task, split, table), twin)
+        twin = find_file(self.folder, table.without) if table.without else None
+        return examples if twin is None else _without(examples, read_with_layout(twin, task, split, table), twin)
 
     def has(self, task: Task, split: str) -> bool:
         """Whether a file stands in for the split, or all files of one of its layouts are there."""
         official = task.tables.get(split, ())
         return split in self._given(task) or any(
-            all(find(self.folder, name) for name in table.files) for table in official
+            all(find_file(self.folder, name) for name in table.files) for table in official
         )
 
     def describe(self, task: Task) -> str:
@@ -69,7 +69,7 @@ class FolderSource(DataSource):
 
     def _layout(self, task: Task, split: str) -> tuple[Table, list[Path]]:
         for table in task.tables[split]:
-            files = [find(self.folder, name) for name in table.files]
+            files = [find_file(self.folder, name) for name in table.files]
             found = [file for file in files if file is not None]
             if len(found) == len(files):
                 return table, found
@@ -80,14 +80,16 @@ class FolderSource(DataSource):
         layouts = [table.files for table in task.tables[split]]
         wanted = " or ".join(" + ".join(files) for files in layouts)
         home = layouts[0][0].split("/")[0]
-        inner = next((name for files in layouts for name in files if find(self.folder, name.partition("/")[2])), None)
+        inner = next(
+            (name for files in layouts for name in files if find_file(self.folder, name.partition("/")[2])), None
+        )
         if inner is not None:
             return DataError(
                 f"`data.dir` must be the folder that holds {home}/, but it is a task's folder itself; "
                 f"give {self.folder.resolve().parent}",
                 self.folder,
             )
-        task_folder = find(self.folder, home)
+        task_folder = find_file(self.folder, home)
         around = self.folder.iterdir() if task_folder is None else task_folder.rglob("*")
         names = sorted(path.relative_to(self.folder).as_posix() for path in around)
         target = home if task_folder is None else layouts[0][0]
@@ -98,7 +100,7 @@ class FolderSource(DataSource):
         )  # paths are long
 
 
-def find(folder: Path, name: str) -> Path | None:
+def find_file(folder: Path, name: str) -> Path | None:
     """The file of that name in a folder, letter case ignored where no exact one exists."""
     path = folder
     for part in name.split("/"):

@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gluetune.data.examples import Examples, Labels
-from gluetune.data.labels import class_ids
-from gluetune.data.local_copies import load_split
+from gluetune.data.labels import UNLABELLED, class_ids
+from gluetune.data.local_copies import load_dataset_split
 from gluetune.data.source import DataSource, check_split
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Task
-
-UNLABELLED = -1
 
 
 class HubSource(DataSource):
@@ -64,7 +62,7 @@ class HubSource(DataSource):
     def _dataset(self, task: Task, split: str, place: str) -> Any:
         path, name = task.hub
         where = path if self.mirror is None else str(self.mirror / path)
-        return load_split(
+        return load_dataset_split(
             where,
             name,
             split,

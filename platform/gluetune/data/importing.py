@@ -43,7 +43,7 @@ def import_class(path: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
     return found, _parameters(found, path)
 
 
-def described(error: BaseException, file: str | None = None) -> str:
+def describe_exception(error: BaseException, file: str | None = None) -> str:
     """An exception of the user's code: its type, its words, and the line that raised it.
 
     Args:
@@ -120,7 +120,7 @@ def _parameters(found: Callable[..., Any], path: str) -> tuple[str, ...]:
 def _raised(name: str, error: Exception) -> NoReturn:
     hint = "; a file can be named as path/to/file.py:Class" if isinstance(error, ModuleNotFoundError) else ""
     file = name if name.endswith(".py") else None
-    words = f"{described(error, file)}{hint}"
+    words = f"{describe_exception(error, file)}{hint}"
     raise ConfigError([Problem("data.dataset", f"{name} cannot be imported: {words}")]) from error
 
 

@@ -11,7 +11,7 @@ from gluetune.data.examples import Labels
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Task
 
-DROPPED = -1
+UNLABELLED = -1
 _LONGEST = 60  # characters of a label in a message
 
 
@@ -26,7 +26,7 @@ def parse_labels(task: Task, labels: Sequence[str | float], file: Path, lines: S
         lines: 1-based line of every row, for messages.
 
     Returns:
-        [rows] class ids (int64), `DROPPED` for labels in ``task.drop``; or float32 for regression.
+        [rows] class ids (int64), `UNLABELLED` for labels in ``task.drop``; or float32 for regression.
 
     Raises:
         DataError: a label that the task does not have; names its line.
@@ -34,7 +34,7 @@ def parse_labels(task: Task, labels: Sequence[str | float], file: Path, lines: S
     if task.regression:
         return _numbers(task, labels, file, lines)
     ids: dict[str | float, int] = dict(class_ids(task).items())
-    ids |= {number: number for number in (*range(task.num_labels), *([DROPPED] if task.drop else []))}
+    ids |= {number: number for number in (*range(task.num_labels), *([UNLABELLED] if task.drop else []))}
     for label, line in zip(labels, lines, strict=True):
         if label not in ids:
             options = ", ".join(repr(option) for option in (task.spellings or task.labels))
@@ -47,9 +47,11 @@ def parse_labels(task: Task, labels: Sequence[str | float], file: Path, lines: S
 
 
 def class_ids(task: Task) -> dict[str, int]:
-    """Class ids by name and by the official files' spellings; `DROPPED` for labels in ``task.drop``."""
+    """Class ids by name and by the official files' spellings; `UNLABELLED` for labels in ``task.drop``."""
     ids = {name: number for number, name in enumerate(task.labels)}
-    return ids | {spelling: ids[name] for spelling, name in task.spellings.items()} | dict.fromkeys(task.drop, DROPPED)
+    return (
+        ids | {spelling: ids[name] for spelling, name in task.spellings.items()} | dict.fromkeys(task.drop, UNLABELLED)
+    )
 
 
 def _numbers(task: Task, labels: Sequence[str | float], file: Path, lines: Sequence[int]) -> Labels:

@@ -17,14 +17,16 @@ _FOLDER = "gluetune-local-copies"
 _CHUNK = 1 << 20  # bytes
 
 
-def load_split(dataset: str, name: str | None, split: str, *, cache_dir: str | None, place: str, hint: str) -> Any:
+def load_dataset_split(
+    dataset: str, name: str | None, split: str, *, cache_dir: str | None, place: str, hint: str
+) -> Any:
     """Loads one split by the library.
 
     Args:
         dataset: name on the hub, or a local folder.
         name: its configuration.
         split: the split.
-        cache_dir: as for `cache_of`.
+        cache_dir: as for `local_copy_cache_dir`.
         place: what messages call it.
         hint: what helps where the hub cannot be reached.
 
@@ -37,7 +39,7 @@ def load_split(dataset: str, name: str | None, split: str, *, cache_dir: str | N
     import datasets  # slow to import, and most jobs have no use for it
 
     try:
-        return datasets.load_dataset(dataset, name, split=split, cache_dir=cache_of(dataset, cache_dir))
+        return datasets.load_dataset(dataset, name, split=split, cache_dir=local_copy_cache_dir(dataset, cache_dir))
     except DataError:
         raise
     except Exception as error:  # a broken README is a YAML error, a broken CSV one of pandas
@@ -59,7 +61,7 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def cache_of(dataset: str, cache_dir: str | None) -> str | None:
+def local_copy_cache_dir(dataset: str, cache_dir: str | None) -> str | None:
     """The cache folder to load a dataset with.
 
     Args:
@@ -78,10 +80,10 @@ def cache_of(dataset: str, cache_dir: str | None) -> str | None:
         return cache_dir
     from datasets import config  # slow to import
 
-    return str(Path(cache_dir or config.HF_DATASETS_CACHE).expanduser() / _FOLDER / files_fingerprint(folder)[:32])
+    return str(Path(cache_dir or config.HF_DATASETS_CACHE).expanduser() / _FOLDER / folder_fingerprint(folder)[:32])
 
 
-def files_fingerprint(folder: Path) -> str:
+def folder_fingerprint(folder: Path) -> str:
     """The SHA-256 of names and contents of a folder's files; hidden ones are left out.
 
     Raises:

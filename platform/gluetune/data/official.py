@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from gluetune.config import DataConfig
 from gluetune.data.examples import Examples, Labels
 from gluetune.data.source import DataSource
-from gluetune.data.splits import sample
+from gluetune.data.splits import stratified_sample
 from gluetune.errors import DataError
 from gluetune.tasks import TASKS, Task
 
 
-def official_rows(task: Task, source: DataSource, config: DataConfig, seed: int) -> dict[str, Examples]:
+def labelled_eval_splits(task: Task, source: DataSource, config: DataConfig, seed: int) -> dict[str, Examples]:
     """Loads all labelled official rows of a task but those to train on, by name, the ranking split first.
 
     These are the development splits, the test split where its rows have labels (SNLI's official ones, or a user's own),
@@ -47,7 +47,7 @@ def official_rows(task: Task, source: DataSource, config: DataConfig, seed: int)
     return found
 
 
-def same_rows(train: Examples | None, dev: Mapping[str, Examples]) -> dict[str, str]:
+def find_identical_splits(train: Examples | None, dev: Mapping[str, Examples]) -> dict[str, str]:
     """Splits that hold, row by row, the texts of another one, by that one's name.
 
     They come from a copied file, or from a dataset class that does not look at ``split``.
@@ -85,4 +85,4 @@ def _answered_by(task: Task) -> list[Task]:
 
 def _limited(labelled: tuple[Examples, Labels], task: Task, config: DataConfig, seed: int) -> Examples:
     examples, labels = labelled
-    return examples.take(sample(labels, task, config.max_eval_samples, seed))
+    return examples.take(stratified_sample(labels, task, config.max_eval_samples, seed))

@@ -12,14 +12,14 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
 from gluetune.data.custom import CustomSource
-from gluetune.data.encoding import Encoded, encode
+from gluetune.data.encoding import EncodedRows, encode_rows
 from gluetune.data.examples import Examples
 from gluetune.data.fingerprint import SELECTION, TRAIN, split_fingerprints
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
-from gluetune.data.official import load_labelled, official_rows, same_rows
+from gluetune.data.official import find_identical_splits, labelled_eval_splits, load_labelled
 from gluetune.data.source import DataSource
-from gluetune.data.splits import hold_out, sample
+from gluetune.data.splits import hold_out, stratified_sample
 from gluetune.errors import ConfigError, Problem
 from gluetune.tasks import Task, get_task
 
@@ -32,7 +32,7 @@ class EncodedTask:
         task: the task's name.
         train: rows to train on.
         selection: rows to choose the winner by.
-        dev: the other official rows with labels, see `official_rows`; scored once, for the winner.
+        dev: the other official rows with labels, see `labelled_eval_splits`; scored once, for the winner.
         source: where the rows come from, in words.
         synthetic: whether gluetune generated the rows, or some of them.
         fingerprints: of the rows as text, by ``train``, ``selection`` and the names of dev splits; see
@@ -41,16 +41,16 @@ class EncodedTask:
     """
 
     task: str
-    train: Encoded
-    selection: Encoded
-    dev: dict[str, Encoded]
+    train: EncodedRows
+    selection: EncodedRows
+    dev: dict[str, EncodedRows]
     source: str
     synthetic: bool = False
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     same_rows: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def splits(self) -> dict[str, Encoded]:
+    def splits(self) -> dict[str, EncodedRows]:
         """All rows, by the names that ``fingerprints`` has."""
         return {TRAIN: self.train, SELECTION: self.selection, **self.dev}
 
@@ -113,7 +113,7 @@ class TaskExamples:
     same_rows: Mapping[str, str]
 
 
-def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskExamples:
+def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskExamples:
     """Loads, limits and parts one task's rows.
 
     ``max_train_samples`` counts rows trained on; held-out selection rows come on top, from the whole of train.
@@ -140,16 +140,16 @@ def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> Tas
             ]
         )
     train, train_labels = load_labelled(source, task, task.train)
-    dev = official_rows(task, source, config, seed)
+    dev = labelled_eval_splits(task, source, config, seed)
     origins = [part.source for part in (train, *dev.values())]
     origins += [f"no {split}" for split in task.dev if split not in dev]
-    selection, twins = dev[task.dev[0]], same_rows(train, dev)
+    selection, twins = dev[task.dev[0]], find_identical_splits(train, dev)
     if config.selection != "dev":
         rows, chosen = hold_out(train_labels, task, config, seed)
-        chosen = chosen[sample(train_labels[chosen], task, config.max_eval_samples, seed)]
+        chosen = chosen[stratified_sample(train_labels[chosen], task, config.max_eval_samples, seed)]
         selection = train.take(chosen)
         train, train_labels = train.take(rows), train_labels[rows]
-    train = train.take(sample(train_labels, task, config.max_train_samples, seed))
+    train = train.take(stratified_sample(train_labels, task, config.max_train_samples, seed))
     synthetic = any(part.synthetic for part in (train, *dev.values()))
     return TaskExamples(
         train,
@@ -162,14 +162,14 @@ def choose(task: Task, source: DataSource, config: DataConfig, seed: int) -> Tas
     )
 
 
-def prepare(
+def prepare_task(
     task: Task,
     source: DataSource,
     tokenizer: PreTrainedTokenizerBase,
     config: DataConfig,
     seed: int,
 ) -> EncodedTask:
-    """Chooses rows as `choose` does, and tokenises them.
+    """Chooses rows as `split_rows` does, and tokenises them.
 
     Args:
         task: a task with a training split.
@@ -183,10 +183,10 @@ def prepare(
         DataError: rows are missing, unlabelled or break their format.
     """
 
-    def encoded(examples: Examples) -> Encoded:
-        return encode(examples, get_task(examples.task), tokenizer, config.max_seq_length, config.truncation)
+    def encoded(examples: Examples) -> EncodedRows:
+        return encode_rows(examples, get_task(examples.task), tokenizer, config.max_seq_length, config.truncation)
 
-    rows = choose(task, source, config, seed)
+    rows = split_rows(task, source, config, seed)
     dev = {split: encoded(examples) for split, examples in rows.dev.items()}
     selection = dev[task.dev[0]] if config.selection == "dev" else encoded(rows.selection)
     return EncodedTask(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gluetune.config.nesting import TOO_DEEP, json_too_deep
-from gluetune.data.text_checks import lone_surrogate, other_kind
+from gluetune.data.text_checks import detect_non_text_format, find_lone_surrogate
 from gluetune.errors import DataError, nearest
 from gluetune.tasks import Table
 
@@ -57,7 +57,7 @@ def read_records(file: Path, table: Table) -> Records:
     return records
 
 
-def first_names(file: Path) -> list[str]:
+def read_header(file: Path) -> list[str]:
     """What the first line has: its cells, or the keys of its object in a ``.jsonl`` file.
 
     Raises:
@@ -85,7 +85,7 @@ def _unreadable(file: Path, error: OSError) -> DataError:
 
 
 def _split(file: Path, raw: bytes) -> list[str]:
-    if kind := other_kind(raw):
+    if kind := detect_non_text_format(raw):
         raise DataError(
             f"the file must be UTF-8 text, tab-separated or, in .jsonl, one JSON object per line, but is {kind}", file
         )
@@ -195,7 +195,7 @@ def _string(file: Path, line: int, row: dict[str, object], key: str, kind: str =
     value = row[key]
     if not isinstance(value, str):
         raise DataError(f"{key!r} must be {kind}, but got {_shown(value)}", file, line)
-    if half := lone_surrogate(value):
+    if half := find_lone_surrogate(value):
         raise DataError(f"{key!r} must be Unicode text, but has a lone surrogate: {half}", file, line)
     return value
 

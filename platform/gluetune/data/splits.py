@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gluetune.config import DataConfig
-from gluetune.data.examples import Labels, Rows
+from gluetune.data.examples import Labels, RowIndices
 from gluetune.errors import DataError
 from gluetune.tasks import Task
 
 _REGRESSION_BINS = 10
 
 
-def hold_out(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[Rows, Rows]:
+def hold_out(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[RowIndices, RowIndices]:
     """Parts train into rows to train on and rows to choose by.
 
     ``selection: holdout``: the share is ``selection_fraction`` of all rows, at most ``selection_max_rows`` and
@@ -44,7 +44,7 @@ def hold_out(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple
     return np.setdiff1d(np.arange(len(labels)), selection), selection
 
 
-def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> Rows:
+def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> RowIndices:
     least = max(2, len(task.labels))
     if len(labels) < 2 * least:
         raise DataError(
@@ -56,7 +56,7 @@ def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> Ro
     return _draw(_strata(labels, task), share, seed, keep=1)
 
 
-def _as_scikit_learn(labels: Labels, task: Task, config: DataConfig, seed: int) -> Rows:
+def _as_scikit_learn(labels: Labels, task: Task, config: DataConfig, seed: int) -> RowIndices:
     from sklearn.model_selection import train_test_split  # a second of imports that most searches have no use for
 
     fraction, rows = config.selection_fraction, np.arange(len(labels))
@@ -65,11 +65,11 @@ def _as_scikit_learn(labels: Labels, task: Task, config: DataConfig, seed: int) 
             f"train_test_split must leave rows of {task.name} to train on, but got (rows={len(rows)}, "
             f"selection_fraction={fraction:g}); `data.selection: dev` takes none"
         )
-    selection: Rows = np.sort(train_test_split(rows, random_state=seed, test_size=fraction)[1])
+    selection: RowIndices = np.sort(train_test_split(rows, random_state=seed, test_size=fraction)[1])
     return selection
 
 
-def sample(labels: Labels, task: Task, size: int | None, seed: int) -> Rows:
+def stratified_sample(labels: Labels, task: Task, size: int | None, seed: int) -> RowIndices:
     """A stratified random sample of ``size`` rows, sorted; all rows where there are no more or ``size`` is ``None``."""
     if size is None or size >= len(labels):
         return np.arange(len(labels))
@@ -86,14 +86,14 @@ def _strata(labels: Labels, task: Task) -> NDArray[np.int64]:
     return strata
 
 
-def _draw(strata: NDArray[np.int64], size: int, seed: int, keep: int) -> Rows:
+def _draw(strata: NDArray[np.int64], size: int, seed: int, keep: int) -> RowIndices:
     generator = np.random.default_rng(seed)
     shares = _allocate(np.bincount(strata), size, keep)
     drawn = [
         generator.choice(np.flatnonzero(strata == stratum), share, replace=False)
         for stratum, share in enumerate(shares)
     ]
-    rows: Rows = np.sort(np.concatenate(drawn))
+    rows: RowIndices = np.sort(np.concatenate(drawn))
     return rows
 
 

@@ -22,7 +22,7 @@ _KINDS = (
 )
 
 
-def other_kind(data: bytes) -> str | None:
+def detect_non_text_format(data: bytes) -> str | None:
     """What a file is that is no UTF-8 text, by its first bytes; ``None`` where they look like text.
 
     Args:
@@ -33,7 +33,7 @@ def other_kind(data: bytes) -> str | None:
     )
 
 
-def lone_surrogate(text: str) -> str | None:
+def find_lone_surrogate(text: str) -> str | None:
     r"""The first half of a character without its other half, as in ``"\ud800"``; ``None`` where there is none.
 
     JSON and Python can hold such halves, but they are no characters: no tokenizer takes them and no file can.

@@ -43,7 +43,7 @@ def tokenize(
     return ways[truncation if len(texts) == 2 else "longest_first"](texts, tokenizer, max_seq_length)
 
 
-def shares(first: Counts, second: Counts, room: int) -> tuple[Counts, Counts]:
+def split_token_budget(first: Counts, second: Counts, room: int) -> tuple[Counts, Counts]:
     """How many tokens the texts of pairs that are too long keep: in proportion to their lengths.
 
     Args:
@@ -89,7 +89,7 @@ def _proportional(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, ma
     long = np.flatnonzero(lengths > max_seq_length)
     first = _lengths([_text_ids(texts[0][row], tokenizer) for row in long])
     special = tokenizer.num_special_tokens_to_add(pair=True)
-    kept = shares(first, lengths[long] - first - special, max_seq_length - special)
+    kept = split_token_budget(first, lengths[long] - first - special, max_seq_length - special)
     keep, ends = np.ones(len(input_ids), np.bool_), np.cumsum(lengths)
     for row, length, of_first, of_second in zip(long, first, *kept, strict=True):
         template = np.array(call["special_tokens_mask"][row], np.bool_)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gluetune.data import DataSource, Examples, FolderSource
-from gluetune.data.folder import find
-from gluetune.data.records import first_names, read_records
+from gluetune.data.folder import find_file
+from gluetune.data.records import read_header, read_records
 from gluetune.errors import DataError
 from gluetune.inference.submission_files import SubmissionFile
 from gluetune.tasks import Table
@@ -36,10 +36,10 @@ def load_test(file: SubmissionFile, source: DataSource) -> Examples:
 def _check_index(file: SubmissionFile, source: FolderSource) -> None:
     """Refuses a test file whose index column, where it has one, does not count rows from 0."""
     for table in file.task.tables[file.split]:
-        path = find(source.folder, table.files[0])
+        path = find_file(source.folder, table.files[0])
         if path is None:
             continue
-        if _INDEX not in first_names(path):
+        if _INDEX not in read_header(path):
             return
         records = read_records(path, Table(table.files, (_INDEX,)))
         for row, (index, line) in enumerate(zip(records.columns[0], records.lines, strict=True)):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from gluetune.data import Examples, encode
+from gluetune.data import Examples, encode_rows
 from gluetune.errors import ModelError
 from gluetune.inference.classifier import Classifier
 from gluetune.models import check_ids
@@ -73,7 +73,7 @@ def predict_examples(
         ModelError: the tokenizer gives ids that the model has no embeddings for, or the outputs are not finite.
     """
     config = classifier.config
-    encoded = encode(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
+    encoded = encode_rows(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
     check_ids(classifier.model, [encoded], classifier.tokenizer, str(classifier.model.name_or_path))
     classifier.model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
     logits = predict(classifier.model, encoded, batch_size, distributed)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from gluetune.data import Encoded
+from gluetune.data import EncodedRows
 from gluetune.errors import ModelError
 from gluetune.models.logging_level import quiet
 
@@ -24,12 +24,14 @@ PADDING_MATTERS = 1e-4  # of the largest hidden state; rounding of fp32 stays fa
 _TRIED = 64  # tokens that are enough to see whether padding matters
 
 
-def check_ids(model: PreTrainedModel, rows: Iterable[Encoded], tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+def check_ids(
+    model: PreTrainedModel, rows: Iterable[EncodedRows], tokenizer: PreTrainedTokenizerBase, name: str
+) -> None:
     """Compares the rows' largest token id and segment id with the model's embeddings.
 
     Args:
         model: the model that is to compute the rows.
-        rows: the rows, one `Encoded` for each split.
+        rows: the rows, one `EncodedRows` for each split.
         tokenizer: what they were tokenised with.
         name: the folder or name on the hub that model and tokenizer are from.
 
@@ -57,12 +59,14 @@ def check_ids(model: PreTrainedModel, rows: Iterable[Encoded], tokenizer: PreTra
             )
 
 
-def check_rows(model: PreTrainedModel, rows: Iterable[Encoded], tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+def check_rows(
+    model: PreTrainedModel, rows: Iterable[EncodedRows], tokenizer: PreTrainedTokenizerBase, name: str
+) -> None:
     """Checks what `check_ids` does, then has the model compute the longest row, and a row with padding and without.
 
     Args:
         model: the model that is to compute the rows, on the CPU.
-        rows: the rows, one `Encoded` for each split.
+        rows: the rows, one `EncodedRows` for each split.
         tokenizer: what they were tokenised with.
         name: the folder or name on the hub that model and tokenizer are from.
 
@@ -80,7 +84,7 @@ def check_rows(model: PreTrainedModel, rows: Iterable[Encoded], tokenizer: PreTr
             _check_padding(model, row)
 
 
-def _check_padding(model: PreTrainedModel, row: Encoded) -> None:
+def _check_padding(model: PreTrainedModel, row: EncodedRows) -> None:
     whole = _first_tokens(row, min(row.longest, _TRIED))
     half = _first_tokens(row, whole.longest // 2)
     alone, padded = _states(model, half)[0], _states(model, _both(whole, half))[1]
@@ -95,7 +99,7 @@ def _check_padding(model: PreTrainedModel, row: Encoded) -> None:
         )
 
 
-def _states(model: PreTrainedModel, rows: Encoded) -> torch.Tensor:
+def _states(model: PreTrainedModel, rows: EncodedRows) -> torch.Tensor:
     """[rows, tokens, width] last hidden states, computed as a part of the whole model's computation.
 
     Raises:
@@ -122,7 +126,7 @@ def _states(model: PreTrainedModel, rows: Encoded) -> torch.Tensor:
     return seen[-1]
 
 
-def _first_tokens(row: Encoded, tokens: int) -> Encoded:
+def _first_tokens(row: EncodedRows, tokens: int) -> EncodedRows:
     """The first tokens of a single row."""
     return replace(
         row,
@@ -132,7 +136,7 @@ def _first_tokens(row: Encoded, tokens: int) -> Encoded:
     )
 
 
-def _both(first: Encoded, second: Encoded) -> Encoded:
+def _both(first: EncodedRows, second: EncodedRows) -> EncodedRows:
     """The rows of both."""
     return replace(
         first,

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import BertForPreTraining
 
-from gluetune.data import plan_batches
+from gluetune.data import length_grouped_batches
 from gluetune.errors import DivergedError
 from gluetune.pretraining.batches import Collator
 from gluetune.pretraining.config import PretrainingConfig
@@ -83,7 +83,9 @@ class ValidationSet:
     def __init__(self, corpus: Corpus, collator: Collator, training: PretrainingConfig, seed: int) -> None:
         self._corpus, self._collator, self._seed = corpus, collator, seed
         self._pairs = draw_pairs(corpus, np.random.default_rng((seed, 2)), training.near_partners)
-        self._batches = plan_batches(self._pairs.lengths(corpus), training.eval_batch_size, 0, 0, shuffle=False)
+        self._batches = length_grouped_batches(
+            self._pairs.lengths(corpus), training.eval_batch_size, 0, 0, shuffle=False
+        )
 
     def score(self, objective: Objective, distributed: DistributedContext, *, bf16: bool) -> Scores:
         """Scores a model, whose mode is kept. Every worker must call this; all get the same.

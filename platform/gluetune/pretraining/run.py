@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 from transformers import BertForPreTraining
 
-from gluetune.data import shard
+from gluetune.data import shard_batch
 from gluetune.pretraining.batches import Batch, BatchStream, Collator
 from gluetune.pretraining.config import PretrainingConfig, PretrainJob
 from gluetune.pretraining.encoder import build_encoder
@@ -138,7 +138,7 @@ class Run:
 
     def _gradients(self, batch: Batch) -> torch.Tensor:
         """Adds the batch's gradients up; a single worker out of memory goes on with micro-batches of half the size."""
-        rows, counted = shard(np.arange(len(batch)), self._distributed.rank, self._distributed.world_size)
+        rows, counted = shard_batch(np.arange(len(batch)), self._distributed.rank, self._distributed.world_size)
         share = self._distributed.world_size if counted else 0
         while True:
             try:

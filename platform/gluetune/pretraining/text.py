@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gluetune.data.local_copies import load_split
-from gluetune.data.text_checks import other_kind
+from gluetune.data.local_copies import load_dataset_split
+from gluetune.data.text_checks import detect_non_text_format
 from gluetune.errors import DataError, nearest
 from gluetune.pretraining.config import TextConfig
 from gluetune.pretraining.formats import FORMATS
@@ -115,7 +115,7 @@ def _lines(path: Path) -> Iterator[str]:
     except OSError as error:
         raise DataError(f"the file must be readable, but got {error.strerror}", path) from error
     with opened as file:
-        if kind := other_kind(file.peek()):
+        if kind := detect_non_text_format(file.peek()):
             raise DataError(f"must be UTF-8 text, but is {kind}", path)
         for number, line in enumerate(file, 1):
             try:
@@ -135,7 +135,7 @@ def _rows(config: TextConfig, split: str) -> Iterator[str]:
 
 def _column(config: TextConfig, split: str) -> Any:
     place = _place(config, split)
-    dataset = load_split(
+    dataset = load_dataset_split(
         str(config.dataset),
         config.name,
         split,

@@ -20,8 +20,7 @@ from gluetune.config import (
     resolve_training,
     spaces_for,
 )
-from gluetune.data import EncodedTask, open_source, token_fingerprint
-from gluetune.data import prepare as prepare_task
+from gluetune.data import EncodedTask, open_source, prepare_task, token_fingerprint
 from gluetune.events import RunInputs, SplitInput
 from gluetune.inference import TextSettings
 from gluetune.models import (

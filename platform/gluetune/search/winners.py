@@ -12,7 +12,7 @@ import ray
 from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
-from gluetune.data import Encoded, EncodedTask
+from gluetune.data import EncodedRows, EncodedTask
 from gluetune.errors import ClusterError, StorageError
 from gluetune.events import TrialRecord, WinnerEvaluated, trial_folder, winner_folder
 from gluetune.inference import Predictions, Scores, TextSettings, score_predictions
@@ -139,7 +139,7 @@ def score_saved(
         trial's evaluations were computed in another precision, so that both can be compared; else ``None``.
     """
 
-    def scored(of: Task, rows: Encoded) -> Scores:
+    def scored(of: Task, rows: EncodedRows) -> Scores:
         return _scores(of, model, rows, training.eval_batch_size, distributed)
 
     scores = {split: scored(TASKS.get(split, task), rows) for split, rows in data.dev.items()}
@@ -147,6 +147,6 @@ def score_saved(
     return scores, scored(task, data.selection) if again else None
 
 
-def _scores(task: Task, model: Any, rows: Encoded, batch_size: int, distributed: DistributedContext) -> Scores:
+def _scores(task: Task, model: Any, rows: EncodedRows, batch_size: int, distributed: DistributedContext) -> Scores:
     assert rows.labels is not None  # official rows that winners are scored on carry labels
     return score_predictions(Predictions(task, predict(model, rows, batch_size, distributed)), rows.labels, batch_size)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from gluetune.data import Encoded
+from gluetune.data import EncodedRows
 from gluetune.errors import DivergedError
 from gluetune.tasks import Task, metrics
 from gluetune.training.distributed import DistributedContext
@@ -34,7 +34,7 @@ class Scores:
 
 def predict(
     model: nn.Module,
-    encoded: Encoded,
+    encoded: EncodedRows,
     batch_size: int,
     distributed: DistributedContext = DistributedContext(),
     *,
@@ -80,7 +80,7 @@ def predict(
 
 
 def _logits(
-    model: nn.Module, encoded: Encoded, rows: np.ndarray, distributed: DistributedContext, bf16: bool
+    model: nn.Module, encoded: EncodedRows, rows: np.ndarray, distributed: DistributedContext, bf16: bool
 ) -> torch.Tensor | None:
     """A batch's logits; ``None`` where several rows do not fit the memory."""
     inputs = model_inputs(model, encoded, rows, distributed)
@@ -118,7 +118,7 @@ def longest_first(lengths: np.ndarray, batch_size: int, tokens: int | None) -> l
 
 
 def score(
-    model: nn.Module, task: Task, encoded: Encoded, batch_size: int, distributed: DistributedContext, *, bf16: bool
+    model: nn.Module, task: Task, encoded: EncodedRows, batch_size: int, distributed: DistributedContext, *, bf16: bool
 ) -> Scores:
     """Scores a model on labelled rows.
 

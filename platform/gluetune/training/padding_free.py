@@ -23,8 +23,8 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from gluetune.data import Encoded
-from gluetune.data.examples import Rows
+from gluetune.data import EncodedRows
+from gluetune.data.examples import RowIndices
 from gluetune.training.distributed import DistributedContext, to_device
 from gluetune.training.dropout import CPU_ATTENTION
 
@@ -158,7 +158,9 @@ def unpad(model: PreTrainedModel) -> bool:
     return True
 
 
-def model_inputs(model: nn.Module, encoded: Encoded, rows: Rows, distributed: DistributedContext) -> dict[str, Any]:
+def model_inputs(
+    model: nn.Module, encoded: EncodedRows, rows: RowIndices, distributed: DistributedContext
+) -> dict[str, Any]:
     """A batch on the worker's device, as the model takes it: with ``ragged`` where that saves something.
 
     Args:

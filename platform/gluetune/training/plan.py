@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gluetune.config import TrainingConfig
-from gluetune.data import plan_batches
+from gluetune.data import length_grouped_batches
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class StepPlan:
     @classmethod
     def make(cls, lengths: np.ndarray, training: TrainingConfig, seed: int) -> StepPlan:
         """Plans a trial; ``max_steps`` goes before ``num_train_epochs``."""
-        per_epoch = len(plan_batches(lengths, training.batch_size, seed, 0))
+        per_epoch = len(length_grouped_batches(lengths, training.batch_size, seed, 0))
         total = training.max_steps or math.ceil(training.num_train_epochs * per_epoch)
         count = math.ceil(total * training.evals_per_epoch / per_epoch)
         steps = (math.ceil(k * per_epoch / training.evals_per_epoch) for k in range(1, count + 1))
@@ -49,6 +49,8 @@ class StepPlan:
         """Global batches of row numbers, from the one that follows ``step`` done steps to the trial's last."""
         while step < self.total:
             epoch, done = divmod(step, self.per_epoch)
-            batches = plan_batches(self.lengths, self.batch_size, self.seed, epoch)[done : done + self.total - step]
+            batches = length_grouped_batches(self.lengths, self.batch_size, self.seed, epoch)[
+                done : done + self.total - step
+            ]
             yield from batches
             step += len(batches)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
-from gluetune.data import Encoded, shard
+from gluetune.data import EncodedRows, shard_batch
 from gluetune.models import Encoder, build_model
 from gluetune.tasks import Task
 from gluetune.training.cls_only_last_layer import first_token_only
@@ -55,7 +55,7 @@ class Run:
     def __init__(
         self,
         task: Task,
-        train: Encoded,
+        train: EncodedRows,
         encoder: Encoder,
         training: TrainingConfig,
         seed: int,
@@ -117,7 +117,7 @@ class Run:
             self.step, self.step / self.plan.per_epoch, loss, self._accuracy(self._window), self._learning_rate, speed
         )
 
-    def evaluate(self, selection: Encoded) -> Evaluation:
+    def evaluate(self, selection: EncodedRows) -> Evaluation:
         """Scores the model on the selection rows and starts a new window.
 
         Raises:
@@ -202,7 +202,7 @@ class Run:
         Returns:
             This worker's part of the loss, and how many of its rows were answered rightly.
         """
-        rows, counted = shard(batch, self.distributed.rank, self.distributed.world_size)
+        rows, counted = shard_batch(batch, self.distributed.rank, self.distributed.world_size)
         scale = self.distributed.world_size / len(batch) if counted else 0.0
         while True:
             try:

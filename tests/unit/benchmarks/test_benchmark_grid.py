@@ -24,8 +24,7 @@ from benchmarks.lane_times import (
 )
 from benchmarks.setting import Setting
 from gluetune.config import load_space
-from gluetune.data import open_source
-from gluetune.data import prepare as prepare_task
+from gluetune.data import open_source, prepare_task
 from gluetune.events import Evaluated, TrialStarted, replay_events
 from gluetune.search.searchers import TrialSampler
 from gluetune.tasks import get_task

@@ -15,7 +15,7 @@ from benchmarks.comparison import OURS
 from benchmarks.products import Product, Products, again
 from benchmarks.setting import Setting
 from gluetune.config import TrainingConfig
-from gluetune.data import Encoded
+from gluetune.data import EncodedRows
 from gluetune.models import Encoder
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
@@ -36,7 +36,7 @@ def run(rate: float, **training: object) -> Run:
         attention_probs_dropout_prob=rate,
     )
     weights = {f"bert.{name}": tensor.numpy() for name, tensor in BertModel(config).state_dict().items()}
-    rows = Encoded(
+    rows = EncodedRows(
         np.full(ROWS * TOKENS, 7, np.int32),
         TOKENS * np.arange(ROWS + 1),
         np.full(ROWS, TOKENS, np.int32),

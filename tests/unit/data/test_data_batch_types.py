@@ -18,7 +18,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from gluetune.data import Encoded, Examples, encode
+from gluetune.data import EncodedRows, Examples, encode_rows
 from gluetune.tasks import get_task
 from gluetune.training.evaluate import loss_sum
 
@@ -46,12 +46,12 @@ FAMILIES: dict[str, PretrainedConfig] = {
 NO_TYPES = {"roberta", "distilbert", "modernbert"}
 
 
-def rows(tokenizer: PreTrainedTokenizerBase, task: str = "mnli") -> Encoded:
+def rows(tokenizer: PreTrainedTokenizerBase, task: str = "mnli") -> EncodedRows:
     found = get_task(task)
     texts = (["the cat sat", "a dog"], ["a mat", "not good at all"])
     labels = np.array([2, 0]) if found.labels else np.array([2.5, 0], np.float32)
     columns = dict(zip(found.columns, texts, strict=True))
-    return encode(Examples(task, "train", columns, labels, "test"), found, tokenizer, 24)
+    return encode_rows(Examples(task, "train", columns, labels, "test"), found, tokenizer, 24)
 
 
 def test_a_pairs_batch_feature_by_feature(bert: PreTrainedTokenizerBase) -> None:

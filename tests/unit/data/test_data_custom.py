@@ -13,7 +13,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
-from gluetune.data import CustomSource, open_source, prepare
+from gluetune.data import CustomSource, open_source, prepare_task
 from gluetune.errors import ConfigError, DataError
 from gluetune.tasks import get_task
 
@@ -58,7 +58,7 @@ def test_a_torch_dataset_in_a_file(tmp_path: Path, bert: PreTrainedTokenizerBase
     assert (train.labels.dtype, train.labels.tolist()) == (np.int64, [0, 1] * 15)
     assert source.load(cola, "test").labels is None
     assert train.source == f"custom:{tmp_path}/mine.py:Reviews/train"
-    data = prepare(cola, source, bert, config, seed=0)
+    data = prepare_task(cola, source, bert, config, seed=0)
     assert len(data.train) + len(data.selection) == 30
     assert len(data.dev["validation"]) == 10
 
@@ -143,7 +143,7 @@ class Rows(list):
 """,
     )
     source = CustomSource(f"{path}:Rows")
-    data = prepare(get_task("mnli"), source, bert, DataConfig(), seed=0)
+    data = prepare_task(get_task("mnli"), source, bert, DataConfig(), seed=0)
     assert set(data.dev) == {"validation_matched"}
     assert not source.has(get_task("ax"), "test")
     assert not source.has(get_task("mnli"), "train_matched")
@@ -195,7 +195,7 @@ def test_a_bug_is_no_missing_split(tmp_path: Path, bert: PreTrainedTokenizerBase
     path = write(tmp_path, MISSING.replace("ERROR", error))
     config = DataConfig(source="custom", dataset=f"{path}:Rows")
     with pytest.raises(DataError) as caught:
-        prepare(get_task("cola"), open_source(config), bert, config, seed=0)
+        prepare_task(get_task("cola"), open_source(config), bert, config, seed=0)
     assert "(split='test') raised " in str(caught.value)
     assert f"({path}, line 5)" in str(caught.value)
     assert "attribute `splits`" in str(caught.value)

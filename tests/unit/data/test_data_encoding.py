@@ -11,7 +11,7 @@ import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import BertTokenizerFast, PreTrainedTokenizerBase
 
-from gluetune.data import Encoded, Examples, FolderSource, encode
+from gluetune.data import EncodedRows, Examples, FolderSource, encode_rows
 from gluetune.errors import ConfigError, ModelError
 from gluetune.tasks import get_task
 
@@ -50,14 +50,14 @@ def test_batches_are_the_tokenizers_own(
     rows: list[int],
 ) -> None:
     for examples in (single(), pairs()):
-        encoded = encode(examples, get_task(examples.task), tokenizer, max_seq_length)
+        encoded = encode_rows(examples, get_task(examples.task), tokenizer, max_seq_length)
         texts = ([column[row] for row in rows] for column in examples.columns.values())
         expected = tokenizer(*texts, truncation=True, max_length=max_seq_length, padding=True, return_tensors="pt")
         assert_same(encoded.collate(np.array(rows)), expected)
 
 
 def test_widths_are_rounded_up_but_not_beyond_the_longest_row(tokenizer: PreTrainedTokenizerBase) -> None:
-    encoded = encode(single(), get_task("cola"), tokenizer, 32)
+    encoded = encode_rows(single(), get_task("cola"), tokenizer, 32)
     longest = int(encoded.lengths.max())
     for row, length in enumerate(encoded.lengths.tolist()):
         plain, rounded = encoded.collate(np.array([row])), encoded.collate(np.array([row]), multiple=4)
@@ -70,19 +70,19 @@ def test_widths_are_rounded_up_but_not_beyond_the_longest_row(tokenizer: PreTrai
 
 def test_labels_keep_their_type(bert: PreTrainedTokenizerBase) -> None:
     rows = np.array([4, 0])
-    classes = encode(single(), get_task("cola"), bert, 32).collate(rows)["labels"]
-    numbers = encode(pairs(), get_task("stsb"), bert, 32).collate(rows)["labels"]
+    classes = encode_rows(single(), get_task("cola"), bert, 32).collate(rows)["labels"]
+    numbers = encode_rows(pairs(), get_task("stsb"), bert, 32).collate(rows)["labels"]
     assert (classes.dtype, classes.tolist()) == (torch.int32, [1, 0])
     assert (numbers.dtype, numbers.tolist()) == (torch.float32, [4.75, 0.0])
 
 
 def test_unlabelled_rows_make_batches_without_labels(bert: PreTrainedTokenizerBase) -> None:
     examples = Examples("cola", "test", {"sentence": FIRST}, None, "test")
-    assert "labels" not in encode(examples, get_task("cola"), bert, 32).collate(np.arange(2))
+    assert "labels" not in encode_rows(examples, get_task("cola"), bert, 32).collate(np.arange(2))
 
 
 def test_no_padding_is_stored(tokenizer: PreTrainedTokenizerBase) -> None:
-    encoded = encode(pairs(), get_task("stsb"), tokenizer, 16)
+    encoded = encode_rows(pairs(), get_task("stsb"), tokenizer, 16)
     lengths = [
         len(tokenizer(a, b, truncation=True, max_length=16)["input_ids"]) for a, b in zip(FIRST, SECOND, strict=True)
     ]
@@ -92,7 +92,7 @@ def test_no_padding_is_stored(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def test_select_is_the_same_rows(tokenizer: PreTrainedTokenizerBase) -> None:
-    encoded = encode(pairs(), get_task("stsb"), tokenizer, 24)
+    encoded = encode_rows(pairs(), get_task("stsb"), tokenizer, 24)
     rows = np.array([4, 1, 1, 5, 0])
     selected = encoded.select(rows)
     assert len(selected) == 5
@@ -101,14 +101,14 @@ def test_select_is_the_same_rows(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def test_select_of_nothing(bert: PreTrainedTokenizerBase) -> None:
-    nothing = encode(single(), get_task("cola"), bert, 24).select(np.arange(0))
+    nothing = encode_rows(single(), get_task("cola"), bert, 24).select(np.arange(0))
     assert len(nothing) == 0
     assert len(nothing.input_ids) == 0
 
 
 def test_shared_read_only_arrays_make_writable_batches(bert: PreTrainedTokenizerBase) -> None:
     """Ray's object store hands out read-only arrays; a batch must never alias them."""
-    encoded = encode(pairs(), get_task("stsb"), bert, 24)
+    encoded = encode_rows(pairs(), get_task("stsb"), bert, 24)
     for array in (encoded.input_ids, encoded.offsets, encoded.boundaries, encoded.labels):
         assert array is not None
         array.flags.writeable = False
@@ -120,17 +120,17 @@ def test_shared_read_only_arrays_make_writable_batches(bert: PreTrainedTokenizer
 
 def test_arrays_pickle_out_of_band(bert: PreTrainedTokenizerBase) -> None:
     """Protocol 5 with buffers is how Ray shares arrays without a copy."""
-    encoded = encode(pairs(), get_task("stsb"), bert, 24)
+    encoded = encode_rows(pairs(), get_task("stsb"), bert, 24)
     buffers: list[pickle.PickleBuffer] = []
     small = pickle.dumps(encoded, protocol=5, buffer_callback=buffers.append)
     assert len(buffers) == 4
-    again: Encoded = pickle.loads(small, buffers=buffers)
+    again: EncodedRows = pickle.loads(small, buffers=buffers)
     assert np.shares_memory(again.input_ids, encoded.input_ids)
 
 
 def test_many_rows_cross_the_tokenizers_calls(bert: PreTrainedTokenizerBase) -> None:
     texts = [f"number {row}" for row in range(5000)]
-    encoded = encode(Examples("cola", "test", {"sentence": texts}, None, "test"), get_task("cola"), bert, 32)
+    encoded = encode_rows(Examples("cola", "test", {"sentence": texts}, None, "test"), get_task("cola"), bert, 32)
     assert len(encoded) == 5000
     for row in (0, 2047, 2048, 4999):
         assert encoded.collate(np.array([row]))["input_ids"][0].tolist() == bert(texts[row])["input_ids"]
@@ -138,7 +138,7 @@ def test_many_rows_cross_the_tokenizers_calls(bert: PreTrainedTokenizerBase) -> 
 
 def test_longer_than_the_encoder_takes(bert: PreTrainedTokenizerBase) -> None:
     with pytest.raises(ConfigError) as caught:
-        encode(single(), get_task("cola"), bert, 513)
+        encode_rows(single(), get_task("cola"), bert, 513)
     assert str(caught.value) == "data.max_seq_length: must be at most 512, the encoder's limit, but got 513"
 
 
@@ -150,14 +150,14 @@ def test_token_types_that_no_boundary_describes(bert: PreTrainedTokenizerBase) -
         special_tokens=[("[CLS]", tokenizer.cls_token_id), ("[SEP]", tokenizer.sep_token_id)],
     )
     with pytest.raises(ModelError, match="token types must be 0…0 1…1"):
-        encode(pairs(), get_task("stsb"), tokenizer, 32)
+        encode_rows(pairs(), get_task("stsb"), tokenizer, 32)
 
 
 def test_a_tokenizer_without_padding(bert: PreTrainedTokenizerBase) -> None:
     tokenizer = BertTokenizerFast(vocab=bert.get_vocab(), model_max_length=512)
     tokenizer.pad_token = None
     with pytest.raises(ModelError, match="must have a padding token"):
-        encode(single(), get_task("cola"), tokenizer, 32)
+        encode_rows(single(), get_task("cola"), tokenizer, 32)
 
 
 @pytest.mark.skipif(not (REAL and VOCABULARY), reason="GLUETUNE_GLUE_DIR or GLUETUNE_BERT_VOCAB_DIR is not set")
@@ -168,4 +168,4 @@ def test_real_pairs_with_berts_vocabulary() -> None:
     rows = np.arange(0, len(examples), 7)
     texts = ([column[row] for row in rows] for column in examples.columns.values())
     expected = tokenizer(*texts, truncation=True, max_length=64, padding=True, return_tensors="pt")
-    assert_same(encode(examples, task, tokenizer, 64).collate(rows), expected)
+    assert_same(encode_rows(examples, task, tokenizer, 64).collate(rows), expected)

@@ -10,7 +10,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
-from gluetune.data import Examples, prepare
+from gluetune.data import Examples, prepare_task
 from gluetune.data.fingerprint import fingerprint
 from gluetune.data.synthetic import SyntheticSource
 from gluetune.tasks import get_task
@@ -52,12 +52,12 @@ def test_only_equal_texts_have_equal_fingerprints() -> None:
 def test_prepared_data_has_those_of_all_its_rows(bert: PreTrainedTokenizerBase) -> None:
     task, source = get_task("mnli"), SyntheticSource()
     config = DataConfig(max_train_samples=20, max_eval_samples=10)
-    data = prepare(task, source, bert, config, seed=0)
+    data = prepare_task(task, source, bert, config, seed=0)
     assert data.synthetic
     assert list(data.fingerprints) == ["train", "selection", "validation_matched", "validation_mismatched", "ax"]
     assert len(set(data.fingerprints.values())) == 5
-    again = prepare(task, source, bert, config, seed=0)
+    again = prepare_task(task, source, bert, config, seed=0)
     assert again.fingerprints == data.fingerprints
-    fewer = prepare(task, source, bert, config.model_copy(update={"max_train_samples": 19}), seed=0)
+    fewer = prepare_task(task, source, bert, config.model_copy(update={"max_train_samples": 19}), seed=0)
     changed = {name for name, value in fewer.fingerprints.items() if value != data.fingerprints[name]}
     assert changed == {"train"}

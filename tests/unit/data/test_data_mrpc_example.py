@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from transformers import BertTokenizer, PreTrainedTokenizerBase
 
-from gluetune.data import Encoded, Examples, FolderSource, encode
+from gluetune.data import EncodedRows, Examples, FolderSource, encode_rows
 from gluetune.tasks import get_task
 
 REAL, VOCABULARY = os.environ.get("GLUETUNE_GLUE_DIR"), os.environ.get("GLUETUNE_BERT_VOCAB_DIR")
@@ -82,11 +82,11 @@ def encoded(
     tokenizer: PreTrainedTokenizerBase,
     max_seq_length: int = 128,
     truncation: str = "longest_first",
-) -> Encoded:
+) -> EncodedRows:
     """The row, and a longer one that it is padded for."""
     columns = {"sentence1": [FIRST, FIRST * 2], "sentence2": [SECOND, SECOND]}
     examples = Examples("mrpc", "validation", columns, np.array([1, 0]), "here")
-    return encode(examples, get_task("mrpc"), tokenizer, max_seq_length, truncation)  # type: ignore[arg-type]
+    return encode_rows(examples, get_task("mrpc"), tokenizer, max_seq_length, truncation)  # type: ignore[arg-type]
 
 
 def test_token_ids_segments_and_valid_length(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -119,6 +119,6 @@ def test_the_official_file_writes_the_same_row_unsplit(tokenizer: PreTrainedToke
     examples = FolderSource(Path(str(REAL))).load(get_task("mrpc"), "validation").take(np.arange(1))
     assert examples.columns["sentence1"] == [FIRST.replace(" '", "'").replace(" .", ".")]
     assert examples.columns["sentence2"] == [SECOND.replace('" ', '"').replace(" .", ".")]
-    assert encode(examples, get_task("mrpc"), tokenizer, 128).input_ids.tolist() == IDS
+    assert encode_rows(examples, get_task("mrpc"), tokenizer, 128).input_ids.tolist() == IDS
     assert examples.labels is not None
     assert examples.labels.tolist() == [1]

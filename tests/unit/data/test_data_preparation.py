@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
-from gluetune.data import DataSource, Encoded, Examples, FolderSource, HubSource, open_source, prepare
+from gluetune.data import DataSource, EncodedRows, Examples, FolderSource, HubSource, open_source, prepare_task
 from gluetune.data.synthetic import SyntheticSource
 from gluetune.errors import ConfigError, DataError
 from gluetune.tasks import Task, get_task
@@ -40,7 +40,7 @@ class Numbered(DataSource):
         return "numbered"
 
 
-def texts(encoded: Encoded, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+def texts(encoded: EncodedRows, tokenizer: PreTrainedTokenizerBase) -> list[str]:
     return [
         tokenizer.decode(encoded.collate(np.array([row]))["input_ids"][0], skip_special_tokens=True)
         for row in range(len(encoded))
@@ -48,7 +48,7 @@ def texts(encoded: Encoded, tokenizer: PreTrainedTokenizerBase) -> list[str]:
 
 
 def test_carved_rows_come_from_train_and_dev_stays_whole(bert: PreTrainedTokenizerBase) -> None:
-    data = prepare(get_task("cola"), Numbered(), bert, DataConfig(), seed=0)
+    data = prepare_task(get_task("cola"), Numbered(), bert, DataConfig(), seed=0)
     train, selection = texts(data.train, bert), texts(data.selection, bert)
     assert (len(train), len(selection)) == (90, 10)
     assert not set(train) & set(selection)
@@ -57,14 +57,14 @@ def test_carved_rows_come_from_train_and_dev_stays_whole(bert: PreTrainedTokeniz
 
 
 def test_labels_stay_with_their_rows(bert: PreTrainedTokenizerBase) -> None:
-    data = prepare(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=30), seed=0)
+    data = prepare_task(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=30), seed=0)
     for part in (data.train, data.selection, data.dev["validation"]):
         assert part.labels is not None
         assert part.labels.tolist() == [int(text.split()[-1]) % 2 for text in texts(part, bert)]
 
 
 def test_the_published_protocol_selects_on_dev(bert: PreTrainedTokenizerBase) -> None:
-    data = prepare(get_task("mnli"), Numbered(), bert, DataConfig(selection="dev"), seed=0)
+    data = prepare_task(get_task("mnli"), Numbered(), bert, DataConfig(selection="dev"), seed=0)
     assert len(data.train) == 100
     assert set(data.dev) == {"validation_matched", "validation_mismatched"}
     assert texts(data.selection, bert) == texts(data.dev["validation_matched"], bert)
@@ -72,14 +72,15 @@ def test_the_published_protocol_selects_on_dev(bert: PreTrainedTokenizerBase) ->
 
 @pytest.mark.parametrize(("limit", "train"), [(20, 20), (90, 90), (95, 90), (1000, 90)])
 def test_carved_rows_come_on_top_of_the_train_limit(bert: PreTrainedTokenizerBase, limit: int, train: int) -> None:
-    data = prepare(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=limit), seed=0)
+    data = prepare_task(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=limit), seed=0)
     assert (len(data.train), len(data.selection)) == (train, 10)
     assert not set(texts(data.train, bert)) & set(texts(data.selection, bert))
 
 
 def test_a_train_limit_leaves_the_selection_rows_alone(bert: PreTrainedTokenizerBase) -> None:
     whole, limited = (
-        prepare(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=limit), seed=0) for limit in (None, 20)
+        prepare_task(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=limit), seed=0)
+        for limit in (None, 20)
     )
     assert texts(whole.selection, bert) == texts(limited.selection, bert)
     assert set(texts(limited.train, bert)) < set(texts(whole.train, bert))
@@ -88,7 +89,7 @@ def test_a_train_limit_leaves_the_selection_rows_alone(bert: PreTrainedTokenizer
 @pytest.mark.parametrize("selection", ["holdout", "dev", "train_test_split"])
 def test_the_eval_limit_holds_for_selection_and_dev(bert: PreTrainedTokenizerBase, selection: str) -> None:
     config = DataConfig.model_validate({"selection": selection, "max_eval_samples": 5})
-    data = prepare(get_task("mnli"), Numbered(), bert, config, seed=0)
+    data = prepare_task(get_task("mnli"), Numbered(), bert, config, seed=0)
     assert [len(part) for part in (data.selection, *data.dev.values())] == [5, 5, 5]
 
 
@@ -98,7 +99,7 @@ def test_rows_drawn_as_by_scikit_learn_are_not_trained_on(bert: PreTrainedTokeni
         config = DataConfig(
             selection="train_test_split", selection_fraction=0.25, selection_seed=7, max_eval_samples=limit
         )
-        data = prepare(get_task("cola"), Numbered(), bert, config, seed=0)
+        data = prepare_task(get_task("cola"), Numbered(), bert, config, seed=0)
         chosen = {f"train number {row}" for row in drawn}
         assert set(texts(data.train, bert)) == {f"train number {row}" for row in range(100)} - chosen
         assert set(texts(data.selection, bert)) <= chosen
@@ -109,7 +110,7 @@ def test_rows_drawn_as_by_scikit_learn_are_not_trained_on(bert: PreTrainedTokeni
 def test_the_split_of_the_pytorch_tutorial(bert: PreTrainedTokenizerBase) -> None:
     """CoLA's 8,551 rows, 10% held out with seed 2018; the labels of both sides counted with scikit-learn alone."""
     config = DataConfig(source="dir", dir=REAL, selection="train_test_split", selection_seed=2018, max_seq_length=64)
-    data = prepare(get_task("cola"), open_source(config), bert, config, seed=42)
+    data = prepare_task(get_task("cola"), open_source(config), bert, config, seed=42)
     lines = Path(str(REAL), "CoLA", "train.tsv").read_text(encoding="utf-8").splitlines()
     labels = [int(line.split("\t")[1]) for line in lines]
     expected = train_test_split(labels, random_state=2018, test_size=0.1)
@@ -121,26 +122,26 @@ def test_the_split_of_the_pytorch_tutorial(bert: PreTrainedTokenizerBase) -> Non
 
 def test_the_same_seed_the_same_rows(bert: PreTrainedTokenizerBase) -> None:
     config = DataConfig(max_train_samples=20, max_eval_samples=7)
-    first, again, other = (prepare(get_task("cola"), Numbered(), bert, config, seed) for seed in (1, 1, 2))
+    first, again, other = (prepare_task(get_task("cola"), Numbered(), bert, config, seed) for seed in (1, 1, 2))
     for part in ("train", "selection"):
         assert texts(getattr(first, part), bert) == texts(getattr(again, part), bert)
         assert texts(getattr(first, part), bert) != texts(getattr(other, part), bert)
 
 
 def test_a_second_dev_split_may_be_missing_and_is_named(bert: PreTrainedTokenizerBase) -> None:
-    data = prepare(get_task("mnli"), Numbered(lacks="validation_mismatched"), bert, DataConfig(), seed=0)
+    data = prepare_task(get_task("mnli"), Numbered(lacks="validation_mismatched"), bert, DataConfig(), seed=0)
     assert set(data.dev) == {"validation_matched"}
     assert data.source == "numbered train; numbered validation_matched; no validation_mismatched"
 
 
 def test_the_ranking_dev_split_may_not_be_missing(bert: PreTrainedTokenizerBase) -> None:
     with pytest.raises(DataError, match="no validation_matched"):
-        prepare(get_task("mnli"), Numbered(lacks="validation_matched"), bert, DataConfig(), seed=0)
+        prepare_task(get_task("mnli"), Numbered(lacks="validation_matched"), bert, DataConfig(), seed=0)
 
 
 def test_a_task_without_training_data(bert: PreTrainedTokenizerBase) -> None:
     with pytest.raises(ConfigError) as caught:
-        prepare(get_task("ax"), Numbered(), bert, DataConfig(), seed=0)
+        prepare_task(get_task("ax"), Numbered(), bert, DataConfig(), seed=0)
     assert str(caught.value) == (
         "tasks: must name tasks with training data, but ax has none; the model of mnli answers it"
     )
@@ -152,7 +153,7 @@ def test_unlabelled_training_rows(bert: PreTrainedTokenizerBase) -> None:
             return Examples(task.name, split, super().load(task, split).columns, None, "nowhere")
 
     with pytest.raises(DataError) as caught:
-        prepare(get_task("cola"), Unlabelled(), bert, DataConfig(), seed=0)
+        prepare_task(get_task("cola"), Unlabelled(), bert, DataConfig(), seed=0)
     assert str(caught.value) == "nowhere: the train rows of cola must have labels, but got none"
 
 
@@ -194,6 +195,6 @@ def test_splits_of_the_same_rows_are_found(
     shared: tuple[str, ...], found: dict[str, str], selection: str, bert: PreTrainedTokenizerBase
 ) -> None:
     config = DataConfig.model_validate({"source": "custom", "dataset": "mine:Rows", "selection": selection})
-    data = prepare(get_task("cola"), Careless(shared), bert, config, 1)
+    data = prepare_task(get_task("cola"), Careless(shared), bert, config, 1)
     assert set(data.dev) == {"validation", "test"}
     assert data.same_rows == found

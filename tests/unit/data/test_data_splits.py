@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 
 from gluetune.config import DataConfig
 from gluetune.data import hold_out
-from gluetune.data.splits import sample
+from gluetune.data.splits import stratified_sample
 from gluetune.errors import DataError
 from gluetune.tasks import get_task
 
@@ -110,28 +110,28 @@ def test_too_few_rows(task: str, rows: int, least: int) -> None:
 @pytest.mark.parametrize("size", [1, 2, 10, 99, 100])
 def test_a_sample_has_the_size_asked_for(size: int) -> None:
     for labels, task in ((classes(80, 20), COLA), (scores(100), STSB)):
-        rows = sample(labels, task, size, seed=0)
+        rows = stratified_sample(labels, task, size, seed=0)
         assert len(set(rows.tolist())) == len(rows) == size
         assert rows.max() < 100
 
 
 @pytest.mark.parametrize("size", [None, 100, 101])
 def test_a_sample_is_everything_where_there_is_no_more(size: int | None) -> None:
-    assert sample(classes(80, 20), COLA, size, seed=0).tolist() == list(range(100))
+    assert stratified_sample(classes(80, 20), COLA, size, seed=0).tolist() == list(range(100))
 
 
 def test_a_sample_keeps_proportions_and_rare_classes() -> None:
     labels = classes(900, 95, 5)
-    assert np.bincount(labels[sample(labels, MNLI, 100, seed=0)]).tolist() == [90, 9, 1]
-    assert set(labels[sample(labels, MNLI, 3, seed=0)].tolist()) == {0, 1, 2}
+    assert np.bincount(labels[stratified_sample(labels, MNLI, 100, seed=0)]).tolist() == [90, 9, 1]
+    assert set(labels[stratified_sample(labels, MNLI, 3, seed=0)].tolist()) == {0, 1, 2}
     labels = classes(900, 99, 1)
-    assert set(labels[sample(labels, MNLI, 20, seed=0)].tolist()) == {0, 1, 2}
+    assert set(labels[stratified_sample(labels, MNLI, 20, seed=0)].tolist()) == {0, 1, 2}
 
 
 def test_a_sample_is_not_the_first_rows() -> None:
-    rows = sample(classes(500, 500), COLA, 50, seed=0)
+    rows = stratified_sample(classes(500, 500), COLA, 50, seed=0)
     assert rows.max() > 800
-    assert not np.array_equal(rows, sample(classes(500, 500), COLA, 50, seed=1))
+    assert not np.array_equal(rows, stratified_sample(classes(500, 500), COLA, 50, seed=1))
 
 
 SKLEARN = DataConfig(selection="train_test_split", selection_seed=2018)

@@ -7,8 +7,8 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
-from gluetune.data import DataSource, Examples, encode, prepare
-from gluetune.data.truncation import shares
+from gluetune.data import DataSource, Examples, encode_rows, prepare_task
+from gluetune.data.truncation import split_token_budget
 from gluetune.tasks import Task, get_task
 
 TASK = get_task("rte")
@@ -34,7 +34,7 @@ def pairs(*lengths: tuple[int, int]) -> Examples:
 
 def kept(examples: Examples, tokenizer: PreTrainedTokenizerBase, max_seq_length: int, truncation: str) -> list[str]:
     """The rows as text, special tokens shown."""
-    encoded = encode(examples, TASK, tokenizer, max_seq_length, truncation)  # type: ignore[arg-type]
+    encoded = encode_rows(examples, TASK, tokenizer, max_seq_length, truncation)  # type: ignore[arg-type]
     parts = np.split(encoded.input_ids, encoded.offsets[1:-1])
     return [" ".join(tokenizer.convert_ids_to_tokens(part.tolist())) for part in parts]
 
@@ -56,7 +56,7 @@ def test_longest_first_takes_from_the_longer_only(bert: PreTrainedTokenizerBase)
 def test_a_cut_row_is_the_tokenizers_own_of_shorter_texts(
     bert: PreTrainedTokenizerBase, lengths: tuple[int, int], max_seq_length: int
 ) -> None:
-    encoded = encode(pairs(lengths), TASK, bert, max_seq_length, "proportional")
+    encoded = encode_rows(pairs(lengths), TASK, bert, max_seq_length, "proportional")
     first, second = (bert.decode(encoded.input_ids).count(letter) for letter in "ab")
     shorter = bert([letters(first, "a")], [letters(second, "b")])
     assert encoded.input_ids.tolist() == shorter["input_ids"][0]
@@ -73,7 +73,7 @@ def test_another_familys_template_is_kept(roberta: PreTrainedTokenizerBase) -> N
 def test_rows_that_fit_are_left_alone(tokenizer: PreTrainedTokenizerBase, truncation: str) -> None:
     texts = (["the cat", "a", "", letters(60, "a")], ["a mat", "", "is", letters(60, "b")])
     examples = Examples("rte", "train", dict(zip(TASK.columns, texts, strict=True)), None, "test")
-    encoded = encode(examples, TASK, tokenizer, 20, truncation)  # type: ignore[arg-type]
+    encoded = encode_rows(examples, TASK, tokenizer, 20, truncation)  # type: ignore[arg-type]
     expected = tokenizer(*texts)["input_ids"]
     for row in range(3):
         assert encoded.collate(np.array([row]))["input_ids"][0].tolist() == expected[row]
@@ -89,7 +89,7 @@ def test_special_tokens_that_a_text_spells_out_are_text(bert: PreTrainedTokenize
 def test_a_single_text_loses_its_end_either_way(tokenizer: PreTrainedTokenizerBase) -> None:
     examples = Examples("cola", "train", {"sentence": [letters(50, "a"), "the cat"]}, None, "test")
     ways = [
-        encode(examples, get_task("cola"), tokenizer, 12, way).input_ids.tolist()
+        encode_rows(examples, get_task("cola"), tokenizer, 12, way).input_ids.tolist()
         for way in ("longest_first", "proportional")
     ]  # type: ignore[arg-type]
     assert ways[0] == ways[1]
@@ -99,7 +99,7 @@ def test_shares_fill_the_room_and_leave_no_text_empty() -> None:
     first, second = (side.ravel() for side in np.meshgrid(np.arange(120), np.arange(120)))
     for room in (4, 5, 61):
         long = first + second > room
-        of_first, of_second = shares(first[long], second[long], room)
+        of_first, of_second = split_token_budget(first[long], second[long], room)
         assert np.array_equal(of_first + of_second, np.full(long.sum(), room))
         assert (of_first <= first[long]).all()
         assert (of_second <= second[long]).all()
@@ -123,6 +123,6 @@ class Long(DataSource):
 @pytest.mark.parametrize(("truncation", "boundary"), [("longest_first", 17), ("proportional", 22)])
 def test_a_job_says_how_to_cut(bert: PreTrainedTokenizerBase, truncation: str, boundary: int) -> None:
     config = DataConfig.model_validate({"max_seq_length": 33, "truncation": truncation})
-    data = prepare(TASK, Long(), bert, config, seed=0)
+    data = prepare_task(TASK, Long(), bert, config, seed=0)
     for part in (data.train, data.selection, data.dev["validation"]):
         assert set(part.boundaries.tolist()) == {boundary}

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from encoder_families import FAMILIES, SMALL
-from gluetune.data import Encoded
+from gluetune.data import EncodedRows
 from gluetune.errors import ModelError
 from gluetune.models import check_ids, check_rows
 from gluetune.models.architecture import model_class
@@ -45,13 +45,15 @@ def model_of(settings: PretrainedConfig) -> PreTrainedModel:
     return model_class(settings)(settings)
 
 
-def rows(lengths: tuple[int, ...] = (20, 12), largest: int = 49, second: int | None = None, pad: int = 0) -> Encoded:
+def rows(
+    lengths: tuple[int, ...] = (20, 12), largest: int = 49, second: int | None = None, pad: int = 0
+) -> EncodedRows:
     """Rows of these lengths, the last one with this largest id, each with its second segment from a position on."""
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     ids = np.random.default_rng(0).integers(5, 50, offsets[-1]).astype(np.int32)
     ids[-1] = largest
     boundaries = np.array(lengths if second is None else [second] * len(lengths), np.int32)
-    return Encoded(ids, offsets, boundaries, None, pad, True)
+    return EncodedRows(ids, offsets, boundaries, None, pad, True)
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family not in ("distilbert", "modernbert")])
@@ -71,7 +73,7 @@ def test_rows_that_fit(family: str, tokenizer: PreTrainedTokenizerBase) -> None:
     ],
     ids=["token", "padding", "segment", "position"],
 )
-def test_rows_that_do_not_fit(found: Encoded, message: str, tokenizer: PreTrainedTokenizerBase) -> None:
+def test_rows_that_do_not_fit(found: EncodedRows, message: str, tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(ModelError, match=message):
         check_rows(model_of(FAMILIES["roberta"]), [rows(), found], tokenizer, "bear")
 

@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from gluetune.config import ModelConfig, TrainingConfig
-from gluetune.data import Encoded, Examples, encode
+from gluetune.data import EncodedRows, Examples, encode_rows
 from gluetune.models import build_model, load_encoder, load_tokenizer, save_pretrained
 from gluetune.tasks import get_task
 from gluetune.tracking import Champion
@@ -104,7 +104,7 @@ class Trained:
     """A classifier as a search leaves it, and the tokens that training made of its rows."""
 
     champion: Champion
-    encoded: Encoded
+    encoded: EncodedRows
 
 
 def train(
@@ -120,7 +120,9 @@ def train(
     )
     weights, tokenizer = load_encoder(config), load_tokenizer(config)
     columns = dict(zip(task.columns, (FIRST, SECOND), strict=False))
-    encoded = encode(Examples(task_name, "train", columns, None, "test"), task, tokenizer, max_seq_length, truncation)
+    encoded = encode_rows(
+        Examples(task_name, "train", columns, None, "test"), task, tokenizer, max_seq_length, truncation
+    )
     model = build_model(weights, task, TrainingConfig(), seed=3)
     save_pretrained(weights, task, model.state_dict(), tokenizer, folder / "saved", TrainingConfig())
     champion = Champion(task, "trial", str(folder / "saved"), 0.5, {}, columns, max_seq_length, truncation)

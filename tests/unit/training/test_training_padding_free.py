@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from encoder_families import FAMILIES, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
-from gluetune.data import Encoded
+from gluetune.data import EncodedRows
 from gluetune.models import build_model
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext, padding_free
@@ -30,12 +30,12 @@ def no_model_is_too_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(padding_free, "NARROW", 0)
 
 
-def rows(family: str, lengths: np.ndarray = LENGTHS) -> Encoded:
+def rows(family: str, lengths: np.ndarray = LENGTHS) -> EncodedRows:
     """Random rows of these lengths."""
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ids = np.random.default_rng(0).integers(3, 50, offsets[-1]).astype(np.int32)
     pad = getattr(FAMILIES[family], "pad_token_id", None) or 0
-    return Encoded(
+    return EncodedRows(
         ids,
         offsets,
         (lengths // 2).astype(np.int32),
@@ -56,7 +56,7 @@ def model(family: str, folder: Path, dropout: float = 0.0, **training: Any) -> P
     return built
 
 
-def learnt(model: PreTrainedModel, encoded: Encoded) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def learnt(model: PreTrainedModel, encoded: EncodedRows) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Logits of all rows, and the gradients of their squares."""
     model.zero_grad()
     inputs = model_inputs(model, encoded, np.arange(len(encoded)), DistributedContext())

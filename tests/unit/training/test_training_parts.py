@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from gluetune.data import Encoded
+from gluetune.data import EncodedRows
 from gluetune.errors import DivergedError
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS
@@ -37,11 +37,11 @@ class SumOfTokens(nn.Module):
 
 
 @pytest.fixture
-def encoded() -> Encoded:
+def encoded() -> EncodedRows:
     """Row ``i`` is ``lengths[i]`` times the token ``i``."""
     lengths = np.array([3, 9, 1, 5, 7])
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Encoded(
+    return EncodedRows(
         np.repeat(np.arange(5), lengths).astype(np.int32),
         offsets,
         lengths.astype(np.int32),
@@ -51,7 +51,7 @@ def encoded() -> Encoded:
     )
 
 
-def test_predictions_come_in_row_order_without_dropout(encoded: Encoded) -> None:
+def test_predictions_come_in_row_order_without_dropout(encoded: EncodedRows) -> None:
     model = SumOfTokens().train()
     logits = predict(model, encoded, batch_size=2)
     assert logits.dtype == np.float32
@@ -59,14 +59,14 @@ def test_predictions_come_in_row_order_without_dropout(encoded: Encoded) -> None
     assert model.training
 
 
-def test_batches_hold_rows_of_like_length_the_longest_first(encoded: Encoded) -> None:
+def test_batches_hold_rows_of_like_length_the_longest_first(encoded: EncodedRows) -> None:
     model = SumOfTokens()
     predict(model, encoded, batch_size=2)
     assert model.widths[0][1] == 9
     assert sum(rows * width for rows, width in model.widths) <= 31  # as given, 9 + 9 + 5 + 5 + 7 = 35
 
 
-def test_a_batch_that_does_not_fit_is_halved_and_so_are_all_later_ones(encoded: Encoded) -> None:
+def test_a_batch_that_does_not_fit_is_halved_and_so_are_all_later_ones(encoded: EncodedRows) -> None:
     class Small(SumOfTokens):
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
             if len(input_ids) > 2:
@@ -79,7 +79,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_so_are_all_later_ones(encoded: 
     assert small.refused == 1
 
 
-def test_one_row_that_does_not_fit_is_an_error(encoded: Encoded) -> None:
+def test_one_row_that_does_not_fit_is_an_error(encoded: EncodedRows) -> None:
     class Full(SumOfTokens):
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
