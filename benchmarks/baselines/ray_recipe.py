@@ -77,7 +77,7 @@ def tune(work: Work, lanes: int, folder: Path) -> None:
 
 
 def scaling(lanes: int) -> dict[str, Any]:
-    """One worker with an equal share of the cluster, as `gluetune.cluster.share_out` has it."""
+    """One worker with an equal share of the cluster, as `gluetune.cluster.resolve_worker_resources` has it."""
     has = ray.cluster_resources()
     resources = {"CPU": max(1.0, has["CPU"] // lanes)}
     if has.get("GPU"):

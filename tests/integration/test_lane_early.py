@@ -14,7 +14,7 @@ import ray
 from ray._private.state import actors
 from ray.util import placement_group_table
 
-from gluetune.cluster import share_out
+from gluetune.cluster import resolve_worker_resources
 from gluetune.config import JobConfig, LanesConfig, TrainingConfig, load_space
 from gluetune.events import JOB_FILE
 from gluetune.lanes import FineTuning, LaneSpec, TrialAssignment
@@ -47,7 +47,7 @@ def lanes(folder: Path) -> PrestartedLanes:
 
 
 def spec(folder: Path) -> LaneSpec:
-    return lane_spec(JOB, share_out(JOB.lanes), Storage(str(folder)), work())
+    return lane_spec(JOB, resolve_worker_resources(JOB.lanes), Storage(str(folder)), work())
 
 
 def living() -> set[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from gluetune.cluster import Resources, connect, share_out
+from gluetune.cluster import Resources, connect, resolve_worker_resources
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
 from gluetune.search.remote import cancelled_at_the_end
@@ -24,25 +24,25 @@ def lanes(**settings: object) -> LanesConfig:
 
 
 def test_auto_shares_out_the_cpus_among_all_workers(ray_cluster: None) -> None:
-    assert share_out(lanes(max_concurrent_trials=CPUS)) == Resources(1.0, 0.0)
-    assert share_out(lanes(max_concurrent_trials=2 * CPUS)) == Resources(0.5, 0.0)
-    assert share_out(lanes(max_concurrent_trials=1)) == Resources(float(CPUS), 0.0)
+    assert resolve_worker_resources(lanes(max_concurrent_trials=CPUS)) == Resources(1.0, 0.0)
+    assert resolve_worker_resources(lanes(max_concurrent_trials=2 * CPUS)) == Resources(0.5, 0.0)
+    assert resolve_worker_resources(lanes(max_concurrent_trials=1)) == Resources(float(CPUS), 0.0)
 
 
 def test_more_workers_than_the_cluster_can_ever_hold_is_an_error(ray_cluster: None) -> None:
     rule = rf"{CPUS + 1} workers of 1 CPU each do not fit on 1 node\(s\) with {CPUS} CPU"
     with pytest.raises(ClusterError, match=rule):
-        share_out(lanes(workers_per_lane=CPUS + 1, cpus_per_worker=1.0))
+        resolve_worker_resources(lanes(workers_per_lane=CPUS + 1, cpus_per_worker=1.0))
 
 
 def test_a_gpu_that_is_not_there_is_an_error(ray_cluster: None) -> None:
     with pytest.raises(ClusterError, match="workers of 1 CPU, 1 GPU each do not fit"):
-        share_out(lanes(cpus_per_worker=1.0, gpus_per_worker=1.0))
+        resolve_worker_resources(lanes(cpus_per_worker=1.0, gpus_per_worker=1.0))
 
 
 def test_workers_on_different_nodes_want_as_many_nodes(ray_cluster: None) -> None:
     with pytest.raises(ClusterError, match="on different nodes do not fit"):
-        share_out(lanes(workers_per_lane=2, cpus_per_worker=0.5, placement_strategy="STRICT_SPREAD"))
+        resolve_worker_resources(lanes(workers_per_lane=2, cpus_per_worker=0.5, placement_strategy="STRICT_SPREAD"))
 
 
 def test_an_address_where_no_cluster_answers_is_an_error() -> None:

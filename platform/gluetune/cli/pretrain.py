@@ -19,7 +19,7 @@ from gluetune.cli.inputs import check_inputs
 from gluetune.cli.session import check_empty, open_folder, read_files
 from gluetune.cli.submitted import check_job_lasts, check_lasting, in_submitted_job
 from gluetune.cli.terminal import Terminal, announce_resume
-from gluetune.cluster import Resources, share_out
+from gluetune.cluster import Resources, resolve_worker_resources
 from gluetune.config import LanesConfig, Override, StorageConfig, Value, without_password
 from gluetune.events import (
     LANE_FILES,
@@ -149,7 +149,7 @@ def pretrain(
     data, tokenizer = prepare_job(session.job, terminal.note)
     check_inputs(session.storage, pretraining_inputs(data), terminal, name=session.name, accept=accept_inputs)
     lanes = session.job.lanes.model_copy(update={"max_concurrent_trials": 1})
-    return _Run(session, terminal, data, tokenizer, lanes, share_out(lanes), address).to_the_end()
+    return _Run(session, terminal, data, tokenizer, lanes, resolve_worker_resources(lanes), address).to_the_end()
 
 
 @dataclass

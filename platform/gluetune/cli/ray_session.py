@@ -16,7 +16,7 @@ from gluetune.cluster import connect
 from gluetune.config import StorageConfig, TrackingConfig
 from gluetune.lanes.prestart import PrestartedLanes
 from gluetune.supervisor import own_process_group, stop_on_signals
-from gluetune.supervisor.gc_paused import unsearched
+from gluetune.supervisor.gc_paused import gc_paused
 from gluetune.tracking import check_store
 
 
@@ -55,7 +55,7 @@ def joined(
     check_store(places.tracking_uri(job.storage, job.tracking), str(job.tracking.experiment))
     terminal.note(f"joining Ray … (its output, and that of the libraries, goes to {log})")
     try:
-        with unsearched(), ThreadPoolExecutor(1, "gluetune-import") as thread:
+        with gc_paused(), ThreadPoolExecutor(1, "gluetune-import") as thread:
             if early is not None:
                 early.load()
             imported = thread.submit(_import_what_is_slow)

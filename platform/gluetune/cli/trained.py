@@ -17,7 +17,7 @@ from gluetune.cli.ray_session import join
 from gluetune.cli.session import run_kind
 from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
-from gluetune.cluster import Resources, share_out
+from gluetune.cluster import Resources, resolve_worker_resources
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
 from gluetune.data import Examples, find_identical_splits, labelled_eval_splits, open_source, read_file
 from gluetune.errors import ConfigError, Problem, StorageError
@@ -250,7 +250,7 @@ def _cluster(trained: Trained, address: str | None, terminal: Terminal) -> Itera
     report(starting=False)
     try:
         lanes = trained.job.lanes.model_copy(update={"max_concurrent_trials": 1, "workers_per_lane": 1})
-        resources = share_out(lanes)
+        resources = resolve_worker_resources(lanes)
         terminal.note(f"running on {where} ({resources})")
         yield resources
     finally:

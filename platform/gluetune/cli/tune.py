@@ -14,7 +14,7 @@ from gluetune.cli.inputs import check_inputs
 from gluetune.cli.session import Session, begin
 from gluetune.cli.show import ViewFactory
 from gluetune.cli.terminal import Terminal, announce_resume
-from gluetune.cluster import Resources, most_lanes, share_out
+from gluetune.cluster import Resources, max_lanes, resolve_worker_resources
 from gluetune.config import LanesConfig, dump_job
 from gluetune.errors import AllTrialsFailedError
 from gluetune.events import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
@@ -89,7 +89,7 @@ def tune(
         prepared = prepared.unscored()
     lanes = pack(session.job, session.space, prepared, terminal.note, early.give_way)
     asked, session = session, _with_lanes(session, lanes)
-    resources = share_out(session.job.lanes)
+    resources = resolve_worker_resources(session.job.lanes)
     session = _fitted(session, resources, terminal)
     more = () if score else ("--mode", "train")
     return _Run(asked, session, terminal, prepared, inputs, resources, address, show, early, more).to_the_end()
@@ -235,7 +235,7 @@ class _Run:
 
 def _fitted(session: Session, resources: Resources, terminal: Terminal) -> Session:
     """The session with no more lanes than the cluster can ever hold: a trial must not wait on one that never comes."""
-    asked, lanes = session.job.lanes.lanes, most_lanes(session.job.lanes, resources)
+    asked, lanes = session.job.lanes.lanes, max_lanes(session.job.lanes, resources)
     if lanes == asked:
         return session
     terminal.note(

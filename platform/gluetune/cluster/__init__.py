@@ -1,31 +1,31 @@
 """The Ray cluster: joined or started, what it has, and what a lane may take of it. Imports Ray and no more."""
 
 from gluetune.cluster.connect import connect
-from gluetune.cluster.nodes import Nodes, all_nodes, growth_unknown, nodes_here, total
+from gluetune.cluster.nodes import Nodes, autoscaler_limits_unknown, current_nodes, potential_nodes, total
 from gluetune.cluster.resources import (
     Resources,
-    early_lanes,
-    early_resources,
-    gpus_shared,
-    most_lanes,
-    room,
-    share_out,
-    trial_resources,
+    count_placeable_lanes,
+    lane_actor_resources,
+    lanes_share_gpus,
+    max_lanes,
+    prestart_resources,
+    prestarted_lane_count,
+    resolve_worker_resources,
 )
 
 __all__ = [
     "Nodes",
     "Resources",
-    "all_nodes",
+    "autoscaler_limits_unknown",
     "connect",
-    "early_lanes",
-    "early_resources",
-    "gpus_shared",
-    "growth_unknown",
-    "most_lanes",
-    "nodes_here",
-    "room",
-    "share_out",
+    "count_placeable_lanes",
+    "current_nodes",
+    "lane_actor_resources",
+    "lanes_share_gpus",
+    "max_lanes",
+    "potential_nodes",
+    "prestart_resources",
+    "prestarted_lane_count",
+    "resolve_worker_resources",
     "total",
-    "trial_resources",
 ]

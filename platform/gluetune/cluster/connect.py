@@ -10,10 +10,10 @@ from typing import Any
 
 import ray
 
-from gluetune.cluster.local import open_files, patiently, socket_folder
+from gluetune.cluster.local import raise_open_file_limit, session_folder, start_with_retries
 from gluetune.errors import ClusterError
 
-REACH_S = 10.0  # for a machine to take up a connection
+CONNECT_TIMEOUT_S = 10.0  # for a machine to take up a connection
 LOCAL_OBJECT_STORE = 2 * 1024**3  # bytes; holds tokenised data and initial weights once
 
 
@@ -38,7 +38,7 @@ def connect(address: str | None, note: Callable[[str], None] = lambda text: None
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # the search's own handler records the stop first
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # snapshots of all trials so far, which nobody reads
     os.environ["TUNE_RESULT_BUFFER_LENGTH"] = "1"  # a trial's next step tells its lane that the search lets it go on
-    open_files()
+    raise_open_file_limit()
     if address is None:
         _start(note)
         return "this machine"
@@ -52,10 +52,10 @@ def connect(address: str | None, note: Callable[[str], None] = lambda text: None
 
 
 def _start(note: Callable[[str], None]) -> None:
-    folder = socket_folder(note)
+    folder = session_folder(note)
     # Ray turns token authentication on; without this it would write ~/.ray/auth_token
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    patiently(lambda: _init(folder), note)
+    start_with_retries(lambda: _init(folder), note)
 
 
 def _init(folder: str | None) -> None:
@@ -73,7 +73,7 @@ def _join(address: str) -> None:
     host, _, port = address.rpartition(":")
     try:
         if host and port.isdigit():  # Ray itself would try for minutes
-            socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise ClusterError(f"no Ray cluster answers at {address!r}: {error}") from error
     try:

@@ -19,34 +19,34 @@ from gluetune.errors import ClusterError
 T = TypeVar("T")
 
 ATTEMPTS = 3  # Ray itself waits 30 seconds for a node, which is too short on a busy machine
-LEAST_FILES = 256  # descriptors that a process may have open; with fewer Ray's start hangs
-MOST_FILES = 65536
+MIN_OPEN_FILES = 256  # descriptors that a process may have open; with fewer Ray's start hangs
+MAX_OPEN_FILES = 65536
 _LONGEST_SOCKET = 107  # bytes of a Unix socket's path
 _BELOW = len("/ray/session_2026-01-01_00-00-00_000000_4194304/sockets/dash_UsageStatsHead")  # Ray's longest
 _SHORT = ("/tmp", "/var/tmp", "/dev/shm")
 _SLOW = re.compile(r"tim(?:ed|e) ?out|overloaded|failed to (?:get node|connect|register)", re.IGNORECASE)
 
 
-def open_files() -> None:
+def raise_open_file_limit() -> None:
     """Lets this process and Ray's open as many files as they may.
 
     Raises:
         ClusterError: they may open too few.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-    if soft != resource.RLIM_INFINITY and soft < LEAST_FILES:
+    if soft != resource.RLIM_INFINITY and soft < MIN_OPEN_FILES:
         raise ClusterError(
-            f"a process must be allowed at least {LEAST_FILES} open files to start Ray, but the limit "
+            f"a process must be allowed at least {MIN_OPEN_FILES} open files to start Ray, but the limit "
             f"is {soft} (`ulimit -n`); raise it, such as by `ulimit -n 4096`"
         )
 
 
-def socket_folder(note: Callable[[str], None]) -> str | None:
+def session_folder(note: Callable[[str], None]) -> str | None:
     """The folder for Ray's session files where Ray's own choice cannot be used; ``None`` where it can.
 
     Ray takes ``RAY_TMPDIR``, else ``TMPDIR``, else ``/tmp``.
@@ -73,7 +73,7 @@ def socket_folder(note: Callable[[str], None]) -> str | None:
     )
 
 
-def patiently(start: Callable[[], T], note: Callable[[str], None]) -> T:
+def start_with_retries(start: Callable[[], T], note: Callable[[str], None]) -> T:
     """Starts Ray, again where its node only took too long.
 
     Args:

@@ -12,11 +12,11 @@ import yaml
 Nodes = list[tuple[dict[str, float], int]]
 """Resources of a kind of node, and how many nodes of that kind there can be."""
 
-LAUNCHED = "~/ray_bootstrap_config.yaml"  # Ray's cluster launcher leaves its configuration there on the head
+BOOTSTRAP_CONFIG = "~/ray_bootstrap_config.yaml"  # Ray's cluster launcher leaves its configuration there on the head
 NODE_TYPE = "ray.io/node-group"  # label of nodes that an autoscaler made
 
 
-def all_nodes() -> Nodes:
+def potential_nodes() -> Nodes:
     """Nodes that are there, and those that an autoscaler could still add, as its configuration says.
 
     Ray itself does not tell a driver what its autoscaler may add; drivers run on the head, where the file is.
@@ -28,12 +28,12 @@ def all_nodes() -> Nodes:
     return there + list(types.values())
 
 
-def nodes_here() -> Nodes:
+def current_nodes() -> Nodes:
     """Nodes that are there now."""
     return [(node["Resources"], 1) for node in ray.nodes() if node["Alive"]]
 
 
-def growth_unknown() -> bool:
+def autoscaler_limits_unknown() -> bool:
     """Whether nodes may come that nobody here knows of: KubeRay keeps its autoscaler's configuration to itself."""
     return os.environ.get("RAY_USAGE_STATS_KUBERAY_IN_USE") == "1" and not _launchable()
 
@@ -45,7 +45,7 @@ def total(nodes: Nodes, kind: str) -> float:
 
 def _launchable() -> dict[str, tuple[dict[str, float], int]]:
     """Kinds of nodes that the launcher's autoscaler may add, with their resources and numbers, largest first."""
-    file = Path(LAUNCHED).expanduser()
+    file = Path(BOOTSTRAP_CONFIG).expanduser()
     if ray._private.worker._global_node.is_head() or not file.exists():  # type: ignore[attr-defined]  # a cluster of our own does not grow
         return {}
     config = yaml.safe_load(file.read_text())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gluetune.cluster.nodes import Nodes, all_nodes, growth_unknown, nodes_here, total
+from gluetune.cluster.nodes import Nodes, autoscaler_limits_unknown, current_nodes, potential_nodes, total
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
 
 DRIVER, DRIVER_SHARE = "driver", 0.001  # custom resource of nodes that stay, and what one lane takes of it
-EARLY_SHARE = 0.0001  # what an early lane takes of it beside that: the least that Ray counts
-MOST_EARLY = 16  # lanes; there are hardly more whose imports are over before their search is loaded
+PRESTART_SHARE = 0.0001  # what an early lane takes of it beside that: the least that Ray counts
+MAX_PRESTARTED_LANES = 16  # lanes; there are hardly more whose imports are over before their search is loaded
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Resources:
         return f"{self.cpus:g} CPU{gpus}"
 
 
-def share_out(lanes: LanesConfig) -> Resources:
+def resolve_worker_resources(lanes: LanesConfig) -> Resources:
     """What each worker takes; ``auto`` shares out all that the cluster has, or that its autoscaler may add.
 
     Raises:
         ClusterError: the cluster can never hold one lane.
     """
-    nodes, unknown = all_nodes(), growth_unknown()
+    nodes, unknown = potential_nodes(), autoscaler_limits_unknown()
     if unknown and "auto" in (lanes.cpus_per_worker, lanes.gpus_per_worker) and not total(nodes, "CPU"):
         raise ClusterError(
             "lanes.cpus_per_worker and lanes.gpus_per_worker must be numbers where no node is there yet "
@@ -44,25 +44,25 @@ def share_out(lanes: LanesConfig) -> Resources:
         cpus=_share(total(nodes, "CPU"), workers, at_most=_largest(nodes, "CPU")) if cpus == "auto" else cpus,
         gpus=_share(total(nodes, "GPU"), workers, at_most=1.0) if gpus == "auto" else gpus,
     )
-    if not unknown and not room(lanes, share, nodes):
+    if not unknown and not count_placeable_lanes(lanes, share, nodes):
         raise ClusterError(_too_large(lanes, share, nodes))
     return share
 
 
-def most_lanes(lanes: LanesConfig, share: Resources) -> int:
+def max_lanes(lanes: LanesConfig, share: Resources) -> int:
     """How many of the lanes asked for the cluster can ever hold at the same time."""
     asked = lanes.lanes
-    return asked if growth_unknown() else min(asked, room(lanes, share, all_nodes()))
+    return asked if autoscaler_limits_unknown() else min(asked, count_placeable_lanes(lanes, share, potential_nodes()))
 
 
-def gpus_shared(lanes: LanesConfig, nodes: Nodes) -> bool:
+def lanes_share_gpus(lanes: LanesConfig, nodes: Nodes) -> bool:
     """Whether lanes are to share GPUs, by a share that is measured on one."""
     auto, gpus = lanes.max_concurrent_trials == "auto", total(nodes, "GPU")
-    shared = gpus and not growth_unknown() and (auto or lanes.lanes * lanes.workers_per_lane > gpus)
+    shared = gpus and not autoscaler_limits_unknown() and (auto or lanes.lanes * lanes.workers_per_lane > gpus)
     return bool(lanes.gpus_per_worker == "auto" and shared)
 
 
-def early_lanes(lanes: LanesConfig) -> int:
+def prestarted_lane_count(lanes: LanesConfig) -> int:
     """How many lanes may start while their search is still being loaded.
 
     As many as the nodes that are there have room for, with a core left for the loading: the first lane has the other
@@ -72,25 +72,33 @@ def early_lanes(lanes: LanesConfig) -> int:
     Raises:
         ClusterError: the cluster can never hold one lane.
     """
-    here = nodes_here()
-    if lanes.max_concurrent_trials == "auto" or gpus_shared(lanes, all_nodes()):
+    here = current_nodes()
+    if lanes.max_concurrent_trials == "auto" or lanes_share_gpus(lanes, potential_nodes()):
         return 0
     cores = int(total(here, "CPU") - 1) // lanes.workers_per_lane
-    return max(0, min(lanes.lanes, cores, room(lanes, share_out(lanes), here), MOST_EARLY))
+    return max(
+        0,
+        min(
+            lanes.lanes,
+            cores,
+            count_placeable_lanes(lanes, resolve_worker_resources(lanes), here),
+            MAX_PRESTARTED_LANES,
+        ),
+    )
 
 
-def early_resources() -> dict[str, float]:
-    """What the actor of an early lane asks for: a place where `trial_resources` would have it."""
-    return {DRIVER: EARLY_SHARE} if any(DRIVER in node for node, _ in nodes_here()) else {}
+def prestart_resources() -> dict[str, float]:
+    """What the actor of an early lane asks for: a place where `lane_actor_resources` would have it."""
+    return {DRIVER: PRESTART_SHARE} if any(DRIVER in node for node, _ in current_nodes()) else {}
 
 
-def trial_resources() -> dict[str, float]:
+def lane_actor_resources() -> dict[str, float]:
     """What the actor that drives a lane asks for: no CPU and no GPU, which are its workers'.
 
     Where the cluster has nodes with the resource ``driver``, as `cluster.yaml` gives its head, it lives there: spot
     nodes may then go without taking a lane along, and none is kept from ending when it is idle.
     """
-    nodes = all_nodes()
+    nodes = potential_nodes()
     return {DRIVER: DRIVER_SHARE} if any(DRIVER in node for node, _ in nodes) else {"memory": 1}
 
 
@@ -106,7 +114,7 @@ def _share(total: float, workers: int, at_most: float) -> float:
     return max(int(share * 100), 1) / 100 if total else 0.0
 
 
-def room(lanes: LanesConfig, share: Resources, nodes: Nodes) -> int:
+def count_placeable_lanes(lanes: LanesConfig, share: Resources, nodes: Nodes) -> int:
     """How many lanes fit on the nodes at the same time."""
     wanted, strategy = lanes.workers_per_lane, lanes.placement_strategy
     fits = [fit for node, count in nodes for fit in [_fits(node, share)] * count]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from gluetune.cluster import Resources, early_lanes, early_resources, share_out
+from gluetune.cluster import Resources, prestart_resources, prestarted_lane_count, resolve_worker_resources
 from gluetune.config import JobConfig, SearchSpace
 from gluetune.errors import ClusterError, StorageError
 from gluetune.events import JOB_FILE, LANE_FILES
 from gluetune.lanes import Workload
 from gluetune.storage import Storage
-from gluetune.supervisor.gc_paused import unsearched
+from gluetune.supervisor.gc_paused import gc_paused
 
 if TYPE_CHECKING:
     from gluetune.lanes import LaneSpec
@@ -40,7 +40,7 @@ class PrestartedLanes:
 
     def load(self) -> None:
         """Imports what `start` needs, a second's work: before other threads take the interpreter."""
-        with unsearched():
+        with gc_paused():
             import gluetune.lanes.trainable  # noqa: F401
 
     def start(self) -> None:
@@ -55,9 +55,9 @@ class PrestartedLanes:
 
         with suppress(ClusterError):
             if not self._begun() and (count := self._wanted()):
-                self._spec = lane_spec(self._job, share_out(self._job.lanes), self._storage, None)
+                self._spec = lane_spec(self._job, resolve_worker_resources(self._job.lanes), self._storage, None)
                 environment = {name: os.environ[name] for name in ENV_VARS_TO_PROPAGATE if name in os.environ}
-                kind = ray.remote(num_cpus=0, resources=early_resources(), runtime_env={"env_vars": environment})
+                kind = ray.remote(num_cpus=0, resources=prestart_resources(), runtime_env={"env_vars": environment})
                 self._waiting = [kind(PrestartedTrial).remote(self._spec) for _ in range(count)]
 
     def limit(self, lanes: int) -> None:
@@ -114,7 +114,7 @@ class PrestartedLanes:
 
     def _wanted(self) -> int:
         limits = [limit for limit in (self._job.search.num_samples, self._space.size) if limit is not None]
-        return min([early_lanes(self._job.lanes), *(limit * len(self._job.tasks) for limit in limits)])
+        return min([prestarted_lane_count(self._job.lanes), *(limit * len(self._job.tasks) for limit in limits)])
 
     def _leave_out_dead(self) -> None:
         if self._waiting:

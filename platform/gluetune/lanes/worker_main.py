@@ -7,13 +7,13 @@ from typing import Any
 
 import ray
 
-from gluetune.supervisor.gc_paused import unsearched
+from gluetune.supervisor.gc_paused import gc_paused
 
 
 def serve(config: dict[str, Any]) -> None:
     """Imports `gluetune.lanes.worker` and runs its ``serve``; a worker that cannot even do that says so."""
     try:
-        with unsearched():
+        with gc_paused():
             from gluetune.lanes import worker
 
         ready = worker.Worker(**config)

@@ -10,7 +10,14 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from gluetune.cluster import Resources, all_nodes, gpus_shared, growth_unknown, room, total
+from gluetune.cluster import (
+    Resources,
+    autoscaler_limits_unknown,
+    count_placeable_lanes,
+    lanes_share_gpus,
+    potential_nodes,
+    total,
+)
 from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig, resolve_training
 from gluetune.data import EncodedTask
 from gluetune.errors import ClusterError
@@ -46,14 +53,14 @@ def pack(
     Raises:
         ClusterError: nobody knows how large the cluster may grow, but the number of lanes follows its size.
     """
-    lanes, nodes = job.lanes, all_nodes()
+    lanes, nodes = job.lanes, potential_nodes()
     auto = lanes.max_concurrent_trials == "auto"
-    if auto and growth_unknown():
+    if auto and autoscaler_limits_unknown():
         raise ClusterError(
             "lanes.max_concurrent_trials must be a number where nobody tells which nodes may come "
             "(KubeRay), but got auto"
         )
-    if gpus_shared(lanes, nodes):
+    if lanes_share_gpus(lanes, nodes):
         gpus = total(nodes, "GPU")
         found = packed(lanes, gpus, lambda: _measured(job, space, prepared, notify, make_room))
         if not auto and found.lanes < lanes.lanes:
@@ -62,7 +69,7 @@ def pack(
     if auto:
         cpus, given = lanes.cpus_per_worker, lanes.gpus_per_worker
         share = Resources(1.0 if cpus == "auto" else cpus, 0.0 if given == "auto" else given)
-        return lanes.model_copy(update={"max_concurrent_trials": max(1, room(lanes, share, nodes))})
+        return lanes.model_copy(update={"max_concurrent_trials": max(1, count_placeable_lanes(lanes, share, nodes))})
     return lanes
 
 

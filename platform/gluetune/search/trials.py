@@ -14,7 +14,7 @@ from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.experiment import trial as experiment_trial
 
-from gluetune.cluster import trial_resources
+from gluetune.cluster import lane_actor_resources
 from gluetune.config import SearchConfig
 from gluetune.lanes import LaneSpec
 from gluetune.lanes.placement import release_all_placement_groups
@@ -139,7 +139,7 @@ def _tuner(
     stopper: PrefetchStopper,
 ) -> tune.Tuner:
     return tune.Tuner(
-        tune.with_resources(tune.with_parameters(Trial, spec=spec), trial_resources()),
+        tune.with_resources(tune.with_parameters(Trial, spec=spec), lane_actor_resources()),
         tune_config=tune.TuneConfig(
             search_alg=ControllerSearcher(conductor),
             scheduler=ControllerScheduler(conductor),

@@ -18,7 +18,7 @@ INTERRUPTED = 130
 """Exit code of a command that Ctrl-C, ``kill`` or ``ray job stop`` ended."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SAME_STOP_S = 1.0  # one request to stop may come twice: to the process group, and forwarded by the parent
+DUPLICATE_STOP_S = 1.0  # one request to stop may come twice: to the process group, and forwarded by the parent
 _PR_SET_PDEATHSIG = 1
 
 
@@ -140,7 +140,7 @@ def become_driver(main: Callable[[], int], pipe: int, parent: int) -> int:
 def _stop(number: int, frame: FrameType | None) -> None:
     """Handles a stop signal. During the start the parent ends this process, which must not print anything first."""
     now = time.monotonic()
-    if (_driver.starting and _driver.pipe is not None) or now - _driver.stopped < SAME_STOP_S:
+    if (_driver.starting and _driver.pipe is not None) or now - _driver.stopped < DUPLICATE_STOP_S:
         return
     _driver.stopped = now
     if _driver.deferred is None or _driver.deferred.asked:

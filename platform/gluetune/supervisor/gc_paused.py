@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def unsearched() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Nothing is searched for garbage during the block, nor is what there is at its end ever again (`gc.freeze`).
 
     That search is a fifth of the CPU time that such imports take.

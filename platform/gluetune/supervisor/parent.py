@@ -13,7 +13,10 @@ from gluetune.supervisor.cutoff import explanation
 from gluetune.supervisor.driver import INTERRUPTED, STOP_SIGNALS, become_driver, report
 from gluetune.supervisor.streams import flush_standard_streams, open_standard_streams
 
-PASSED_ON = {signal.SIGUSR1, signal.SIGUSR2}  # unchanged: batch systems send them, and Ray Tune stops on SIGUSR1
+FORWARDED_SIGNALS = {
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+}  # unchanged: batch systems send them, and Ray Tune stops on SIGUSR1
 _SI_KERNEL = 0x80  # sender of a signal that a terminal's key makes, which the driver gets as well
 
 
@@ -31,7 +34,9 @@ def supervised(program: str) -> int:
         was cut off.
     """
     open_standard_streams()
-    acted_on = {number for number in {*STOP_SIGNALS, *PASSED_ON} if signal.getsignal(number) is not signal.SIG_IGN}
+    acted_on = {
+        number for number in {*STOP_SIGNALS, *FORWARDED_SIGNALS} if signal.getsignal(number) is not signal.SIG_IGN
+    }
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     readable, writable = os.pipe()
     parent = os.getpid()
@@ -93,7 +98,7 @@ class _Supervisor:
                     return self._code(status)
                 continue
             self._read()
-            if came.si_signo in PASSED_ON:
+            if came.si_signo in FORWARDED_SIGNALS:
                 os.kill(self._child, came.si_signo)
             elif self._facts["starting"]:
                 return self._end_at_once()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.cluster.local import ATTEMPTS, LEAST_FILES, patiently, socket_folder
+from gluetune.cluster.local import ATTEMPTS, MIN_OPEN_FILES, session_folder, start_with_retries
 from gluetune.errors import ClusterError
 
 SLOW = Exception(
@@ -36,7 +36,7 @@ def test_too_few_open_files_are_named_with_the_limit_and_what_to_do() -> None:
     assert said.returncode == 1
     last = said.stderr.splitlines()[-1]
     assert "ClusterError" in last
-    assert all(part in last for part in (str(LEAST_FILES), "64", "ulimit -n"))
+    assert all(part in last for part in (str(MIN_OPEN_FILES), "64", "ulimit -n"))
 
 
 def test_a_low_soft_limit_is_raised_where_it_may_be() -> None:
@@ -51,7 +51,7 @@ def test_a_low_soft_limit_is_raised_where_it_may_be() -> None:
 def test_a_temporary_folder_that_can_be_used_is_left_to_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
     monkeypatch.setenv("TMPDIR", "/tmp")
-    assert socket_folder(notes.append) is None
+    assert session_folder(notes.append) is None
     assert not notes
 
 
@@ -68,14 +68,14 @@ def test_another_folder_is_taken_and_named(
         "not writable": "/proc",
     }[kind]
     monkeypatch.setenv(variable, chosen)
-    folder = socket_folder(notes.append)
+    folder = session_folder(notes.append)
     assert folder is not None
     assert len(folder) < 31
     found = os.stat(folder)
     assert (found.st_uid, found.st_mode & 0o777) == (os.getuid(), 0o700)
     (note,) = notes
     assert all(part in note for part in (folder, chosen, variable))
-    assert socket_folder(notes.append) == folder  # not a new one each time
+    assert session_folder(notes.append) == folder  # not a new one each time
 
 
 def test_a_slow_start_is_tried_again() -> None:
@@ -87,7 +87,7 @@ def test_a_slow_start_is_tried_again() -> None:
             raise error
         return "started"
 
-    assert patiently(start, notes.append) == "started"
+    assert start_with_retries(start, notes.append) == "started"
     assert len(notes) == ATTEMPTS - 1
 
 
@@ -100,7 +100,7 @@ def test_what_stays_wrong_is_one_message(error: Exception, attempts: int) -> Non
         raise error
 
     with pytest.raises(ClusterError, match=str(error)[:20]):
-        patiently(start, lambda text: None)
+        start_with_retries(start, lambda text: None)
     assert len(tried) == attempts
 
 

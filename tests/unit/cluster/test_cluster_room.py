@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gluetune.cluster import Resources, early_lanes, early_resources, most_lanes, share_out, trial_resources
+from gluetune.cluster import (
+    Resources,
+    lane_actor_resources,
+    max_lanes,
+    prestart_resources,
+    prestarted_lane_count,
+    resolve_worker_resources,
+)
 from gluetune.cluster import resources as cluster
 from gluetune.cluster.nodes import launchable
 from gluetune.config import LanesConfig
@@ -15,7 +22,7 @@ GPU_BOXES = [({"CPU": 0.0, "driver": 1.0}, 1), ({"CPU": 8.0, "GPU": 2.0}, 3)]
 
 @pytest.fixture(autouse=True)
 def nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "all_nodes", lambda: GPU_BOXES)
+    monkeypatch.setattr(cluster, "potential_nodes", lambda: GPU_BOXES)
 
 
 @pytest.mark.parametrize(
@@ -40,24 +47,24 @@ def test_lanes_that_fit_at_the_same_time(strategy: str, workers: int, lanes: int
         placement_strategy=strategy,
     )
     if lanes:
-        assert most_lanes(wanted, share_out(wanted)) == lanes
+        assert max_lanes(wanted, resolve_worker_resources(wanted)) == lanes
     else:
         with pytest.raises(ClusterError, match=r"do not fit on 4 node\(s\) with 24 CPU and 6 GPU"):
-            share_out(wanted)
+            resolve_worker_resources(wanted)
 
 
 def test_no_more_lanes_than_asked_for() -> None:
-    assert most_lanes(LanesConfig(max_concurrent_trials=2), Resources(1.0, 0.0)) == 2
+    assert max_lanes(LanesConfig(max_concurrent_trials=2), Resources(1.0, 0.0)) == 2
 
 
 def test_a_lane_is_driven_from_where_the_cluster_keeps_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert trial_resources() == {"driver": 0.001}
-    monkeypatch.setattr(cluster, "all_nodes", lambda: GPU_BOXES[1:])
-    assert trial_resources() == {"memory": 1}
+    assert lane_actor_resources() == {"driver": 0.001}
+    monkeypatch.setattr(cluster, "potential_nodes", lambda: GPU_BOXES[1:])
+    assert lane_actor_resources() == {"memory": 1}
 
 
 def test_auto_gives_a_worker_no_more_than_a_node_has() -> None:
-    assert share_out(LanesConfig(max_concurrent_trials=2)) == Resources(8.0, 1.0)
+    assert resolve_worker_resources(LanesConfig(max_concurrent_trials=2)) == Resources(8.0, 1.0)
 
 
 LAUNCHER = {
@@ -78,13 +85,13 @@ def test_an_autoscaler_adds_the_largest_nodes_that_its_limits_allow() -> None:
 
 
 def test_where_nobody_tells_which_nodes_may_come_lanes_get_what_they_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "growth_unknown", lambda: True)
-    monkeypatch.setattr(cluster, "all_nodes", lambda: GPU_BOXES[:1])
+    monkeypatch.setattr(cluster, "autoscaler_limits_unknown", lambda: True)
+    monkeypatch.setattr(cluster, "potential_nodes", lambda: GPU_BOXES[:1])
     lanes = LanesConfig(max_concurrent_trials=5, cpus_per_worker=4.0, gpus_per_worker=1.0)
-    assert share_out(lanes) == Resources(4.0, 1.0)
-    assert most_lanes(lanes, Resources(4.0, 1.0)) == 5
+    assert resolve_worker_resources(lanes) == Resources(4.0, 1.0)
+    assert max_lanes(lanes, Resources(4.0, 1.0)) == 5
     with pytest.raises(ClusterError, match=r"must be numbers .* \(cpus_per_worker=auto, gpus_per_worker=1\.0\)"):
-        share_out(LanesConfig(gpus_per_worker=1.0))
+        resolve_worker_resources(LanesConfig(gpus_per_worker=1.0))
 
 
 @pytest.mark.parametrize(
@@ -104,12 +111,12 @@ def test_where_nobody_tells_which_nodes_may_come_lanes_get_what_they_ask_for(mon
 def test_as_many_lanes_start_early_as_there_are_cores_for_them(
     nodes: list[dict[str, float]], wanted: dict[str, object], early: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for function in ("all_nodes", "nodes_here"):
+    for function in ("potential_nodes", "current_nodes"):
         monkeypatch.setattr(cluster, function, lambda: [(node, 1) for node in nodes])
-    assert early_lanes(LanesConfig.model_validate(wanted)) == early
-    assert early_resources() == {}
+    assert prestarted_lane_count(LanesConfig.model_validate(wanted)) == early
+    assert prestart_resources() == {}
 
 
 def test_an_early_lane_is_driven_from_where_the_cluster_keeps_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "nodes_here", lambda: GPU_BOXES)
-    assert early_resources() == {"driver": 0.0001}
+    monkeypatch.setattr(cluster, "current_nodes", lambda: GPU_BOXES)
+    assert prestart_resources() == {"driver": 0.0001}

@@ -24,9 +24,9 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """A pretended cluster with room for four lanes; the lanes that were ended, and then their room."""
     ended: list[object] = []
     actor = SimpleNamespace(remote=lambda spec: object())
-    monkeypatch.setattr(prestart, "early_lanes", lambda lanes: 4)
-    monkeypatch.setattr(prestart, "early_resources", dict)
-    monkeypatch.setattr(prestart, "share_out", lambda lanes: Resources(1.0, 0.0))
+    monkeypatch.setattr(prestart, "prestarted_lane_count", lambda lanes: 4)
+    monkeypatch.setattr(prestart, "prestart_resources", dict)
+    monkeypatch.setattr(prestart, "resolve_worker_resources", lambda lanes: Resources(1.0, 0.0))
     monkeypatch.setattr(prestart.ray, "remote", lambda **_: lambda kind: actor)
     monkeypatch.setattr(prestart.ray, "kill", ended.append)
     monkeypatch.setattr(placement, "release_all_placement_groups", lambda: ended.append("room"))

@@ -63,16 +63,16 @@ def test_workers_of_one_trial_never_share_a_gpu(asked: int, gpus: int, lanes: in
 def test_lanes_that_share_no_gpu_are_counted_not_measured(
     monkeypatch: pytest.MonkeyPatch, nodes: Nodes, lanes: LanesConfig, expected: int
 ) -> None:
-    monkeypatch.setattr(concurrency, "all_nodes", lambda: nodes)
-    monkeypatch.setattr(concurrency, "growth_unknown", lambda: False)
+    monkeypatch.setattr(concurrency, "potential_nodes", lambda: nodes)
+    monkeypatch.setattr(concurrency, "autoscaler_limits_unknown", lambda: False)
     monkeypatch.setattr(concurrency, "_measured", lambda *_: never())
     found = pack(JobConfig(lanes=lanes), load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
     assert found == lanes.model_copy(update={"max_concurrent_trials": expected})
 
 
 def test_auto_needs_to_know_how_large_the_cluster_gets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(concurrency, "all_nodes", list)
-    monkeypatch.setattr(concurrency, "growth_unknown", lambda: True)
+    monkeypatch.setattr(concurrency, "potential_nodes", list)
+    monkeypatch.setattr(concurrency, "autoscaler_limits_unknown", lambda: True)
     job = JobConfig(lanes=LanesConfig(max_concurrent_trials="auto"))
     with pytest.raises(ClusterError, match="must be a number where nobody tells which nodes may come"):
         pack(job, load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def test_lanes_that_have_started_make_room_before_a_trial_is_tried_out(monkeypat
             wait=lambda *_, **__: happened.append("wait") or next(waits),
         ),
     )
-    monkeypatch.setattr(concurrency, "all_nodes", lambda: [({"CPU": 8.0, "GPU": 1.0}, 1)])
+    monkeypatch.setattr(concurrency, "potential_nodes", lambda: [({"CPU": 8.0, "GPU": 1.0}, 1)])
     for name in ("hardest", "demanding"):
         monkeypatch.setattr(concurrency, name, lambda *_: ())
     pack(

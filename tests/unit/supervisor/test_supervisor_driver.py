@@ -14,7 +14,7 @@ from gluetune.supervisor import deferred_stop
 def test_the_first_stop_is_noted_and_a_later_one_raises(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gluetune.supervisor.driver.SAME_STOP_S", 0.0)
+    monkeypatch.setattr("gluetune.supervisor.driver.DUPLICATE_STOP_S", 0.0)
     before = signal.getsignal(number)
     with deferred_stop() as stop:
         assert not stop.asked
