@@ -43,7 +43,7 @@ def _problems(arguments: ParsedArguments) -> Iterator[Problem]:
 
 
 PROGRAM = Program(
-    "benchmark.py",
+    "gluetune benchmark",
     "Measure gluetune beside what people run today: the same work, on this machine, in one run.",
     None,
     options=(

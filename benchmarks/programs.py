@@ -14,7 +14,7 @@ from typing import Any
 
 from gluetune.errors import BenchmarkError
 
-TUNE = ("-c", "import sys; from gluetune.supervisor import tune; sys.exit(tune())")  # all that jobs/tune_glue.py holds
+TUNE = ("-m", "gluetune", "tune")
 _OF_A_JOB = ("RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR")  # what a submitted job's processes have of its cluster
 _LAST_LINES = 15
 

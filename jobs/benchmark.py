@@ -6,7 +6,7 @@ make submit JOB=jobs/benchmark.py ARGS=--help
 
 import sys
 
-from gluetune.supervisor import supervised
+from gluetune.cli.commands import run
 
 if __name__ == "__main__":
-    sys.exit(supervised("gluetune.cli.benchmark:main"))
+    sys.exit(run("benchmark"))

@@ -5,7 +5,7 @@ python jobs/export_submission.py --run quickstart --fill-missing --output submis
 
 import sys
 
-from gluetune.supervisor import supervised
+from gluetune.cli.commands import run
 
 if __name__ == "__main__":
-    sys.exit(supervised("gluetune.cli.export:main"))
+    sys.exit(run("export"))

@@ -6,7 +6,7 @@ python jobs/finetune.py --config jobs/mrpc_gluon.yaml --mode predict --input row
 
 import sys
 
-from gluetune.supervisor import supervised
+from gluetune.cli.commands import run
 
 if __name__ == "__main__":
-    sys.exit(supervised("gluetune.cli.finetune:main"))
+    sys.exit(run("finetune"))

@@ -6,7 +6,7 @@ python jobs/pretrain_bert.py --config jobs/bert_wikitext_d2l.yaml --text synthet
 
 import sys
 
-from gluetune.supervisor import supervised
+from gluetune.cli.commands import run
 
 if __name__ == "__main__":
-    sys.exit(supervised("gluetune.cli.pretrain_flags:main"))
+    sys.exit(run("pretrain"))

@@ -6,7 +6,7 @@ ray job submit -- python jobs/tune_glue.py --help
 
 import sys
 
-from gluetune.supervisor import supervised
+from gluetune.cli.commands import run
 
 if __name__ == "__main__":
-    sys.exit(supervised("gluetune.cli.main:main"))
+    sys.exit(run("tune"))

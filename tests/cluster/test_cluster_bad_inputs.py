@@ -20,7 +20,7 @@ ANOTHER_VERSION = """
 import sys
 import ray
 ray.__version__ = "2.59.0"
-from gluetune.cli import main
+from gluetune.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -71,7 +71,7 @@ def test_an_address_where_nobody_answers(head: Host, grid: Path, tmp_path: Path)
 def test_a_token_that_is_not_the_clusters(head: Host, grid: Path, tmp_path: Path, token: dict[str, str]) -> None:
     command = tune("--config", grid, "--storage-path", tmp_path, "--address", f"{head.address}:6379")
     message = refused(head, command, token)
-    assert f"no Ray cluster lets us in at '{head.address}:6379'" in message
+    assert f"no Ray cluster at '{head.address}:6379' accepts this process" in message
     assert "its token must be ours" in message
     assert len(message.splitlines()) < 8
 

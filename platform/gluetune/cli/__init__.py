@@ -1,5 +1,1 @@
-"""The command line of ``jobs/tune_glue.py``."""
-
-from gluetune.cli.main import main
-
-__all__ = ["main"]
+"""The command line: `gluetune` and the scripts in ``jobs/``. `gluetune.cli.commands` lists the commands."""

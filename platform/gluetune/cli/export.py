@@ -39,7 +39,7 @@ def _problems(arguments: ParsedArguments) -> Iterator[Problem]:
 
 
 PROGRAM = Program(
-    "export_submission.py",
+    "gluetune export",
     "Predict GLUE's test rows with the winners of finished runs and write the zip that gluebenchmark.com takes. Works "
     "in this process, on its GPU if there is one; no Ray is started.",
     None,

@@ -24,7 +24,7 @@ _OURS = {
     "lanes.max_concurrent_trials": 1,
 }  # `single`: the search space without fields
 PROGRAM = Program(
-    "finetune.py",
+    "gluetune finetune",
     "Fine-tune an encoder with one configuration, on the lanes that searches train on; score a trained model; predict.",
     "such as jobs/cola_tutorial.yaml; must be given",
     {

@@ -23,7 +23,7 @@ from gluetune.supervisor import INTERRUPTED, report, resume_command
 OK, FAILED, USER_ERROR = 0, 1, 2
 
 TUNE = Program(
-    "tune_glue.py",
+    "gluetune tune",
     "Search hyperparameters for fine-tuning encoders on GLUE tasks. Without flags: the offline quickstart, which "
     "needs no network. It also stands behind flags that only say how much, where and under which name: --num-samples, "
     "--time-budget-s, --max-train-samples, --max-eval-samples, --seed, --name, lanes, storage and tracking. Any other "

@@ -47,7 +47,7 @@ TRAINING = (
     table.SEED,
 )
 PROGRAM = Program(
-    "pretrain_bert.py",
+    "gluetune pretrain",
     "Pre-train a BERT encoder by masked language modelling and next-sentence prediction, on one lane of any number of "
     "workers.",
     "such as jobs/bert_wikitext_d2l.yaml; must be given",

@@ -16,7 +16,7 @@ from gluetune.cluster import connect
 from gluetune.config import StorageConfig, TrackingConfig
 from gluetune.lanes.prestart import PrestartedLanes
 from gluetune.supervisor import own_process_group, stop_on_signals
-from gluetune.supervisor.gc_paused import gc_paused
+from gluetune.supervisor.process import gc_paused
 from gluetune.tracking import check_store
 
 

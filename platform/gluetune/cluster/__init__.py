@@ -1,16 +1,20 @@
-"""The Ray cluster: joined or started, what it has, and what a lane may take of it. Imports Ray and no more."""
+"""The Ray cluster: connection, nodes, and the resources that a lane takes of them. Imports Ray and nothing heavier."""
 
 from gluetune.cluster.connect import connect
-from gluetune.cluster.nodes import Nodes, autoscaler_limits_unknown, current_nodes, potential_nodes, total
 from gluetune.cluster.resources import (
+    Nodes,
     Resources,
+    autoscaler_limits_unknown,
     count_placeable_lanes,
+    current_nodes,
     lane_actor_resources,
     lanes_share_gpus,
     max_lanes,
+    potential_nodes,
     prestart_resources,
     prestarted_lane_count,
     resolve_worker_resources,
+    total,
 )
 
 __all__ = [

@@ -1,21 +1,36 @@
-"""What one worker may take of the cluster, and how many lanes it holds."""
+"""The nodes that a cluster has or may get, what one worker takes of them, and how many lanes they hold."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from gluetune.cluster.nodes import Nodes, autoscaler_limits_unknown, current_nodes, potential_nodes, total
+import ray
+import yaml
+
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
 
+Nodes = list[tuple[dict[str, float], int]]
+"""Resources of a kind of node, and how many nodes of that kind there can be."""
+
+BOOTSTRAP_CONFIG = "~/ray_bootstrap_config.yaml"  # Ray's cluster launcher leaves its configuration there on the head
+NODE_TYPE = "ray.io/node-group"  # label of nodes that an autoscaler made
 DRIVER, DRIVER_SHARE = "driver", 0.001  # custom resource of nodes that stay, and what one lane takes of it
-PRESTART_SHARE = 0.0001  # what an early lane takes of it beside that: the least that Ray counts
-MAX_PRESTARTED_LANES = 16  # lanes; there are hardly more whose imports are over before their search is loaded
+PRESTART_SHARE = 0.0001  # what a lane started ahead of its search takes of it beside that: the least that Ray counts
+MAX_PRESTARTED_LANES = 16  # hardly more lanes finish their imports before their search is loaded
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one worker of a lane takes."""
+    """What one worker of a lane takes.
+
+    Attributes:
+        cpus: CPU cores, whole or in hundredths.
+        gpus: GPUs, whole or in hundredths.
+    """
 
     cpus: float
     gpus: float
@@ -25,8 +40,64 @@ class Resources:
         return f"{self.cpus:g} CPU{gpus}"
 
 
+def potential_nodes() -> Nodes:
+    """Nodes of the cluster, and those that its autoscaler's configuration allows it to add.
+
+    Ray's API does not say what an autoscaler may add. Drivers run on the head node, where the configuration file is.
+    """
+    types = _launchable()
+    present = [
+        (node["Resources"], 1) for node in ray.nodes() if node["Alive"] and node["Labels"].get(NODE_TYPE) not in types
+    ]
+    return present + list(types.values())
+
+
+def current_nodes() -> Nodes:
+    """Nodes that are part of the cluster now."""
+    return [(node["Resources"], 1) for node in ray.nodes() if node["Alive"]]
+
+
+def autoscaler_limits_unknown() -> bool:
+    """Whether nodes of unknown number and size may be added: on Kubernetes, KubeRay's operator keeps the limits."""
+    return os.environ.get("RAY_USAGE_STATS_KUBERAY_IN_USE") == "1" and not _launchable()
+
+
+def total(nodes: Nodes, kind: str) -> float:
+    """The sum of a resource over all nodes.
+
+    Args:
+        nodes: the nodes.
+        kind: the resource, such as ``CPU``.
+    """
+    return sum(count * node.get(kind, 0.0) for node, count in nodes)
+
+
+def launchable(config: dict[str, Any]) -> dict[str, tuple[dict[str, float], int]]:
+    """Kinds of nodes in a configuration of Ray's cluster launcher, in all at most its ``max_workers``.
+
+    Args:
+        config: the content of the launcher's YAML file.
+
+    Returns:
+        Resources and number of nodes by kind, largest nodes first; without the head.
+    """
+    left = int(config.get("max_workers") or 0)
+    kinds = {
+        name: kind
+        for name, kind in (config.get("available_node_types") or {}).items()
+        if name != config.get("head_node_type") and kind.get("resources")
+    }
+    found = {}
+    for name, kind in sorted(kinds.items(), key=lambda item: _size(item[1]["resources"]), reverse=True):
+        count = min(int(kind.get("max_workers", left)), left)
+        left -= count
+        if count:
+            found[name] = (dict(kind["resources"]), count)
+    return found
+
+
 def resolve_worker_resources(lanes: LanesConfig) -> Resources:
-    """What each worker takes; ``auto`` shares out all that the cluster has, or that its autoscaler may add.
+    """What each worker takes; ``auto`` divides all that the cluster has or that its autoscaler may add.
 
     Raises:
         ClusterError: the cluster can never hold one lane.
@@ -34,8 +105,8 @@ def resolve_worker_resources(lanes: LanesConfig) -> Resources:
     nodes, unknown = potential_nodes(), autoscaler_limits_unknown()
     if unknown and "auto" in (lanes.cpus_per_worker, lanes.gpus_per_worker) and not total(nodes, "CPU"):
         raise ClusterError(
-            "lanes.cpus_per_worker and lanes.gpus_per_worker must be numbers where no node is there yet "
-            "and nobody tells which may come (KubeRay), but got (cpus_per_worker="
+            "lanes.cpus_per_worker and lanes.gpus_per_worker must be numbers where no node has joined yet and the "
+            "size of those that may come is unknown (KubeRay), but got (cpus_per_worker="
             f"{lanes.cpus_per_worker}, gpus_per_worker={lanes.gpus_per_worker})"
         )
     workers = lanes.lanes * lanes.workers_per_lane
@@ -50,56 +121,84 @@ def resolve_worker_resources(lanes: LanesConfig) -> Resources:
 
 
 def max_lanes(lanes: LanesConfig, share: Resources) -> int:
-    """How many of the lanes asked for the cluster can ever hold at the same time."""
-    asked = lanes.lanes
-    return asked if autoscaler_limits_unknown() else min(asked, count_placeable_lanes(lanes, share, potential_nodes()))
+    """How many of the requested lanes the cluster can ever hold at the same time.
+
+    Args:
+        lanes: the request.
+        share: what each worker takes.
+    """
+    requested = lanes.lanes
+    if autoscaler_limits_unknown():
+        return requested
+    return min(requested, count_placeable_lanes(lanes, share, potential_nodes()))
+
+
+def count_placeable_lanes(lanes: LanesConfig, share: Resources, nodes: Nodes) -> int:
+    """How many lanes fit on the nodes at the same time, under the lanes' placement strategy.
+
+    Args:
+        lanes: workers per lane, and how Ray may place them.
+        share: what each worker takes.
+        nodes: the nodes, taken as empty.
+    """
+    workers, strategy = lanes.workers_per_lane, lanes.placement_strategy
+    fits = [fit for node, count in nodes for fit in [_count_workers(node, share)] * count]
+    if strategy == "STRICT_PACK":
+        return sum(fit // workers for fit in fits)
+    if strategy == "STRICT_SPREAD":  # n lanes take `workers` different nodes each, of any node at most n places
+        return max((n for n in range(1, sum(fits) + 1) if sum(min(fit, n) for fit in fits) >= n * workers), default=0)
+    return sum(fits) // workers
 
 
 def lanes_share_gpus(lanes: LanesConfig, nodes: Nodes) -> bool:
-    """Whether lanes are to share GPUs, by a share that is measured on one."""
+    """Whether several lanes are to share a GPU, by a share that a measured trial determines."""
     auto, gpus = lanes.max_concurrent_trials == "auto", total(nodes, "GPU")
     shared = gpus and not autoscaler_limits_unknown() and (auto or lanes.lanes * lanes.workers_per_lane > gpus)
     return bool(lanes.gpus_per_worker == "auto" and shared)
 
 
 def prestarted_lane_count(lanes: LanesConfig) -> int:
-    """How many lanes may start while their search is still being loaded.
+    """How many lanes may start while the driver still loads their search.
 
-    As many as the nodes that are there have room for, with a core left for the loading: the first lane has the other
-    one for itself then, where there are two. None where their number is ``auto``, which is found when data and model
-    are loaded, also where no GPU has to be measured for it; nor where their share of a GPU is yet to be measured.
+    As many as the current nodes hold, with one core left for the driver's loading. None where the number of lanes is
+    ``auto``, which is known only when data and model are loaded, nor where a trial has to measure their share of a GPU.
 
     Raises:
         ClusterError: the cluster can never hold one lane.
     """
-    here = current_nodes()
     if lanes.max_concurrent_trials == "auto" or lanes_share_gpus(lanes, potential_nodes()):
         return 0
-    cores = int(total(here, "CPU") - 1) // lanes.workers_per_lane
-    return max(
-        0,
-        min(
-            lanes.lanes,
-            cores,
-            count_placeable_lanes(lanes, resolve_worker_resources(lanes), here),
-            MAX_PRESTARTED_LANES,
-        ),
-    )
+    nodes = current_nodes()
+    by_cores = int(total(nodes, "CPU") - 1) // lanes.workers_per_lane
+    placeable = count_placeable_lanes(lanes, resolve_worker_resources(lanes), nodes)
+    return max(0, min(lanes.lanes, by_cores, placeable, MAX_PRESTARTED_LANES))
 
 
 def prestart_resources() -> dict[str, float]:
-    """What the actor of an early lane asks for: a place where `lane_actor_resources` would have it."""
+    """What the actor of a prestarted lane requests: a place on the nodes where `lane_actor_resources` puts it."""
     return {DRIVER: PRESTART_SHARE} if any(DRIVER in node for node, _ in current_nodes()) else {}
 
 
 def lane_actor_resources() -> dict[str, float]:
-    """What the actor that drives a lane asks for: no CPU and no GPU, which are its workers'.
+    """What the actor that drives a lane requests: no CPU and no GPU, which are for its workers.
 
-    Where the cluster has nodes with the resource ``driver``, as `cluster.yaml` gives its head, it lives there: spot
-    nodes may then go without taking a lane along, and none is kept from ending when it is idle.
+    Where the cluster has nodes with the resource ``driver``, as `cluster.yaml` gives its head node, the actor runs
+    there: it then survives the end of a spot node, and keeps no idle node from being removed.
     """
     nodes = potential_nodes()
     return {DRIVER: DRIVER_SHARE} if any(DRIVER in node for node, _ in nodes) else {"memory": 1}
+
+
+def _launchable() -> dict[str, tuple[dict[str, float], int]]:
+    """Kinds of nodes that the launcher's autoscaler may add, by the configuration file on the head node."""
+    file = Path(BOOTSTRAP_CONFIG).expanduser()
+    if ray._private.worker._global_node.is_head() or not file.exists():  # type: ignore[attr-defined]  # a cluster that this process started does not grow
+        return {}
+    return launchable(yaml.safe_load(file.read_text()))
+
+
+def _size(resources: dict[str, float]) -> tuple[float, float]:
+    return resources.get("GPU", 0.0), resources.get("CPU", 0.0)
 
 
 def _largest(nodes: Nodes, kind: str) -> float:
@@ -107,22 +206,17 @@ def _largest(nodes: Nodes, kind: str) -> float:
 
 
 def _share(total: float, workers: int, at_most: float) -> float:
-    """An equal share: whole units where there is one for everybody, else a fraction in hundredths, rounded down."""
+    """An equal share: whole units where there is one for each worker, else a fraction in hundredths, rounded down."""
     share = min(total / workers, at_most)
     if share >= 1:
         return float(int(share))
     return max(int(share * 100), 1) / 100 if total else 0.0
 
 
-def count_placeable_lanes(lanes: LanesConfig, share: Resources, nodes: Nodes) -> int:
-    """How many lanes fit on the nodes at the same time."""
-    wanted, strategy = lanes.workers_per_lane, lanes.placement_strategy
-    fits = [fit for node, count in nodes for fit in [_fits(node, share)] * count]
-    if strategy == "STRICT_PACK":
-        return sum(fit // wanted for fit in fits)
-    if strategy == "STRICT_SPREAD":  # n lanes take `wanted` different nodes each, of any node at most n places
-        return max((n for n in range(1, sum(fits) + 1) if sum(min(fit, n) for fit in fits) >= n * wanted), default=0)
-    return sum(fits) // wanted
+def _count_workers(node: dict[str, float], share: Resources) -> int:
+    """How many workers fit on an empty node."""
+    needs = {"CPU": share.cpus, "GPU": share.gpus}
+    return min((int(node.get(kind, 0.0) / amount + 1e-9) for kind, amount in needs.items() if amount), default=0)
 
 
 def _too_large(lanes: LanesConfig, share: Resources, nodes: Nodes) -> str:
@@ -133,9 +227,3 @@ def _too_large(lanes: LanesConfig, share: Resources, nodes: Nodes) -> str:
         f"{total(nodes, 'GPU'):g} GPU in all; lower lanes.workers_per_lane, lanes.cpus_per_worker or "
         f"lanes.gpus_per_worker"
     )
-
-
-def _fits(node: dict[str, float], share: Resources) -> int:
-    """How many workers a node could hold."""
-    wants = {"CPU": share.cpus, "GPU": share.gpus}
-    return min((int(node.get(kind, 0.0) / amount + 1e-9) for kind, amount in wants.items() if amount), default=0)

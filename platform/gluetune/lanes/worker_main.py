@@ -7,7 +7,7 @@ from typing import Any
 
 import ray
 
-from gluetune.supervisor.gc_paused import gc_paused
+from gluetune.supervisor.process import gc_paused
 
 
 def serve(config: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from gluetune.supervisor.driver import (
     resume_command,
     stop_on_signals,
 )
-from gluetune.supervisor.parent import supervised, tune
-from gluetune.supervisor.streams import open_standard_streams
+from gluetune.supervisor.parent import supervised
+from gluetune.supervisor.process import open_standard_streams
 
 __all__ = [
     "INTERRUPTED",
@@ -25,5 +25,4 @@ __all__ = [
     "resume_command",
     "stop_on_signals",
     "supervised",
-    "tune",
 ]

@@ -1,37 +1,44 @@
-"""The parent's side: waits for the driver, forwards stop signals, and reports a driver that was cut off."""
+"""The parent process: it waits for the driver, forwards stop signals, and reports why a driver was cut off."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
+import re
 import signal
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from gluetune.supervisor.cutoff import explanation
 from gluetune.supervisor.driver import INTERRUPTED, STOP_SIGNALS, become_driver, report
-from gluetune.supervisor.streams import flush_standard_streams, open_standard_streams
+from gluetune.supervisor.process import flush_standard_streams, open_standard_streams
 
-FORWARDED_SIGNALS = {
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-}  # unchanged: batch systems send them, and Ray Tune stops on SIGUSR1
+FORWARDED_SIGNALS = {signal.SIGUSR1, signal.SIGUSR2}  # batch systems send them, and Ray Tune stops on SIGUSR1
 _SI_KERNEL = 0x80  # sender of a signal that a terminal's key makes, which the driver gets as well
+_TAIL = 100_000  # bytes at the end of a log that are read
+_LAST_LINES = 80  # of which so many are searched: earlier ones report failures that the run survived
+_STORE = re.compile(r"failed to connect to GCS|GCS (?:is|may have been) (?:terminated|killed)", re.IGNORECASE)
+_NODE = re.compile(r"node has (?:crashed|died)|raylet.*(?:died|dead|terminated|killed|crashed)", re.IGNORECASE)
+_FATAL = re.compile(
+    r"^\[\S+ \S+ [FC] |^\w*MemoryError|Fatal Python error|terminate called|Check failed:"
+    r"|\bSIG[A-Z]+ received"
+)
 
 
-def supervised(program: str) -> int:
+def supervised(main: Callable[[], int]) -> int:
     """Runs a program in a child process, and returns its exit code.
 
-    Ray ends a driver whose node or control store dies at once, without an exception; the kernel does so where memory is
-    exhausted. Then this process says what happened and how to go on.
+    Ray ends a driver at once, without an exception, where the driver's node or Ray's control store dies; the kernel
+    does so where memory is exhausted. The parent process then prints what happened and how to resume the run.
 
     Args:
-        program: ``package.module:function``; imported in the child only.
+        main: the program; called in the child only. It should import what it needs in its body, so that the parent
+            stays small and starts at once.
 
     Returns:
-        The function's result; 130 where a signal ended it during its start; 1, or 128 and the signal's number, where it
-        was cut off.
+        The program's result; 130 where a signal ended it during its start; 1, or 128 plus the signal's number, where
+        it was cut off.
     """
     open_standard_streams()
     acted_on = {
@@ -44,27 +51,20 @@ def supervised(program: str) -> int:
     child = os.fork()
     if child == 0:
         os.close(readable)
-        return _drive(program, writable, parent, unblocked)
+        return _drive(main, writable, parent, unblocked)
     os.close(writable)
     os.set_blocking(readable, False)
     return _Supervisor(child, readable).wait({*acted_on, signal.SIGCHLD})
 
 
-def tune() -> int:
-    """Runs the installed command ``gluetune``, which is that of ``jobs/tune_glue.py``."""
-    return supervised("gluetune.cli.main:main")
-
-
-def _drive(program: str, pipe: int, parent: int, unblocked: set[int | signal.Signals]) -> int:
-    def main() -> int:
+def _drive(main: Callable[[], int], pipe: int, parent: int, unblocked: set[int | signal.Signals]) -> int:
+    def run() -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-        module, _, function = program.partition(":")
-        code: int = getattr(importlib.import_module(module), function)()
-        return code
+        return main()
 
     code: object = 1
     try:
-        code = become_driver(main, pipe, parent)
+        code = become_driver(run, pipe, parent)
     except SystemExit as error:
         code = error.code
         raise
@@ -90,7 +90,7 @@ class _Supervisor:
         self._stopping = False
 
     def wait(self, signals: set[signal.Signals]) -> int:
-        """Returns the exit code of the driver, which it waits for."""
+        """Waits for the driver, forwards signals to it meanwhile, and returns its exit code."""
         while True:
             came = signal.sigwaitinfo(signals)
             if came.si_signo == signal.SIGCHLD:
@@ -106,7 +106,7 @@ class _Supervisor:
                 self._stop(came)
 
     def _stop(self, came: signal.struct_siginfo) -> None:
-        """Has the driver end in an orderly way. Where no table is on the screen, the resume command comes first.
+        """Asks the driver to end in an orderly way, and prints the resume command where the output is no terminal.
 
         ``ray job stop`` kills a job that has not ended three seconds later.
         """
@@ -127,7 +127,7 @@ class _Supervisor:
                 return status if pid else None
 
     def _end_at_once(self) -> int:
-        """Kills a driver that has begun nothing; Ray's processes of a local cluster end with it."""
+        """Kills a driver that has begun nothing; the Ray processes that it started end with it."""
         os.kill(self._child, signal.SIGKILL)
         os.waitpid(self._child, 0)
         if self._facts.get("resume"):
@@ -145,7 +145,7 @@ class _Supervisor:
         return 128 - code if code < 0 else code or 1
 
     def _read(self) -> None:
-        """Takes in what the driver has reported so far."""
+        """Reads what the driver has reported so far."""
         try:
             while part := os.read(self._pipe, 65536):
                 self._unread += part
@@ -161,3 +161,59 @@ def _print(descriptor: int, text: str) -> None:
     start = "\r\x1b[?25h" if os.isatty(descriptor) else ""
     with suppress(OSError):  # closed
         os.write(descriptor, (start + text + "\n").encode(errors="replace"))
+
+
+def explanation(status: int, facts: dict[str, Any]) -> str:
+    """The message about a driver that was cut off: why, by its exit status and its log, and how to resume its run.
+
+    Args:
+        status: as ``os.waitpid`` returned it.
+        facts: what the driver had reported: ``log`` and ``resume``, where it had got so far.
+    """
+    log = facts.get("log")
+    reason, line = _reason(os.waitstatus_to_exitcode(status), _last_lines(Path(log)) if log else [])
+    lines = [f"the driver process was cut off: {reason}"]
+    if line:
+        lines.append("from the log: " + "".join(c if c.isprintable() else "?" for c in line.strip())[:300])
+    if log:
+        lines.append(f"the log: {log}")
+    if facts.get("resume"):
+        lines += ["go on with:", str(facts["resume"])]
+    else:
+        lines.append("nothing was begun that could be resumed")
+    return "\n".join(lines)
+
+
+def _reason(code: int, log: list[str]) -> tuple[str, str | None]:
+    """Why a driver with this exit code, or minus a signal's number, has ended; and the log line that shows it."""
+    fatal = _last_match(_FATAL, log)
+    if code == -signal.SIGKILL:
+        return (
+            "it was killed (SIGKILL) by a person or a batch system, or by the kernel where memory was exhausted "
+            "(`dmesg` shows that)",
+            fatal,
+        )
+    if code < 0:
+        return f"it was ended by {signal.Signals(-code).name}", fatal
+    if line := _last_match(_STORE, log):
+        return f"Ray's control store (GCS) died, and Ray ended the driver with exit code {code}", line
+    if line := _last_match(_NODE, log):
+        return f"the Ray node that it ran on died, and Ray ended the driver with exit code {code}", line
+    return (
+        f"a library ended it with exit code {code}, as Ray does where the driver's node (raylet) or control store "
+        "(GCS) dies",
+        fatal,
+    )
+
+
+def _last_lines(log: Path) -> list[str]:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            return file.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
+    except OSError:
+        return []
+
+
+def _last_match(pattern: re.Pattern[str], lines: list[str]) -> str | None:
+    return next((line for line in reversed(lines) if pattern.search(line)), None)

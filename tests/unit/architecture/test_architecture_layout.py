@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reporting": {"errors", "config", "tasks", "storage", "events", "tracking"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
+MAY_IMPORT["__main__"] = {"cli"}
 ONLY_IN = {
     "ray": {"lanes", "cluster", "search", "cli"},
     "mlflow": {"tracking"},

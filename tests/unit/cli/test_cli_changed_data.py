@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from gluetune.cli import main
 from gluetune.cli.inputs import check_inputs
+from gluetune.cli.main import main
 from gluetune.cli.pretrain import pretraining_inputs
 from gluetune.cli.pretrain_flags import main as pretrain_main
 from gluetune.cli.terminal import Terminal

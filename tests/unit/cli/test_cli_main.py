@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.cli import main
 from gluetune.cli.flags import parse
-from gluetune.cli.main import TUNE, open_session
+from gluetune.cli.main import TUNE, main, open_session
 from gluetune.cli.main import run as run_program
 from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal

@@ -8,7 +8,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from gluetune.cli import main
+from gluetune.cli.main import main
 from gluetune.cli.printable import printable
 from gluetune.cli.terminal import Terminal
 

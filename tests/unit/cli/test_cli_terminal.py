@@ -88,8 +88,3 @@ def test_help_into_a_closed_pipe_is_no_mistake(script: str) -> None:
     assert process.stderr is not None
     assert process.stderr.read() == b""
     assert process.wait(timeout=60) == 0
-
-
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_every_script_runs_below_a_parent_that_reports_its_end(script: str) -> None:
-    assert 'sys.exit(supervised("' in (ROOT / "jobs" / script).read_text()

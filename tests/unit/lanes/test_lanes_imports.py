@@ -37,8 +37,8 @@ def test_only_workers_import_what_only_they_need(module: str, without: tuple[str
 
 def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> None:
     code = (
-        "import gc, weakref\nfrom gluetune.supervisor.gc_paused import unsearched\nclass Thing: pass\n"
-        "with unsearched():\n    enabled, kept = gc.isenabled(), Thing()\n"
+        "import gc, weakref\nfrom gluetune.supervisor.process import gc_paused\nclass Thing: pass\n"
+        "with gc_paused():\n    enabled, kept = gc.isenabled(), Thing()\n"
         "frozen = gc.get_freeze_count() > 0 and not any(one is kept for one in gc.get_objects())\n"
         "one = Thing(); one.itself = one; gone = weakref.ref(one); del one; gc.collect()\n"
         "print(enabled, frozen, gone() is None and gc.isenabled())"

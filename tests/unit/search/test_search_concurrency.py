@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gluetune.cluster.nodes import Nodes
+from gluetune.cluster.resources import Nodes
 from gluetune.config import JobConfig, LanesConfig, load_space
 from gluetune.errors import ClusterError
 from gluetune.search import concurrency

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-START = "import sys; from gluetune.supervisor import supervised; sys.exit(supervised('program:main'))"
+START = "import sys, program; from gluetune.supervisor import supervised; sys.exit(supervised(program.main))"
 RESUME = "python jobs/tune_glue.py --resume mine --storage-path /runs"
 READY = "print('ready', flush=True)"
 HELD = "import ctypes; [ctypes.PyDLL(None).sleep(60) for _ in range(9)]"  # a library keeps the interpreter

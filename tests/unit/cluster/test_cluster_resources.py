@@ -13,7 +13,7 @@ from gluetune.cluster import (
     resolve_worker_resources,
 )
 from gluetune.cluster import resources as cluster
-from gluetune.cluster.nodes import launchable
+from gluetune.cluster.resources import launchable
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
 

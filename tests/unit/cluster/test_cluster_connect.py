@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.cluster.local import ATTEMPTS, MIN_OPEN_FILES, session_folder, start_with_retries
+from gluetune.cluster.connect import ATTEMPTS, MIN_OPEN_FILES, session_folder, start_with_retries
 from gluetune.errors import ClusterError
 
+RAISE_LIMIT = "from gluetune.cluster.connect import raise_open_file_limit as limit; limit()"
 SLOW = Exception(
     "The current node timed out during startup. This could happen because some of the raylet failed to "
     "startup or the GCS has become overloaded."
@@ -32,7 +33,7 @@ def in_child(limits: str, code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_too_few_open_files_are_named_with_the_limit_and_what_to_do() -> None:
-    said = in_child("ulimit -n 64", "from gluetune.cluster.local import open_files; open_files()")
+    said = in_child("ulimit -n 64", RAISE_LIMIT)
     assert said.returncode == 1
     last = said.stderr.splitlines()[-1]
     assert "ClusterError" in last
@@ -42,8 +43,7 @@ def test_too_few_open_files_are_named_with_the_limit_and_what_to_do() -> None:
 def test_a_low_soft_limit_is_raised_where_it_may_be() -> None:
     said = in_child(
         "ulimit -Sn 64 && ulimit -Hn 1024",
-        "from gluetune.cluster.local import open_files; open_files(); "
-        "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE))",
+        f"{RAISE_LIMIT}; import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE))",
     )
     assert said.stdout == "(1024, 1024)\n", said.stderr
 
