@@ -17,7 +17,7 @@ from gluetune.cli.main import OK, run
 from gluetune.cli.program import Option, Program
 from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
-from gluetune.errors import BenchmarkError, DataError, Problem, StorageError, nearest_file
+from gluetune.errors import BenchmarkError, ConfigIssue, DataError, StorageError, did_you_mean_file
 from gluetune.storage.output_file import write_output
 from gluetune.supervisor import report
 
@@ -28,15 +28,15 @@ NUMBERS = tuple(range(1, 12))
 _LEAST = {"--repeat": 1, "--max-train-samples": 32, "--max-eval-samples": 8, "--trials": 1}
 
 
-def _problems(arguments: ParsedArguments) -> Iterator[Problem]:
+def _issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
     given = arguments.options
     for name, least in _LEAST.items():
         value = given.get(name)
         if value is not None and not (value.isdecimal() and int(value) >= least):
-            yield Problem(name, f"must be a whole number of at least {least}, but got {value!r}")
+            yield ConfigIssue(name, f"must be a whole number of at least {least}, but got {value!r}")
     only = given.get("--only", "1").split(",")
     if not all(number.strip().isdecimal() and int(number) in NUMBERS for number in only):
-        yield Problem(
+        yield ConfigIssue(
             "--only",
             f"must name comparisons from {NUMBERS[0]} to {NUMBERS[-1]}, such as 1,4, but got {given['--only']!r}",
         )
@@ -70,7 +70,7 @@ PROGRAM = Program(
     usage="%(prog)s [--only NUMBERS] [--repeat N] [flags]",
     epilog="Figures are ratios of one run on one machine; an otherwise idle machine gives steady ones. The comparisons "
     "with run_glue and Trainer need accelerate (pip install accelerate).",
-    check=_problems,
+    check=_issues,
 )
 
 
@@ -119,7 +119,7 @@ def _setting(arguments: ParsedArguments, scratch: Path, terminal: Terminal) -> S
     folder = given.get("--data-dir")
     if folder is not None and not Path(folder).is_dir():
         raise DataError(
-            f"--data-dir must be the official GLUE folder, but {folder} is no folder{nearest_file(Path(folder))}"
+            f"--data-dir must be the official GLUE folder, but {folder} is no folder{did_you_mean_file(Path(folder))}"
         )
     counts = {
         name: int(given[flag])

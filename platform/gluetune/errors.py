@@ -23,11 +23,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
-def nearest(name: str, options: Iterable[str], cutoff: float = 0.65) -> str:
+def did_you_mean(name: str, options: Iterable[str], cutoff: float = 0.65) -> str:
     """The end of a message about a wrong name: ``; nearest: 'cola'``, or nothing where nothing is near.
 
     A name that holds the wrong one is nearer than one that is spelled like it; case does not count.
@@ -44,11 +44,11 @@ def nearest(name: str, options: Iterable[str], cutoff: float = 0.65) -> str:
     return f"; nearest: {known[near[0]]!r}" if near else ""
 
 
-def nearest_file(file: Path) -> str:
+def did_you_mean_file(file: Path) -> str:
     """The end of a message about a file that is missing: the nearest name beside the first part that is not there."""
     while not file.parent.is_dir() and file.parent != file:
         file = file.parent
-    return nearest(file.name, sorted(path.name for path in file.parent.iterdir()), cutoff=0.5)
+    return did_you_mean(file.name, sorted(path.name for path in file.parent.iterdir()), cutoff=0.5)
 
 
 class GluetuneError(Exception):
@@ -59,21 +59,38 @@ class UserError(GluetuneError):
     """A mistake that the user can mend; shown as one message with exit code 2."""
 
 
+KeyPath = tuple[str | int, ...]
+"""Keys and list positions that lead to a value in a file, such as ``("space", "learning_rate", 0)``."""
+
+
+def dotted_path(keys: KeyPath) -> str:
+    """``("space", "learning_rate", 0)`` as ``space.learning_rate[0]``."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
+
+
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigIssue:
     """One mistake in a configuration.
 
     Attributes:
-        path: dotted path of the key, such as ``training.learning_rate``.
+        path: dotted path of the key, such as ``training.learning_rate``, or the flag that set it; empty for the
+            whole file.
         message: the rule, then the values.
-        file: the file it stands in, where there is one.
+        file: the file that the value stands in; ``None`` for values of flags.
         line: 1-based line in that file, where it is known.
+        keys: the path as keys, by which `gluetune.config` finds the file and line, or the flag, of the value.
     """
 
     path: str
     message: str
     file: str | None = None
     line: int | None = None
+    keys: KeyPath = field(default=(), repr=False, compare=False)
+
+    @classmethod
+    def at(cls, keys: KeyPath, message: str, file: str | None = None, line: int | None = None) -> ConfigIssue:
+        """A mistake in the value that some keys lead to."""
+        return cls(dotted_path(keys), message, file, line, keys)
 
     def __str__(self) -> str:
         place = "" if self.file is None else self.file + (f":{self.line}" if self.line else "") + ": "
@@ -84,15 +101,15 @@ class ConfigError(UserError):
     """All the mistakes of a configuration at once.
 
     Args:
-        problems: the mistakes, in file order.
+        issues: the mistakes, in file order.
     """
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(self.problems)
+    def __init__(self, issues: Iterable[ConfigIssue]) -> None:
+        self.issues = tuple(issues)
+        super().__init__(self.issues)
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        return "\n".join(str(issue) for issue in self.issues)
 
 
 class DataError(UserError):
@@ -109,7 +126,7 @@ class DataError(UserError):
         super().__init__(message, self.file, line)
 
     def __str__(self) -> str:
-        return str(Problem("", self.message, self.file, self.line))
+        return str(ConfigIssue("", self.message, self.file, self.line))
 
 
 class ModelError(UserError):

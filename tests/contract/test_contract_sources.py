@@ -13,7 +13,7 @@ import pytest
 from gluetune.data import CustomSource, DataSource, Examples, FolderSource, HubSource
 from gluetune.data.synthetic import SyntheticSource
 from gluetune.errors import DataError
-from gluetune.tasks import TASKS, Table, Task
+from gluetune.tasks import TASKS, FileLayout, Task
 
 ROWS = 6
 SPLITS = [pytest.param(task, split, id=f"{task.name}-{split}") for task in TASKS.values() for split in task.splits]
@@ -23,10 +23,10 @@ def official_label(task: Task, row: int) -> str:
     if task.regression:
         return f"{row % 6}.250" if row % 6 < 5 else "5.000"
     name = task.labels[row % len(task.labels)]
-    return next((spelling for spelling, label in task.spellings.items() if label == name), name)
+    return next((spelling for spelling, label in task.label_aliases.items() if label == name), name)
 
 
-def write_table(folder: Path, task: Task, split: str, table: Table) -> None:
+def write_table(folder: Path, task: Task, split: str, table: FileLayout) -> None:
     """Writes one split in its official layout."""
     texts = [[f"{split} {column} number {row}" for column in task.columns] for row in range(ROWS)]
     lines = ["\t".join(map(str, (*table.text, *([] if table.label is None else [table.label]))))] * table.header
@@ -44,7 +44,7 @@ def write_table(folder: Path, task: Task, split: str, table: Table) -> None:
 def folder_source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     folder = tmp_path_factory.mktemp("glue")
     for task in TASKS.values():
-        for split, tables in task.tables.items():
+        for split, tables in task.layouts.items():
             write_table(folder, task, split, tables[0])
     return FolderSource(folder)
 

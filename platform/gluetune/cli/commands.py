@@ -124,9 +124,9 @@ Start with `gluetune tune`: the quickstart searches generated tasks and needs no
 
 def _unknown(name: str) -> str:
     """The message about a first argument that is no command."""
-    from gluetune.errors import nearest
+    from gluetune.errors import did_you_mean
 
     names = ", ".join(COMMANDS)
     if name.startswith("-"):
         return f"{name}: flags must follow a command, such as `gluetune tune {name}`; the commands are {names}"
-    return f"{name}: no such command" + (nearest(name, COMMANDS) or f"; the commands are {names}")
+    return f"{name}: no such command" + (did_you_mean(name, COMMANDS) or f"; the commands are {names}")

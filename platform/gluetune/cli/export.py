@@ -16,7 +16,7 @@ from gluetune.cli.program import Option, Program
 from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.config import Override, StorageConfig
-from gluetune.errors import Problem
+from gluetune.errors import ConfigIssue
 from gluetune.storage import Storage, folder_and_name
 from gluetune.supervisor import report
 
@@ -27,15 +27,15 @@ _RUNS, _OUTPUT = StorageConfig().path, "submission.zip"
 _SPLIT_FILES = ("train_file", "validation_file", "test_file")
 
 
-def _problems(arguments: ParsedArguments) -> Iterator[Problem]:
+def _issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
     given = arguments.options
     size, output = given.get("--batch-size"), given.get("--output", _OUTPUT)
     if "--run" not in arguments.repeated:
-        yield Problem("--run", f"must name a run with winners, a folder in {given.get('--storage-path', _RUNS)}")
+        yield ConfigIssue("--run", f"must name a run with winners, a folder in {given.get('--storage-path', _RUNS)}")
     if size is not None and not (size.isdecimal() and int(size) >= 1):
-        yield Problem("--batch-size", f"must be a whole number of at least 1, but got {size!r}")
+        yield ConfigIssue("--batch-size", f"must be a whole number of at least 1, but got {size!r}")
     if not output.endswith(".zip"):
-        yield Problem("--output", f"must be a file that ends in .zip, but got {output!r}")
+        yield ConfigIssue("--output", f"must be a file that ends in .zip, but got {output!r}")
 
 
 PROGRAM = Program(
@@ -59,7 +59,7 @@ PROGRAM = Program(
     usage="%(prog)s --run NAME [--run NAME …] [flags]",
     epilog="Where several runs have a winner of a task, the one with the higher selection score answers it. MNLI's "
     "winner answers the diagnostic set (AX) too. The zip is read back and checked.",
-    check=_problems,
+    check=_issues,
 )
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
+from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_issues
 from gluetune.cli.main import FAILED, OK, open_session, run
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
 from gluetune.config import Override
-from gluetune.errors import ConfigError, Problem, StorageError
+from gluetune.errors import ConfigError, ConfigIssue, StorageError
 from gluetune.supervisor import INTERRUPTED
 
 MODES = ("train_and_eval", "train", "eval", "predict")
@@ -46,7 +46,7 @@ PROGRAM = Program(
         Option("--output", "FILE", "predict: where to (default: predictions/ in the run's folder)"),
         ACCEPT_OPTION,
     ),
-    check=accept_problems,
+    check=accept_issues,
 )
 _SEARCHED = ("search.space", "search.algorithm", "search.scheduler", "search.num_samples")
 _ONLY_WITH = {"--checkpoint": ("eval", "predict"), "--input": ("predict",), "--output": ("predict",)}
@@ -80,30 +80,30 @@ def _own_overrides(arguments: ParsedArguments) -> Iterator[Override]:
 
 
 def _check(arguments: ParsedArguments, mode: str) -> None:
-    problems = [
-        Problem(option, f"goes with --mode {' or '.join(modes)} only, but got --mode {mode}")
+    issues = [
+        ConfigIssue(option, f"goes with --mode {' or '.join(modes)} only, but got --mode {mode}")
         for option, modes in _ONLY_WITH.items()
         if option in arguments.options and mode not in modes
     ]
     if arguments.config is None and arguments.resume is None:
-        problems.append(Problem("--config", "must be given: a job file such as jobs/cola_tutorial.yaml"))
+        issues.append(ConfigIssue("--config", "must be given: a job file such as jobs/cola_tutorial.yaml"))
     if arguments.resume is not None and mode in ("eval", "predict"):
-        problems.append(
-            Problem(
+        issues.append(
+            ConfigIssue(
                 "--resume",
                 f"goes with training only, but got --mode {mode}; name a trained model "
                 "by --checkpoint or its run by --name",
             )
         )
     if arguments.dry_run and mode in ("eval", "predict"):
-        problems.append(Problem("--dry-run", f"goes with training only, but got --mode {mode}"))
-    problems += [
-        Problem(override.path, "must not be set: one configuration is run; jobs/tune_glue.py searches")
+        issues.append(ConfigIssue("--dry-run", f"goes with training only, but got --mode {mode}"))
+    issues += [
+        ConfigIssue(override.path, "must not be set: one configuration is run; jobs/tune_glue.py searches")
         for override in arguments.overrides
         if override.path.startswith(_SEARCHED)
     ]
-    if problems:
-        raise ConfigError(problems)
+    if issues:
+        raise ConfigError(issues)
 
 
 def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:

@@ -12,7 +12,7 @@ from gluetune.cli.flag_table import Flag
 from gluetune.cli.program import Program
 from gluetune.config import Override
 from gluetune.config.yaml_reader import parse_yaml
-from gluetune.errors import ConfigError, Problem, nearest
+from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 
 _Arguments: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
 _SPELLINGS = {"--search-space": "--space"}
@@ -57,7 +57,7 @@ def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
             own check finds.
     """
     given, unknown = _parser(program).parse_known_args([_spelling(argument, program) for argument in argv])
-    problems = [
+    issues = [
         _unknown(argument, program)
         for argument, before in zip(unknown, ["", *unknown], strict=False)
         if argument.startswith("-") or not before.startswith("-") or "=" in before
@@ -74,11 +74,11 @@ def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
         {option.name: tuple(values) for option, values in own if option.repeated},
         frozenset(option.name for option, _ in own if option.switch),
     )
-    problems += [*wrong, *_wrong_options(arguments.options, program), *program.check(arguments)]
+    issues += [*wrong, *_wrong_options(arguments.options, program), *program.check(arguments)]
     if arguments.resume is not None:
-        problems += _not_resumable(arguments.config, overrides, program)
-    if problems:
-        raise ConfigError(problems)
+        issues += _not_resumable(arguments.config, overrides, program)
+    if issues:
+        raise ConfigError(issues)
     return arguments
 
 
@@ -88,7 +88,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         flag = message.removeprefix("argument ").split(":")[0]
         rule = "must have a value" if message.endswith("expected one argument") else "takes no value"
-        raise ConfigError([Problem(flag, rule)])
+        raise ConfigError([ConfigIssue(flag, rule)])
 
 
 def _parser(program: Program) -> argparse.ArgumentParser:
@@ -166,31 +166,31 @@ def _setting(text: str) -> _Given:
     return _Given("--set", key.strip(), value) if equals and key.strip() else _Given("--set", "", text)
 
 
-def _overrides(given: Sequence[_Given]) -> tuple[list[Override], list[Problem]]:
-    overrides, problems = [], []
+def _overrides(given: Sequence[_Given]) -> tuple[list[Override], list[ConfigIssue]]:
+    overrides, issues = [], []
     for flag, path, text, verbatim in given:
         if not path:
-            problems.append(Problem("--set", f"must be KEY=VALUE, but got {text!r}"))
+            issues.append(ConfigIssue("--set", f"must be KEY=VALUE, but got {text!r}"))
             continue
         try:
             overrides.append(Override(path, text if verbatim else parse_yaml(text.encode(), "").value, flag))
         except ConfigError as error:
             label = f"--set {path}" if flag == "--set" else flag
-            problems += [Problem(label, f"{problem.message}; got {text!r}") for problem in error.problems]
-    return overrides, problems
+            issues += [ConfigIssue(label, f"{issue.message}; got {text!r}") for issue in error.issues]
+    return overrides, issues
 
 
-def _wrong_options(options: dict[str, str], program: Program) -> Iterator[Problem]:
+def _wrong_options(options: dict[str, str], program: Program) -> Iterator[ConfigIssue]:
     for option in program.options:
         value = options.get(option.name)
         if value is not None and option.choices and value not in option.choices:
-            yield Problem(
+            yield ConfigIssue(
                 option.name,
-                f"must be one of {', '.join(option.choices)}, but got {value!r}{nearest(value, option.choices)}",
+                f"must be one of {', '.join(option.choices)}, but got {value!r}{did_you_mean(value, option.choices)}",
             )
 
 
-def _not_resumable(config: str | None, overrides: Sequence[Override], program: Program) -> Iterator[Problem]:
+def _not_resumable(config: str | None, overrides: Sequence[Override], program: Program) -> Iterator[ConfigIssue]:
     allowed = [flag for flag in program.table if flag.resumable]
     wrong = ["--config"] if config is not None else []
     wrong += [
@@ -200,22 +200,22 @@ def _not_resumable(config: str | None, overrides: Sequence[Override], program: P
     ]
     if wrong:
         names = ", ".join(["--address", *sorted(flag.name for flag in allowed)])
-        yield Problem(
+        yield ConfigIssue(
             "--resume",
             f"a run goes on as it was started; only {names} may change, but got {', '.join(dict.fromkeys(wrong))}",
         )
 
 
-def _unknown(argument: str, program: Program) -> Problem:
+def _unknown(argument: str, program: Program) -> ConfigIssue:
     if not argument.startswith("-"):
-        return Problem("", f"flags must start with --, but got {argument!r}")
+        return ConfigIssue("", f"flags must start with --, but got {argument!r}")
     name = argument.split("=")[0]
     key = name.lstrip("-").replace("-", "_")
     fields = program.schema.model_fields if program.takes_job else {}
     sections = {name: field.annotation for name, field in fields.items()}
     for section, model in sorted(sections.items(), key=lambda item: item[0] != "training"):
         if key in getattr(model, "model_fields", {}):
-            return Problem(name, f"no such flag; use --set {section}.{key}=VALUE")
+            return ConfigIssue(name, f"no such flag; use --set {section}.{key}=VALUE")
     own = [flag.name for flag in program.table] + [option.name for option in program.options]
     known = [
         *own,
@@ -223,7 +223,7 @@ def _unknown(argument: str, program: Program) -> Problem:
         *_OTHER,
         *(other for other, name in _SPELLINGS.items() if name in own),
     ]
-    return Problem(name, "no such flag" + (nearest(name, known) or "; --help lists them"))
+    return ConfigIssue(name, "no such flag" + (did_you_mean(name, known) or "; --help lists them"))
 
 
 def _spelling(argument: str, program: Program) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gluetune.cli.program import Option
 from gluetune.cli.terminal import Terminal
-from gluetune.errors import DataError, Problem
+from gluetune.errors import ConfigIssue, DataError
 from gluetune.events import INPUTS_FILE, RunInputs, has_events, load_inputs, set_aside
 from gluetune.storage import Storage
 
@@ -24,10 +24,10 @@ ACCEPT_OPTION = Option(
 )
 
 
-def accept_problems(arguments: ParsedArguments) -> Iterator[Problem]:
+def accept_issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
     """What is wrong with `ACCEPT` among some arguments."""
     if ACCEPT in arguments.switches and arguments.resume is None:
-        yield Problem(ACCEPT, "goes with --resume only: a new run starts on the rows that are there")
+        yield ConfigIssue(ACCEPT, "goes with --resume only: a new run starts on the rows that are there")
 
 
 def check_inputs(

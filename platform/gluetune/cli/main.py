@@ -12,7 +12,7 @@ from gluetune.cli import flag_table as table
 from gluetune.cli import places
 from gluetune.cli.account import complete_account
 from gluetune.cli.flags import ParsedArguments, parse
-from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
+from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_issues
 from gluetune.cli.program import Program
 from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal
@@ -37,7 +37,7 @@ TUNE = Program(
         "storage and tracking": table.STORAGE + table.TRACKING,
     },
     (ACCEPT_OPTION,),
-    check=accept_problems,
+    check=accept_issues,
 )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from gluetune.cli import flag_table as table
 from gluetune.cli.flag_table import Flag
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_problems
+from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_issues
 from gluetune.cli.main import FAILED, OK, run
 from gluetune.cli.program import Program
 from gluetune.cli.terminal import Terminal
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.events import TrialStatus
 from gluetune.pretraining.config import PretrainJob
 from gluetune.supervisor import INTERRUPTED
@@ -58,7 +58,7 @@ PROGRAM = Program(
         "storage and tracking": table.STORAGE[:1] + table.TRACKING,
     },
     options=(ACCEPT_OPTION,),
-    check=accept_problems,
+    check=accept_issues,
     schema=PretrainJob,
     example="model.num_hidden_layers=4",
 )
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
     if arguments.config is None and arguments.resume is None:
-        raise ConfigError([Problem("--config", "must be given: a job file such as jobs/bert_wikitext_d2l.yaml")])
+        raise ConfigError([ConfigIssue("--config", "must be given: a job file such as jobs/bert_wikitext_d2l.yaml")])
     from gluetune.cli.pretrain import open_run, pretrain, show_plan
     from gluetune.cli.ray_session import joined
 

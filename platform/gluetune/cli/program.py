@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from gluetune.cli.flag_table import Flag
 from gluetune.config import JobConfig
-from gluetune.errors import Problem
+from gluetune.errors import ConfigIssue
 
 if TYPE_CHECKING:
     from gluetune.cli.flags import ParsedArguments
@@ -73,7 +73,7 @@ class Program:
     example: str = "training.num_train_epochs=3"
     usage: str = _USAGE
     epilog: str = _EPILOG
-    check: Callable[[ParsedArguments], Iterable[Problem]] = lambda _: ()
+    check: Callable[[ParsedArguments], Iterable[ConfigIssue]] = lambda _: ()
 
     @property
     def takes_job(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gluetune.config import StorageConfig, TrackingConfig
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.storage import Storage
 from gluetune.tracking.uris import sqlite_file
 
@@ -37,8 +37,8 @@ def check_lasting(paths: Iterable[tuple[str, str | None]]) -> None:
     """
     if not in_submitted_job():
         return
-    problems = [
-        Problem(
+    issues = [
+        ConfigIssue(
             name,
             "must be an absolute path or a bucket inside a submitted job, whose working folder Ray "
             f"deletes afterwards, but got {path!r}",
@@ -46,8 +46,8 @@ def check_lasting(paths: Iterable[tuple[str, str | None]]) -> None:
         for name, path in paths
         if path is not None and _relative(path)
     ]
-    if problems:
-        raise ConfigError(problems)
+    if issues:
+        raise ConfigError(issues)
 
 
 def check_job_lasts(storage: StorageConfig, tracking: TrackingConfig) -> None:
@@ -60,7 +60,7 @@ def check_job_lasts(storage: StorageConfig, tracking: TrackingConfig) -> None:
     if in_submitted_job() and tracking.uri is None and not Storage(storage.path).local:
         raise ConfigError(
             [
-                Problem(
+                ConfigIssue(
                     "tracking.uri (--tracking-uri)",
                     "must name a server or an absolute sqlite:/// file "
                     "inside a submitted job with a bucket, whose working folder Ray deletes afterwards, "

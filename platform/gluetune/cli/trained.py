@@ -20,7 +20,7 @@ from gluetune.cli.terminal import Terminal
 from gluetune.cluster import Resources, resolve_worker_resources
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
 from gluetune.data import Examples, find_identical_splits, labelled_eval_splits, open_source, read_file
-from gluetune.errors import ConfigError, Problem, StorageError
+from gluetune.errors import ConfigError, ConfigIssue, StorageError
 from gluetune.events import JOB_FILE, read_run_file, winner_folder
 from gluetune.inference import (
     Predictions,
@@ -81,7 +81,7 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
     if len(job.tasks) > 1:
         raise ConfigError(
             [
-                Problem(
+                ConfigIssue(
                     "--checkpoint", f"answers one task, but the job has {', '.join(job.tasks)}; choose one by --tasks"
                 )
             ]
@@ -169,7 +169,7 @@ def predict(trained: Trained, options: Mapping[str, str], address: str | None, t
     if len(job.tasks) > 1 and options:
         raise ConfigError(
             [
-                Problem(
+                ConfigIssue(
                     next(iter(options)),
                     f"goes with one task, but the job has {', '.join(job.tasks)}; choose one by --tasks",
                 )
@@ -204,7 +204,7 @@ def _check_output(output: str | None, splits: list[str]) -> None:
     if len(splits) > 1:
         raise ConfigError(
             [
-                Problem(
+                ConfigIssue(
                     "--output",
                     f"takes one file's rows, but there are {', '.join(splits)}; leave it "
                     "out, or choose a file by --input",
@@ -212,7 +212,7 @@ def _check_output(output: str | None, splits: list[str]) -> None:
             ]
         )
     if output.endswith("/") or Path(output).is_dir():
-        raise ConfigError([Problem("--output", f"must be a file, but got the folder {output!r}")])
+        raise ConfigError([ConfigIssue("--output", f"must be a file, but got the folder {output!r}")])
 
 
 def _to_predict(task: str, options: Mapping[str, str], config: DataConfig) -> list[Examples]:

@@ -9,8 +9,8 @@ from gluetune.config.job import DataConfig, JobConfig
 from gluetune.config.sameness import COMPUTATION, without_effect, without_idle_fields
 from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values
 from gluetune.config.training import TrainingConfig
-from gluetune.config.validation import Mistake, show
-from gluetune.errors import ConfigError, Problem, nearest_file
+from gluetune.config.validation import format_value
+from gluetune.errors import ConfigError, ConfigIssue, did_you_mean_file
 
 
 def resolve_training(config: JobConfig, space: SearchSpace, params: dict[str, Value] | None = None) -> TrainingConfig:
@@ -24,40 +24,42 @@ def check_fit(config: JobConfig, space: SearchSpace) -> None:
     Raises:
         ConfigError: all that does not fit.
     """
-    if mistakes := space_mistakes(config, space):
-        raise ConfigError(Problem(".".join(map(str, m.path)), m.message) for m in mistakes)
+    if issues := space_issues(config, space):
+        raise ConfigError(issues)
 
 
-def job_mistakes(config: JobConfig) -> list[Mistake]:
+def job_issues(config: JobConfig) -> list[ConfigIssue]:
     """Mistakes between settings of one job."""
     return [*_source(config.data), *_one_task(config), *_files(config)]
 
 
-def _one_task(config: JobConfig) -> Iterator[Mistake]:
+def _one_task(config: JobConfig) -> Iterator[ConfigIssue]:
     if config.data.source == "custom" and len(config.tasks) > 1:
-        yield Mistake(("data", "dataset"), f"must be given for one task only, but got {', '.join(config.tasks)}")
+        yield ConfigIssue.at(("data", "dataset"), f"must be given for one task only, but got {', '.join(config.tasks)}")
 
 
-def _source(data: DataConfig) -> Iterator[Mistake]:
+def _source(data: DataConfig) -> Iterator[ConfigIssue]:
     """Whether the source has what it needs and nothing that it does not use."""
     source, folder = data.source, data.dir
     if source == "dir" and folder is None:
-        yield Mistake(("data", "source"), "dir needs data.dir (--data-dir), the official GLUE folder")
+        yield ConfigIssue.at(("data", "source"), "dir needs data.dir (--data-dir), the official GLUE folder")
     if source == "custom" and data.dataset is None:
-        yield Mistake(("data", "source"), "custom needs data.dataset, your own dataset class (package.module:Class)")
+        yield ConfigIssue.at(
+            ("data", "source"), "custom needs data.dataset, your own dataset class (package.module:Class)"
+        )
     if source != "synthetic":
         if folder is not None and not Path(folder).expanduser().is_dir():
-            yield Mistake(("data", "dir"), f"must be an existing folder, but got {show(folder)}")
+            yield ConfigIssue.at(("data", "dir"), f"must be an existing folder, but got {format_value(folder)}")
     elif folder is not None:
-        yield Mistake(
+        yield ConfigIssue.at(
             ("data", "dir"), f"must not be given unless data.source (--data) is dir, hub or custom, but it is {source}"
         )
     if data.dataset is not None and split_dataset(data.dataset) is None:
-        yield Mistake(
+        yield ConfigIssue.at(
             ("data", "dataset"), f"must be package.module:Class or path/to/file.py:Class, but got {data.dataset!r}"
         )
     elif source != "custom" and data.dataset is not None:
-        yield Mistake(
+        yield ConfigIssue.at(
             ("data", "dataset"), f"must not be given unless data.source (--data) is custom, but it is {source}"
         )
 
@@ -71,7 +73,7 @@ def split_dataset(path: str) -> tuple[str, str] | None:
 _FILES = ("train_file", "validation_file", "test_file")
 
 
-def _files(config: JobConfig) -> Iterator[Mistake]:
+def _files(config: JobConfig) -> Iterator[ConfigIssue]:
     """Files stand in for those of one task in a folder; generated data have no use for them, and no harm from them."""
     data = config.data
     for field in _FILES if data.source != "synthetic" else ():
@@ -79,13 +81,15 @@ def _files(config: JobConfig) -> Iterator[Mistake]:
         if name is None:
             continue
         if data.source != "dir":
-            yield Mistake(
+            yield ConfigIssue.at(
                 ("data", field), f"must not be given unless data.source (--data) is dir, but it is {data.source}"
             )
         elif len(config.tasks) > 1:
-            yield Mistake(("data", field), f"must be given for one task only, but got {', '.join(config.tasks)}")
+            yield ConfigIssue.at(("data", field), f"must be given for one task only, but got {', '.join(config.tasks)}")
         elif data.dir is not None and (file := _missing_file(data.dir, name)) is not None:
-            yield Mistake(("data", field), f"must be a file, but there is no {str(file)!r}{nearest_file(file)}")
+            yield ConfigIssue.at(
+                ("data", field), f"must be a file, but there is no {str(file)!r}{did_you_mean_file(file)}"
+            )
 
 
 def _missing_file(folder: str, name: str) -> Path | None:
@@ -95,7 +99,7 @@ def _missing_file(folder: str, name: str) -> Path | None:
     return file if home.is_dir() and not file.is_file() else None
 
 
-def space_mistakes(config: JobConfig, space: SearchSpace) -> list[Mistake]:
+def space_issues(config: JobConfig, space: SearchSpace) -> list[ConfigIssue]:
     """Mistakes between a job and its search space."""
     used = without_idle_fields(space, config.training)
     return [
@@ -108,49 +112,49 @@ def space_mistakes(config: JobConfig, space: SearchSpace) -> list[Mistake]:
     ]
 
 
-def _searched_twice(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
+def _searched_twice(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     for field in space.space:
         if field in config.training.model_fields_set:
-            yield Mistake(("training", field), f"must not be set, because search space {space.name!r} varies it")
+            yield ConfigIssue.at(("training", field), f"must not be set, because search space {space.name!r} varies it")
 
 
-def _given_in_vain(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
+def _given_in_vain(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     """Training fields that the job sets, but that nothing in it uses. Zero and null ask for nothing."""
     for field, why in without_effect(space, config.training).items():
         if why and field in config.training.model_fields_set and getattr(config.training, field):
-            yield Mistake(("training", field), f"must not be given where it has no effect: {why}")
+            yield ConfigIssue.at(("training", field), f"must not be given where it has no effect: {why}")
 
 
-def _searched_in_vain(space: SearchSpace) -> Iterator[Mistake]:
+def _searched_in_vain(space: SearchSpace) -> Iterator[ConfigIssue]:
     """Fields that change nothing in any job. Those without effect in this one are only left out of its search."""
     here, given = ("search", "space"), f"search space {space.name!r}"
     for field in space.space:
         if field in COMPUTATION:
-            yield Mistake(
+            yield ConfigIssue.at(
                 here,
                 f"{given} must not vary {field}, which says how a trial is computed, not what is "
                 f"trained; set training.{field} to one value",
             )
     precision = space.space.get("bf16")
     if isinstance(precision, Choice) and len(precision.values) > 1 and "auto" in precision.values:
-        yield Mistake(
+        yield ConfigIssue.at(
             here,
             f"{given} must not have auto among the values of bf16: it is true or false, by what the "
             "workers' processors can do",
         )
 
 
-def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
+def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     here = ("search", "algorithm")
     endless = [field for field, distribution in space.space.items() if finite_values(distribution) is None]
     if config.search.algorithm == "grid" and endless:
-        yield Mistake(
+        yield ConfigIssue.at(
             here,
             f"grid needs a finite search space, but {space.name!r} is not ({', '.join(endless)}); "
             "use random, tpe, gp, cmaes or nsga2",
         )
     if config.search.algorithm == "cmaes" and not any(map(_numeric, space.space.values())):
-        yield Mistake(
+        yield ConfigIssue.at(
             here,
             f"cmaes needs a field with numbers, but search space {space.name!r} has choices between "
             f"names only ({', '.join(space.space)}); use grid, random, tpe, gp or nsga2",
@@ -163,17 +167,17 @@ def _numeric(distribution: Distribution) -> bool:
     return not any(isinstance(value, bool | str) for value in values)
 
 
-def _budget(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
+def _budget(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     search = config.search
     open_ended = space.size is None and search.num_samples is None and search.time_budget_s is None
     if open_ended and search.algorithm != "grid":
-        yield Mistake(
+        yield ConfigIssue.at(
             ("search", "num_samples"),
             f"num_samples or time_budget_s must be given, because search space {space.name!r} is not finite",
         )
 
 
-def _scheduler(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
+def _scheduler(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     """A scheduler must find an evaluation after the grace period and before the last one.
 
     It counts epochs, and how many of them ``max_steps`` are depends on each trial's data and batch size.
@@ -183,7 +187,7 @@ def _scheduler(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
         return
     if fixed.max_steps is not None or "max_steps" in space.space:
         steps = "searched" if "max_steps" in space.space else fixed.max_steps
-        yield Mistake(
+        yield ConfigIssue.at(
             ("search", "scheduler", "name"),
             f"{scheduler.name} counts epochs, so max_steps must not be given with it, but got "
             f"(max_steps={steps}); give num_train_epochs, which may be a fraction",
@@ -192,13 +196,13 @@ def _scheduler(config: JobConfig, space: SearchSpace) -> Iterator[Mistake]:
     epochs = space.largest("num_train_epochs", fixed.num_train_epochs)
     evaluations = space.largest("evals_per_epoch", fixed.evals_per_epoch)
     if scheduler.grace_epochs >= epochs:
-        yield Mistake(
+        yield ConfigIssue.at(
             ("search", "scheduler", "grace_epochs"),
             f"`grace_epochs < num_train_epochs` must hold, but got (grace_epochs={scheduler.grace_epochs:g}, "
             f"num_train_epochs={epochs:g})",
         )
     elif epochs * evaluations <= 1:
-        yield Mistake(
+        yield ConfigIssue.at(
             ("search", "scheduler", "name"),
             f"{scheduler.name} needs more than one evaluation in a trial, but got "
             f"(num_train_epochs={epochs:g}, evals_per_epoch={evaluations:g})",

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from gluetune.config.overrides import Override
-from gluetune.config.validation import Mistake, show, unknown_key
-from gluetune.config.yaml_reader import Document, KeyPath, dotted
+from gluetune.config.validation import format_value, unknown_key
+from gluetune.config.yaml_reader import Document
+from gluetune.errors import ConfigIssue, KeyPath, dotted_path
 from gluetune.tasks import TASKS
 
 _SECTIONS = ("train_input", "eval_input")
@@ -31,7 +32,7 @@ _NO_FOLDER = ("synthetic", "hub")  # sources
 _FOLDERS = {
     name.split("/")[0].casefold()
     for task in TASKS.values()
-    for tables in task.tables.values()
+    for tables in task.layouts.values()
     for table in tables
     for name in table.files
 }
@@ -43,16 +44,16 @@ class Mapped:
 
     Attributes:
         document: its values; a key that was mapped has the line of the one it came from.
-        mistakes: what could not be mapped.
+        issues: what could not be mapped.
         notes: one line for each key that was.
     """
 
     document: Document
-    mistakes: list[Mistake] = field(default_factory=list)
+    issues: list[ConfigIssue] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def map_legacy(document: Document, overrides: Iterable[Override] = ()) -> Mapped:
+def map_cerebras_keys(document: Document, overrides: Iterable[Override] = ()) -> Mapped:
     """Replaces the sections of the YAML-driven classifier by ours.
 
     ``data_dir`` is ``data.dir`` with ``data.source: dir``; where it is a task's own folder (``glue/SST-2``), the folder
@@ -69,11 +70,15 @@ def map_legacy(document: Document, overrides: Iterable[Override] = ()) -> Mapped
     for old, value in given.items():
         first = next(known for known in given if _OURS[known] == _OURS[old])
         if old != first and value != given[first]:
-            mapped.mistakes.append(
-                Mistake(old, f"must be what {dotted(first)} is, {show(given[first])}, but got {show(value)}")
+            mapped.issues.append(
+                ConfigIssue.at(
+                    old,
+                    f"must be what {dotted_path(first)} is, {format_value(given[first])}, "
+                    f"but got {format_value(value)}",
+                )
             )
         elif old != first:
-            mapped.notes.append(f"{dotted(old)} is {dotted(_OURS[old])} here")
+            mapped.notes.append(f"{dotted_path(old)} is {dotted_path(_OURS[old])} here")
         if old == first and _move(mapped, old, value) and _OURS[old] == _DIR:
             _settle_source(mapped, old, {override.path: override for override in overrides})
     return mapped
@@ -85,13 +90,13 @@ def _given(mapped: Mapped) -> Iterator[tuple[KeyPath, Any]]:
     for section in _SECTIONS:
         values = mapped.document.value.pop(section, None) or {}
         if not isinstance(values, dict):
-            mapped.mistakes.append(Mistake((section,), f"must be a mapping, but got {show(values)}"))
+            mapped.issues.append(ConfigIssue.at((section,), f"must be a mapping, but got {format_value(values)}"))
             continue
         for key, value in values.items():
             if key in known:
                 yield (section, key), value
             else:
-                mapped.mistakes.append(Mistake((section, key), unknown_key(key, known)))
+                mapped.issues.append(ConfigIssue.at((section, key), unknown_key(key, known)))
 
 
 def _move(mapped: Mapped, old: KeyPath, value: Any) -> bool:
@@ -103,26 +108,26 @@ def _move(mapped: Mapped, old: KeyPath, value: Any) -> bool:
     if not isinstance(values[section], dict):
         return False  # validation says so
     if key in values[section]:
-        mapped.mistakes.append(
-            Mistake(
+        mapped.issues.append(
+            ConfigIssue.at(
                 old, f"must not be given beside {section}.{key} (line {lines[section, key]}), which is the same setting"
             )
         )
         return False
     values[section][key], lines[section, key] = value, lines[old]
-    mapped.notes.append(f"{dotted(old)} is {section}.{key} here")
+    mapped.notes.append(f"{dotted_path(old)} is {section}.{key} here")
     return True
 
 
 def _settle_source(mapped: Mapped, old: KeyPath, flags: dict[str, Override]) -> None:
     """Makes the source a folder, and the folder the one that holds the tasks' folders."""
     data, lines = mapped.document.value["data"], mapped.document.lines
-    flag, given = flags.get(dotted(_SOURCE)), data.get("source", "dir")
+    flag, given = flags.get(dotted_path(_SOURCE)), data.get("source", "dir")
     if flag is not None and flag.value in _NO_FOLDER:
         del data["dir"], lines[_DIR]
-        mapped.notes[-1] = f"{dotted(old)} is left unused, because {flag.flag} says {flag.value}"
+        mapped.notes[-1] = f"{dotted_path(old)} is left unused, because {flag.flag} says {flag.value}"
         return
-    instead = f" instead of {show(given)}" if flag is None and given != "dir" else ""
+    instead = f" instead of {format_value(given)}" if flag is None and given != "dir" else ""
     data["source"] = "dir"
     lines.setdefault(_SOURCE, lines[old])
     mapped.notes[-1] += f", with data.source dir{instead}"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gluetune.config.checks import job_mistakes, space_mistakes
-from gluetune.config.compat_cerebras import map_legacy
+from gluetune.config.checks import job_issues, space_issues
+from gluetune.config.compat_cerebras import map_cerebras_keys
 from gluetune.config.job import JobConfig
 from gluetune.config.options import JOB_OPTIONS, SCHEDULER, drop_unused, section_of, unused_options
-from gluetune.config.overrides import Layers, Override
+from gluetune.config.overrides import Override, Overrides
 from gluetune.config.spaces import find_space, load_space, project_file
-from gluetune.config.validation import Mistake, show, validate
+from gluetune.config.validation import format_value, validate
 from gluetune.config.yaml_dump import plain_yaml
 from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 
 QUICKSTART = "jobs/quickstart.yaml"
 _KEEPS_QUICKSTART = (
@@ -58,28 +58,28 @@ def load_job(
             `gluetune.config.compat_cerebras`.
 
     Raises:
-        ConfigError: all mistakes of the file, of the flags and of the search space.
+        ConfigError: all issues of the file, of the flags and of the search space.
     """
     path = path or default_job_file(overrides)
     document = Document(None, "") if path is None else read_yaml(path)
-    layers, config, mistakes = _build(document, overrides, notify)
-    found = {mistake.path for mistake in mistakes}
-    mistakes += [mistake for mistake in unused_options(layers.tree, JOB_OPTIONS) if mistake.path not in found]
-    problems = layers.problems(mistakes) + ([] if path or layers.given("data.source") else [_NO_DATA])
-    name = config.search.space if config else _given_space(layers.tree)
+    values, config, issues = _build(document, overrides, notify)
+    found = {issue.keys for issue in issues}
+    issues += [issue for issue in unused_options(values.tree, JOB_OPTIONS) if issue.keys not in found]
+    issues = values.locate(issues) + ([] if path or values.given("data.source") else [_NO_DATA])
+    name = config.search.space if config else _given_space(values.tree)
     if isinstance(name, str) and name:
         try:
             find_space(name, path)
         except ConfigError as error:
-            problems += layers.problems(Mistake(("search", "space"), p.message) for p in error.problems)
+            issues += values.locate(ConfigIssue.at(("search", "space"), p.message) for p in error.issues)
         else:
-            problems += _space_problems(layers, config, name, path)
-    if config is None or problems:
-        raise ConfigError(problems)
+            issues += _space_file_issues(values, config, name, path)
+    if config is None or issues:
+        raise ConfigError(issues)
     return config
 
 
-_NO_DATA = Problem(
+_NO_DATA = ConfigIssue(
     "--data",
     "must be given where flags choose what is searched: dir (with --data-dir, the official "
     "GLUE folder), hub, custom, or synthetic for generated data; or name a job file (--config)",
@@ -95,15 +95,15 @@ def parse_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> Job
         overrides: values from the command line, later ones winning.
 
     Raises:
-        ConfigError: all mistakes at once.
+        ConfigError: all issues at once.
     """
     document = parse_yaml(data, file)
     scheduler = section_of(document.value or {}, SCHEDULER) if isinstance(document.value, dict | None) else {}
     for setting in SCHEDULER.unused(scheduler.get("name")) & scheduler.keys():
         del scheduler[setting]  # earlier versions took and recorded what the scheduler does not use
-    layers, config, mistakes = _build(document, overrides)
-    if config is None or mistakes:
-        raise ConfigError(layers.problems(mistakes))
+    values, config, issues = _build(document, overrides)
+    if config is None or issues:
+        raise ConfigError(values.locate(issues))
     return config
 
 
@@ -121,37 +121,39 @@ def _build(
     document: Document,
     overrides: Sequence[Override],
     notify: Callable[[str], None] | None = None,
-) -> tuple[Layers, JobConfig | None, list[Mistake]]:
+) -> tuple[Overrides, JobConfig | None, list[ConfigIssue]]:
     if not isinstance(document.value, dict | None):
-        message = f"must be a mapping of keys to values, but got {show(document.value)}"
-        raise ConfigError([Problem("", message, document.file, 1)])
-    mapped = map_legacy(document, overrides)
+        message = f"must be a mapping of keys to values, but got {format_value(document.value)}"
+        raise ConfigError([ConfigIssue("", message, document.file, 1)])
+    mapped = map_cerebras_keys(document, overrides)
     if notify is not None:
         for note in mapped.notes:
             notify(note)
-    layers = Layers(mapped.document, overrides, JOB_OPTIONS)
-    _settle_source(layers, overrides)
-    config, mistakes = validate(JobConfig, layers.tree)
-    found = mapped.mistakes + layers.mistakes + (mistakes if config is None else job_mistakes(config))
-    return layers, config, found
+    values = Overrides(mapped.document, overrides, JOB_OPTIONS)
+    _settle_source(values, overrides)
+    config, issues = validate(JobConfig, values.tree)
+    found = mapped.issues + values.issues + (issues if config is None else job_issues(config))
+    return values, config, found
 
 
-def _settle_source(layers: Layers, overrides: Sequence[Override]) -> None:
+def _settle_source(values: Overrides, overrides: Sequence[Override]) -> None:
     """A folder given by flag is the official GLUE folder, where neither file nor flags say what it is."""
     folder = next((override for override in reversed(overrides) if override.path == "data.dir"), None)
-    if folder is not None and folder.value is not None and not layers.given("data.source"):
-        layers.apply(Override("data.source", "dir", folder.flag))
+    if folder is not None and folder.value is not None and not values.given("data.source"):
+        values.apply(Override("data.source", "dir", folder.flag))
 
 
 def _given_space(tree: dict[str, Any]) -> Any:
-    """The space a broken job names, so that mistakes in both are told at once."""
+    """The search space that a job with mistakes names, so that one error lists the mistakes of both files."""
     search = tree.get("search")
     return search.get("space") if isinstance(search, dict) else None
 
 
-def _space_problems(layers: Layers, config: JobConfig | None, name: str, job_file: str | None) -> list[Problem]:
+def _space_file_issues(
+    values: Overrides, config: JobConfig | None, name: str, job_file: str | None
+) -> list[ConfigIssue]:
     try:
         space = load_space(name, job_file)
     except ConfigError as error:
-        return list(error.problems)
-    return layers.problems(space_mistakes(config, space)) if config else []
+        return list(error.issues)
+    return values.locate(space_issues(config, space)) if config else []

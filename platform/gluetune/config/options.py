@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gluetune.config.validation import Mistake
-from gluetune.config.yaml_reader import KeyPath
+from gluetune.errors import ConfigIssue, KeyPath
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ PRETRAINING_OPTIONS = (
 )
 
 
-def unused_options(tree: Mapping[str, Any], known: Iterable[Options]) -> Iterator[Mistake]:
+def unused_options(tree: Mapping[str, Any], known: Iterable[Options]) -> Iterator[ConfigIssue]:
     """Settings that are given, but that the choice given beside them does not use.
 
     Args:
@@ -90,7 +89,7 @@ def unused_options(tree: Mapping[str, Any], known: Iterable[Options]) -> Iterato
         choice = section.get(options.chooser, options.default)
         for setting in section:
             if setting in options.unused(choice) and section[setting] is not None:
-                yield Mistake((*options.section, setting), options.refusal(setting, choice))
+                yield ConfigIssue.at((*options.section, setting), options.refusal(setting, choice))
 
 
 def drop_unused(tree: dict[str, Any], known: Iterable[Options]) -> None:
@@ -102,8 +101,8 @@ def drop_unused(tree: dict[str, Any], known: Iterable[Options]) -> None:
         tree: the values, which are changed.
         known: the choices to look at.
     """
-    for mistake in list(unused_options(tree, known)):
-        *section, setting = mistake.path
+    for issue in list(unused_options(tree, known)):
+        *section, setting = issue.keys
         values: Any = tree
         for name in section:
             values = values[name]

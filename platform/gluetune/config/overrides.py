@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gluetune.config.job import named_scheduler
 from gluetune.config.options import Options
 from gluetune.config.tasks_field import task_weights
-from gluetune.config.validation import Mistake, show
-from gluetune.config.yaml_reader import Document, KeyPath, dotted
-from gluetune.errors import Problem
+from gluetune.config.validation import format_value
+from gluetune.config.yaml_reader import Document
+from gluetune.errors import ConfigIssue, KeyPath, dotted_path
 
 _SHORTHANDS: dict[KeyPath, Callable[[Any], Any]] = {("search", "scheduler"): named_scheduler, ("tasks",): task_weights}
 
@@ -33,7 +33,7 @@ class Override:
     flag: str = "--set"
 
 
-class Layers:
+class Overrides:
     """The merged values of a job.
 
     Args:
@@ -43,7 +43,7 @@ class Layers:
 
     Attributes:
         tree: the values.
-        mistakes: overrides that have no place among them.
+        issues: overrides that have no place among them.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Layers:
         options: Iterable[Options] = (),
     ) -> None:
         self.tree: dict[str, Any] = document.value or {}
-        self.mistakes: list[Mistake] = []
+        self.issues: list[ConfigIssue] = []
         self._file = document.file
         self._lines = dict(document.lines)
         self._flags: dict[KeyPath, str] = {}
@@ -76,7 +76,9 @@ class Layers:
         for depth in range(1, len(path)):
             inner = _expand(path[:depth], section.get(path[depth - 1]))
             if not isinstance(inner, dict):
-                self.mistakes.append(Mistake(path, f"{dotted(path[:depth])} must be a mapping, but is {show(inner)}"))
+                self.issues.append(
+                    ConfigIssue.at(path, f"{dotted_path(path[:depth])} must be a mapping, but is {format_value(inner)}")
+                )
                 inner = {}  # keeps the file's own value, which may be what is wrong
             else:
                 section[path[depth - 1]] = inner
@@ -89,30 +91,30 @@ class Layers:
                 self._take_away(options, section, override.value)
 
     def _take_away(self, options: Options, section: dict[str, Any], choice: Any) -> None:
-        """Forgets the file's settings that go with another choice; those of flags stay, and are mistakes."""
+        """Forgets the file's settings that go with another choice; those of flags stay, and are issues."""
         for setting in options.unused(choice) & section.keys():
             if (*options.section, setting) not in self._flags:
                 del section[setting]
 
-    def problem(self, mistake: Mistake) -> Problem:
-        """The mistake with the file and line, or the flag, that its value came from."""
-        for end in range(len(mistake.path), 0, -1):
-            prefix = mistake.path[:end]
+    def _locate(self, issue: ConfigIssue) -> ConfigIssue:
+        """The issue with the file and line, or the flag, that its value came from."""
+        for end in range(len(issue.keys), 0, -1):
+            prefix = issue.keys[:end]
             flag = self._flags.get(prefix) or self._made_by(prefix)
             if flag is not None:
-                return Problem(f"--set {dotted(mistake.path)}" if flag == "--set" else flag, mistake.message)
+                return replace(issue, path=f"--set {issue.path}" if flag == "--set" else flag)
             if prefix in self._lines:
-                return Problem(dotted(mistake.path), mistake.message, self._file, self._lines[prefix])
-        return Problem(dotted(mistake.path), mistake.message, self._file or None)
+                return replace(issue, file=self._file, line=self._lines[prefix])
+        return replace(issue, file=self._file or None)
 
     def _made_by(self, path: KeyPath) -> str | None:
         """The flag that made a section which is not in the file, by setting a key in it."""
         inside = (flag for known, flag in self._flags.items() if known[: len(path)] == path)
         return None if path in self._lines else next(inside, None)
 
-    def problems(self, mistakes: Iterable[Mistake]) -> list[Problem]:
-        """`problem` for all, in file order, those of flags last."""
-        found = [self.problem(mistake) for mistake in mistakes]
+    def locate(self, issues: Iterable[ConfigIssue]) -> list[ConfigIssue]:
+        """Fills in the file and line, or the flag, that each value came from; in file order, those of flags last."""
+        found = [self._locate(issue) for issue in issues]
         return sorted(found, key=lambda p: (p.file is None, p.line or sys.maxsize))
 
 

@@ -7,15 +7,14 @@ from typing import Any
 
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, contains
 from gluetune.config.training import TrainingConfig
-from gluetune.config.validation import Mistake, show, unknown_key, validate
-from gluetune.config.yaml_reader import KeyPath, dotted
-from gluetune.errors import nearest
+from gluetune.config.validation import format_value, unknown_key, validate
+from gluetune.errors import ConfigIssue, KeyPath, did_you_mean, dotted_path
 
 _TYPES: dict[str, type[Choice] | type[Float] | type[Int]] = {"choice": Choice, "float": Float, "int": Int}
 _KEYS = ("name", "source", "model_types", "training", "space", "points")
 
 
-def check_space(value: Any, name: str) -> tuple[SearchSpace | None, list[Mistake]]:
+def check_space(value: Any, name: str) -> tuple[SearchSpace | None, list[ConfigIssue]]:
     """Builds a search space from a file's content.
 
     Args:
@@ -23,86 +22,90 @@ def check_space(value: Any, name: str) -> tuple[SearchSpace | None, list[Mistake
         name: the space's name where the file does not give one.
 
     Returns:
-        The space and no mistakes, or ``None`` and all mistakes.
+        The space and no issues, or ``None`` and all issues.
     """
     if not isinstance(value, dict):
-        return None, [Mistake((), f"must be a mapping with the key 'space', but got {show(value)}")]
-    mistakes = [Mistake((key,), unknown_key(key, _KEYS)) for key in value if key not in _KEYS]
+        return None, [ConfigIssue.at((), f"must be a mapping with the key 'space', but got {format_value(value)}")]
+    issues = [ConfigIssue.at((key,), unknown_key(key, _KEYS)) for key in value if key not in _KEYS]
     texts, wrong = _texts(value, name)
     fixed, wrong_fixed = _fixed(value.get("training"))
     space, wrong_space = _distributions(value.get("space"))
-    mistakes += wrong + wrong_fixed + wrong_space
-    mistakes += [
-        Mistake(("training", key), "must not be set beside the distribution of the same field in `space`")
+    issues += wrong + wrong_fixed + wrong_space
+    issues += [
+        ConfigIssue.at(("training", key), "must not be set beside the distribution of the same field in `space`")
         for key in fixed
         if key in space
     ]
     points = value.get("points") or []
-    mistakes += _point_mistakes(points, value.get("space"), space)
+    issues += _point_issues(points, value.get("space"), space)
     families = value.get("model_types") or []
     if not isinstance(families, list) or not all(isinstance(name, str) for name in families):
-        mistakes.append(Mistake(("model_types",), f"must be a list of text, but got {show(families)}"))
-    if mistakes:
-        return None, mistakes
+        issues.append(ConfigIssue.at(("model_types",), f"must be a list of text, but got {format_value(families)}"))
+    if issues:
+        return None, issues
     return SearchSpace(**texts, model_types=tuple(families), training=fixed, space=space, points=tuple(points)), []
 
 
-def _texts(value: dict[str, Any], name: str) -> tuple[dict[str, str], list[Mistake]]:
+def _texts(value: dict[str, Any], name: str) -> tuple[dict[str, str], list[ConfigIssue]]:
     texts = {key: value.get(key, default) for key, default in (("name", name), ("source", ""))}
     wrong = [
-        Mistake((key,), f"must be text, but got {show(given)}")
+        ConfigIssue.at((key,), f"must be text, but got {format_value(given)}")
         for key, given in texts.items()
         if not isinstance(given, str)
     ]
     return texts, wrong
 
 
-def _fixed(value: Any) -> tuple[dict[str, Any], list[Mistake]]:
+def _fixed(value: Any) -> tuple[dict[str, Any], list[ConfigIssue]]:
     if not isinstance(value, dict | None):
-        return {}, [Mistake(("training",), f"must be a mapping, but got {show(value)}")]
-    _, mistakes = validate(TrainingConfig, value or {})
-    return value or {}, [Mistake(("training", *mistake.path), mistake.message) for mistake in mistakes]
+        return {}, [ConfigIssue.at(("training",), f"must be a mapping, but got {format_value(value)}")]
+    _, issues = validate(TrainingConfig, value or {})
+    return value or {}, [ConfigIssue.at(("training", *issue.keys), issue.message) for issue in issues]
 
 
-def _distributions(value: Any) -> tuple[dict[str, Distribution], list[Mistake]]:
+def _distributions(value: Any) -> tuple[dict[str, Distribution], list[ConfigIssue]]:
     if not isinstance(value, dict):
-        message = f"must be a mapping from training fields to distributions, but got {show(value)}"
-        return {}, [Mistake(("space",), "must be given" if value is None else message)]
+        message = f"must be a mapping from training fields to distributions, but got {format_value(value)}"
+        return {}, [ConfigIssue.at(("space",), "must be given" if value is None else message)]
     space: dict[str, Distribution] = {}
-    mistakes: list[Mistake] = []
+    issues: list[ConfigIssue] = []
     for field, spec in value.items():
         distribution, wrong = _distribution(field, spec)
-        mistakes += [Mistake(("space", field, *mistake.path), mistake.message) for mistake in wrong]
+        issues += [ConfigIssue.at(("space", field, *issue.keys), issue.message) for issue in wrong]
         if distribution is not None:
             space[field] = distribution
-    return space, mistakes
+    return space, issues
 
 
-def _distribution(field: str, spec: Any) -> tuple[Distribution | None, list[Mistake]]:
+def _distribution(field: str, spec: Any) -> tuple[Distribution | None, list[ConfigIssue]]:
     if field not in TrainingConfig.model_fields:
-        return None, [Mistake((), unknown_key(field, TrainingConfig.model_fields))]
+        return None, [ConfigIssue.at((), unknown_key(field, TrainingConfig.model_fields))]
     listed = isinstance(spec, list)
     spec = {"type": "choice", "values": spec} if listed else spec
     if not isinstance(spec, dict):
-        return None, [Mistake((), f"must be a list of values or a mapping with the key 'type', but got {show(spec)}")]
+        return None, [
+            ConfigIssue.at(
+                (), f"must be a list of values or a mapping with the key 'type', but got {format_value(spec)}"
+            )
+        ]
     kind = _TYPES.get(str(spec.get("type")))
     if kind is None:
         given = spec.get("type")
-        message = f"must be one of {', '.join(_TYPES)}, but got {show(given)}{nearest(str(given), _TYPES)}"
-        return None, [Mistake(("type",), message)]
-    distribution, mistakes = validate(kind, spec)
+        message = f"must be one of {', '.join(_TYPES)}, but got {format_value(given)}{did_you_mean(str(given), _TYPES)}"
+        return None, [ConfigIssue.at(("type",), message)]
+    distribution, issues = validate(kind, spec)
     if distribution is not None:
-        mistakes = list(_misfits(field, distribution))
+        issues = list(_misfits(field, distribution))
     if listed:
-        mistakes = [Mistake(m.path[1:], m.message) for m in mistakes]
-    return distribution, mistakes
+        issues = [ConfigIssue.at(m.keys[1:], m.message) for m in issues]
+    return distribution, issues
 
 
-def _misfits(field: str, distribution: Distribution) -> Iterator[Mistake]:
+def _misfits(field: str, distribution: Distribution) -> Iterator[ConfigIssue]:
     """Values that the training field would refuse."""
     for path, value in _samples(distribution):
-        _, mistakes = validate(TrainingConfig, {field: value})
-        yield from (Mistake(path, f"{field} {mistake.message}") for mistake in mistakes)
+        _, issues = validate(TrainingConfig, {field: value})
+        yield from (ConfigIssue.at(path, f"{field} {issue.message}") for issue in issues)
 
 
 def _samples(distribution: Distribution) -> list[tuple[KeyPath, Any]]:
@@ -112,22 +115,24 @@ def _samples(distribution: Distribution) -> list[tuple[KeyPath, Any]]:
     return [(("low",), convert(distribution.low)), (("high",), convert(distribution.high))]
 
 
-def _point_mistakes(points: Any, named: Any, space: dict[str, Distribution]) -> Iterator[Mistake]:
+def _point_issues(points: Any, named: Any, space: dict[str, Distribution]) -> Iterator[ConfigIssue]:
     if not isinstance(points, list):
-        yield Mistake(("points",), f"must be a list of configurations, but got {show(points)}")
+        yield ConfigIssue.at(("points",), f"must be a list of configurations, but got {format_value(points)}")
         return
     fields = [field for field in named if field in TrainingConfig.model_fields] if isinstance(named, dict) else []
     for i, point in enumerate(points):
         if not isinstance(point, dict):
-            yield Mistake(("points", i), f"must be a mapping, but got {show(point)}")
+            yield ConfigIssue.at(("points", i), f"must be a mapping, but got {format_value(point)}")
             continue
         if point in points[:i]:
-            yield Mistake(("points", i), "must differ from the points before it")
+            yield ConfigIssue.at(("points", i), "must differ from the points before it")
         for key in fields:
             if key not in point:
-                yield Mistake(("points", i), f"must name every field of `space`, but {key} is missing")
+                yield ConfigIssue.at(("points", i), f"must name every field of `space`, but {key} is missing")
         for key, value in point.items():
             if key not in fields:
-                yield Mistake(("points", i, key), unknown_key(key, fields))
+                yield ConfigIssue.at(("points", i, key), unknown_key(key, fields))
             elif key in space and not contains(space[key], value):
-                yield Mistake(("points", i, key), f"must lie in {dotted(('space', key))}, but got {show(value)}")
+                yield ConfigIssue.at(
+                    ("points", i, key), f"must lie in {dotted_path(('space', key))}, but got {format_value(value)}"
+                )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from gluetune.config.space import SearchSpace
 from gluetune.config.space_checks import check_space
 from gluetune.config.yaml_dump import plain_yaml
-from gluetune.config.yaml_reader import Document, dotted, parse_yaml, read_yaml
-from gluetune.errors import ConfigError, Problem, nearest
+from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
+from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 
 SPACES = "search_spaces"
 _ENDINGS = (".yaml", ".yml")
@@ -24,7 +25,7 @@ def load_space(name_or_path: str, job_file: str | None = None) -> SearchSpace:
         job_file: the job file that names it; its folder is searched too.
 
     Raises:
-        ConfigError: no such space, or all mistakes of its file.
+        ConfigError: no such space, or all issues of its file.
     """
     return _build(read_yaml(find_space(name_or_path, job_file)))
 
@@ -33,7 +34,7 @@ def parse_space(data: bytes, file: str) -> SearchSpace:
     """Reads a search space from a file's bytes; ``file`` is the name that messages use.
 
     Raises:
-        ConfigError: all mistakes of the file.
+        ConfigError: all issues of the file.
     """
     return _build(parse_yaml(data, file))
 
@@ -58,8 +59,10 @@ def find_space(name_or_path: str, job_file: str | None = None) -> str:
         if (root / relative).is_file():
             return str(root / relative)
     known = known_spaces(job_file)
-    near = nearest(Path(name_or_path).stem, known) or f"; there are: {', '.join(known) or 'none'}"
-    raise ConfigError([Problem("", f"must be a search space or the path of its file, but got {name_or_path!r}{near}")])
+    near = did_you_mean(Path(name_or_path).stem, known) or f"; there are: {', '.join(known) or 'none'}"
+    raise ConfigError(
+        [ConfigIssue("", f"must be a search space or the path of its file, but got {name_or_path!r}{near}")]
+    )
 
 
 def known_spaces(job_file: str | None = None) -> list[str]:
@@ -94,8 +97,8 @@ def _roots(job_file: str | None) -> list[Path]:
 
 
 def _build(document: Document) -> SearchSpace:
-    space, mistakes = check_space(document.value, Path(document.file).stem)
+    space, issues = check_space(document.value, Path(document.file).stem)
     if space is None:
-        problems = [Problem(dotted(m.path), m.message, document.file, document.line(m.path)) for m in mistakes]
-        raise ConfigError(sorted(problems, key=lambda p: p.line or sys.maxsize))
+        issues = [replace(issue, file=document.file, line=document.line(issue.keys)) for issue in issues]
+        raise ConfigError(sorted(issues, key=lambda p: p.line or sys.maxsize))
     return space

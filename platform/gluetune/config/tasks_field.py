@@ -19,11 +19,11 @@ def _trainable(name: str) -> str:
     try:
         task = get_task(name)
     except ConfigError as error:
-        raise ValueError(error.problems[0].message) from error
+        raise ValueError(error.issues[0].message) from error
     if task.train is None:
         raise ValueError(
             f"must have training data, but {task.name!r} has none: it is evaluated with the winner of "
-            f"{task.model_of!r}; search that one"
+            f"{task.evaluated_with!r}; search that one"
         )
     return task.name
 

@@ -1,4 +1,4 @@
-"""Validation of one section: every mistake with its path, the rule as its field states it, and the value given.
+"""Validation of one section: every issue with its path, the rule as its field states it, and the value given.
 
 The rule is described from the field's own annotation, so a message never drifts from what is checked.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -15,8 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from gluetune.config.addresses import text_without_passwords
-from gluetune.config.yaml_reader import KeyPath
-from gluetune.errors import nearest
+from gluetune.errors import ConfigIssue, KeyPath, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -34,15 +32,6 @@ _BOUNDS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
 _LONGEST = 60  # characters of a value in a message
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One mistake, before it is known which file, line or flag it came from."""
-
-    path: KeyPath
-    message: str
-    generic: bool = False  # says what the key's type is, no more
-
-
 class UnusedOptionError(ValueError):
     """What a section raises over a setting that the choice made in it does not use.
 
@@ -56,42 +45,49 @@ class UnusedOptionError(ValueError):
         self.setting, self.rule = setting, rule
 
 
-def validate(model: type[M], data: Any) -> tuple[M | None, list[Mistake]]:
+def validate(model: type[M], data: Any) -> tuple[M | None, list[ConfigIssue]]:
     """Builds a section from plain values.
 
     Returns:
-        The section and no mistakes, or ``None`` and all its mistakes, at most one per key.
+        The section and no issues, or ``None`` and all its issues, at most one per key.
     """
     try:
         return model.model_validate(data), []
     except ValidationError as error:
-        return None, _distinct(_mistake(model, detail) for detail in error.errors(include_url=False))
+        return None, _one_per_key(model, error.errors(include_url=False))
 
 
-def _distinct(mistakes: Iterable[Mistake]) -> list[Mistake]:
-    """One mistake per key, the deepest: a union tells one for each arm, and a list one beside those of its items."""
-    found: dict[KeyPath, Mistake] = {}
-    for mistake in mistakes:
-        known = found.get(mistake.path)
-        if known is None or (known.generic and not mistake.generic):
-            found[mistake.path] = mistake
-    inner = {path[:end] for path in found for end in range(len(path))}
-    return [mistake for path, mistake in found.items() if path not in inner]
+def _one_per_key(model: type[BaseModel], details: Iterable[Any]) -> list[ConfigIssue]:
+    """One mistake per key, the deepest: pydantic lists one for each arm of a union, and one for a list and its items.
+
+    A mistake that a validator describes goes before one that only states the type.
+    """
+    found: dict[KeyPath, ConfigIssue] = {}
+    described: set[KeyPath] = set()
+    for detail in details:
+        issue, states_type = _issue(model, detail)
+        if issue.keys not in found or (not states_type and issue.keys not in described):
+            found[issue.keys] = issue
+        if not states_type:
+            described.add(issue.keys)
+    inner = {keys[:end] for keys in found for end in range(len(keys))}
+    return [issue for keys, issue in found.items() if keys not in inner]
 
 
-def _mistake(model: type[BaseModel], detail: Any) -> Mistake:
+def _issue(model: type[BaseModel], detail: Any) -> tuple[ConfigIssue, bool]:
+    """The mistake, and whether it does no more than state the type of the key."""
     path, owner, rule = _locate(model, detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return Mistake(path, unknown_key(str(path[-1]), owner.model_fields))
+        return ConfigIssue.at(path, unknown_key(str(path[-1]), owner.model_fields)), False
     if detail["type"] == "missing":
-        return Mistake(path, f"must be given ({rule})")
+        return ConfigIssue.at(path, f"must be given ({rule})"), False
     if detail["type"] == "value_error":
         error = detail["ctx"]["error"]
         if isinstance(error, UnusedOptionError):
-            return Mistake((*path, error.setting), error.rule)
-        return Mistake(path, str(error))
+            return ConfigIssue.at((*path, error.setting), error.rule), False
+        return ConfigIssue.at(path, str(error)), False
     given = detail["input"]
-    return Mistake(path, f"must be {rule}, but got {show(given)}{_near_choice(rule, given)}", generic=True)
+    return ConfigIssue.at(path, f"must be {rule}, but got {format_value(given)}{_near_choice(rule, given)}"), True
 
 
 def _locate(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[KeyPath, type[BaseModel], str]:
@@ -152,22 +148,22 @@ def _limits(metadata: Iterable[Any]) -> str:
 def _near_choice(rule: str, given: Any) -> str:
     if not rule.startswith("one of ") or not isinstance(given, str):
         return ""
-    return nearest(given, rule.removeprefix("one of ").split(" or ")[0].split(", "))
+    return did_you_mean(given, rule.removeprefix("one of ").split(" or ")[0].split(", "))
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The message for a key that does not exist: the nearest one, or all of them."""
-    return "no such key" + (nearest(key, known) or f"; there are: {', '.join(known)}")
+    return "no such key" + (did_you_mean(key, known) or f"; there are: {', '.join(known)}")
 
 
-def show(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a message prints it."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple):
-        text = "[" + ", ".join(map(show, value)) + "]"
+        text = "[" + ", ".join(map(format_value, value)) + "]"
     else:
         text = text_without_passwords(repr(value))
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

@@ -14,9 +14,8 @@ import yaml
 
 from gluetune.config.core_schema import TAG, add_core_schema
 from gluetune.config.nesting import MAX_DEPTH, TOO_DEEP
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue, KeyPath
 
-KeyPath = tuple[str | int, ...]  # of a value in a file: ("space", "learning_rate", 0)
 MAX_VALUES = 100_000  # in one file, aliases expanded: each alias of a file may stand for thousands of others
 
 _LONGEST = 60  # characters of a value in a message
@@ -94,8 +93,8 @@ def parse_yaml(data: bytes, file: str) -> Document:
     text = _decode(data, file)
     node = _compose(text, file)
     builder.document.value = None if node is None else builder.build(node, ())
-    if builder.problems:
-        raise ConfigError(builder.problems)
+    if builder.issues:
+        raise ConfigError(builder.issues)
     return builder.document
 
 
@@ -109,7 +108,7 @@ def read_yaml(path: str) -> Document:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
-        raise ConfigError([Problem("", f"cannot be read: {error.strerror}", path)]) from error
+        raise ConfigError([ConfigIssue("", f"cannot be read: {error.strerror}", path)]) from error
     return parse_yaml(data, path)
 
 
@@ -119,7 +118,7 @@ def _decode(data: bytes, file: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"must be UTF-8 text, but byte 0x{data[error.start]:02x} is not"
-        raise ConfigError([Problem("", message, file, line)]) from error
+        raise ConfigError([ConfigIssue("", message, file, line)]) from error
 
 
 def _compose(text: str, file: str) -> yaml.Node | None:
@@ -127,11 +126,11 @@ def _compose(text: str, file: str) -> yaml.Node | None:
         return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ConfigError([Problem("", _syntax(error), file, line)]) from error
+        raise ConfigError([ConfigIssue("", _syntax(error), file, line)]) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         message = f"must be text without control characters, but got 0x{error.character:02x}"
-        raise ConfigError([Problem("", message, file, line)]) from error
+        raise ConfigError([ConfigIssue("", message, file, line)]) from error
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:
@@ -143,11 +142,11 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
 
 
 class _Builder:
-    """Turns nodes into values, noting lines and mistakes on the way."""
+    """Turns nodes into values, noting lines and issues on the way."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.problems: list[Problem] = []
+        self.issues: list[ConfigIssue] = []
         self._open: list[yaml.Node] = []
         self._built = 0
 
@@ -157,7 +156,7 @@ class _Builder:
         self._built += 1
         if self._built > MAX_VALUES:  # at once: a file of some lines can stand for more values than memory holds
             self._wrong(node, path, f"a file must not hold more than {MAX_VALUES:,} values, its aliases expanded")
-            raise ConfigError(self.problems)
+            raise ConfigError(self.issues)
         if len(self._open) >= MAX_DEPTH:  # by aliases of aliases: each of them alone is shallow enough
             return self._wrong(node, path, TOO_DEEP)
         self._open.append(node)
@@ -201,14 +200,8 @@ class _Builder:
             return self._wrong(node, path, f"must fit its tag {node.tag!r}, but got {_shortened(node.value)!r}")
 
     def _wrong(self, node: yaml.Node, path: KeyPath, message: str) -> None:
-        self.problems.append(Problem(dotted(path), message, self.document.file, node.start_mark.line + 1))
+        self.issues.append(ConfigIssue.at(path, message, self.document.file, node.start_mark.line + 1))
 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def dotted(path: KeyPath) -> str:
-    """``("space", "learning_rate", 0)`` as ``space.learning_rate[0]``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")

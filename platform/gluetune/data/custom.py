@@ -12,7 +12,7 @@ from gluetune.data.importing import describe_exception, import_class, source_fil
 from gluetune.data.labels import UNLABELLED
 from gluetune.data.source import DataSource, check_split
 from gluetune.data.text_checks import find_lone_surrogate
-from gluetune.errors import DataError, nearest
+from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import Task
 
 _METHODS = ("__len__", "__getitem__")
@@ -156,7 +156,7 @@ def _texts(row: Any, number: int, task: Task, place: str) -> dict[str, str]:
         if name not in row:
             keys = [str(key) for key in row]
             raise DataError(
-                f"a row must have {name!r}, but row {number} has ({', '.join(keys)}){nearest(name, keys)}", place
+                f"a row must have {name!r}, but row {number} has ({', '.join(keys)}){did_you_mean(name, keys)}", place
             )
         if not isinstance(row[name], str):
             raise DataError(f"{name!r} must be a str, but is {type(row[name]).__name__} in row {number}", place)
@@ -168,11 +168,11 @@ def _texts(row: Any, number: int, task: Task, place: str) -> dict[str, str]:
 def _label(value: Any, row: int, task: Task, place: str) -> float:
     """A label as a number; -1 where there is none."""
     if isinstance(value, str) and not task.regression:
-        ids = {name: number for number, name in enumerate(task.labels)} | dict.fromkeys(task.drop, UNLABELLED)
+        ids = {name: number for number, name in enumerate(task.labels)} | dict.fromkeys(task.ignored_labels, UNLABELLED)
         if value not in ids:
             raise DataError(
                 f"a class must be one of {', '.join(map(repr, ids))}, but got {value!r} in row {row}"
-                f"{nearest(value, ids)}",
+                f"{did_you_mean(value, ids)}",
                 place,
             )
         return ids[value]
@@ -195,7 +195,7 @@ def _labelled(examples: Examples, numbers: list[float], task: Task, place: str) 
     known = labels != UNLABELLED
     if not known.any():
         return examples
-    if not known.all() and not task.drop:
+    if not known.all() and not task.ignored_labels:
         raise DataError(
             "all rows must have a label or none, but "
             f"row {np.flatnonzero(known)[0]} has one and row {np.flatnonzero(~known)[0]} has none",

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.data.examples import Examples, Labels, RowIndices
 from gluetune.data.truncation import Truncation, tokenize
-from gluetune.errors import ConfigError, ModelError, Problem
+from gluetune.errors import ConfigError, ConfigIssue, ModelError
 from gluetune.tasks import Task
 
 _ROWS_PER_CALL = 2048  # keeps the tokenizer's Python lists small
@@ -129,7 +129,7 @@ def encode_rows(
 def _check(tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> None:
     if max_seq_length > tokenizer.model_max_length:
         limit = f"must be at most {tokenizer.model_max_length}, the encoder's limit, but got {max_seq_length}"
-        raise ConfigError([Problem("data.max_seq_length", limit)])
+        raise ConfigError([ConfigIssue("data.max_seq_length", limit)])
     if tokenizer.pad_token_id is None:
         raise ModelError(f"the tokenizer must have a padding token, but {tokenizer.name_or_path!r} has none")
 

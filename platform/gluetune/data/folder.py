@@ -12,12 +12,12 @@ import numpy as np
 from gluetune.data.examples import Examples
 from gluetune.data.files import read_file, read_with_layout
 from gluetune.data.source import DataSource, check_split
-from gluetune.errors import DataError, nearest
-from gluetune.tasks import Table, Task
+from gluetune.errors import DataError, did_you_mean
+from gluetune.tasks import FileLayout, Task
 
 
 class FolderSource(DataSource):
-    """Reads ``<folder>/CoLA/train.tsv`` and its like; see ``Task.tables`` for all layouts.
+    """Reads ``<folder>/CoLA/train.tsv`` and its like; see ``Task.layouts`` for all layouts.
 
     Args:
         folder: the folder that holds the tasks' folders; letter case of names in it does not count.
@@ -48,12 +48,12 @@ class FolderSource(DataSource):
         table = table if labels else table.unlabelled()
         parts = [read_with_layout(file, task, split, table) for file in files]
         examples = parts[0] if len(parts) == 1 else _join(parts)
-        twin = find_file(self.folder, table.without) if table.without else None
+        twin = find_file(self.folder, table.exclude_rows_of) if table.exclude_rows_of else None
         return examples if twin is None else _without(examples, read_with_layout(twin, task, split, table), twin)
 
     def has(self, task: Task, split: str) -> bool:
         """Whether a file stands in for the split, or all files of one of its layouts are there."""
-        official = task.tables.get(split, ())
+        official = task.layouts.get(split, ())
         return split in self._given(task) or any(
             all(find_file(self.folder, name) for name in table.files) for table in official
         )
@@ -67,8 +67,8 @@ class FolderSource(DataSource):
         firsts = (task.train, task.dev[0], task.test[0]) if task.train else ()
         return {str(split): file for split, file in zip(firsts, self._files, strict=False) if file is not None}
 
-    def _layout(self, task: Task, split: str) -> tuple[Table, list[Path]]:
-        for table in task.tables[split]:
+    def _layout(self, task: Task, split: str) -> tuple[FileLayout, list[Path]]:
+        for table in task.layouts[split]:
             files = [find_file(self.folder, name) for name in table.files]
             found = [file for file in files if file is not None]
             if len(found) == len(files):
@@ -77,7 +77,7 @@ class FolderSource(DataSource):
 
     def _missing(self, task: Task, split: str) -> DataError:
         """Says what was looked for and what is there instead."""
-        layouts = [table.files for table in task.tables[split]]
+        layouts = [table.files for table in task.layouts[split]]
         wanted = " or ".join(" + ".join(files) for files in layouts)
         home = layouts[0][0].split("/")[0]
         inner = next(
@@ -95,7 +95,7 @@ class FolderSource(DataSource):
         target = home if task_folder is None else layouts[0][0]
         return DataError(
             f"{task.name}'s {split} rows must stand in {wanted}, but there is no such file"
-            f"{nearest(target, names, cutoff=0.5)}",
+            f"{did_you_mean(target, names, cutoff=0.5)}",
             self.folder,
         )  # paths are long
 

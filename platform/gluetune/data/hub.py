@@ -13,7 +13,7 @@ from gluetune.data.examples import Examples, Labels
 from gluetune.data.labels import UNLABELLED, class_ids
 from gluetune.data.local_copies import load_dataset_split
 from gluetune.data.source import DataSource, check_split
-from gluetune.errors import DataError, nearest
+from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import Task
 
 
@@ -41,7 +41,7 @@ class HubSource(DataSource):
             if name not in dataset.column_names:
                 raise DataError(
                     f"the dataset must have the column {name!r}, but got "
-                    f"({', '.join(dataset.column_names)}){nearest(name, dataset.column_names)}",
+                    f"({', '.join(dataset.column_names)}){did_you_mean(name, dataset.column_names)}",
                     place,
                 )
         table = dataset.select_columns(wanted)[:]
@@ -98,7 +98,7 @@ def _labels(task: Task, values: list[Any], feature: Any, place: str) -> Labels |
     numbers[missing] = UNLABELLED
     if (numbers == UNLABELLED).all():
         return None
-    if missing.any() and not task.drop:
+    if missing.any() and not task.ignored_labels:
         raise DataError(
             f"all rows must have a label or none, but row {np.flatnonzero(numbers != UNLABELLED)[0]} has "
             f"one and row {np.flatnonzero(missing)[0]} has none",
@@ -110,7 +110,7 @@ def _labels(task: Task, values: list[Any], feature: Any, place: str) -> Labels |
     names = getattr(feature, "names", None) or list(task.labels)
     if set(names) != set(task.labels):
         raise DataError(f"the classes must be {', '.join(task.labels)}, but got {', '.join(names)}", place)
-    known = (ids >= 0) & (ids < len(names)) | (ids == UNLABELLED) & bool(task.drop)
+    known = (ids >= 0) & (ids < len(names)) | (ids == UNLABELLED) & bool(task.ignored_labels)
     order = np.array([*(task.labels.index(name) for name in names), UNLABELLED], np.int64)
     _checked(numbers, known & (ids == numbers), task, place)
     numbered: Labels = order[ids]
@@ -130,7 +130,7 @@ def _number(task: Task, value: Any, row: int, place: str) -> float:
     if value not in ids:
         raise DataError(
             f"the label must be one of {', '.join(map(repr, task.labels))}, but got {value!r} in row {row}"
-            f"{nearest(value, ids)}",
+            f"{did_you_mean(value, ids)}",
             place,
         )
     return ids[value]
@@ -147,7 +147,7 @@ def _checked(values: NDArray[Any], valid: NDArray[np.bool_], task: Task, place: 
 
 
 def _labelled_rows(examples: Examples, task: Task, place: str) -> Examples:
-    if examples.labels is None or not task.drop:
+    if examples.labels is None or not task.ignored_labels:
         return examples
     kept = np.flatnonzero(examples.labels != UNLABELLED)
     if len(kept) == len(examples):

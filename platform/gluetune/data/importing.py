@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from gluetune.config.checks import split_dataset
-from gluetune.errors import ConfigError, Problem, nearest, nearest_file
+from gluetune.errors import ConfigError, ConfigIssue, did_you_mean, did_you_mean_file
 
 PARAMETERS = ("split", "data_dir")
 _OURS = (__file__, str(Path(__file__).with_name("custom.py")), importlib.__file__)
@@ -36,7 +36,7 @@ def import_class(path: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
     module = _file(where) if where.endswith(".py") else _module(where)
     if not hasattr(module, name):
         known = [known for known, value in vars(module).items() if callable(value)]
-        _refuse(f"{where} must have {name!r}, but has none{nearest(name, known)}")
+        _refuse(f"{where} must have {name!r}, but has none{did_you_mean(name, known)}")
     found = getattr(module, name)
     if not callable(found):
         _refuse(f"{path} must be a class, but is {type(found).__name__}")
@@ -84,7 +84,7 @@ def _file(name: str) -> ModuleType:
     """Runs a file as a module, once for each process."""
     file = Path(name).expanduser().resolve()
     if not file.is_file():
-        _refuse(f"{name} must be a file, but there is none{nearest_file(file)}")
+        _refuse(f"{name} must be a file, but there is none{did_you_mean_file(file)}")
     known = f"gluetune dataset {file}"
     spec = importlib.util.spec_from_file_location(known, file)
     if known in sys.modules or spec is None or spec.loader is None:
@@ -121,8 +121,8 @@ def _raised(name: str, error: Exception) -> NoReturn:
     hint = "; a file can be named as path/to/file.py:Class" if isinstance(error, ModuleNotFoundError) else ""
     file = name if name.endswith(".py") else None
     words = f"{describe_exception(error, file)}{hint}"
-    raise ConfigError([Problem("data.dataset", f"{name} cannot be imported: {words}")]) from error
+    raise ConfigError([ConfigIssue("data.dataset", f"{name} cannot be imported: {words}")]) from error
 
 
 def _refuse(message: str) -> NoReturn:
-    raise ConfigError([Problem("data.dataset", message)])
+    raise ConfigError([ConfigIssue("data.dataset", message)])

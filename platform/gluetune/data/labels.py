@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gluetune.data.examples import Labels
-from gluetune.errors import DataError, nearest
+from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import Task
 
 UNLABELLED = -1
@@ -26,7 +26,7 @@ def parse_labels(task: Task, labels: Sequence[str | float], file: Path, lines: S
         lines: 1-based line of every row, for messages.
 
     Returns:
-        [rows] class ids (int64), `UNLABELLED` for labels in ``task.drop``; or float32 for regression.
+        [rows] class ids (int64), `UNLABELLED` for labels in ``task.ignored_labels``; or float32 for regression.
 
     Raises:
         DataError: a label that the task does not have; names its line.
@@ -34,12 +34,13 @@ def parse_labels(task: Task, labels: Sequence[str | float], file: Path, lines: S
     if task.regression:
         return _numbers(task, labels, file, lines)
     ids: dict[str | float, int] = dict(class_ids(task).items())
-    ids |= {number: number for number in (*range(task.num_labels), *([UNLABELLED] if task.drop else []))}
+    ids |= {number: number for number in (*range(task.num_labels), *([UNLABELLED] if task.ignored_labels else []))}
     for label, line in zip(labels, lines, strict=True):
         if label not in ids:
-            options = ", ".join(repr(option) for option in (task.spellings or task.labels))
+            options = ", ".join(repr(option) for option in (task.label_aliases or task.labels))
+            near = did_you_mean(str(label), class_ids(task))
             raise DataError(
-                f"the label must be one of {options}, but got {_shown(label)}{nearest(str(label), class_ids(task))}",
+                f"the label must be one of {options}, but got {_shown(label)}{near}",
                 file,
                 line,
             )
@@ -47,10 +48,12 @@ def parse_labels(task: Task, labels: Sequence[str | float], file: Path, lines: S
 
 
 def class_ids(task: Task) -> dict[str, int]:
-    """Class ids by name and by the official files' spellings; `UNLABELLED` for labels in ``task.drop``."""
+    """Class ids by name and by the official files' spellings; `UNLABELLED` for labels in ``task.ignored_labels``."""
     ids = {name: number for number, name in enumerate(task.labels)}
     return (
-        ids | {spelling: ids[name] for spelling, name in task.spellings.items()} | dict.fromkeys(task.drop, UNLABELLED)
+        ids
+        | {spelling: ids[name] for spelling, name in task.label_aliases.items()}
+        | dict.fromkeys(task.ignored_labels, UNLABELLED)
     )
 
 

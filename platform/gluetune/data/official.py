@@ -80,7 +80,7 @@ def load_labelled(source: DataSource, task: Task, split: str) -> tuple[Examples,
 
 
 def _answered_by(task: Task) -> list[Task]:
-    return [other for other in TASKS.values() if other.model_of == task.name]
+    return [other for other in TASKS.values() if other.evaluated_with == task.name]
 
 
 def _limited(labelled: tuple[Examples, Labels], task: Task, config: DataConfig, seed: int) -> Examples:

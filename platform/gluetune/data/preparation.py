@@ -20,7 +20,7 @@ from gluetune.data.hub import HubSource
 from gluetune.data.official import find_identical_splits, labelled_eval_splits, load_labelled
 from gluetune.data.source import DataSource
 from gluetune.data.splits import hold_out, stratified_sample
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.tasks import Task, get_task
 
 
@@ -89,14 +89,16 @@ def _synthetic(config: DataConfig) -> DataSource:
 
 def _folder(config: DataConfig) -> DataSource:
     if config.dir is None:
-        raise ConfigError([Problem("data.dir", "must name the GLUE folder when `data.source` is 'dir', but got none")])
+        raise ConfigError(
+            [ConfigIssue("data.dir", "must name the GLUE folder when `data.source` is 'dir', but got none")]
+        )
     return FolderSource(config.dir, train=config.train_file, validation=config.validation_file, test=config.test_file)
 
 
 def _custom(config: DataConfig) -> DataSource:
     if config.dataset is None:
         rule = "must name your dataset class when `data.source` is 'custom', but got none"
-        raise ConfigError([Problem("data.dataset", rule)])
+        raise ConfigError([ConfigIssue("data.dataset", rule)])
     return CustomSource(config.dataset, config.dir)
 
 
@@ -132,10 +134,10 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
     if task.train is None:
         raise ConfigError(
             [
-                Problem(
+                ConfigIssue(
                     "tasks",
                     f"must name tasks with training data, but {task.name} has none; "
-                    f"the model of {task.model_of} answers it",
+                    f"the model of {task.evaluated_with} answers it",
                 )
             ]
         )

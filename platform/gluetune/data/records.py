@@ -16,8 +16,8 @@ from typing import NoReturn
 
 from gluetune.config.nesting import TOO_DEEP, json_too_deep
 from gluetune.data.text_checks import detect_non_text_format, find_lone_surrogate
-from gluetune.errors import DataError, nearest
-from gluetune.tasks import Table
+from gluetune.errors import DataError, did_you_mean
+from gluetune.tasks import FileLayout
 
 _LONGEST = 40  # characters of a value in a message
 
@@ -39,7 +39,7 @@ class Records:
     malformed: int = 0
 
 
-def read_records(file: Path, table: Table) -> Records:
+def read_records(file: Path, table: FileLayout) -> Records:
     """Reads the columns that a table names.
 
     Args:
@@ -110,7 +110,7 @@ def _without_blank_end(lines: list[str]) -> list[str]:
     return lines[:end]
 
 
-def _tsv(file: Path, lines: list[str], table: Table) -> Records:
+def _tsv(file: Path, lines: list[str], table: FileLayout) -> Records:
     names = lines[0].split("\t") if table.header else []
     text = [_position(file, names, name) for name in table.text]
     label = None if table.label is None else _position(file, names, table.label)
@@ -139,7 +139,7 @@ def _position(file: Path, names: list[str], column: str | int) -> int:
         return column
     if column not in names:
         raise DataError(
-            f"the header must name {column!r}, but got ({', '.join(names)}){nearest(column, names)}", file, 1
+            f"the header must name {column!r}, but got ({', '.join(names)}){did_you_mean(column, names)}", file, 1
         )
     return names.index(column)
 
@@ -149,7 +149,7 @@ def _refuse_width(file: Path, line: int, names: list[str], width: int, got: int)
     raise DataError(f"a row must have {width} tab-separated columns{which}, but got {got}", file, line)
 
 
-def _json(file: Path, lines: list[str], table: Table) -> Records:
+def _json(file: Path, lines: list[str], table: FileLayout) -> Records:
     records = Records([[] for _ in table.text])
     for line, text in enumerate(_without_blank_end(lines), 1):
         row = _object(file, line, text)
@@ -191,7 +191,7 @@ def _label(file: Path, line: int, row: dict[str, object], key: str) -> str | flo
 
 def _string(file: Path, line: int, row: dict[str, object], key: str, kind: str = "a string") -> str:
     if key not in row:
-        raise DataError(f"the object must have {key!r}, but got ({', '.join(row)}){nearest(key, row)}", file, line)
+        raise DataError(f"the object must have {key!r}, but got ({', '.join(row)}){did_you_mean(key, row)}", file, line)
     value = row[key]
     if not isinstance(value, str):
         raise DataError(f"{key!r} must be {kind}, but got {_shown(value)}", file, line)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from gluetune.data.examples import Examples
-from gluetune.errors import DataError, nearest
+from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import Task
 
 
@@ -55,6 +55,6 @@ def check_split(task: Task, split: str, place: object) -> None:
     if split not in task.splits:
         raise DataError(
             f"the split of {task.name} must be one of {', '.join(task.splits)}, but got {split!r}"
-            f"{nearest(split, task.splits)}",
+            f"{did_you_mean(split, task.splits)}",
             str(place),
         )

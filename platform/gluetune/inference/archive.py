@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gluetune.errors import DataError, nearest
+from gluetune.errors import DataError, did_you_mean
 from gluetune.inference.submission_files import FILES, HEADER, SubmissionFile
 from gluetune.storage import folder_and_name
 from gluetune.storage.output_file import write_output
@@ -88,7 +88,7 @@ def _check_names(names: Sequence[str], path: str | Path) -> None:
         f"{what} {', '.join(found)}" for what, found in (("no", missing), ("also", surplus), ("twice", twice)) if found
     ]
     if got:
-        hint = nearest(surplus[0], wanted) if missing and surplus else ""
+        hint = did_you_mean(surplus[0], wanted) if missing and surplus else ""
         raise DataError(f"the zip must hold {', '.join(wanted)} and nothing else, but got {'; '.join(got)}{hint}", path)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
-from gluetune.errors import ModelError, nearest
+from gluetune.errors import ModelError, did_you_mean
 from gluetune.inference.text_settings import read_text_settings
 from gluetune.models import load_trained
 from gluetune.storage import Storage
@@ -69,7 +69,7 @@ def existing(folder: str) -> Storage:
         parent, _, name = storage.uri().rpartition("/")
         raise ModelError(
             f"a trained model must be a folder that exists, but got {folder!r}"
-            f"{nearest(name, Storage(parent or '/').list())}"
+            f"{did_you_mean(name, Storage(parent or '/').list())}"
         )
     return storage
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gluetune.config import DataConfig
 from gluetune.data import DataSource, Examples, open_source
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.inference.archive import check_archive, check_submission, write_archive
 from gluetune.inference.classifier import Classifier, load_classifier
 from gluetune.inference.official_files import load_test
@@ -79,7 +79,7 @@ def export_submission(
     if missing and not fill_missing:
         raise ConfigError(
             [
-                Problem(
+                ConfigIssue(
                     "--run",
                     f"a submission takes a winner of every task, but there is none of "
                     f"{', '.join(missing)}; name more runs, or give --fill-missing for "

@@ -7,7 +7,7 @@ from gluetune.data.folder import find_file
 from gluetune.data.records import read_header, read_records
 from gluetune.errors import DataError
 from gluetune.inference.submission_files import SubmissionFile
-from gluetune.tasks import Table
+from gluetune.tasks import FileLayout
 
 _INDEX = "index"
 
@@ -35,13 +35,13 @@ def load_test(file: SubmissionFile, source: DataSource) -> Examples:
 
 def _check_index(file: SubmissionFile, source: FolderSource) -> None:
     """Refuses a test file whose index column, where it has one, does not count rows from 0."""
-    for table in file.task.tables[file.split]:
+    for table in file.task.layouts[file.split]:
         path = find_file(source.folder, table.files[0])
         if path is None:
             continue
         if _INDEX not in read_header(path):
             return
-        records = read_records(path, Table(table.files, (_INDEX,)))
+        records = read_records(path, FileLayout(table.files, (_INDEX,)))
         for row, (index, line) in enumerate(zip(records.columns[0], records.lines, strict=True)):
             if index != str(row):
                 raise DataError(f"the index of test rows must count from 0, here {row}, but got {index!r}", path, line)

@@ -35,12 +35,12 @@ class SubmissionFile:
     @property
     def model_task(self) -> str:
         """The task whose model answers this file: MNLI's for the diagnostic set."""
-        return self.task.model_of or self.task.name
+        return self.task.evaluated_with or self.task.name
 
     @property
     def spellings(self) -> tuple[str, ...]:
         """Class names as the file spells them, by class id: as in the official train files; none for regression."""
-        spelled = {name: spelling for spelling, name in self.task.spellings.items()}
+        spelled = {name: spelling for spelling, name in self.task.label_aliases.items()}
         return tuple(spelled.get(name, name) for name in self.task.labels)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gluetune.config import DataConfig, Override, TrainingConfig, parse_job
-from gluetune.errors import StorageError, nearest
+from gluetune.errors import StorageError, did_you_mean
 from gluetune.events import JOB_FILE, Journal, RunInputs, TrialRecord, load_inputs, read_run_file, winner_folder
 from gluetune.inference.submission_files import MODEL_TASKS
 from gluetune.storage import Storage
@@ -54,7 +54,7 @@ def read_winners(root: Storage, run: str, overrides: Sequence[Override] = ()) ->
     if text is None:
         known = [entry for entry in root.list() if root.exists(f"{entry}/{JOB_FILE}")]
         there = f"there are: {', '.join(known)}" if known else "there are none"
-        raise StorageError(f"no run {run!r} in {root.uri()}; {there}{nearest(run, known)}")
+        raise StorageError(f"no run {run!r} in {root.uri()}; {there}{did_you_mean(run, known)}")
     job, storage = parse_job(text, root.uri(f"{run}/{JOB_FILE}"), overrides), root.sub(run)
     trials = [trial for trial in Journal(storage).trials.values() if trial.winner is not None]
     inputs = load_inputs(storage) or RunInputs()

@@ -23,7 +23,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from gluetune.config import ModelConfig
-from gluetune.errors import ModelError, nearest
+from gluetune.errors import ModelError, did_you_mean
 from gluetune.models.files import inner, listing
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
 from gluetune.models.logging_level import quiet
@@ -194,7 +194,7 @@ def _overridden(settings: PretrainedConfig, config: ModelConfig) -> PretrainedCo
         if key not in options:
             raise ModelError(
                 f"model.config_overrides must name settings of {settings.model_type!r}, but got "
-                f"{key!r}{nearest(key, options)}"
+                f"{key!r}{did_you_mean(key, options)}"
             )
         if not config.from_scratch and "dropout" not in key:
             raise ModelError(

@@ -14,7 +14,7 @@ from huggingface_hub.errors import (
 )
 
 from gluetune.config import ModelConfig
-from gluetune.errors import ModelError, nearest
+from gluetune.errors import ModelError, did_you_mean
 
 # Read for a near miss only: any other name on the hub is as welcome.
 _WELL_KNOWN = (
@@ -87,7 +87,7 @@ def inner(folder: Path, file: str) -> str:
 def _fetch(config: ModelConfig) -> Path:
     name, revision = config.name_or_path, config.revision or "main"
     wanted = [*_FILES, *(() if config.from_scratch else _WEIGHTS)]
-    hint = nearest(name, (known for known in _WELL_KNOWN if known != name))
+    hint = did_you_mean(name, (known for known in _WELL_KNOWN if known != name))
     try:
         return Path(
             snapshot_download(
@@ -121,4 +121,4 @@ def _fetch(config: ModelConfig) -> Path:
 
 def _near_folder(folder: Path) -> str:
     parent = folder.parent
-    return nearest(folder.name, (p.name for p in parent.iterdir() if p.is_dir())) if parent.is_dir() else ""
+    return did_you_mean(folder.name, (p.name for p in parent.iterdir() if p.is_dir())) if parent.is_dir() else ""

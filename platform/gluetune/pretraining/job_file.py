@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from gluetune.config import Override
 from gluetune.config.options import PRETRAINING_OPTIONS, drop_unused, unused_options
-from gluetune.config.overrides import Layers
-from gluetune.config.validation import show, validate
+from gluetune.config.overrides import Overrides
+from gluetune.config.validation import format_value, validate
 from gluetune.config.yaml_dump import plain_yaml
 from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.pretraining.config import PretrainJob
 
 
@@ -22,7 +22,7 @@ def load_pretrain_job(path: str, overrides: Sequence[Override] = ()) -> Pretrain
         overrides: values from the command line, later ones winning.
 
     Raises:
-        ConfigError: all mistakes of the file and of the flags.
+        ConfigError: all issues of the file and of the flags.
     """
     return _build(read_yaml(path), overrides, typed=True)
 
@@ -31,7 +31,7 @@ def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = (
     """`load_pretrain_job` for a file's bytes; ``file`` is the name that messages use.
 
     Raises:
-        ConfigError: all mistakes at once.
+        ConfigError: all issues at once.
     """
     return _build(parse_yaml(data, file), overrides)
 
@@ -46,13 +46,13 @@ def dump_pretrain_job(job: PretrainJob) -> str:
 def _build(document: Document, overrides: Sequence[Override], *, typed: bool = False) -> PretrainJob:
     """Checks a job; one that is typed, not recorded, holds no settings without use."""
     if not isinstance(document.value, dict | None):
-        message = f"must be a mapping of keys to values, but got {show(document.value)}"
-        raise ConfigError([Problem("", message, document.file, 1)])
-    layers = Layers(document, overrides, PRETRAINING_OPTIONS)
-    job, mistakes = validate(PretrainJob, layers.tree)
-    mistakes += layers.mistakes
+        message = f"must be a mapping of keys to values, but got {format_value(document.value)}"
+        raise ConfigError([ConfigIssue("", message, document.file, 1)])
+    values = Overrides(document, overrides, PRETRAINING_OPTIONS)
+    job, issues = validate(PretrainJob, values.tree)
+    issues += values.issues
     if typed:
-        mistakes += unused_options(layers.tree, PRETRAINING_OPTIONS)
-    if job is None or mistakes:
-        raise ConfigError(layers.problems(mistakes))
+        issues += unused_options(values.tree, PRETRAINING_OPTIONS)
+    if job is None or issues:
+        raise ConfigError(values.locate(issues))
     return job

@@ -11,7 +11,7 @@ from typing import Any
 
 from gluetune.data.local_copies import load_dataset_split
 from gluetune.data.text_checks import detect_non_text_format
-from gluetune.errors import DataError, nearest
+from gluetune.errors import DataError, did_you_mean
 from gluetune.pretraining.config import TextConfig
 from gluetune.pretraining.formats import FORMATS
 from gluetune.synthetic import corpus
@@ -100,7 +100,7 @@ def _paths(given: str, setting: str) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        near = nearest(path.name, (other.name for other in path.parent.iterdir())) if path.parent.is_dir() else ""
+        near = did_you_mean(path.name, (other.name for other in path.parent.iterdir())) if path.parent.is_dir() else ""
         raise DataError(f"{setting} must be a file or a folder that exists, but got {given!r}{near}")
     found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file())
     if not found:
@@ -146,7 +146,7 @@ def _column(config: TextConfig, split: str) -> Any:
     if config.column not in dataset.column_names:
         raise DataError(
             f"the dataset must have the column {config.column!r}, but got "
-            f"({', '.join(dataset.column_names)}){nearest(config.column, dataset.column_names)}",
+            f"({', '.join(dataset.column_names)}){did_you_mean(config.column, dataset.column_names)}",
             place,
         )
     return dataset[config.column]

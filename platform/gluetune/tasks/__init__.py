@@ -1,5 +1,5 @@
 """The tasks of GLUE and SNLI, and their metrics (`gluetune.tasks.metrics`, which imports scikit-learn)."""
 
-from gluetune.tasks.table import TASKS, Table, Task, get_task
+from gluetune.tasks.table import TASKS, FileLayout, Task, get_task
 
-__all__ = ["TASKS", "Table", "Task", "get_task"]
+__all__ = ["TASKS", "FileLayout", "Task", "get_task"]

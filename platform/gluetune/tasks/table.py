@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from gluetune.errors import ConfigError, Problem, nearest
+from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FileLayout:
     """One layout of one split in the official folder: tab-separated, or one JSON object per line (``.jsonl``).
 
     Attributes:
@@ -24,7 +24,7 @@ class Table:
             the label's position then counts from the end.
         skip_malformed: rows with too few columns are left out and counted, as by the hub's builder (the official QQP
             files hold questions that are torn at line breaks).
-        without: a file of the same layout whose rows are left out, where it exists.
+        exclude_rows_of: a file of the same layout whose rows are left out, where it exists.
     """
 
     files: tuple[str, ...]
@@ -32,14 +32,14 @@ class Table:
     label: str | int | None = None
     ragged: bool = False
     skip_malformed: bool = False
-    without: str | None = None
+    exclude_rows_of: str | None = None
 
     @property
     def header(self) -> bool:
         """Whether the first line names the columns."""
         return isinstance(self.text[0], str)
 
-    def unlabelled(self) -> Table:
+    def unlabelled(self) -> FileLayout:
         """The same layout read without labels, in which each row counts: those that break it are not left out."""
         return replace(self, label=None, skip_malformed=False)
 
@@ -58,11 +58,11 @@ class Task:
         train: name of the training split; ``None`` for a task that is only evaluated.
         dev: official development splits; the first one ranks.
         test: official test splits.
-        tables: official files by split; the first layout whose files all exist is read.
+        layouts: official files by split; the first layout whose files all exist is read.
         hub: dataset path and configuration on the hub.
-        model_of: the task whose model evaluates this one, for tasks without training data.
-        spellings: other spellings of labels in the official files, to class names.
-        drop: labels whose rows are left out (SNLI's ``-``: annotators did not agree).
+        evaluated_with: the task whose model evaluates this one, for tasks without training data.
+        label_aliases: other spellings of labels in the official files, to class names.
+        ignored_labels: labels whose rows are left out (SNLI's ``-``: annotators did not agree).
         minimum, maximum: range of regression labels.
     """
 
@@ -72,14 +72,14 @@ class Task:
     labels: tuple[str, ...]
     metrics: tuple[str, ...]
     primary: str
-    tables: dict[str, tuple[Table, ...]] = field(repr=False, hash=False)
+    layouts: dict[str, tuple[FileLayout, ...]] = field(repr=False, hash=False)
     hub: tuple[str, str | None] = ("nyu-mll/glue", None)
     train: str | None = "train"
     dev: tuple[str, ...] = ("validation",)
     test: tuple[str, ...] = ("test",)
-    model_of: str | None = None
-    spellings: dict[str, str] = field(default_factory=dict, hash=False)
-    drop: tuple[str, ...] = ()
+    evaluated_with: str | None = None
+    label_aliases: dict[str, str] = field(default_factory=dict, hash=False)
+    ignored_labels: tuple[str, ...] = ()
     minimum: float = 0.0
     maximum: float = 5.0
 
@@ -101,7 +101,7 @@ class Task:
     @property
     def labelled_test(self) -> bool:
         """Whether the official files of the first test split hold labels, as SNLI's and AX's do."""
-        return any(table.label is not None for table in self.tables[self.test[0]])
+        return any(table.label is not None for table in self.layouts[self.test[0]])
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ class Task:
         return ((self.train,) if self.train else ()) + self.dev + self.test
 
 
-Tables = dict[str, tuple[Table, ...]]
+Layouts = dict[str, tuple[FileLayout, ...]]
 
 _F1 = ("accuracy", "f1", "accuracy_and_f1")
 _NLI = ("entailment", "neutral", "contradiction")
@@ -117,63 +117,68 @@ _TWO_WAY = ("entailment", "not_entailment")
 _PAIR = ("sentence1", "sentence2")
 
 
-def _same(folder: str, text: tuple[str, ...], label: str, skip_malformed: bool = False) -> Tables:
-    """Tables of a task whose three files share their header names."""
+def _same(folder: str, text: tuple[str, ...], label: str, skip_malformed: bool = False) -> Layouts:
+    """Layouts of a task whose three files share their header names."""
     return {
-        "train": (Table((f"{folder}/train.tsv",), text, label, skip_malformed=skip_malformed),),
-        "validation": (Table((f"{folder}/dev.tsv",), text, label, skip_malformed=skip_malformed),),
-        "test": (Table((f"{folder}/test.tsv",), text),),
+        "train": (FileLayout((f"{folder}/train.tsv",), text, label, skip_malformed=skip_malformed),),
+        "validation": (FileLayout((f"{folder}/dev.tsv",), text, label, skip_malformed=skip_malformed),),
+        "test": (FileLayout((f"{folder}/test.tsv",), text),),
     }
 
 
-def _cola() -> Tables:
+def _cola() -> Layouts:
     """GLUE's files, or those of ``cola_public``, whose text differs slightly in a few rows."""
     raw = "CoLA/raw/{}.tsv".format
     return {
-        "train": (Table(("CoLA/train.tsv",), (3,), 1), Table((raw("in_domain_train"),), (3,), 1)),
+        "train": (FileLayout(("CoLA/train.tsv",), (3,), 1), FileLayout((raw("in_domain_train"),), (3,), 1)),
         "validation": (
-            Table(("CoLA/dev.tsv",), (3,), 1),
-            Table((raw("in_domain_dev"), raw("out_of_domain_dev")), (3,), 1),
+            FileLayout(("CoLA/dev.tsv",), (3,), 1),
+            FileLayout((raw("in_domain_dev"), raw("out_of_domain_dev")), (3,), 1),
         ),
-        "test": (Table(("CoLA/test.tsv",), ("sentence",)),),
+        "test": (FileLayout(("CoLA/test.tsv",), ("sentence",)),),
     }
 
 
-def _mrpc() -> Tables:
+def _mrpc() -> Layouts:
     """GLUE's files, or Microsoft's own. GLUE's dev rows are cut from Microsoft's train file, its test is theirs."""
     text, label = ("#1 String", "#2 String"), "Quality"
     return {
         "train": (
-            Table(("MRPC/train.tsv",), text, label),
-            Table(("MRPC/msr_paraphrase_train.txt",), text, label, without="MRPC/dev.tsv"),
+            FileLayout(("MRPC/train.tsv",), text, label),
+            FileLayout(("MRPC/msr_paraphrase_train.txt",), text, label, exclude_rows_of="MRPC/dev.tsv"),
         ),
-        "validation": (Table(("MRPC/dev.tsv",), text, label), Table(("MRPC/msr_paraphrase_test.txt",), text, label)),
-        "test": (Table(("MRPC/test.tsv",), text),),
+        "validation": (
+            FileLayout(("MRPC/dev.tsv",), text, label),
+            FileLayout(("MRPC/msr_paraphrase_test.txt",), text, label),
+        ),
+        "test": (FileLayout(("MRPC/test.tsv",), text),),
     }
 
 
-def _mnli() -> Tables:
-    tables: Tables = {"train": (Table(("MNLI/train.tsv",), _PAIR, "gold_label"),)}
+def _mnli() -> Layouts:
+    layouts: Layouts = {"train": (FileLayout(("MNLI/train.tsv",), _PAIR, "gold_label"),)}
     for kind in ("matched", "mismatched"):
-        tables[f"validation_{kind}"] = (Table((f"MNLI/dev_{kind}.tsv",), _PAIR, "gold_label"),)
-        tables[f"test_{kind}"] = (Table((f"MNLI/test_{kind}.tsv",), _PAIR),)
-    return tables
+        layouts[f"validation_{kind}"] = (FileLayout((f"MNLI/dev_{kind}.tsv",), _PAIR, "gold_label"),)
+        layouts[f"test_{kind}"] = (FileLayout((f"MNLI/test_{kind}.tsv",), _PAIR),)
+    return layouts
 
 
-def _ax() -> Tables:
+def _ax() -> Layouts:
     """The published diagnostic set with labels, or GLUE's file without."""
     folders = ("AX", "diagnostic")
-    labelled = (Table((f"{folder}/diagnostic-full.tsv",), ("Premise", "Hypothesis"), "Label") for folder in folders)
+    labelled = (
+        FileLayout((f"{folder}/diagnostic-full.tsv",), ("Premise", "Hypothesis"), "Label") for folder in folders
+    )
     names = ("AX/AX.tsv", "AX/test.tsv", *(f"{folder}/diagnostic.tsv" for folder in folders))
-    return {"test": (*labelled, *(Table((name,), _PAIR) for name in names))}
+    return {"test": (*labelled, *(FileLayout((name,), _PAIR) for name in names))}
 
 
-def _snli(file: str) -> tuple[Table, ...]:
+def _snli(file: str) -> tuple[FileLayout, ...]:
     """GLUE's file, or Stanford's two formats in GLUE's folder or their own."""
     names = (f"{folder}/snli_1.0_{file}.{suffix}" for folder in ("SNLI", "snli_1.0") for suffix in ("jsonl", "txt"))
     return (
-        Table((f"SNLI/{file}.tsv",), _PAIR, "gold_label", ragged=True),
-        *(Table((name,), _PAIR, "gold_label") for name in names),
+        FileLayout((f"SNLI/{file}.tsv",), _PAIR, "gold_label", ragged=True),
+        *(FileLayout((name,), _PAIR, "gold_label") for name in names),
     )
 
 
@@ -188,8 +193,8 @@ TASKS: dict[str, Task] = {
             ("matthews_correlation", "accuracy"),
             "matthews_correlation",
             hub=("nyu-mll/glue", "cola"),
-            spellings={"0": "unacceptable", "1": "acceptable"},
-            tables=_cola(),
+            label_aliases={"0": "unacceptable", "1": "acceptable"},
+            layouts=_cola(),
         ),
         Task(
             "sst2",
@@ -199,8 +204,8 @@ TASKS: dict[str, Task] = {
             ("accuracy",),
             "accuracy",
             hub=("nyu-mll/glue", "sst2"),
-            spellings={"0": "negative", "1": "positive"},
-            tables=_same("SST-2", ("sentence",), "label"),
+            label_aliases={"0": "negative", "1": "positive"},
+            layouts=_same("SST-2", ("sentence",), "label"),
         ),
         Task(
             "mrpc",
@@ -210,8 +215,8 @@ TASKS: dict[str, Task] = {
             _F1,
             "accuracy_and_f1",
             hub=("nyu-mll/glue", "mrpc"),
-            spellings={"0": "not_equivalent", "1": "equivalent"},
-            tables=_mrpc(),
+            label_aliases={"0": "not_equivalent", "1": "equivalent"},
+            layouts=_mrpc(),
         ),
         Task(
             "stsb",
@@ -221,7 +226,7 @@ TASKS: dict[str, Task] = {
             ("pearson", "spearman", "pearson_and_spearman"),
             "pearson_and_spearman",
             hub=("nyu-mll/glue", "stsb"),
-            tables=_same("STS-B", _PAIR, "score"),
+            layouts=_same("STS-B", _PAIR, "score"),
         ),
         Task(
             "qqp",
@@ -231,8 +236,8 @@ TASKS: dict[str, Task] = {
             _F1,
             "accuracy_and_f1",
             hub=("nyu-mll/glue", "qqp"),
-            spellings={"0": "not_duplicate", "1": "duplicate"},
-            tables=_same("QQP", ("question1", "question2"), "is_duplicate", skip_malformed=True),
+            label_aliases={"0": "not_duplicate", "1": "duplicate"},
+            layouts=_same("QQP", ("question1", "question2"), "is_duplicate", skip_malformed=True),
         ),
         Task(
             "mnli",
@@ -244,8 +249,8 @@ TASKS: dict[str, Task] = {
             hub=("nyu-mll/glue", "mnli"),
             dev=("validation_matched", "validation_mismatched"),
             test=("test_matched", "test_mismatched"),
-            tables=_mnli(),
-            drop=("-",),
+            layouts=_mnli(),
+            ignored_labels=("-",),
         ),
         Task(
             "qnli",
@@ -255,7 +260,7 @@ TASKS: dict[str, Task] = {
             ("accuracy",),
             "accuracy",
             hub=("nyu-mll/glue", "qnli"),
-            tables=_same("QNLI", ("question", "sentence"), "label"),
+            layouts=_same("QNLI", ("question", "sentence"), "label"),
         ),
         Task(
             "rte",
@@ -265,7 +270,7 @@ TASKS: dict[str, Task] = {
             ("accuracy",),
             "accuracy",
             hub=("nyu-mll/glue", "rte"),
-            tables=_same("RTE", _PAIR, "label"),
+            layouts=_same("RTE", _PAIR, "label"),
         ),
         Task(
             "wnli",
@@ -275,8 +280,8 @@ TASKS: dict[str, Task] = {
             ("accuracy",),
             "accuracy",
             hub=("nyu-mll/glue", "wnli"),
-            spellings={"0": "not_entailment", "1": "entailment"},
-            tables=_same("WNLI", _PAIR, "label"),
+            label_aliases={"0": "not_entailment", "1": "entailment"},
+            layouts=_same("WNLI", _PAIR, "label"),
         ),
         Task(
             "ax",
@@ -289,8 +294,8 @@ TASKS: dict[str, Task] = {
             train=None,
             dev=(),
             test=("test",),
-            model_of="mnli",
-            tables=_ax(),
+            evaluated_with="mnli",
+            layouts=_ax(),
         ),
         Task(
             "snli",
@@ -300,8 +305,8 @@ TASKS: dict[str, Task] = {
             ("accuracy",),
             "accuracy",
             hub=("stanfordnlp/snli", None),
-            drop=("-",),
-            tables={"train": _snli("train"), "validation": _snli("dev"), "test": _snli("test")},
+            ignored_labels=("-",),
+            layouts={"train": _snli("train"), "validation": _snli("dev"), "test": _snli("test")},
         ),
     )
 }
@@ -319,4 +324,6 @@ def get_task(name: str) -> Task:
     key = name.lower().replace("-", "").replace("_", "")
     if key in TASKS:
         return TASKS[key]
-    raise ConfigError([Problem("tasks", f"must be one of {', '.join(TASKS)}, but got {name!r}{nearest(key, TASKS)}")])
+    raise ConfigError(
+        [ConfigIssue("tasks", f"must be one of {', '.join(TASKS)}, but got {name!r}{did_you_mean(key, TASKS)}")]
+    )

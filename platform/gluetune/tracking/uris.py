@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from gluetune.config import without_password
-from gluetune.errors import TrackingError, nearest
+from gluetune.errors import TrackingError, did_you_mean
 
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?(?P<options>.*))?", re.DOTALL)
@@ -35,7 +35,8 @@ def check_uri(uri: str, *, make: bool = True) -> None:
     scheme = _scheme(uri) if ":" in uri else uri
     if scheme not in SCHEMES:
         raise TrackingError(
-            f"tracking.uri must begin with one of {', '.join(SCHEMES)}, but got {shown!r}{nearest(scheme, SCHEMES)}"
+            f"tracking.uri must begin with one of {', '.join(SCHEMES)}, but got {shown!r}"
+            f"{did_you_mean(scheme, SCHEMES)}"
         )
     if is_server(uri) and not _has_host(uri):
         raise TrackingError(f"tracking.uri must name a host ({scheme}://host:port), but got {shown!r}")

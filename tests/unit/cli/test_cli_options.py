@@ -8,12 +8,12 @@ import pytest
 
 from gluetune.cli.flags import ParsedArguments, parse
 from gluetune.cli.program import Option, Program
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 
 
-def needs_a_run(arguments: ParsedArguments) -> Iterator[Problem]:
+def needs_a_run(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
     if "--run" not in arguments.repeated:
-        yield Problem("--run", "must be given")
+        yield ConfigIssue("--run", "must be given")
 
 
 OPTIONS = (

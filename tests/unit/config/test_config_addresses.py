@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gluetune.config import JobConfig, dump_job, parse_job, password, text_without_passwords, without_password
-from gluetune.config.validation import show
+from gluetune.config.validation import format_value
 
 SECRET = "sesame-91"
 
@@ -76,7 +76,7 @@ def test_a_written_job_holds_no_password() -> None:
 
 
 def test_a_mistake_about_an_address_shows_no_password() -> None:
-    assert show([f"http://ann:{SECRET}@host"]) == "['http://ann@host']"
+    assert format_value([f"http://ann:{SECRET}@host"]) == "['http://ann@host']"
 
 
 @pytest.mark.parametrize(

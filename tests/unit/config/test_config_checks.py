@@ -68,4 +68,4 @@ def test_what_fits(text: str, searched: str) -> None:
 def test_what_does_not_fit(text: str, searched: str, paths: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
         check_fit(job(text), space(searched))
-    assert [problem.path for problem in caught.value.problems] == paths
+    assert [issue.path for issue in caught.value.issues] == paths

@@ -73,7 +73,7 @@ def test_a_flag_mends_a_mistake_of_the_file() -> None:
 def test_a_mistake_in_the_file_keeps_its_line_beside_a_flags() -> None:
     with pytest.raises(ConfigError) as caught:
         job("# job\nseed: -1\n", Override("search.num_samples", 0, "--num-samples"))
-    assert [(p.path, p.file, p.line) for p in caught.value.problems] == [
+    assert [(p.path, p.file, p.line) for p in caught.value.issues] == [
         ("seed", "job.yaml", 2),
         ("--num-samples", None, None),
     ]
@@ -121,7 +121,7 @@ def test_mistakes_of_a_job_and_of_its_space_are_told_together(tmp_path: Path, mo
     (tmp_path / "job.yaml").write_text("search: {space: mine.yaml}\nseed: -1\n")
     with pytest.raises(ConfigError) as caught:
         load_job("job.yaml")
-    assert [(p.file, p.line) for p in caught.value.problems] == [("job.yaml", 2), ("mine.yaml", 2)]
+    assert [(p.file, p.line) for p in caught.value.issues] == [("job.yaml", 2), ("mine.yaml", 2)]
 
 
 CHOOSING = [
@@ -168,9 +168,9 @@ def test_a_grid_without_a_number_is_all_of_it() -> None:
 def test_data_that_nothing_names_are_asked_for() -> None:
     with pytest.raises(ConfigError) as caught:
         load_job(None, [Override("tasks", "cola", "--tasks")])
-    (problem,) = caught.value.problems
-    assert problem.path == "--data"
-    assert all(name in problem.message for name in ("--data-dir", "hub", "custom", "synthetic", "--config"))
+    (issue,) = caught.value.issues
+    assert issue.path == "--data"
+    assert all(name in issue.message for name in ("--data-dir", "hub", "custom", "synthetic", "--config"))
 
 
 @pytest.mark.parametrize("file", [None, "seed: 1\n"])
@@ -210,7 +210,7 @@ def test_a_setting_that_nothing_uses_is_refused_where_it_stands(text: str, path:
     (tmp_path / "job.yaml").write_text(f"seed: 1\n{text}\n")
     with pytest.raises(ConfigError) as caught:
         load_job(str(tmp_path / "job.yaml"))
-    assert [(problem.path, problem.line) for problem in caught.value.problems] == [(path, 2)]
+    assert [(issue.path, issue.line) for issue in caught.value.issues] == [(path, 2)]
 
 
 @pytest.mark.parametrize(

@@ -93,14 +93,14 @@ def test_a_file_nested_without_end_is_a_mistake_whatever_the_recursion_limit(tex
                 parse_yaml(text, "f.yaml")
         finally:
             sys.setrecursionlimit(before)
-        assert [(problem.file, problem.line is None) for problem in caught.value.problems] == [("f.yaml", False)]
+        assert [(issue.file, issue.line is None) for issue in caught.value.issues] == [("f.yaml", False)]
         assert f"nested deeper than {MAX_DEPTH}" in str(caught.value)
 
 
 def test_merge_keys_are_named_for_what_they_are() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_yaml(b"base: &b {low: 1}\nspace:\n  rate: {<<: *b, log: true}\n  '<<': 1\n", "f.yaml")
-    assert [(problem.path, problem.line) for problem in caught.value.problems] == [("space.rate.<<", 3)]
+    assert [(issue.path, issue.line) for issue in caught.value.issues] == [("space.rate.<<", 3)]
     assert "merge keys are not supported" in str(caught.value)
 
 

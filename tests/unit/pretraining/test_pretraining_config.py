@@ -22,7 +22,7 @@ def job_file(folder: Path, text: str) -> str:
 def mistakes(path: str, *overrides: Override) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_pretrain_job(path, overrides)
-    return [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems]
+    return [str(issue).removeprefix(f"{path}:") for issue in caught.value.issues]
 
 
 def test_the_shipped_job_is_d2ls() -> None:

@@ -15,7 +15,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler,
 from optuna.trial import FrozenTrial
 
 from gluetune.config import Algorithm
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.search.searchers.adaptive import AdaptiveSampler
 from gluetune.search.searchers.finite_tpe import FiniteTPESampler
 from gluetune.search.searchers.sampler import Sampler, derive
@@ -124,7 +124,9 @@ class NSGA2(AdaptiveSampler):
 def _cmaes(space: EncodedSpace, task: str, seed: int, num_samples: int | None) -> Sampler:
     if not any(dimension.ordered for dimension in space.dimensions):
         fields = ", ".join(dimension.name for dimension in space.dimensions)
-        raise ConfigError([Problem("search.algorithm", f"cmaes needs a numeric field, but got ({fields}); use 'tpe'")])
+        raise ConfigError(
+            [ConfigIssue("search.algorithm", f"cmaes needs a numeric field, but got ({fields}); use 'tpe'")]
+        )
     return CMAES(space, task, seed, num_samples)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from gluetune.config import DEPENDENT, Choice, Distribution, Float, Int, SearchSpace, Value, finite_values
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 
 Code = int | float
 Key = tuple[Code, ...]
@@ -57,7 +57,7 @@ class Dimension(ABC):
         """A random code."""
 
     def _outside(self, value: Value) -> ConfigError:
-        return ConfigError([Problem(f"space.{self.name}", f"a point must lie in the space, but got {value!r}")])
+        return ConfigError([ConfigIssue(f"space.{self.name}", f"a point must lie in the space, but got {value!r}")])
 
 
 class _CategoricalDimension(Dimension):

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterator
 
 import numpy as np
 
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.search.searchers.sampler import Outcome, Sampler
 from gluetune.search.searchers.space import EncodedSpace, Key
 
@@ -57,7 +57,7 @@ def grid(space: EncodedSpace) -> SequenceSampler:
     endless = [dimension.name for dimension in space.dimensions if dimension.codes is None]
     if endless or space.size is None:
         rule = "a grid needs finitely many values: use `choice`, or `step`, or another search.algorithm"
-        raise ConfigError([Problem(f"space.{name}", rule) for name in endless])
+        raise ConfigError([ConfigIssue(f"space.{name}", rule) for name in endless])
     return SequenceSampler(_longest_first(space))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gluetune.config import Algorithm, SearchSpace, TaskFacts, TrainingConfig, Value, trained
-from gluetune.errors import ConfigError, Problem
+from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.events import TrialRecord, TrialStatus
 from gluetune.search.searchers.algorithms import ALGORITHMS
 from gluetune.search.searchers.sampler import Outcome, Sampler
@@ -131,7 +131,7 @@ class TrialSampler:
         facts: Mapping[str, TaskFacts] | None = None,
     ) -> None:
         wrong = [
-            Problem(f"tasks.{task}", f"`weight > 0` must hold, but got {weight}")
+            ConfigIssue(f"tasks.{task}", f"`weight > 0` must hold, but got {weight}")
             for task, weight in tasks.items()
             if not weight > 0
         ]
