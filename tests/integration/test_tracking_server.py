@@ -20,7 +20,7 @@ from gluetune.cli.session import begin, new_session
 from gluetune.cli.terminal import Terminal
 from gluetune.config import JobConfig, Override, StorageConfig, TrackingConfig, dump_job, parse_job, without_password
 from gluetune.errors import TrackingError
-from gluetune.reporting import print_opening, print_places, summarise, write_summary
+from gluetune.reporting import print_locations, print_plan, summarise, write_summary
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.tracking import Champion, Tracker, check_store, ui_command
@@ -169,7 +169,7 @@ def test_no_password_is_left_anywhere(
     session, terminal = new_session(job, None), Terminal()
     made = plan(tracking_uri=without_password(address), folder=session.storage.uri())
     with terminal.logging_to(session.log):
-        print_opening(made, terminal.out)
+        print_plan(made, terminal.out)
         tracker = Tracker(
             made,
             session.storage,
@@ -185,7 +185,7 @@ def test_no_password_is_left_anywhere(
             check_store(address, "tests")
         terminal.error(str(raised.value))
         summary = summarise(made, trials.values(), status="complete", session_started=0.0, now=1.0)
-        print_places(
+        print_locations(
             summary,
             terminal.out,
             ui=ui_command(address),

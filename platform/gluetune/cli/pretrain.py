@@ -50,7 +50,7 @@ from gluetune.pretraining import (
 )
 from gluetune.pretraining.encoder import count_weights
 from gluetune.pretraining.pairs import firsts
-from gluetune.reporting import RunLog, print_figures, print_opening
+from gluetune.reporting import ProgressLog, print_metrics, print_plan
 from gluetune.search.single import SingleTrialRunner
 from gluetune.storage import Storage
 from gluetune.supervisor import report
@@ -131,7 +131,7 @@ def show_plan(session: PretrainSession, terminal: Terminal, *, accept_inputs: bo
     )
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
-    print_opening(_plan(session, data, words), terminal.out)
+    print_plan(_plan(session, data, words), terminal.out)
 
 
 def pretrain(
@@ -168,7 +168,7 @@ class _Run:
         """Trains, records and reports."""
         session, out = self.session, self.terminal.out
         journal, plan = Journal(session.storage), _plan(session, self.data, str(self.resources))
-        print_opening(plan, out)
+        print_plan(plan, out)
         text = dump_pretrain_job(session.job)
         report(starting=False)
         tracker = Tracker(
@@ -204,7 +204,7 @@ class _Run:
             self.session.storage,
             MAX_FAILURES,
         )
-        with RunLog(self.terminal.out, line) as log:
+        with ProgressLog(self.terminal.out, line) as log:
             log.note("starting the lane: it loads its libraries once …")
             run = SingleTrialRunner(spec, journal, [tracker, log], tracker.mark_stopped)
             trial = run.carry_out(_start(self.session.job))
@@ -233,7 +233,7 @@ class _Run:
         if trial.evaluations:
             measured = figures([to_pretraining_evaluation(event) for event in trial.evaluations])
             rows = {"train": len(firsts(self.data.train)), "validation": len(firsts(self.data.held_out))}
-            print_figures(
+            print_metrics(
                 measured, rows, session.job.published, out, source=self.data.source, synthetic=self.data.synthetic
             )
         if trial.winner is not None:

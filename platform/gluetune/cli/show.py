@@ -11,13 +11,13 @@ from gluetune.config import PublishedConfig
 from gluetune.events import SearchPlan, TrialRecord, TrialStatus, winners
 from gluetune.reporting import (
     LiveTable,
-    RunLog,
+    ProgressLog,
     Summary,
-    measured_figures,
-    print_batches,
-    print_closing,
-    print_figures,
+    print_batch_metrics,
+    print_metrics,
+    print_results,
     row_counts,
+    trial_metrics,
 )
 
 _FAILED = (TrialStatus.DIVERGED, TrialStatus.OUT_OF_MEMORY, TrialStatus.FAILED)
@@ -26,7 +26,7 @@ _FAILED = (TrialStatus.DIVERGED, TrialStatus.OUT_OF_MEMORY, TrialStatus.FAILED)
 class ViewFactory(Protocol):
     """What is shown while a session runs, and at its end."""
 
-    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
+    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
         """Follows the session's events."""
 
     def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
@@ -36,13 +36,13 @@ class ViewFactory(Protocol):
 class SearchShow:
     """A table of tasks that renews itself, and the winners."""
 
-    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
+    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
         """A table of the tasks' progress that is redrawn with each event."""
         return LiveTable(plan, console, trials)
 
     def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
         """Prints the table of winners and how the trials ended."""
-        print_closing(summary, console)
+        print_results(summary, console)
 
 
 class RunShow:
@@ -59,9 +59,9 @@ class RunShow:
         self._published = published
         self.failed: list[TrialRecord] = []
 
-    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | RunLog:
+    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
         """A log with one line for each evaluation."""
-        return RunLog(console)
+        return ProgressLog(console)
 
     def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
         """Prints the measured figures beside the published ones, and fills `failed`."""
@@ -70,8 +70,8 @@ class RunShow:
         self.failed = [trial for trial in known if trial.status in _FAILED]
         for trial in winners(known, tasks) or known:
             task = tasks[trial.task]
-            print_figures(
-                measured_figures(trial),
+            print_metrics(
+                trial_metrics(trial),
                 row_counts(task, trial),
                 self._published,
                 console,
@@ -80,6 +80,6 @@ class RunShow:
                 same_rows=task.same_rows,
             )
             if trial.winner:
-                print_batches(
+                print_batch_metrics(
                     task.metric, trial.winner.batch_scores, int(trial.training["eval_batch_size"] or 0), console
                 )

@@ -32,7 +32,7 @@ from gluetune.inference import (
     read_text_settings,
     write_predictions,
 )
-from gluetune.reporting import print_batches, print_figures
+from gluetune.reporting import print_batch_metrics, print_metrics
 from gluetune.search.remote import run_on_worker
 from gluetune.storage import Storage
 from gluetune.storage.output_file import check_output
@@ -126,7 +126,7 @@ def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
                 for name, value in (score.metrics | {"loss": score.loss}).items()
             }
             counts = {split: score.rows for split, score in scores.items()}
-            print_figures(
+            print_metrics(
                 figures,
                 counts,
                 _comparable(job.published, counts),
@@ -136,7 +136,7 @@ def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
                 same_rows=find_identical_splits(None, splits),
             )
             if get_task(task).correlation:
-                print_batches(
+                print_batch_metrics(
                     get_task(task).primary,
                     {split: list(score.batches) for split, score in scores.items()},
                     job.training.eval_batch_size,

@@ -22,13 +22,13 @@ from gluetune.lanes.prestart import PrestartedLanes
 from gluetune.reporting import (
     formatting,
     learning_curve,
+    print_locations,
     print_models,
-    print_opening,
-    print_places,
+    print_plan,
     summarise,
     write_summary,
 )
-from gluetune.reporting.curve import FILE as CURVE
+from gluetune.reporting.curve import FILE_NAME as CURVE
 from gluetune.reporting.curve import curve_file
 from gluetune.search.cluster_wait_notice import ClusterWaitNotice
 from gluetune.search.concurrency import pack
@@ -52,7 +52,7 @@ def show_plan(session: Session, terminal: Terminal, *, accept_inputs: bool = Fal
     check_inputs(session.storage, prepared.inputs, terminal, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
-    print_opening(_plan(session, prepared, _dealer(session, prepared), words), terminal.out)
+    print_plan(_plan(session, prepared, _dealer(session, prepared), words), terminal.out)
     if lanes.max_concurrent_trials == "auto":
         terminal.note("lanes: shown as 1; how many there are is found on the cluster, when the search starts")
 
@@ -115,7 +115,7 @@ class _Run:
         session = self.session
         journal, dealer = Journal(session.storage), _dealer(session, self.prepared)
         plan = _plan(session, self.prepared, dealer, str(self.resources))
-        print_opening(plan, self.terminal.out)
+        print_plan(plan, self.terminal.out)
         report(starting=False)
         tracker = Tracker(
             plan,
@@ -212,7 +212,7 @@ class _Run:
             file = write_summary(self.session.storage, summary)
             self.show.closing(summary, journal.trials.values(), plan, out)
             print_models(summary, out)
-            print_places(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link)
+            print_locations(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link)
         finally:  # also where the disk is full
             if ending is SearchStatus.FAILED:
                 out.print(

@@ -1,28 +1,34 @@
-"""What a search says: at the start, while it runs, at its end, and in ``summary.json``."""
+"""Output of a search: the plan, its progress, its results in the terminal and in ``summary.json``."""
 
 from gluetune.reporting.curve import learning_curve
 from gluetune.reporting.live import LiveTable
-from gluetune.reporting.metrics_table import measured_figures, print_batches, print_figures, row_counts, scored_figures
-from gluetune.reporting.plan_view import print_opening
-from gluetune.reporting.progress_log import RunLog
-from gluetune.reporting.results_view import print_closing, print_models, print_places
+from gluetune.reporting.metrics_table import (
+    print_batch_metrics,
+    print_metrics,
+    row_counts,
+    split_metrics,
+    trial_metrics,
+)
+from gluetune.reporting.plan_view import print_plan
+from gluetune.reporting.progress_log import ProgressLog
+from gluetune.reporting.results_view import print_locations, print_models, print_results
 from gluetune.reporting.schema import Summary
 from gluetune.reporting.summary import summarise, write_summary
 
 __all__ = [
     "LiveTable",
-    "RunLog",
+    "ProgressLog",
     "Summary",
     "learning_curve",
-    "measured_figures",
-    "print_batches",
-    "print_closing",
-    "print_figures",
+    "print_batch_metrics",
+    "print_locations",
+    "print_metrics",
     "print_models",
-    "print_opening",
-    "print_places",
+    "print_plan",
+    "print_results",
     "row_counts",
-    "scored_figures",
+    "split_metrics",
     "summarise",
+    "trial_metrics",
     "write_summary",
 ]

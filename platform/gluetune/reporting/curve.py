@@ -1,4 +1,4 @@
-"""The learning curve as a picture."""
+"""The learning curve of a trial as a PNG picture."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import io
 from gluetune.events import TrialRecord
 from gluetune.reporting import formatting
 
-FILE = "learning_curve.png"
+FILE_NAME = "learning_curve.png"
 
 
 def curve_file(task: str) -> str:
-    """The learning curve of a task's winner in the search's folder."""
-    return f"report/{task}_{FILE}"
+    """Path of the learning curve of a task's winner, relative to the search's folder."""
+    return f"report/{task}_{FILE_NAME}"
 
 
 def learning_curve(trial: TrialRecord) -> bytes:
-    """Draws losses and scores over the epochs, of training and validation.
+    """Draws the losses and scores of training and validation over the epochs.
 
     Args:
-        trial: at least one evaluation.
+        trial: a trial with at least one evaluation.
 
     Returns:
-        A PNG file.
+        The bytes of a PNG file.
     """
-    from matplotlib.figure import Figure  # slow to import, and only this needs it
+    from matplotlib.figure import Figure  # slow to import
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     losses, scores = figure.subplots(1, 2)

@@ -1,4 +1,4 @@
-"""Writes ``docs/summary.md`` from the fields of the summary.
+"""Generates ``docs/summary.md`` from the fields of ``summary.json``.
 
 Run ``python -m gluetune.reporting.docs > docs/summary.md``.
 """
@@ -30,16 +30,16 @@ PARTS: dict[type[BaseModel], str] = {
 }
 INTRODUCTION = """# summary.json
 
-`<storage>/<name>/summary.json` is written when a search ends or is interrupted. It holds everything that the closing
-table shows, and every trial's record. It is strict JSON: a number that is not finite is `null`. Times are seconds since
-the epoch, durations are seconds.
+`<storage>/<name>/summary.json` is written when a search ends or is interrupted. It holds everything that the table at
+the end shows, and the record of every trial. It is strict JSON: a number that is not finite is `null`. Times are
+seconds since the epoch, durations are seconds.
 
-This page is written from the fields themselves: `python -m gluetune.reporting.docs > docs/summary.md`.
+This page is generated: `python -m gluetune.reporting.docs > docs/summary.md`.
 """
 
 
 def markdown() -> str:
-    """The page."""
+    """The page in Markdown."""
     return INTRODUCTION + "".join(_part(model) for model in PARTS)
 
 
@@ -52,7 +52,7 @@ def _part(model: type[BaseModel]) -> str:
 
 
 def _type(annotation: Any) -> str:
-    """A type in JSON's words."""
+    """The JSON name of a type."""
     return " or ".join(dict.fromkeys(_names(annotation)))
 
 

@@ -1,4 +1,4 @@
-"""Numbers and configurations in few characters."""
+"""Short texts for numbers, durations and errors in terminal output."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from gluetune.events import format_params as format_params
 
 METRICS = {"matthews_correlation": "MCC", "accuracy_and_f1": "mean acc, F1", "pearson_and_spearman": "mean r, rho"}
 SPLITS = {"validation_matched": "m", "validation_mismatched": "mm"}
-NARROW = 100  # columns below which configurations stand under a table instead of in it
+NARROW = 100  # on terminals with fewer columns, configurations are printed below a table instead of in it
 
 
 def metric(name: str) -> str:
-    """A metric's name as tables show it."""
+    """The short name of a metric, for tables."""
     return METRICS.get(name, name)
 
 
 def score(value: float | None) -> str:
-    """A metric with four decimals, ``–`` for none."""
+    """A score with four decimals; ``–`` for ``None``."""
     return "–" if value is None else f"{value:.4f}"
 
 
-def reason(message: str) -> str:
-    """What an error's message says in one line: of a traceback the line with the error, else the first line.
+def error_line(message: str) -> str:
+    """Shortens an error's message to one line: the last line of a traceback, else the first line of the message.
 
-    What stands before a traceback on its own line, such as how often workers died, is kept.
+    Text before ``Traceback`` on its line, such as the number of worker failures, is kept.
     """
     lines = [line for line in message.splitlines() if line.strip()]
     frames = [number for number, line in enumerate(lines) if line.startswith("  File ")]
@@ -36,7 +36,7 @@ def reason(message: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as ``8 s``, ``3 min 20 s`` or ``2 h 05 min``, ``–`` for none."""
+    """Formats seconds as ``8 s``, ``3 min 20 s`` or ``2 h 05 min``; ``–`` for ``None``."""
     if seconds is None:
         return "–"
     whole = round(seconds)
@@ -48,27 +48,31 @@ def duration(seconds: float | None) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number and its noun: ``1 trial``, ``2,000 trials``."""
+    """A number with its noun: ``1 trial``, ``2,000 trials``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def millions(number: int) -> str:
-    """A large number as ``4.4M`` or ``12k``."""
+    """Formats a large number as ``4.4M`` or ``12k``."""
     if number >= 1_000_000:
         return f"{number / 1e6:.1f}M"
     return f"{number / 1e3:.0f}k" if number >= 1000 else str(number)
 
 
 def clock(seconds: float) -> str:
-    """Seconds as ``0:03:20``."""
+    """Formats seconds as ``0:03:20``."""
     whole = round(seconds)
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
 
 
-def same_rows(twins: Mapping[str, str]) -> list[str]:
-    """What to know of the scores on splits that hold the texts of another one, by that one's name."""
+def same_rows_notes(twins: Mapping[str, str]) -> list[str]:
+    """Warnings about splits that hold the same texts as another split.
+
+    Args:
+        twins: name of the other split by name of the split.
+    """
     return [
         f"the rows of {split} are those of {twin}: a score on them "
-        + ("is of rows trained on" if twin == "train" else "says nothing beside that one")
+        + ("is a score on training rows" if twin == "train" else "adds nothing to that one")
         for split, twin in twins.items()
     ]

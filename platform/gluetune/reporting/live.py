@@ -1,4 +1,4 @@
-"""The search as it runs: a table that renews itself on a terminal, plain lines elsewhere."""
+"""Progress of a running search: a table that updates itself on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from gluetune.reporting.progress import Progress, TaskProgress
 
 
 class LiveTable:
-    """Follows a search's events; used as a context manager around it.
+    """Shows the progress of a search; used as a context manager around it.
 
     Args:
         plan: the search.
-        console: where to; its ``is_terminal`` decides between table and lines.
-        trials: trials of earlier sessions.
+        console: output; a table if its ``is_terminal`` is true, else lines.
+        trials: trials of earlier sessions, by number.
     """
 
     def __init__(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord] | None = None) -> None:
@@ -44,7 +44,7 @@ class LiveTable:
                 refresh_per_second=2,
                 redirect_stdout=False,
                 redirect_stderr=False,
-            )  # what others print goes to the log
+            )  # output of libraries goes to the log
             self._live.start()
         return self
 
@@ -57,13 +57,13 @@ class LiveTable:
             self._live = None
 
     def note(self, text: str) -> None:
-        """Says what happens beside the trials, such as that lanes start: below the table, or as a line."""
+        """Shows a message, such as that lanes start: below the table, or as a line."""
         if self._live is None:
             self._line(text)
         self._note = text
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
-        """Takes an event in."""
+        """Updates the output with an event of the journal."""
         self._progress.update(trial)
         if isinstance(event, Evaluated):
             self._note = ""
@@ -71,10 +71,10 @@ class LiveTable:
         elif isinstance(event, TrialEnded):
             self._say(self._ending(event, trial))
         elif isinstance(event, WinnerEvaluated):
-            self._say(f"{self._titles[trial.task]}: the winner {trial.name} is scored on the development rows")
+            self._say(f"{self._titles[trial.task]}: the winner {trial.name} has been evaluated on the development rows")
 
     def render(self) -> RenderableType:
-        """The table as it stands."""
+        """Builds the current table."""
         rows = self._progress.rows()
         table = Table(box=SIMPLE, pad_edge=False)
         table.add_column("task", style="bold", no_wrap=True)
@@ -122,7 +122,7 @@ class LiveTable:
     def _ending(self, event: TrialEnded, trial: TrialRecord) -> str:
         row = next(row for row in self._progress.rows() if row.task == trial.task)
         of = "" if row.planned is None else f"/{row.planned}"
-        why = f" ({formatting.reason(event.message)})" if event.message else ""
+        why = f" ({formatting.error_line(event.message)})" if event.message else ""
         left = f", about {formatting.duration(row.left)} left" if row.left else ""
         return (
             f"{trial.name} {event.status.replace('_', ' ')}{why}: best {formatting.score(trial.best_score)}; "

@@ -1,4 +1,4 @@
-"""A run's figures by name, and those that others published for the same work."""
+"""Table of a run's metrics, beside the published metrics for the same task and encoder."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gluetune.reporting import formatting
 TRAIN, SELECTION = "train", "selection"
 
 
-def measured_figures(trial: TrialRecord) -> dict[str, float]:
-    """What a trial measured, by ``<split>.<metric>``.
+def trial_metrics(trial: TrialRecord) -> dict[str, float]:
+    """The metrics of a trial, by ``<split>.<metric>``.
 
-    ``train`` is the last epoch's (or evaluation interval's) training loss and accuracy, and the speed over all of the
-    trial; ``selection`` is its best evaluation, in the precision of the others where it was saved; the others are the
-    splits that its saved weights were scored on.
+    ``train`` holds the training loss and accuracy of the last epoch or evaluation interval, and the speed over the
+    whole trial. ``selection`` holds its best evaluation, in fp32 if its weights were saved. All other splits are those
+    on which the saved weights were evaluated.
     """
     if trial.best is None:
         return {}
@@ -36,22 +36,22 @@ def measured_figures(trial: TrialRecord) -> dict[str, float]:
     found |= {f"{SELECTION}.{name}": value for name, value in trial.selection_scores.items()}
     if trial.selection_loss is not None:
         found[f"{SELECTION}.loss"] = trial.selection_loss
-    return found | scored_figures(trial.winner.scores if trial.winner else {})
+    return found | split_metrics(trial.winner.scores if trial.winner else {})
 
 
-def scored_figures(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Metrics by split as figures."""
+def split_metrics(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Flattens metrics by split to metrics by ``<split>.<metric>``."""
     return {f"{split}.{name}": value for split, metrics in scores.items() for name, value in metrics.items()}
 
 
 def row_counts(plan: TaskPlan, trial: TrialRecord) -> dict[str, int]:
-    """Rows behind the figures, by split."""
+    """Number of rows by split."""
     scored = trial.winner.rows if trial.winner else {}
     return {TRAIN: plan.train_rows, SELECTION: plan.selection_rows} | plan.dev_rows | scored
 
 
-def print_figures(
-    figures: Mapping[str, float],
+def print_metrics(
+    metrics: Mapping[str, float],
     rows: Mapping[str, int],
     published: PublishedConfig | None,
     console: Console,
@@ -60,46 +60,46 @@ def print_figures(
     synthetic: bool = False,
     same_rows: Mapping[str, str] | None = None,
 ) -> None:
-    """Prints figures, the published ones beside them.
+    """Prints metrics, with the published values beside them.
 
     Args:
-        figures: measured values by ``<split>.<metric>``.
+        metrics: measured values by ``<split>.<metric>``.
         rows: number of rows by split.
-        published: what others published; ``None`` where nobody did.
-        console: where to.
-        source: the data that was measured on, in words.
+        published: the published values, if there are any.
+        console: output.
+        source: description of the data that the metrics were measured on.
         synthetic: whether gluetune generated that data.
         same_rows: splits that hold the texts of another split, by that one's name.
     """
     known = published.figures if published else {}
     table = Table(box=SIMPLE, pad_edge=False)
-    table.add_column("figure", style="bold", no_wrap=True)
+    table.add_column("metric", style="bold", no_wrap=True)
     for name in ("rows", *(("published",) if known else ()), "measured"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name in dict.fromkeys((*known, *figures)):
+    for name in dict.fromkeys((*known, *metrics)):
         count = rows.get(name.partition(".")[0])
-        cells = [name, "–" if count is None else f"{count:,}", number(figures.get(name))]
+        cells = [name, "–" if count is None else f"{count:,}", number(metrics.get(name))]
         table.add_row(*cells[:2], *([number(known.get(name))] if known else []), cells[2])
     console.print(table)
     if published:
         console.print(Text(f"published: {published.source}"), soft_wrap=True)
         if published.note:
             console.print(Text(f"           {published.note}"), soft_wrap=True)
-    beside = ", not the published data: the figures cannot be compared" if synthetic and published else ""
+    beside = ", not the published data: the values cannot be compared" if synthetic and published else ""
     console.print(Text(f"measured:  {source}{beside}", style="yellow" if synthetic else ""), soft_wrap=True)
-    for line in formatting.same_rows(same_rows or {}):
+    for line in formatting.same_rows_notes(same_rows or {}):
         console.print(Text(f"           {line}", style="yellow"), soft_wrap=True)
 
 
-def print_batches(metric: str, batches: Mapping[str, list[float]], batch_size: int, console: Console) -> None:
-    """Prints a metric batch by batch, as the PyTorch tutorial on CoLA does."""
+def print_batch_metrics(metric: str, batches: Mapping[str, list[float]], batch_size: int, console: Console) -> None:
+    """Prints a metric for each batch, as the PyTorch tutorial on CoLA does."""
     for split, values in batches.items():
         text = " ".join(f"{value:.2f}" for value in values)
         console.print(Text(f"{split}: {metric} of each {batch_size} rows: {text}"), soft_wrap=True)
 
 
 def number(value: float | None) -> str:
-    """A figure in few characters; ``–`` for none."""
+    """Formats a value: four decimals, or one for values of 100 and more; ``–`` for ``None``."""
     if value is None:
         return "–"
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4f}"

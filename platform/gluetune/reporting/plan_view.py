@@ -1,4 +1,4 @@
-"""What is going to run and on what data, before anything runs."""
+"""Output of the plan: what will run and on which data."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rich.text import Text
 from gluetune.events import SearchPlan, TaskPlan
 from gluetune.reporting import formatting
 
-_MOST_PARTS = 4  # of a checkpoint that are named
+_MAX_NAMED_PARTS = 4  # of a checkpoint
 
 
-def print_opening(plan: SearchPlan, console: Console) -> None:
-    """Prints the search and its tasks."""
+def print_plan(plan: SearchPlan, console: Console) -> None:
+    """Prints the settings of a search and the table of its tasks."""
     console.print(_search(plan))
     console.print(_tasks(plan.tasks))
     by_source: dict[tuple[str, bool], list[str]] = {}
@@ -25,7 +25,7 @@ def print_opening(plan: SearchPlan, console: Console) -> None:
     for (source, synthetic), titles in by_source.items():
         console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if synthetic else ""))
     for task in plan.tasks:
-        for line in formatting.same_rows(task.same_rows):
+        for line in formatting.same_rows_notes(task.same_rows):
             console.print(Text(f"  {task.title}: {line}", style="yellow"), soft_wrap=True)
     console.print()
 
@@ -50,8 +50,10 @@ def _search(plan: SearchPlan) -> Table:
 
 
 def _left_out(parts: dict[str, int]) -> str:
-    named = [f"{part} ({formatting.count(tensors, 'tensor')})" for part, tensors in list(parts.items())[:_MOST_PARTS]]
-    more = [f"{len(parts) - _MOST_PARTS} more parts"] if len(parts) > _MOST_PARTS else []
+    named = [
+        f"{part} ({formatting.count(tensors, 'tensor')})" for part, tensors in list(parts.items())[:_MAX_NAMED_PARTS]
+    ]
+    more = [f"{len(parts) - _MAX_NAMED_PARTS} more parts"] if len(parts) > _MAX_NAMED_PARTS else []
     return f"of the checkpoint: {', '.join(named + more)}; each trial's seed draws a new head"
 
 
@@ -84,7 +86,7 @@ def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:
 
 
 def _planned(task: TaskPlan) -> str:
-    """Such as ``18``, or ``8 of 18`` where the search does not train all configurations of its space."""
+    """Number of trials, such as ``18``, or ``8 of 18`` if the space has more configurations than trials."""
     if task.planned is None:
         return "–"
     partly = task.configurations is not None and task.planned < task.configurations

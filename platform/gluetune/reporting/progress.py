@@ -1,20 +1,31 @@
-"""Where every task stands: the rows of the live table, without a terminal."""
+"""Progress of a search by task: counts of trials, the best trial, and the estimated time left."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gluetune.events import SearchPlan, TrialRecord, TrialStatus, ranking
-from gluetune.reporting.eta import EtaEstimator
 
 FAILED = (TrialStatus.FAILED, TrialStatus.DIVERGED, TrialStatus.OUT_OF_MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """One task's row. ``done`` counts finished, pruned and failed trials; ``left`` is in seconds."""
+    """Progress of one task.
+
+    Attributes:
+        task: name of the task.
+        title: its name as papers print it.
+        done: number of finished, pruned and failed trials.
+        running: number of running trials.
+        pruned: number of pruned trials.
+        failed: number of failed trials.
+        planned: number of planned trials; ``None`` if only a time budget ends the search.
+        best: the best trial so far.
+        left: estimated seconds until the planned trials have ended.
+    """
 
     task: str
     title: str
@@ -28,16 +39,16 @@ class TaskProgress:
 
 
 class Progress:
-    """Where every task of a search stands. An update costs the same however many trials there have been.
+    """Progress of all tasks of a search. The cost of an update does not depend on the number of trials.
 
     Args:
         plan: the search.
-        trials: trials so far.
+        trials: the trials so far.
     """
 
     def __init__(self, plan: SearchPlan, trials: Iterable[TrialRecord] = ()) -> None:
         self._plan = plan
-        self._pace = EtaEstimator({task.task: task.planned for task in plan.tasks}, plan.lanes)
+        self._eta = EtaEstimator({task.task: task.planned for task in plan.tasks}, plan.lanes)
         self._status: dict[int, TrialStatus] = {}
         self._counts: dict[str, Counter[TrialStatus]] = {task.task: Counter() for task in plan.tasks}
         self._best: dict[str, TrialRecord] = {}
@@ -45,19 +56,19 @@ class Progress:
             self.update(trial)
 
     def update(self, trial: TrialRecord) -> None:
-        """Takes in how a trial stands now."""
+        """Updates the progress with the current state of a trial."""
         counts, before = self._counts[trial.task], self._status.get(trial.number)
         if before is not None:
             counts[before] -= 1
         counts[trial.status] += 1
         self._status[trial.number] = trial.status
-        self._pace.update(trial)
-        rivals = [trial, self._best[trial.task]] if trial.task in self._best else [trial]
-        self._best |= {best.task: best for best in ranking(rivals, trial.task)[:1]}
+        self._eta.update(trial)
+        candidates = [trial, self._best[trial.task]] if trial.task in self._best else [trial]
+        self._best |= {best.task: best for best in ranking(candidates, trial.task)[:1]}
 
     def rows(self) -> list[TaskProgress]:
-        """The tasks in the order of the plan."""
-        left = self._pace.remaining()
+        """Returns the progress of each task, in the order of the plan."""
+        left = self._eta.remaining()
         return [
             TaskProgress(
                 task.task,
@@ -73,3 +84,76 @@ class Progress:
             for task in self._plan.tasks
             for counts in [self._counts[task.task].copy()]
         ]
+
+
+def busy_seconds(trial: TrialRecord) -> float:
+    """Seconds that a trial has spent in training and evaluation."""
+    return sum(e.train_seconds + e.eval_seconds for e in trial.evaluations)
+
+
+class EtaEstimator:
+    """Estimates when each task will be done, from the durations of its trials so far.
+
+    The cost of an update does not depend on the number of trials.
+
+    Args:
+        planned: number of planned trials by task; ``None`` if only a time budget ends the search.
+        lanes: number of trials that run at the same time.
+    """
+
+    def __init__(self, planned: Mapping[str, int | None], lanes: int) -> None:
+        self._planned, self._lanes = dict(planned), lanes
+        self._open: dict[int, TrialRecord] = {}  # running or stopped trials, which have no result yet
+        self._ended: dict[int, float | None] = {}  # seconds; None if there was no evaluation
+        self._done: Counter[str] = Counter()
+        self._measured: Counter[str] = Counter()
+        self._seconds = dict.fromkeys(planned, 0.0)
+
+    def update(self, trial: TrialRecord) -> None:
+        """Updates the progress with the current state of a trial."""
+        self._forget(trial)
+        if not trial.status.final:
+            self._open[trial.number] = trial
+            return
+        self._open.pop(trial.number, None)
+        self._ended[trial.number] = seconds = busy_seconds(trial) if trial.evaluations else None
+        self._add(trial.task, seconds, +1)
+
+    def remaining(self) -> dict[str, float | None]:
+        """Estimates the seconds until the planned trials of each task have ended.
+
+        The search starts trials of all tasks in turn: while a task with ``r`` trials left completes them, at most ``r``
+        trials of every other task run. A task without an ended trial is assumed to need the mean of all trials.
+
+        Returns:
+            Seconds by task; ``None`` before any trial has ended, and for a task without a planned number.
+        """
+        measured = sum(self._measured.values())
+        if not measured:
+            return dict.fromkeys(self._planned)
+        overall = sum(self._seconds.values()) / measured
+        mean = {
+            task: self._seconds[task] / self._measured[task] if self._measured[task] else overall
+            for task in self._planned
+        }
+        left = {task: max(0, number - self._done[task]) for task, number in self._planned.items() if number is not None}
+        spent = dict.fromkeys(self._planned, 0.0)
+        for trial in list(self._open.values()):  # the live table reads this from its own thread
+            spent[trial.task] += min(busy_seconds(trial), mean[trial.task])
+
+        def until(task: str) -> float:
+            shares = (min(left[other], left[task]) * mean[other] - spent[other] for other in left if left[task])
+            return sum(max(0.0, share) for share in shares) / self._lanes
+
+        return {task: until(task) if task in left else None for task in self._planned}
+
+    def _forget(self, trial: TrialRecord) -> None:
+        """Removes an ended trial from the statistics, because it is updated again or has been resumed."""
+        if trial.number in self._ended:
+            self._add(trial.task, self._ended.pop(trial.number), -1)
+
+    def _add(self, task: str, seconds: float | None, count: int) -> None:
+        self._done[task] += count
+        if seconds is not None:
+            self._measured[task] += count
+            self._seconds[task] += count * seconds

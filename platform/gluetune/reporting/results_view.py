@@ -1,4 +1,4 @@
-"""The end: who won, how the lanes were used, and what to type next. Everything here is in ``summary.json`` as well."""
+"""Output at the end of a search: winners, use of the lanes, places of the results. ``summary.json`` holds the same."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from gluetune.tasks import TASKS
 from gluetune.tracking import store_address
 
 
-def print_closing(summary: Summary, console: Console) -> None:
-    """Prints the winners, and how the lanes were used."""
+def print_results(summary: Summary, console: Console) -> None:
+    """Prints the table of winners, the number of trials, and how well the lanes were used."""
     narrow = console.width < formatting.NARROW
     console.print(_winners(summary.tasks, narrow))
     if narrow:
@@ -28,23 +28,23 @@ def print_closing(summary: Summary, console: Console) -> None:
                 console.print(Text(f"  {task.winner.name}: {formatting.format_params(task.winner.params)}"))
         console.print()
     for task in summary.tasks:
-        for line in formatting.same_rows(task.same_rows if task.winner else {}):
+        for line in formatting.same_rows_notes(task.same_rows if task.winner else {}):
             console.print(Text(f"{task.title}: {line}", style="yellow"), soft_wrap=True)
     if any(task.winner is not None and task.winner.precision == "bf16" for task in summary.tasks):
-        console.print(Text("trials were ranked by scores in bfloat16; above are the saved models' in float32"))
+        console.print(Text("trials were ranked by scores in bfloat16; above are the saved models' scores in float32"))
     console.print(Text(_counts(summary)))
     console.print(Text(_lane_line(summary.lane_use)))
 
 
-def print_places(summary: Summary, console: Console, *, ui: str, summary_file: str, runs: str | None = None) -> None:
-    """Prints where the results are, and what to type to see them.
+def print_locations(summary: Summary, console: Console, *, ui: str, summary_file: str, runs: str | None = None) -> None:
+    """Prints where the results are, and the command that opens the MLflow UI.
 
     Args:
         summary: the search.
-        console: where to.
-        ui: what opens the MLflow UI, from `gluetune.tracking.ui_command`.
-        summary_file: where ``summary.json`` is.
-        runs: the page of that UI with the search's trials, from `gluetune.tracking.Tracker.link`.
+        console: output.
+        ui: command or address of the MLflow UI, from `gluetune.tracking.ui_command`.
+        summary_file: path or URI of ``summary.json``.
+        runs: address of the page with the search's trials, from `gluetune.tracking.Tracker.link`.
     """
     console.print()
     for name, value in [*_places(summary, ui, summary_file), *([("MLflow runs", runs)] if runs else [])]:
@@ -52,9 +52,9 @@ def print_places(summary: Summary, console: Console, *, ui: str, summary_file: s
 
 
 def print_models(summary: Summary, console: Console) -> None:
-    """Prints the Python code that loads the winners from MLflow, with what was done in the registry as comments.
+    """Prints Python code that loads the winners from MLflow; its comments say what was done in the registry.
 
-    The code runs from any folder, for it names the store.
+    The code names the store, so that it works in any folder.
     """
     won = {task.task: task.winner for task in summary.tasks if task.winner is not None and task.winner.model_uri}
     if won:
@@ -64,7 +64,7 @@ def print_models(summary: Summary, console: Console) -> None:
 
 
 def _model_code(store: str, won: dict[str, WinnerSummary]) -> Iterator[str]:
-    """Lines of Python."""
+    """Yields the lines of the code."""
     yield "import mlflow"
     yield f"mlflow.set_tracking_uri({store!r})"
     for task, winner in won.items():
@@ -124,7 +124,7 @@ def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
 
 
 def _dev(task: TaskSummary, winner: WinnerSummary) -> str:
-    """The primary metric of every development split, named where there are several (MNLI's two, and AX)."""
+    """The primary metric of every development split, with names if there are several (MNLI's two, and AX)."""
     scores = {
         split: formatting.score(metrics.get(TASKS[split].primary if split in TASKS else task.metric))
         for split, metrics in winner.dev_scores.items()

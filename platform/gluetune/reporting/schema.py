@@ -16,7 +16,7 @@ SearchStatus = Literal["complete", "out_of_time", "interrupted", "failed", "runn
 
 
 class _Part(BaseModel):
-    """A part of the summary; a number that is not finite becomes ``null``."""
+    """A part of the summary. Numbers that are not finite become ``null``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,7 +27,7 @@ class _Part(BaseModel):
 
 
 def _finite(value: Any) -> Any:
-    """The same value with ``None`` for every NaN and infinity in it."""
+    """Replaces every NaN and infinity in a value by ``None``."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -44,18 +44,16 @@ class EvaluationSummary(_Part):
     score: float | None = Field(description="the task's primary metric")
     metrics: dict[str, float | None] = Field(description="all metrics of the task")
     eval_loss: float | None = Field(description="mean loss on the selection rows")
-    train_loss: float | None = Field(description="mean training loss since the evaluation before")
-    train_accuracy: float | None = Field(
-        description="share of the training rows since then that were answered rightly; null for regression"
-    )
+    train_loss: float | None = Field(description="mean training loss since the previous evaluation")
+    train_accuracy: float | None = Field(description="accuracy on the training rows since then; null for regression")
     learning_rate: float | None = Field(description="learning rate at this step")
-    train_seconds: float | None = Field(description="seconds of training since the evaluation before")
+    train_seconds: float | None = Field(description="seconds of training since the previous evaluation")
     eval_seconds: float | None = Field(description="seconds of this evaluation")
-    train_examples: int = Field(description="rows trained on since the evaluation before")
-    train_tokens: int = Field(description="tokens trained on since the evaluation before, padding left out")
+    train_examples: int = Field(description="rows trained on since the previous evaluation")
+    train_tokens: int = Field(description="tokens trained on since the previous evaluation, without padding")
     lane: str = Field(description="the lane it ran on")
     precision: Precision | None = Field(
-        default=None, description="precision of the forward passes; null where it was not recorded"
+        default=None, description="precision of the forward passes; null if it was not recorded"
     )
 
 
@@ -69,8 +67,8 @@ class TrialSummary(_Part):
     training: dict[str, Value | None] = Field(description="the whole training configuration")
     seed: int = Field(description="seed of data order, head and dropout")
     status: str = Field(description="running, finished, pruned, diverged, out_of_memory, failed or stopped")
-    message: str = Field(description="why it did not finish; empty where it did")
-    started: float = Field(description="when it was dealt, seconds since the epoch")
+    message: str = Field(description="why it did not finish; empty if it did")
+    started: float = Field(description="when it started, seconds since the epoch")
     ended: float | None = Field(description="when it ended, seconds since the epoch")
     seconds: float = Field(description="seconds in training and evaluation")
     best_score: float | None = Field(description="score of its best evaluation")
@@ -85,27 +83,27 @@ class WinnerSummary(_Part):
     name: str = Field(description="name of the trial")
     score: float | None = Field(description="its best score on the selection rows, by which it won")
     precision: Precision | None = Field(
-        default=None, description="precision in which `score` was computed; null where it was not recorded"
+        default=None, description="precision in which `score` was computed; null if it was not recorded"
     )
     selection_scores: dict[str, float | None] = Field(
         default_factory=dict,
-        description="metrics on the selection rows, of the saved model in fp32 as `dev_scores` "
-        "where it was saved; they differ from `score` where that is in bf16",
+        description="metrics on the selection rows of the saved model, in fp32 as `dev_scores`; "
+        "they differ from `score` if that is in bf16",
     )
     params: dict[str, Value] = Field(description="the searched fields")
     epochs: float = Field(description="epochs it trained")
     best_epoch: float = Field(description="epoch of its best evaluation, the one that is kept")
     seconds: float = Field(description="seconds it spent in training and evaluation")
     dev_scores: dict[str, dict[str, float | None]] = Field(
-        description="official development metrics by split, in fp32; empty where it was not scored"
+        description="official development metrics by split, in fp32; empty if it was not evaluated"
     )
     folder: str | None = Field(description="its `save_pretrained` folder")
-    model_uri: str | None = Field(description="what `mlflow.pyfunc.load_model` takes; null where not in MLflow")
+    model_uri: str | None = Field(description="what `mlflow.pyfunc.load_model` takes; null if not in MLflow")
     champion: bool | None = Field(
-        default=None, description="whether the registered model's alias `champion` is on it; null where not registered"
+        default=None, description="whether the registered model's alias `champion` is on it; null if not registered"
     )
     registration: str | None = Field(
-        default=None, description="what was done in MLflow's registry, and why; null where not in MLflow"
+        default=None, description="what was done in MLflow's registry, and why; null if not in MLflow"
     )
 
 
@@ -114,8 +112,8 @@ class TaskSummary(_Part):
 
     task: str = Field(description="name of the task")
     title: str = Field(description="its name as papers print it")
-    source: str = Field(description="where its rows come from")
-    synthetic: bool = Field(default=False, description="whether gluetune generated its rows, or some of them")
+    source: str = Field(description="description of where its rows come from")
+    synthetic: bool = Field(default=False, description="whether gluetune has generated its rows, or some of them")
     fingerprints: dict[str, str] = Field(
         default_factory=dict,
         description="SHA-256 of the rows (column names, texts and labels in order), by `train`, "
@@ -128,11 +126,11 @@ class TaskSummary(_Part):
     train_rows: int = Field(description="rows trained on")
     selection_rows: int = Field(description="rows that choose the winner")
     dev_rows: dict[str, int] = Field(description="official development rows by split")
-    baseline: float | None = Field(description="the metric of always answering the majority class or the mean")
-    planned: int | None = Field(description="number of planned trials; null where only the time budget ends them")
+    baseline: float | None = Field(description="the metric of a constant prediction: the majority class or the mean")
+    planned: int | None = Field(description="number of planned trials; null if only the time budget ends the search")
     trials: dict[str, int] = Field(description="number of trials by status")
     seconds: float = Field(description="seconds its trials spent in training and evaluation")
-    winner: WinnerSummary | None = Field(description="its best trial that no longer runs; null where there is none")
+    winner: WinnerSummary | None = Field(description="its best trial that no longer runs; null if there is none")
 
 
 class LaneSummary(_Part):
@@ -151,9 +149,9 @@ class LaneSummary(_Part):
 class Summary(_Part):
     """A search."""
 
-    schema_version: int = Field(default=SCHEMA_VERSION, description="rises when a field changes its meaning or goes")
+    schema_version: int = Field(default=SCHEMA_VERSION, description="increases when a field changes or is removed")
     name: str = Field(description="name of the search")
-    status: SearchStatus = Field(description="how it stands")
+    status: SearchStatus = Field(description="state of the search")
     seed: int = Field(description="seed that all others derive from")
     model: str = Field(description="the encoder")
     parameters: int = Field(description="weights of the encoder")
@@ -165,7 +163,7 @@ class Summary(_Part):
     folder: str = Field(description="the search's folder")
     tracking_uri: str = Field(description="the MLflow store")
     experiment: str = Field(description="the MLflow experiment")
-    started: float | None = Field(description="when the first trial was dealt, seconds since the epoch")
+    started: float | None = Field(description="when the first trial started, seconds since the epoch")
     written: float = Field(description="when this file was written, seconds since the epoch")
     lane_use: LaneSummary = Field(description="how well the lanes were used")
     tasks: list[TaskSummary] = Field(description="the tasks, in the order of the job")

@@ -1,4 +1,4 @@
-"""``summary.json``: the closing table and every trial's record, for programs to read."""
+"""Builds ``summary.json``: the results of a search and the record of every trial, for other programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from gluetune.events import Evaluated, SearchPlan, TaskPlan, TrialRecord, winners
-from gluetune.reporting.eta import busy_seconds
+from gluetune.reporting.progress import busy_seconds
 from gluetune.reporting.schema import (
     EvaluationSummary,
     LaneSummary,
@@ -35,15 +35,15 @@ def summarise(
     now: float,
     models: Mapping[str, Registration] | None = None,
 ) -> Summary:
-    """Puts a search's summary together.
+    """Builds the summary of a search.
 
     Args:
         plan: the search.
         trials: all its trials.
-        status: how it stands.
-        session_started: when this session's lanes were asked for, in seconds since the epoch.
-        now: seconds since the epoch.
-        models: by task, what became of its winner, as scored, in MLflow.
+        status: state of the search.
+        session_started: when this session requested its lanes, in seconds since the epoch.
+        now: current time, in seconds since the epoch.
+        models: result of registering the winner in MLflow, by task.
     """
     known = sorted(trials, key=lambda trial: trial.number)
     return Summary(
@@ -69,7 +69,7 @@ def summarise(
 
 
 def write_summary(folder: Storage, summary: Summary) -> str:
-    """Writes ``summary.json`` into the search's folder and returns where it is."""
+    """Writes ``summary.json`` to the search's folder and returns its path or URI."""
     folder.write(FILE, (summary.model_dump_json(indent=2) + "\n").encode())
     return folder.uri(FILE)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from gluetune.events import TrialRecord, TrialStatus
-from gluetune.reporting.eta import EtaEstimator
+from gluetune.reporting.progress import EtaEstimator
 from sample_search import ended, evaluated, events, folded, started
 
 

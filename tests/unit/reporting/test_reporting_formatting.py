@@ -71,4 +71,4 @@ def chained() -> None:
     ],
 )
 def test_the_reason_of_a_failure_is_the_error_and_no_part_of_its_traceback(message: str, expected: str) -> None:
-    assert formatting.reason(message) == expected
+    assert formatting.error_line(message) == expected

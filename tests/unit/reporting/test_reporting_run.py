@@ -12,15 +12,15 @@ from rich.console import Console
 from gluetune.config import PublishedConfig
 from gluetune.events import Event, StepLogged, TrialRecord, WinnerEvaluated
 from gluetune.reporting import (
-    RunLog,
+    ProgressLog,
     learning_curve,
-    measured_figures,
-    print_batches,
-    print_figures,
-    print_opening,
+    print_batch_metrics,
+    print_metrics,
+    print_plan,
     row_counts,
+    trial_metrics,
 )
-from sample_search import BEGIN, COLA, ended, evaluated, folded, plan, started, tell
+from sample_search import BEGIN, COLA, ended, evaluated, folded, plan, send_events, started
 
 
 def logged(step: int, **changes: Any) -> StepLogged:
@@ -72,7 +72,7 @@ def test_figures_of_selection_rows_are_the_saved_models_where_trials_had_another
         else event
         for event in run_events()
     ]
-    figures = measured_figures(folded(journal)[0])
+    figures = trial_metrics(folded(journal)[0])
     assert (figures["selection.matthews_correlation"], figures["selection.loss"]) == (0.48, 0.7)
 
 
@@ -82,8 +82,8 @@ def trial() -> TrialRecord:
 
 def test_each_log_and_each_evaluation_is_a_line_with_the_time_gone() -> None:
     out = console()
-    with RunLog(out) as log:
-        tell(log, run_events())
+    with ProgressLog(out) as log:
+        send_events(log, run_events())
     lines = text(out).splitlines()
     assert lines[1:4] == [
         "epoch 0.08 · step 4 · loss 0.6931 · accuracy 0.6562 · lr 5.00e-06 · 1,234 examples/s",
@@ -96,7 +96,7 @@ def test_each_log_and_each_evaluation_is_a_line_with_the_time_gone() -> None:
 
 
 def test_what_was_measured_by_name() -> None:
-    figures = measured_figures(trial())
+    figures = trial_metrics(trial())
     assert figures == pytest.approx(
         {
             "train.loss": 0.6,
@@ -117,7 +117,7 @@ def test_published_figures_stand_beside_the_measured_ones() -> None:
         note="bert-base-uncased",
         figures={"validation.matthews_correlation": 0.529, "test.accuracy": 0.594},
     )
-    print_figures(measured_figures(trial()), row_counts(COLA, trial()), published, out, source="dir:glue/CoLA")
+    print_metrics(trial_metrics(trial()), row_counts(COLA, trial()), published, out, source="dir:glue/CoLA")
     rows = {cells[0]: cells[1:] for line in text(out).splitlines() if (cells := re.split(r"\s{2,}", line.strip()))}
     assert rows["validation.matthews_correlation"] == ["516", "0.5290", "0.4500"]
     assert rows["test.accuracy"] == ["–", "0.5940", "–"]
@@ -128,21 +128,21 @@ def test_published_figures_stand_beside_the_measured_ones() -> None:
 
 def test_without_published_figures_there_is_no_such_column() -> None:
     out = console()
-    print_figures({"train.loss": 0.25}, {"train": 10}, None, out, source="generated (seed 0)")
+    print_metrics({"train.loss": 0.25}, {"train": 10}, None, out, source="generated (seed 0)")
     assert "published" not in text(out)
 
 
 def test_figures_of_generated_rows_are_called_what_they_are() -> None:
     out = console()
     published = PublishedConfig(source="A page, https://example.org", figures={"test.accuracy": 0.594})
-    print_figures({"test.accuracy": 0.9}, {}, published, out, source="generated (seed 0)", synthetic=True)
-    assert "measured:  generated (seed 0), not the published data: the figures cannot be compared" in text(out)
+    print_metrics({"test.accuracy": 0.9}, {}, published, out, source="generated (seed 0)", synthetic=True)
+    assert "measured:  generated (seed 0), not the published data: the values cannot be compared" in text(out)
 
 
 def test_a_source_that_is_only_named_so_is_not_taken_for_generated_rows() -> None:
     out = console()
     published = PublishedConfig(source="A page, https://example.org", figures={"test.accuracy": 0.594})
-    print_figures({"test.accuracy": 0.9}, {}, published, out, source="generated/dev.tsv")
+    print_metrics({"test.accuracy": 0.9}, {}, published, out, source="generated/dev.tsv")
     assert "cannot be compared" not in text(out)
 
 
@@ -150,13 +150,13 @@ def test_a_correlation_is_also_told_batch_by_batch() -> None:
     out = console()
     scored = trial().winner
     assert scored is not None
-    print_batches("MCC", scored.batch_scores, 32, out)
+    print_batch_metrics("MCC", scored.batch_scores, 32, out)
     assert text(out).strip() == "validation: MCC of each 32 rows: 0.10 -0.25 1.00"
 
 
 def test_a_run_opens_with_its_settings_instead_of_a_search_space() -> None:
     out = console()
-    print_opening(plan(fields=(), fixed={"learning_rate": 2e-5, "batch_size": 32}), out)
+    print_plan(plan(fields=(), fixed={"learning_rate": 2e-5, "batch_size": 32}), out)
     assert "lr 2e-5 · batch 32" in text(out)
     assert not re.search("^(space|algorithm|search) ", text(out), re.MULTILINE)
 

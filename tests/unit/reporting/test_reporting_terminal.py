@@ -11,10 +11,18 @@ import pytest
 from rich.console import Console
 
 from gluetune.events import Evaluated, SearchPlan, TrialRecord, WinnerEvaluated, format_epochs
-from gluetune.reporting import LiveTable, RunLog, print_closing, print_models, print_opening, print_places, summarise
+from gluetune.reporting import (
+    LiveTable,
+    ProgressLog,
+    print_locations,
+    print_models,
+    print_plan,
+    print_results,
+    summarise,
+)
 from gluetune.reporting.schema import SearchStatus
 from gluetune.tracking import Registration
-from sample_search import BEGIN, COLA, ended, evaluated, events, folded, plan, started, tell
+from sample_search import BEGIN, COLA, ended, evaluated, events, folded, plan, send_events, started
 
 
 def console(width: int = 120, terminal: bool = False) -> Console:
@@ -40,9 +48,11 @@ def closing(to: Console, of: SearchPlan, trials: dict[int, TrialRecord], status:
         now=BEGIN + 54,
         models={"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")},
     )
-    print_closing(summary, to)
+    print_results(summary, to)
     print_models(summary, to)
-    print_places(summary, to, ui="mlflow ui --backend-store-uri sqlite:///mlflow.db", summary_file="runs/summary.json")
+    print_locations(
+        summary, to, ui="mlflow ui --backend-store-uri sqlite:///mlflow.db", summary_file="runs/summary.json"
+    )
     return text(to)
 
 
@@ -53,13 +63,13 @@ def test_opening_says_how_much_of_the_space_is_searched(
     planned: int | None, configurations: int | None, shown: str
 ) -> None:
     out, task = console(), dataclasses.replace(COLA, planned=planned, configurations=configurations)
-    print_opening(plan(tasks=(task,)), out)
+    print_plan(plan(tasks=(task,)), out)
     assert row(text(out), "CoLA")[1] == shown
 
 
 def test_opening_says_what_runs_on_what_data() -> None:
     out = console()
-    print_opening(plan(time_budget_s=600), out)
+    print_plan(plan(time_budget_s=600), out)
     said = text(out)
     assert "compact_bert: learning_rate, batch_size (Turc et al. 2019)" in said
     assert "grid, scheduler asha, at most 10 min 00 s" in said
@@ -71,14 +81,14 @@ def test_opening_says_what_runs_on_what_data() -> None:
 
 def test_opening_names_the_parts_of_the_checkpoint_that_are_not_used() -> None:
     to = console()
-    print_opening(plan(left_out={"cls": 5, "classifier": 1}), to)
+    print_plan(plan(left_out={"cls": 5, "classifier": 1}), to)
     (line,) = (line for line in text(to).splitlines() if line.startswith("left out"))
     assert "cls (5 tensors), classifier (1 tensor)" in line
     to = console(width=200)
-    print_opening(plan(left_out={f"bert.encoder.layer.{number}": 16 for number in range(12)}), to)
+    print_plan(plan(left_out={f"bert.encoder.layer.{number}": 16 for number in range(12)}), to)
     assert "bert.encoder.layer.3 (16 tensors), 8 more parts" in text(to)
     to = console()
-    print_opening(plan(), to)
+    print_plan(plan(), to)
     assert "left out" not in text(to)
 
 
@@ -86,7 +96,7 @@ def test_lines_when_it_is_no_terminal() -> None:
     out = console(80)
     with LiveTable(plan(), out) as live:
         live.note("lanes start")
-        tell(live, events())
+        send_events(live, events())
     lines = [line.split(" ", 1)[1] for line in text(out).splitlines()]
     assert lines == [
         "lanes start",
@@ -98,17 +108,17 @@ def test_lines_when_it_is_no_terminal() -> None:
         "mnli-0001 finished: best 0.7000; MNLI 1/2 done, about 22 s left",
         "cola-0002 pruned: best 0.1000; CoLA 2/2 done",
         "mnli-0003 diverged (loss is not a finite number): best –; MNLI 2/2 done",
-        "CoLA: the winner cola-0000 is scored on the development rows",
-        "MNLI: the winner mnli-0001 is scored on the development rows",
+        "CoLA: the winner cola-0000 has been evaluated on the development rows",
+        "MNLI: the winner mnli-0001 has been evaluated on the development rows",
     ]
 
 
-@pytest.mark.parametrize("follow", [LiveTable, lambda _, to: RunLog(to)])
-def test_a_failed_trials_line_shows_its_error(follow: Callable[[SearchPlan, Console], LiveTable | RunLog]) -> None:
+@pytest.mark.parametrize("follow", [LiveTable, lambda _, to: ProgressLog(to)])
+def test_a_failed_trials_line_shows_its_error(follow: Callable[[SearchPlan, Console], LiveTable | ProgressLog]) -> None:
     out = console()
     trace = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    x[1]\nIndexError: index out of range'
     with follow(plan(), out) as live:
-        tell(live, [started(0, "cola"), ended(0, "failed", trace)])
+        send_events(live, [started(0, "cola"), ended(0, "failed", trace)])
     assert "cola-0000 failed (IndexError: index out of range)" in text(out)
     assert "Traceback" not in text(out)
 
@@ -117,7 +127,7 @@ def test_a_resumed_search_speaks_of_what_is_better_than_before() -> None:
     out, journal = console(), events()
     trials = folded(journal[:5])
     with LiveTable(plan(), out, trials) as live:
-        tell(live, journal[5:6], trials)
+        send_events(live, journal[5:6], trials)
     assert text(out) == ""
 
 
@@ -138,7 +148,7 @@ def test_the_live_table_on_a_terminal_shows_notes() -> None:
         live.note("lanes start")
         out.print(live.render())
         assert "so far · lanes start" in text(out)
-        tell(live, events())
+        send_events(live, events())
     assert "best MCC is now" not in text(out)
 
 
@@ -200,7 +210,7 @@ def test_epochs_have_two_decimals_at_most() -> None:
     """As many as the steps make of them: 143 steps of 57.1 an epoch."""
     live, out = console(), console()
     journal = [started(0, "cola"), evaluated(0, 1, 0.5, epoch=2.504425), evaluated(0, 2, 0.4, epoch=4.285714), ended(0)]
-    trials = tell(LiveTable(plan(), live), journal)
+    trials = send_events(LiveTable(plan(), live), journal)
     closing(out, plan(), trials)
     assert "epoch 2.5:" in text(live)
     assert "2.5 of 4.29" in text(out)
@@ -218,7 +228,7 @@ def test_a_test_split_that_is_the_development_split_is_named_in_plan_and_result(
     of = plan(tasks=(dataclasses.replace(COLA, same_rows={"test": "validation"}),))
     trials = folded(event for event in events() if getattr(event, "number", 0) in (0, 2))
     first, last = console(), console()
-    print_opening(of, first)
+    print_plan(of, first)
     closing(last, of, trials)
     for said in (text(first), text(last)):
         assert re.search("CoLA: .*test.*validation", said)

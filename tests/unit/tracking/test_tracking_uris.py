@@ -17,7 +17,7 @@ from rich.console import Console
 from gluetune.cli.places import artifacts, tracking_uri
 from gluetune.config import StorageConfig, TrackingConfig
 from gluetune.errors import TrackingError
-from gluetune.reporting import print_places, summarise
+from gluetune.reporting import print_locations, summarise
 from gluetune.tracking import ui_command
 from gluetune.tracking.access import log_in
 from gluetune.tracking.runs import unusable_store
@@ -142,7 +142,7 @@ def test_mlflow_opens_the_file_and_the_folder_that_are_meant_whatever_they_are_c
     there = sorted(tmp_path.rglob("*"))
     printed = ui_command(uri)
     shown = Console(width=40, file=io.StringIO())
-    print_places(
+    print_locations(
         summarise(plan(), [], status="complete", session_started=0.0, now=1.0),
         shown,
         ui=printed,
