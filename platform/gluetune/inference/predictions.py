@@ -14,7 +14,7 @@ from scipy.special import softmax
 from gluetune.data import Examples, encode_rows
 from gluetune.errors import ModelError
 from gluetune.inference.classifier import Classifier
-from gluetune.models import check_ids
+from gluetune.models import check_token_ids
 from gluetune.storage.output_file import write_output
 from gluetune.tasks import Task
 from gluetune.training import DistributedContext, predict
@@ -74,7 +74,7 @@ def predict_examples(
     """
     config = classifier.config
     encoded = encode_rows(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
-    check_ids(classifier.model, [encoded], classifier.tokenizer, str(classifier.model.name_or_path))
+    check_token_ids(classifier.model, [encoded], classifier.tokenizer, str(classifier.model.name_or_path))
     classifier.model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
     logits = predict(classifier.model, encoded, batch_size, distributed)
     broken = int((~np.isfinite(logits).all(axis=1)).sum())

@@ -1,20 +1,20 @@
 """Encoders by name or folder, and the classification models made of them."""
 
-from gluetune.models.build import build_model, check_training, load_trained, nsp_is_default, save_pretrained
-from gluetune.models.depth import depths
-from gluetune.models.encoder import Encoder, left_out, load_encoder, load_tokenizer
+from gluetune.models.build import build_model, check_training_config, load_trained, nsp_is_default, save_pretrained
+from gluetune.models.depth import layer_depths
+from gluetune.models.encoder import Encoder, count_unused_weights, load_encoder, load_tokenizer
 from gluetune.models.fingerprint import encoder_fingerprint
-from gluetune.models.fit import check_ids, check_rows
+from gluetune.models.fit import check_forward_pass, check_token_ids
 
 __all__ = [
     "Encoder",
     "build_model",
-    "check_ids",
-    "check_rows",
-    "check_training",
-    "depths",
+    "check_forward_pass",
+    "check_token_ids",
+    "check_training_config",
+    "count_unused_weights",
     "encoder_fingerprint",
-    "left_out",
+    "layer_depths",
     "load_encoder",
     "load_tokenizer",
     "load_trained",

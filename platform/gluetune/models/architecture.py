@@ -24,12 +24,12 @@ from transformers.models.auto.modeling_auto import (
 
 from gluetune.config import ModelConfig
 from gluetune.errors import ModelError, did_you_mean
-from gluetune.models.files import inner, listing
+from gluetune.models.files import list_files, suggest_subfolder
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
-from gluetune.models.logging_level import quiet
-from gluetune.models.vocabulary import VOCABULARY, open_tokenizer, vocabulary_alone
+from gluetune.models.logging_level import silence_transformers_logging
+from gluetune.models.vocabulary import VOCABULARY, has_only_vocab_txt, open_tokenizer
 
-_GOOGLES = "bert_config.json"
+ORIGINAL_BERT_CONFIG = "bert_config.json"
 _ADAPTER = "adapter_config.json"
 _POSITIONS = "position_embeddings"
 
@@ -38,7 +38,7 @@ AutoConfig.register(EncoderWithHeadConfig.model_type, EncoderWithHeadConfig, exi
 AutoModelForSequenceClassification.register(EncoderWithHeadConfig, EncoderWithHead, exist_ok=True)
 
 
-def architecture(folder: Path, config: ModelConfig) -> PretrainedConfig:
+def load_architecture(folder: Path, config: ModelConfig) -> PretrainedConfig:
     """The settings of the model in a folder, with ``config_overrides``.
 
     They are ``config.json``'s. Only ``from_scratch`` takes a folder without it: then they are ``bert_config.json``'s,
@@ -50,7 +50,7 @@ def architecture(folder: Path, config: ModelConfig) -> PretrainedConfig:
     settings = _settings(folder, config)
     if config.from_scratch and isinstance(settings, EncoderWithHeadConfig):
         settings = settings.encoder_config()
-    _as_is(settings, config)
+    _drop_runtime_settings(settings, config)
     return _overridden(settings, config) if config.config_overrides else settings
 
 
@@ -77,7 +77,7 @@ def model_class(settings: PretrainedConfig) -> type[PreTrainedModel]:
     return cast("type[PreTrainedModel]", MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(settings)])
 
 
-def max_tokens(settings: PretrainedConfig) -> int | None:
+def max_sequence_length(settings: PretrainedConfig) -> int | None:
     """Longest row, special tokens included, that an encoder takes; ``None`` where positions are relative.
 
     RoBERTa and its kind number positions from ``padding_idx + 1`` of their position embeddings, the first of which are
@@ -88,7 +88,7 @@ def max_tokens(settings: PretrainedConfig) -> int | None:
     positions: int | None = getattr(settings, "max_position_embeddings", None)
     if positions is None or not getattr(settings, "position_biased_input", True):  # DeBERTa's relative positions
         return None
-    model = _weightless(model_class(settings), settings)
+    model = _on_meta_device(model_class(settings), settings)
     if model is None:
         return positions
     tables = (table for name, table in model.named_modules() if name.rpartition(".")[2] == _POSITIONS)
@@ -104,23 +104,23 @@ def max_tokens(settings: PretrainedConfig) -> int | None:
     )
 
 
-def pretraining_weights(settings: PretrainedConfig) -> set[str]:
+def masked_lm_weight_names(settings: PretrainedConfig) -> set[str]:
     """Names of the weights of the family's masked language model; none for a model of ours, which is no family's."""
     kind = MODEL_FOR_MASKED_LM_MAPPING.get(type(settings), None)
-    model = None if kind is None else _weightless(cast("type[PreTrainedModel]", kind), settings)
+    model = None if kind is None else _on_meta_device(cast("type[PreTrainedModel]", kind), settings)
     return set() if model is None else set(model.state_dict())
 
 
-def _weightless(kind: type[PreTrainedModel], settings: PretrainedConfig) -> PreTrainedModel | None:
+def _on_meta_device(kind: type[PreTrainedModel], settings: PretrainedConfig) -> PreTrainedModel | None:
     """A model without memory for its weights, to read names and shapes off; ``None`` where it cannot be built so."""
     try:
-        with quiet(), torch.device("meta"):
+        with silence_transformers_logging(), torch.device("meta"):
             return kind(settings)
     except (ArithmeticError, AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError):
         return None  # `gluetune.models.encoder` says what is wrong when it builds the model with weights
 
 
-def _as_is(settings: PretrainedConfig, config: ModelConfig) -> None:
+def _drop_runtime_settings(settings: PretrainedConfig, config: ModelConfig) -> None:
     """Drops what a ``config.json`` may say of how the model is computed, which is no part of the architecture.
 
     The kind of attention is chosen where the model runs, from what is installed there.
@@ -150,24 +150,24 @@ def _settings(folder: Path, config: ModelConfig) -> PretrainedConfig:
     if not config.from_scratch and not (folder / "config.json").exists():
         hint = "; model.from_scratch needs none" if (folder / VOCABULARY).exists() else ""
         raise ModelError(
-            f"{name!r} must hold the config.json of an encoder, but got {listing(folder)}"
-            f"{hint}{inner(folder, 'config.json')}"
+            f"{name!r} must hold the config.json of an encoder, but got {list_files(folder)}"
+            f"{hint}{suggest_subfolder(folder, 'config.json')}"
         )
     try:
         if not config.from_scratch or (folder / "config.json").exists():
             found: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
             return found
-        if (folder / _GOOGLES).exists():
-            return BertConfig.from_json_file(folder / _GOOGLES)
+        if (folder / ORIGINAL_BERT_CONFIG).exists():
+            return BertConfig.from_json_file(folder / ORIGINAL_BERT_CONFIG)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise ModelError(
             f"{name!r} must hold a config.json of an encoder that transformers knows, but: {error}"
         ) from error
-    if vocabulary_alone(folder):
+    if has_only_vocab_txt(folder):
         return BertConfig(vocab_size=len(open_tokenizer(folder, name)))
     raise ModelError(
-        f"{name!r} must hold an architecture (config.json, {_GOOGLES}) or a vocabulary ({VOCABULARY}), "
-        f"but got {listing(folder)}"
+        f"{name!r} must hold an architecture (config.json, {ORIGINAL_BERT_CONFIG}) or a vocabulary ({VOCABULARY}), "
+        f"but got {list_files(folder)}"
     )
 
 

@@ -12,12 +12,12 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, PreTrain
 
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
-from gluetune.models.architecture import architecture, model_class
-from gluetune.models.depth import count_layers, freeze
-from gluetune.models.dropouts import dropouts, head_dropout
+from gluetune.models.architecture import load_architecture, model_class
+from gluetune.models.depth import count_layers, freeze_parameters
+from gluetune.models.dropouts import dropout_settings, head_dropout
 from gluetune.models.encoder import Encoder, load_tokenizer
 from gluetune.models.heads import EncoderWithHeadConfig
-from gluetune.models.logging_level import quiet
+from gluetune.models.logging_level import silence_transformers_logging
 from gluetune.models.weights import check_shapes, read_model
 from gluetune.tasks import Task
 
@@ -40,17 +40,17 @@ def build_model(encoder: Encoder, task: Task, training: TrainingConfig, seed: in
         seed: seed of the head. The same seed gives the same head whatever ran before in the process.
 
     Raises:
-        ModelError: see `check_training`.
+        ModelError: see `check_training_config`.
     """
-    check_training(encoder, training)
+    check_training_config(encoder, training)
     settings = _settings(encoder, task, training)
     model = _assemble(settings, _initial(encoder, settings), seed)
     model.train()
-    freeze(model, training)
+    freeze_parameters(model, training)
     return model
 
 
-def check_training(encoder: Encoder, training: TrainingConfig) -> None:
+def check_training_config(encoder: Encoder, training: TrainingConfig) -> None:
     """Checks what `build_model` needs of the training fields, without building anything.
 
     Raises:
@@ -70,7 +70,7 @@ def check_training(encoder: Encoder, training: TrainingConfig) -> None:
             f"`freeze_layers <= layers of the encoder` must hold, but got "
             f"(freeze_layers={training.freeze_layers}, layers={layers}) of {encoder.name!r}"
         )
-    dropouts(settings, training, own_head=_own_head(settings, training))
+    dropout_settings(settings, training, own_head=_own_head(settings, training))
 
 
 def save_pretrained(
@@ -96,7 +96,7 @@ def save_pretrained(
     """
     arrays = {name: tensor.numpy(force=True) for name, tensor in weights.items()}
     model = _assemble(_settings(encoder, task, training), arrays, seed=0)
-    with quiet():
+    with silence_transformers_logging():
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -113,7 +113,7 @@ def load_trained(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
     if not folder.is_dir():
         raise ModelError(f"a trained model must be a folder that exists, but got {str(folder)!r}")
     config = ModelConfig(name_or_path=str(folder))
-    settings = architecture(folder, config)
+    settings = load_architecture(folder, config)
     model, info = read_model(folder, settings, str(folder))
     check_shapes(model, info, str(folder))
     if info["missing_keys"]:
@@ -127,7 +127,7 @@ def load_trained(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
 def _assemble(settings: PretrainedConfig, weights: Mapping[str, np.ndarray], seed: int) -> PreTrainedModel:
     """Loads copies of ``weights``; transformers draws only what is missing, with the family's own initialisation."""
     state = {name: torch.tensor(array) for name, array in weights.items()}
-    with torch.random.fork_rng(devices=[]), quiet():
+    with torch.random.fork_rng(devices=[]), silence_transformers_logging():
         torch.default_generator.manual_seed(seed)
         return model_class(settings).from_pretrained(None, config=settings, state_dict=state, dtype=torch.float32)
 
@@ -154,7 +154,7 @@ def _settings(encoder: Encoder, task: Task, training: TrainingConfig) -> Pretrai
     }
     own = AutoConfig.for_model(**{**encoder.config, **labels})
     own_head = _own_head(own, training)
-    for name, rate in dropouts(own, training, own_head=own_head).items():
+    for name, rate in dropout_settings(own, training, own_head=own_head).items():
         setattr(own, name, rate)
     if own_head:
         return own

@@ -19,7 +19,7 @@ def count_layers(names: Iterable[str]) -> int:
     return max((int(match[1]) for name in names if (match := LAYER.search(name))), default=-1) + 1
 
 
-def depths(model: PreTrainedModel) -> dict[str, int]:
+def layer_depths(model: PreTrainedModel) -> dict[str, int]:
     """Depth by parameter name: 0 for embeddings, ``i + 1`` for layer ``i``, ``layers + 2`` for the head.
 
     What an encoder has above its layers (BERT's pooler, ModernBERT's final norm) stands at ``layers + 1``.
@@ -37,9 +37,9 @@ def depths(model: PreTrainedModel) -> dict[str, int]:
     return {name: depth(name) for name in names}
 
 
-def freeze(model: PreTrainedModel, training: TrainingConfig) -> None:
+def freeze_parameters(model: PreTrainedModel, training: TrainingConfig) -> None:
     """Takes embeddings, and with ``freeze_layers`` that many layers above them, out of training."""
     if training.freeze_embeddings or training.freeze_layers:
-        found = depths(model)
+        found = layer_depths(model)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(found[name] > training.freeze_layers)

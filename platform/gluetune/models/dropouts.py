@@ -27,7 +27,7 @@ _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 _OF_THE_HEAD = "classifier_dropout"
 
 
-def dropouts(settings: PretrainedConfig, training: TrainingConfig, *, own_head: bool) -> dict[str, float]:
+def dropout_settings(settings: PretrainedConfig, training: TrainingConfig, *, own_head: bool) -> dict[str, float]:
     """Rates to set, by the family's own config names.
 
     Args:

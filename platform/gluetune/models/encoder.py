@@ -12,13 +12,13 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from gluetune.config import ModelConfig
 from gluetune.errors import ModelError
-from gluetune.models.architecture import architecture, max_tokens, model_class, pretraining_weights
+from gluetune.models.architecture import load_architecture, masked_lm_weight_names, max_sequence_length, model_class
 from gluetune.models.depth import LAYER
-from gluetune.models.files import locate
+from gluetune.models.files import resolve_model_dir
 from gluetune.models.heads import EncoderWithHead
-from gluetune.models.logging_level import quiet
+from gluetune.models.logging_level import silence_transformers_logging
 from gluetune.models.vocabulary import open_tokenizer
-from gluetune.models.weights import UNUSABLE, check_shapes, read_model
+from gluetune.models.weights import MODEL_ERRORS, check_shapes, read_model
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Encoder:
         name: the name or folder it was loaded from.
         config: the model's settings, as in its ``config.json``.
         weights: fp32 arrays by their names in the family's sequence classification model. The head is not among them.
-        left_out: names of the checkpoint's other weights, such as the head of the task that it was trained for.
+        unused_weights: names of the checkpoint's other weights, such as the head of the task that it was trained for.
     """
 
     name: str
     config: dict[str, Any] = field(repr=False)
     weights: dict[str, np.ndarray] = field(repr=False)
-    left_out: tuple[str, ...] = field(default=(), repr=False)
+    unused_weights: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def parameters(self) -> int:
@@ -43,12 +43,12 @@ class Encoder:
         return sum(array.size for array in self.weights.values())
 
 
-def left_out(encoder: Encoder) -> dict[str, int]:
+def count_unused_weights(encoder: Encoder) -> dict[str, int]:
     """How many tensors of the checkpoint are not used, by the part of the model that they belong to.
 
     A part is a layer of the encoder, which its ``config.json`` has no place for, or a head such as ``classifier``.
     """
-    return dict(Counter(_part(name) for name in encoder.left_out))
+    return dict(Counter(_part(name) for name in encoder.unused_weights))
 
 
 def _part(name: str) -> str:
@@ -70,14 +70,14 @@ def load_encoder(config: ModelConfig, seed: int = 0) -> Encoder:
     Raises:
         ModelError: no such model, not an encoder, no safetensors file, or weights are missing in it.
     """
-    folder, name = locate(config), config.name_or_path
-    settings = architecture(folder, config)
+    folder, name = resolve_model_dir(config), config.name_or_path
+    settings = load_architecture(folder, config)
     if config.from_scratch:
         return _random(settings, len(open_tokenizer(folder, name)), name, seed)
     model, info = read_model(folder, settings, name)
     _check_weights(model, info, name)
-    kept, left_out = _pretrained(model, info)
-    return replace(_encoder(name, model, kept), left_out=left_out)
+    kept, unused = _pretrained(model, info)
+    return replace(_encoder(name, model, kept), unused_weights=unused)
 
 
 def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
@@ -86,9 +86,9 @@ def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: no such model, or no tokenizer with it.
     """
-    folder = locate(config)
+    folder = resolve_model_dir(config)
     tokenizer = open_tokenizer(folder, config.name_or_path)
-    limit = max_tokens(architecture(folder, config))
+    limit = max_sequence_length(load_architecture(folder, config))
     tokenizer.model_max_length = min(tokenizer.model_max_length, limit or tokenizer.model_max_length)
     return tokenizer
 
@@ -101,10 +101,10 @@ def _random(settings: PretrainedConfig, tokens: int, name: str, seed: int) -> En
         )
     kind = model_class(settings)
     try:
-        with torch.random.fork_rng(devices=[]), quiet():
+        with torch.random.fork_rng(devices=[]), silence_transformers_logging():
             torch.default_generator.manual_seed(seed)
             model = kind(settings)
-    except UNUSABLE as error:  # whatever its layers refuse
+    except MODEL_ERRORS as error:  # whatever its layers refuse
         raise ModelError(
             f"{kind.__name__} cannot be built to the settings of {name!r} and model.config_overrides: "
             f"{type(error).__name__}: {error}"
@@ -136,7 +136,7 @@ def _pretrained(model: PreTrainedModel, info: dict[str, Any]) -> tuple[list[str]
     loaded = [key for key in model.state_dict() if key not in absent]
     others = {*info["unexpected_keys"], *(absent - set(info["missing_keys"]))}
     outside = {key for key in (*loaded, *others) if not key.startswith(encoder)}
-    shared = set() if outside - pretraining_weights(model.config) else outside
+    shared = set() if outside - masked_lm_weight_names(model.config) else outside
     kept = [key for key in loaded if key.startswith(encoder) or key in shared]
     return kept, tuple(sorted({*loaded, *others} - set(kept)))
 

@@ -47,7 +47,7 @@ _FILES = ("*.json", "*.txt", "*.model")
 _WEIGHTS = ("model.safetensors", "model-*.safetensors")
 
 
-def locate(config: ModelConfig) -> Path:
+def resolve_model_dir(config: ModelConfig) -> Path:
     """The folder that holds the model's files, fetched from the hub first where a name is given.
 
     Only configuration, tokenizer and safetensors files are fetched; never code, never pickles, and no weights where
@@ -65,12 +65,12 @@ def locate(config: ModelConfig) -> Path:
     return _fetch(config)
 
 
-def listing(folder: Path) -> str:
+def list_files(folder: Path) -> str:
     """Names of a folder's files, for messages."""
     return ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))) or "no files"
 
 
-def inner(folder: Path, file: str) -> str:
+def suggest_subfolder(folder: Path, file: str) -> str:
     """The end of a message about a file that a folder lacks: the folder within it, if any, that holds the file.
 
     A folder of the hub's cache has snapshots, a trainer's output has checkpoints.

@@ -9,7 +9,7 @@ import numpy as np
 
 from gluetune.config import ModelConfig
 from gluetune.models.encoder import Encoder
-from gluetune.models.files import locate
+from gluetune.models.files import resolve_model_dir
 
 _SETTINGS = "config.json"
 # Written by the library that saved the model: they change with its version, and not what is computed.
@@ -26,7 +26,7 @@ def encoder_fingerprint(encoder: Encoder, config: ModelConfig) -> str:
         config: names it.
     """
     digest = hashlib.sha256()
-    file = locate(config) / _SETTINGS
+    file = resolve_model_dir(config) / _SETTINGS
     if file.is_file():
         settings = json.loads(file.read_bytes())
         kept = {name: value for name, value in settings.items() if name not in _VOLATILE}

@@ -18,13 +18,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gluetune.data import EncodedRows
 from gluetune.errors import ModelError
-from gluetune.models.logging_level import quiet
+from gluetune.models.logging_level import silence_transformers_logging
 
 PADDING_MATTERS = 1e-4  # of the largest hidden state; rounding of fp32 stays far below, in deep encoders too
 _TRIED = 64  # tokens that are enough to see whether padding matters
 
 
-def check_ids(
+def check_token_ids(
     model: PreTrainedModel, rows: Iterable[EncodedRows], tokenizer: PreTrainedTokenizerBase, name: str
 ) -> None:
     """Compares the rows' largest token id and segment id with the model's embeddings.
@@ -59,10 +59,10 @@ def check_ids(
             )
 
 
-def check_rows(
+def check_forward_pass(
     model: PreTrainedModel, rows: Iterable[EncodedRows], tokenizer: PreTrainedTokenizerBase, name: str
 ) -> None:
-    """Checks what `check_ids` does, then has the model compute the longest row, and a row with padding and without.
+    """Checks what `check_token_ids` does, then has the model compute the longest row, and a row with padding and without.
 
     Args:
         model: the model that is to compute the rows, on the CPU.
@@ -75,10 +75,10 @@ def check_rows(
             them, or computes a row differently where the batch pads it.
     """
     rows = [each for each in rows if len(each)]
-    check_ids(model, rows, tokenizer, name)
+    check_token_ids(model, rows, tokenizer, name)
     longest = max(rows, key=lambda each: each.longest)
     row = longest.select(np.array([longest.lengths.argmax()]))
-    with _evaluating(model), quiet():
+    with _evaluating(model), silence_transformers_logging():
         _states(model, row)
         if row.longest > 1:
             _check_padding(model, row)

@@ -101,60 +101,68 @@ class EncoderWithHead(PreTrainedModel):
         return nn.functional.cross_entropy(logits, labels.long())
 
 
-def first(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def cls_pooling(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Hidden state of the first token, ``[CLS]``: [rows, width] of [rows, tokens, width]."""
     return hidden[:, 0]
 
 
-def mean(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def mean_pooling(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean over the tokens of a row, padding left out. ``mask``: [rows, tokens, 1] bool."""
     return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
 
 
-def maximum(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def max_pooling(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Largest value of every feature over the tokens of a row, padding left out."""
     return hidden.masked_fill(~mask, torch.finfo(hidden.dtype).min).amax(1)
 
 
-def linear(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
+def linear_head(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
     """Dropout and one linear layer."""
-    return _head(dropout=nn.Dropout(config.head_dropout), output=_output(width, config))
+    return _sequential(dropout=nn.Dropout(config.head_dropout), output=_output_layer(width, config))
 
 
-def mlp(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
+def mlp_head(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
     """Dropout, a ReLU layer and a linear one.
 
     With 256 units it is the head for SNLI of Zhang et al., Dive into Deep Learning (d2l.ai), section "Natural Language
     Inference: Fine-Tuning BERT".
     """
     units = config.head_hidden_size or width
-    return _head(
+    return _sequential(
         dropout=nn.Dropout(config.head_dropout),
         dense=nn.Linear(width, units),
         activation=nn.ReLU(),
-        output=_output(units, config),
+        output=_output_layer(units, config),
     )
 
 
-def nsp(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
+def nsp_head(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
     """A tanh layer, dropout and a linear layer: what BERT predicts the next sentence with (Devlin et al. 2019)."""
-    return _head(
+    return _sequential(
         dense=nn.Linear(width, width),
         activation=nn.Tanh(),
         dropout=nn.Dropout(config.head_dropout),
-        output=_output(width, config),
+        output=_output_layer(width, config),
     )
 
 
-def _output(width: int, config: EncoderWithHeadConfig) -> nn.Linear:
+def _output_layer(width: int, config: EncoderWithHeadConfig) -> nn.Linear:
     return nn.Linear(width, int(config.num_labels or 0))
 
 
-def _head(**layers: nn.Module) -> nn.Sequential:
+def _sequential(**layers: nn.Module) -> nn.Sequential:
     return nn.Sequential(OrderedDict(layers))
 
 
-HEADS: dict[str, Callable[[int, EncoderWithHeadConfig], nn.Sequential]] = {"linear": linear, "mlp": mlp, "nsp": nsp}
-POOLINGS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {"cls": first, "mean": mean, "max": maximum}
+HEADS: dict[str, Callable[[int, EncoderWithHeadConfig], nn.Sequential]] = {
+    "linear": linear_head,
+    "mlp": mlp_head,
+    "nsp": nsp_head,
+}
+POOLINGS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "cls": cls_pooling,
+    "mean": mean_pooling,
+    "max": max_pooling,
+}
 EncoderWithHeadConfig.register_for_auto_class()
 EncoderWithHead.register_for_auto_class("AutoModelForSequenceClassification")

@@ -9,7 +9,7 @@ from transformers.utils import logging
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_transformers_logging() -> Iterator[None]:
     """Silences transformers' progress bars and its reports of fresh heads, which are fresh on purpose."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

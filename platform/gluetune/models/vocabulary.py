@@ -7,8 +7,8 @@ from pathlib import Path
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase
 
 from gluetune.errors import ModelError
-from gluetune.models.files import listing
-from gluetune.models.logging_level import quiet
+from gluetune.models.files import list_files
+from gluetune.models.logging_level import silence_transformers_logging
 
 VOCABULARY = "vocab.txt"
 _MORE = ("config.json", "tokenizer.json", "tokenizer_config.json")
@@ -24,25 +24,25 @@ def open_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: there is none.
     """
-    if vocabulary_alone(folder):
+    if has_only_vocab_txt(folder):
         return _of_vocabulary(folder / VOCABULARY)
     try:
-        with quiet():
+        with silence_transformers_logging():
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError) as error:
         raise ModelError(
-            f"{name!r} must hold a tokenizer, but its files ({listing(folder)}) cannot be used: "
+            f"{name!r} must hold a tokenizer, but its files ({list_files(folder)}) cannot be used: "
             f"{type(error).__name__}: {error}"
         ) from error
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder without vocabulary
         raise ModelError(
             f"{name!r} must hold a tokenizer (tokenizer.json, vocab.txt or a sentencepiece "
-            f"model), but got {listing(folder)}"
+            f"model), but got {list_files(folder)}"
         )
     return tokenizer
 
 
-def vocabulary_alone(folder: Path) -> bool:
+def has_only_vocab_txt(folder: Path) -> bool:
     """Whether all that the folder says of its tokenizer is BERT's vocabulary."""
     return (folder / VOCABULARY).exists() and not any((folder / file).exists() for file in _MORE)
 

@@ -11,11 +11,11 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from gluetune.errors import ModelError
 from gluetune.models.architecture import model_class
-from gluetune.models.files import inner, listing
-from gluetune.models.logging_level import quiet
+from gluetune.models.files import list_files, suggest_subfolder
+from gluetune.models.logging_level import silence_transformers_logging
 
 # What transformers and torch raise for settings and files that they cannot use.
-UNUSABLE = (
+MODEL_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -46,15 +46,15 @@ def read_model(folder: Path, settings: PretrainedConfig, name: str) -> tuple[Pre
         ModelError: there are no safetensors files, they are broken, or no model can be built to the settings.
     """
     if not any((folder / file).exists() for file in _FILES):
-        around = next((found for file in _FILES if (found := inner(folder, file))), "")
+        around = next((found for file in _FILES if (found := suggest_subfolder(folder, file))), "")
         raise ModelError(
             f"{name!r} must hold its weights as model.safetensors (pickles such as pytorch_model.bin can "
-            f"run code and are never read), but got {listing(folder)}{around}; where you trust the files, "
+            f"run code and are never read), but got {list_files(folder)}{around}; where you trust the files, "
             "transformers' from_pretrained(…) and save_pretrained(…) write them anew as safetensors"
         )
     kind = model_class(settings)
     try:
-        with quiet():
+        with silence_transformers_logging():
             loaded: Any = kind.from_pretrained(
                 folder,
                 config=settings,
@@ -63,7 +63,7 @@ def read_model(folder: Path, settings: PretrainedConfig, name: str) -> tuple[Pre
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
             )
-    except UNUSABLE as error:
+    except MODEL_ERRORS as error:
         raise ModelError(f"{name!r} cannot be loaded as {kind.__name__}: {type(error).__name__}: {error}") from error
     model, info = loaded
     return model, info

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertForPreTraining, BertModel, PreTrainedTokenizerBase
 
-from gluetune.models.logging_level import quiet
+from gluetune.models.logging_level import silence_transformers_logging
 from gluetune.pretraining.config import PretrainJob
 from gluetune.pretraining.initialisation import start_matching
 from gluetune.pretraining.vocabulary import TokenIds
@@ -52,7 +52,7 @@ def save_encoder(
         for name, weight in weights.items():
             own[name].copy_(weight)
     tokenizer.model_max_length = job.training.max_seq_length
-    with quiet():
+    with silence_transformers_logging():
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gluetune.config import JobConfig, SearchSpace, overruled, without_password
 from gluetune.events import SearchPlan, TaskPlan
-from gluetune.models import left_out
+from gluetune.models import count_unused_weights
 from gluetune.search.prepare import SearchInputs
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
@@ -29,7 +29,7 @@ def make_plan(
         seed=job.seed,
         model=prepared.encoder.name,
         parameters=prepared.encoder.parameters,
-        left_out=left_out(prepared.encoder),
+        left_out=count_unused_weights(prepared.encoder),
         space=space.name,
         space_source=space.source,
         fields=tuple(space.space),

@@ -26,8 +26,8 @@ from gluetune.inference import TextSettings
 from gluetune.models import (
     Encoder,
     build_model,
-    check_rows,
-    check_training,
+    check_forward_pass,
+    check_training_config,
     encoder_fingerprint,
     load_encoder,
     load_tokenizer,
@@ -120,7 +120,7 @@ def prepare(
         progress(remark)
     trainings = [resolve_training(job, space, point) for point in corners(space)]
     for training in trainings:
-        check_training(encoder, training)
+        check_training_config(encoder, training)
     built = build_model(encoder, get_task(next(iter(job.tasks))), trainings[0], job.seed)
     config = job.data.model_copy(update={"max_seq_length": _fitting_length(job.data, tokenizer, progress)})
     source = open_source(config)
@@ -130,7 +130,9 @@ def prepare(
         data[name] = prepare_task(task, source, tokenizer, config, job.seed)
         columns = source.load(task, task.dev[0]).columns
         samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
-    check_rows(built, (rows for each in data.values() for rows in each.splits.values()), tokenizer, encoder.name)
+    check_forward_pass(
+        built, (rows for each in data.values() for rows in each.splits.values()), tokenizer, encoder.name
+    )
     text = TextSettings(max_seq_length=config.max_seq_length, truncation=config.truncation)
     return SearchInputs(encoder, tokenizer, data, samples, text, known_by)
 

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from transformers import PreTrainedModel, get_scheduler
 
 from gluetune.config import TrainingConfig
-from gluetune.models import depths
+from gluetune.models import layer_depths
 
 # As transformers.Trainer.get_decay_parameter_names: no decay of biases and norms.
 _NO_DECAY = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)")
@@ -87,6 +87,6 @@ def layer_scales(model: PreTrainedModel, decay: float) -> dict[str, float]:
     The rule is ELECTRA's (Clark et al. 2020, ``_get_layer_lrs`` in google-research/electra's ``optimization.py``):
     ``decay ** (layers + 2 - depth)`` with the depths of `gluetune.models.depths`.
     """
-    found = depths(model)
+    found = layer_depths(model)
     head = max(found.values())
     return {name: decay ** (head - depth) for name, depth in found.items()}

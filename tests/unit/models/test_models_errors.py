@@ -28,7 +28,7 @@ from transformers import (
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import build_model, load_encoder, load_tokenizer, load_trained, save_pretrained
-from gluetune.models.architecture import max_tokens, model_class
+from gluetune.models.architecture import max_sequence_length, model_class
 from gluetune.tasks import TASKS
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "bear", "sleeps"]
@@ -87,7 +87,7 @@ def test_the_tokenizer_knows_how_many_positions_the_encoder_has(folder: Path) ->
     ids=lambda value: getattr(value, "model_type", str(value)),
 )
 def test_the_longest_row(settings: PretrainedConfig, expected: int | None) -> None:
-    assert max_tokens(settings) == expected
+    assert max_sequence_length(settings) == expected
     if expected is not None and settings.hidden_size == TINY["hidden_size"]:  # and it is what the model computes
         model, ids = model_class(settings)(settings).eval(), torch.full((1, expected), 5)
         model(input_ids=ids)

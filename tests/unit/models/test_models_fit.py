@@ -21,7 +21,7 @@ from transformers import (
 from encoder_families import FAMILIES, SMALL
 from gluetune.data import EncodedRows
 from gluetune.errors import ModelError
-from gluetune.models import check_ids, check_rows
+from gluetune.models import check_forward_pass, check_token_ids
 from gluetune.models.architecture import model_class
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{number}" for number in range(45))]
@@ -59,7 +59,7 @@ def rows(
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family not in ("distilbert", "modernbert")])
 def test_rows_that_fit(family: str, tokenizer: PreTrainedTokenizerBase) -> None:
     model = model_of(FAMILIES[family]).train()
-    check_rows(model, [rows(), rows((40 - 2 * (family == "roberta"),))], tokenizer, "bear")
+    check_forward_pass(model, [rows(), rows((40 - 2 * (family == "roberta"),))], tokenizer, "bear")
     assert model.training
 
 
@@ -75,18 +75,18 @@ def test_rows_that_fit(family: str, tokenizer: PreTrainedTokenizerBase) -> None:
 )
 def test_rows_that_do_not_fit(found: EncodedRows, message: str, tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(ModelError, match=message):
-        check_rows(model_of(FAMILIES["roberta"]), [rows(), found], tokenizer, "bear")
+        check_forward_pass(model_of(FAMILIES["roberta"]), [rows(), found], tokenizer, "bear")
 
 
 def test_the_added_token_is_named(tokenizer: PreTrainedTokenizerBase) -> None:
     tokenizer.add_tokens(["bear"])
     with pytest.raises(ModelError, match=r"gives 'bear' the id 50; .*resize_token_embeddings"):
-        check_ids(model_of(FAMILIES["bert"]), [rows(largest=50)], tokenizer, "x")
+        check_token_ids(model_of(FAMILIES["bert"]), [rows(largest=50)], tokenizer, "x")
 
 
 def test_a_segment_that_no_row_has_is_no_hindrance(tokenizer: PreTrainedTokenizerBase) -> None:
     """Single sentences train well with a tokenizer that could give a second text another segment."""
-    check_rows(model_of(FAMILIES["roberta"]), [rows()], tokenizer, "x")
+    check_forward_pass(model_of(FAMILIES["roberta"]), [rows()], tokenizer, "x")
 
 
 @pytest.mark.parametrize(
@@ -102,17 +102,17 @@ def test_an_encoder_whose_states_depend_on_padding_is_refused(
     settings: PretrainedConfig, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     with pytest.raises(ModelError, match=rf"'{settings.model_type}'\) does not mask padding.*another family"):
-        check_rows(model_of(settings), [rows()], tokenizer, "x")
+        check_forward_pass(model_of(settings), [rows()], tokenizer, "x")
 
 
 @pytest.mark.parametrize("lengths", [(1,), (2,), (3, 2)])
 def test_the_shortest_rows(lengths: tuple[int, ...], tokenizer: PreTrainedTokenizerBase) -> None:
-    check_rows(model_of(FAMILIES["bert"]), [rows(lengths)], tokenizer, "x")
+    check_forward_pass(model_of(FAMILIES["bert"]), [rows(lengths)], tokenizer, "x")
 
 
 def test_a_split_without_rows(tokenizer: PreTrainedTokenizerBase) -> None:
     empty = rows().select(np.zeros(0, np.int64))
-    check_rows(model_of(FAMILIES["bert"]), [rows(), empty], tokenizer, "x")
+    check_forward_pass(model_of(FAMILIES["bert"]), [rows(), empty], tokenizer, "x")
 
 
 def test_broken_weights_are_told_apart_from_padding(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -120,4 +120,4 @@ def test_broken_weights_are_told_apart_from_padding(tokenizer: PreTrainedTokeniz
     with torch.no_grad():
         model.bert.encoder.layer[0].output.dense.bias[0] = float("nan")
     with pytest.raises(ModelError, match=r"must be finite.*weights are broken"):
-        check_rows(model, [rows()], tokenizer, "x")
+        check_forward_pass(model, [rows()], tokenizer, "x")

@@ -13,7 +13,7 @@ from transformers import AutoModel, BertConfig, BertForPreTraining, BertForSeque
 from encoder_families import FAMILIES, SMALL, batch, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
 from gluetune.errors import ModelError
-from gluetune.models import Encoder, build_model, check_training
+from gluetune.models import Encoder, build_model, check_training_config
 from gluetune.models.heads import EncoderWithHead
 from gluetune.tasks import TASKS
 
@@ -208,7 +208,7 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     encoder, training = encoder_of(folders["bert"]), TrainingConfig(**fields)
     with pytest.raises(ModelError, match=message):
-        check_training(encoder, training)
+        check_training_config(encoder, training)
     with pytest.raises(ModelError, match=message):
         build_model(encoder, TASKS["rte"], training, seed=0)
 
@@ -216,6 +216,6 @@ def test_what_does_not_go_together_is_refused(
 def test_modernberts_own_pooling_may_be_named(folders: dict[str, Path]) -> None:
     config = encoder_of(folders["modernbert"]).config | {"classifier_pooling": "mean"}
     weights = {"model.layers.0.norm": np.zeros(1)}
-    check_training(Encoder("modern", config, weights), TrainingConfig(pooling="mean"))
+    check_training_config(Encoder("modern", config, weights), TrainingConfig(pooling="mean"))
     with pytest.raises(ModelError, match="pooling='cls'"):
-        check_training(Encoder("modern", config, weights), TrainingConfig(pooling="cls"))
+        check_training_config(Encoder("modern", config, weights), TrainingConfig(pooling="cls"))

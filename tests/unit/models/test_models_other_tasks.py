@@ -17,7 +17,7 @@ from transformers import (
 
 from encoder_families import FAMILIES, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
-from gluetune.models import Encoder, build_model, left_out
+from gluetune.models import Encoder, build_model, count_unused_weights
 from gluetune.tasks import TASKS
 
 TOKENS, CHOICES, CLASSES = (
@@ -67,7 +67,7 @@ def test_the_seed_draws_the_head_and_nothing_but_the_encoder_is_taken_over(
     prefix = trained.base_model_prefix + "."
     assert encoder.weights
     assert all(key.startswith(prefix) for key in encoder.weights)
-    assert set(encoder.left_out) == {key for key in trained.state_dict() if not key.startswith(prefix)}
+    assert set(encoder.unused_weights) == {key for key in trained.state_dict() if not key.startswith(prefix)}
     one, other = head(encoder, task, 1), head(encoder, task, 2)
     assert any(key.startswith("classifier") and key.endswith("weight") for key in one)
     assert all(not torch.equal(one[key], other[key]) for key in one if key.endswith("weight") and one[key].dim() == 2)
@@ -75,7 +75,7 @@ def test_the_seed_draws_the_head_and_nothing_but_the_encoder_is_taken_over(
 
 def test_a_head_of_another_name_is_left_out_too(tmp_path: Path) -> None:
     encoder = saved(tmp_path, BertForQuestionAnswering(FAMILIES["bert"]))
-    assert left_out(encoder) == {"qa_outputs": 2}
+    assert count_unused_weights(encoder) == {"qa_outputs": 2}
 
 
 def test_what_pre_training_shares_with_the_classifier_is_kept_whatever_the_config_says(tmp_path: Path) -> None:
@@ -84,11 +84,11 @@ def test_what_pre_training_shares_with_the_classifier_is_kept_whatever_the_confi
     del settings["architectures"]
     (tmp_path / "config.json").write_text(json.dumps(settings))
     assert {"head.dense.weight", "head.norm.weight"} <= encoder_of(tmp_path).weights.keys()
-    assert left_out(encoder_of(tmp_path)).keys() == {"decoder"}
+    assert count_unused_weights(encoder_of(tmp_path)).keys() == {"decoder"}
 
 
 def test_layers_that_the_settings_have_no_place_for_are_named(tmp_path: Path) -> None:
     masked_lm("bert", tmp_path)
     settings = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(settings | {"num_hidden_layers": 1}))
-    assert left_out(encoder_of(tmp_path)).keys() == {"cls", "bert.encoder.layer.1"}
+    assert count_unused_weights(encoder_of(tmp_path)).keys() == {"cls", "bert.encoder.layer.1"}

@@ -15,7 +15,6 @@ from encoder_families import FAMILIES, batch, masked_lm
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import build_model, load_encoder, load_tokenizer, load_trained, save_pretrained
-from gluetune.models.architecture import architecture
 from gluetune.tasks import TASKS
 
 VOCABULARY = os.environ.get("GLUETUNE_BERT_VOCAB_DIR")
@@ -115,7 +114,7 @@ def test_base_and_large_have_as_many_weights_as_published(
     words: Path,
 ) -> None:
     """110M and 340M in Devlin et al. 2019, section 3; exactly those of bert-base-uncased and bert-large-uncased."""
-    settings = architecture(words, scratch(words, vocab_size=30522, **overrides))
+    settings = load_architecture(words, scratch(words, vocab_size=30522, **overrides))
     with torch.device("meta"):
         model = BertModel(settings)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
@@ -124,21 +123,21 @@ def test_base_and_large_have_as_many_weights_as_published(
 def test_every_pretrained_weight_but_the_heads_is_counted(words: Path) -> None:
     config = scratch(words, **TINY)
     with torch.device("meta"):
-        model = BertModel(architecture(words, config))
+        model = BertModel(load_architecture(words, config))
     assert load_encoder(config).parameters == sum(parameter.numel() for parameter in model.parameters())
 
 
 def test_settings_made_of_others_follow(tmp_path: Path) -> None:
     """ModernBERT's kinds of attention, one a layer."""
     folder = masked_lm("modernbert", tmp_path)
-    settings = architecture(folder, scratch(folder, num_hidden_layers=4, global_attn_every_n_layers=2))
+    settings = load_architecture(folder, scratch(folder, num_hidden_layers=4, global_attn_every_n_layers=2))
     assert settings.layer_types == ["full_attention", "sliding_attention"] * 2
 
 
 def test_aliases_of_settings(tmp_path: Path) -> None:
     folder = masked_lm("distilbert", tmp_path)
-    assert architecture(folder, scratch(folder, num_hidden_layers=5)).n_layers == 5
-    assert architecture(folder, scratch(folder, n_layers=4)).num_hidden_layers == 4
+    assert load_architecture(folder, scratch(folder, num_hidden_layers=5)).n_layers == 5
+    assert load_architecture(folder, scratch(folder, n_layers=4)).num_hidden_layers == 4
 
 
 @pytest.mark.parametrize(
