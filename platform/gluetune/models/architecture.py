@@ -24,10 +24,15 @@ from transformers.models.auto.modeling_auto import (
 
 from gluetune.config import ModelConfig
 from gluetune.errors import ModelError, did_you_mean
-from gluetune.models.files import list_files, suggest_subfolder
+from gluetune.models.files import (
+    VOCABULARY,
+    has_only_vocab_txt,
+    list_files,
+    open_tokenizer,
+    silence_transformers_logging,
+    suggest_subfolder,
+)
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
-from gluetune.models.logging_level import silence_transformers_logging
-from gluetune.models.vocabulary import VOCABULARY, has_only_vocab_txt, open_tokenizer
 
 ORIGINAL_BERT_CONFIG = "bert_config.json"
 _ADAPTER = "adapter_config.json"

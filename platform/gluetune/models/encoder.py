@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,14 +14,11 @@ import numpy as np
 import torch
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from gluetune.config import ModelConfig
+from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models.architecture import load_architecture, masked_lm_weight_names, max_sequence_length, model_class
-from gluetune.models.depth import LAYER
-from gluetune.models.files import resolve_model_dir
+from gluetune.models.files import open_tokenizer, resolve_model_dir, silence_transformers_logging
 from gluetune.models.heads import EncoderWithHead
-from gluetune.models.logging_level import silence_transformers_logging
-from gluetune.models.vocabulary import open_tokenizer
 from gluetune.models.weights import MODEL_ERRORS, check_shapes, read_model
 
 
@@ -149,3 +150,66 @@ def _encoder(name: str, model: PreTrainedModel, names: list[str]) -> Encoder:
     family = model.encoder.config
     inside, outside = model.base_model_prefix + ".", model_class(family).base_model_prefix + "."
     return Encoder(name, family.to_dict(), {outside + key.removeprefix(inside): state[key].numpy() for key in names})
+
+
+LAYER = re.compile(r"\.(?:layer|layers|albert_layer_groups)\.(\d+)\.")
+# The second is the norm of DeBERTa's relative position embeddings.
+_EMBEDDING = re.compile(r"embedding|\.encoder\.LayerNorm\.")
+
+
+def count_layers(names: Iterable[str]) -> int:
+    """Number of an encoder's layers by its weights' names; layers that share their weights (ALBERT's) count once."""
+    return max((int(match[1]) for name in names if (match := LAYER.search(name))), default=-1) + 1
+
+
+def layer_depths(model: PreTrainedModel) -> dict[str, int]:
+    """Depth by parameter name: 0 for embeddings, ``i + 1`` for layer ``i``, ``layers + 2`` for the head.
+
+    What an encoder has above its layers (BERT's pooler, ModernBERT's final norm) stands at ``layers + 1``.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    layers, encoder = count_layers(names), model.base_model_prefix + "."
+
+    def depth(name: str) -> int:
+        if not name.startswith(encoder):
+            return layers + 2
+        if match := LAYER.search(name):
+            return int(match[1]) + 1
+        return 0 if _EMBEDDING.search(name) else layers + 1
+
+    return {name: depth(name) for name in names}
+
+
+def freeze_parameters(model: PreTrainedModel, training: TrainingConfig) -> None:
+    """Takes embeddings, and with ``freeze_layers`` that many layers above them, out of training."""
+    if training.freeze_embeddings or training.freeze_layers:
+        found = layer_depths(model)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(found[name] > training.freeze_layers)
+
+
+_SETTINGS = "config.json"
+# Written by the library that saved the model: they change with its version, and not what is computed.
+_VOLATILE = frozenset({"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"})
+
+
+def encoder_fingerprint(encoder: Encoder, config: ModelConfig) -> str:
+    """The SHA-256 of an encoder's weights by name, and of its ``config.json`` as it stands in the file.
+
+    Weights that ``from_scratch`` draws are left out: they follow from the job, which is kept by itself.
+
+    Args:
+        encoder: as it was loaded.
+        config: names it.
+    """
+    digest = hashlib.sha256()
+    file = resolve_model_dir(config) / _SETTINGS
+    if file.is_file():
+        settings = json.loads(file.read_bytes())
+        kept = {name: value for name, value in settings.items() if name not in _VOLATILE}
+        digest.update(json.dumps(kept, sort_keys=True).encode())
+    if not config.from_scratch:
+        for name, array in sorted(encoder.weights.items()):
+            digest.update(f"{name}\0{array.shape}\0".encode())
+            digest.update(np.ascontiguousarray(array).reshape(-1).data)
+    return digest.hexdigest()

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gluetune.data import EncodedRows
 from gluetune.errors import ModelError
-from gluetune.models.logging_level import silence_transformers_logging
+from gluetune.models.files import silence_transformers_logging
 
 PADDING_MATTERS = 1e-4  # of the largest hidden state; rounding of fp32 stays far below, in deep encoders too
 _TRIED = 64  # tokens that are enough to see whether padding matters
@@ -62,7 +62,7 @@ def check_token_ids(
 def check_forward_pass(
     model: PreTrainedModel, rows: Iterable[EncodedRows], tokenizer: PreTrainedTokenizerBase, name: str
 ) -> None:
-    """Checks what `check_token_ids` does, then has the model compute the longest row, and a row with padding and without.
+    """Checks token ids, then has the model compute the longest row, and one row with padding and without.
 
     Args:
         model: the model that is to compute the rows, on the CPU.

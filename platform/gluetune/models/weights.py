@@ -11,8 +11,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from gluetune.errors import ModelError
 from gluetune.models.architecture import model_class
-from gluetune.models.files import list_files, suggest_subfolder
-from gluetune.models.logging_level import silence_transformers_logging
+from gluetune.models.files import list_files, silence_transformers_logging, suggest_subfolder
 
 # What transformers and torch raise for settings and files that they cannot use.
 MODEL_ERRORS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertForPreTraining, BertModel, PreTrainedTokenizerBase
 
-from gluetune.models.logging_level import silence_transformers_logging
+from gluetune.models.files import silence_transformers_logging
 from gluetune.pretraining.config import PretrainJob
 from gluetune.pretraining.initialisation import start_matching
 from gluetune.pretraining.vocabulary import TokenIds

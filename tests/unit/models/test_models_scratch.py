@@ -15,6 +15,7 @@ from encoder_families import FAMILIES, batch, masked_lm
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models import build_model, load_encoder, load_tokenizer, load_trained, save_pretrained
+from gluetune.models.architecture import load_architecture
 from gluetune.tasks import TASKS
 
 VOCABULARY = os.environ.get("GLUETUNE_BERT_VOCAB_DIR")
