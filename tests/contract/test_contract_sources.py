@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gluetune.data import CustomSource, DataSource, Examples, FolderSource, HubSource
-from gluetune.data.synthetic import SyntheticSource
+from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import DataError
 from gluetune.tasks import TASKS, FileLayout, Task
 

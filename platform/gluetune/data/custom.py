@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from gluetune.data.examples import Examples, Labels
+from gluetune.data.examples import UNLABELLED, DataSource, Examples, Labels, check_split
 from gluetune.data.importing import describe_exception, import_class, source_file
-from gluetune.data.labels import UNLABELLED
-from gluetune.data.source import DataSource, check_split
-from gluetune.data.text_checks import find_lone_surrogate
+from gluetune.data.records import find_lone_surrogate
 from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import Task
 

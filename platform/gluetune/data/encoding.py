@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -151,3 +152,57 @@ def _boundaries(
     if not np.array_equal(types, positions >= np.repeat(boundaries, lengths)):
         raise ModelError(f"a row's token types must be 0…0 1…1, but those of {tokenizer.name_or_path!r} are not")
     return boundaries.astype(np.int32)
+
+
+_BATCHES_PER_BUCKET = 50  # as in transformers' LengthGroupedSampler
+
+
+def length_grouped_batches(
+    lengths: NDArray[np.int64],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    shuffle: bool = True,
+) -> list[RowIndices]:
+    """Cuts an epoch into global batches of rows of like length.
+
+    Rows are permuted, cut into buckets of 50 batches, sorted by length within each, cut into batches; then the
+    batches are permuted. Every row occurs once; the last bucket's incomplete batch is kept.
+
+    Args:
+        lengths: [rows] tokens per row.
+        batch_size: rows per batch.
+        seed: the trial's seed.
+        epoch: counts from 0; another epoch, another order.
+        shuffle: if not, all rows are sorted by length and the batches keep that order, for evaluation.
+    """
+    generator = np.random.default_rng(np.random.SeedSequence((seed, epoch)))
+    order = generator.permutation(len(lengths)) if shuffle else np.arange(len(lengths))
+    bucket = batch_size * _BATCHES_PER_BUCKET if shuffle else max(len(lengths), 1)
+    batches: list[RowIndices] = []
+    for start in range(0, len(order), bucket):
+        rows = order[start : start + bucket]
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
+        batches += [rows[first : first + batch_size] for first in range(0, len(rows), batch_size)]
+    return [batches[index] for index in generator.permutation(len(batches))] if shuffle else batches
+
+
+def shard_batch(batch: RowIndices, rank: int, world_size: int) -> tuple[RowIndices, int]:
+    """One worker's share of a global batch.
+
+    Shares are interleaved, so that all workers get rows of like length.
+
+    Returns:
+        The rows, and how many of them count: a worker for whom no row is left takes one that counts 0, because all
+        workers must run the same forward and backward passes.
+    """
+    rows = batch[rank::world_size]
+    return (rows, len(rows)) if len(rows) else (batch[:1], 0)
+
+
+def token_fingerprint(encoded: EncodedRows) -> str:
+    """The SHA-256 of rows' token ids and segments; labels are left out."""
+    digest = hashlib.sha256()
+    for array in (encoded.input_ids, encoded.offsets, encoded.boundaries):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gluetune.data.examples import Examples
-from gluetune.data.labels import UNLABELLED, parse_labels
+from gluetune.data.examples import UNLABELLED, Examples, parse_labels
 from gluetune.data.records import read_header, read_records
 from gluetune.errors import DataError, did_you_mean, did_you_mean_file
 from gluetune.tasks import FileLayout, Task

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gluetune.data.examples import Examples
+from gluetune.data.examples import DataSource, Examples, check_split
 from gluetune.data.files import read_file, read_with_layout
-from gluetune.data.source import DataSource, check_split
 from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import FileLayout, Task
 

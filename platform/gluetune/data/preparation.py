@@ -13,15 +13,14 @@ from transformers import PreTrainedTokenizerBase
 from gluetune.config import DataConfig
 from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import EncodedRows, encode_rows
-from gluetune.data.examples import Examples
-from gluetune.data.fingerprint import SELECTION, TRAIN, split_fingerprints
+from gluetune.data.examples import DataSource, Examples, fingerprint
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
-from gluetune.data.official import find_identical_splits, labelled_eval_splits, load_labelled
-from gluetune.data.source import DataSource
-from gluetune.data.splits import hold_out, stratified_sample
+from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, load_labelled, stratified_sample
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.tasks import Task, get_task
+
+TRAIN, SELECTION = "train", "selection"
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class EncodedTask:
         source: where the rows come from, in words.
         synthetic: whether gluetune generated the rows, or some of them.
         fingerprints: of the rows as text, by ``train``, ``selection`` and the names of dev splits; see
-            `gluetune.data.fingerprint`.
+            `gluetune.data.examples.fingerprint`.
         same_rows: dev splits that hold the texts of another split, by that one's name.
     """
 
@@ -82,7 +81,7 @@ def open_source(config: DataConfig) -> DataSource:
 
 
 def _synthetic(config: DataConfig) -> DataSource:
-    from gluetune.data.synthetic import SyntheticSource  # imports this package
+    from gluetune.data.synthetic_source import SyntheticSource  # imports this package
 
     return SyntheticSource()
 
@@ -159,7 +158,7 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
         dev,
         "; ".join(dict.fromkeys(origins)),
         synthetic,
-        split_fingerprints(train, selection, dev),
+        _split_fingerprints(train, selection, dev),
         twins,
     )
 
@@ -194,3 +193,8 @@ def prepare_task(
     return EncodedTask(
         task.name, encoded(rows.train), selection, dev, rows.source, rows.synthetic, rows.fingerprints, rows.same_rows
     )
+
+
+def _split_fingerprints(train: Examples, selection: Examples, dev: Mapping[str, Examples]) -> dict[str, str]:
+    """Fingerprints of all rows that a task of a search uses: by `TRAIN`, `SELECTION` and the names of dev splits."""
+    return {name: fingerprint(rows) for name, rows in {TRAIN: train, SELECTION: selection, **dev}.items()}

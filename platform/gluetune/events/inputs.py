@@ -23,7 +23,7 @@ class SplitInput(BaseModel):
 
     Attributes:
         rows: how many.
-        sha256: fingerprint of texts and labels, see `gluetune.data.fingerprint`.
+        sha256: fingerprint of texts and labels, see `gluetune.data.examples.fingerprint`.
         tokens: fingerprint of the token ids that a trial sees.
     """
 

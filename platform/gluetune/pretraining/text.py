@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gluetune.data.local_copies import load_dataset_split
-from gluetune.data.text_checks import detect_non_text_format
+from gluetune.data.hub import load_dataset_split
+from gluetune.data.records import detect_non_text_format
 from gluetune.errors import DataError, did_you_mean
 from gluetune.pretraining.config import TextConfig
 from gluetune.pretraining.formats import FORMATS

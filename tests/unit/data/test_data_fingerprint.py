@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
 from gluetune.data import Examples, prepare_task
-from gluetune.data.fingerprint import fingerprint
-from gluetune.data.synthetic import SyntheticSource
+from gluetune.data.examples import fingerprint
+from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.tasks import get_task
 
 ROWS = Examples(

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
 from gluetune.data import DataSource, EncodedRows, Examples, FolderSource, HubSource, open_source, prepare_task
-from gluetune.data.synthetic import SyntheticSource
+from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import ConfigError, DataError
 from gluetune.tasks import Task, get_task
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gluetune.data.synthetic import SyntheticSource
+from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import ConfigError, DataError, ModelError, StorageError
 from gluetune.inference import FILES, Winner, export_submission, load_classifier, predict_examples, read_winners
 from gluetune.storage import Storage

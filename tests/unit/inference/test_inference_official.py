@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.data import FolderSource
-from gluetune.data.synthetic import SyntheticSource
+from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import DataError
 from gluetune.inference import FILES
 from gluetune.inference.official_files import load_test

@@ -11,7 +11,7 @@ import torch
 from sklearn.metrics import log_loss, matthews_corrcoef
 
 from gluetune.data import Examples
-from gluetune.data.synthetic import SyntheticSource
+from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import DataError, ModelError, StorageError
 from gluetune.inference import Classifier, Predictions, evaluate_examples, predict_examples, write_predictions
 from gluetune.tasks import get_task

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from gluetune.data.synthetic import SyntheticSource
+from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import ModelError
 from gluetune.pretraining import Corpus, PretrainingConfig
 from gluetune.pretraining.batches import Batch, BatchStream, Collator, bucketed

@@ -9,7 +9,7 @@ from scipy.stats import pearsonr
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from gluetune.data.synthetic import SyntheticSource
+from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.tasks import TASKS, Task
 
 CEILINGS = {"mrpc": 0.75, "qqp": 0.72, "mnli": 0.68, "snli": 0.60, "qnli": 0.62, "rte": 0.62, "wnli": 0.68}

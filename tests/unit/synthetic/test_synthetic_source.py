@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from gluetune.data.synthetic import SyntheticSource
+from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import DataError
 from gluetune.tasks import TASKS, Task
 
@@ -89,7 +89,7 @@ def test_no_row_stands_twice_in_a_task(task: Task) -> None:
 def test_same_seed_same_rows_also_in_another_process() -> None:
     here = "\n".join(texts(TASKS["mnli"], "train")[i][1] for i in range(20))
     script = (
-        "from gluetune.data.synthetic import SyntheticSource; from gluetune.tasks import TASKS; "
+        "from gluetune.data.synthetic_source import SyntheticSource; from gluetune.tasks import TASKS; "
         "print(*SyntheticSource().load(TASKS['mnli'], 'train').columns['hypothesis'][:20], sep='\\n')"
     )
     there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()

@@ -9,8 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gluetune.data.examples import Examples, Labels
-from gluetune.data.source import DataSource, check_split
+from gluetune.data.examples import DataSource, Examples, Labels, check_split
 from gluetune.synthetic.acceptability import cola
 from gluetune.synthetic.answers import qnli
 from gluetune.synthetic.concepts import Domain
