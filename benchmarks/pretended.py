@@ -140,7 +140,11 @@ class Pretending:
         self._trials, self._gate, self._arrived = trials, gate, False
 
     def run(
-        self, order: TrialAssignment, contact: TrialContext, checkpoints: Checkpoints, distributed: DistributedContext
+        self,
+        assignment: TrialAssignment,
+        context: TrialContext,
+        checkpoints: Checkpoints,
+        distributed: DistributedContext,
     ) -> None:
         """One trial."""
         if not self._arrived:
@@ -149,20 +153,20 @@ class Pretending:
         for index in range(1, self._trials.evaluations + 1):
             began = time.monotonic()
             for step in range(self._trials.steps):
-                if not contact.wanted(step):
+                if not context.should_continue(step):
                     return
                 time.sleep(self._trials.step_s)
             trained = time.monotonic()
             time.sleep(self._trials.step_s)
-            if not contact.report(self._evaluation(order, index, began, trained)):
+            if not context.report(self._evaluation(assignment, index, began, trained)):
                 return
 
-    def _evaluation(self, order: TrialAssignment, index: int, began: float, trained: float) -> Evaluation:
-        found, now = score(order.training), time.monotonic()
+    def _evaluation(self, assignment: TrialAssignment, index: int, began: float, trained: float) -> Evaluation:
+        found, now = score(assignment.training), time.monotonic()
         return Evaluation(
             index=index,
             step=index * max(1, self._trials.steps),
-            epoch=index * order.training["num_train_epochs"] / self._trials.evaluations,
+            epoch=index * assignment.training["num_train_epochs"] / self._trials.evaluations,
             score=found,
             metrics={METRIC: found},
             eval_loss=1 - found,
@@ -216,7 +220,7 @@ def search(trials: Trials, folder: Path, *, track: bool) -> Times:
         cpus=CPUS,
         gpus=0.0,
         placement_strategy="PACK",
-        work=Pretending(trials, gate),
+        workload=Pretending(trials, gate),
         storage=storage,
         max_failures=0,
     )

@@ -26,7 +26,7 @@ QUICK_TO_NOTICE = {  # see docs/reliability.md
     "RAY_health_check_failure_threshold": "3",
 }
 LANES = 2
-WORKER, LANE = "RayTrainWorker", ("PrestartedTrial", "ResourceTrainable")
+WORKER, LANE = "RayTrainWorker", ("PrestartedTrainable", "ResourceTrainable")
 HOLD = """
 import sys, time, ray
 ray.init(sys.argv[1], log_to_driver=False)

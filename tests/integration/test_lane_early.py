@@ -17,11 +17,12 @@ from ray.util import placement_group_table
 from gluetune.cluster import resolve_worker_resources
 from gluetune.config import JobConfig, LanesConfig, TrainingConfig, load_space
 from gluetune.events import JOB_FILE
-from gluetune.lanes import FineTuning, LaneSpec, TrialAssignment
-from gluetune.lanes.placement import release_all_placement_groups
+from gluetune.lanes import LaneSpec, TrialAssignment
 from gluetune.lanes.prestart import PrestartedLanes, lane_spec
+from gluetune.lanes.worker_group import release_all_placement_groups
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
+from gluetune.workloads.fine_tuning import FineTuning
 from searches import run, write_job
 from training_setup import task_data, tiny_encoder
 
@@ -34,7 +35,9 @@ LONG_S = 300.0  # also on a busy machine
 def settings() -> dict[str, Any]:
     training = TrainingConfig(learning_rate=1e-3, batch_size=16, num_train_epochs=2).model_dump()
     return {
-        "config": {"order": json.dumps(dataclasses.asdict(TrialAssignment(0, "cola", training, 7, "trials/cola-0000")))}
+        "config": {
+            "assignment": json.dumps(dataclasses.asdict(TrialAssignment(0, "cola", training, 7, "trials/cola-0000")))
+        }
     }
 
 
@@ -71,7 +74,7 @@ def early(ray_cluster: None, tmp_path: Path) -> Iterator[PrestartedLanes]:
     found = lanes(tmp_path)
     found.load()
     found.start()
-    started = list(found._waiting)
+    started = list(found.actors)
     wait_until(lambda: "RayTrainWorker" in living())
     yield found
     for actor in started:
@@ -84,11 +87,11 @@ def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(
     early: PrestartedLanes, tmp_path: Path
 ) -> None:
     def cleared() -> bool:
-        early.clear()
+        early.cleanup()
         return Storage(str(tmp_path)).list() == []
 
     assert states().count("CREATED") == 1
-    assert early.take(spec(tmp_path / "another"), settings()) is None
+    assert early.acquire(spec(tmp_path / "another"), settings()) is None
     wait_until(lambda: not living())
     wait_until(lambda: set(states()) == {"REMOVED"})
     wait_until(cleared)  # a process that is killed may still write
@@ -97,8 +100,8 @@ def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(
 def test_a_lane_trains_even_where_it_is_asked_to_before_it_hears_of_its_trial(
     early: PrestartedLanes, tmp_path: Path
 ) -> None:
-    first = early._waiting[0].train.remote()  # as calls of an async actor may overtake each other
-    actor = early.take(spec(tmp_path), settings())
+    first = early.actors[0].train.remote()  # as calls of an async actor may overtake each other
+    actor = early.acquire(spec(tmp_path), settings())
     assert json.loads(ray.get(first)["event"])["epoch"] == 1.0
     assert json.loads(ray.get(actor.train.remote())["event"])["epoch"] == 2.0
     ray.get(actor.stop.remote())
@@ -107,9 +110,9 @@ def test_a_lane_trains_even_where_it_is_asked_to_before_it_hears_of_its_trial(
 def test_a_lane_that_died_while_the_search_was_loaded_costs_no_trial_anything(
     early: PrestartedLanes, tmp_path: Path
 ) -> None:
-    ray.kill(early._waiting[0])
+    ray.kill(early.actors[0])
     wait_until(lambda: not living())
-    assert early.take(spec(tmp_path), settings()) is None
+    assert early.acquire(spec(tmp_path), settings()) is None
 
 
 def test_a_search_that_is_resumed_starts_none_early(ray_cluster: None, tmp_path: Path) -> None:
@@ -117,7 +120,7 @@ def test_a_search_that_is_resumed_starts_none_early(ray_cluster: None, tmp_path:
     found = lanes(tmp_path)
     found.load()
     found.start()
-    assert not found._waiting
+    assert not found.actors
 
 
 def test_a_mistake_that_is_found_late_leaves_nothing_behind(tmp_path: Path) -> None:

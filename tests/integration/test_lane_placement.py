@@ -14,10 +14,11 @@ from ray.util import placement_group_table
 
 from gluetune.config import TrainingConfig
 from gluetune.events import TrialEnded
-from gluetune.lanes import FineTuning, Lane, LaneActor, LaneError, LaneSpec, RemoteLane, TrialAssignment
-from gluetune.lanes.placement import release_all_placement_groups
+from gluetune.lanes import Lane, LaneActor, LaneError, LaneSpec, RemoteLane, TrialAssignment
+from gluetune.lanes.worker_group import release_all_placement_groups
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
+from gluetune.workloads.fine_tuning import FineTuning
 from training_setup import task_data, tiny_encoder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -30,7 +31,7 @@ def spec(folder: Path, workers: int, cpus: float, storage: Storage | None = None
     return LaneSpec(workers, cpus, 0.0, "PACK", work, storage or Storage(str(folder)), max_failures=1)
 
 
-def order(folder: str) -> TrialAssignment:
+def assignment(folder: str) -> TrialAssignment:
     training = TrainingConfig(learning_rate=1e-3, batch_size=16, num_train_epochs=1).model_dump()
     return TrialAssignment(0, "cola", training, seed=7, folder=folder)
 
@@ -43,9 +44,9 @@ def holder(lane: LaneSpec, before: Callable[[], None] = lambda: None) -> ray.act
             before()
             self.lane = Lane(lane)
 
-        async def run(self, order: TrialAssignment) -> str:
-            self.lane.assign(order)
-            while not isinstance(event := await self.lane.collect(), TrialEnded):
+        async def run(self, assignment: TrialAssignment) -> str:
+            self.lane.assign(assignment)
+            while not isinstance(event := await self.lane.next_event(), TrialEnded):
                 pass
             return event.status
 
@@ -84,10 +85,10 @@ def rooms() -> set[str]:
 def test_the_room_of_a_killed_lane_goes_to_the_next_one(ray_cluster: None, tmp_path: Path, workers: int) -> None:
     lane = spec(tmp_path, workers, 2.0 / workers)  # all there is
     first = holder(lane)
-    assert ray.get(first.run.remote(order("trials/a")), timeout=LONG_S) == "finished"
+    assert ray.get(first.run.remote(assignment("trials/a")), timeout=LONG_S) == "finished"
     ray.kill(first)
     second = holder(lane)
-    assert ray.get(second.run.remote(order("trials/b")), timeout=LONG_S) == "finished"
+    assert ray.get(second.run.remote(assignment("trials/b")), timeout=LONG_S) == "finished"
     assert len(rooms()) == 1
     ray.kill(second)
 
@@ -96,7 +97,7 @@ def test_the_room_of_a_killed_lane_that_no_other_one_follows_is_given_back_by_th
     ray_cluster: None, tmp_path: Path
 ) -> None:
     lane = holder(spec(tmp_path, 1, 2.0))
-    assert ray.get(lane.run.remote(order("trials/a")), timeout=LONG_S) == "finished"
+    assert ray.get(lane.run.remote(assignment("trials/a")), timeout=LONG_S) == "finished"
     ray.kill(lane)
     assert len(rooms()) == 1
     release_all_placement_groups()
@@ -108,12 +109,12 @@ def test_a_lane_that_starts_leaves_living_ones_their_room(ray_cluster: None, tmp
     lanes = []
     for number in range(2):
         lanes.append(holder(spec(tmp_path, 1, 1.0)))
-        assert ray.get(lanes[-1].run.remote(order(f"trials/{number}")), timeout=LONG_S) == "finished"
+        assert ray.get(lanes[-1].run.remote(assignment(f"trials/{number}")), timeout=LONG_S) == "finished"
         if not number:
             firsts = rooms()
     assert len(firsts) == 1
     assert firsts < rooms()
-    assert ray.get(lanes[0].run.remote(order("trials/2")), timeout=LONG_S) == "finished"
+    assert ray.get(lanes[0].run.remote(assignment("trials/2")), timeout=LONG_S) == "finished"
     assert firsts < rooms()
     for lane in lanes:
         ray.kill(lane)
@@ -121,12 +122,12 @@ def test_a_lane_that_starts_leaves_living_ones_their_room(ray_cluster: None, tmp
 
 def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(ray_cluster: None, tmp_path: Path) -> None:
     class Sleeping:
-        def run(self, order: TrialAssignment, contact: Any, checkpoints: Any, distributed: Any) -> None:
-            Path(order.folder).touch()
+        def run(self, assignment: TrialAssignment, context: Any, checkpoints: Any, distributed: Any) -> None:
+            Path(assignment.folder).touch()
             time.sleep(1000)
 
-    lane, began = RemoteLane(replace(spec(tmp_path, 1, 2.0), work=Sleeping())), tmp_path / "began"
-    lane.assign(order(str(began)))
+    lane, began = RemoteLane(replace(spec(tmp_path, 1, 2.0), workload=Sleeping())), tmp_path / "began"
+    lane.assign(assignment(str(began)))
     wait_until(began.exists, "no worker works")
     lane.close()
     wait_until_free()
@@ -138,22 +139,22 @@ def test_a_lane_whose_actor_dies_says_so_and_takes_no_room(
     ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Telling:
-        def run(self, order: TrialAssignment, contact: Any, checkpoints: Any, distributed: Any) -> None:
+        def run(self, assignment: TrialAssignment, context: Any, checkpoints: Any, distributed: Any) -> None:
             import os
 
-            Path(order.folder).write_text(os.environ.get("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "not set"))
+            Path(assignment.folder).write_text(os.environ.get("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "not set"))
             time.sleep(1000)
 
     monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "3")
-    lane, told = RemoteLane(replace(spec(tmp_path, 1, 2.0), work=Telling())), tmp_path / "told"
-    lane.assign(order(str(told)))
+    lane, told = RemoteLane(replace(spec(tmp_path, 1, 2.0), workload=Telling())), tmp_path / "told"
+    lane.assign(assignment(str(told)))
     wait_until(lambda: told.exists() and told.read_text(), "no worker works")
     assert told.read_text() == "3"  # Ray Train's settings reach the workers
-    ray.kill(lane._holder)
+    ray.kill(lane._actor)
     with pytest.raises(LaneError, match="its actor died"):
-        lane.collect()
+        lane.next_event()
     with pytest.raises(LaneError, match="its actor died"):
-        lane.assign(order(str(told)))
+        lane.assign(assignment(str(told)))
     lane.close()
     wait_until_free()
 
@@ -176,7 +177,7 @@ def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_room(
     died = tmp_path / "died"
     lane = holder(spec(tmp_path, 2, 1.0), deadly_joining(rank, str(died)))
     try:
-        assert ray.get(lane.run.remote(order("trials/c")), timeout=LONG_S) == "finished"
+        assert ray.get(lane.run.remote(assignment("trials/c")), timeout=LONG_S) == "finished"
         assert died.exists()
         assert len(rooms()) == 1
     finally:
@@ -190,6 +191,6 @@ def test_a_lane_whose_workers_cannot_start_gives_up_and_takes_no_room(ray_cluste
 
     lane = RemoteLane(spec(tmp_path, 1, 2.0, Nowhere(str(tmp_path))))
     with pytest.raises(Exception, match="must be a folder or bucket that every node reaches"):
-        lane.collect()
+        lane.next_event()
     lane.close()
     assert not rooms()

@@ -16,10 +16,11 @@ from ray._private.state import actors
 
 from gluetune.config import TrainingConfig
 from gluetune.events import Evaluated, TrialEnded
-from gluetune.lanes import FineTuning, LaneSpec, RemoteLane, TrialAssignment, TrialContext
+from gluetune.lanes import LaneSpec, RemoteLane, TrialAssignment, TrialContext
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.training import Checkpoints, DistributedContext
+from gluetune.workloads.fine_tuning import FineTuning
 from training_setup import task_data, tiny_encoder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -70,17 +71,17 @@ def lane(lanes: Lanes) -> RemoteLane:
     return lanes.get(1)
 
 
-def order(number: int, task: str = "cola", **training: object) -> TrialAssignment:
+def assignment(number: int, task: str = "cola", **training: object) -> TrialAssignment:
     chosen = {"learning_rate": 3e-3, "batch_size": 16, "num_train_epochs": EPOCHS} | training
     return TrialAssignment(
         number, task, TrainingConfig(**chosen).model_dump(), seed=7, folder=f"trials/{task}-{number:04d}"
     )
 
 
-def collect(lane: RemoteLane) -> tuple[list[Evaluated], TrialEnded]:
+def run_to_end(lane: RemoteLane) -> tuple[list[Evaluated], TrialEnded]:
     evaluations: list[Evaluated] = []
     while True:
-        report = lane.collect()
+        report = lane.next_event()
         if isinstance(report, TrialEnded):
             return evaluations, report
         evaluations.append(report)
@@ -93,8 +94,8 @@ def numbers(evaluations: list[Evaluated]) -> list[tuple[object, ...]]:
 @pytest.fixture(scope="module")
 def undisturbed(lanes: Lanes) -> list[tuple[object, ...]]:
     lane = lanes.get(1)
-    lane.assign(order(0))
-    evaluations, end = collect(lane)
+    lane.assign(assignment(0))
+    evaluations, end = run_to_end(lane)
     assert end.status == "finished"
     return numbers(evaluations)
 
@@ -110,43 +111,43 @@ def test_a_lane_has_no_other_processes_than_holder_and_workers(lane: RemoteLane,
 
 
 def test_the_same_trial_gives_the_same_numbers_on_a_used_lane(lane: RemoteLane, undisturbed: list[object]) -> None:
-    lane.assign(order(15))
-    assert numbers(collect(lane)[0]) == undisturbed
-    lane.assign(order(1))
-    evaluations, _ = collect(lane)
+    lane.assign(assignment(15))
+    assert numbers(run_to_end(lane)[0]) == undisturbed
+    lane.assign(assignment(1))
+    evaluations, _ = run_to_end(lane)
     assert numbers(evaluations) == undisturbed
     assert evaluations[0].idle_seconds_before is not None
     assert evaluations[0].idle_seconds_before > 0
 
 
 def test_a_diverging_trial_is_a_result(lane: RemoteLane, undisturbed: list[object]) -> None:
-    lane.assign(order(2, learning_rate=1e30, max_grad_norm=0.0))
-    _, end = collect(lane)
+    lane.assign(assignment(2, learning_rate=1e30, max_grad_norm=0.0))
+    _, end = run_to_end(lane)
     assert end.status == "diverged"
     assert end.message
-    lane.assign(order(3))
-    assert numbers(collect(lane)[0]) == undisturbed
+    lane.assign(assignment(3))
+    assert numbers(run_to_end(lane)[0]) == undisturbed
 
 
 def test_an_exception_in_a_trial_is_a_result_with_its_traceback(lane: RemoteLane, undisturbed: list[object]) -> None:
-    lane.assign(order(4, task="mrpc"))  # this lane has no MRPC rows
-    _, end = collect(lane)
+    lane.assign(assignment(4, task="mrpc"))  # this lane has no MRPC rows
+    _, end = run_to_end(lane)
     assert end.status == "failed"
     assert "KeyError" in end.message
-    lane.assign(order(5))
-    assert numbers(collect(lane)[0]) == undisturbed
+    lane.assign(assignment(5))
+    assert numbers(run_to_end(lane)[0]) == undisturbed
 
 
 def test_a_pruned_trial_gives_way_at_once_and_its_checkpoints_stay(
     lane: RemoteLane, lanes: Lanes, undisturbed: list[object]
 ) -> None:
-    long = order(6, num_train_epochs=300)
+    long = assignment(6, num_train_epochs=300)
     lane.assign(long)
-    first = lane.collect()
+    first = lane.next_event()
     assert isinstance(first, Evaluated)
     time.sleep(1.0)  # the lane trains on, but must not report or save more before it is told to
-    lane.assign(order(7))
-    evaluations, end = collect(lane)
+    lane.assign(assignment(7))
+    evaluations, end = run_to_end(lane)
     assert end.number == 7
     assert numbers(evaluations) == undisturbed
     state = Checkpoints(lanes.storage, long.folder).load()
@@ -157,11 +158,11 @@ def test_a_pruned_trial_gives_way_at_once_and_its_checkpoints_stay(
 def test_a_killed_worker_is_restarted_and_the_trial_goes_on_from_its_checkpoint(
     lane: RemoteLane, undisturbed: list[object]
 ) -> None:
-    lane.assign(order(8))
-    first = lane.collect()
+    lane.assign(assignment(8))
+    first = lane.next_event()
     pids = worker_pids()
     os.kill(pids[0], signal.SIGKILL)
-    evaluations, end = collect(lane)
+    evaluations, end = run_to_end(lane)
     assert end.status == "finished"
     assert numbers([first, *evaluations]) == undisturbed  # type: ignore[list-item]
     assert worker_pids() != pids
@@ -174,8 +175,8 @@ QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 def alone(lanes: Lanes) -> list[Evaluated]:
     """A trial without dropout on one worker."""
     lane = lanes.get(1)
-    lane.assign(order(9, **QUIET))
-    return collect(lane)[0]
+    lane.assign(assignment(9, **QUIET))
+    return run_to_end(lane)[0]
 
 
 @pytest.fixture
@@ -191,30 +192,30 @@ def assert_alike(some: list[Evaluated], others: list[Evaluated]) -> None:
 
 
 def test_two_workers_with_half_the_rows_each_equal_one_worker(pair: RemoteLane, alone: list[Evaluated]) -> None:
-    pair.assign(order(10, **QUIET))
-    together, end = collect(pair)
+    pair.assign(assignment(10, **QUIET))
+    together, end = run_to_end(pair)
     assert end.status == "finished"
     assert_alike(together, alone)
 
 
 def test_one_of_two_workers_is_killed_and_the_trial_goes_on(pair: RemoteLane, alone: list[Evaluated]) -> None:
-    pair.assign(order(11, **QUIET))
-    first = pair.collect()
+    pair.assign(assignment(11, **QUIET))
+    first = pair.next_event()
     assert isinstance(first, Evaluated)
     os.kill(worker_pids()[-1], signal.SIGKILL)
-    rest, end = collect(pair)
+    rest, end = run_to_end(pair)
     assert end.status == "finished", end.message
     assert_alike([first, *rest], alone)
 
 
 def test_a_diverging_trial_leaves_both_workers_alive(pair: RemoteLane, alone: list[Evaluated]) -> None:
-    pair.assign(order(16, **QUIET))
-    collect(pair)
+    pair.assign(assignment(16, **QUIET))
+    run_to_end(pair)
     before = worker_pids()
-    pair.assign(order(12, learning_rate=1e30, max_grad_norm=0.0))
-    assert collect(pair)[1].status == "diverged"
-    pair.assign(order(13, **QUIET))
-    assert_alike(collect(pair)[0], alone)
+    pair.assign(assignment(12, learning_rate=1e30, max_grad_norm=0.0))
+    assert run_to_end(pair)[1].status == "diverged"
+    pair.assign(assignment(13, **QUIET))
+    assert_alike(run_to_end(pair)[0], alone)
     assert worker_pids() == before
 
 
@@ -226,8 +227,8 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
 
         def run(
             self,
-            order: TrialAssignment,
-            contact: TrialContext,
+            assignment: TrialAssignment,
+            context: TrialContext,
             checkpoints: Checkpoints,
             distributed: DistributedContext,
         ) -> None:
@@ -241,11 +242,11 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
                 return backward(run, micro_batches, scale)
 
             Run._backward = short  # type: ignore[method-assign,assignment]
-            super().run(order, contact, checkpoints, distributed)
+            super().run(assignment, context, checkpoints, distributed)
 
     lane = lanes.make(2, ShortOfMemory(lanes.work.data, lanes.work.encoder))
-    lane.assign(order(14, **QUIET))
-    evaluations, end = collect(lane)
+    lane.assign(assignment(14, **QUIET))
+    evaluations, end = run_to_end(lane)
     lanes.close()  # other tests want workers with memory
     assert end.status == "finished", end.message
     assert_alike(evaluations, alone)

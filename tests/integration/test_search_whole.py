@@ -169,7 +169,9 @@ def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_goes_on(printed:
     driver = start(job, runs, "lane-lost")
     wait_for_trials(runs, "lane-lost", 1)
     titles = {p: " ".join(p.cmdline()) for p in psutil.Process(driver.pid).children(recursive=True)}
-    next(p for p, title in titles.items() if title.startswith(("ray::PrestartedTrial", "ray::Trial"))).kill()
+    next(
+        p for p, title in titles.items() if title.startswith(("ray::PrestartedTrainable", "ray::LaneTrainable"))
+    ).kill()
     assert driver.stdout is not None
     driver.stdout.close()  # as `| head` does: nor does the search need its terminal
     assert driver.wait(timeout=300) == 0, (runs / "lane-lost/logs/ray.log").read_text()[-5000:]

@@ -37,7 +37,6 @@ from gluetune.events import (
     trial_folder,
 )
 from gluetune.lanes import LaneSpec
-from gluetune.lanes.pretraining import Pretraining, to_pretraining_evaluation
 from gluetune.pretraining import (
     PretrainingData,
     PretrainJob,
@@ -56,6 +55,7 @@ from gluetune.storage import Storage
 from gluetune.supervisor import report
 from gluetune.tracking import Tracker, check_store, ui_command
 from gluetune.training import Checkpoints
+from gluetune.workloads.pretraining import Pretraining, to_pretraining_evaluation
 
 TASK, TITLE = "pretraining", "Pre-training"
 ENCODER = "encoder"  # folder of the result

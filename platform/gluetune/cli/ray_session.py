@@ -69,7 +69,7 @@ def joined(
     finally:
         ray.shutdown()
         if early is not None:
-            early.clear()
+            early.cleanup()
 
 
 def join(address: str | None, terminal: Terminal) -> str:

@@ -87,7 +87,7 @@ def tune(
     check_inputs(session.storage, inputs, terminal, name=session.name, accept=accept_inputs)
     if not score:
         prepared = prepared.unscored()
-    lanes = pack(session.job, session.space, prepared, terminal.note, early.give_way)
+    lanes = pack(session.job, session.space, prepared, terminal.note, early.release)
     asked, session = session, _with_lanes(session, lanes)
     resources = resolve_worker_resources(session.job.lanes)
     session = _fitted(session, resources, terminal)

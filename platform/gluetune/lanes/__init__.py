@@ -1,26 +1,23 @@
-"""Lanes: persistent Ray Train worker groups that serve trial after trial.
+"""Lanes: persistent Ray Train worker groups, each of which runs one trial after another.
 
-Starting a worker group costs many seconds, most of them imports. A lane pays them once: its workers run a server loop
-(`gluetune.lanes.worker`) that takes orders from a mailbox (`gluetune.lanes.mailbox`) until the lane closes.
+Starting a worker group takes many seconds, most of them spent on imports. A lane pays them once: its workers request
+assignments from a mailbox (`gluetune.lanes.mailbox`) in a loop (`gluetune.lanes.worker`) until the lane closes. A lane
+consists of an actor, which holds the mailbox and Ray Train's controller, and of its worker processes.
 
-A lane is the actor that holds it, with the mailbox and Ray Train's controller in it, and its workers. This package
-imports Ray Train and torch only where they are asked for.
+Importing this package imports neither torch nor Ray Train: `Lane`, `LaneActor`, `LaneSpec`, `RemoteLane` and
+`root_cause` are loaded on first access.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gluetune.lanes.causes import describe_deaths, root_cause
-from gluetune.lanes.mailbox import LaneError, TrialAssignment
-from gluetune.lanes.work import FineTuning, TrialContext, Workload
+from gluetune.lanes.protocol import LaneError, TrialAssignment, TrialContext, Workload, describe_deaths
 
 if TYPE_CHECKING:
-    from gluetune.lanes.lane import Lane, LaneActor, LaneSpec
-    from gluetune.lanes.remote import RemoteLane
+    from gluetune.lanes.lane import Lane, LaneActor, LaneSpec, RemoteLane, root_cause
 
 __all__ = [
-    "FineTuning",
     "Lane",
     "LaneActor",
     "LaneError",
@@ -35,8 +32,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("LaneActor", "Lane", "LaneSpec", "RemoteLane"):
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gluetune.lanes import remote
+    from gluetune.lanes import lane
 
-    return getattr(remote, name)
+    return getattr(lane, name)

@@ -1,6 +1,7 @@
-"""The mailbox between a lane's holder, such as Ray Tune's trial actor, and its workers.
+"""The mailbox between a lane's actor and its workers.
 
-It is part of the holder and outlives the workers, so that a restarted worker group finds the order it was working on.
+It lives in the actor and outlives the workers, so that a restarted worker group finds the assignment that it was
+working on.
 """
 
 from __future__ import annotations
@@ -9,226 +10,229 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from gluetune.errors import GluetuneError
 from gluetune.events import LaneEvent, StepLogged, TrialEnded
+from gluetune.lanes.protocol import LaneError, TrialAssignment
 
-MOST_STARTS = 3
-SPLITS = "gradient_accumulation_steps"  # of an order's training
-
-
-class LaneError(GluetuneError):
-    """A lane's worker group could not be started or kept alive."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrialAssignment:
-    """What a lane is to do next: one trial.
-
-    Attributes:
-        number: the trial's number in the search.
-        task: its task's name.
-        training: the whole training configuration, by field.
-        seed: seed of head, data order and dropout.
-        folder: the trial's folder on the search's storage.
-        reported: evaluations that the search knows already; a resumed trial reports those it does not.
-        logged: step of the last log that the search knows already.
-        ticket: counts the lane's orders; given by the mailbox.
-    """
-
-    number: int
-    task: str
-    training: dict[str, Any] = field(hash=False)
-    seed: int
-    folder: str
-    reported: int = 0
-    logged: int = 0
-    ticket: int = 0
+MAX_START_ATTEMPTS = 3  # worker groups in a row that may die before they request work
+ACCUMULATION_FIELD = "gradient_accumulation_steps"  # the training field that sets the number of micro-batches
 
 
 class Mailbox:
-    """Holds a lane's current order and the reports on it. All in one event loop; every wait is a coroutine.
+    """Holds a lane's current assignment and the events reported on it.
+
+    All methods run in the actor's event loop; those that wait are coroutines.
 
     Args:
-        max_failures: how often a trial's workers may die before the trial counts as failed.
+        max_failures: how often a trial's worker group may die before the trial counts as failed.
     """
 
     def __init__(self, max_failures: int) -> None:
         self._max_failures = max_failures
-        self._order: TrialAssignment | None = None
-        self._tickets = 0
-        self._group: str | None = None  # the worker group that works on the order
-        self._asking = ""  # the worker group that asked for work last
-        self._failures = 0
-        self._asked = 0  # how many reports on the order the trial actor has asked for
-        self._told = 0  # how many it got
-        self._complaint = ""  # what a worker said before its group died; the other workers only say that it did
-        self._complained = False  # whether a worker of the group that started last has said so
-        self._starts = 0  # of worker groups that have not asked for work yet
-        self._closed: str | None = None  # why, empty for an ordinary end
-        self._work: Any = None  # what the workers do, once that is known
-        self._reports: deque[LaneEvent] = deque()  # on the order, not collected yet
+        self._assignment: TrialAssignment | None = None
+        self._last_id = 0
+        self._group: str | None = None  # the worker group that works on the assignment
+        self._requesting_group = ""  # the worker group that requested work last
+        self._failures = 0  # worker groups that died over the assignment
+        self._events_requested = 0  # by the lane's owner, of the current assignment
+        self._events_reported = 0
+        self._error = ""  # the first error of a worker group; errors of its other workers follow from it
+        self._error_reported = False  # whether the worker group that started last has reported one
+        self._starts = 0  # worker groups in a row that have not requested work yet
+        self._close_reason: str | None = None  # empty where the lane was closed on purpose
+        self._workload: Any = None
+        self._events: deque[LaneEvent] = deque()  # of the current assignment, not fetched yet
         self._changed = asyncio.Event()
 
-    def give(self, work: Any) -> None:
-        """Says what the lane's workers do: a `gluetune.lanes.Workload`."""
-        self._work = work
-        self._wake()
+    def set_workload(self, workload: Any) -> None:
+        """Set the `gluetune.lanes.Workload` of the lane, for which its workers wait."""
+        self._workload = workload
+        self._notify()
 
-    async def work(self) -> Any:
-        """A worker waits for what it is to do; ``None`` once the lane is closed."""
-        await self._until(lambda: self._work is not None or self._closed is not None)
-        return self._work if self._closed is None else None
+    async def wait_for_workload(self) -> Any:
+        """Wait for the workload and return it; ``None`` once the lane is closed."""
+        await self._wait_until(lambda: self._workload is not None or self._close_reason is not None)
+        return self._workload if self._close_reason is None else None
 
-    def assign(self, order: TrialAssignment) -> None:
-        """Replaces the current order, whatever has become of it."""
-        self._tickets += 1
-        self._order = replace(order, ticket=self._tickets)
-        self._group, self._failures, self._asked, self._told = None, 0, 0, 0
-        self._complaint, self._complained = "", False
-        self._reports.clear()
-        self._wake()
+    def assign(self, assignment: TrialAssignment) -> None:
+        """Replace the current assignment, whether or not it has ended, and drop its events."""
+        self._last_id += 1
+        self._assignment = replace(assignment, assignment_id=self._last_id)
+        self._group, self._failures, self._events_requested, self._events_reported = None, 0, 0, 0
+        self._error, self._error_reported = "", False
+        self._events.clear()
+        self._notify()
 
     def close(self, reason: str = "") -> None:
-        """Ends the lane: workers leave their loop, and whoever waits for a report gets `LaneError` with the reason.
-
-        The first reason counts: those that come later, such as that the workers have left, follow from it.
-        """
-        self._order = None
-        if self._closed is None:
-            self._closed = reason
-        self._wake()
-
-    def started(self) -> bool:
-        """A worker group starts; whether the lane is open. Groups that die before they ask for work end it."""
-        self._starts += 1
-        self._complained = False
-        if self._starts > MOST_STARTS and self._closed is None:
-            self.close(f"its workers die as they start: {self._complaint or 'see the log of Ray'}")
-        return self._closed is None
-
-    def not_started(self, message: str) -> bool:
-        """A worker cannot start, and says why; whether the lane is open."""
-        is_open = self.started()
-        self.complain(message)
-        return is_open
-
-    def complain(self, message: str) -> None:
-        """A worker says why it is going to die. The first of its group knows the cause, others only lose a peer."""
-        if not self._complained:
-            self._complaint, self._complained = message, True
-
-    async def take(self, group: str, after: int, timeout_s: float) -> TrialAssignment | None:
-        """Rank 0 asks for work.
+        """Close the lane: its workers leave their loop, and `next_event` raises.
 
         Args:
-            group: name of this incarnation of the worker group.
-            after: ticket of its last order, which it has finished unless that was withdrawn or it said otherwise. An
-                order that another group took before is one that group died over.
-            timeout_s: how long to wait.
+            reason: why; empty where the lane is closed on purpose. The reason of the first call counts, because later
+                ones, such as workers that leave, follow from it.
+        """
+        self._assignment = None
+        if self._close_reason is None:
+            self._close_reason = reason
+        self._notify()
+
+    def register_start(self) -> bool:
+        """Count the start of a worker group, and close the lane after too many that never requested work.
 
         Returns:
-            The order, ``None`` once the lane is closed. (Or where another group has asked since: this one has died.)
+            Whether the lane is open.
+        """
+        self._starts += 1
+        self._error_reported = False
+        if self._starts > MAX_START_ATTEMPTS and self._close_reason is None:
+            self.close(f"its workers die as they start: {self._error or 'the reason is in the log of Ray'}")
+        return self._close_reason is None
+
+    def register_failed_start(self, message: str) -> bool:
+        """Count the start of a worker group that failed.
+
+        Args:
+            message: the error of the worker.
+
+        Returns:
+            Whether the lane is open.
+        """
+        is_open = self.register_start()
+        self.report_error(message)
+        return is_open
+
+    def report_error(self, message: str) -> None:
+        """Record the error that a worker is about to die of, unless another worker of its group was first."""
+        if not self._error_reported:
+            self._error, self._error_reported = message, True
+
+    async def next_assignment(self, group: str, after: int, timeout_s: float) -> TrialAssignment | None:
+        """Wait for an assignment. Called by rank 0 of a worker group.
+
+        If the assignment ``after`` is still the current one, it has finished. If another worker group took the new
+        assignment before, that group died over it.
+
+        Args:
+            group: identifies this incarnation of the worker group.
+            after: id of the last assignment that the group ran, 0 at first.
+            timeout_s: how long to wait, in seconds.
+
+        Returns:
+            The assignment; ``None`` once the lane is closed, or where another worker group has requested work since.
 
         Raises:
-            TimeoutError: there is no work yet.
+            TimeoutError: there is no assignment yet.
         """
-        self._starts, self._asking = 0, group
-        if self._order is not None and self._order.ticket == after:
-            self.report(after, TrialEnded(time=time.time(), number=self._order.number, status="finished"))
+        self._starts, self._requesting_group = 0, group
+        if self._assignment is not None and self._assignment.assignment_id == after:
+            self.report(after, TrialEnded(time=time.time(), number=self._assignment.number, status="finished"))
 
         def ready() -> bool:
-            return self._closed is not None or (self._order is not None and self._order.ticket > after)
+            newer = self._assignment is not None and self._assignment.assignment_id > after
+            return self._close_reason is not None or newer
 
-        await asyncio.wait_for(self._until(ready), timeout_s)
-        if self._order is None or self._closed is not None or self._asking != group:
+        await asyncio.wait_for(self._wait_until(ready), timeout_s)
+        if self._assignment is None or self._close_reason is not None or self._requesting_group != group:
             return None
-        order = self._order
+        assignment = self._assignment
         self._failures += self._group not in (None, group)
         self._group = group
         if self._failures <= self._max_failures:
-            return order
-        self.report(order.ticket, self._died(order))
-        return await self.take(group, order.ticket, timeout_s)
+            return assignment
+        self.report(assignment.assignment_id, self._failed(assignment))
+        return await self.next_assignment(group, assignment.assignment_id, timeout_s)
 
-    def smaller(self, ticket: int, tried: int, most: int) -> bool:
-        """A worker of several has no memory for its micro-batches: those of the order's next try are half as large.
+    def halve_micro_batch(self, assignment_id: int, tried: int, most: int) -> bool:
+        """Halve the micro-batches of the assignment's next try, after a worker of several ran out of memory.
 
         Args:
-            ticket: the order's.
-            tried: into how many micro-batches each batch was cut.
-            most: how many a batch can be cut into.
+            assignment_id: the assignment.
+            tried: number of micro-batches that each batch was divided into.
+            most: number of micro-batches that a batch can be divided into.
 
         Returns:
-            Whether the order is tried again; ``False`` where it is withdrawn, or nothing is left to be cut.
+            Whether to try again; ``False`` where the assignment was cancelled or micro-batches cannot be smaller.
         """
-        order = self._order
-        if order is None or order.ticket != ticket:
+        assignment = self._assignment
+        if assignment is None or assignment.assignment_id != assignment_id:
             return False
-        if order.training.get(SPLITS) == tried:  # else another worker was first
+        if assignment.training.get(ACCUMULATION_FIELD) == tried:  # else another worker was first
             if 2 * tried > most:
                 return False
-            self._order = replace(order, training=order.training | {SPLITS: 2 * tried})
-            self._group = None  # the group that dies of it is not to blame
+            self._assignment = replace(assignment, training=assignment.training | {ACCUMULATION_FIELD: 2 * tried})
+            self._group = None  # so that the death of the group that ran out of memory counts as no failure
         return True
 
-    def report(self, ticket: int, report: LaneEvent) -> bool:
-        """Rank 0 reports on an order; whether the order is still wanted."""
-        order = self._order
-        if order is None or order.ticket != ticket:
-            return False
-        if isinstance(report, TrialEnded):
-            self._order = None
-        elif isinstance(report, StepLogged):
-            self._order = replace(order, logged=report.step)
-        else:
-            self._order = replace(order, reported=report.index)
-        self._told += 1
-        self._reports.append(report)
-        self._wake()
-        return self._order is not None
+    def report(self, assignment_id: int, event: LaneEvent) -> bool:
+        """Report an event. Called by rank 0; events of a replaced assignment are dropped.
 
-    async def collect(self) -> LaneEvent:
-        """The holder waits for the next report on its order, which approves the one before.
+        Args:
+            assignment_id: the assignment.
+            event: what happened; `TrialEnded` ends the assignment.
+
+        Returns:
+            Whether to continue with the assignment.
+        """
+        assignment = self._assignment
+        if assignment is None or assignment.assignment_id != assignment_id:
+            return False
+        if isinstance(event, TrialEnded):
+            self._assignment = None
+        elif isinstance(event, StepLogged):
+            self._assignment = replace(assignment, logged=event.step)
+        else:
+            self._assignment = replace(assignment, reported=event.index)
+        self._events_reported += 1
+        self._events.append(event)
+        self._notify()
+        return self._assignment is not None
+
+    async def next_event(self) -> LaneEvent:
+        """Wait for the next event of the assignment. Calling it acknowledges the event before.
 
         Raises:
-            LaneError: the lane is at an end; the reason is empty where it was closed on purpose.
+            LaneError: the lane is closed; the message is the reason, empty where it was closed on purpose.
         """
-        self._asked += 1
-        self._wake()
-        await self._until(lambda: bool(self._reports) or self._closed is not None)
-        if not self._reports:
-            raise LaneError(self._closed)
-        return self._reports.popleft()
+        self._events_requested += 1
+        self._notify()
+        await self._wait_until(lambda: bool(self._events) or self._close_reason is not None)
+        if not self._events:
+            raise LaneError(self._close_reason)
+        return self._events.popleft()
 
-    async def approved(self, ticket: int) -> bool:
-        """Waits until the search has gone on after the last report; ``False`` if the order was withdrawn instead."""
-        await self._until(lambda: not self._current(ticket) or self._asked > self._told)
-        return self._current(ticket)
+    async def wait_for_ack(self, assignment_id: int) -> bool:
+        """Wait until the search has acknowledged the last event.
 
-    async def withdrawn(self, ticket: int) -> None:
-        """Waits until an order is no longer the current one."""
-        await self._until(lambda: not self._current(ticket))
+        Returns:
+            Whether to continue with the assignment; ``False`` where it was replaced instead.
+        """
+        await self._wait_until(
+            lambda: not self._is_current(assignment_id) or self._events_requested > self._events_reported
+        )
+        return self._is_current(assignment_id)
 
-    def _wake(self) -> None:
-        """All who wait look whether what they wait for has come."""
+    async def wait_for_cancel(self, assignment_id: int) -> None:
+        """Wait until an assignment has ended or was replaced."""
+        await self._wait_until(lambda: not self._is_current(assignment_id))
+
+    def _notify(self) -> None:
+        """Have every waiting coroutine check its condition."""
         self._changed.set()
         self._changed.clear()
 
-    async def _until(self, ready: Callable[[], bool]) -> None:
+    async def _wait_until(self, ready: Callable[[], bool]) -> None:
         while not ready():
             await self._changed.wait()
 
-    def _died(self, order: TrialAssignment) -> TrialEnded:
-        why = self._complaint or "killed, or out of host memory"
+    def _failed(self, assignment: TrialAssignment) -> TrialEnded:
+        reason = self._error or "killed, or out of host memory"
         return TrialEnded(
             time=time.time(),
-            number=order.number,
+            number=assignment.number,
             status="failed",
-            message=f"its workers died {self._failures} times: {why}",
+            message=f"its workers died {self._failures} times: {reason}",
         )
 
-    def _current(self, ticket: int) -> bool:
-        return self._order is not None and self._order.ticket == ticket
+    def _is_current(self, assignment_id: int) -> bool:
+        return self._assignment is not None and self._assignment.assignment_id == assignment_id

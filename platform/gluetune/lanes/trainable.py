@@ -1,7 +1,7 @@
-"""The Ray Tune Trainable: one trial after the other on one lane.
+"""The Ray Tune Trainable, which runs one trial after another on one lane.
 
-Tune reuses the actor (``reuse_actors=True``), and with it the lane, for the next trial. Configurations and results
-carry orders and journal events as JSON; everything that decides anything is in `gluetune.search`.
+Tune reuses the actor (``reuse_actors=True``), and with it the lane, for the next trial. Tune's configurations and
+results carry assignments and journal events as JSON. All decisions are made in `gluetune.search`.
 """
 
 from __future__ import annotations
@@ -16,93 +16,108 @@ from ray.tune.result import DONE
 from gluetune.lanes import Lane, LaneActor, LaneError, LaneSpec, TrialAssignment, Workload
 
 EVENT_KEY = "event"
-ORDER_KEY = "order"
-BECOMING_S = 120.0  # seconds, far longer than a call that was sent before may take
+ASSIGNMENT_KEY = "assignment"
+ADOPT_TIMEOUT_S = 120.0  # seconds, far longer than a call that was sent before may take
 
 
-class Trial(LaneActor, tune.Trainable):
-    """Runs the order in ``config["order"]``; each step returns one journal event in ``result["event"]``.
+class LaneTrainable(LaneActor, tune.Trainable):
+    """Runs the assignment in ``config["assignment"]``; each step returns one journal event in ``result["event"]``.
 
-    Ray makes an actor with coroutines an async one, and the lane's workers reach its mailbox while it waits for them.
+    Its coroutines make Ray run it as an async actor, so that the lane's workers can call its mailbox while `train`
+    waits for them.
     """
 
     def setup(self, config: dict[str, Any], spec: LaneSpec) -> None:  # type: ignore[override]  # tune.with_parameters
-        """Starts the lane and hands it the first trial."""
+        """Start the lane and assign the first trial."""
         self.lane = Lane(spec)
-        self.lane.assign(_order(config))
+        self.lane.assign(_assignment(config))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Hands the lane the next trial."""
-        self.lane.assign(_order(new_config))
+        """Assign the next trial to the lane."""
+        self.lane.assign(_assignment(new_config))
         return True
 
     async def train(self) -> dict[str, Any]:
-        """Waits for the trial's next event."""
+        """Wait for the trial's next event and return it as Tune's result.
+
+        Raises:
+            LaneError: the worker group could not be started or kept alive; Tune tries the trial again on a new lane.
+        """
         try:
-            self._event = await self.lane.collect()
+            self._event = await self.lane.next_event()
         except LaneError as error:
             if str(error):
                 raise
-            return {DONE: True}  # the lane was closed, and Tune no longer waits for this
+            return {DONE: True}  # the lane was closed on purpose: Tune no longer waits for this result
         return super().train()  # type: ignore[no-any-return]
 
     def step(self) -> dict[str, Any]:
-        """The event that came."""
+        """Return the event that `train` has waited for."""
         return {EVENT_KEY: self._event.model_dump_json()}
 
     async def stop(self) -> None:
-        """Ends the lane."""
+        """End the lane."""
         await self.lane.close()
         super().stop()
 
 
-class PrestartedTrial(Trial):
-    """A trial whose lane starts at once, before Tune has any trial for it and the lane any work."""
+class PrestartedTrainable(LaneTrainable):
+    """A trainable whose lane starts at once, before Tune has a trial for it and before the workload is known.
+
+    Args:
+        spec: the lane, without a workload.
+    """
 
     def __init__(self, spec: LaneSpec) -> None:
         self.lane = Lane(spec)
-        self._became = asyncio.Event()
-        self._broken: Exception | None = None
+        self._adopted = asyncio.Event()
+        self._adopt_error: Exception | None = None
 
-    def become(self, work: Workload, settings: dict[str, Any]) -> None:
-        """Is from now on what Tune would have made with its settings.
+    def adopt(self, workload: Workload, settings: dict[str, Any]) -> None:
+        """Initialise the trainable as Tune would have done, and set the lane's workload.
 
-        No process waits for this call: its errors are kept for `train` to raise.
+        No process waits for this call: `train` raises its errors.
+
+        Args:
+            workload: what the lane's workers run.
+            settings: the keyword arguments that Tune makes its trainables with.
         """
         try:
-            Trial.__init__(self, **settings)
-            self.lane.give(work)
+            LaneTrainable.__init__(self, **settings)
+            self.lane.set_workload(workload)
         except Exception as error:
-            self._broken = error
-        self._became.set()
+            self._adopt_error = error
+        self._adopted.set()
 
     async def train(self) -> dict[str, Any]:
-        """Waits for the trial's next event, as `Trial.train` does, but first for the call of `become`.
+        """Wait for the call of `adopt`, then for the trial's next event, and return it as Tune's result.
 
-        Ray may run this method first although `become` was sent first: calls of an async actor overtake each other.
+        Ray may run this method before `adopt` even if `adopt` was sent first, because calls of an async actor can
+        overtake each other.
 
         Raises:
-            LaneError: it never became a trial; Tune tries that again on a new lane.
+            LaneError: `adopt` was not called in time, or the worker group could not be started or kept alive; Tune
+                tries the trial again on a new lane.
         """
         try:
-            await asyncio.wait_for(self._became.wait(), BECOMING_S)
+            await asyncio.wait_for(self._adopted.wait(), ADOPT_TIMEOUT_S)
         except TimeoutError:
-            raise LaneError(f"its first trial did not reach the lane within {BECOMING_S:g} s") from None
-        if self._broken is not None:
-            raise self._broken
+            raise LaneError(f"its first trial did not reach the lane within {ADOPT_TIMEOUT_S:g} s") from None
+        if self._adopt_error is not None:
+            raise self._adopt_error
         return await super().train()
 
     async def stop(self) -> None:
-        """Ends the lane, even before `become`."""
-        if self._became.is_set() and self._broken is None:
+        """End the lane, whether or not `adopt` was called."""
+        if self._adopted.is_set() and self._adopt_error is None:
             await super().stop()
         else:
             await self.lane.close()
 
     def setup(self, config: dict[str, Any]) -> None:  # type: ignore[override]
-        """Hands the lane the first trial."""
+        """Assign the first trial to the lane, which has started already."""
         self.reset_config(config)
 
 
-def _order(config: dict[str, Any]) -> TrialAssignment:
-    return TrialAssignment(**json.loads(config[ORDER_KEY]))
+def _assignment(config: dict[str, Any]) -> TrialAssignment:
+    return TrialAssignment(**json.loads(config[ASSIGNMENT_KEY]))

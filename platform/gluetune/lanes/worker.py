@@ -1,4 +1,4 @@
-"""What runs in a lane's workers: a loop that serves one order after the other."""
+"""The loop of a lane's workers: it runs one assignment after another and reports to the mailbox."""
 
 from __future__ import annotations
 
@@ -17,214 +17,257 @@ from torch import distributed
 
 from gluetune.errors import DivergedError, StorageError, TrialError, TrialOutOfMemoryError
 from gluetune.events import Evaluated, LaneEvent, StepLogged, TrialEnded
-from gluetune.lanes.mailbox import SPLITS, TrialAssignment
-from gluetune.lanes.work import Workload
+from gluetune.lanes.mailbox import ACCUMULATION_FIELD
+from gluetune.lanes.protocol import TrialAssignment, Workload
 from gluetune.training import Checkpoints, DistributedContext, Evaluation, StepLog
 
-IDLE_S = 60.0  # an idle lane's ranks meet this often, well within the collectives' own timeout
-VERDICT_STEPS = 16  # lanes of several workers ask this often whether their trial is still wanted
+POLL_TIMEOUT_S = 60.0  # the ranks of an idle lane meet this often, well within the timeout of torch's collectives
+CANCEL_CHECK_INTERVAL_STEPS = 16  # of lanes with several workers, each of whose checks is a collective
 
 Status = Literal["diverged", "out_of_memory", "failed", "stopped"]
 
 
 def serve(worker: Worker) -> None:
-    """Takes orders from the mailbox until the lane closes."""
-    if not worker.started():
-        return  # or Ray Train would start group after group for a lane that was given up
-    ticket = 0
-    while (order := worker.next_order(ticket)) is not None:
-        worker.run(order)
-        ticket = order.ticket
+    """Run assignments from the mailbox until the lane closes."""
+    if not worker.start():
+        return  # an exception would make Ray Train start another worker group for a closed lane
+    assignment_id = 0
+    while (assignment := worker.next_assignment(assignment_id)) is not None:
+        worker.run(assignment)
+        assignment_id = assignment.assignment_id
 
 
 class Worker:
-    """One rank of a lane.
+    """One rank of a lane's worker group.
 
     Args:
-        spec: the lane's `LaneSpec`.
-        holder: the actor that holds the lane and its mailbox; only rank 0 talks to it, but where it complains.
+        spec: the lane's `LaneSpec`, without its workload.
+        lane_actor: handle of the `LaneActor`. Only rank 0 reports to it; every rank reports errors.
+        name: the lane's name.
+
+    Attributes:
+        distributed: this worker's rank, the number of workers, and the device.
         name: the lane's name.
     """
 
-    def __init__(self, spec: Any, holder: Any, name: str) -> None:
+    def __init__(self, spec: Any, lane_actor: Any, name: str) -> None:
         context = train.get_context()
         device = train.torch.get_device()
-        self._distributed = DistributedContext(context.get_world_rank(), context.get_world_size(), str(device))
-        self._spec, self._holder, self._name = spec, holder, name
+        self.distributed = DistributedContext(context.get_world_rank(), context.get_world_size(), str(device))
+        self._spec, self._lane_actor, self.name = spec, lane_actor, name
         self._group = uuid.uuid4().hex
         self._last_step: float | None = None
-        self._work: Workload | None = None
+        self._workload: Workload | None = None
         torch.set_num_threads(max(1, int(spec.cpus)))
 
-    def started(self) -> bool:
-        """Tells the mailbox that the group starts, and waits for its work; whether the lane still has use for it.
+    def start(self) -> bool:
+        """Register the start of the worker group and wait for the lane's workload.
+
+        Returns:
+            Whether the lane is open; the same on all ranks.
 
         Raises:
-            RuntimeError: this node does not reach the search's folder.
+            RuntimeError: this node cannot reach the search's folder.
         """
-        if not self._together(lambda: self.tell("started")):
+        if not self.broadcast_from_rank0(lambda: self.call("register_start")):
             return False
-        self._work = self.tell("work")
-        if not self._together(lambda: self._work is not None):
-            return False  # all ranks or none: the lane may have been closed between their questions
-        self._check_storage()  # which may not be there before there is work
+        self._workload = self.call("wait_for_workload")
+        if not self.broadcast_from_rank0(lambda: self._workload is not None):
+            return False  # the lane may have been closed between the calls of two ranks
+        self._check_storage()  # the folder may not exist before there is a workload
         return True
 
     def _check_storage(self) -> None:
-        why = ""
+        detail = ""
         try:
             if self._spec.storage.exists():
                 return
         except StorageError as error:
-            why = f": {error}"
+            detail = f": {error}"
         self._fail(
             f"{self._spec.storage.uri()} must be a folder or bucket that every node reaches, but node "
-            f"{ray.util.get_node_ip_address()} does not{why}"
+            f"{ray.util.get_node_ip_address()} does not{detail}"
         )
 
-    def next_order(self, after: int) -> TrialAssignment | None:
-        """Waits for an order newer than a ticket; ``None`` ends the loop. All ranks get the same."""
+    def next_assignment(self, after: int) -> TrialAssignment | None:
+        """Wait for the next assignment, which is the same on all ranks.
+
+        Args:
+            after: id of the last assignment, 0 at first.
+
+        Returns:
+            The assignment; ``None`` once the lane is closed.
+        """
         while True:
-            answer = self._together(lambda: self._ask(after))
-            if answer != "wait":
+            answer = self.broadcast_from_rank0(lambda: self._poll(after))
+            if answer != "none yet":
                 return answer  # type: ignore[no-any-return]
 
-    def _ask(self, after: int) -> TrialAssignment | str | None:
+    def _poll(self, after: int) -> TrialAssignment | str | None:
         try:
-            return self.tell("take", self._group, after, IDLE_S)  # type: ignore[no-any-return]
+            return self.call("next_assignment", self._group, after, POLL_TIMEOUT_S)  # type: ignore[no-any-return]
         except TimeoutError:
-            return "wait"
+            return "none yet"
 
-    def run(self, order: TrialAssignment) -> None:
-        """Trains one trial and reports how it ended, but for a good end; whatever the trial does, the lane lives on."""
+    def run(self, assignment: TrialAssignment) -> None:
+        """Run one trial, and report its end where it does not finish.
+
+        A finished trial needs no report: `next_assignment` implies it. After an error the worker goes on with the next
+        assignment if it can, and raises if the worker group has to be restarted.
+        """
         try:
-            self._train(order)
-        except DivergedError as error:  # seen by all ranks at the same step
-            self._end(order, "diverged", str(error))
+            self._train(assignment)
+        except DivergedError as error:  # raised by all ranks at the same step
+            self._end(assignment, "diverged", str(error))
         except TrialOutOfMemoryError as error:
-            if self._distributed.world_size > 1 and self._with_smaller_batches(order):
-                raise  # the group starts anew
-            self._end_alone(order, "out_of_memory", error)
-        except StorageError as error:  # a full disk, a bucket out of reach: the trial can go on later
-            self._end_alone(order, "stopped", error)
+            if self.distributed.world_size > 1 and self._retry_with_smaller_batches(assignment):
+                raise  # restarts the group
+            self._end_and_restart_group(assignment, "out_of_memory", error)
+        except StorageError as error:  # a full disk or an unreachable bucket: a resume can continue the trial
+            self._end_and_restart_group(assignment, "stopped", error)
         except Exception:
             trace = traceback.format_exc(limit=-3)
-            if self._distributed.world_size > 1:  # it may only say that another rank died: the mailbox counts how often
+            if self.distributed.world_size > 1:  # another rank may be the cause: the mailbox counts
                 self._fail(trace)
-            self._end(order, "failed", trace)
-            if self._distributed.cuda:  # a CUDA error may have spoiled the process for every later trial
+            self._end(assignment, "failed", trace)
+            if self.distributed.cuda:  # a CUDA error may break every later trial of this process
                 raise
 
-    def _with_smaller_batches(self, order: TrialAssignment) -> bool:
-        """Whether the order is tried again with smaller micro-batches: those of several workers change together."""
-        tried, rows = order.training.get(SPLITS, 1), order.training.get("batch_size", 1)
-        return bool(self.tell("smaller", order.ticket, tried, rows // self._distributed.world_size))
+    def _retry_with_smaller_batches(self, assignment: TrialAssignment) -> bool:
+        """Whether the mailbox will give out the assignment again, with smaller micro-batches on all ranks."""
+        tried, rows = assignment.training.get(ACCUMULATION_FIELD, 1), assignment.training.get("batch_size", 1)
+        return bool(
+            self.call("halve_micro_batch", assignment.assignment_id, tried, rows // self.distributed.world_size)
+        )
 
     def _fail(self, message: str) -> None:
-        """Ends the worker group; the search learns why if that happens too often."""
-        self.tell("complain", message)
+        """End the worker group by an error, which the mailbox reports if groups die too often."""
+        self.call("report_error", message)
         raise RuntimeError(message)
 
-    def _end(self, order: TrialAssignment, status: Status, message: str = "") -> None:
-        ended = TrialEnded(time=time.time(), number=order.number, status=status, message=message)
-        self.tell("report", order.ticket, ended)
+    def _end(self, assignment: TrialAssignment, status: Status, message: str = "") -> None:
+        ended = TrialEnded(time=time.time(), number=assignment.number, status=status, message=message)
+        self.call("report", assignment.assignment_id, ended)
 
-    def _end_alone(self, order: TrialAssignment, status: Status, error: TrialError | StorageError) -> None:
-        """Ends a trial that this rank alone cannot go on with."""
-        self._end(order, status, str(error))
-        if (
-            self._distributed.world_size > 1
-        ):  # the other ranks wait in a collective that never comes: start the group anew
+    def _end_and_restart_group(
+        self, assignment: TrialAssignment, status: Status, error: TrialError | StorageError
+    ) -> None:
+        """End a trial because of an error of this rank alone, and restart the group if it has other ranks."""
+        self._end(assignment, status, str(error))
+        if self.distributed.world_size > 1:  # the other ranks wait in a collective that this rank will not join
             raise error
 
-    def _train(self, order: TrialAssignment) -> None:
-        assert self._work is not None  # it has started
-        dialogue = _TrialReporter(self, order)
-        checkpoints = _AckedCheckpoints(self._spec.storage, order.folder, dialogue.approved)
-        self._work.run(order, dialogue, checkpoints, self._distributed)
+    def _train(self, assignment: TrialAssignment) -> None:
+        assert self._workload is not None  # set by `start`
+        reporter = TrialReporter(self, assignment)
+        checkpoints = AckedCheckpoints(self._spec.storage, assignment.folder, reporter.wait_for_ack)
+        self._workload.run(assignment, reporter, checkpoints, self.distributed)
 
-    def _together(self, ask: Callable[[], Any]) -> Any:
-        """Rank 0's answer, on every rank."""
-        if self._distributed.world_size == 1:
-            return ask()
-        answer = [ask() if self._distributed.rank == 0 else None]
+    def broadcast_from_rank0(self, compute: Callable[[], Any]) -> Any:
+        """Call a function on rank 0 and return its result on every rank."""
+        if self.distributed.world_size == 1:
+            return compute()
+        answer = [compute() if self.distributed.rank == 0 else None]
         distributed.broadcast_object_list(answer, src=0)
         return answer[0]
 
-    def send(self, what: str, *arguments: Any) -> Any:
-        """Calls a method of the mailbox, whose answer `ray.get` waits for."""
-        return self._holder.mail.remote(what, *arguments)
+    def call_async(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the mailbox and return a reference to its result."""
+        return self._lane_actor.call_mailbox.remote(method, *arguments)
 
-    def tell(self, what: str, *arguments: Any) -> Any:
-        """Calls a method of the mailbox and waits for its answer."""
-        return ray.get(self.send(what, *arguments))
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the mailbox and wait for its result."""
+        return ray.get(self.call_async(method, *arguments))
 
-    def gap(self, evaluation: Evaluation) -> float | None:
-        """Seconds from the lane's last step of another trial, its last evaluation included, to this one's first."""
+    def idle_gap(self, evaluation: Evaluation) -> float | None:
+        """Return the seconds from the end of the lane's last trial to the first training step of this one.
+
+        The end is that of the last evaluation. ``None`` where there is no trial before, or where the evaluation is not
+        the trial's first on this lane.
+        """
         first, last = evaluation.first_step_at, self._last_step
         self._last_step = evaluation.last_step_at + evaluation.eval_seconds
         return None if first is None or last is None else first - last
 
 
-class _TrialReporter:
-    """What rank 0 tells the mailbox about one order, and what all ranks learn from it."""
+class TrialReporter:
+    """The `gluetune.lanes.TrialContext` of one assignment: rank 0 calls the mailbox, all ranks get its answers.
 
-    def __init__(self, worker: Worker, order: TrialAssignment) -> None:
-        self._worker, self._order = worker, order
+    Args:
+        worker: the rank.
+        assignment: the trial.
+    """
+
+    def __init__(self, worker: Worker, assignment: TrialAssignment) -> None:
+        self._worker, self._assignment = worker, assignment
         self._stepped = False
-        rank0 = worker._distributed.rank == 0
-        self._withdrawn = worker.send("withdrawn", order.ticket) if rank0 else None
+        is_rank0 = worker.distributed.rank == 0
+        self._cancelled = worker.call_async("wait_for_cancel", assignment.assignment_id) if is_rank0 else None
 
-    def wanted(self, step: int) -> bool:
-        """Whether the trial should go on training; asked before every step, and answered without waiting."""
+    def should_continue(self, step: int) -> bool:
+        """Return whether to train this step, without waiting for the search.
+
+        With several workers the mailbox is checked every `CANCEL_CHECK_INTERVAL_STEPS` steps.
+        """
         self._stepped = True
-        if self._worker._distributed.world_size > 1 and step % VERDICT_STEPS:
+        if self._worker.distributed.world_size > 1 and step % CANCEL_CHECK_INTERVAL_STEPS:
             return True
-        return bool(self._worker._together(lambda: not ray.wait([self._withdrawn], timeout=0)[0]))
+        return bool(self._worker.broadcast_from_rank0(lambda: not ray.wait([self._cancelled], timeout=0)[0]))
 
-    def approved(self) -> bool:
-        """Waits until the search has taken the last report to heart; whether the trial goes on. Rank 0 only."""
-        return bool(self._worker.tell("approved", self._order.ticket))
+    def wait_for_ack(self) -> bool:
+        """Wait until the search has acknowledged the last event; return whether the trial continues. Rank 0 only."""
+        return bool(self._worker.call("wait_for_ack", self._assignment.assignment_id))
 
     def report(self, evaluation: Evaluation) -> bool:
-        """Reports an evaluation; whether the trial is still wanted. What the search knows already is not told again."""
-        if evaluation.index <= self._order.reported:
+        """Report an evaluation, unless it is in the journal already; return whether to continue training."""
+        if evaluation.index <= self._assignment.reported:
             return True
         event = self._event(evaluation)
-        return bool(self._worker._together(lambda: self._tell(event)))
+        return bool(self._worker.broadcast_from_rank0(lambda: self._send(event)))
 
     def log(self, log: StepLog) -> None:
-        """Tells how training goes; what the search knows already is not told again."""
-        if self._worker._distributed.rank == 0 and log.step > self._order.logged:
-            self._tell(StepLogged(time=time.time(), number=self._order.number, **asdict(log)))
+        """Report training loss and speed, unless they are in the journal already."""
+        if self._worker.distributed.rank == 0 and log.step > self._assignment.logged:
+            self._send(StepLogged(time=time.time(), number=self._assignment.number, **asdict(log)))
 
-    def _tell(self, event: LaneEvent) -> bool:
-        return bool(self._worker.tell("report", self._order.ticket, event))
+    def _send(self, event: LaneEvent) -> bool:
+        return bool(self._worker.call("report", self._assignment.assignment_id, event))
 
     def _event(self, evaluation: Evaluation) -> Evaluated:
-        facts = asdict(evaluation)
-        del facts["first_step_at"], facts["last_step_at"]
-        gap = self._worker.gap(evaluation) if self._stepped else None  # else its times are another process's
+        values = asdict(evaluation)
+        del values["first_step_at"], values["last_step_at"]
+        gap = self._worker.idle_gap(evaluation) if self._stepped else None  # else its clock is another process's
         return Evaluated(
-            time=time.time(), number=self._order.number, idle_seconds_before=gap, lane=self._worker._name, **facts
+            time=time.time(),
+            number=self._assignment.number,
+            idle_seconds_before=gap,
+            lane=self._worker.name,
+            **values,
         )
 
 
-class _AckedCheckpoints(Checkpoints):
-    """Checkpoints that a pruned trial can no longer change: each waits until the search wants the trial to go on.
+class AckedCheckpoints(Checkpoints):
+    """Checkpoints that are written only after the search has acknowledged the evaluation before.
 
-    Without this a lane, which trains on while the search decides, could overwrite the best weights of a trial that has
-    ended, with those of an evaluation that nobody recorded.
+    A lane trains on while the search decides. Without the acknowledgement it could replace the best weights of a trial
+    that was pruned by those of an evaluation that is not in the journal.
+
+    Args:
+        storage: the search's folder.
+        folder: the trial's folder in it.
+        wait_for_ack: waits for the acknowledgement and returns whether the trial continues.
     """
 
-    def __init__(self, storage: Any, folder: str, approved: Callable[[], bool]) -> None:
+    def __init__(self, storage: Any, folder: str, wait_for_ack: Callable[[], bool]) -> None:
         super().__init__(storage, folder)
-        self._approved = approved
+        self._wait_for_ack = wait_for_ack
 
     def save(self, state: dict[str, Any]) -> None:
-        if self._approved():
+        """Write the state for resuming, if the trial continues."""
+        if self._wait_for_ack():
             super().save(state)
 
     def save_best(self, weights: dict[str, Any]) -> None:
-        if self._approved():
+        """Write the best weights, if the trial continues."""
+        if self._wait_for_ack():
             super().save_best(weights)

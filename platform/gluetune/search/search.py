@@ -11,7 +11,7 @@ from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchSpace
 from gluetune.errors import AllTrialsFailedError
 from gluetune.events import LANE_FILES, Journal, Listener, TrialStatus, winners
-from gluetune.lanes import FineTuning, LaneSpec
+from gluetune.lanes import LaneSpec
 from gluetune.lanes.prestart import PrestartedLanes, lane_spec
 from gluetune.search.controller import SearchController
 from gluetune.search.prepare import SearchInputs
@@ -21,6 +21,7 @@ from gluetune.search.searchers import TrialSampler
 from gluetune.search.trials import SearchStatus, run_trials
 from gluetune.search.winners import score_winners
 from gluetune.storage import Storage
+from gluetune.workloads.fine_tuning import FineTuning
 
 
 @dataclass

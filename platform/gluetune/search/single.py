@@ -78,7 +78,7 @@ class SingleTrialRunner:
                 )
             )
             while True:
-                trial = self.record(lane.collect())
+                trial = self.record(lane.next_event())
                 if trial.status is not TrialStatus.RUNNING:
                     return trial
         except KeyboardInterrupt:

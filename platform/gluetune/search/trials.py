@@ -17,9 +17,9 @@ from ray.tune.experiment import trial as experiment_trial
 from gluetune.cluster import lane_actor_resources
 from gluetune.config import SearchConfig
 from gluetune.lanes import LaneSpec
-from gluetune.lanes.placement import release_all_placement_groups
 from gluetune.lanes.prestart import PrestartedLanes
-from gluetune.lanes.trainable import Trial
+from gluetune.lanes.trainable import LaneTrainable
+from gluetune.lanes.worker_group import release_all_placement_groups
 from gluetune.search.controller import SearchController
 from gluetune.search.tune import ControllerScheduler, ControllerSearcher, PrefetchStopper
 from gluetune.supervisor import deferred_stop
@@ -59,7 +59,7 @@ def run_trials(
     """
     started = time.monotonic()
     if early is not None:
-        early.limit(lanes)
+        early.trim(lanes)
     with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch:
         try:
             with _tune_adjusted(), _taking(early, spec), deferred_stop() as stop:
@@ -70,7 +70,7 @@ def run_trials(
             raise conductor.broken from None
         finally:
             if early is not None:
-                early.close()
+                early.shutdown()
             # Tune kills lanes that are slow to end, and their room is needed to score the winners
             release_all_placement_groups()
     if stop.asked:
@@ -117,10 +117,10 @@ def _taking(early: PrestartedLanes | None, spec: LaneSpec) -> Iterator[None]:
         kind = original(cache, trainable)
         make = type(kind)._remote
 
-        def take(args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-            return early.take(spec, kwargs) or make(kind, args=args, kwargs=kwargs, **options)
+        def acquire(args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+            return early.acquire(spec, kwargs) or make(kind, args=args, kwargs=kwargs, **options)
 
-        kind._remote = take
+        kind._remote = acquire
         return kind
 
     replaced.get = get
@@ -139,7 +139,7 @@ def _tuner(
     stopper: PrefetchStopper,
 ) -> tune.Tuner:
     return tune.Tuner(
-        tune.with_resources(tune.with_parameters(Trial, spec=spec), lane_actor_resources()),
+        tune.with_resources(tune.with_parameters(LaneTrainable, spec=spec), lane_actor_resources()),
         tune_config=tune.TuneConfig(
             search_alg=ControllerSearcher(conductor),
             scheduler=ControllerScheduler(conductor),

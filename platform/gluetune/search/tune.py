@@ -16,7 +16,7 @@ from ray.tune.search import Searcher
 
 from gluetune.events import LANE_EVENT_ADAPTER
 from gluetune.lanes import root_cause
-from gluetune.lanes.trainable import EVENT_KEY, ORDER_KEY
+from gluetune.lanes.trainable import ASSIGNMENT_KEY, EVENT_KEY
 from gluetune.search.controller import SearchController
 from gluetune.supervisor import DeferredStop
 
@@ -35,7 +35,9 @@ class ControllerSearcher(Searcher):
         if order is None:
             return Searcher.FINISHED if self._conductor.exhausted else None
         self._numbers[trial_id] = order.number
-        return {ORDER_KEY: json.dumps(dataclasses.asdict(order))}  # one string: Tune copies and flattens configurations
+        return {
+            ASSIGNMENT_KEY: json.dumps(dataclasses.asdict(order))
+        }  # one string: Tune copies and flattens configurations
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """With an error: the trial's lane died, and so did those it was tried again on."""
@@ -78,7 +80,7 @@ class ControllerScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """The trial's lane died; Tune tries it again on a new one, or tells the searcher that it gave it up."""
-        self._conductor.lane_died(json.loads(trial.config[ORDER_KEY])["number"], _why(trial))
+        self._conductor.lane_died(json.loads(trial.config[ASSIGNMENT_KEY])["number"], _why(trial))
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -16,11 +16,12 @@ from gluetune.data import EncodedRows, EncodedTask
 from gluetune.errors import ClusterError, StorageError
 from gluetune.events import TrialRecord, WinnerEvaluated, trial_folder, winner_folder
 from gluetune.inference import Predictions, Scores, TextSettings, score_predictions
-from gluetune.lanes import FineTuning, LaneSpec, root_cause
+from gluetune.lanes import LaneSpec, root_cause
 from gluetune.models import load_trained, save_pretrained
 from gluetune.search.remote import cancelled_at_the_end
 from gluetune.tasks import TASKS, Task, get_task
 from gluetune.training import Checkpoints, DistributedContext, predict
+from gluetune.workloads.fine_tuning import FineTuning
 
 FEW_ROWS = 20_000  # official ones; more are worth processes of their own
 

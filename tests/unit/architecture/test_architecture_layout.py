@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pretraining": {"errors", "config", "storage", "synthetic", "data", "models", "training"},
     "inference": {"errors", "config", "tasks", "storage", "events", "data", "models", "training"},
     "cluster": {"errors", "config"},
-    "lanes": {"errors", "supervisor", "config", "tasks", "storage", "events", "training", "pretraining", "cluster"},
+    "lanes": {"errors", "supervisor", "config", "storage", "events", "training", "cluster"},
+    "workloads": {"config", "tasks", "events", "training", "pretraining", "lanes"},
     "search": {
         "errors",
         "supervisor",
@@ -41,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inference",
         "pretraining",
         "lanes",
+        "workloads",
         "cluster",
     },
     "tracking": {"errors", "config", "tasks", "storage", "events", "data"},
@@ -49,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 MAY_IMPORT["__main__"] = {"cli"}
 ONLY_IN = {
-    "ray": {"lanes", "cluster", "search", "cli"},
+    "ray": {"lanes", "workloads", "cluster", "search", "cli"},
     "mlflow": {"tracking"},
     "optuna": {"search"},
 }

@@ -14,9 +14,8 @@ from ray.train import RunConfig, ScalingConfig
 from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.experiment import trial as experiment_trial
 
-from gluetune.lanes.group import GroupTrainer, _Controller, _NoCoordinatorScalingPolicy
-from gluetune.lanes.placement import OwnedWorkerGroup
-from gluetune.lanes.trainable import Trial
+from gluetune.lanes.trainable import LaneTrainable
+from gluetune.lanes.worker_group import NoCoordinatorScalingPolicy, OwnedWorkerGroup, WorkerGroupTrainer, _Controller
 from gluetune.lanes.worker_main import serve
 from gluetune.search.trials import ASKED_ONCE, _taking, _tune_adjusted
 
@@ -50,8 +49,8 @@ def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> 
 @pytest.mark.parametrize(
     ("ours", "names"),
     [
-        (GroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
-        (_NoCoordinatorScalingPolicy, ("after_controller_start", "_maybe_send_resource_request")),
+        (WorkerGroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
+        (NoCoordinatorScalingPolicy, ("after_controller_start", "_maybe_send_resource_request")),
         (_Controller, ("worker_group_cls",)),
         (OwnedWorkerGroup, ("_create_placement_group", "_get_worker_runtime_env")),
     ],
@@ -78,7 +77,7 @@ def test_rays_modules_still_have_what_is_replaced_in_them(module: str, name: str
 
 def test_tunes_actors_have_no_environment_but_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     def environment() -> dict[str, str]:
-        settings = _ActorClassCache().get(Trial)._default_options.get("runtime_env") or {}
+        settings = _ActorClassCache().get(LaneTrainable)._default_options.get("runtime_env") or {}
         return dict(settings.get("env_vars") or {})
 
     before = environment()
@@ -93,11 +92,11 @@ def test_tunes_actors_have_no_environment_but_the_users(monkeypatch: pytest.Monk
     assert not hasattr(experiment_trial.get_trainable_cls, "cache_info")
 
 
-class _Early:
+class _Prestarted:
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
 
-    def take(self, spec: str, settings: dict[str, str]) -> str | None:
+    def acquire(self, spec: str, settings: dict[str, str]) -> str | None:
         self.asked.append(settings)
         return "an early one" if spec == "a lane's" and len(self.asked) == 1 else None
 
@@ -107,9 +106,9 @@ def test_tune_takes_early_lanes_where_it_would_make_actors(monkeypatch: pytest.M
         return kwargs, options["num_cpus"]
 
     monkeypatch.setattr(ActorClass, "_remote", made)
-    early, before = _Early(), _ActorClassCache.get
+    early, before = _Prestarted(), _ActorClassCache.get
     with suppress(KeyError), _taking(early, "a lane's"):  # type: ignore[arg-type]
-        kind = _ActorClassCache().get(Trial).options(num_cpus=0)  # as Tune asks
+        kind = _ActorClassCache().get(LaneTrainable).options(num_cpus=0)  # as Tune asks
         assert [kind.remote(config="1"), kind.remote(config="2")] == ["an early one", ({"config": "2"}, 0)]
         raise KeyError
     assert early.asked == [{"config": "1"}, {"config": "2"}]
@@ -129,8 +128,8 @@ def test_workers_that_need_torchs_process_group_get_one(tmp_path: Path, workers:
     assert _group(tmp_path, workers, gpu=gpu).backend_config.backend == backend
 
 
-def _group(folder: Path, workers: int, *, gpu: bool) -> GroupTrainer:
-    return GroupTrainer(
+def _group(folder: Path, workers: int, *, gpu: bool) -> WorkerGroupTrainer:
+    return WorkerGroupTrainer(
         serve,
         ScalingConfig(num_workers=workers, use_gpu=gpu),
         run_config=RunConfig(name="lane", storage_path=str(folder)),

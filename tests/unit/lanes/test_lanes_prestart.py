@@ -11,7 +11,7 @@ import pytest
 
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchConfig, SearchSpace
-from gluetune.lanes import LaneError, placement, prestart, trainable
+from gluetune.lanes import LaneError, prestart, trainable, worker_group
 from gluetune.lanes.prestart import PrestartedLanes
 from gluetune.storage import Storage
 
@@ -29,7 +29,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(prestart, "resolve_worker_resources", lambda lanes: Resources(1.0, 0.0))
     monkeypatch.setattr(prestart.ray, "remote", lambda **_: lambda kind: actor)
     monkeypatch.setattr(prestart.ray, "kill", ended.append)
-    monkeypatch.setattr(placement, "release_all_placement_groups", lambda: ended.append("room"))
+    monkeypatch.setattr(worker_group, "release_all_placement_groups", lambda: ended.append("room"))
     return ended
 
 
@@ -66,14 +66,14 @@ def test_no_more_lanes_start_than_there_can_be_trials(
     tasks: tuple[str, ...],
     count: int,
 ) -> None:
-    assert len(started(tmp_path, space, num_samples, tasks)._waiting) == count
+    assert len(started(tmp_path, space, num_samples, tasks).actors) == count
 
 
 @pytest.mark.parametrize(("lanes", "end"), [(4, 0), (3, 4)])
 def test_all_end_where_the_cluster_holds_fewer_lanes_by_now(
     ended: list[object], tmp_path: Path, lanes: int, end: int
 ) -> None:
-    started(tmp_path, ENDLESS).limit(lanes)
+    started(tmp_path, ENDLESS).trim(lanes)
     assert len([one for one in ended if one != "room"]) == end
     assert ended[end:] == ["room"] * bool(end)
 
@@ -90,7 +90,7 @@ class Lane:
 
 def test_a_lane_can_be_ended_before_it_hears_of_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainable, "Lane", Lane)
-    early_trial = trainable.PrestartedTrial(None)  # type: ignore[arg-type]
+    early_trial = trainable.PrestartedTrainable(None)  # type: ignore[arg-type]
     asyncio.run(early_trial.stop())
     assert early_trial.lane.closed  # type: ignore[attr-defined]
 
@@ -102,9 +102,9 @@ def test_an_error_of_a_lane_that_becomes_a_trial_reaches_tune(
     settings: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene() -> None:
-        early_trial = trainable.PrestartedTrial(None)  # type: ignore[arg-type]
+        early_trial = trainable.PrestartedTrainable(None)  # type: ignore[arg-type]
         waiting = asyncio.ensure_future(early_trial.train())
-        early_trial.become(None, settings)  # type: ignore[arg-type]
+        early_trial.adopt(None, settings)  # type: ignore[arg-type]
         with pytest.raises((AttributeError, TypeError), match=expected):
             await waiting
         await early_trial.stop()
@@ -116,7 +116,7 @@ def test_an_error_of_a_lane_that_becomes_a_trial_reaches_tune(
 
 def test_a_lane_that_never_hears_of_its_trial_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainable, "Lane", Lane)
-    monkeypatch.setattr(trainable, "BECOMING_S", 0.01)
-    early_trial = trainable.PrestartedTrial(None)  # type: ignore[arg-type]
+    monkeypatch.setattr(trainable, "ADOPT_TIMEOUT_S", 0.01)
+    early_trial = trainable.PrestartedTrainable(None)  # type: ignore[arg-type]
     with pytest.raises(LaneError, match="did not reach the lane within"):
         asyncio.run(early_trial.train())

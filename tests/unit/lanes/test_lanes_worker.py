@@ -1,4 +1,4 @@
-"""What the workers of one lane agree on."""
+"""The start of a worker group: all of its ranks enter the loop, or none."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from gluetune.training import DistributedContext
 
 
 class _Rank(worker.Worker):
-    """One of two ranks, and what the mailbox answers where it asks for its work."""
+    """One of two ranks, with the mailbox's answer to its request for a workload."""
 
-    def __init__(self, rank: int, work: Any) -> None:
-        self._distributed, self._answer = DistributedContext(rank, 2, "cpu"), work
+    def __init__(self, rank: int, workload: Any) -> None:
+        self.distributed, self._workload_answer = DistributedContext(rank, 2, "cpu"), workload
 
-    def tell(self, what: str, *arguments: Any) -> Any:
-        return {"started": True, "work": self._answer}[what]
+    def call(self, method: str, *arguments: Any) -> Any:
+        return {"register_start": True, "wait_for_workload": self._workload_answer}[method]
 
     def _check_storage(self) -> None:
         pass
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "goes_on"),
-    [("work", "work", True), (None, None, False), (None, "work", False), ("work", None, True)],
-)  # the lane was closed between the two
-def test_all_workers_of_a_lane_start_or_none(
-    monkeypatch: pytest.MonkeyPatch, first: str | None, second: str | None, goes_on: bool
+    ("first", "second", "starts"),
+    [("workload", "workload", True), (None, None, False), (None, "workload", False), ("workload", None, True)],
+)
+def test_all_workers_of_a_lane_start_or_none_where_it_is_closed_between_their_requests(
+    monkeypatch: pytest.MonkeyPatch, first: str | None, second: str | None, starts: bool
 ) -> None:
-    said: deque[Any] = deque()
+    sent: deque[Any] = deque()
 
     def broadcast(answer: list[Any], src: int) -> None:
         if answer[0] is None:
-            answer[0] = said.popleft()
+            answer[0] = sent.popleft()
         else:
-            said.append(answer[0])
+            sent.append(answer[0])
 
     monkeypatch.setattr(worker.distributed, "broadcast_object_list", broadcast)
-    assert [_Rank(0, first).started(), _Rank(1, second).started()] == [goes_on, goes_on]
+    assert [_Rank(0, first).start(), _Rank(1, second).start()] == [starts, starts]
