@@ -15,8 +15,8 @@ from gluetune.events import (
     TrialRecord,
     TrialStarted,
     WinnerEvaluated,
+    apply_event,
 )
-from gluetune.events.trials import apply_event
 
 BEGIN = 1_700_000_000.0
 COLA = TaskPlan(

@@ -1,23 +1,25 @@
-"""What a search remembers: one event per line in a journal, and the trials folded from it.
+"""The event log of a run: its journal, the state replayed from it, and the files of its folder.
 
-The journal is the only truth of a search. The searcher and the schedulers are rebuilt from it on ``--resume``, and the
-terminal table, ``summary.json`` and MLflow are written from it.
+The journal is the only truth of a search. Searcher and schedulers are rebuilt from it on ``--resume``; the terminal
+table, ``summary.json`` and MLflow runs are written from its events.
 """
 
-from gluetune.events.configurations import FIELD_LABELS, format_params
-from gluetune.events.inputs import RunInputs, SplitInput, load_inputs, set_aside
-from gluetune.events.journal import Journal, Listener, has_events
-from gluetune.events.paths import (
+from gluetune.events.inputs import RunInputs, SplitInput, load_inputs
+from gluetune.events.journal import Journal, Listener
+from gluetune.events.plan import SearchPlan, TaskPlan
+from gluetune.events.run_folder import (
     INPUTS_FILE,
     JOB_FILE,
     LANE_FILES,
+    NEW_RUN_HINT,
     PRETRAINING_FILE,
     SPACE_FILE,
+    has_events,
+    read_run_file,
+    set_aside,
     trial_folder,
     winner_folder,
 )
-from gluetune.events.plan import SearchPlan, TaskPlan
-from gluetune.events.recorded import NEW_RUN_HINT, read_run_file
 from gluetune.events.schema import (
     LANE_EVENT_ADAPTER,
     Evaluated,
@@ -29,7 +31,17 @@ from gluetune.events.schema import (
     TrialStarted,
     WinnerEvaluated,
 )
-from gluetune.events.trials import TrialRecord, TrialStatus, format_epochs, ranking, replay_events, winners
+from gluetune.events.trials import (
+    FIELD_LABELS,
+    TrialRecord,
+    TrialStatus,
+    apply_event,
+    format_epochs,
+    format_params,
+    ranking,
+    replay_events,
+    winners,
+)
 
 __all__ = [
     "FIELD_LABELS",
@@ -56,6 +68,7 @@ __all__ = [
     "TrialStarted",
     "TrialStatus",
     "WinnerEvaluated",
+    "apply_event",
     "format_epochs",
     "format_params",
     "has_events",

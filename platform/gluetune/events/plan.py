@@ -1,4 +1,4 @@
-"""What a search is going to do, as shown before it starts and recorded with it."""
+"""The plan of a search: what it is going to do, shown before it starts and recorded in MLflow."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ class TaskPlan:
     """One task of a search.
 
     Attributes:
-        task: the task's name.
+        task: name of the task.
         title: its name as papers print it.
-        source: where its rows come from, in words.
-        train_rows, selection_rows: rows trained on, and rows that choose the winner.
-        dev_rows: official development rows by split, on which the winner is scored.
-        metric: the primary metric.
-        baseline: that metric for always answering the majority class (or the mean) on the selection rows.
-        planned: number of trials, ``None`` where only the time budget ends them.
-        synthetic: whether gluetune generated the rows, or some of them.
-        fingerprints: of the rows, by ``train``, ``selection`` and the names of dev splits; empty where they are not
-            known. Equal rows in equal order have equal fingerprints.
-        same_rows: dev splits that hold the texts of another split, by that one's name.
-        configurations: how many of the search space train differently, ``None`` where they are not finitely many.
+        source: description of where its rows come from.
+        train_rows: number of rows that trials train on.
+        selection_rows: number of rows that decide which trial wins.
+        dev_rows: number of official development rows, which the winner is evaluated on, by split.
+        metric: name of the primary metric.
+        baseline: the metric, on the selection rows, of always predicting the majority class or the mean.
+        planned: number of trials; ``None`` where only the time budget ends them.
+        synthetic: whether gluetune generated some of the rows.
+        fingerprints: fingerprint of the rows by ``train``, ``selection`` and the names of dev splits; empty where
+            unknown. Equal rows in equal order have equal fingerprints.
+        same_rows: dev splits with the texts of another split, mapped to that split's name.
+        configurations: number of configurations that train differently; ``None`` where it is not finite.
     """
 
     task: str
@@ -44,24 +45,46 @@ class TaskPlan:
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """A whole search, in words and numbers. One configuration alone is a search without fields."""
+    """A whole search. A single run is a search without searched fields.
+
+    Attributes:
+        name: name of the run.
+        seed: the job's seed.
+        model: the encoder as the job names it.
+        parameters: number of the encoder's weights.
+        space: name of the search space.
+        space_source: the publication that the space was taken from.
+        fields: names of the searched fields.
+        algorithm: name of the search algorithm.
+        scheduler: name of the scheduler.
+        lanes: number of trials that run at the same time.
+        workers_per_lane: number of workers of each lane.
+        resources: description of the CPUs and GPUs of one worker.
+        folder: the run's folder, as a path or URI.
+        tracking_uri: MLflow's tracking URI, without a password.
+        experiment: name of the MLflow experiment.
+        tasks: the tasks.
+        time_budget_s: seconds after which the search stops its trials; ``None`` for no limit.
+        fixed: training fields that the job or the space sets to one value.
+        left_out: number of tensors of the encoder's checkpoint that are not used, by part of the model.
+    """
 
     name: str
     seed: int
     model: str
-    parameters: int  # weights of the encoder
+    parameters: int
     space: str
     space_source: str
-    fields: tuple[str, ...]  # the searched fields
+    fields: tuple[str, ...]
     algorithm: str
     scheduler: str
     lanes: int
     workers_per_lane: int
-    resources: str  # of one worker, in words
-    folder: str  # <storage>/<name>
+    resources: str
+    folder: str
     tracking_uri: str
     experiment: str
     tasks: tuple[TaskPlan, ...]
     time_budget_s: float | None = None
-    fixed: dict[str, Value] = field(default_factory=dict)  # training fields that job or space set to one value
-    left_out: dict[str, int] = field(default_factory=dict)  # tensors of the checkpoint that are not used, by part
+    fixed: dict[str, Value] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The journal's events. Each is one JSON line: ``{"event": "evaluated", "time": …, "trial": …, …}``."""
+"""The journal's events. Each is one JSON line: ``{"event": "evaluated", "time": …, "number": …, …}``."""
 
 from __future__ import annotations
 
@@ -11,57 +11,86 @@ from gluetune.config import Value
 Precision = Literal["fp32", "bf16"]
 
 
-class _Base(BaseModel):
+class _EventModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
 
-    time: float  # seconds since the epoch, when it happened
+    time: float  # when it happened, in seconds since the epoch
 
 
-class TrialStarted(_Base):
-    """A configuration was dealt. ``number`` counts trials of the whole search from 0."""
+class TrialStarted(_EventModel):
+    """A trial was created.
+
+    Attributes:
+        number: position among all trials of the search, counted from 0.
+        task: name of the task.
+        params: values of the searched fields.
+        training: the whole `gluetune.config.TrainingConfig`, by field.
+        seed: seed of head, data order and dropout.
+    """
 
     event: Literal["started"] = "started"
     number: int
     task: str
-    params: dict[str, Value]  # the searched fields
-    training: dict[str, Value | None]  # the whole TrainingConfig it runs with
+    params: dict[str, Value]
+    training: dict[str, Value | None]
     seed: int
 
 
-class Evaluated(_Base):
-    """One evaluation on the selection rows.
+class Evaluated(_EventModel):
+    """A trial was evaluated on the selection rows. Durations are those of the lane's rank 0.
 
-    ``metrics`` holds the task's metrics; ``eval_loss``, ``train_loss`` (mean since the last evaluation) and
-    ``learning_rate`` stand beside them. Seconds are those of the lane's rank 0. ``precision`` is that of the model's
-    forward passes; ``None`` in journals of versions that did not record it.
+    Attributes:
+        number: the trial.
+        index: position among the trial's evaluations, counted from 1.
+        step: optimizer steps done.
+        epoch: epochs done; a fraction within an epoch.
+        score: the task's primary metric; more is better.
+        metrics: all metrics of the task.
+        eval_loss: loss on the selection rows.
+        train_loss: mean training loss since the last evaluation.
+        train_accuracy: accuracy on the training rows, each before the step that trained on it.
+        learning_rate: learning rate of the last step.
+        train_seconds: seconds of training since the last evaluation.
+        eval_seconds: seconds of this evaluation.
+        train_examples: rows trained on since the last evaluation.
+        train_tokens: tokens trained on since the last evaluation.
+        idle_seconds_before: seconds from the end of the lane's last evaluation of another trial to the first training
+            step of this one; ``None`` but for a trial's first evaluation on a used lane.
+        lane: name of the lane.
+        precision: precision of the forward passes; ``None`` in journals of versions that did not record it.
     """
 
     event: Literal["evaluated"] = "evaluated"
     number: int
-    index: int  # 1-based evaluation of this trial
-    step: int  # optimizer steps done
+    index: int
+    step: int
     epoch: float
-    score: float  # the task's primary metric
+    score: float
     metrics: dict[str, float]
     eval_loss: float
     train_loss: float
-    train_accuracy: float | None = None  # of the training rows, each before the step that learnt from it
+    train_accuracy: float | None = None
     learning_rate: float
-    train_seconds: float = 0.0  # since the last evaluation
+    train_seconds: float = 0.0
     eval_seconds: float = 0.0
     train_examples: int = 0
     train_tokens: int = 0
-    # Seconds from the end of the lane's last evaluation of another trial to the first training step of this one.
     idle_seconds_before: float | None = None
     lane: str = ""
     precision: Precision | None = None
 
 
-class StepLogged(_Base):
-    """How training goes between evaluations; only where the job sets ``logging_steps``.
+class StepLogged(_EventModel):
+    """A trial's training loss and speed between evaluations, where the job sets ``logging_steps``.
 
-    ``loss`` and ``examples_per_second`` are means since the last log or evaluation, ``accuracy`` since the last
-    evaluation.
+    Attributes:
+        number: the trial.
+        step: optimizer steps done.
+        epoch: epochs done; a fraction within an epoch.
+        loss: mean training loss since the last log or evaluation.
+        accuracy: accuracy on the training rows since the last evaluation.
+        learning_rate: learning rate of the step.
+        examples_per_second: mean since the last log or evaluation.
     """
 
     event: Literal["logged"] = "logged"
@@ -74,8 +103,14 @@ class StepLogged(_Base):
     examples_per_second: float
 
 
-class TrialEnded(_Base):
-    """A trial ended. ``message`` says why where it did not finish."""
+class TrialEnded(_EventModel):
+    """A trial ended.
+
+    Attributes:
+        number: the trial.
+        status: how it ended.
+        message: why, where it did not finish.
+    """
 
     event: Literal["ended"] = "ended"
     number: int
@@ -83,14 +118,20 @@ class TrialEnded(_Base):
     message: str = ""
 
 
-class WinnerEvaluated(_Base):
-    """The winner of a task was saved, and scored on the official rows that it was neither trained nor chosen on.
+class WinnerEvaluated(_EventModel):
+    """The winner of a task was saved and evaluated, in fp32, on official rows that it was not trained or chosen on.
 
-    ``scores`` maps split to metrics, ``rows`` split to its number of rows, and ``batch_scores``, where the primary
-    metric is a correlation, split to that metric of each ``eval_batch_size`` rows in row order. ``folder`` is the
-    ``save_pretrained`` folder. All scores are computed in fp32, as the saved model is used. Where the trial's
-    evaluations were computed in another precision, ``selection_scores`` and ``selection_loss`` are those of the saved
-    model on the selection rows, in fp32 too.
+    Attributes:
+        number: the trial.
+        task: name of the task.
+        scores: metrics by split.
+        rows: number of rows by split.
+        batch_scores: where the primary metric is a correlation, that metric of each ``eval_batch_size`` rows in row
+            order, by split.
+        selection_scores: metrics of the saved model on the selection rows, in fp32; empty where the trial's
+            evaluations were computed in fp32 already.
+        selection_loss: the loss that belongs to ``selection_scores``.
+        folder: the ``save_pretrained`` folder, as a path or URI.
     """
 
     event: Literal["winner"] = "winner"
@@ -105,7 +146,7 @@ class WinnerEvaluated(_Base):
 
 
 LaneEvent = StepLogged | Evaluated | TrialEnded
-"""What lanes tell."""
+"""The events that lanes report."""
 Event = TrialStarted | LaneEvent | WinnerEvaluated
 EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 LANE_EVENT_ADAPTER: TypeAdapter[LaneEvent] = TypeAdapter(Annotated[LaneEvent, Field(discriminator="event")])

@@ -1,17 +1,33 @@
-"""Trials folded from events."""
+"""The state of trials, replayed from events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gluetune.config import Value
 from gluetune.events.schema import Evaluated, Event, StepLogged, TrialEnded, TrialStarted, WinnerEvaluated
 
+FIELD_LABELS = {
+    "learning_rate": "lr",
+    "batch_size": "batch",
+    "num_train_epochs": "epochs",
+    "weight_decay": "decay",
+    "warmup_ratio": "warmup",
+    "layerwise_lr_decay": "layer decay",
+    "classifier_dropout": "head dropout",
+    "hidden_dropout_prob": "dropout",
+    "attention_probs_dropout_prob": "attention dropout",
+    "lr_scheduler_type": "schedule",
+    "head_hidden_size": "head units",
+    "freeze_layers": "frozen layers",
+}
+"""Short names of training fields, for terminals and names of MLflow runs."""
+
 
 class TrialStatus(StrEnum):
-    """Where a trial stands. ``stopped``: cut by the time budget or Ctrl-C; a resume goes on with it."""
+    """Status of a trial. A ``stopped`` one was ended by the time budget or a stop signal; a resume continues it."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -23,13 +39,28 @@ class TrialStatus(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether a resume leaves the trial alone."""
+        """Whether a resumed search does not continue the trial."""
         return self not in (TrialStatus.RUNNING, TrialStatus.STOPPED)
 
 
 @dataclass(slots=True)
 class TrialRecord:
-    """All that is known of one trial."""
+    """The state of one trial.
+
+    Attributes:
+        number: position among all trials of the search, counted from 0.
+        task: name of the task.
+        params: values of the searched fields.
+        training: the whole training configuration, by field.
+        seed: seed of head, data order and dropout.
+        started: when it was created, in seconds since the epoch.
+        status: its status.
+        message: why it ended, where it did not finish.
+        ended: when it ended, in seconds since the epoch; ``None`` while it runs.
+        evaluations: its evaluations, in order.
+        logs: its logs, in order of their steps.
+        winner: the evaluation of its saved model, where it is its task's winner.
+    """
 
     number: int
     task: str
@@ -46,25 +77,26 @@ class TrialRecord:
 
     @property
     def name(self) -> str:
-        """The trial's folder and MLflow run name, such as ``cola-0007``."""
+        """Name of the trial's folder and MLflow run, such as ``cola-0007``."""
         return f"{self.task}-{self.number:04d}"
 
     @property
     def best(self) -> Evaluated | None:
-        """The evaluation the trial is ranked by: highest score, the earliest of equals; ``None`` before the first."""
+        """The evaluation with the highest score, the first of equals; ``None`` where there is none."""
         finite = [e for e in self.evaluations if e.score == e.score]
         return max(finite, key=lambda e: (e.score, -e.index), default=None)
 
     @property
     def best_score(self) -> float | None:
-        """Score of `best`."""
+        """The score of `best`, by which trials are ranked; ``None`` where there is none."""
         return self.best.score if self.best else None
 
     @property
     def selection_scores(self) -> dict[str, float]:
-        """Metrics of the best weights on the selection rows, in the precision of the development scores where known.
+        """Metrics of the best weights on the selection rows.
 
-        A winner's are the saved model's in fp32. Trials are ranked by `best_score`, which may be of another precision.
+        For an evaluated winner these are the saved model's, in fp32 like its scores on development rows. `best_score`
+        may be of another precision.
         """
         if self.winner is not None and self.winner.selection_scores:
             return self.winner.selection_scores
@@ -72,19 +104,17 @@ class TrialRecord:
 
     @property
     def selection_loss(self) -> float | None:
-        """The loss that goes with `selection_scores`."""
+        """The loss that belongs to `selection_scores`; ``None`` where there is none."""
         if self.winner is not None and self.winner.selection_loss is not None:
             return self.winner.selection_loss
         return self.best.eval_loss if self.best else None
 
 
-def format_epochs(number: float) -> str:
-    """A number of epochs with two decimals at most: ``2.5``, ``3``."""
-    return f"{number:.2f}".rstrip("0").rstrip(".")
-
-
 def replay_events(events: Iterable[Event]) -> dict[int, TrialRecord]:
-    """Folds events into trials by number. An evaluation told twice (after a restart) replaces the earlier one."""
+    """Return the trials that events describe, by number.
+
+    An evaluation that was reported twice, because its lane was restarted, replaces the earlier one.
+    """
     trials: dict[int, TrialRecord] = {}
     for event in events:
         apply_event(trials, event)
@@ -92,7 +122,18 @@ def replay_events(events: Iterable[Event]) -> dict[int, TrialRecord]:
 
 
 def apply_event(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
-    """Applies one event in place and returns the trial it concerns."""
+    """Update the trials by one event.
+
+    Args:
+        trials: trials by number, changed in place.
+        event: the event.
+
+    Returns:
+        The event's trial.
+
+    Raises:
+        KeyError: the trial was never started.
+    """
     if isinstance(event, TrialStarted):
         trials[event.number] = TrialRecord(
             event.number, event.task, dict(event.params), dict(event.training), event.seed, event.time
@@ -104,31 +145,57 @@ def apply_event(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
         trial.evaluations.append(event)
         trial.status, trial.ended, trial.message, trial.winner = TrialStatus.RUNNING, None, "", None
     elif isinstance(event, StepLogged):
-        while trial.logs and trial.logs[-1].step >= event.step:  # told again after a restart
+        while trial.logs and trial.logs[-1].step >= event.step:  # reported again after a restart
             trial.logs.pop()
         trial.logs.append(event)
     elif isinstance(event, TrialEnded):
         trial.status, trial.message, trial.ended = TrialStatus(event.status), event.message, event.time
     else:
         for other in trials.values():
-            if other.task == event.task:  # a task has one winner's folder, and its weights are now this trial's
+            if other.task == event.task:  # the task's one winner folder now holds the weights of this trial
                 other.winner = None
         trial.winner = event
     return trial
 
 
 def ranking(trials: Iterable[TrialRecord], task: str) -> list[TrialRecord]:
-    """A task's evaluated trials, best first; equals in the order of their numbers."""
+    """Return a task's evaluated trials, best first; equals in the order of their numbers."""
     scored = [(t.best_score, t) for t in trials if t.task == task]
     known = [(score, t) for score, t in scored if score is not None]
     return [t for _, t in sorted(known, key=lambda pair: (-pair[0], pair[1].number))]
 
 
 def winners(trials: Iterable[TrialRecord], tasks: Iterable[str]) -> list[TrialRecord]:
-    """The best trial of every task that has one, in the order of ``tasks``.
+    """Return the best ended trial of every task that has one, in the order of ``tasks``.
 
-    A trial that was stopped may win by its best evaluation so far, whose weights are kept; a resume may make it
-    better. One that still runs may not.
+    A stopped trial may win by its best evaluation so far, whose weights are kept; a resume may improve it. A running
+    trial cannot win.
     """
     ended = [trial for trial in trials if trial.status is not TrialStatus.RUNNING]
     return [best[0] for task in tasks if (best := ranking(ended, task))]
+
+
+def format_epochs(number: float) -> str:
+    """Return a number of epochs with at most two decimals: ``2.5``, ``3``."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def format_params(params: Mapping[str, object], separator: str = " · ", names: Mapping[str, str] = FIELD_LABELS) -> str:
+    """Return searched fields as short text, such as ``lr 3e-5 · batch 16 · epochs 3``.
+
+    Args:
+        params: values by field.
+        separator: text between two fields.
+        names: short names of fields; others keep their own.
+    """
+    return separator.join(f"{names.get(name, name)} {_format_value(value)}" for name, value in params.items())
+
+
+def _format_value(value: object) -> str:
+    """A number with three digits, below 0.001 as papers write it (``3e-5``)."""
+    if not isinstance(value, float):
+        return str(value)
+    if value == 0 or abs(value) >= 0.001:
+        return f"{value:.3g}"
+    digits, _, exponent = f"{value:.2e}".partition("e")
+    return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from gluetune.config import text_without_passwords
 from gluetune.errors import TrackingError
-from gluetune.events import Event, SearchPlan, TrialRecord, TrialStarted
-from gluetune.events.trials import apply_event
+from gluetune.events import Event, SearchPlan, TrialRecord, TrialStarted, apply_event
 from gluetune.tracking.access import explain_denied
 from gluetune.tracking.champion import Champion, log_champion
 from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC, Registration

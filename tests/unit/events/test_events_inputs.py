@@ -1,4 +1,4 @@
-"""The record of what a run was started on: what counts as a change, and how a run is set aside."""
+"""The recorded inputs of a run: what counts as a change, and how a run with other inputs is set aside."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def changed(**splits: SplitInput) -> RunInputs:
 
 
 @pytest.mark.parametrize(
-    ("now", "said"),
+    ("now", "lines"),
     [
         (BEFORE, []),
         (changed(train=TRAIN.model_copy(update={"rows": 80, "sha256": "x"})), ["cola, train: 90 rows then, 80 now"]),
@@ -31,13 +31,13 @@ def changed(**splits: SplitInput) -> RunInputs:
             changed(train=TRAIN.model_copy(update={"tokens": "x"})),
             ["cola, train: the same rows, but the tokenizer makes other tokens of them"],
         ),
-        (changed(validation=TRAIN), ["cola, validation: not used then, there now"]),
+        (changed(validation=TRAIN), ["cola, validation: not used then, present now"]),
         (RunInputs(encoder="e", tasks={"cola": {"train": TRAIN}}), ["cola, selection: used then, missing now"]),
         (BEFORE.model_copy(update={"encoder": "f"}), ["the encoder: other weights or settings"]),
     ],
 )
-def test_every_change_is_named(now: RunInputs, said: list[str]) -> None:
-    assert BEFORE.changes(now) == said
+def test_every_change_is_named(now: RunInputs, lines: list[str]) -> None:
+    assert BEFORE.changes(now) == lines
 
 
 def test_the_record_is_read_back(tmp_path: Path) -> None:
