@@ -8,6 +8,8 @@ JOB ?= jobs/tune_glue.py
 ARGS ?=
 RAY_API_SERVER_ADDRESS ?= http://127.0.0.1:8265
 export RAY_API_SERVER_ADDRESS
+# Processes that run tests; one of them runs all those that start Ray.
+WORKERS ?= 2
 
 .PHONY: quickstart submit test-fast test test-cluster lint types clean
 .DELETE_ON_ERROR:
@@ -24,10 +26,10 @@ submit: $(STAMP)
 	$(BIN)/ray job submit --working-dir . --runtime-env-json '{"env_vars": {"PYTHONPATH": "platform", "RAY_JOB_STOP_WAIT_TIME_S": "60"}}' -- python $(JOB) $(ARGS)
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -m "not cluster and not ray and not slow" tests/unit
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not cluster and not ray and not slow" tests/unit
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not cluster" --durations=25
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not cluster" --durations=25
 
 test-cluster: $(STAMP)
 	$(BIN)/python -m pytest -m cluster -p no:randomly --durations=25
