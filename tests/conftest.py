@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,10 @@ for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # only `ray_cluster` starts Ray: a call of Ray anywhere else is an error
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-messages", action="store_true", help="write messages.golden.txt anew")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,46 +67,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return GroupThenFiles(config, log)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """Shut the shared cluster down after the last test that uses it."""
-    result = yield
-    if needs_shared_cluster(item) and not (nextitem and needs_shared_cluster(nextitem)):
-        import ray
-
-        ray.shutdown()
-    return result
-
-
 @pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[None]:
-    """A local Ray cluster of two CPUs that modules share, joined as gluetune joins its own.
-
-    A module finds no placement groups on it that another one created.
-    """
+    """A local Ray cluster of two CPUs, joined as gluetune joins its own."""
     import ray
 
     from gluetune.cluster import connect
 
-    if not ray.is_initialized():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            connect(None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        connect(None)
     yield
-    if ray.is_initialized():
-        _remove_placement_groups()
-
-
-def _remove_placement_groups() -> None:
-    from ray.util import placement_group_table
-
-    from gluetune.lanes.placement import release_all_placement_groups
-
-    release_all_placement_groups()
-    deadline = time.monotonic() + 60
-    while any(group["state"] != "REMOVED" for group in placement_group_table().values()):
-        assert time.monotonic() < deadline, "placement groups are left"
-        time.sleep(0.1)
+    ray.shutdown()
 
 
 @pytest.fixture(scope="session")
