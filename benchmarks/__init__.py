@@ -1,1 +1,1 @@
-"""Speed, side by side with what people run today: what `jobs/benchmark.py` measures."""
+"""Comparisons of gluetune's speed and memory with the programs that it replaces."""

@@ -1,4 +1,4 @@
-"""``jobs/benchmark.py``: speed and memory, side by side with what people run today."""
+"""The benchmark command: its flags, and the comparisons that it runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from gluetune.storage.output_file import write_output
 from gluetune.supervisor import report
 
 if TYPE_CHECKING:
-    from benchmarks.setting import Setting
+    from benchmarks.comparison import Comparison
+    from benchmarks.config import BenchmarkConfig
 
 NUMBERS = tuple(range(1, 12))
 _LEAST = {"--repeat": 1, "--max-train-samples": 32, "--max-eval-samples": 8, "--trials": 1}
@@ -44,11 +45,11 @@ def _issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
 
 PROGRAM = Program(
     "gluetune benchmark",
-    "Measure gluetune beside what people run today: the same work, on this machine, in one run.",
+    "Measure gluetune beside the programs that it replaces: the same work, on this machine, in one run.",
     None,
     options=(
         Option("--only", "NUMBERS", "comparisons, such as 1,4 (default: all of 1 to 11)"),
-        Option("--repeat", "N", "repetitions of each side, interleaved (default: 3)"),
+        Option("--repeat", "N", "repetitions of each contender, interleaved (default: 3)"),
         Option("--json", "FILE", "write everything measured there"),
         Option("--data-dir", "FOLDER", "the official GLUE folder (default: the generated data)"),
         Option(
@@ -58,7 +59,7 @@ PROGRAM = Program(
         ),
         Option("--max-train-samples", "N", "training rows per task (default: 256)"),
         Option("--max-eval-samples", "N", "selection rows per task (default: 256)"),
-        Option("--trials", "N", "only the first points of the grid, for a quick look (default: all 18)"),
+        Option("--trials", "N", "only the first points of the grid, for a short run (default: all 18)"),
         Option("--address", "ADDRESS", "Ray cluster (default: that of RAY_ADDRESS, as in jobs, else local ones)"),
         Option(
             "--scratch",
@@ -75,14 +76,14 @@ PROGRAM = Program(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``jobs/benchmark.py``; see `gluetune.cli.main.run`."""
+    """Run the benchmark command with these arguments (default: those of the process) and return its exit code."""
     return run(PROGRAM, _benchmark, argv)
 
 
 def _benchmark(arguments: ParsedArguments, terminal: Terminal) -> int:
     given = arguments.options
     check_lasting((flag, given.get(flag)) for flag in ("--scratch", "--json"))
-    target = _made(given, "--json", "file", Path.touch)
+    output = _made(given, "--json", "file", Path.touch)
     numbers = sorted({int(number) for number in given["--only"].split(",")}) if "--only" in given else NUMBERS
     if importlib.util.find_spec("accelerate") is None:
         raise BenchmarkError("transformers' Trainer must have accelerate; pip install accelerate")
@@ -91,29 +92,38 @@ def _benchmark(arguments: ParsedArguments, terminal: Terminal) -> int:
         scratch = _made(given, "--scratch", "folder", _new_folder) or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="gluetune-benchmark-"))
         )
-        setting = _setting(arguments, scratch, terminal)
-        _measure(numbers, setting, int(given.get("--repeat", "3")), target, terminal)
+        config = _config(arguments, scratch, terminal)
+        _measure(numbers, config, int(given.get("--repeat", "3")), output, terminal)
     return OK
 
 
-def _measure(numbers: Sequence[int], setting: Setting, repeat: int, target: Path | None, terminal: Terminal) -> None:
-    from benchmarks.machine import machine
-    from benchmarks.measured import measure
-    from benchmarks.registry import COMPARISONS
-    from benchmarks.show import as_json, show
+def all_comparisons() -> dict[int, Comparison]:
+    """All comparisons, by the number that ``--only`` calls them."""
+    from benchmarks import driver_cost, efficiency, grid, roofline, scaling, start, throughput
 
-    facts, shown, outcomes = machine(), _shown(setting, repeat), []
-    for name, value in {**facts, **shown}.items():
+    modules = (grid, throughput, roofline, driver_cost, scaling, efficiency, start)
+    return {comparison.number: comparison for module in modules for comparison in module.COMPARISONS}
+
+
+def _measure(
+    numbers: Sequence[int], config: BenchmarkConfig, repeat: int, output: Path | None, terminal: Terminal
+) -> None:
+    from benchmarks.comparison import run_comparison
+    from benchmarks.report import as_json, host_info, print_outcome
+
+    comparisons, host = all_comparisons(), host_info()
+    shown, outcomes = _shown(config, repeat), []
+    for name, value in {**host, **shown}.items():
         terminal.out.print(f"{name.replace('_', ' ')}: {value}", highlight=False, soft_wrap=True)
     for number in numbers:
-        outcomes.append(measure(COMPARISONS[number], setting, repeat))
-        show(outcomes[-1], terminal.out)
-        if target is not None:  # after each: a later one that breaks loses nothing
-            write_output(target, json.dumps(as_json(outcomes, facts, shown), indent=1).encode())
+        outcomes.append(run_comparison(comparisons[number], config, repeat))
+        print_outcome(outcomes[-1], terminal.out)
+        if output is not None:  # after each: a later one that breaks loses nothing
+            write_output(output, json.dumps(as_json(outcomes, host, shown), indent=1).encode())
 
 
-def _setting(arguments: ParsedArguments, scratch: Path, terminal: Terminal) -> Setting:
-    from benchmarks.setting import Setting
+def _config(arguments: ParsedArguments, scratch: Path, terminal: Terminal) -> BenchmarkConfig:
+    from benchmarks.config import BenchmarkConfig
 
     given = arguments.options
     folder = given.get("--data-dir")
@@ -125,23 +135,25 @@ def _setting(arguments: ParsedArguments, scratch: Path, terminal: Terminal) -> S
         name: int(given[flag])
         for flag in _LEAST
         if flag in given
-        if (name := flag.removeprefix("--").replace("-", "_")) in {field.name for field in fields(Setting)}
+        if (name := flag.removeprefix("--").replace("-", "_")) in {field.name for field in fields(BenchmarkConfig)}
     }
     address = given.get("--address") or os.environ.get("RAY_ADDRESS")
-    return Setting(scratch, folder, given.get("--model-name-or-path"), address=address, note=terminal.note, **counts)
+    return BenchmarkConfig(
+        scratch, folder, given.get("--model-name-or-path"), address=address, note=terminal.note, **counts
+    )
 
 
-def _shown(setting: Setting, repeat: int) -> dict[str, Any]:
+def _shown(config: BenchmarkConfig, repeat: int) -> dict[str, Any]:
     return {
-        "data": setting.glue_dir or "generated",
-        "rows": f"{setting.max_train_samples} to train on, {setting.max_eval_samples} to select by",
-        "larger encoder": setting.model or "MiniLM's shape, random weights",
+        "data": config.glue_dir or "generated",
+        "rows": f"{config.max_train_samples} to train on, {config.max_eval_samples} to select by",
+        "larger encoder": config.model or "MiniLM's shape, random weights",
         "repetitions": repeat,
     }
 
 
 def _made(given: Mapping[str, str], flag: str, kind: str, make: Callable[[Path], Path | None]) -> Path | None:
-    """What a flag's path is made into, before hours are spent; ``None`` without the flag.
+    """Make a flag's file or folder before anything is measured; return its path, ``None`` without the flag.
 
     Raises:
         StorageError: it cannot be made.

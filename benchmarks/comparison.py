@@ -1,24 +1,25 @@
-"""What a benchmark measures: sides that do the same work, figures of each, and the goals for their ratios."""
+"""What a benchmark measures: contenders that do the same work, figures of each, and targets; repeated and summed up."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from benchmarks.setting import Setting
+from benchmarks.config import BenchmarkConfig
 
-OURS = "gluetune"
+GLUETUNE = "gluetune"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Something measured.
+    """A quantity that contenders are measured by.
 
     Attributes:
-        name: key in what a side measures.
+        name: key of its values in the result of `Contender.measure`.
         unit: such as ``s``, ``examples/s``, ``MB``; empty for a share.
-        better: which of two values is the better one; ``same`` where all sides should have the same.
+        better: whether lower or higher values are better; ``same`` where all contenders should agree.
     """
 
     name: str
@@ -27,31 +28,32 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Goal:
-    """What a figure should come to.
+class Target:
+    """The value that a figure should reach.
 
     Attributes:
-        figure: its name.
-        limit: the least or most, as the figure's ``better`` says; with ``over``, how many times better than it.
-        over: name of the side that our side is compared with; ``None``: the limit is for our side's own value.
-        side: our side.
+        figure: the figure's name.
+        limit: the lowest or highest accepted value, by the figure's ``better``; with ``over``, how many times better
+            than that contender's value.
+        over: name of the contender to compare with; ``None`` if the limit is one of the figure's own values.
+        contender: name of the contender that should reach it.
     """
 
     figure: str
     limit: float
     over: str | None = None
-    side: str = OURS
+    contender: str = GLUETUNE
 
 
 @dataclass(frozen=True)
-class Side:
-    """One way to do the work.
+class Contender:
+    """One program or library that does the work of a comparison.
 
     Attributes:
-        name: short; ours is `OURS`, or begins so where there are several of ours.
-        does: what it does, in a sentence.
-        measure: does the work once and returns values by figure name; a figure may be left out. Gets the repetition's
-            number, from 0.
+        name: short; `GLUETUNE`, or beginning so, for gluetune's own.
+        does: a description of what it runs.
+        measure: does the work once and returns values by figure name; a figure may be missing. Its argument is the
+            repetition's number, from 0.
     """
 
     name: str
@@ -61,24 +63,95 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One of the benchmark's comparisons.
+    """One comparison of a benchmark run.
 
     Attributes:
-        number: what ``--only`` calls it.
-        title: what is measured, in a line.
-        figures: in the order they are shown.
-        goals: what they should come to.
-        sides: makes the sides; called once, after the imports that ``--help`` need not wait for.
-        note: what one must know to read the figures.
+        number: its number for ``--only``.
+        title: a line that names what is measured.
+        figures: its figures, in the order of the printed table.
+        targets: the values that figures should reach.
+        contenders: makes the contenders; called once per run.
+        note: how to read the figures.
     """
 
     number: int
     title: str
     figures: Sequence[Figure]
-    goals: Sequence[Goal]
-    sides: Callable[[Setting], Sequence[Side]] = field(repr=False)
+    targets: Sequence[Target]
+    contenders: Callable[[BenchmarkConfig], Sequence[Contender]] = field(repr=False)
     note: str = ""
 
     def figure(self, name: str) -> Figure:
-        """A figure by its name."""
+        """Return the figure of this name."""
         return next(figure for figure in self.figures if figure.name == name)
+
+
+@dataclass
+class Samples:
+    """The values of one figure that the repetitions of one contender measured."""
+
+    values: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        """The median of the values."""
+        return statistics.median(self.values)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The measured values of a comparison.
+
+    Attributes:
+        comparison: the comparison.
+        contenders: the contenders that were measured.
+        values: samples by contender's and figure's name.
+    """
+
+    comparison: Comparison
+    contenders: Sequence[Contender]
+    values: dict[tuple[str, str], Samples]
+
+    def median(self, contender: str, figure: str) -> float | None:
+        """Return a contender's median of a figure; ``None`` where it was not measured."""
+        values = self.values.get((contender, figure))
+        return values.median if values else None
+
+    def times_better(self, figure: str, contender: str, than: str) -> float | None:
+        """Return how many times better one contender's median is than another's.
+
+        Returns:
+            The ratio; ``None`` where a median is missing or negative, or the figure should be the same for all.
+        """
+        own, other, better = (
+            self.median(contender, figure),
+            self.median(than, figure),
+            self.comparison.figure(figure).better,
+        )
+        if own is None or other is None or better == "same" or min(own, other) < 0:
+            return None
+        above, below = (other, own) if better == "lower" else (own, other)
+        return above / below if below else float("inf")
+
+    def reached(self, target: Target) -> tuple[float, bool] | None:
+        """Return the value that a target is for and whether it reaches it; ``None`` where it was not measured."""
+        if target.over is not None:
+            value = self.times_better(target.figure, target.contender, target.over)
+            return None if value is None else (value, value >= target.limit)
+        value = self.median(target.contender, target.figure)
+        if value is None:
+            return None
+        lower = self.comparison.figure(target.figure).better == "lower"
+        return value, value <= target.limit if lower else value >= target.limit
+
+
+def run_comparison(comparison: Comparison, config: BenchmarkConfig, repeat: int) -> Outcome:
+    """Measure all contenders in turn, several times over, so that a slow minute affects all of them."""
+    contenders = comparison.contenders(config)
+    values: dict[tuple[str, str], Samples] = {}
+    for repetition in range(repeat):
+        for contender in contenders:
+            config.note(f"{comparison.number}: {contender.name} ({repetition + 1} of {repeat}) …")
+            for figure, value in contender.measure(repetition).items():
+                values.setdefault((contender.name, figure), Samples()).values.append(value)
+    return Outcome(comparison, contenders, values)

@@ -1,4 +1,4 @@
-"""Comparison 8: what the driver costs for each trial, and whether that grows with the number of trials."""
+"""Comparison 8: the driver's cost per trial, and its growth with the number of trials."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison import OURS, Comparison, Figure, Goal, Side
-from benchmarks.pretended import (
+from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
+from benchmarks.config import BenchmarkConfig
+from benchmarks.noop_search import (
     SEED,
     SPACE,
     TASK,
-    Times,
-    Trials,
-    conductor,
-    grow,
-    history,
+    NoopSearchSpec,
+    Timeline,
     lane_events,
-    score,
+    make_controller,
+    noop_score,
+    past_trials,
+    seed_journal,
 )
 from benchmarks.programs import run_python
-from benchmarks.scaling import run_pretended
-from benchmarks.setting import Setting
+from benchmarks.scaling import run_noop_program
 from gluetune.config import Value
 from gluetune.search.searchers import EncodedSpace
 from gluetune.search.searchers.algorithms import TPE
@@ -33,22 +33,22 @@ MODELLED = (100, 1_000)  # trials searched by TPE
 MANY = 10_000
 _COUNTS = (*MODELLED, MANY)
 PART = 1_000  # trials at both ends of the many whose costs are compared
-WINDOW = 50  # trials measured behind a long history
-BEHIND, RECIPE = f"{OURS}, TPE alone", "Tuner + OptunaSearch"
+WINDOW = 50  # trials measured behind a long past_trials
+BEHIND, RECIPE = f"{GLUETUNE}, TPE alone", "Tuner + OptunaSearch"
 
 
 def per_trial_ms(ended: Sequence[float]) -> float:
-    """Milliseconds from one trial's end to the next one's, on average."""
+    """Return the mean milliseconds from one trial's end to the next one's."""
     return 1000 * (ended[-1] - ended[0]) / (len(ended) - 1)
 
 
 def growth(ended: Sequence[float], part: int) -> float:
-    """The last trials' cost, as a multiple of as many first ones'."""
+    """Return the cost of the last ``part`` trials divided by that of the first ``part``."""
     return per_trial_ms(ended[-part:]) / per_trial_ms(ended[:part])
 
 
 def optuna_ms(trials: int, behind: int = 0) -> float:
-    """Milliseconds per trial of Optuna's own ask and tell: a bare study with a search's sampler and space.
+    """Measure the milliseconds per trial of Optuna's ask and tell in a bare study with a search's sampler and space.
 
     Args:
         trials: how many are asked for.
@@ -59,20 +59,22 @@ def optuna_ms(trials: int, behind: int = 0) -> float:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     space = EncodedSpace(SPACE)
     study = optuna.create_study(direction="maximize", sampler=TPE(space, TASK, SEED, None).build(SEED))
-    for deal in history(behind):
-        codes = dict(zip(space.distributions, space.encode(deal.params), strict=True))
+    for spec in past_trials(behind):
+        codes = dict(zip(space.distributions, space.encode(spec.params), strict=True))
         study.add_trial(
-            optuna.trial.create_trial(params=codes, distributions=dict(space.distributions), value=score(deal.training))
+            optuna.trial.create_trial(
+                params=codes, distributions=dict(space.distributions), value=noop_score(spec.training)
+            )
         )
     began = time.perf_counter()
     for _ in range(trials):
         trial = study.ask(space.distributions)
-        study.tell(trial, score(_settings(space, trial)))
+        study.tell(trial, noop_score(_settings(space, trial)))
     return 1000 * (time.perf_counter() - began) / trials
 
 
-def conducted_ms(trials: int, behind: int, folder: Path) -> float:
-    """Milliseconds for each trial that gluetune's search controller takes, without lanes, Ray Tune and MLflow.
+def controller_ms(trials: int, behind: int, folder: Path) -> float:
+    """Measure the milliseconds per trial of gluetune's search controller, without lanes, Ray Tune and MLflow.
 
     It chooses the trials, asks the scheduler at each evaluation, and writes the journal.
 
@@ -82,12 +84,12 @@ def conducted_ms(trials: int, behind: int, folder: Path) -> float:
         folder: an empty folder for the journal.
     """
     storage = Storage(str(folder))
-    grow(behind, storage)
-    driver = conductor(Trials(behind + trials, 1, "tpe"), storage, [])
+    seed_journal(behind, storage)
+    controller = make_controller(NoopSearchSpec(behind + trials, 1, "tpe"), storage, [])
     began = time.perf_counter()
-    while (order := driver.deal()) is not None:
-        for event in lane_events(order.number, score(order.training)):
-            driver.heard(event)
+    while (assignment := controller.deal()) is not None:
+        for event in lane_events(assignment.number, noop_score(assignment.training)):
+            controller.heard(event)
     return 1000 * (time.perf_counter() - began) / trials
 
 
@@ -95,16 +97,16 @@ def _settings(space: EncodedSpace, trial: Any) -> dict[str, Value]:
     return space.decode(tuple(trial.params[name] for name in space.distributions))
 
 
-def _ours(folder: Path) -> dict[str, float]:
+def _gluetune(folder: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for count in MODELLED:
-        times = run_pretended(Trials(count, LANES, "tpe"), folder / str(count), "--track")
+        times = run_noop_program(NoopSearchSpec(count, LANES, "tpe"), folder / str(count), "--track")
         found |= _figures(times, optuna_ms(count))
-    times = run_pretended(Trials(MANY, LANES, "random"), folder / str(MANY), "--track")
+    times = run_noop_program(NoopSearchSpec(MANY, LANES, "random"), folder / str(MANY), "--track")
     return found | _figures(times, 0.0) | {"growth": growth(times.ended, PART)}
 
 
-def _figures(times: Times, taken_off: float) -> dict[str, float]:
+def _figures(times: Timeline, taken_off: float) -> dict[str, float]:
     count = len(times.ended)
     found = {
         f"at_{count}": per_trial_ms(times.ended) - taken_off,
@@ -117,7 +119,7 @@ def _figures(times: Times, taken_off: float) -> dict[str, float]:
 
 def _tpe_alone(folder: Path) -> dict[str, float]:
     return {
-        f"at_{count}": conducted_ms(WINDOW, count - WINDOW, folder / str(count)) - optuna_ms(WINDOW, count - WINDOW)
+        f"at_{count}": controller_ms(WINDOW, count - WINDOW, folder / str(count)) - optuna_ms(WINDOW, count - WINDOW)
         for count in _COUNTS
     }
 
@@ -125,19 +127,19 @@ def _tpe_alone(folder: Path) -> dict[str, float]:
 def _recipe(folder: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for count in MODELLED:
-        target = folder / str(count)
+        output = folder / str(count)
         done = run_python(
-            ["-m", "benchmarks.baselines.optuna_mlflow", str(count), str(LANES), str(target)], target / "log"
+            ["-m", "benchmarks.baselines.optuna_mlflow", str(count), str(LANES), str(output)], output / "log"
         )
-        found |= _figures(Times(**done.answer()), optuna_ms(count))
+        found |= _figures(Timeline(**done.answer()), optuna_ms(count))
     return found
 
 
-def _sides(setting: Setting) -> Sequence[Side]:
-    folder = setting.scratch / "driver-cost"
+def _contenders(config: BenchmarkConfig) -> Sequence[Contender]:
+    folder = config.scratch / "controller-cost"
 
-    def ours(repetition: int) -> Mapping[str, float]:
-        return _ours(folder / f"ours-{repetition}")
+    def gluetune(repetition: int) -> Mapping[str, float]:
+        return _gluetune(folder / f"gluetune-{repetition}")
 
     def tpe_alone(repetition: int) -> Mapping[str, float]:
         return _tpe_alone(folder / f"tpe-{repetition}")
@@ -146,18 +148,18 @@ def _sides(setting: Setting) -> Sequence[Side]:
         return _recipe(folder / f"recipe-{repetition}")
 
     return (
-        Side(
-            OURS,
+        Contender(
+            GLUETUNE,
             f"a whole search on {LANES} lanes whose trials do nothing: Tune's loop, lanes, journal, live table, "
             f"MLflow in SQLite; TPE with ASHA, the {MANY:,} by random search",
-            ours,
+            gluetune,
         ),
-        Side(
+        Contender(
             BEHIND,
-            f"conductor and journal alone, {WINDOW} trials by TPE at the end of a resumed search of so many",
+            f"search controller and journal alone, {WINDOW} trials by TPE at the end of a resumed search of so many",
             tpe_alone,
         ),
-        Side(
+        Contender(
             RECIPE,
             "Ray's documented combination with MLflowLoggerCallback (SQLite), ASHA and, beyond what is "
             "documented, reuse_actors, which spares it a process per trial",
@@ -176,18 +178,18 @@ COMPARISONS = (
             *(Figure(f"in_mlflow_{count}", "ms", "lower") for count in _COUNTS),
             Figure("growth", "", "lower"),
         ],
-        goals=[
-            *(Goal(f"at_{count}", 20.0) for count in _COUNTS),
-            Goal("growth", 1.5),
-            Goal(f"at_{MANY}", 20.0, side=BEHIND),
+        targets=[
+            *(Target(f"at_{count}", 20.0) for count in _COUNTS),
+            Target("growth", 1.5),
+            Target(f"at_{MANY}", 20.0, contender=BEHIND),
         ],
-        sides=_sides,
+        contenders=_contenders,
         note="time from one trial's end to the next one's, Ray's own loop and the way to the lanes and back "
         "included; a "
         "bare Optuna study with the same sampler, space and number of trials, timed in the same run, is taken off; "
         "`driver_cpu`: CPU time of the driver's process alone, MLflow's thread and live table included (on a "
-        "small machine the lanes take the same cores); "
-        "`in_mlflow`: until MLflow has it all, which our searches wait for at their end only; "
+        "small machine the lanes run on the same cores); "
+        "`in_mlflow`: until MLflow has it all, which gluetune waits for at the end of a search only; "
         f"`growth`: the last {PART:,} of {MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for "
         f"{MANY:,} trials, so those are random, and {RECIPE} is left at {MODELLED[-1]:,}",
     ),

@@ -1,8 +1,9 @@
-"""Comparison 10: how much of a grid a search must train until it is as good as the whole grid.
+"""Comparison 10: the share of a grid that a search trains until it has found a score as good as the grid's best.
 
-Searches in grids whose trials were all trained and recorded beforehand (`benchmarks.record_curves`). What
-decides is the product's own: `TrialSampler` and `TaskPruners`, called as the conductor calls them (for choices as quick
-as these it does not look ahead); only the lanes are simulated, by a clock on which an epoch takes one unit of time.
+Searches in grids whose trials were all trained and recorded beforehand (`benchmarks.learning_curves`).
+gluetune's own `TrialSampler` and `TaskPruners` decide, called as `SearchController` calls them (which prefetches no
+trial where choosing one takes so little time); only the lanes are simulated, by a clock on which an epoch takes one
+unit of time.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.comparison import OURS, Comparison, Figure, Goal, Side
-from benchmarks.curve_files import Curves, Point, recorded
-from benchmarks.setting import Setting
+from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
+from benchmarks.config import BenchmarkConfig
+from benchmarks.learning_curves import Curves, Point, recorded_curves
 from gluetune.config import Algorithm, SchedulerConfig, TrainingConfig
 from gluetune.config.job import SchedulerName
 from gluetune.events import TrialStatus
@@ -35,20 +36,20 @@ class _Lanes:
 
     Args:
         curves: the grid.
-        dealer: deals its points.
-        pruners: end trials early.
+        sampler: chooses its points.
+        pruners: stop trials.
         lanes: trials at the same time.
     """
 
-    def __init__(self, curves: Curves, dealer: TrialSampler, pruners: TaskPruners, lanes: int) -> None:
-        self._curves, self._dealer, self._pruners, self._lanes = curves, dealer, pruners, lanes
+    def __init__(self, curves: Curves, sampler: TrialSampler, pruners: TaskPruners, lanes: int) -> None:
+        self._curves, self._sampler, self._pruners, self._lanes = curves, sampler, pruners, lanes
         self._ends: list[tuple[int, int]] = []  # when an epoch ends, and of which trial
         self._trials: dict[int, tuple[Point, list[float]]] = {}  # by number: the point, and its scores so far
         self._warmups: dict[int, float] = {}  # epochs, by number
-        self.epochs = 0  # begun, those in work included
+        self.epochs = 0  # begun, running ones included
 
     def until(self, target: float) -> int | None:
-        """Epochs begun when a score first reaches a target; ``None`` where none ever does."""
+        """Return the epochs begun when a score first reaches the target; ``None`` where none does."""
         now = 0
         while self._fill(now):
             now, number = heapq.heappop(self._ends)
@@ -63,15 +64,15 @@ class _Lanes:
         return None
 
     def _fill(self, now: int) -> bool:
-        """Gives every free lane a trial; whether any lane works."""
-        while len(self._trials) < self._lanes and (deal := self._dealer.deal()) is not None:
-            self._trials[deal.number] = (self._point(deal), [])
-            self._warmups[deal.number] = warmup_epochs(deal.training, math.nan)  # no field of a grid counts steps
-            self._train(deal.number, now)
+        """Start a trial on every free lane; return whether any lane runs one."""
+        while len(self._trials) < self._lanes and (spec := self._sampler.deal()) is not None:
+            self._trials[spec.number] = (self._point(spec), [])
+            self._warmups[spec.number] = warmup_epochs(spec.training, math.nan)  # no field of a grid counts steps
+            self._train(spec.number, now)
         return bool(self._trials)
 
-    def _point(self, deal: TrialSpec) -> Point:
-        return tuple(deal.params[name] for name in self._curves.space)
+    def _point(self, spec: TrialSpec) -> Point:
+        return tuple(spec.params[name] for name in self._curves.space)
 
     def _train(self, number: int, now: int) -> None:
         self.epochs += 1
@@ -80,7 +81,7 @@ class _Lanes:
     def _evaluated(self, number: int, now: int) -> None:
         point, scores = self._trials[number]
         epoch, best = len(scores), max(scores)
-        self._dealer.evaluated(number, epoch, float(epoch), scores[-1])
+        self._sampler.evaluated(number, epoch, float(epoch), scores[-1])
         goes_on = self._pruners.evaluated(self._curves.task, number, float(epoch), best, self._warmups[number])
         if epoch == self._curves.epochs(point):
             self._end(number, TrialStatus.FINISHED)
@@ -92,24 +93,26 @@ class _Lanes:
     def _end(self, number: int, status: TrialStatus) -> None:
         _, scores = self._trials.pop(number)
         best = max(scores, default=None)
-        self._dealer.ended(number, status, best)
+        self._sampler.ended(number, status, best)
         self._pruners.ended(self._curves.task, number, float(len(scores)), best, self._warmups.pop(number))
 
 
-def share(curves: Curves, algorithm: Algorithm, scheduler: SchedulerConfig, seed: int, lanes: int = LANES) -> float:
+def epochs_share(
+    curves: Curves, algorithm: Algorithm, scheduler: SchedulerConfig, seed: int, lanes: int = LANES
+) -> float:
     """Share of the grid's epochs that a search trains until it is within half a point of the grid's best score.
 
     A search that never gets there, because the scheduler ended the trials that would have, counts as the whole grid.
     """
     space, training = curves.search_space, TrainingConfig()
-    dealer = TrialSampler({curves.task: 1.0}, space, algorithm, training, seed, None)
+    sampler = TrialSampler({curves.task: 1.0}, space, algorithm, training, seed, None)
     pruners = TaskPruners([curves.task], scheduler, max_epochs(training, space), seed)
-    epochs = _Lanes(curves, dealer, pruners, lanes).until(curves.best - WITHIN)
+    epochs = _Lanes(curves, sampler, pruners, lanes).until(curves.best - WITHIN)
     return 1.0 if epochs is None else min(1.0, epochs / curves.total_epochs)
 
 
 def reordered(curves: Curves, seed: int) -> Curves:
-    """A copy of recorded curves whose fields, and the values of each field, are in a random order drawn from `seed`."""
+    """Copy recorded curves with the fields, and the values of each field, in a random order drawn from `seed`."""
     drawn = np.random.default_rng(seed)
     names = list(curves.space)
     order = [int(place) for place in drawn.permutation(len(names))]
@@ -123,7 +126,7 @@ def reordered(curves: Curves, seed: int) -> Curves:
     return replace(curves, space=space, scores=scores)
 
 
-def bootstrap(values: Sequence[Sequence[float]], seed: int = 0) -> tuple[float, float]:
+def bootstrap_interval(values: Sequence[Sequence[float]], seed: int = 0) -> tuple[float, float]:
     """95% interval of the mean over tasks and seeds, by drawing seeds with replacement (percentile method).
 
     Args:
@@ -140,13 +143,13 @@ def bootstrap(values: Sequence[Sequence[float]], seed: int = 0) -> tuple[float, 
 
 def summarise(shares: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Figures of shares by task and seed: the mean, its interval, and each task's mean."""
-    low, high = bootstrap(list(shares.values()))
+    low, high = bootstrap_interval(list(shares.values()))
     return {"share": math.fsum(map(np.mean, shares.values())) / len(shares), "low": low, "high": high} | {
         task: float(np.mean(values)) for task, values in shares.items()
     }
 
 
-def measure(
+def search_recorded_grids(
     grids: Sequence[Curves],
     algorithm: Algorithm,
     scheduler: SchedulerName,
@@ -159,25 +162,25 @@ def measure(
     """
     config, seeds = SchedulerConfig(name=scheduler), list(seeds)
     return summarise(
-        {grid.task: [share(reordered(grid, seed), algorithm, config, seed) for seed in seeds] for grid in grids}
+        {grid.task: [epochs_share(reordered(grid, seed), algorithm, config, seed) for seed in seeds] for grid in grids}
     )
 
 
-def _sides(setting: Setting) -> Sequence[Side]:
-    grids = list(recorded())
+def _contenders(config: BenchmarkConfig) -> Sequence[Contender]:
+    grids = list(recorded_curves())
 
     def searched(algorithm: Algorithm, scheduler: SchedulerName) -> Callable[[int], Mapping[str, float]]:
-        return partial(measure, grids, algorithm, scheduler)
+        return partial(search_recorded_grids, grids, algorithm, scheduler)
 
     return (
-        Side(OURS, "TPE with ASHA, both at their defaults, on two simulated lanes", searched("tpe", "asha")),
-        Side("random with ASHA", "points in random order, ended early by ASHA", searched("random", "asha")),
-        Side("random", "points in random order, each trained to its end", searched("random", "none")),
-        Side("grid order", "points in the file's order, each trained to its end", searched("grid", "none")),
+        Contender(GLUETUNE, "TPE with ASHA, both at their defaults, on two simulated lanes", searched("tpe", "asha")),
+        Contender("random with ASHA", "points in random order, stopped by ASHA", searched("random", "asha")),
+        Contender("random", "points in random order, each trained to its end", searched("random", "none")),
+        Contender("grid order", "points in the file's order, each trained to its end", searched("grid", "none")),
     )
 
 
-_TASKS = [grid.task for grid in recorded()]
+_TASKS = [grid.task for grid in recorded_curves()]
 
 COMPARISONS = (
     Comparison(
@@ -189,11 +192,11 @@ COMPARISONS = (
             Figure("high", "", "lower"),
             *(Figure(task, "", "lower") for task in _TASKS),
         ],
-        goals=[Goal("share", 0.25)],
-        sides=_sides,
+        targets=[Target("share", 0.25)],
+        contenders=_contenders,
         note=f"recorded real trials ({', '.join(_TASKS)}; generated rows, synthetic encoder), replayed with a fake "
-        f"clock "
-        f"and {len(SEEDS)} seeds, which also draw the order of fields and values in the grid's file; all sides try "
+        f"clock and {len(SEEDS)} seeds, which also draw the order of fields and values in the grid's file; all "
+        "contenders try "
         "the two points of search_spaces/compact_bert.yaml first, of which one is good enough on qnli; TPE's and "
         "ASHA's defaults were settled on these tasks: first on cola, mrpc and sst2, then also on qqp and stsb, "
         "last, in one respect (no judgement between rungs), on all; a search that never gets there counts as the "

@@ -1,4 +1,4 @@
-"""The recommended grid on CoLA, run by each side; runs that several comparisons need are made once."""
+"""The recommended grid on CoLA, run by each contender; a run that several comparisons need is made once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from benchmarks import encoders
 from benchmarks.baselines.work import Work
+from benchmarks.config import BenchmarkConfig, compact_encoder, minilm_encoder
 from benchmarks.lane_times import TrialTimes, from_clock, from_record, gaps, recorded_gaps
 from benchmarks.programs import TUNE, Finished, run_python
-from benchmarks.setting import Setting
 from gluetune.config import (
     DataConfig,
     JobConfig,
@@ -32,7 +31,7 @@ from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 
-NAME, SPACE, TASK = "ours", "bert_recommended", "cola"
+NAME, SPACE, TASK = "gluetune", "bert_recommended", "cola"
 MOST_CPU_LANES = 4
 Lanes = int | Literal["auto"]
 EncoderSize = Literal["compact", "MiniLM-size"]
@@ -41,13 +40,13 @@ SIZES: tuple[EncoderSize, ...] = ("compact", "MiniLM-size")
 
 @dataclass(frozen=True)
 class GridRun:
-    """A side's run over the grid.
+    """A contender's run of the grid.
 
     Attributes:
         wall_s: from command to exit; of a loop, of all its processes.
         best: the best trial's score on the selection rows.
         lanes: how many trials it trains at a time.
-        trials: when they trained; empty where nobody asks.
+        trials: when they trained; empty where no comparison needs them.
         gaps: between trials on a lane, in seconds.
     """
 
@@ -65,15 +64,15 @@ def lane_count() -> Lanes:
     return "auto" if torch.cuda.is_available() else min(MOST_CPU_LANES, len(os.sched_getaffinity(0)))
 
 
-def make_job(setting: Setting, model: str, folder: Path, trials: int | None, lanes: Lanes) -> JobConfig:
-    """Our side's job."""
-    source = DataConfig(source="dir", dir=setting.glue_dir) if setting.glue_dir else DataConfig()
+def make_job(config: BenchmarkConfig, model: str, folder: Path, trials: int | None, lanes: Lanes) -> JobConfig:
+    """Make gluetune's job."""
+    source = DataConfig(source="dir", dir=config.glue_dir) if config.glue_dir else DataConfig()
     data = source.model_copy(
-        update={"max_train_samples": setting.max_train_samples, "max_eval_samples": setting.max_eval_samples}
+        update={"max_train_samples": config.max_train_samples, "max_eval_samples": config.max_eval_samples}
     )
     return JobConfig(
         name=NAME,
-        seed=setting.seed,
+        seed=config.seed,
         tasks={TASK: 1.0},
         data=data,
         model=ModelConfig(name_or_path=model),
@@ -84,11 +83,11 @@ def make_job(setting: Setting, model: str, folder: Path, trials: int | None, lan
 
 
 def make_work(job: JobConfig) -> Work:
-    """The trials and rows of a gluetune job, in the order in which its search would run them, for the baselines."""
+    """Make the baselines' work: the trials of a gluetune job, in the order of its search, and its rows."""
     task, space = get_task(TASK), load_space(SPACE)
     rows = split_rows(task, open_source(job.data), job.data, job.seed)
-    dealer = TrialSampler(job.tasks, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
-    points = [deal.training for deal in iter(dealer.deal, None)]
+    sampler = TrialSampler(job.tasks, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
+    points = [spec.training for spec in iter(sampler.deal, None)]
     return Work(
         job.model.name_or_path,
         _columns(rows.train),
@@ -109,29 +108,29 @@ def run_job(
     """Runs a job through the command line of ``jobs/tune_glue.py``; returns its journal too.
 
     Args:
-        job: what is run.
-        folder: a new one, for the job's file and what it prints; the job's storage path.
+        job: the job.
+        folder: a new folder for the job's file, its output and its run; the job's storage path.
         address: Ray cluster; ``None`` starts one.
         variables: of the environment, beside this process's own.
     """
     folder.mkdir(parents=True)
     (folder / "job.yaml").write_text(dump_job(job))
     there = ("--address", address) if address else ()
-    done = run_python([*TUNE, "--config", str(folder / "job.yaml"), *there], folder / "ours.log", variables)
+    done = run_python([*TUNE, "--config", str(folder / "job.yaml"), *there], folder / "gluetune.log", variables)
     return done, Journal(Storage(str(folder)).sub(NAME))
 
 
 class GridRuns:
-    """Runs of a setting, each made when it is first asked for.
+    """Runs with one configuration, each made when a comparison first needs it.
 
     Args:
-        setting: what is measured on.
+        config: settings of the benchmark run.
     """
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+    def __init__(self, config: BenchmarkConfig) -> None:
+        self._config = config
         self._lanes = lane_count()
-        self.ours = cache(self._ours)
+        self.gluetune = cache(self._gluetune)
         self.recipe = cache(self._recipe)
         self._work = cache(self._make_work)
 
@@ -174,9 +173,9 @@ class GridRuns:
         )
         return GridRun(done.wall_s, max(done.answer()["scores"]))
 
-    def _ours(self, size: EncoderSize, repetition: int) -> GridRun:
-        folder = self._folder("ours", size, repetition)
-        done, journal = run_job(self._job(size, folder), folder, self._setting.address)
+    def _gluetune(self, size: EncoderSize, repetition: int) -> GridRun:
+        folder = self._folder("gluetune", size, repetition)
+        done, journal = run_job(self._job(size, folder), folder, self._config.address)
         trials = [trial for trial in journal.trials.values() if trial.evaluations]
         best = max(trial.best_score for trial in trials if trial.best_score is not None)
         summary = json.loads((folder / NAME / SUMMARY).read_text())
@@ -190,8 +189,8 @@ class GridRuns:
 
     def _recipe(self, size: EncoderSize, repetition: int) -> GridRun:
         folder = self._folder("recipe", size, repetition)
-        there = ("--address", self._setting.address) if self._setting.address else ()
-        lanes = self.ours(size, repetition).lanes  # which our side may have chosen itself
+        there = ("--address", self._config.address) if self._config.address else ()
+        lanes = self.gluetune(size, repetition).lanes  # which gluetune may have chosen itself
         done = run_python(
             [
                 "-m",
@@ -212,26 +211,26 @@ class GridRuns:
         return GridRun(done.wall_s, best, lanes, trials, gaps(trials, lanes))
 
     def _make_work(self, size: EncoderSize) -> Path:
-        folder = self._setting.scratch / "grid"
+        folder = self._config.scratch / "grid"
         folder.mkdir(parents=True, exist_ok=True)
         return make_work(self._job(size, folder)).save(folder / f"{size}.json")
 
     def _job(self, size: EncoderSize, folder: Path) -> JobConfig:
-        model = encoders.compact() if size == "compact" else encoders.minilm(self._setting)
-        return make_job(self._setting, model, folder, self._setting.trials, self._lanes)
+        model = compact_encoder() if size == "compact" else minilm_encoder(self._config)
+        return make_job(self._config, model, folder, self._config.trials, self._lanes)
 
-    def _folder(self, side: str, size: str, repetition: int) -> Path:
-        return self._setting.scratch / "grid" / f"{side}-{size}-{repetition}"
+    def _folder(self, contender: str, size: str, repetition: int) -> Path:
+        return self._config.scratch / "grid" / f"{contender}-{size}-{repetition}"
 
 
 @cache
-def grid_runs(setting: Setting) -> GridRuns:
-    """The runs of a setting, shared by all comparisons of a benchmark run."""
-    return GridRuns(setting)
+def grid_runs(config: BenchmarkConfig) -> GridRuns:
+    """Return the runs with a configuration, shared by all comparisons of a benchmark run."""
+    return GridRuns(config)
 
 
 def one_gpu() -> dict[str, str]:
-    """The environment of a side that trains one trial at a time: ``Trainer`` would split batches over all GPUs."""
+    """The environment of a contender that trains one trial at a time: ``Trainer`` would split batches over all GPUs."""
     return {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]}
 
 

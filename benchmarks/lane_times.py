@@ -1,4 +1,4 @@
-"""How lanes spend their time: gaps between trials, and the share of time that they train and evaluate."""
+"""Gaps between trials on a lane, and the share of time that lanes train and evaluate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gluetune.events import TrialRecord
 
 @dataclass(frozen=True)
 class TrialTimes:
-    """When a trial trained.
+    """The times of a trial's training.
 
     Attributes:
         began: when its first training step began, in seconds since the epoch.
@@ -27,7 +27,9 @@ class TrialTimes:
 
 
 def from_record(trial: TrialRecord) -> TrialTimes:
-    """Times of a trial of ours. An evaluation is told once its weights are kept, some milliseconds after it was done.
+    """Compute the times of one of gluetune's trials.
+
+    A lane reports an evaluation once its weights are saved, some milliseconds after it was done.
 
     Args:
         trial: one that was evaluated.
@@ -38,14 +40,14 @@ def from_record(trial: TrialRecord) -> TrialTimes:
 
 
 def from_clock(times: Mapping[str, Any]) -> TrialTimes:
-    """Times of a baseline's trial, from what `benchmarks.baselines.trial.StepClock` noted."""
+    """Compute the times of a baseline's trial from a `benchmarks.baselines.trial.StepClock`'s record."""
     return TrialTimes(times["first_step"], times["busy_until"], times["busy_seconds"])
 
 
 def gaps(trials: Iterable[TrialTimes], lanes: int) -> list[float]:
     """Seconds from the end of a lane's last step or evaluation of a trial to its first step of the next one.
 
-    Trials that do not say on which lane they ran are put, in the order they began, on the lane that was free first.
+    Trials without a recorded lane are assigned, in the order they began, to the lane that was free first.
     """
     ends: list[float] = []
     found: list[float] = []

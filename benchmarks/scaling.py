@@ -8,28 +8,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison import OURS, Comparison, Figure, Goal, Side
-from benchmarks.pretended import Times, Trials
+from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
+from benchmarks.config import BenchmarkConfig
+from benchmarks.noop_search import NoopSearchSpec, Timeline
 from benchmarks.programs import run_python
-from benchmarks.setting import Setting
 
 LANES = (1, 2, 4, 8)
 TRIALS_PER_LANE = 8
 EVALUATIONS, STEPS, STEP_S = 3, 19, 0.05
-PROGRAM = "benchmarks.pretended"
+PROGRAM = "benchmarks.noop_search"
 
 
-def per_minute(times: Times) -> float:
+def per_minute(times: Timeline) -> float:
     """Trials per minute from the first one's first step to the last one's end."""
     return 60 * len(times.ended) / (times.ended[-1] - times.started)
 
 
-def ideal_per_minute(trials: Trials) -> float:
-    """What lanes that never wait would come to."""
+def ideal_per_minute(trials: NoopSearchSpec) -> float:
+    """Return the trials per minute of lanes that never wait."""
     return 60 * trials.lanes / trials.trial_s
 
 
-def figures(runs: Iterable[tuple[Trials, Times]]) -> dict[str, float]:
+def figures(runs: Iterable[tuple[NoopSearchSpec, Timeline]]) -> dict[str, float]:
     """Trials per minute by number of lanes, and their share of the ideal; ``linear`` is the smallest share."""
     found, shares = {}, {}
     for trials, times in runs:
@@ -38,41 +38,41 @@ def figures(runs: Iterable[tuple[Trials, Times]]) -> dict[str, float]:
     return found | shares | {"linear": min(shares.values())}
 
 
-def run_pretended(trials: Trials, folder: Path, *options: str) -> Times:
-    """Runs a search in a process and on a cluster of its own.
+def run_noop_program(trials: NoopSearchSpec, folder: Path, *options: str) -> Timeline:
+    """Run a search in a process of its own, on a cluster of its own.
 
     Raises:
         BenchmarkError: it fails.
     """
     done = run_python(["-m", PROGRAM, json.dumps(asdict(trials)), str(folder), *options], folder / "log")
     answer: dict[str, Any] = done.answer()
-    return Times(**answer)
+    return Timeline(**answer)
 
 
-def _sides(setting: Setting) -> Sequence[Side]:
-    def ours(repetition: int) -> Mapping[str, float]:
+def _contenders(config: BenchmarkConfig) -> Sequence[Contender]:
+    def gluetune(repetition: int) -> Mapping[str, float]:
         runs = []
         for lanes in LANES:
             trials = _trials(lanes)
-            runs.append((trials, run_pretended(trials, setting.scratch / f"scaling-{repetition}-{lanes}", "--track")))
+            runs.append((trials, run_noop_program(trials, config.scratch / f"scaling-{repetition}-{lanes}", "--track")))
         return figures(runs)
 
     def ideal(repetition: int) -> Mapping[str, float]:
         return {f"per_minute_{lanes}": ideal_per_minute(_trials(lanes)) for lanes in LANES}
 
     return (
-        Side(
-            OURS,
+        Contender(
+            GLUETUNE,
             f"real lanes of {STEP_S * EVALUATIONS * (STEPS + 1):g}-second trials that sleep; journal, MLflow "
             "record and live table as always",
-            ours,
+            gluetune,
         ),
-        Side("ideal", "lanes that never wait", ideal),
+        Contender("ideal", "lanes that never wait", ideal),
     )
 
 
-def _trials(lanes: int) -> Trials:
-    return Trials(lanes * TRIALS_PER_LANE, lanes, "tpe", "none", EVALUATIONS, STEPS, STEP_S)
+def _trials(lanes: int) -> NoopSearchSpec:
+    return NoopSearchSpec(lanes * TRIALS_PER_LANE, lanes, "tpe", "none", EVALUATIONS, STEPS, STEP_S)
 
 
 COMPARISONS = (
@@ -84,9 +84,9 @@ COMPARISONS = (
             *(Figure(f"share_{lanes}", "", "higher") for lanes in LANES),
             Figure("linear", "", "higher"),
         ],
-        goals=[Goal("linear", 0.9)],
-        sides=_sides,
-        note=f"{TRIALS_PER_LANE} trials per lane, searched by TPE, none ended early; the lanes' start is not counted: "
+        targets=[Target("linear", 0.9)],
+        contenders=_contenders,
+        note=f"{TRIALS_PER_LANE} trials per lane, searched by TPE, none stopped; the lanes' start is not counted: "
         "the first trials wait until all lanes are there, and the time is from the first trial's first step to the "
         "last one's end; `share` is that of the ideal, `linear` the smallest share",
     ),

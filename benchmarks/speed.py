@@ -1,4 +1,4 @@
-"""What the programs that measure training speed have in common; each is a process of its own.
+"""Shared parts of the programs that measure training speed, each in a process of its own.
 
 All train the same rows for the same epochs, of which all but the first are measured, with all cores and in the same
 precision.
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks.baselines.work import Work
-from benchmarks.peak import peak_mb
+from benchmarks.programs import peak_memory_mb
 from gluetune.tasks import Task, get_task
 from gluetune.training import DistributedContext
 
@@ -24,7 +24,7 @@ WARM_UP = 1  # epochs
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured.
+    """The measured part of a training.
 
     Attributes:
         examples: rows trained on.
@@ -37,18 +37,18 @@ class Speed:
     seconds: float
 
     def figures(self) -> dict[str, float]:
-        """As the comparison shows them, with the process's peak memory: the GPU's where there is one."""
-        peak = torch.cuda.max_memory_allocated() / 1e6 if torch.cuda.is_available() else peak_mb()
+        """Return the comparison's figures, with the process's peak memory: the GPU's where there is one."""
+        peak = torch.cuda.max_memory_allocated() / 1e6 if torch.cuda.is_available() else peak_memory_mb()
         return {"examples/s": self.examples / self.seconds, "tokens/s": self.tokens / self.seconds, "peak memory": peak}
 
 
-def distributed_context() -> DistributedContext:
-    """One worker, on the GPU where there is one."""
+def single_worker() -> DistributedContext:
+    """Return the context of a single worker, on the GPU where there is one."""
     return DistributedContext(device="cuda:0" if torch.cuda.is_available() else "cpu")
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The options that all of the programs have."""
+def argument_parser() -> argparse.ArgumentParser:
+    """Make a parser with the options that all programs have."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", required=True, help="file of Work.save")
     parser.add_argument("--task", required=True)
@@ -56,6 +56,6 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def print_speed(given: argparse.Namespace, measure: Callable[[Work, Task], Speed]) -> None:
-    """Measures with all cores and prints the figures."""
+    """Measure with all cores and print the figures."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     print(json.dumps(measure(Work.load(given.work), get_task(given.task)).figures()))

@@ -1,4 +1,4 @@
-"""Comparison 6: how fast a model trains, and in how much memory, by the length of a task's rows."""
+"""Comparison 6: training speed and memory, by the length of a task's rows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import encoders
 from benchmarks.baselines.work import Work
-from benchmarks.comparison import OURS, Comparison, Figure, Goal, Side
+from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
+from benchmarks.config import BenchmarkConfig, compact_encoder, minilm_encoder
 from benchmarks.grid_runs import SIZES, EncoderSize, one_gpu
 from benchmarks.programs import run_python
-from benchmarks.setting import Setting
 from gluetune.config import DataConfig
 from gluetune.data import open_source, split_rows
 from gluetune.tasks import Task, get_task
@@ -29,25 +28,27 @@ _EPOCHS: dict[EncoderSize, int] = {"compact": 9, "MiniLM-size": 3}  # the first 
 _EVALUATED = 32  # rows; evaluations are not measured
 
 
-def _sides(setting: Setting) -> Sequence[Side]:
+def _contenders(config: BenchmarkConfig) -> Sequence[Contender]:
     return [
-        _side(setting, OURS, "gluetune.training.fine_tune: one worker, no Ray", "benchmarks.our_speed"),
+        _contender(
+            config, GLUETUNE, "gluetune.training.fine_tune: one worker, no Ray", "benchmarks.gluetune_throughput"
+        ),
         _trainer(
-            setting,
+            config,
             PADDED,
             "transformers.Trainer, rows padded to 128 tokens, as run_glue.py does by default",
             "max_length",
             "random",
         ),
         _trainer(
-            setting,
+            config,
             DYNAMIC,
             "Trainer with DataCollatorWithPadding: batches padded to their longest row",
             "longest",
             "random",
         ),
         _trainer(
-            setting,
+            config,
             BY_LENGTH,
             "the same with train_sampling_strategy=group_by_length: batches of like rows",
             "longest",
@@ -56,10 +57,10 @@ def _sides(setting: Setting) -> Sequence[Side]:
     ]
 
 
-def _trainer(setting: Setting, name: str, does: str, padding: str, sampling: str) -> Side:
-    folder = setting.scratch / "throughput" / "trainer"
-    return _side(
-        setting,
+def _trainer(config: BenchmarkConfig, name: str, does: str, padding: str, sampling: str) -> Contender:
+    folder = config.scratch / "throughput" / "trainer"
+    return _contender(
+        config,
         name,
         does,
         "benchmarks.baselines.trainer_speed",
@@ -72,39 +73,39 @@ def _trainer(setting: Setting, name: str, does: str, padding: str, sampling: str
     )
 
 
-def _side(setting: Setting, name: str, does: str, *program: str) -> Side:
-    return Side(name, does, partial(_measure, setting, name, program))
+def _contender(config: BenchmarkConfig, name: str, does: str, *program: str) -> Contender:
+    return Contender(name, does, partial(_measure, config, name, program))
 
 
-def _measure(setting: Setting, name: str, program: Sequence[str], repetition: int) -> Mapping[str, float]:
+def _measure(config: BenchmarkConfig, name: str, program: Sequence[str], repetition: int) -> Mapping[str, float]:
     """Every task with every encoder, each in a process of its own."""
     figures: dict[str, float] = {}
     for size in SIZES:
         for task in map(get_task, PROFILES):
-            work = _work(setting, task, size)
+            work = _work_file(config, task, size)
             log = work.parent / f"{work.stem}-{name.replace(' ', '-')}-{repetition}.log"
             done = run_python(["-m", *program, "--work", str(work), "--task", task.name], log, one_gpu())
             figures |= {_name(figure, task, size): value for figure, value in done.answer().items()}
     return figures
 
 
-def _work(setting: Setting, task: Task, size: EncoderSize) -> Path:
-    file = setting.scratch / "throughput" / f"{size}-{task.name}.json"
+def _work_file(config: BenchmarkConfig, task: Task, size: EncoderSize) -> Path:
+    file = config.scratch / "throughput" / f"{size}-{task.name}.json"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        model = encoders.compact() if size == "compact" else encoders.minilm(setting)
-        make_work(setting, task, model, _EPOCHS[size]).save(file)
+        model = compact_encoder() if size == "compact" else minilm_encoder(config)
+        make_work(config, task, model, _EPOCHS[size]).save(file)
     return file
 
 
-def make_work(setting: Setting, task: Task, model: str, epochs: int) -> Work:
-    """The rows that all sides train, real ones where the GLUE folder holds the task."""
-    data = DataConfig(max_train_samples=setting.max_train_samples, max_eval_samples=_EVALUATED)
-    real = data.model_copy(update={"source": "dir", "dir": setting.glue_dir})
-    source = open_source(real) if setting.glue_dir else open_source(data)
+def make_work(config: BenchmarkConfig, task: Task, model: str, epochs: int) -> Work:
+    """Choose the rows that all contenders train on, real ones where the GLUE folder holds the task."""
+    data = DataConfig(max_train_samples=config.max_train_samples, max_eval_samples=_EVALUATED)
+    real = data.model_copy(update={"source": "dir", "dir": config.glue_dir})
+    source = open_source(real) if config.glue_dir else open_source(data)
     if not source.has(task, task.train or ""):
         source = open_source(data)
-    rows = split_rows(task, source, data, setting.seed)
+    rows = split_rows(task, source, data, config.seed)
     train, selection = (
         {**part.columns, "label": [] if part.labels is None else part.labels.tolist()}
         for part in (rows.train, rows.selection)
@@ -115,7 +116,7 @@ def make_work(setting: Setting, task: Task, model: str, epochs: int) -> Work:
         selection,
         task.num_labels,
         data.max_seq_length,
-        setting.seed,
+        config.seed,
         [{**TRAINING, "num_train_epochs": epochs}],
     )
 
@@ -133,10 +134,10 @@ def _each(*figures: Figure) -> list[Figure]:
     ]
 
 
-def _goals() -> list[Goal]:
+def _targets() -> list[Target]:
     limits = {PADDED: 10.0, DYNAMIC: 1.7, BY_LENGTH: 1.1}
     return [
-        Goal(_name("examples/s", get_task(name), size), limit, over)
+        Target(_name("examples/s", get_task(name), size), limit, over)
         for over, limit in limits.items()
         for size in SIZES
         for name in PROFILES
@@ -150,8 +151,8 @@ COMPARISONS = (
         _each(
             Figure("examples/s", "", "higher"), Figure("tokens/s", "", "higher"), Figure("peak memory", "MB", "lower")
         ),
-        _goals(),
-        _sides,
+        _targets(),
+        _contenders,
         "Batches of 32, all cores; the first epoch is not counted. tokens/s: real tokens, "
         "padding not counted. peak memory: of the whole process, libraries included; on a GPU, what "
         "torch allocated there.",

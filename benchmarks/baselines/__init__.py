@@ -1,1 +1,1 @@
-"""What people run today, written out as they run it: programs of their own, which do nothing by gluetune's code."""
+"""The programs that gluetune is compared with, as their documentation writes them; none trains by gluetune's code."""

@@ -19,33 +19,33 @@ from ray import tune
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.search.optuna import OptunaSearch
 
-from benchmarks.ends import Ends
+from benchmarks.programs import TrialEndRecorder
 
 EVALUATIONS = 2
 
 
 def trainable(config: dict[str, Any]) -> None:
-    """A trial of two evaluations."""
+    """Report two evaluations of a trial that trains nothing."""
     for epoch in range(1, EVALUATIONS + 1):
         score = math.exp(-abs(math.log10(config["learning_rate"]) + 4) - config["warmup_ratio"])
         tune.report({"score": score, "eval_loss": 1 - score, "train_loss": 1 - score, "epoch": epoch})
 
 
-class Clock(tune.Callback):
-    """Notes when trials end; told after the MLflow callback."""
+class EndCallback(tune.Callback):
+    """Records when trials end; Ray Tune calls it after the MLflow callback."""
 
-    def __init__(self, ends: Ends) -> None:
+    def __init__(self, ends: TrialEndRecorder) -> None:
         self._ends = ends
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial ended."""
-        self._ends.note()
+        self._ends.record()
 
 
 def main(count: int, concurrent: int, folder: Path) -> None:
     """Runs the search."""
     folder.mkdir(parents=True, exist_ok=True)
-    ends = Ends()
+    ends = TrialEndRecorder()
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray leaves a token file behind
     ray.init("local", log_to_driver=False)
     space = {
@@ -68,7 +68,9 @@ def main(count: int, concurrent: int, folder: Path) -> None:
             reuse_actors=True,
             scheduler=tune.schedulers.ASHAScheduler(max_t=EVALUATIONS),
         ),
-        run_config=tune.RunConfig(name="search", storage_path=str(folder), verbose=0, callbacks=[mlflow, Clock(ends)]),
+        run_config=tune.RunConfig(
+            name="search", storage_path=str(folder), verbose=0, callbacks=[mlflow, EndCallback(ends)]
+        ),
     ).fit()
     ray.shutdown()
     print(

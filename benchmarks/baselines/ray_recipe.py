@@ -25,7 +25,7 @@ from benchmarks.baselines.work import Work
 
 
 def train_fn_per_worker(config: dict[str, Any]) -> None:
-    """What one worker of a trial does."""
+    """Train a trial's model in one worker."""
     from ray.train.huggingface.transformers import RayTrainReportCallback, prepare_trainer
     from transformers import Trainer
 
@@ -50,7 +50,7 @@ def train_fn_per_worker(config: dict[str, Any]) -> None:
 
 
 def train_driver_fn(config: dict[str, Any]) -> None:
-    """What one trial does: it launches the training."""
+    """Launch the training of one trial."""
     TorchTrainer(
         train_fn_per_worker,
         train_loop_config=config["train_loop_config"],
@@ -63,7 +63,7 @@ def train_driver_fn(config: dict[str, Any]) -> None:
     ).fit()
 
 
-def tune(work: Work, lanes: int, folder: Path) -> None:
+def run_grid(work: Work, lanes: int, folder: Path) -> None:
     """Trains every point once, ``lanes`` of them at a time; their times go to ``times/`` in the folder."""
     times = folder / "times"
     times.mkdir(parents=True)
@@ -95,6 +95,6 @@ if __name__ == "__main__":
     if given.address == "local":
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray leaves a token file behind
     ray.init(given.address)
-    tune(Work.load(given.work), given.lanes, Path(given.output_dir))
+    run_grid(Work.load(given.work), given.lanes, Path(given.output_dir))
     found = [json.loads(file.read_text()) for file in Path(given.output_dir, "times").iterdir()]
     print(json.dumps({"trials": found}))

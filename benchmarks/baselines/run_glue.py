@@ -15,7 +15,7 @@ from benchmarks.baselines.trial import StepClock, compute_metrics, load_model, l
 from benchmarks.baselines.work import Work
 
 
-def run(work: Work, number: int, folder: str) -> StepClock:
+def fine_tune_point(work: Work, number: int, folder: str) -> StepClock:
     """Trains a point and evaluates it once more at the end, as ``run_glue.py`` does."""
     arguments = training_arguments(work.points[number], folder, work.seed)
     set_seed(arguments.seed)
@@ -49,4 +49,4 @@ if __name__ == "__main__":
     parser.add_argument("--point", type=int, required=True, help="which of its points")
     parser.add_argument("--output-dir", required=True)
     given = parser.parse_args()
-    print(json.dumps(run(Work.load(given.work), given.point, given.output_dir).times()))
+    print(json.dumps(fine_tune_point(Work.load(given.work), given.point, given.output_dir).times()))

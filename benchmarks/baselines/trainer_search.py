@@ -21,7 +21,7 @@ from benchmarks.baselines.trial import (
 from benchmarks.baselines.work import Work
 
 
-def search(work: Work, folder: str) -> float:
+def search_grid(work: Work, folder: str) -> float:
     """Trains every point once; returns the best trial's score, that of its last evaluation."""
     tokenizer, train, selection = load_rows(work, padding=False)
 
@@ -57,4 +57,4 @@ if __name__ == "__main__":
     parser.add_argument("--work", required=True, help="file of Work.save")
     parser.add_argument("--output-dir", required=True)
     given = parser.parse_args()
-    print(json.dumps({"scores": [search(Work.load(given.work), given.output_dir)]}))
+    print(json.dumps({"scores": [search_grid(Work.load(given.work), given.output_dir)]}))

@@ -22,16 +22,16 @@ from transformers import (
 
 from benchmarks.baselines.trial import load_model, settings
 from benchmarks.baselines.work import Work
-from benchmarks.speed import WARM_UP, Speed, arguments, distributed_context, print_speed
+from benchmarks.speed import WARM_UP, Speed, argument_parser, print_speed, single_worker
 from gluetune.tasks import Task
 from gluetune.training.parallel import use_bf16
 
 
-def measure(work: Work, task: Task, folder: str, *, padded: bool, sampling: str) -> Speed:
+def measure_trainer(work: Work, task: Task, folder: str, *, padded: bool, sampling: str) -> Speed:
     """Trains without evaluations, checkpoints and logs.
 
     Args:
-        work: what to train.
+        work: model, rows and settings.
         task: the task.
         folder: ``output_dir``.
         padded: whether all rows are as long as the longest allowed, else as their batch's longest.
@@ -65,7 +65,7 @@ def measure(work: Work, task: Task, folder: str, *, padded: bool, sampling: str)
 
 
 def training_arguments(point: dict[str, Any], folder: str, seed: int, sampling: str) -> TrainingArguments:
-    """``Trainer``'s defaults with the point's settings, and bfloat16 where our side has it."""
+    """``Trainer``'s defaults with the point's settings, and bfloat16 where gluetune uses it."""
     return TrainingArguments(
         output_dir=folder,
         seed=seed,
@@ -74,7 +74,7 @@ def training_arguments(point: dict[str, Any], folder: str, seed: int, sampling: 
         logging_strategy="no",
         disable_tqdm=True,
         report_to=[],
-        bf16=use_bf16("auto", distributed_context()),
+        bf16=use_bf16("auto", single_worker()),
         **settings(point),
     )
 
@@ -101,14 +101,14 @@ class Counted:
 
 
 class EpochClock(TrainerCallback):
-    """Times the steps from an epoch's first one to the end of the training.
+    """Measures the time of the steps from an epoch's first one to the end of the training.
 
     Args:
         epoch: from 0.
 
     Attributes:
         first_step: number of steps before the epoch.
-        seconds: what was measured.
+        seconds: the time of those steps.
     """
 
     def __init__(self, epoch: int, now: Callable[[], float] = time.perf_counter) -> None:
@@ -132,14 +132,14 @@ class EpochClock(TrainerCallback):
 
 
 if __name__ == "__main__":
-    parser = arguments()
+    parser = argument_parser()
     parser.add_argument("--padding", required=True, choices=("max_length", "longest"))
     parser.add_argument("--sampling", required=True, choices=("random", "group_by_length"))
     parser.add_argument("--output-dir", required=True)
     options = parser.parse_args()
     print_speed(
         options,
-        lambda work, task: measure(
+        lambda work, task: measure_trainer(
             work, task, options.output_dir, padded=options.padding == "max_length", sampling=options.sampling
         ),
     )

@@ -1,4 +1,4 @@
-"""What all baselines share: ``transformers`` as its examples use it, and a clock."""
+"""Shared parts of the baselines: ``transformers`` as its examples use it, and a clock."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ METRIC = "matthews_correlation"
 
 
 def training_arguments(point: dict[str, Any], folder: str, seed: int) -> TrainingArguments:
-    """``run_glue.py``'s defaults, with a point's settings and what a careful user adds.
+    """``run_glue.py``'s defaults with a point's settings, model selection and bfloat16.
 
     That is an evaluation and a checkpoint every epoch, of which the best is kept and loaded at the end; and bfloat16
-    where the GPU has it, as on our side.
+    where the GPU has it, as gluetune does.
     """
     return TrainingArguments(
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
@@ -65,7 +65,7 @@ def load_model(work: Work) -> PreTrainedModel:
 
 
 def load_rows(work: Work, *, padding: bool) -> tuple[PreTrainedTokenizerBase, Dataset, Dataset]:
-    """Tokenizer and tokenised rows; with ``padding`` all are as long as the longest allowed."""
+    """Tokenizer and tokenized rows; with ``padding`` all are as long as the longest allowed."""
     tokenizer = AutoTokenizer.from_pretrained(work.model)
 
     def preprocess(examples: dict[str, list[Any]]) -> Any:
@@ -86,7 +86,7 @@ def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
 
 
 class StepClock(TrainerCallback):
-    """Notes when a trial trains and evaluates.
+    """Records when a trial trains and evaluates.
 
     Attributes:
         first_step: ``time.time()`` when the first step began.
@@ -120,7 +120,7 @@ class StepClock(TrainerCallback):
         self.scores.append(more["metrics"][f"eval_{METRIC}"])
 
     def times(self) -> dict[str, Any]:
-        """What was noted, for JSON."""
+        """Return the recorded times, for JSON."""
         return {
             "first_step": self.first_step,
             "last_step": self.last_step,

@@ -1,4 +1,4 @@
-"""What a baseline is to do, in a file: the rows and configurations that our side has too."""
+"""The work of a baseline, in a file: the same rows and configurations as gluetune's."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ class Work:
 
     @classmethod
     def load(cls, file: str | Path) -> Work:
-        """Reads what `save` wrote."""
+        """Read a file that `save` wrote."""
         return cls(**json.loads(Path(file).read_text()))

@@ -96,8 +96,8 @@ def test_a_submitted_benchmark_measures_on_the_jobs_cluster(head: Host, tmp_path
         timeout=900,
     )
     (comparison,) = json.loads(figures.read_text())["comparisons"]
-    assert all(side["figures"]["wall (compact)"]["median"] > 0 for side in comparison["sides"].values())
-    logs = [log.read_text() for log in tmp_path.rglob("ours.log")]
+    assert all(contender["figures"]["wall (compact)"]["median"] > 0 for contender in comparison["contenders"].values())
+    logs = [log.read_text() for log in tmp_path.rglob("gluetune.log")]
     assert len(logs) == 2
     assert all("running on the Ray cluster at" in log for log in logs)
 

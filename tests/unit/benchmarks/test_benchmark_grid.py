@@ -1,4 +1,4 @@
-"""Comparisons 1 to 5: the same trials on every side, and figures computed from given records."""
+"""Comparisons 1 to 5: the same trials on every contender, and figures computed from given records."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from transformers import TrainingArguments
 from benchmarks import grid
 from benchmarks.baselines.trial import METRIC, StepClock, settings, training_arguments
 from benchmarks.baselines.work import Work
+from benchmarks.config import BenchmarkConfig
 from benchmarks.grid_runs import GridRun, make_job, make_work
 from benchmarks.lane_times import (
     TrialTimes,
@@ -22,7 +23,6 @@ from benchmarks.lane_times import (
     recorded_gaps,
     utilisation,
 )
-from benchmarks.setting import Setting
 from gluetune.config import load_space
 from gluetune.data import open_source, prepare_task
 from gluetune.events import Evaluated, TrialStarted, replay_events
@@ -74,7 +74,7 @@ def test_a_records_times_begin_with_its_first_step() -> None:
     assert from_record(trials[0]) == TrialTimes(began=101.0, ended=120.0, busy_s=19.0)
 
 
-def test_gaps_of_our_lanes_are_those_they_measured() -> None:
+def test_gaps_are_those_that_lanes_recorded() -> None:
     trials = replay_events(
         [started(0), evaluated(0, 1, 10.0, 8.0, 1.0), started(1), evaluated(1, 1, 20.0, 8.0, 1.0, gap=0.25)]
     )
@@ -134,11 +134,11 @@ def test_the_clock_counts_from_an_epochs_first_step_to_the_end_of_its_evaluation
 
 
 def test_a_baselines_settings_are_run_glues_defaults_but_for_the_points(tmp_path: Path) -> None:
-    ours, default = (
+    gluetune, default = (
         arguments.to_dict()
         for arguments in (training_arguments(POINT, str(tmp_path), 42), TrainingArguments(output_dir=str(tmp_path)))
     )
-    changed = {name: value for name, value in ours.items() if value != default[name]}
+    changed = {name: value for name, value in gluetune.items() if value != default[name]}
     asked = {
         "eval_strategy": "epoch",
         "save_strategy": "epoch",
@@ -149,17 +149,21 @@ def test_a_baselines_settings_are_run_glues_defaults_but_for_the_points(tmp_path
     consequences = {"greater_is_better": True, "do_eval": True}
     point = {name: value for name, value in settings(POINT).items() if value != default[name]}
     assert changed == {**asked, **consequences, **point}
-    assert (ours["learning_rate"], ours["per_device_train_batch_size"], ours["num_train_epochs"]) == (3e-5, 16, 2)
+    assert (gluetune["learning_rate"], gluetune["per_device_train_batch_size"], gluetune["num_train_epochs"]) == (
+        3e-5,
+        16,
+        2,
+    )
 
 
-def test_warm_up_and_decay_are_those_of_our_trials(tmp_path: Path) -> None:
+def test_warm_up_and_decay_are_those_of_gluetunes_trials(tmp_path: Path) -> None:
     arguments = training_arguments(POINT, str(tmp_path), 42)
-    assert (arguments.get_warmup_steps(95), arguments.weight_decay) == (10, 0.01)  # up, as ours
+    assert (arguments.get_warmup_steps(95), arguments.weight_decay) == (10, 0.01)  # rounded up, as gluetune rounds
 
 
 def job(tmp_path: Path, trials: int | None) -> Any:
-    setting = Setting(tmp_path, max_train_samples=40, max_eval_samples=20)
-    return make_job(setting, "model", tmp_path, trials, lanes=2)
+    config = BenchmarkConfig(tmp_path, max_train_samples=40, max_eval_samples=20)
+    return make_job(config, "model", tmp_path, trials, lanes=2)
 
 
 @pytest.fixture(scope="module")
@@ -175,9 +179,9 @@ def test_baselines_have_all_18_points_with_the_spaces_own_settings(work: Work) -
 
 
 @pytest.mark.parametrize("trials", [1, 5])
-def test_a_shorter_benchmark_cuts_the_same_trials_on_all_sides(tmp_path: Path, trials: int) -> None:
+def test_a_shorter_benchmark_cuts_the_same_trials_for_all_contenders(tmp_path: Path, trials: int) -> None:
     short = job(tmp_path, trials)
-    dealer = TrialSampler(
+    sampler = TrialSampler(
         short.tasks,
         load_space(short.search.space),
         short.search.algorithm,
@@ -185,14 +189,14 @@ def test_a_shorter_benchmark_cuts_the_same_trials_on_all_sides(tmp_path: Path, t
         short.seed,
         short.search.num_samples,
     )
-    dealt = [deal.training for deal in iter(dealer.deal, None)]
-    assert make_work(short).points == dealt
-    assert len(dealt) == trials
+    points = [spec.training for spec in iter(sampler.deal, None)]
+    assert make_work(short).points == points
+    assert len(points) == trials
 
 
-def test_baselines_get_the_rows_that_our_search_trains_on(tmp_path: Path, work: Work, tokenizer: Any) -> None:
-    ours = job(tmp_path, None)
-    data = prepare_task(get_task("cola"), open_source(ours.data), tokenizer, ours.data, ours.seed)
+def test_baselines_get_the_rows_that_gluetune_trains_on(tmp_path: Path, work: Work, tokenizer: Any) -> None:
+    gluetune = job(tmp_path, None)
+    data = prepare_task(get_task("cola"), open_source(gluetune.data), tokenizer, gluetune.data, gluetune.seed)
     for rows, encoded, count in ((work.train, data.train, 40), (work.selection, data.selection, 20)):
         assert rows["label"] == encoded.labels.tolist()  # type: ignore[union-attr]
         ids = [tokenizer(text)["input_ids"] for text in rows["sentence"]]
@@ -217,12 +221,12 @@ def test_a_run_is_made_once_for_all_comparisons() -> None:
         lanes = 2
 
         @staticmethod
-        def ours(size: str, repetition: int) -> GridRun:
+        def gluetune(size: str, repetition: int) -> GridRun:
             asked.append((size, repetition))
             return GridRun(10.0, 0.4, 2, [TrialTimes(0.0, 9.0, 9.0), TrialTimes(0.0, 10.0, 6.0)], [0.1, 0.3])
 
-    walls = grid._ours(Runs, grid._walls).measure(0)  # type: ignore[arg-type]
-    shares = grid._ours(Runs, grid._utilisation).measure(1)  # type: ignore[arg-type]
+    walls = grid._gluetune(Runs, grid._walls).measure(0)  # type: ignore[arg-type]
+    shares = grid._gluetune(Runs, grid._utilisation).measure(1)  # type: ignore[arg-type]
     assert walls == {
         "wall (compact)": 10.0,
         "best (compact)": 0.4,
@@ -233,7 +237,7 @@ def test_a_run_is_made_once_for_all_comparisons() -> None:
     assert asked == [("compact", 0), ("MiniLM-size", 0), ("compact", 1), ("MiniLM-size", 1)]
 
 
-def test_every_goal_is_about_a_figure_that_is_shown() -> None:
+def test_every_target_is_for_a_figure_that_is_shown() -> None:
     assert [comparison.number for comparison in grid.COMPARISONS] == [1, 2, 3, 4, 5]
     for comparison in grid.COMPARISONS:
-        assert all(comparison.figure(goal.figure) for goal in comparison.goals)
+        assert all(comparison.figure(target.figure) for target in comparison.targets)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pretended import Pretending, Times, Trials, conductor
+from benchmarks.noop_search import NoopSearchSpec, NoopTrial, Timeline, make_controller
 from benchmarks.scaling import COMPARISONS, LANES, _trials, figures, ideal_per_minute, per_minute
 from gluetune.events import Evaluated
 from gluetune.lanes import TrialAssignment
 from gluetune.storage import Storage
 from gluetune.training import DistributedContext, Evaluation
 
-TRIALS = Trials(count=8, lanes=2, evaluations=3, steps=19, step_s=0.05)
+TRIALS = NoopSearchSpec(count=8, lanes=2, evaluations=3, steps=19, step_s=0.05)
 
 
 def test_the_ideal_is_that_of_lanes_that_never_wait() -> None:
@@ -23,35 +23,35 @@ def test_the_ideal_is_that_of_lanes_that_never_wait() -> None:
 
 
 def test_trials_are_counted_from_the_first_step_to_the_last_end() -> None:
-    assert per_minute(Times(100.0, [103.0, 103.0, 106.0, 115.0], None)) == pytest.approx(60 * 4 / 15)
+    assert per_minute(Timeline(100.0, [103.0, 103.0, 106.0, 115.0], None)) == pytest.approx(60 * 4 / 15)
 
 
 def test_the_smallest_share_of_the_ideal_counts() -> None:
-    one = Trials(count=4, lanes=1, evaluations=1, steps=29, step_s=0.1)
+    one = NoopSearchSpec(count=4, lanes=1, evaluations=1, steps=29, step_s=0.1)
     found = figures(
         [
-            (one, Times(0.0, [3.0, 6.0, 9.0, 12.0], None)),
-            (TRIALS, Times(0.0, [3.0, 3.0, 6.0, 6.0, 9.0, 9.0, 15.0, 15.0], None)),
+            (one, Timeline(0.0, [3.0, 6.0, 9.0, 12.0], None)),
+            (TRIALS, Timeline(0.0, [3.0, 3.0, 6.0, 6.0, 9.0, 9.0, 15.0, 15.0], None)),
         ]
     )
     assert found["share_1"] == pytest.approx(1.0)
     assert found["share_2"] == found["linear"] == pytest.approx(12 / 15)
 
 
-def test_no_trial_is_ended_early_which_would_seem_faster_than_the_ideal() -> None:
+def test_no_scheduler_stops_trials_which_would_seem_faster_than_the_ideal() -> None:
     assert {_trials(lanes).scheduler for lanes in LANES} == {"none"}
 
 
-def test_every_trial_is_told_all_its_evaluations(tmp_path: Path) -> None:
+def test_every_trial_trains_all_its_evaluations(tmp_path: Path) -> None:
     trials = _trials(1)
-    conducted, work = conductor(trials, Storage(str(tmp_path)), []), Pretending(trials, None)
-    order = conducted.deal()
-    assert order is not None
+    controller, work = make_controller(trials, Storage(str(tmp_path)), []), NoopTrial(trials, None)
+    assignment = controller.deal()
+    assert assignment is not None
     goes_on = []
     for index in range(1, trials.evaluations + 1):
-        facts = asdict(work._evaluation(order, index, 0.0, 0.0))
+        facts = asdict(work._evaluation(assignment, index, 0.0, 0.0))
         del facts["first_step_at"], facts["last_step_at"]
-        goes_on.append(conducted.heard(Evaluated(time=0.0, number=order.number, **facts)))
+        goes_on.append(controller.heard(Evaluated(time=0.0, number=assignment.number, **facts)))
     assert goes_on[:-1] == [True] * (trials.evaluations - 1)
 
 
@@ -61,17 +61,17 @@ def test_the_comparison_is_for_one_to_eight_lanes() -> None:
     assert {f"per_minute_{lanes}" for lanes in LANES} <= {figure.name for figure in comparison.figures}
 
 
-class Listening:
-    """A contact that wants so many evaluations."""
+class LimitedContext:
+    """A context that wants so many evaluations."""
 
     def __init__(self, wanted: int) -> None:
-        self.left, self.heard = wanted, list[Evaluation]()
+        self.left, self.evaluations = wanted, list[Evaluation]()
 
-    def wanted(self, step: int) -> bool:
+    def should_continue(self, step: int) -> bool:
         return self.left > 0
 
     def report(self, evaluation: Evaluation) -> bool:
-        self.heard.append(evaluation)
+        self.evaluations.append(evaluation)
         self.left -= 1
         return self.left > 0
 
@@ -80,18 +80,18 @@ class Listening:
 
 
 @pytest.mark.parametrize(("wanted", "evaluations"), [(9, 2), (1, 1)])
-def test_a_pretended_trial_sleeps_reports_and_stops_when_told(
+def test_a_noop_trial_sleeps_reports_and_stops_when_asked(
     monkeypatch: pytest.MonkeyPatch, wanted: int, evaluations: int
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
-    work = Pretending(Trials(1, 1, evaluations=2, steps=3, step_s=0.5), gate=None)
+    work = NoopTrial(NoopSearchSpec(1, 1, evaluations=2, steps=3, step_s=0.5), barrier=None)
     work._arrived = True
-    contact = Listening(wanted)
-    order = TrialAssignment(
+    context = LimitedContext(wanted)
+    assignment = TrialAssignment(
         0, "cola", {"learning_rate": 1e-4, "warmup_ratio": 0.0, "num_train_epochs": 2}, 1, "trials/cola-0000"
     )
-    work.run(order, contact, None, DistributedContext())  # type: ignore[arg-type]
-    assert [evaluation.index for evaluation in contact.heard] == list(range(1, evaluations + 1))
+    work.run(assignment, context, None, DistributedContext())  # type: ignore[arg-type]
+    assert [evaluation.index for evaluation in context.evaluations] == list(range(1, evaluations + 1))
     assert sum(slept) == 0.5 * 4 * evaluations
-    assert contact.heard[0].score == 1.0
+    assert context.evaluations[0].score == 1.0

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from benchmarks import start, tokenising
+from benchmarks import start, tokenization
+from benchmarks.config import BenchmarkConfig
 from benchmarks.grid_runs import GridRuns
-from benchmarks.local_cluster import running_cluster
-from benchmarks.programs import run_python
-from benchmarks.setting import Setting
+from benchmarks.programs import run_python, running_cluster
 from gluetune.errors import BenchmarkError
 
 ROWS = {"premise": ["a cat sat", "dogs run", "b"], "hypothesis": ["a cat", "no dog runs", "c"]}
@@ -31,34 +30,34 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("way", sorted(tokenising.WAYS))
-def test_every_way_tokenises_all_rows(way: str, model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", sorted(tokenization.WAYS))
+def test_every_way_tokenizes_all_rows(way: str, model: str, tmp_path: Path) -> None:
     columns = {name: 4 * texts for name, texts in ROWS.items()}
-    done = tokenising.WAYS[way](columns, "mnli", model, tmp_path)()
+    done = tokenization.WAYS[way](columns, "mnli", model, tmp_path)()
     tokens = sum(3 + len("".join(text.split())) for text in map("".join, zip(*columns.values(), strict=True)))
     assert done == (tokens if way == "gluetune" else 12)
 
 
 def test_rows_are_repeated_and_counted_per_second(model: str, tmp_path: Path) -> None:
-    measured = tokenising.measure(ROWS, 10, "mnli", model, "gluetune", tmp_path)
+    measured = tokenization.measure_tokenization(ROWS, 10, "mnli", model, "gluetune", tmp_path)
     assert set(measured) == {"rows/s", "peak memory"}
     assert measured["rows/s"] > 0
     assert measured["peak memory"] > 50  # MB, of a process that holds torch
 
 
 def test_a_folder_without_the_large_task_gives_generated_rows(tmp_path: Path) -> None:
-    rows = start._large_task(Setting(tmp_path, glue_dir=str(tmp_path)))
+    rows = start._large_task(BenchmarkConfig(tmp_path, glue_dir=str(tmp_path)))
     assert list(rows) == ["premise", "hypothesis"]
     assert len(rows["premise"]) == len(rows["hypothesis"]) > 100
 
 
-def test_goals_are_for_the_running_cluster_and_for_tokenising() -> None:
+def test_targets_are_for_the_running_cluster_and_for_tokenizing() -> None:
     (comparison,) = start.COMPARISONS
-    names = [side.name for side in comparison.sides(Setting(Path()))]
+    names = [contender.name for contender in comparison.contenders(BenchmarkConfig(Path()))]
     assert comparison.number == 11
-    for goal in comparison.goals:
-        assert {goal.side, goal.over} <= set(names)
-        assert comparison.figure(goal.figure)
+    for target in comparison.targets:
+        assert {target.contender, target.over} <= set(names)
+        assert comparison.figure(target.figure)
 
 
 def test_a_programs_answer_is_its_last_line_of_json(tmp_path: Path) -> None:
@@ -68,12 +67,12 @@ def test_a_programs_answer_is_its_last_line_of_json(tmp_path: Path) -> None:
     assert done.wall_s > 0
 
 
-def test_a_failing_program_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_failing_program_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"did with 3; the end of what it printed:\n(?s:.*)boom"):
         run_python(["-c", "print('boom'); raise SystemExit(3)"], tmp_path / "log")
 
 
-def test_only_a_side_with_an_address_hears_of_another_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_program_with_an_address_inherits_ray_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "elsewhere:6379")
     code = "import json, os; print(json.dumps({'address': os.environ.get('RAY_ADDRESS'), 'own': os.environ['OWN']}))"
     assert run_python(["-c", code], tmp_path / "a", {"OWN": "1"}).answer() == {"address": None, "own": "1"}
@@ -84,13 +83,15 @@ def test_only_a_side_with_an_address_hears_of_another_cluster(tmp_path: Path, mo
 @pytest.mark.cluster
 @pytest.mark.ray
 @pytest.mark.slow
-def test_our_side_on_a_running_cluster(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gluetune_on_a_running_cluster(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running_cluster(tmp_path / "cluster.log") as (address, access):
         for name, value in access.items():
             monkeypatch.setenv(name, value)
-        setting = Setting(tmp_path, model=model, max_train_samples=24, max_eval_samples=12, trials=3, address=address)
-        run = GridRuns(setting).ours("MiniLM-size", 0)
-    folder = tmp_path / "grid" / "ours-MiniLM-size-0" / "ours"
+        config = BenchmarkConfig(
+            tmp_path, model=model, max_train_samples=24, max_eval_samples=12, trials=3, address=address
+        )
+        run = GridRuns(config).gluetune("MiniLM-size", 0)
+    folder = tmp_path / "grid" / "gluetune-MiniLM-size-0" / "gluetune"
     assert len(json.loads((folder / "summary.json").read_text())["trials"]) == len(run.trials) == 3
     assert run.lanes == 2
     assert len(run.gaps) in {1, 2}  # two where the first lane trained all three before the second one was up

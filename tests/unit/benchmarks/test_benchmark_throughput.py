@@ -1,4 +1,4 @@
-"""Comparison 6: the same rows on every side, baselines set as their users set them, tokens counted without padding."""
+"""Comparison 6: all contenders train the same rows, baselines with their own defaults, without counting padding."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertConfig, BertModel, TrainerState, TrainingArguments
 
-from benchmarks import our_speed, throughput
+from benchmarks import gluetune_throughput, throughput
 from benchmarks.baselines import trainer_speed
 from benchmarks.baselines.trainer_speed import Counted, EpochClock, training_arguments
 from benchmarks.baselines.work import Work
-from benchmarks.comparison import OURS
-from benchmarks.peak import peak_mb
-from benchmarks.setting import Setting
+from benchmarks.comparison import GLUETUNE
+from benchmarks.config import BenchmarkConfig
+from benchmarks.programs import peak_memory_mb
 from benchmarks.speed import Speed
 from gluetune.pretraining import prepare_synthetic_encoder
 from gluetune.tasks import get_task
@@ -38,7 +38,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
         )
     ).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return throughput.make_work(Setting(folder, max_train_samples=70), MRPC, str(folder), 3)
+    return throughput.make_work(BenchmarkConfig(folder, max_train_samples=70), MRPC, str(folder), 3)
 
 
 def real_tokens(work: Work) -> int:
@@ -48,10 +48,10 @@ def real_tokens(work: Work) -> int:
 
 
 @pytest.mark.parametrize(("padded", "sampling"), [(True, "random"), (False, "random"), (False, "group_by_length")])
-def test_all_sides_train_the_same_tokens(work: Work, padded: bool, sampling: str, tmp_path: Path) -> None:
-    ours = our_speed.measure(work, MRPC)
-    speed = trainer_speed.measure(work, MRPC, str(tmp_path), padded=padded, sampling=sampling)
-    assert (speed.examples, speed.tokens) == (ours.examples, ours.tokens) == (2 * 70, 2 * real_tokens(work))
+def test_all_contenders_train_the_same_tokens(work: Work, padded: bool, sampling: str, tmp_path: Path) -> None:
+    gluetune = gluetune_throughput.measure_gluetune(work, MRPC)
+    speed = trainer_speed.measure_trainer(work, MRPC, str(tmp_path), padded=padded, sampling=sampling)
+    assert (speed.examples, speed.tokens) == (gluetune.examples, gluetune.tokens) == (2 * 70, 2 * real_tokens(work))
     assert speed.seconds > 0
 
 
@@ -71,23 +71,23 @@ def test_baselines_are_trainers_defaults(tmp_path: Path) -> None:
     assert given.train_sampling_strategy == "group_by_length"
     assert default.train_sampling_strategy == "random"
     assert (given.per_device_train_batch_size, given.num_train_epochs, given.learning_rate) == (32, 3, 3e-5)
-    assert given.bf16 == torch.cuda.is_available()  # as ours is
+    assert given.bf16 == torch.cuda.is_available()  # as in gluetune
 
 
-def test_sides_differ_in_padding_and_sampling_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contenders_differ_in_padding_and_sampling_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs: dict[str, list[str]] = {}
 
     def note(arguments: list[str], log: Path, variables: Any) -> SimpleNamespace:
-        programs[side.name] = arguments
+        programs[contender.name] = arguments
         return SimpleNamespace(answer=lambda: {"examples/s": 2.0, "tokens/s": 20.0, "peak memory": 1.0})
 
     monkeypatch.setattr(throughput, "run_python", note)
-    monkeypatch.setattr(throughput, "_work", lambda setting, task, size: tmp_path / "work.json")
+    monkeypatch.setattr(throughput, "_work_file", lambda config, task, size: tmp_path / "work.json")
     (comparison,) = throughput.COMPARISONS
     names = {figure.name for figure in comparison.figures}
-    for side in comparison.sides(Setting(tmp_path)):
-        assert set(side.measure(0)) == names
-    assert programs[OURS][1] == "benchmarks.our_speed"
+    for contender in comparison.contenders(BenchmarkConfig(tmp_path)):
+        assert set(contender.measure(0)) == names
+    assert programs[GLUETUNE][1] == "benchmarks.gluetune_throughput"
     expected = {
         throughput.PADDED: ("max_length", "random"),
         throughput.DYNAMIC: ("longest", "random"),
@@ -98,8 +98,8 @@ def test_sides_differ_in_padding_and_sampling_only(tmp_path: Path, monkeypatch: 
         assert program[1] == "benchmarks.baselines.trainer_speed"
         assert program[program.index("--padding") + 1] == padding
         assert program[program.index("--sampling") + 1] == sampling
-    assert {goal.figure for goal in comparison.goals} <= names
-    assert {goal.over for goal in comparison.goals} == set(expected)
+    assert {target.figure for target in comparison.targets} <= names
+    assert {target.over for target in comparison.targets} == set(expected)
 
 
 def test_tokens_are_counted_without_padding() -> None:
@@ -125,11 +125,11 @@ def test_speeds_are_per_second_of_the_measured_steps(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     figures = Speed(examples=64, tokens=640, seconds=4.0).figures()
     assert (figures["examples/s"], figures["tokens/s"]) == (16.0, 160.0)
-    assert figures["peak memory"] == pytest.approx(peak_mb(), rel=0.01)
+    assert figures["peak memory"] == pytest.approx(peak_memory_mb(), rel=0.01)
 
 
-def test_peak_memory_is_the_programs_own_and_not_its_starters() -> None:
+def test_peak_memory_is_the_programs_own_and_not_its_parents() -> None:
     held = bytearray(300_000_000)
-    program = "from benchmarks.peak import peak_mb; held = bytearray(50_000_000); print(peak_mb())"
+    program = "from benchmarks.programs import peak_memory_mb; held = bytearray(50_000_000); print(peak_memory_mb())"
     peak = float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
     assert 50 < peak < len(held) / 1e6

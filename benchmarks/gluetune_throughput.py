@@ -1,4 +1,4 @@
-"""Training on one task with gluetune's training room, in a process of its own; prints its speed as JSON."""
+"""Measures gluetune's training speed on one task, in a process of its own; prints it as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.baselines.work import Work
-from benchmarks.speed import WARM_UP, Speed, arguments, distributed_context, print_speed
+from benchmarks.speed import WARM_UP, Speed, argument_parser, print_speed, single_worker
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.data import EncodedRows, EncodedTask, Examples, encode_rows
 from gluetune.models import load_encoder, load_tokenizer
@@ -15,13 +15,15 @@ from gluetune.tasks import Task
 from gluetune.training import Evaluation, fine_tune
 
 
-def measure(work: Work, task: Task) -> Speed:
-    """One worker, no Ray; epochs as `fine_tune` itself reports them."""
-    data = EncodedTask(task.name, encoded(work, task, work.train), encoded(work, task, work.selection), {}, "benchmark")
-    told: list[Evaluation] = []
+def measure_gluetune(work: Work, task: Task) -> Speed:
+    """Train with one worker, without Ray; the epochs' times are those that `fine_tune` reports."""
+    data = EncodedTask(
+        task.name, encode_work(work, task, work.train), encode_work(work, task, work.selection), {}, "benchmark"
+    )
+    evaluations: list[Evaluation] = []
 
     def report(evaluation: Evaluation) -> bool:
-        told.append(evaluation)
+        evaluations.append(evaluation)
         return True
 
     fine_tune(
@@ -31,9 +33,9 @@ def measure(work: Work, task: Task) -> Speed:
         TrainingConfig(**work.points[0]),
         work.seed,
         report=report,
-        distributed=distributed_context(),
+        distributed=single_worker(),
     )
-    measured = told[WARM_UP:]
+    measured = evaluations[WARM_UP:]
     return Speed(
         sum(epoch.train_examples for epoch in measured),
         sum(epoch.train_tokens for epoch in measured),
@@ -41,12 +43,12 @@ def measure(work: Work, task: Task) -> Speed:
     )
 
 
-def encoded(work: Work, task: Task, rows: dict[str, list[Any]]) -> EncodedRows:
-    """Rows of the work, tokenised."""
+def encode_work(work: Work, task: Task, rows: dict[str, list[Any]]) -> EncodedRows:
+    """Tokenize rows of the work."""
     texts = {name: rows[name] for name in task.columns}
     examples = Examples(task.name, "train", texts, np.array(rows["label"]), "benchmark")
     return encode_rows(examples, task, load_tokenizer(ModelConfig(name_or_path=work.model)), work.max_seq_length)
 
 
 if __name__ == "__main__":
-    print_speed(arguments().parse_args(), measure)
+    print_speed(argument_parser().parse_args(), measure_gluetune)

@@ -10,10 +10,10 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from benchmarks import limit, step_limit
-from benchmarks.comparison import OURS
-from benchmarks.products import Product, Products, again
-from benchmarks.setting import Setting
+from benchmarks import roofline, step_roofline
+from benchmarks.comparison import GLUETUNE
+from benchmarks.config import BenchmarkConfig
+from benchmarks.step_roofline import Product, Products, replay
 from gluetune.config import TrainingConfig
 from gluetune.data import EncodedRows
 from gluetune.models import Encoder
@@ -71,7 +71,7 @@ def test_products_of_frozen_layers_are_forward_only() -> None:
     with Products() as products:
         one.train_step(np.arange(ROWS))
     ends = 2 * ROWS * (WIDTH * WIDTH + WIDTH * LABELS)
-    inputs = 2 * ROWS * WIDTH * WIDTH  # the pooler's, whose gradient nobody needs
+    inputs = 2 * ROWS * WIDTH * WIDTH  # the pooler's, whose gradient no layer needs
     assert products.flops == forward_flops() + 2 * ends - inputs
 
 
@@ -84,29 +84,31 @@ def test_operations_and_bytes_of_a_product() -> None:
 def test_the_same_products_are_computed_again() -> None:
     counts = Counter({Product(1, 2, 3, 5, torch.float32): 3, Product(4, 2, 3, 5, torch.float32): 1})
     with Products() as products:
-        again(counts, "cpu")()
+        replay(counts, "cpu")()
     assert products.counts == counts
 
 
 def test_cpu_limit_is_the_median_of_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([5.0, 4.0, 100.0, 8.0, 6.0, 5.0])  # step and products in turns
-    monkeypatch.setattr(step_limit, "seconds", lambda act: next(seconds))
-    assert step_limit.cpu_limit(Products(), lambda: None) == (6.0, 5.0)
+    monkeypatch.setattr(step_roofline, "time_call", lambda act: next(seconds))
+    assert step_roofline.cpu_limit(Products(), lambda: None) == (6.0, 5.0)
 
 
 def test_what_is_measured_are_the_comparisons_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([{"step": 2.0, "limit": 1.0}] * 2 + [{"step": 4.0, "limit": 3.0}, {"step": 6.0, "limit": 2.0}])
-    monkeypatch.setattr(limit.encoders, "compact", lambda: "compact")
-    monkeypatch.setattr(limit.encoders, "minilm", lambda setting: "minilm")
-    monkeypatch.setattr(limit, "run_python", lambda *given: type("Done", (), {"answer": lambda self: next(answers)})())
+    monkeypatch.setattr(roofline, "compact_encoder", lambda: "compact")
+    monkeypatch.setattr(roofline, "minilm_encoder", lambda config: "minilm")
+    monkeypatch.setattr(
+        roofline, "run_python", lambda *given: type("Done", (), {"answer": lambda self: next(answers)})()
+    )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(limit.os, "sched_getaffinity", lambda _: {0, 1})  # two lanes of a core each
-    (comparison,) = limit.COMPARISONS
-    (side,) = comparison.sides(Setting(tmp_path))
-    assert side.name == OURS
-    measured = side.measure(0)
+    monkeypatch.setattr(roofline.os, "sched_getaffinity", lambda _: {0, 1})  # two lanes of a core each
+    (comparison,) = roofline.COMPARISONS
+    (contender,) = comparison.contenders(BenchmarkConfig(tmp_path))
+    assert contender.name == GLUETUNE
+    measured = contender.measure(0)
     assert measured["share, CPU (compact)"] == 0.5
     assert measured["step, CPU (MiniLM-size)"] == 5.0
     assert measured["share, CPU (MiniLM-size)"] == 0.5
     assert set(measured) <= {figure.name for figure in comparison.figures}
-    assert {goal.figure for goal in comparison.goals} <= {figure.name for figure in comparison.figures}
+    assert {target.figure for target in comparison.targets} <= {figure.name for figure in comparison.figures}

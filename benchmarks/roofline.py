@@ -1,4 +1,4 @@
-"""Comparison 7: how near training comes to what the machine can do."""
+"""Comparison 7: how close a training step comes to the limit of the hardware."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from functools import partial
 from pathlib import Path
 from statistics import mean
 
-from benchmarks import encoders
-from benchmarks.comparison import OURS, Comparison, Figure, Goal, Side
+from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
+from benchmarks.config import BenchmarkConfig, bert_base_encoder, compact_encoder, minilm_encoder
 from benchmarks.grid_runs import MOST_CPU_LANES, SIZES, one_gpu
 from benchmarks.programs import run_python
-from benchmarks.setting import Setting
 from benchmarks.throughput import make_work
 from gluetune.tasks import get_task
 
@@ -22,29 +21,29 @@ BERT_BASE = "BERT-base size"
 _TASK = "cola"
 
 
-def _sides(setting: Setting) -> Sequence[Side]:
+def _contenders(config: BenchmarkConfig) -> Sequence[Contender]:
     return [
-        Side(
-            OURS,
+        Contender(
+            GLUETUNE,
             "training steps of CoLA in batches of 32, and the matrix products of each alone; on CPUs by as "
             "many processes at a time as a search has lanes, one per core",
-            partial(_measure, setting),
+            partial(_measure, config),
         )
     ]
 
 
-def _measure(setting: Setting, repetition: int) -> Mapping[str, float]:
+def _measure(config: BenchmarkConfig, repetition: int) -> Mapping[str, float]:
     import torch
 
     cuda = torch.cuda.is_available()
     figures: dict[str, float] = {}
-    models = {"compact": encoders.compact(), "MiniLM-size": encoders.minilm(setting)}
+    models = {"compact": compact_encoder(), "MiniLM-size": minilm_encoder(config)}
     if cuda:
-        models[BERT_BASE] = encoders.bert_base(setting)
+        models[BERT_BASE] = bert_base_encoder(config)
     for size, model in models.items():
-        folder = setting.scratch / "limit" / f"{size.replace(' ', '-')}-{repetition}"
+        folder = config.scratch / "limit" / f"{size.replace(' ', '-')}-{repetition}"
         folder.mkdir(parents=True)
-        work = make_work(setting, get_task(_TASK), model, 1).save(folder / "work.json")
+        work = make_work(config, get_task(_TASK), model, 1).save(folder / "work.json")
         lanes = _at_once(work, folder, 1 if cuda else min(MOST_CPU_LANES, len(os.sched_getaffinity(0))))
         step, limit = (mean(lane[figure] for lane in lanes) for figure in ("step", "limit"))
         found = {"step": step, "limit": limit, "share": limit / step}
@@ -53,12 +52,12 @@ def _measure(setting: Setting, repetition: int) -> Mapping[str, float]:
 
 
 def _at_once(work: Path, folder: Path, lanes: int) -> list[Mapping[str, float]]:
-    """What lanes measure that train at the same time and share out the cores, as in a search."""
+    """Measure with several lanes that train at the same time and share the cores, as in a search."""
     threads = max(1, len(os.sched_getaffinity(0)) // lanes)
 
     def lane(number: int) -> Mapping[str, float]:
         return run_python(
-            ["-m", "benchmarks.step_limit", "--work", str(work), "--task", _TASK, "--threads", str(threads)],
+            ["-m", "benchmarks.step_roofline", "--work", str(work), "--task", _TASK, "--threads", str(threads)],
             folder / f"steps-{number}.log",
             one_gpu(),
         ).answer()
@@ -83,10 +82,10 @@ COMPARISONS = (
         "share of the machine's own limit while training",
         _figures(),
         [
-            *(Goal(_name("share", size, cuda=False), 0.8) for size in SIZES),
-            Goal(_name("share", BERT_BASE, cuda=True), 0.5),
+            *(Target(_name("share", size, cuda=False), 0.8) for size in SIZES),
+            Target(_name("share", BERT_BASE, cuda=True), 0.5),
         ],
-        _sides,
+        _contenders,
         "limit, CPU: the step's matrix products alone, same shapes, in torch. limit, GPU: the larger of the "
         "products' operations at the rate of one large product and of the bytes of products and AdamW at the "
         "bandwidth of one large copy; one lane.",

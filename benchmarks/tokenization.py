@@ -1,4 +1,4 @@
-"""Tokenising many rows in a process of its own: ours, or ``datasets.map``; prints seconds and peak memory as JSON."""
+"""Tokenizes many rows in a process of its own, by gluetune or ``datasets.map``; prints speed and memory as JSON."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peak import peak_mb
+from benchmarks.programs import peak_memory_mb
 
 MAX_SEQ_LENGTH = 128
 
 
-def ours(columns: dict[str, list[str]], task: str, model: str, folder: Path) -> Callable[[], int]:
-    """What gluetune does; counts tokens."""
+def gluetune_encode(columns: dict[str, list[str]], task: str, model: str, folder: Path) -> Callable[[], int]:
+    """Prepare gluetune's tokenization; the returned function counts tokens."""
     from gluetune.config import ModelConfig
     from gluetune.data import Examples, encode_rows
     from gluetune.models import load_tokenizer
@@ -28,7 +28,7 @@ def ours(columns: dict[str, list[str]], task: str, model: str, folder: Path) -> 
 
 
 def datasets_map(columns: dict[str, list[str]], task: str, model: str, folder: Path) -> Callable[[], int]:
-    """What ``run_glue.py`` does on rows that lie in an Arrow file, as after ``load_dataset``; counts rows.
+    """Prepare the tokenization of ``run_glue.py`` for rows in an Arrow file, as after ``load_dataset``; it counts rows.
 
     Without its padding, which would only add to the work.
     """
@@ -45,11 +45,13 @@ def datasets_map(columns: dict[str, list[str]], task: str, model: str, folder: P
     return lambda: len(rows.map(preprocess, batched=True))
 
 
-WAYS = {"gluetune": ours, "datasets.map": datasets_map}
+WAYS = {"gluetune": gluetune_encode, "datasets.map": datasets_map}
 
 
-def measure(rows: dict[str, list[str]], count: int, task: str, model: str, way: str, folder: Path) -> dict[str, float]:
-    """Tokenises ``count`` rows, the given ones over and over.
+def measure_tokenization(
+    rows: dict[str, list[str]], count: int, task: str, model: str, way: str, folder: Path
+) -> dict[str, float]:
+    """Tokenizes ``count`` rows, the given ones over and over.
 
     Returns:
         ``rows/s``, and ``peak memory`` of the whole process in MB.
@@ -59,7 +61,7 @@ def measure(rows: dict[str, list[str]], count: int, task: str, model: str, way: 
     started = time.perf_counter()
     act()
     seconds = time.perf_counter() - started
-    return {"rows/s": count / seconds, "peak memory": peak_mb()}
+    return {"rows/s": count / seconds, "peak memory": peak_memory_mb()}
 
 
 if __name__ == "__main__":
@@ -72,4 +74,6 @@ if __name__ == "__main__":
     parser.add_argument("--output-dir", required=True)
     given = parser.parse_args()
     texts = json.loads(Path(given.rows).read_text())
-    print(json.dumps(measure(texts, given.count, given.task, given.model, given.way, Path(given.output_dir))))
+    print(
+        json.dumps(measure_tokenization(texts, given.count, given.task, given.model, given.way, Path(given.output_dir)))
+    )

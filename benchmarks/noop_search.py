@@ -1,7 +1,7 @@
-"""Searches whose trials train nothing: they sleep, or not even that. What is left is what gluetune itself costs.
+"""Searches whose trials train nothing: they sleep, or do nothing, so that all time is gluetune's own.
 
-Cluster, Tune, lanes, conductor, journal, MLflow record and live table are the real ones. As a program it runs one such
-search on a cluster of its own and prints, as JSON, when its trials ended.
+Cluster, Ray Tune, lanes, search controller, journal, MLflow record and live table are real. As a program it
+runs one such search on a cluster of its own and prints, as JSON, when its trials ended.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import ray
 from rich.console import Console
 
-from benchmarks.ends import Ends
+from benchmarks.programs import TrialEndRecorder
 from gluetune.cluster import connect
 from gluetune.config import Algorithm, SchedulerConfig, SearchConfig, SearchSpace, TrainingConfig
 from gluetune.config.job import SchedulerName
@@ -50,7 +50,7 @@ from gluetune.training import Checkpoints, DistributedContext, Evaluation
 TASK, METRIC, SEED, CPUS = "cola", "matthews_correlation", 1, 0.01
 SPACE = SearchSpace.model_validate(
     {
-        "name": "pretended",
+        "name": "noop",
         "training": {"num_train_epochs": 2},
         "space": {
             "learning_rate": {"type": "float", "low": 1e-6, "high": 1e-3, "log": True},
@@ -64,14 +64,14 @@ SPACE = SearchSpace.model_validate(
 
 
 @dataclass(frozen=True)
-class Trials:
-    """What is searched.
+class NoopSearchSpec:
+    """The size and settings of a search.
 
     Attributes:
         count: trials.
         lanes: at the same time.
-        algorithm: what chooses them.
-        scheduler: what ends them early.
+        algorithm: the search algorithm.
+        scheduler: the scheduler.
         evaluations: of each trial.
         steps: before each evaluation.
         step_s: seconds that a step sleeps; an evaluation sleeps as long.
@@ -92,7 +92,7 @@ class Trials:
 
 
 @dataclass(frozen=True)
-class Times:
+class Timeline:
     """When things happened, in seconds since the epoch.
 
     Attributes:
@@ -109,35 +109,35 @@ class Times:
     cpu_s: float = 0.0
 
 
-def score(training: Mapping[str, Any]) -> float:
-    """A score that a search can climb."""
+def noop_score(training: Mapping[str, Any]) -> float:
+    """Compute a score that has one optimum."""
     return math.exp(-abs(math.log10(training["learning_rate"]) + 4) - training["warmup_ratio"])
 
 
-class Gate:
-    """Lets lanes through once all are there, so that none trains while others still start. An async Ray actor."""
+class StartBarrier:
+    """An asynchronous Ray actor at which lanes wait until all of them have started."""
 
     def __init__(self, lanes: int) -> None:
-        self._missing, self._open = lanes, asyncio.Event()
+        self._missing, self._complete = lanes, asyncio.Event()
 
     async def arrive(self) -> None:
-        """Waits for the others."""
+        """Wait until all lanes have arrived."""
         self._missing -= 1
         if self._missing <= 0:
-            self._open.set()
-        await self._open.wait()
+            self._complete.set()
+        await self._complete.wait()
 
 
-class Pretending:
-    """A lane's work: sleeps through steps and evaluations.
+class NoopTrial:
+    """A trial runner for lanes that sleeps through steps and evaluations.
 
     Args:
-        trials: how long.
-        gate: a `Gate` actor.
+        trials: the numbers of steps and evaluations, and how long they sleep.
+        barrier: a `StartBarrier` actor.
     """
 
-    def __init__(self, trials: Trials, gate: Any) -> None:
-        self._trials, self._gate, self._arrived = trials, gate, False
+    def __init__(self, trials: NoopSearchSpec, barrier: Any) -> None:
+        self._trials, self._barrier, self._arrived = trials, barrier, False
 
     def run(
         self,
@@ -146,9 +146,9 @@ class Pretending:
         checkpoints: Checkpoints,
         distributed: DistributedContext,
     ) -> None:
-        """One trial."""
+        """Run one trial."""
         if not self._arrived:
-            ray.get(self._gate.arrive.remote())
+            ray.get(self._barrier.arrive.remote())
             self._arrived = True
         for index in range(1, self._trials.evaluations + 1):
             began = time.monotonic()
@@ -162,7 +162,7 @@ class Pretending:
                 return
 
     def _evaluation(self, assignment: TrialAssignment, index: int, began: float, trained: float) -> Evaluation:
-        found, now = score(assignment.training), time.monotonic()
+        found, now = noop_score(assignment.training), time.monotonic()
         return Evaluation(
             index=index,
             step=index * max(1, self._trials.steps),
@@ -182,45 +182,45 @@ class Pretending:
         )
 
 
-class Clock(Ends):
-    """Hears when trials end."""
+class EndListener(TrialEndRecorder):
+    """A search's event listener that records when trials end."""
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
-        """Takes an event in."""
+        """Record the end of a trial."""
         if isinstance(event, TrialEnded):
-            self.note()
+            self.record()
 
 
-def conductor(trials: Trials, storage: Storage, listeners: Sequence[Any]) -> SearchController:
-    """Everything of a search but Tune and lanes; goes on with what the storage holds already."""
+def make_controller(trials: NoopSearchSpec, storage: Storage, listeners: Sequence[Any]) -> SearchController:
+    """Make a search's controller, without Ray Tune and lanes; continues the search that the storage holds, if any."""
     journal, training = Journal(storage), TrainingConfig()
-    dealer = TrialSampler({TASK: 1.0}, SPACE, trials.algorithm, training, SEED, trials.count)
+    sampler = TrialSampler({TASK: 1.0}, SPACE, trials.algorithm, training, SEED, trials.count)
     pruners = TaskPruners([TASK], SchedulerConfig(name=trials.scheduler), max_epochs(training, SPACE), SEED)
     return SearchController(
-        journal, dealer, pruners, CheckpointRetention(storage, 1, journal.trials.values()), listeners, trials.lanes
+        journal, sampler, pruners, CheckpointRetention(storage, 1, journal.trials.values()), listeners, trials.lanes
     )
 
 
-def search(trials: Trials, folder: Path, *, track: bool) -> Times:
+def run_search(trials: NoopSearchSpec, folder: Path, *, track: bool) -> Timeline:
     """Runs a search on the connected cluster.
 
     Args:
-        trials: what it consists of.
+        trials: its size and settings.
         folder: an empty one.
-        track: whether to record it in MLflow and show it on a terminal that nobody sees.
+        track: whether to record it in MLflow and draw the live table, on a console that writes to the null device.
 
     Raises:
-        RuntimeError: it did not come to its end.
+        RuntimeError: it ended before all trials had.
     """
-    storage, clock = Storage(str(folder / "search")), Clock()
+    storage, ends = Storage(str(folder / "search")), EndListener()
     storage.write("job.yaml", b"")
-    gate = ray.remote(num_cpus=0)(Gate).remote(trials.lanes)
+    barrier = ray.remote(num_cpus=0)(StartBarrier).remote(trials.lanes)
     spec = LaneSpec(
         workers=1,
         cpus=CPUS,
         gpus=0.0,
         placement_strategy="PACK",
-        workload=Pretending(trials, gate),
+        workload=NoopTrial(trials, barrier),
         storage=storage,
         max_failures=0,
     )
@@ -228,11 +228,11 @@ def search(trials: Trials, folder: Path, *, track: bool) -> Times:
     with Path(os.devnull).open("w") as nowhere:
         tracker = Tracker(plan, storage) if track else None
         with LiveTable(plan, Console(file=nowhere, force_terminal=True, width=120)) as live:
-            listeners = [tracker, live, clock] if tracker else [clock]
-            conducted = conductor(trials, storage, listeners)
-            ending = run_trials(conducted, spec, SearchConfig(), trials.lanes)
-        if ending is not SearchStatus.COMPLETE or len(clock.ended) != trials.count:
-            raise RuntimeError(f"a search of {trials.count} trials must come to its end, but {len(clock.ended)} ended")
+            listeners = [tracker, live, ends] if tracker else [ends]
+            controller = make_controller(trials, storage, listeners)
+            ending = run_trials(controller, spec, SearchConfig(), trials.lanes)
+        if ending is not SearchStatus.COMPLETE or len(ends.ended) != trials.count:
+            raise RuntimeError(f"a search of {trials.count} trials must run to its end, but {len(ends.ended)} ended")
         recorded = None
         if tracker is not None:
             tracker.flush(3600.0)
@@ -240,26 +240,26 @@ def search(trials: Trials, folder: Path, *, track: bool) -> Times:
             tracker.close()
     first = [trial.evaluations[0] for trial in Journal(storage).trials.values()]
     started = min(evaluation.time - evaluation.train_seconds - evaluation.eval_seconds for evaluation in first)
-    return Times(started, clock.ended, recorded, clock.cpu_s)
+    return Timeline(started, ends.ended, recorded, ends.cpu_s)
 
 
-def history(trials: int) -> Iterator[TrialSpec]:
-    """Trials of an earlier session, chosen at random."""
-    dealer = TrialSampler({TASK: 1.0}, SPACE, "random", TrainingConfig(), SEED + 1, trials)
-    while (deal := dealer.deal()) is not None:
-        yield deal
+def past_trials(trials: int) -> Iterator[TrialSpec]:
+    """Yield the trials of an earlier session, chosen at random."""
+    sampler = TrialSampler({TASK: 1.0}, SPACE, "random", TrainingConfig(), SEED + 1, trials)
+    while (spec := sampler.deal()) is not None:
+        yield spec
 
 
-def grow(trials: int, storage: Storage) -> None:
-    """Writes the journal of a search that has had so many trials."""
+def seed_journal(trials: int, storage: Storage) -> None:
+    """Write the journal of a search that has had this many trials."""
     events: list[Event] = []
-    for deal in history(trials):
-        events += [TrialStarted(time=0.0, **asdict(deal)), *lane_events(deal.number, score(deal.training))]
+    for spec in past_trials(trials):
+        events += [TrialStarted(time=0.0, **asdict(spec)), *lane_events(spec.number, noop_score(spec.training))]
     storage.write("journal/000000.jsonl", b"".join(event.model_dump_json().encode() + b"\n" for event in events))
 
 
 def lane_events(number: int, found: float) -> list[LaneEvent]:
-    """What a lane tells of a trial that took no time: one evaluation and the end."""
+    """Return the events of a trial that took no time: one evaluation and the end."""
     return [
         Evaluated(
             time=0.0,
@@ -277,10 +277,10 @@ def lane_events(number: int, found: float) -> list[LaneEvent]:
     ]
 
 
-def _plan(trials: Trials, folder: Path) -> SearchPlan:
+def _plan(trials: NoopSearchSpec, folder: Path) -> SearchPlan:
     task = TaskPlan(TASK, "CoLA", "none", 0, 0, {}, METRIC, 0.0, trials.count)
     return SearchPlan(
-        name="pretended",
+        name="noop",
         seed=SEED,
         model="none",
         parameters=0,
@@ -294,13 +294,13 @@ def _plan(trials: Trials, folder: Path) -> SearchPlan:
         resources=f"{CPUS} CPU",
         folder=str(folder),
         tracking_uri=f"sqlite:///{folder}/mlflow.db",
-        experiment="pretended",
+        experiment="noop",
         tasks=(task,),
     )
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The program: the fields of `Trials` as JSON, the folder, and whether to record."""
+    """The program: the fields of `NoopSearchSpec` as JSON, the folder, and whether to record."""
     parser = argparse.ArgumentParser()
     parser.add_argument("trials", type=json.loads)
     parser.add_argument("folder", type=Path)
@@ -308,7 +308,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = parser.parse_args(arguments)
     connect(None)
     try:
-        times = search(Trials(**flags.trials), flags.folder, track=flags.track)
+        times = run_search(NoopSearchSpec(**flags.trials), flags.folder, track=flags.track)
     finally:
         ray.shutdown()
     print(json.dumps(asdict(times)), flush=True)
