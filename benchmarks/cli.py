@@ -12,10 +12,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gluetune.api.submitted import check_lasting
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import OK, run
 from gluetune.cli.program import Option, Program
-from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import BenchmarkError, ConfigIssue, DataError, StorageError, did_you_mean_file
 from gluetune.storage.output_file import write_output

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from gluetune.cli.session import check_empty
+from gluetune.api.session import check_empty
 from gluetune.config import DataConfig
 from gluetune.data import open_source
 from gluetune.errors import TrackingError

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.cli.places import tracking_uri
-from gluetune.cli.session import begin, new_session
+from gluetune.api.places import tracking_uri
+from gluetune.api.session import begin, new_session
 from gluetune.cli.terminal import Terminal
 from gluetune.config import JobConfig, Override, StorageConfig, TrackingConfig, dump_job, parse_job, without_password
 from gluetune.errors import TrackingError

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gluetune.cli.session import check_empty
+from gluetune.api.session import check_empty
 from gluetune.errors import TrackingError
 from gluetune.events import WinnerEvaluated
 from gluetune.storage import Storage

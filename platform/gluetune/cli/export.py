@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE
 from rich.table import Table
 
+from gluetune.api.submitted import check_lasting
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import OK, run
 from gluetune.cli.program import Option, Program
-from gluetune.cli.submitted import check_lasting
 from gluetune.cli.terminal import Terminal
 from gluetune.config import Override, StorageConfig
 from gluetune.errors import ConfigIssue

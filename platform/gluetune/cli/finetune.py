@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from gluetune.api.inputs import ACCEPT
 from gluetune.cli import flag_table as table
+from gluetune.cli.accept import ACCEPT_OPTION, accept_issues
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_issues
 from gluetune.cli.main import FAILED, OK, open_session, run
+from gluetune.cli.process import ProcessFrontend
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
 from gluetune.config import Override
@@ -111,45 +113,54 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     if session.space.space:
         raise StorageError(f"{session.name!r} is a search; go on with it by jobs/tune_glue.py --resume {session.name}")
     if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
-        from gluetune.cli.tune import show_plan
+        from gluetune.api.search_run import show_plan
 
-        show_plan(session, terminal, accept_inputs=ACCEPT in arguments.switches)
+        show_plan(session, ProcessFrontend(terminal), accept_inputs=ACCEPT in arguments.switches)
         return OK
-    from gluetune.cli.ray_session import joined
-    from gluetune.lanes.prestart import PrestartedLanes
+    from gluetune.api.runs import search_session
+    from gluetune.api.views import RunViews
 
-    early = PrestartedLanes(session.job, session.space, session.storage)
-    with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal, early):
-        from gluetune.cli.show import RunShow
-        from gluetune.cli.tune import tune
-
-        show = RunShow(session.job.published)
-        done = tune(
-            session,
-            arguments.address,
-            terminal,
-            show,
-            early,
-            score=mode != "train",
-            accept_inputs=ACCEPT in arguments.switches,
-        )
-    if not done:
+    views = RunViews(session.job.published)
+    finished = search_session(
+        session,
+        arguments.address,
+        ProcessFrontend(terminal),
+        views,
+        score=mode != "train",
+        accept_inputs=ACCEPT in arguments.switches,
+    )
+    if finished.interrupted:
         return INTERRUPTED
-    for trial in show.failed:
+    for trial in views.failed:
         terminal.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
-    return FAILED if show.failed else OK
+    return FAILED if views.failed else OK
 
 
 def _use(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
+    from gluetune.api.trained import evaluate, open_trained, predict
     from gluetune.cli.logs import temporary_log
-    from gluetune.cli.trained import evaluate, open_trained, predict
+    from gluetune.cli.results import print_evaluation, write_answers
 
+    checkpoint, rows, output = (arguments.options.get(name) for name in ("--checkpoint", "--input", "--output"))
     if mode == "predict":
-        terminal.keep_out_of(arguments.options.get("--output"))
-    trained = open_trained(arguments, terminal)
+        terminal.keep_out_of(output)
+    trained = open_trained(
+        arguments.config, arguments.overrides, checkpoint=checkpoint, reads_data=checkpoint is None or rows is None
+    )
+    frontend = ProcessFrontend(terminal)
     with temporary_log(terminal) as log, terminal.logging_to(log):
         if mode == "eval":
-            evaluate(trained, arguments.address, terminal)
-        else:
-            predict(trained, arguments.options, arguments.address, terminal)
+            for evaluation in evaluate(trained, arguments.address, frontend):
+                print_evaluation(evaluation, terminal)
+            return OK
+        answers = predict(
+            trained,
+            arguments.address,
+            frontend,
+            rows_file=rows,
+            output=output,
+            is_stream=lambda target: terminal.data_stream(target) is not None,
+        )
+        for answer in answers:
+            write_answers(answer, terminal)
     return OK

@@ -8,15 +8,18 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
+from gluetune.api.frontend import messages_to
+from gluetune.api.inputs import ACCEPT
+from gluetune.api.session import Session, new_session, resumed_session, storage_path
 from gluetune.cli import flag_table as table
 from gluetune.cli import places
+from gluetune.cli.accept import ACCEPT_OPTION, accept_issues
 from gluetune.cli.account import complete_account
 from gluetune.cli.flags import ParsedArguments, parse
-from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_issues
+from gluetune.cli.process import ProcessFrontend
 from gluetune.cli.program import Program
-from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal
-from gluetune.config import StorageConfig, default_job_file, load_job
+from gluetune.config import default_job_file, load_job
 from gluetune.errors import UserError
 from gluetune.supervisor import INTERRUPTED, report, resume_command
 
@@ -61,7 +64,7 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
     atexit.register(gc.freeze)  # or the interpreter looks for garbage in all that was imported before it ends
     complete_account()
     report(resume=None)  # a notebook may have run another command before
-    with closing(Terminal()) as terminal:
+    with closing(Terminal()) as terminal, messages_to(terminal.note, terminal.error):
         try:
             return act(parse(sys.argv[1:] if argv is None else argv, program), terminal)
         except UserError as error:
@@ -92,33 +95,24 @@ def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
     if arguments.resume is None:
         file = arguments.config or default_job_file(overrides)
         job = load_job(file, overrides, terminal.note)
-        return new_session(job, file, terminal.note, starts=not arguments.dry_run)
-    paths = [override.value for override in overrides if override.path == "storage.path"]
-    path = paths[-1] if paths else StorageConfig().path
+        return new_session(job, file, starts=not arguments.dry_run)
+    path = storage_path(overrides)
     session = resumed_session(arguments.resume, path, overrides, starts=not arguments.dry_run)
     report(resume=places.resume_command(session.name, session.job.storage, arguments.address))
     return session
 
 
 def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
-    session = open_session(arguments, terminal)
+    session, accept = open_session(arguments, terminal), ACCEPT in arguments.switches
     if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
-        from gluetune.cli.tune import show_plan
+        from gluetune.api.search_run import show_plan
 
-        show_plan(session, terminal, accept_inputs=ACCEPT in arguments.switches)
+        show_plan(session, ProcessFrontend(terminal), accept_inputs=accept)
         return OK
-    from gluetune.cli.ray_session import joined
-    from gluetune.lanes.prestart import PrestartedLanes
+    from gluetune.api.runs import search_session
+    from gluetune.api.views import SearchViews
 
-    early = PrestartedLanes(session.job, session.space, session.storage)
-    with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal, early):
-        from gluetune.cli.show import SearchShow
-        from gluetune.cli.tune import tune
-
-        return (
-            OK
-            if tune(
-                session, arguments.address, terminal, SearchShow(), early, accept_inputs=ACCEPT in arguments.switches
-            )
-            else INTERRUPTED
-        )
+    finished = search_session(
+        session, arguments.address, ProcessFrontend(terminal), SearchViews(), accept_inputs=accept
+    )
+    return INTERRUPTED if finished.interrupted else OK

@@ -1,34 +1,16 @@
-"""Where a run's record goes, and how it is resumed."""
+"""How a run that was stopped is resumed from the command line."""
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gluetune.cli.absolute import absolute_script
-from gluetune.cli.submitted import in_submitted_job, submission
-from gluetune.config import StorageConfig, TrackingConfig, without_password
+from gluetune.api.submitted import in_submitted_job, submission
+from gluetune.config import StorageConfig
 from gluetune.storage import Storage
-from gluetune.tracking.uris import artifact_location, sqlite_uri
-
-
-def tracking_uri(storage: StorageConfig, tracking: TrackingConfig) -> str:
-    """The MLflow store: the one named, else SQLite beside the runs.
-
-    A run's record keeps no password: where ``MLFLOW_TRACKING_URI`` is the same address with one, that is it.
-    """
-    if tracking.uri is None:
-        return sqlite_uri(Path(_home(storage).uri("mlflow.db")))
-    given = os.environ.get("MLFLOW_TRACKING_URI", "")
-    return given if given and without_password(given) == tracking.uri else tracking.uri
-
-
-def artifacts(storage: StorageConfig, tracking: TrackingConfig) -> str | None:
-    """Where the default MLflow store keeps its artifacts; another store knows itself."""
-    return None if tracking.uri else artifact_location(_home(storage).uri("mlartifacts"))
+from gluetune.storage.durable import absolute
 
 
 def resume_command(name: str, storage: StorageConfig, address: str | None, more: Sequence[str] = ()) -> str:
@@ -37,10 +19,9 @@ def resume_command(name: str, storage: StorageConfig, address: str | None, more:
     arguments = ["--resume", name, *where, *more]
     if in_submitted_job():
         return submission([sys.argv[0], *arguments])
-    return shlex.join([sys.executable, absolute_script(sys.argv[0]), *arguments])
+    return shlex.join([sys.executable, _script(sys.argv[0]), *arguments])
 
 
-def _home(storage: StorageConfig) -> Storage:
-    """Beside the runs, or in ``runs`` here when they are in a bucket."""
-    root = Storage(storage.path)
-    return root if root.local else Storage("runs")
+def _script(program: str) -> str:
+    """The absolute path of the running program, where it is a file."""
+    return str(absolute(Path(program))) if Path(program).is_file() else program

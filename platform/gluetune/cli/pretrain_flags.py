@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gluetune.api.inputs import ACCEPT
 from gluetune.cli import flag_table as table
+from gluetune.cli.accept import ACCEPT_OPTION, accept_issues
 from gluetune.cli.flag_table import Flag
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.inputs import ACCEPT, ACCEPT_OPTION, accept_issues
 from gluetune.cli.main import FAILED, OK, run
+from gluetune.cli.process import ProcessFrontend
 from gluetune.cli.program import Program
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.events import TrialStatus
 from gluetune.pretraining.config import PretrainJob
-from gluetune.supervisor import INTERRUPTED
+from gluetune.supervisor import INTERRUPTED, report
 
 TEXT = (
     Flag("--text", "text.source", "SOURCE", "synthetic (generated), files or hub", text=True),
@@ -72,13 +74,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
     if arguments.config is None and arguments.resume is None:
         raise ConfigError([ConfigIssue("--config", "must be given: a job file such as jobs/bert_wikitext_d2l.yaml")])
-    from gluetune.cli.pretrain import open_run, pretrain, show_plan
-    from gluetune.cli.ray_session import joined
+    from gluetune.api.pretraining_run import new_pretraining, resumed_pretraining, show_pretraining_plan
+    from gluetune.api.runs import pretraining_session
 
-    session, accept = open_run(arguments), ACCEPT in arguments.switches
+    frontend, accept, starts = ProcessFrontend(terminal), ACCEPT in arguments.switches, not arguments.dry_run
+    if arguments.resume is None:
+        session = new_pretraining(arguments.config, arguments.overrides, starts=starts)
+    else:
+        session = resumed_pretraining(arguments.resume, arguments.overrides, starts=starts)
+        report(resume=frontend.resume_command(session.name, session.job.storage, arguments.address))
     if arguments.dry_run:
-        show_plan(session, terminal, accept_inputs=accept)
+        show_pretraining_plan(session, frontend, accept_inputs=accept)
         return OK
-    with terminal.logging_to(session.log), joined(session.job, arguments.address, session.log, terminal):
-        status = pretrain(session, arguments.address, terminal, accept_inputs=accept)
-    return OK if status is TrialStatus.FINISHED else FAILED if status.final else INTERRUPTED
+    trial = pretraining_session(session, arguments.address, frontend, accept_inputs=accept)
+    if trial is None or not trial.status.final:
+        return INTERRUPTED
+    if trial.status is TrialStatus.FINISHED:
+        return INTERRUPTED if trial.winner is None else OK  # stopped while the encoder was saved
+    return FAILED

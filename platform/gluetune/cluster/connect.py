@@ -39,6 +39,8 @@ _SLOW = re.compile(r"tim(?:ed|e) ?out|overloaded|failed to (?:get node|connect|r
 def connect(address: str | None, note: Callable[[str], None] = lambda text: None) -> str:
     """Joins the cluster at an address, that of ``RAY_ADDRESS`` (set in submitted jobs), or starts one on this machine.
 
+    Where this process is connected to Ray already, as in a notebook, that connection is used.
+
     A cluster that this function starts gets a token of its own, so that no web page opened on this machine can reach
     its dashboard (CVE-2023-48022), and leaves no token file behind that would change later ``ray start`` commands.
 
@@ -52,11 +54,18 @@ def connect(address: str | None, note: Callable[[str], None] = lambda text: None
     Raises:
         ClusterError: there is no cluster at the address, or it refuses the connection.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
+    given, address = address, address or os.environ.get("RAY_ADDRESS")
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # the search's own handler records the stop first
     os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # no snapshots of all trials so far: nothing reads them
     os.environ["TUNE_RESULT_BUFFER_LENGTH"] = "1"  # a lane trains on once Tune has taken its trial's last result
+    if ray.is_initialized():
+        if given is not None:
+            raise ClusterError(
+                f"this process must not be connected to Ray already where an address is given, but got {given!r}; "
+                "leave the address out to use the connection there is, or call ray.shutdown() first"
+            )
+        return f"the Ray session of this process ({ray.get_runtime_context().gcs_address})"
     raise_open_file_limit()
     if address is None:
         _start(note)

@@ -14,17 +14,17 @@ from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.pretraining.config import PretrainJob
 
 
-def load_pretrain_job(path: str, overrides: Sequence[Override] = ()) -> PretrainJob:
+def load_pretrain_job(path: str | None = None, overrides: Sequence[Override] = ()) -> PretrainJob:
     """Reads a job file and puts flags on top.
 
     Args:
-        path: the file.
+        path: the file; ``None`` for a job of defaults.
         overrides: values from the command line, later ones winning.
 
     Raises:
         ConfigError: all issues of the file and of the flags.
     """
-    return _build(read_yaml(path), overrides, typed=True)
+    return _build(Document(None, "") if path is None else read_yaml(path), overrides, typed=True)
 
 
 def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> PretrainJob:

@@ -48,10 +48,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracking": {"errors", "config", "tasks", "storage", "events", "data"},
     "reporting": {"errors", "config", "tasks", "storage", "events", "tracking"},
 }
+MAY_IMPORT["api"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 MAY_IMPORT["__main__"] = {"cli"}
 ONLY_IN = {
-    "ray": {"lanes", "workloads", "cluster", "search", "cli"},
+    "ray": {"lanes", "workloads", "cluster", "search", "api"},
     "mlflow": {"tracking"},
     "optuna": {"search"},
 }

@@ -9,11 +9,10 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from gluetune.cli.inputs import check_inputs
+from gluetune.api.inputs import check_inputs
+from gluetune.api.pretraining_run import pretraining_inputs
 from gluetune.cli.main import main
-from gluetune.cli.pretrain import pretraining_inputs
 from gluetune.cli.pretrain_flags import main as pretrain_main
-from gluetune.cli.terminal import Terminal
 from gluetune.config import DataConfig, JobConfig, ModelConfig, StorageConfig, dump_job, dump_space, load_space
 from gluetune.errors import DataError
 from gluetune.events import Event, Journal, RunInputs
@@ -127,19 +126,20 @@ def test_with_the_flag_the_search_starts_anew(run: Path) -> None:
     storage = Storage(str(run))
     now = RunInputs(encoder="other")
     with pytest.raises(DataError, match="accept-changed-data"):
-        check_inputs(storage, now, Terminal(), name="mine", accept=False)
-    check_inputs(storage, now, Terminal(), name="mine", accept=True)
+        check_inputs(storage, now, name="mine", accept=False)
+    check_inputs(storage, now, name="mine", accept=True)
     assert not Journal(storage).trials
     assert len(Journal(storage.sub("set-aside/1")).trials) == 1
-    check_inputs(storage, now, Terminal(), name="mine", accept=True)
+    check_inputs(storage, now, name="mine", accept=True)
     assert storage.list("set-aside") == ["1"]
 
 
-def test_a_run_without_the_record_goes_on_and_says_so(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_the_record_goes_on_and_says_so(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "gluetune")
     (run / "inputs.json").unlink()
-    check_inputs(Storage(str(run)), RunInputs(), Terminal(), name="mine", accept=False)
-    assert "cannot be checked" in capfd.readouterr().out
-    check_inputs(Storage(str(run)), RunInputs(), Terminal(), name="mine", accept=True)
+    check_inputs(Storage(str(run)), RunInputs(), name="mine", accept=False)
+    assert "cannot be checked" in caplog.text
+    check_inputs(Storage(str(run)), RunInputs(), name="mine", accept=True)
     assert not Journal(Storage(str(run))).trials
 
 
@@ -162,7 +162,7 @@ def test_pretraining_goes_on_with_its_own_text_only(tmp_path: Path, capfd: pytes
     inputs.save(storage)
     storage.write("pretraining.yaml", dump_pretrain_job(job).encode())
     Journal(storage).append(started(0, "pretraining"))
-    check_inputs(storage, inputs, Terminal(), name="mine", accept=False)
+    check_inputs(storage, inputs, name="mine", accept=False)
     text.write_text("a b c\nd e f\n\n" * 19 + "a b c\nd e\n\n")
     assert pretrain_main(["--resume", "mine", "--storage-path", str(tmp_path), "--dry-run"]) == 2
     assert "pretraining, train: 18 rows, but other texts" in capfd.readouterr().err

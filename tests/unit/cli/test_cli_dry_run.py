@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from transformers import BertConfig, BertModel, BertTokenizer
 
+from gluetune.api.session import open_folder
 from gluetune.cli.finetune import main as finetune
 from gluetune.cli.main import OK, USER_ERROR, main
 from gluetune.cli.pretrain_flags import main as pretrain
-from gluetune.cli.session import open_folder
 from gluetune.storage import Storage
 
 

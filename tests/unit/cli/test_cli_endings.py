@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.cli.session import new_session
-from gluetune.cli.show import SearchShow
+from gluetune.api.search_run import _Run
+from gluetune.api.session import new_session
+from gluetune.api.views import SearchViews
+from gluetune.cli.process import ProcessFrontend
 from gluetune.cli.terminal import Terminal
-from gluetune.cli.tune import _Run
 from gluetune.config import JobConfig, StorageConfig
 from gluetune.events import Journal
 from gluetune.search.trials import SearchStatus
@@ -33,7 +34,7 @@ def test_a_resume_is_offered_only_where_there_is_something_to_go_on_with(
     if ending is not SearchStatus.FAILED:
         for event in events():
             journal.append(event)
-    run = _Run(session, session, Terminal(), None, None, None, None, SearchShow(), None, ())  # type: ignore[arg-type]
+    run = _Run(session, session, ProcessFrontend(Terminal()), None, None, None, None, SearchViews(), None, ())  # type: ignore[arg-type]
     run._summarise(plan(), journal, 0.0, {}, ending)
     said = capsys.readouterr().out
     assert ("--resume small" in said) == resumes

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from gluetune.api.trained import Trained, open_trained
+from gluetune.api.views import RunViews
 from gluetune.cli.finetune import PROGRAM, main, one_run
 from gluetune.cli.flags import parse
 from gluetune.cli.main import USER_ERROR
-from gluetune.cli.show import RunShow
-from gluetune.cli.terminal import Terminal
-from gluetune.cli.trained import Trained, open_trained
 from gluetune.config import PublishedConfig
 from gluetune.data import read_file
 from gluetune.errors import StorageError
@@ -58,7 +57,8 @@ def trained_run(root: Path, name: str, max_seq_length: int = 48) -> None:
 
 
 def open_as_typed(*arguments: str) -> Trained:
-    return open_trained(one_run(parse([*MRPC, *arguments], PROGRAM)), Terminal())
+    given = one_run(parse([*MRPC, *arguments], PROGRAM))
+    return open_trained(given.config, given.overrides, checkpoint=given.options.get("--checkpoint"))
 
 
 def test_the_latest_run_of_the_job_file_is_taken_with_the_length_it_was_trained_at(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_every_row_of_a_file_gets_an_answer_or_the_file_is_refused(tmp_path: Pat
 def test_a_run_that_diverged_is_told_as_failed_beside_what_was_published() -> None:
     journal: list[Event] = [started(0, "cola"), ended(0, "diverged", "the training loss must be finite")]
     show, out = (
-        RunShow(PublishedConfig(source="https://example.org", figures={"train.loss": 0.14})),
+        RunViews(PublishedConfig(source="https://example.org", figures={"train.loss": 0.14})),
         Console(file=io.StringIO(), width=100, color_system=None),
     )
     trials = folded(journal)

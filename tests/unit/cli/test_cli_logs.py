@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gluetune.api.session import open_folder
 from gluetune.cli.logs import temporary_log
-from gluetune.cli.session import open_folder
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import StorageError
 from gluetune.storage import Storage

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gluetune.api.session import Session, new_session, resumed_session
 from gluetune.cli.flags import parse
 from gluetune.cli.main import TUNE, main, open_session
 from gluetune.cli.main import run as run_program
-from gluetune.cli.session import Session, new_session, resumed_session
 from gluetune.cli.terminal import Terminal
 from gluetune.config import load_job
 from gluetune.config.overrides import Override

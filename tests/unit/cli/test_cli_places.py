@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.cli import export, finetune, places
-from gluetune.cli.absolute import absolute_places
-from gluetune.cli.main import main
-from gluetune.cli.session import begin, new_session, resumed_session
-from gluetune.cli.submitted import check_lasting
+from gluetune.api.places import absolute_places
+from gluetune.api.session import begin, new_session, resumed_session
+from gluetune.api.submitted import check_lasting
+from gluetune.cli import export, finetune, main, places
 from gluetune.config import Override, StorageConfig, TrackingConfig, load_job
 from gluetune.errors import ConfigError, StorageError
 from gluetune.events import Journal

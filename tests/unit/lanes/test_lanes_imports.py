@@ -25,7 +25,7 @@ from gluetune.search.trials import ASKED_ONCE, _taking, _tune_adjusted
     [
         ("gluetune.lanes.mailbox", ("torch", "transformers", "sklearn")),
         ("gluetune.lanes.trainable", ("torch", "transformers", "sklearn")),
-        ("gluetune.cli.ray_session", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
+        ("gluetune.api.ray_session", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
     ],
 )
 def test_only_workers_import_what_only_they_need(module: str, without: tuple[str, ...]) -> None:

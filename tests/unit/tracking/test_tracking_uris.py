@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gluetune.cli.places import artifacts, tracking_uri
+from gluetune.api.places import artifacts, tracking_uri
 from gluetune.config import StorageConfig, TrackingConfig
 from gluetune.errors import TrackingError
 from gluetune.reporting import print_locations, summarise

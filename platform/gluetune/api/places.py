@@ -1,4 +1,4 @@
-"""Paths of a job made absolute, so that its record can be resumed from any folder.
+"""Where a run writes: its MLflow store, and a job's paths made absolute so that any folder can resume it.
 
 Names that are not paths stay: models and datasets of the hub, search spaces, modules. So do paths that begin with
 ``~``, which are the same everywhere. A submitted job keeps its relative paths, for each submission has a copy of the
@@ -7,18 +7,43 @@ working folder of its own.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gluetune.cli.submitted import in_submitted_job
-from gluetune.config import DataConfig, JobConfig, ModelConfig, Section, StorageConfig, TrackingConfig
+from gluetune.api.submitted import in_submitted_job
+from gluetune.config import (
+    DataConfig,
+    JobConfig,
+    ModelConfig,
+    Section,
+    StorageConfig,
+    TrackingConfig,
+    without_password,
+)
 from gluetune.config.checks import split_dataset
 from gluetune.storage import Storage
 from gluetune.storage.durable import absolute
-from gluetune.tracking.uris import sqlite_file, sqlite_uri
+from gluetune.tracking.uris import artifact_location, sqlite_file, sqlite_uri
 
 SYNTHETIC = "synthetic"
 _Section = TypeVar("_Section", bound=Section)
+
+
+def tracking_uri(storage: StorageConfig, tracking: TrackingConfig) -> str:
+    """The MLflow store: the one named, else SQLite beside the runs.
+
+    A run's record keeps no password: where ``MLFLOW_TRACKING_URI`` is the same address with one, that is it.
+    """
+    if tracking.uri is None:
+        return sqlite_uri(Path(_home(storage).uri("mlflow.db")))
+    given = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return given if given and without_password(given) == tracking.uri else tracking.uri
+
+
+def artifacts(storage: StorageConfig, tracking: TrackingConfig) -> str | None:
+    """Where the default MLflow store keeps its artifacts; another store knows itself."""
+    return None if tracking.uri else artifact_location(_home(storage).uri("mlartifacts"))
 
 
 def absolute_job(job: JobConfig) -> JobConfig:
@@ -27,11 +52,6 @@ def absolute_job(job: JobConfig) -> JobConfig:
         return job
     places = absolute_places(job.storage, job.tracking)
     return job.model_copy(update={"data": _data(job.data), "model": _model(job.model), **places})
-
-
-def absolute_script(script: str) -> str:
-    """The path of the running program, where it is a file."""
-    return str(absolute(Path(script))) if Path(script).is_file() else script
 
 
 def absolute_places(storage: StorageConfig, tracking: TrackingConfig) -> dict[str, Section]:
@@ -79,3 +99,9 @@ def with_values(section: _Section, **values: Any) -> _Section:
     """The section with those values that have changed; the others stay unset where they were."""
     changed = {name: value for name, value in values.items() if value != getattr(section, name)}
     return section.model_copy(update=changed) if changed else section
+
+
+def _home(storage: StorageConfig) -> Storage:
+    """Beside the runs, or in ``runs`` here when they are in a bucket."""
+    root = Storage(storage.path)
+    return root if root.local else Storage("runs")

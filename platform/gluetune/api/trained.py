@@ -1,25 +1,24 @@
-"""A trained model put to use: ``jobs/finetune.py --mode eval`` and ``--mode predict``."""
+"""Trained models of a job: scored on official rows, and asked for predictions."""
 
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import ray
 import torch
 
-from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.ray_session import join
-from gluetune.cli.session import run_kind
-from gluetune.cli.submitted import check_lasting
-from gluetune.cli.terminal import Terminal
+from gluetune.api.frontend import Frontend
+from gluetune.api.ray_session import connection
+from gluetune.api.session import run_kind
+from gluetune.api.submitted import check_lasting
 from gluetune.cluster import Resources, resolve_worker_resources
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
-from gluetune.data import Examples, find_identical_splits, labelled_eval_splits, open_source, read_file
+from gluetune.data import Examples, labelled_eval_splits, open_source, read_file
 from gluetune.errors import ConfigError, ConfigIssue, StorageError
 from gluetune.events import JOB_FILE, read_run_file, winner_folder
 from gluetune.inference import (
@@ -30,17 +29,15 @@ from gluetune.inference import (
     load_classifier,
     predict_examples,
     read_text_settings,
-    write_predictions,
 )
-from gluetune.reporting import print_batch_metrics, print_metrics
 from gluetune.search.remote import run_on_worker
 from gluetune.storage import Storage
 from gluetune.storage.output_file import check_output
-from gluetune.supervisor import report
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
 
 EVALUATION = "evaluation.json"
+logger = logging.getLogger(__name__)
 _NO_DATA = tuple(
     Override(f"data.{field}", value, "--input")
     for field, value in {"source": "synthetic", "dir": None, "dataset": None}.items()
@@ -61,22 +58,33 @@ class Trained:
     folders: dict[str, str]
     run: Storage | None
 
+    def folder_uri(self, file: str) -> str | None:
+        """Where a file of the run's folder is; ``None`` where a model was named by itself."""
+        return None if self.run is None else self.run.uri(file)
 
-def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
-    """Finds the trained models that the arguments mean.
+
+def open_trained(
+    job_file: str | None, overrides: Sequence[Override] = (), *, checkpoint: str | None = None, reads_data: bool = True
+) -> Trained:
+    """Finds the trained models of a job.
+
+    Args:
+        job_file: the job file.
+        overrides: values on top of it.
+        checkpoint: the folder of a trained model; ``None`` takes the models of the job's latest run.
+        reads_data: whether the job's data is read; a model that is named and a file of rows need none.
 
     Raises:
-        ConfigError: mistakes in flags or job file.
+        ConfigError: mistakes in the values or the job file.
         StorageError: there is no such run.
     """
-    checkpoint = arguments.options.get("--checkpoint")
-    overrides = arguments.overrides + (_NO_DATA if checkpoint and "--input" in arguments.options else ())
-    job = load_job(arguments.config, overrides, terminal.note)
+    job = load_job(job_file, (*overrides, *(() if reads_data else _NO_DATA)), logger.info)
+    given = {override.path for override in overrides}
     check_lasting([("storage.path (--storage-path)", job.storage.path)] if checkpoint is None else [])
     if checkpoint is None:
-        run = _latest_run(job, arguments.config)
-        terminal.note(f"the trained model is that of run {run.uri()}")
-        job = _as_trained(job, run, {override.path for override in overrides})
+        run = _latest_run(job, job_file)
+        logger.info(f"the trained model is that of run {run.uri()}")
+        job = _as_trained(job, run, given)
         return Trained(job, {task: run.uri(winner_folder(task)) for task in job.tasks}, run)
     if len(job.tasks) > 1:
         raise ConfigError(
@@ -86,7 +94,7 @@ def open_trained(arguments: ParsedArguments, terminal: Terminal) -> Trained:
                 )
             ]
         )
-    job = _as_saved(job, existing(checkpoint), {override.path for override in overrides})
+    job = _as_saved(job, existing(checkpoint), given)
     return Trained(job, dict.fromkeys(job.tasks, checkpoint), None)
 
 
@@ -111,44 +119,62 @@ def _as_saved(job: JobConfig, folder: Storage, flags: Container[str]) -> JobConf
     return job.model_copy(update={"data": job.data.model_copy(update=cut)})
 
 
-def evaluate(trained: Trained, address: str | None, terminal: Terminal) -> None:
-    """Scores the models on the official labelled rows, and prints the published figures beside."""
+@dataclass(frozen=True)
+class TaskEvaluation:
+    """Scores of one task's model on the official labelled rows.
+
+    Attributes:
+        task: the task's name.
+        splits: the rows, by split.
+        scores: the scores, by split.
+        published: figures of others for these splits.
+        batch_size: rows per batch.
+        file: where the figures are recorded; ``None`` for a model that is of no run.
+    """
+
+    task: str
+    splits: dict[str, Examples]
+    scores: dict[str, Scores]
+    published: PublishedConfig | None
+    batch_size: int
+    file: str | None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """All metrics and losses, by ``<split>.<metric>``."""
+        return {
+            f"{split}.{name}": value
+            for split, score in self.scores.items()
+            for name, value in (score.metrics | {"loss": score.loss}).items()
+        }
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Numbers of rows, by split."""
+        return {split: score.rows for split, score in self.scores.items()}
+
+
+def evaluate(trained: Trained, address: str | None, frontend: Frontend) -> Iterator[TaskEvaluation]:
+    """Scores the models on the official labelled rows, and records the figures in the run's folder.
+
+    Args:
+        trained: the models.
+        address: the Ray cluster's.
+        frontend: the program around it.
+    """
     job, source = trained.job, open_source(trained.job.data)
     rows = {task: labelled_eval_splits(get_task(task), source, job.data, job.seed) for task in job.tasks}
-    with _cluster(trained, address, terminal) as resources:
+    size = job.training.eval_batch_size
+    with _one_worker(trained, address, frontend) as resources:
         for task, splits in rows.items():
-            scores = run_on_worker(
-                resources, _score, trained.folders[task], task, job.data, splits, job.training.eval_batch_size
-            )
-            figures = {
-                f"{split}.{name}": value
-                for split, score in scores.items()
-                for name, value in (score.metrics | {"loss": score.loss}).items()
-            }
-            counts = {split: score.rows for split, score in scores.items()}
-            print_metrics(
-                figures,
-                counts,
-                _comparable(job.published, counts),
-                terminal.out,
-                source="; ".join(dict.fromkeys(part.source for part in splits.values())),
-                synthetic=any(part.synthetic for part in splits.values()),
-                same_rows=find_identical_splits(None, splits),
-            )
-            if get_task(task).correlation:
-                print_batch_metrics(
-                    get_task(task).primary,
-                    {split: list(score.batches) for split, score in scores.items()},
-                    job.training.eval_batch_size,
-                    terminal.out,
-                )
+            scores = run_on_worker(resources, _score, trained.folders[task], task, job.data, splits, size)
+            published = _comparable(job.published, scores)
+            file = f"report/{task}_{EVALUATION}"
+            found = TaskEvaluation(task, splits, scores, published, size, trained.folder_uri(file))
             if trained.run is not None:
-                content = {"task": task, "folder": trained.folders[task], "figures": figures, "rows": counts}
-                file = f"report/{task}_{EVALUATION}"
+                content = {"task": task, "folder": trained.folders[task], "figures": found.figures, "rows": found.rows}
                 trained.run.write(file, (json.dumps(content, indent=2) + "\n").encode())
-                terminal.out.print(
-                    f"written to {trained.run.uri(file)}", soft_wrap=True, highlight=False, markup=False, emoji=False
-                )
+            yield found
 
 
 def _comparable(published: PublishedConfig | None, splits: Container[str]) -> PublishedConfig | None:
@@ -159,43 +185,60 @@ def _comparable(published: PublishedConfig | None, splits: Container[str]) -> Pu
     return published.model_copy(update={"figures": figures})
 
 
-def predict(trained: Trained, options: Mapping[str, str], address: str | None, terminal: Terminal) -> None:
-    """Writes labels and probabilities for a file's rows, or for the official test rows.
+@dataclass(frozen=True)
+class TaskPredictions:
+    """Predictions of one task's model for a file or a split.
+
+    Attributes:
+        predictions: one for each row, in row order.
+        source: where the rows come from, in words.
+        target: the file that they are to be written to.
+    """
+
+    predictions: Predictions
+    source: str
+    target: str
+
+
+def predict(
+    trained: Trained,
+    address: str | None,
+    frontend: Frontend,
+    *,
+    rows_file: str | None = None,
+    output: str | None = None,
+    is_stream: Callable[[str], bool] = lambda target: False,
+) -> Iterator[TaskPredictions]:
+    """Predicts a file's rows, or the official test rows.
+
+    Args:
+        trained: the models.
+        address: the Ray cluster's.
+        frontend: the program around it.
+        rows_file: a file in the task's layout; ``None`` for the official test rows.
+        output: the file to write to; ``None`` for one in the run's folder.
+        is_stream: whether a target is an open stream of the process, which need not be checked.
 
     Raises:
-        ConfigError: a file is named for several tasks.
+        ConfigError: a file is named for several tasks, or for several splits.
     """
     job = trained.job
-    if len(job.tasks) > 1 and options:
-        raise ConfigError(
-            [
-                ConfigIssue(
-                    next(iter(options)),
-                    f"goes with one task, but the job has {', '.join(job.tasks)}; choose one by --tasks",
-                )
-            ]
-        )
-    rows = {(task, part.split): part for task in job.tasks for part in _to_predict(task, options, job.data)}
-    _check_output(options.get("--output"), [split for _, split in rows])
-    targets = {(task, split): options.get("--output") or _default_output(trained, task, split) for task, split in rows}
+    named = [flag for flag, value in (("--input", rows_file), ("--output", output)) if value is not None]
+    if len(job.tasks) > 1 and named:
+        message = f"goes with one task, but the job has {', '.join(job.tasks)}; choose one by --tasks"
+        raise ConfigError([ConfigIssue(named[0], message)])
+    rows = {(task, part.split): part for task in job.tasks for part in _to_predict(task, rows_file, job.data)}
+    _check_output(output, [split for _, split in rows])
+    targets = {(task, split): output or _default_output(trained, task, split) for task, split in rows}
     check_lasting(("--output", target) for target in targets.values())
     for target in targets.values():
-        if terminal.data_stream(target) is None:
+        if not is_stream(target):
             check_output(target)
-    with _cluster(trained, address, terminal) as resources:
+    with _one_worker(trained, address, frontend) as resources:
         for (task, split), examples in rows.items():
-            answers = run_on_worker(
-                resources, _predict, trained.folders[task], task, job.data, examples, job.training.eval_batch_size
-            )
-            target = targets[task, split]
-            write_predictions(answers, terminal.data_stream(target) or target)
-            terminal.out.print(
-                f"{len(answers):,} rows of {examples.source} → {target}",
-                soft_wrap=True,
-                highlight=False,
-                markup=False,
-                emoji=False,
-            )
+            size = job.training.eval_batch_size
+            answers = run_on_worker(resources, _predict, trained.folders[task], task, job.data, examples, size)
+            yield TaskPredictions(answers, examples.source, targets[task, split])
 
 
 def _check_output(output: str | None, splits: list[str]) -> None:
@@ -215,9 +258,9 @@ def _check_output(output: str | None, splits: list[str]) -> None:
         raise ConfigError([ConfigIssue("--output", f"must be a file, but got the folder {output!r}")])
 
 
-def _to_predict(task: str, options: Mapping[str, str], config: DataConfig) -> list[Examples]:
-    if "--input" in options:
-        return [read_file(Path(options["--input"]).expanduser(), get_task(task), labels=False)]
+def _to_predict(task: str, rows_file: str | None, config: DataConfig) -> list[Examples]:
+    if rows_file is not None:
+        return [read_file(Path(rows_file).expanduser(), get_task(task), labels=False)]
     source = open_source(config)
     return [source.load(get_task(task), split, labels=False) for split in get_task(task).test]
 
@@ -244,17 +287,15 @@ def _latest_run(job: JobConfig, job_file: str | None) -> Storage:
 
 
 @contextmanager
-def _cluster(trained: Trained, address: str | None, terminal: Terminal) -> Iterator[Resources]:
-    """Joins Ray; what one worker may take."""
-    where = join(address, terminal)
-    report(starting=False)
-    try:
+def _one_worker(trained: Trained, address: str | None, frontend: Frontend) -> Iterator[Resources]:
+    """Connects to Ray; gives what one worker may take."""
+    with connection(frontend):
+        where = frontend.connect(address)
+        frontend.begin()
         lanes = trained.job.lanes.model_copy(update={"max_concurrent_trials": 1, "workers_per_lane": 1})
         resources = resolve_worker_resources(lanes)
-        terminal.note(f"running on {where} ({resources})")
+        logger.info(f"running on {where} ({resources})")
         yield resources
-    finally:
-        ray.shutdown()
 
 
 def _distributed() -> DistributedContext:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +14,14 @@ import ray
 from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
-from gluetune.cli import places
-from gluetune.cli.absolute import absolute_path, absolute_places, folder_or_name, with_values
-from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.inputs import check_inputs
-from gluetune.cli.session import check_empty, open_folder, read_files
-from gluetune.cli.submitted import check_job_lasts, check_lasting, in_submitted_job
-from gluetune.cli.terminal import Terminal, announce_resume
+from gluetune.api import places
+from gluetune.api.frontend import Frontend
+from gluetune.api.inputs import check_inputs
+from gluetune.api.places import absolute_path, absolute_places, folder_or_name, with_values
+from gluetune.api.session import check_empty, open_folder, read_files, storage_path
+from gluetune.api.submitted import check_job_lasts, check_lasting, in_submitted_job
 from gluetune.cluster import Resources, resolve_worker_resources
-from gluetune.config import LanesConfig, Override, StorageConfig, Value, without_password
+from gluetune.config import LanesConfig, Override, Value, without_password
 from gluetune.events import (
     LANE_FILES,
     PRETRAINING_FILE,
@@ -52,58 +53,82 @@ from gluetune.pretraining.pairs import firsts
 from gluetune.reporting import ProgressLog, print_metrics, print_plan
 from gluetune.search.single import SingleTrialRunner
 from gluetune.storage import Storage
-from gluetune.supervisor import report
 from gluetune.tracking import Tracker, check_store, ui_command
 from gluetune.training import Checkpoints
 from gluetune.workloads.pretraining import Pretraining, to_pretraining_evaluation
 
 TASK, TITLE = "pretraining", "Pre-training"
+UNFILED = "pretrain"  # what runs without a job file are called
 ENCODER = "encoder"  # folder of the result
 MAX_FAILURES = 2
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PretrainSession:
-    """One session over a pre-training run; attributes as those of `gluetune.cli.session.Session`."""
+    """One run of the driver over a pre-training run.
+
+    Attributes:
+        name: the run's name.
+        job: its job.
+        storage: its folder, ``<storage.path>/<name>``.
+        log: the local file that the output of Ray and other libraries may go to.
+        unlock: lets another driver take the folder; without a call the end of the process does.
+    """
 
     name: str
     job: PretrainJob
     storage: Storage
     log: Path
+    unlock: Callable[[], None] = lambda: None
 
 
-def open_run(arguments: ParsedArguments) -> PretrainSession:
-    """Prepares the folder of a new run, or opens an earlier one.
+def new_pretraining(
+    job_file: str | None, overrides: Sequence[Override] = (), *, starts: bool = True
+) -> PretrainSession:
+    """Prepares the folder of a new run.
+
+    Args:
+        job_file: its job file; ``None`` for the defaults.
+        overrides: values on top of the file.
+        starts: whether the run starts; else its folder is checked, but neither made nor locked.
 
     Raises:
-        UserError: the arguments, the job file or the folder cannot be used.
+        UserError: the values, the job file or the folder cannot be used.
     """
-    starts = not arguments.dry_run
-    if arguments.resume is not None:
-        paths = [override.value for override in arguments.overrides if override.path == "storage.path"]
-        path = paths[-1] if paths else StorageConfig().path
-        check_lasting([("storage.path (--storage-path)", path)])
-        root = Storage(path)
-        (text,) = read_files(root, arguments.resume, PRETRAINING_FILE)
-        found = Override("storage.path", root.uri())  # the folder may have been moved
-        job = parse_pretrain_job(
-            text, root.uri(f"{arguments.resume}/{PRETRAINING_FILE}"), [*arguments.overrides, found]
-        )
-        if any(override.path == "tracking.uri" for override in arguments.overrides):
-            job = _absolute(job)
-        check_job_lasts(job.storage, job.tracking)
-        session = PretrainSession(arguments.resume, job, *open_folder(root, arguments.resume, starts=starts))
-        report(resume=places.resume_command(session.name, job.storage, arguments.address))
-        return session
-    job = load_pretrain_job(str(arguments.config), arguments.overrides)
+    job = load_pretrain_job(job_file, overrides)
     check_job_lasts(job.storage, job.tracking)
-    kind = Path(str(arguments.config)).stem
+    kind = Path(job_file).stem if job_file else UNFILED
     name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
     job = _absolute(job.model_copy(update={"name": name, "tracking": tracking}))
     session = PretrainSession(name, job, *open_folder(Storage(job.storage.path), name, starts=starts))
     check_empty(session.storage, name)
     return session
+
+
+def resumed_pretraining(name: str, overrides: Sequence[Override] = (), *, starts: bool = True) -> PretrainSession:
+    """Opens an earlier run.
+
+    Args:
+        name: its name.
+        overrides: what may be different this time; ``storage.path`` says where it lies.
+        starts: whether the run goes on; else its folder is checked, but not locked.
+
+    Raises:
+        UserError: there is no such run, or its folder cannot be used.
+    """
+    path = storage_path(overrides)
+    check_lasting([("storage.path (--storage-path)", path)])
+    root = Storage(path)
+    (text,) = read_files(root, name, PRETRAINING_FILE)
+    found = Override("storage.path", root.uri())  # the folder may have been moved
+    job = parse_pretrain_job(text, root.uri(f"{name}/{PRETRAINING_FILE}"), [*overrides, found])
+    if any(override.path == "tracking.uri" for override in overrides):
+        job = _absolute(job)
+    check_job_lasts(job.storage, job.tracking)
+    return PretrainSession(name, job, *open_folder(root, name, starts=starts))
 
 
 def _absolute(job: PretrainJob) -> PretrainJob:
@@ -122,34 +147,41 @@ def _absolute(job: PretrainJob) -> PretrainJob:
     return job.model_copy(update={"text": text, "tokenizer": tokenizer, **absolute_places(job.storage, job.tracking)})
 
 
-def show_plan(session: PretrainSession, terminal: Terminal, *, accept_inputs: bool = False) -> None:
+def show_pretraining_plan(session: PretrainSession, frontend: Frontend, *, accept_inputs: bool = False) -> None:
     """Loads everything and prints the plan; starts no Ray and leaves nothing."""
     check_store(_tracking_uri(session), str(session.job.tracking.experiment), write=False)
-    data, _ = prepare_job(session.job, terminal.note)
-    check_inputs(
-        session.storage, pretraining_inputs(data), terminal, name=session.name, accept=accept_inputs, dry_run=True
-    )
+    data, _ = prepare_job(session.job, logger.info)
+    check_inputs(session.storage, pretraining_inputs(data), name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
-    print_plan(_plan(session, data, words), terminal.out)
+    print_plan(_plan(session, data, words), frontend.console)
 
 
-def pretrain(
+def run_pretraining(
     session: PretrainSession,
     address: str | None,
-    terminal: Terminal,
+    frontend: Frontend,
     *,
     accept_inputs: bool = False,
-) -> TrialStatus:
-    """Runs a session on the connected cluster to its end, or until somebody interrupts, or as long as it goes well.
+) -> TrialRecord | None:
+    """Runs a session on the connected cluster until it ends, fails or is stopped.
+
+    Args:
+        session: what to run.
+        address: the cluster's, as it was given.
+        frontend: the program around the run.
+        accept_inputs: whether a run whose text has changed starts anew.
+
+    Returns:
+        The run's trial; ``None`` where it was stopped before it began.
 
     Raises:
         UserError: text, tokenizer or cluster cannot be used.
     """
-    data, tokenizer = prepare_job(session.job, terminal.note)
-    check_inputs(session.storage, pretraining_inputs(data), terminal, name=session.name, accept=accept_inputs)
+    data, tokenizer = prepare_job(session.job, logger.info)
+    check_inputs(session.storage, pretraining_inputs(data), name=session.name, accept=accept_inputs)
     lanes = session.job.lanes.model_copy(update={"max_concurrent_trials": 1})
-    return _Run(session, terminal, data, tokenizer, lanes, resolve_worker_resources(lanes), address).to_the_end()
+    return _Run(session, frontend, data, tokenizer, lanes, resolve_worker_resources(lanes), address).run()
 
 
 @dataclass
@@ -157,32 +189,32 @@ class _Run:
     """One session on a connected cluster."""
 
     session: PretrainSession
-    terminal: Terminal
+    frontend: Frontend
     data: PretrainingData
     tokenizer: PreTrainedTokenizerBase
     lanes: LanesConfig
     resources: Resources
     address: str | None
 
-    def to_the_end(self) -> TrialStatus:
+    def run(self) -> TrialRecord | None:
         """Trains, records and reports."""
-        session, out = self.session, self.terminal.out
+        session, out = self.session, self.frontend.console
         journal, plan = Journal(session.storage), _plan(session, self.data, str(self.resources))
         print_plan(plan, out)
         text = dump_pretrain_job(session.job)
-        report(starting=False)
+        self.frontend.begin()
         tracker = Tracker(
             plan,
             session.storage,
             store=_tracking_uri(session),
             job=text,
             history=journal.events,
-            notify=self.terminal.note,
+            notify=logger.info,
             artifacts=places.artifacts(session.job.storage, session.job.tracking),
         )
         pretraining_inputs(self.data).save(session.storage)
         session.storage.write(PRETRAINING_FILE, text.encode())
-        announce_resume(self._resume_command(), self.terminal)
+        self.frontend.announce(self._resume_command())
         status = TrialStatus.STOPPED
         try:
             status = self._train(journal, tracker)
@@ -192,7 +224,7 @@ class _Run:
             tracker.close(complete=status is TrialStatus.FINISHED)
             if 0 in journal.trials:
                 self._close(journal.trials[0])
-        return status
+        return journal.trials.get(0)
 
     def _train(self, journal: Journal, tracker: Tracker) -> TrialStatus:
         spec = LaneSpec(
@@ -204,7 +236,7 @@ class _Run:
             self.session.storage,
             MAX_FAILURES,
         )
-        with ProgressLog(self.terminal.out, line) as log:
+        with ProgressLog(self.frontend.console, line) as log:
             log.note("starting the lane: it loads its libraries once …")
             run = SingleTrialRunner(spec, journal, [tracker, log], tracker.mark_stopped)
             trial = run.carry_out(_start(self.session.job))
@@ -229,7 +261,7 @@ class _Run:
         )
 
     def _close(self, trial: TrialRecord) -> None:
-        session, out = self.session, self.terminal.out
+        session, out = self.session, self.frontend.console
         if trial.evaluations:
             measured = figures([to_pretraining_evaluation(event) for event in trial.evaluations])
             rows = {"train": len(firsts(self.data.train)), "validation": len(firsts(self.data.held_out))}
@@ -240,13 +272,13 @@ class _Run:
             out.print(Text.assemble("\n", ("encoder", "bold"), f"    {trial.winner.folder}"), soft_wrap=True)
         out.print(Text.assemble(("MLflow UI", "bold"), f"  {ui_command(_tracking_uri(session))}"), soft_wrap=True)
         if trial.message:
-            self.terminal.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
+            logger.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
         if not trial.status.final or (trial.status is TrialStatus.FINISHED and trial.winner is None):
             out.print("\nstopped; go on with:", highlight=False)
             out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)
 
     def _resume_command(self) -> str:
-        return places.resume_command(self.session.name, self.session.job.storage, self.address)
+        return self.frontend.resume_command(self.session.name, self.session.job.storage, self.address)
 
 
 def line(event: Evaluated, trial: TrialRecord) -> str:

@@ -1,4 +1,4 @@
-"""How a session shows itself on the terminal: as a search over many trials, or as one run."""
+"""How a session is shown: as a search over many trials, or as one run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ViewFactory(Protocol):
         """Shows what came out."""
 
 
-class SearchShow:
+class SearchViews:
     """A table of tasks that renews itself, and the winners."""
 
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
@@ -45,7 +45,7 @@ class SearchShow:
         print_results(summary, console)
 
 
-class RunShow:
+class RunViews:
     """One line for each evaluation, and all figures with the published ones beside them.
 
     Args:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.cli.lock import LEASE, STALE_S, Lease, lock_folder
 from gluetune.errors import StorageError
+from gluetune.storage.lock import LEASE, STALE_S, Lease, lock_folder
 
 
 @pytest.fixture
@@ -63,7 +63,9 @@ def test_a_lease_is_free_after_it_is_released(tmp_path: Path) -> None:
 
 
 def test_the_lease_of_a_process_that_was_killed_is_free_at_once(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from gluetune.cli.lock import Lease; Lease(Path(sys.argv[1])).take()"
+    code = (
+        "import sys; from pathlib import Path; from gluetune.storage.lock import Lease; Lease(Path(sys.argv[1])).take()"
+    )
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
     assert (tmp_path / LEASE).exists()
     Lease(tmp_path).take()

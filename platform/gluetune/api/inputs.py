@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from gluetune.cli.program import Option
-from gluetune.cli.terminal import Terminal
-from gluetune.errors import ConfigIssue, DataError
+from gluetune.errors import DataError
 from gluetune.events import INPUTS_FILE, RunInputs, has_events, load_inputs, set_aside
 from gluetune.storage import Storage
 
-if TYPE_CHECKING:
-    from gluetune.cli.flags import ParsedArguments
-
 ACCEPT = "--accept-changed-data"
-ACCEPT_OPTION = Option(
-    ACCEPT,
-    "",
-    "with --resume: where the rows or the encoder have changed since the run began, set "
-    "aside what it has recorded and start it anew on those that are there",
-)
+logger = logging.getLogger(__name__)
 
 
-def accept_issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
-    """What is wrong with `ACCEPT` among some arguments."""
-    if ACCEPT in arguments.switches and arguments.resume is None:
-        yield ConfigIssue(ACCEPT, "goes with --resume only: a new run starts on the rows that are there")
-
-
-def check_inputs(
-    folder: Storage, now: RunInputs, terminal: Terminal, *, name: str, accept: bool, dry_run: bool = False
-) -> None:
+def check_inputs(folder: Storage, now: RunInputs, *, name: str, accept: bool, dry_run: bool = False) -> None:
     """Refuses to go on with a run on other rows, other tokens or another encoder than its trials were trained on.
 
     Trials on different rows cannot be ranked together, and a trial that goes on with other rows is neither the one nor
@@ -41,7 +22,6 @@ def check_inputs(
     Args:
         folder: the run's.
         now: what there is now.
-        terminal: where to say what is set aside.
         name: the run's name.
         accept: whether to set aside what was recorded on other inputs, so that the run starts anew.
         dry_run: whether to leave the folder as it is.
@@ -53,10 +33,10 @@ def check_inputs(
         return
     before = load_inputs(folder)
     if before is None and accept:
-        _start_anew(folder, "no fingerprints were kept of the rows that it began with", terminal, dry_run)
+        _start_anew(folder, "no fingerprints were kept of the rows that it began with", dry_run)
         return
     if before is None:
-        terminal.note(
+        logger.info(
             f"{folder.uri()} was begun by a version that kept no fingerprints of its rows: whether they are "
             "still the same cannot be checked"
         )
@@ -69,13 +49,13 @@ def check_inputs(
         command = shlex.join(["--resume", name, ACCEPT])
         raise DataError(
             f"a run goes on with the rows and the encoder that it began with, but got others:{listed}\n"
-            f"Bring back the former ones, or start the run anew on these by {command}, which sets aside "
-            "what it has recorded",
+            f"Bring back the former ones, or start the run anew on these by {command} "
+            "(in Python: accept_changed_data=True), which sets aside what it has recorded",
             folder.uri(INPUTS_FILE),
         )
-    _start_anew(folder, f"its rows or encoder have changed:{listed}", terminal, dry_run)
+    _start_anew(folder, f"its rows or encoder have changed:{listed}", dry_run)
 
 
-def _start_anew(folder: Storage, why: str, terminal: Terminal, dry_run: bool) -> None:
+def _start_anew(folder: Storage, why: str, dry_run: bool) -> None:
     kept = "would be set aside" if dry_run else f"is now in {set_aside(folder)}"
-    terminal.note(f"the run starts anew, for {why}\nwhat it had recorded {kept}")
+    logger.info(f"the run starts anew, for {why}\nwhat it had recorded {kept}")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
+import os
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from gluetune.cli import places
-from gluetune.cli.absolute import absolute_job
-from gluetune.cli.lock import LEASE, LOCK, check_folder, lock_folder
-from gluetune.cli.logs import LOG, private_log
-from gluetune.cli.submitted import check_job_lasts, check_lasting
+from gluetune.api.places import absolute_job, tracking_uri
+from gluetune.api.submitted import check_job_lasts, check_lasting
 from gluetune.config import (
     JobConfig,
     SearchSpace,
+    StorageConfig,
     dump_job,
     dump_space,
     idle_fields,
@@ -38,8 +41,11 @@ from gluetune.events import (
 )
 from gluetune.storage import Storage
 from gluetune.storage.durable import remove_drafts
+from gluetune.storage.lock import LEASE, LOCK, check_folder, lock_folder
 from gluetune.tracking import TRACKING_FILE
 
+logger = logging.getLogger(__name__)
+LOG = "ray.log"
 _KINDS = {SPACE_FILE: "jobs/tune_glue.py or jobs/finetune.py", PRETRAINING_FILE: "jobs/pretrain_bert.py"}
 UNFILED = "tune"  # what runs without a job file are called
 LEFT_BY_FAILED_STARTS = {LOCK, LEASE, "logs", LANE_FILES, TRACKING_FILE, INPUTS_FILE, SPACE_FILE}  # before the job file
@@ -54,7 +60,8 @@ class Session:
         job: its job.
         space: its search space.
         storage: its folder, ``<storage.path>/<name>``.
-        log: the local file that Ray and other libraries write to.
+        log: the local file that the output of Ray and other libraries may go to.
+        unlock: lets another driver take the folder; without a call the end of the process does.
     """
 
     name: str
@@ -62,17 +69,26 @@ class Session:
     space: SearchSpace
     storage: Storage
     log: Path
+    unlock: Callable[[], None] = lambda: None
+
+
+class RunFolder(NamedTuple):
+    """A run's folder, its log and what unlocks it, with the meanings that they have in `Session`."""
+
+    storage: Storage
+    log: Path
+    unlock: Callable[[], None]
 
 
 def new_session(
-    job: JobConfig, job_file: str | None, notify: Callable[[str], None] = lambda text: None, *, starts: bool = True
+    job: JobConfig, job_file: str | None, *, space: SearchSpace | None = None, starts: bool = True
 ) -> Session:
     """Prepares the folder of a new search; `begin` fills it.
 
     Args:
         job: what to run.
         job_file: where it stands; ``None`` where flags alone make it.
-        notify: gets one line for each field of the search space that has no effect in this job.
+        space: its search space; ``None`` is the one that ``search.space`` names.
         starts: whether the search starts; else its folder is checked, but neither made nor locked.
 
     Raises:
@@ -84,16 +100,16 @@ def new_session(
     name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
     job = absolute_job(job.model_copy(update={"name": name, "tracking": tracking}))
-    space = _effective_space(job, load_space(job.search.space, job_file), notify)
+    space = _effective_space(job, space or load_space(job.search.space, job_file))
     session = Session(name, job, space, *open_folder(Storage(job.storage.path), name, starts=starts))
     check_empty(session.storage, name)
     return session
 
 
-def _effective_space(job: JobConfig, space: SearchSpace, notify: Callable[[str], None]) -> SearchSpace:
+def _effective_space(job: JobConfig, space: SearchSpace) -> SearchSpace:
     """The search space without the fields that have no effect in this job."""
     for field, why in idle_fields(space, job.training).items():
-        notify(f"search space {space.name!r} varies {field}, which has no effect here ({why}): it is left out")
+        logger.info(f"search space {space.name!r} varies {field}, which has no effect here ({why}): it is left out")
     return without_idle_fields(space, job.training)
 
 
@@ -125,11 +141,11 @@ def _with_store(job: JobConfig) -> JobConfig:
     """The job with its MLflow store by name where that is a file in this folder, beside no run: those are elsewhere."""
     if job.tracking.uri is not None or Storage(job.storage.path).local:
         return job
-    tracking = job.tracking.model_copy(update={"uri": places.tracking_uri(job.storage, job.tracking)})
+    tracking = job.tracking.model_copy(update={"uri": tracking_uri(job.storage, job.tracking)})
     return job.model_copy(update={"tracking": tracking})
 
 
-def resumed_session(name: str, path: str, overrides: list[Override], *, starts: bool = True) -> Session:
+def resumed_session(name: str, path: str, overrides: Sequence[Override], *, starts: bool = True) -> Session:
     """Opens an earlier search.
 
     Args:
@@ -154,6 +170,12 @@ def resumed_session(name: str, path: str, overrides: list[Override], *, starts: 
     return Session(name, job, space, *open_folder(root, name, starts=starts))
 
 
+def storage_path(overrides: Sequence[Override]) -> str:
+    """The folder or bucket that runs lie in, by the last override that names it."""
+    paths = [str(override.value) for override in overrides if override.path == "storage.path"]
+    return paths[-1] if paths else StorageConfig().path
+
+
 def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
     """Files that every run of a kind has.
 
@@ -175,8 +197,8 @@ def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
     raise StorageError(f"no run {name!r} to resume in {root.uri()}; {there}")
 
 
-def open_folder(root: Storage, name: str, *, starts: bool = True) -> tuple[Storage, Path]:
-    """A run's folder, locked where it is on this machine, and its log.
+def open_folder(root: Storage, name: str, *, starts: bool = True) -> RunFolder:
+    """Opens a run's folder, and locks it where it is on this machine.
 
     Args:
         root: the storage path.
@@ -188,10 +210,31 @@ def open_folder(root: Storage, name: str, *, starts: bool = True) -> tuple[Stora
     """
     storage = root.sub(name)
     if not storage.local:
-        return storage, private_log(name)
-    folder = Path(storage.uri())
-    (lock_folder if starts else check_folder)(folder)
-    if starts:
-        with suppress(OSError):  # they only take room
-            remove_drafts(folder)
-    return storage, Path(storage.uri("logs")) / LOG
+        return RunFolder(storage, private_log(name), _nothing)
+    folder, log = Path(storage.uri()), Path(storage.uri("logs")) / LOG
+    if not starts:
+        check_folder(folder)
+        return RunFolder(storage, log, _nothing)
+    unlock = lock_folder(folder)
+    with suppress(OSError):  # they only take space
+        remove_drafts(folder)
+    return RunFolder(storage, log, unlock)
+
+
+def private_log(name: str) -> Path:
+    """The log of a run whose folder is in a bucket: in a new temporary folder that only this user can enter.
+
+    The folder is removed at the end of the process where nothing was written to it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"gluetune-{name}-"))
+    atexit.register(_remove_empty, folder)
+    return folder / LOG
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        os.rmdir(folder)
+
+
+def _nothing() -> None:
+    pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import Iterator
@@ -9,17 +10,18 @@ from dataclasses import dataclass, replace
 
 from rich.text import Text
 
-from gluetune.cli import places
-from gluetune.cli.inputs import check_inputs
-from gluetune.cli.session import Session, begin
-from gluetune.cli.show import ViewFactory
-from gluetune.cli.terminal import Terminal, announce_resume
+from gluetune.api import places
+from gluetune.api.frontend import Frontend
+from gluetune.api.inputs import check_inputs
+from gluetune.api.session import Session, begin
+from gluetune.api.views import ViewFactory
 from gluetune.cluster import Resources, max_lanes, resolve_worker_resources
 from gluetune.config import LanesConfig, dump_job
 from gluetune.errors import AllTrialsFailedError
 from gluetune.events import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.lanes.prestart import PrestartedLanes
 from gluetune.reporting import (
+    Summary,
     formatting,
     learning_curve,
     print_locations,
@@ -39,60 +41,83 @@ from gluetune.search.search import Search
 from gluetune.search.searchers import TrialSampler
 from gluetune.search.trials import SearchStatus
 from gluetune.storage import Storage
-from gluetune.supervisor import report
 from gluetune.tasks import get_task
 from gluetune.tracking import Champion, Registration, Tracker, check_store, ui_command
 
+logger = logging.getLogger(__name__)
 
-def show_plan(session: Session, terminal: Terminal, *, accept_inputs: bool = False) -> None:
+
+@dataclass(frozen=True)
+class FinishedSearch:
+    """What is left of a session over a search when it has ended, by itself or by a stop.
+
+    Attributes:
+        status: how it ended.
+        plan: what was searched.
+        trials: all trials of the search, in the order of their numbers.
+        summary: what ``summary.json`` holds.
+    """
+
+    status: SearchStatus
+    plan: SearchPlan
+    trials: list[TrialRecord]
+    summary: Summary
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a stop signal ended it."""
+        return self.status is SearchStatus.INTERRUPTED
+
+
+def show_plan(session: Session, frontend: Frontend, *, accept_inputs: bool = False) -> None:
     """Loads everything and prints the plan; starts no Ray, trains nothing and leaves nothing."""
     check_store(_tracking_uri(session), str(session.job.tracking.experiment), write=False)
     Journal(session.storage)  # of a run that is resumed: a damaged one is refused
-    prepared = prepare(session.job, session.space, terminal.note, plan_only=True)
-    check_inputs(session.storage, prepared.inputs, terminal, name=session.name, accept=accept_inputs, dry_run=True)
+    prepared = prepare(session.job, session.space, logger.info, plan_only=True)
+    check_inputs(session.storage, prepared.inputs, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
-    print_plan(_plan(session, prepared, _dealer(session, prepared), words), terminal.out)
+    print_plan(_plan(session, prepared, _dealer(session, prepared), words), frontend.console)
     if lanes.max_concurrent_trials == "auto":
-        terminal.note("lanes: shown as 1; how many there are is found on the cluster, when the search starts")
+        logger.info("lanes: shown as 1; how many there are is found on the cluster, when the search starts")
 
 
-def tune(
+def run_search(
     session: Session,
     address: str | None,
-    terminal: Terminal,
-    show: ViewFactory,
-    early: PrestartedLanes,
+    frontend: Frontend,
+    views: ViewFactory,
+    prestarted: PrestartedLanes,
     *,
     score: bool = True,
     accept_inputs: bool = False,
-) -> bool:
-    """Runs a session on the connected cluster to its end; whether it was not interrupted.
+) -> FinishedSearch:
+    """Runs a session on the connected cluster to its end.
 
     Args:
         session: what to run.
         address: the cluster's, as it was given.
-        terminal: where to show it.
-        show: how.
-        early: lanes that have started already.
+        frontend: the program around the run.
+        views: how progress and results are shown.
+        prestarted: lanes that have started already.
         score: whether winners are scored on the official rows; they are saved in any case.
         accept_inputs: whether a run whose rows or encoder have changed starts anew.
 
     Raises:
-        UserError: data, model or cluster cannot be used.
+        UserError: data, model or cluster cannot be used, or no trial could be evaluated.
     """
-    terminal.note("loading the encoder and the data …")
-    prepared = prepare(session.job, session.space, terminal.note)
+    logger.info("loading the encoder and the data …")
+    prepared = prepare(session.job, session.space, logger.info)
     inputs = prepared.inputs
-    check_inputs(session.storage, inputs, terminal, name=session.name, accept=accept_inputs)
+    check_inputs(session.storage, inputs, name=session.name, accept=accept_inputs)
     if not score:
         prepared = prepared.unscored()
-    lanes = pack(session.job, session.space, prepared, terminal.note, early.release)
+    lanes = pack(session.job, session.space, prepared, logger.info, prestarted.release)
     asked, session = session, _with_lanes(session, lanes)
     resources = resolve_worker_resources(session.job.lanes)
-    session = _fitted(session, resources, terminal)
+    session = _with_lanes_that_fit(session, resources)
     more = () if score else ("--mode", "train")
-    return _Run(asked, session, terminal, prepared, inputs, resources, address, show, early, more).to_the_end()
+    return _Run(asked, session, frontend, prepared, inputs, resources, address, views, prestarted, more).run()
 
 
 @dataclass
@@ -101,22 +126,22 @@ class _Run:
 
     asked: Session
     session: Session
-    terminal: Terminal
+    frontend: Frontend
     prepared: SearchInputs
     inputs: RunInputs
     resources: Resources
     address: str | None
-    show: ViewFactory
-    early: PrestartedLanes
+    views: ViewFactory
+    prestarted: PrestartedLanes
     resume_flags: tuple[str, ...]
 
-    def to_the_end(self) -> bool:
-        """Searches, records and reports; whether it was not interrupted."""
+    def run(self) -> FinishedSearch:
+        """Searches, records and reports."""
         session = self.session
         journal, dealer = Journal(session.storage), _dealer(session, self.prepared)
         plan = _plan(session, self.prepared, dealer, str(self.resources))
-        print_plan(plan, self.terminal.out)
-        report(starting=False)
+        print_plan(plan, self.frontend.console)
+        self.frontend.begin()
         tracker = Tracker(
             plan,
             session.storage,
@@ -124,11 +149,11 @@ class _Run:
             job=dump_job(session.job),
             history=journal.events,
             artifacts=places.artifacts(session.job.storage, session.job.tracking),
-            notify=self.terminal.note,
+            notify=logger.info,
         )
         self.inputs.save(session.storage)
         begin(self.asked)  # a resume may find another cluster
-        announce_resume(self._resume_command(), self.terminal)
+        self.frontend.announce(self._resume_command())
         search = Search(
             session.job,
             session.space,
@@ -138,7 +163,7 @@ class _Run:
             self.resources,
             dealer,
             _pruners(session),
-            self.early,
+            self.prestarted,
         )
         started, ending, models = time.time(), SearchStatus.INTERRUPTED, {}
         try:
@@ -152,13 +177,13 @@ class _Run:
             raise
         finally:
             recorded = tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
-            self._summarise(plan, journal, started, models, ending, tracker.link)
+            summary = self._summarise(plan, journal, started, models, ending, tracker.link)
             if not recorded and ending is SearchStatus.COMPLETE:
                 self._say_how_to_go_on("MLflow lacks a part of the record; send it, without training or scoring again")
-        return ending is not SearchStatus.INTERRUPTED
+        return FinishedSearch(ending, plan, [trial for _, trial in sorted(journal.trials.items())], summary)
 
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> SearchStatus:
-        live = self.show.live(plan, self.terminal.out, search.journal.trials)
+        live = self.views.live(plan, self.frontend.console, search.journal.trials)
         with live, ClusterWaitNotice(live.note):
             live.note(f"starting {formatting.count(plan.lanes, 'lane')}: each loads its libraries once …")
             return search.run([tracker, live], tracker.mark_stopped)
@@ -203,42 +228,45 @@ class _Run:
         models: dict[str, Registration],
         ending: SearchStatus,
         link: str | None = None,
-    ) -> None:
-        out = self.terminal.out
+    ) -> Summary:
+        out = self.frontend.console
         summary = summarise(
             plan, journal.trials.values(), status=ending.value, session_started=started, now=time.time(), models=models
         )
         try:
             file = write_summary(self.session.storage, summary)
-            self.show.closing(summary, journal.trials.values(), plan, out)
+            self.views.closing(summary, journal.trials.values(), plan, out)
             print_models(summary, out)
             print_locations(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link)
         finally:  # also where the disk is full
             if ending is SearchStatus.FAILED:
                 out.print(
                     "\nno trial could be evaluated: there is nothing to resume. Once the reason below is mended, "
-                    "start anew under another --name.",
+                    "start anew under another name (--name).",
                     highlight=False,
                     soft_wrap=True,
                 )
             elif ending is not SearchStatus.COMPLETE:
                 self._say_how_to_go_on(f"{ending.value.replace('_', ' ')}; go on")
+        return summary
 
     def _say_how_to_go_on(self, why: str) -> None:
-        out = self.terminal.out
+        out = self.frontend.console
         out.print(f"\n{why} with:", highlight=False)
         out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)  # "[x]" in a name is no markup
 
     def _resume_command(self) -> str:
-        return places.resume_command(self.session.name, self.session.job.storage, self.address, self.resume_flags)
+        return self.frontend.resume_command(
+            self.session.name, self.session.job.storage, self.address, self.resume_flags
+        )
 
 
-def _fitted(session: Session, resources: Resources, terminal: Terminal) -> Session:
+def _with_lanes_that_fit(session: Session, resources: Resources) -> Session:
     """The session with no more lanes than the cluster can ever hold: a trial must not wait on one that never comes."""
     asked, lanes = session.job.lanes.lanes, max_lanes(session.job.lanes, resources)
     if lanes == asked:
         return session
-    terminal.note(
+    logger.info(
         f"{lanes} of {formatting.count(asked, 'lane')}: the cluster, with all that its autoscaler may add, holds "
         f"no more of {session.job.lanes.workers_per_lane} × ({resources}) each"
     )

@@ -1,0 +1,128 @@
+"""What a run needs of the program around it: where to print, how to go on after a stop, and whose process it is."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from rich.console import Console
+
+from gluetune.config import StorageConfig
+from gluetune.storage import Storage
+
+logger = logging.getLogger(__name__)
+_PACKAGE = "gluetune"
+_DRIVER_VARIABLES = ("RAY_AUTH_TOKEN", "TUNE_")  # what `connect` sets for the search that it connects
+
+
+class Frontend:
+    """A Python program or a notebook around a run: it keeps its standard streams, signal handlers and environment.
+
+    The command line, which has a process of its own, overrides what it does differently.
+
+    Args:
+        console: where the plan, the progress and the results are printed.
+        resume_call: the Python call that goes on with such a run, up to its name.
+    """
+
+    def __init__(self, console: Console, resume_call: str = "gluetune.resume(") -> None:
+        self.console, self._resume_call = console, resume_call
+
+    def resume_command(self, name: str, storage: StorageConfig, address: str | None, more: Sequence[str] = ()) -> str:
+        """What the user enters to go on with a run that was stopped.
+
+        Args:
+            name: the run's name.
+            storage: where it lies.
+            address: the Ray cluster's address, where one was given.
+            more: arguments beside that.
+        """
+        where = f", storage={{'path': {Storage(storage.path).uri()!r}}}"
+        return f"{self._resume_call}{name!r}{where}{f', address={address!r}' if address else ''})"
+
+    def announce(self, command: str) -> None:
+        """Says that the run has begun and how to go on with it, whatever ends it.
+
+        Args:
+            command: what `resume_command` gave.
+        """
+        logger.info("if this run is stopped or cut off, go on with:")
+        logger.info(command)
+
+    def begin(self) -> None:
+        """Called when everything is loaded and the run begins: from then on a stop must be an orderly one."""
+
+    def logging_to(self, log: Path) -> AbstractContextManager[None]:
+        """What surrounds a run, to keep the output of libraries off the console.
+
+        Args:
+            log: the file that such output may go to.
+        """
+        return nullcontext()
+
+    def log_place(self, log: Path) -> str:
+        """Says in brackets where the output of libraries goes; empty where it is left alone."""
+        return ""
+
+    def connect(self, address: str | None) -> str:
+        """Connects to a Ray cluster, or starts one; returns in words where that is.
+
+        Args:
+            address: the cluster's; see `gluetune.cluster.connect`.
+        """
+        from gluetune.cluster import connect  # imports Ray
+
+        return connect(address, logger.info)
+
+    def importing(self) -> AbstractContextManager[None]:
+        """What surrounds slow imports."""
+        return nullcontext()
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """What surrounds a session on Ray: the environment variables that a search sets are put back at its end."""
+        before = _driver_variables()
+        try:
+            yield
+        finally:
+            for name in _driver_variables().keys() - before.keys():
+                del os.environ[name]
+            os.environ.update(before)
+
+
+@contextmanager
+def messages_to(show: Callable[[str], None], show_error: Callable[[str], None]) -> Iterator[None]:
+    """Shows the package's log messages of level INFO and above, and keeps them from the root logger's handlers.
+
+    Args:
+        show: called with each message below the level ERROR.
+        show_error: called with each other message.
+    """
+    package, handler = logging.getLogger(_PACKAGE), _Handler(show, show_error)
+    level, propagate = package.level, package.propagate
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)
+    package.propagate = False
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(level)
+        package.propagate = propagate
+
+
+class _Handler(logging.Handler):
+    def __init__(self, show: Callable[[str], None], show_error: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._show, self._show_error = show, show_error
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows one message as it is, without time and level."""
+        (self._show if record.levelno < logging.ERROR else self._show_error)(record.getMessage())
+
+
+def _driver_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(_DRIVER_VARIABLES)}
