@@ -12,7 +12,8 @@ import pytest
 from gluetune.api.places import absolute_places
 from gluetune.api.session import begin, new_session, resumed_session
 from gluetune.api.submitted import check_lasting
-from gluetune.cli import export, finetune, main, places
+from gluetune.cli import export, finetune, places
+from gluetune.cli.main import main
 from gluetune.config import Override, StorageConfig, TrackingConfig, load_job
 from gluetune.errors import ConfigError, StorageError
 from gluetune.events import Journal
