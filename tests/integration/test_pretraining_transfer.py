@@ -19,7 +19,7 @@ from gluetune.pretraining import (
     synthetic_encoder,
 )
 from gluetune.pretraining.encoder import build_encoder, weights_of
-from gluetune.synthetic import corpus
+from gluetune.synthetic import generate_corpus
 from gluetune.tasks import get_task
 from gluetune.training import Evaluation, fine_tune
 
@@ -33,7 +33,7 @@ SEEDS = (0, 1, 2)
 
 @pytest.fixture(scope="module")
 def text() -> Text:
-    return Text(list(corpus(documents=6000)), None, "generated text")
+    return Text(list(generate_corpus(documents=6000)), None, "generated text")
 
 
 @pytest.fixture(scope="module")

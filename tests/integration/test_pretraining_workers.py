@@ -24,7 +24,7 @@ from gluetune.pretraining import (
     pretrain,
 )
 from gluetune.storage import Storage
-from gluetune.synthetic import corpus
+from gluetune.synthetic import generate_corpus
 from gluetune.training import Checkpoints, DistributedContext
 
 CASES: dict[str, dict[str, Any]] = {
@@ -50,7 +50,7 @@ def run(
     stop_after: int | None = None,
 ) -> tuple[list[PretrainingEvaluation], dict[str, torch.Tensor] | None]:
     """Runs or resumes a case; what it told, and its weights once it is done."""
-    data, _ = prepare_text(Text(list(corpus(documents=60)), None, "generated"), case)
+    data, _ = prepare_text(Text(list(generate_corpus(documents=60)), None, "generated"), case)
     checkpoints = Checkpoints(Storage(str(folder)), "run")
     told: list[PretrainingEvaluation] = []
 

@@ -10,29 +10,25 @@ from typing import ClassVar
 import numpy as np
 
 from gluetune.data.examples import DataSource, Examples, Labels, check_split
-from gluetune.synthetic.acceptability import cola
-from gluetune.synthetic.answers import qnli
-from gluetune.synthetic.concepts import Domain
-from gluetune.synthetic.entailment import ax, mnli, rte, snli
-from gluetune.synthetic.events import World
-from gluetune.synthetic.paraphrase import mrpc, qqp, stsb
-from gluetune.synthetic.pronouns import wnli
-from gluetune.synthetic.row import Generator, Row
-from gluetune.synthetic.sentiment import sst2
+from gluetune.synthetic.entailment import ax_row, mnli_row, qnli_row, rte_row, snli_row, wnli_row
+from gluetune.synthetic.lexicon import Domain
+from gluetune.synthetic.scenes import RowGenerator, SceneSampler, SyntheticRow
+from gluetune.synthetic.similarity import mrpc_row, qqp_row, stsb_row
+from gluetune.synthetic.single_sentence import cola_row, sst2_row
 from gluetune.tasks import Task
 
-_GENERATORS: dict[str, Generator] = {
-    "cola": cola,
-    "sst2": sst2,
-    "mrpc": mrpc,
-    "stsb": stsb,
-    "qqp": qqp,
-    "mnli": mnli,
-    "qnli": qnli,
-    "rte": rte,
-    "wnli": wnli,
-    "ax": ax,
-    "snli": snli,
+_GENERATORS: dict[str, RowGenerator] = {
+    "cola": cola_row,
+    "sst2": sst2_row,
+    "mrpc": mrpc_row,
+    "stsb": stsb_row,
+    "qqp": qqp_row,
+    "mnli": mnli_row,
+    "qnli": qnli_row,
+    "rte": rte_row,
+    "wnli": wnli_row,
+    "ax": ax_row,
+    "snli": snli_row,
 }
 
 
@@ -76,21 +72,23 @@ class SyntheticSource(DataSource):
         return f"generated (seed {self.seed})"
 
 
-def _label_ids(task: Task, rows: list[Row]) -> Labels:
+def _label_ids(task: Task, rows: list[SyntheticRow]) -> Labels:
     if task.regression:
         return np.array([row.label for row in rows], dtype=np.float32)
     return np.array([task.labels.index(str(row.label)) for row in rows], dtype=np.int64)
 
 
 @cache
-def _rows(name: str, splits: tuple[str, ...], seed: int) -> dict[str, list[Row]]:
+def _rows(name: str, splits: tuple[str, ...], seed: int) -> dict[str, list[SyntheticRow]]:
     """All the rows of a task by split. No text, nor its mirror image, stands in it twice."""
     sizes, generate = _SIZES.get(name, _Sizes()), _GENERATORS[name]
     seen: set[frozenset[str]] = set()
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[SyntheticRow]] = {}
     for split in splits:
         domain = Domain.HARBOUR if split.endswith("_mismatched") else Domain.TOWN
-        found[split] = _distinct(World(Random(f"{name}/{split}/{seed}"), domain), generate, _size(sizes, split), seen)
+        found[split] = _distinct(
+            SceneSampler(Random(f"{name}/{split}/{seed}"), domain), generate, _size(sizes, split), seen
+        )
     return found
 
 
@@ -98,10 +96,12 @@ def _size(sizes: _Sizes, split: str) -> int:
     return {"train": sizes.train, "validation": sizes.dev, "test": sizes.test}[split.partition("_")[0]]
 
 
-def _distinct(world: World, generate: Generator, count: int, seen: set[frozenset[str]]) -> list[Row]:
-    rows: list[Row] = []
+def _distinct(
+    sampler: SceneSampler, generate: RowGenerator, count: int, seen: set[frozenset[str]]
+) -> list[SyntheticRow]:
+    rows: list[SyntheticRow] = []
     while len(rows) < count:
-        row = generate(world)
+        row = generate(sampler)
         key = frozenset(row.texts)
         if key not in seen and len(key) == len(row.texts):
             seen.add(key)

@@ -22,7 +22,7 @@ from gluetune.pretraining.local import pretrain_folder
 from gluetune.pretraining.text import Text
 from gluetune.pretraining.vocabulary import train_tokenizer
 from gluetune.storage.durable import sync_folder, sync_tree, write_file
-from gluetune.synthetic import corpus, stories
+from gluetune.synthetic import generate_corpus
 
 JOB = PretrainJob(
     seed=0,
@@ -115,7 +115,7 @@ def _find(cache_dir: str | None) -> tuple[Path, list[list[str]] | None]:
     cache = _cache(cache_dir)
     if (known := _made_by(fingerprint(_generator(), JOB), cache)) is not None:
         return known, None
-    documents = list(corpus())
+    documents = list(generate_corpus())
     return cache / f"synthetic-encoder-{fingerprint(documents, JOB)}", documents
 
 
@@ -132,7 +132,7 @@ def fingerprint(documents: Iterable[list[str]], job: PretrainJob) -> str:
 def _generator() -> Iterator[list[str]]:
     """What the text follows from: as long as it is the same, the text need not be generated to be known."""
     yield [platform.python_version()]
-    for source in sorted(files(stories.__package__).iterdir(), key=lambda source: source.name):
+    for source in sorted(files("gluetune.synthetic").iterdir(), key=lambda source: source.name):
         if source.name.endswith(".py"):
             yield [source.name, source.read_text(encoding="utf-8")]
 

@@ -14,7 +14,7 @@ from gluetune.data.records import detect_non_text_format
 from gluetune.errors import DataError, did_you_mean
 from gluetune.pretraining.config import TextConfig
 from gluetune.pretraining.formats import FORMATS
-from gluetune.synthetic import corpus
+from gluetune.synthetic import generate_corpus
 
 _SUFFIXES = (".raw", ".tokens", ".txt")
 
@@ -59,7 +59,7 @@ def read_text(config: TextConfig) -> Text:
 
 
 def _synthetic(config: TextConfig) -> Text:
-    return Text(list(islice(corpus(), config.max_documents)), None, "generated text", synthetic=True)
+    return Text(list(islice(generate_corpus(), config.max_documents)), None, "generated text", synthetic=True)
 
 
 def _files(config: TextConfig) -> Text:

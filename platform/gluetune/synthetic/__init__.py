@@ -1,5 +1,10 @@
-"""Generated text, without network: rows of every task, and a corpus on which the synthetic encoder is pre-trained."""
+"""Text that gluetune generates: rows of every task, and a corpus on which the synthetic encoder is pre-trained.
 
-from gluetune.synthetic.stories import corpus
+The text comes from a small grammar: `gluetune.synthetic.scenes` draws the meaning of a sentence, and
+`gluetune.synthetic.realization` turns a meaning into words. Every random choice is drawn from a `random.Random` that
+the caller seeds, so the same seed gives the same text.
+"""
 
-__all__ = ["corpus"]
+from gluetune.synthetic.documents import generate_corpus
+
+__all__ = ["generate_corpus"]

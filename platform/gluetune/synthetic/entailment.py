@@ -6,19 +6,28 @@ are the same one. So telling less is entailed, telling more is neutral, and an o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gluetune.synthetic import changes
-from gluetune.synthetic.events import Event, World
-from gluetune.synthetic.row import Row
-from gluetune.synthetic.speaker import Speaker
-from gluetune.synthetic.wording import Style, Tense, any_style, say
+from gluetune.synthetic.lexicon import ADJECTIVES, NAMES, VERBS, Name
+from gluetune.synthetic.realization import (
+    LexicalChooser,
+    Slot,
+    Style,
+    Tense,
+    punctuate,
+    render,
+    render_question,
+    sample_style,
+)
+from gluetune.synthetic.scenes import Scene, SceneSampler, SyntheticRow
 
-LABELS = ("entailment", "neutral", "contradiction")
+_LABELS = ("entailment", "neutral", "contradiction")
 
-_WEAKER: list[changes.Change] = [changes.drop_quality, changes.drop_circumstance, changes.hypernym]
-_STRONGER: list[changes.Change] = [changes.add_quality, changes.add_circumstance]
-_UNRELATED: list[changes.Change] = [
+_WEAKER: list[changes.SceneChange] = [changes.drop_quality, changes.drop_circumstance, changes.hypernym]
+_STRONGER: list[changes.SceneChange] = [changes.add_quality, changes.add_circumstance]
+_UNRELATED: list[changes.SceneChange] = [
     changes.other_agent,
     changes.other_patient,
     changes.other_verb,
@@ -59,93 +68,182 @@ REPORT = Genre(quantified=0.0, negated=0.0, second_premise=True)
 DIAGNOSTIC = Genre(quantified=0.4, negated=0.4)
 
 
-def mnli(world: World) -> Row:
+def mnli_row(sampler: SceneSampler) -> SyntheticRow:
     """A premise and a hypothesis in three classes, as many of each."""
-    return pair(world, world.rng.choice(LABELS), STORY)
+    return premise_and_hypothesis(sampler, sampler.rng.choice(_LABELS), STORY)
 
 
-def snli(world: World) -> Row:
+def snli_row(sampler: SceneSampler) -> SyntheticRow:
     """The same about a scene that is going on."""
-    return pair(world, world.rng.choice(LABELS), CAPTION)
+    return premise_and_hypothesis(sampler, sampler.rng.choice(_LABELS), CAPTION)
 
 
-def ax(world: World) -> Row:
+def ax_row(sampler: SceneSampler) -> SyntheticRow:
     """Mostly quantifiers and negation, in the class balance of GLUE's diagnostic set (42/35/23%)."""
-    return pair(world, world.rng.choices(LABELS, (42, 35, 23))[0], DIAGNOSTIC)
+    return premise_and_hypothesis(sampler, sampler.rng.choices(_LABELS, (42, 35, 23))[0], DIAGNOSTIC)
 
 
-def rte(world: World) -> Row:
+def rte_row(sampler: SceneSampler) -> SyntheticRow:
     """A longer premise and a hypothesis in two classes."""
-    entailed = world.rng.random() < 0.5
-    row = pair(world, "entailment" if entailed else "neutral", REPORT)
+    entailed = sampler.rng.random() < 0.5
+    row = premise_and_hypothesis(sampler, "entailment" if entailed else "neutral", REPORT)
     return replace(row, label="entailment" if entailed else "not_entailment")
 
 
-def pair(world: World, label: str, genre: Genre) -> Row:
+def premise_and_hypothesis(sampler: SceneSampler, label: str, genre: Genre) -> SyntheticRow:
     """A premise and a hypothesis of this class."""
-    if world.rng.random() < genre.quantified:
-        return quantified(world, label, genre)
-    event = world.event(world.verb(transitive=True), adjective=0.7)
-    premise = replace(event, negated=world.rng.random() < genre.negated)
+    if sampler.rng.random() < genre.quantified:
+        return quantified(sampler, label, genre)
+    scene = sampler.scene(sampler.verb(transitive=True), adjective=0.7)
+    premise = replace(scene, negated=sampler.rng.random() < genre.negated)
     other = None
     if genre.second_premise:
-        other = world.event(world.verb(transitive=True), place=0.2, time=0.2)
-        hypothesis = _mixed(premise, other, world) if label != "entailment" else _related(premise, world, label)
+        other = sampler.scene(sampler.verb(transitive=True), place=0.2, time=0.2)
+        hypothesis = _mixed(premise, other, sampler) if label != "entailment" else _related(premise, sampler, label)
     else:
-        hypothesis = _related(premise, world, label)
-    return Row(_said(premise, other, hypothesis, world, genre), label)
+        hypothesis = _related(premise, sampler, label)
+    return SyntheticRow(_render_pair(premise, other, hypothesis, sampler, genre), label)
 
 
-def _related(premise: Event, world: World, label: str) -> Event:
-    shorter = _maybe(premise, world, _WEAKER, 0.6)
+def _related(premise: Scene, sampler: SceneSampler, label: str) -> Scene:
+    shorter = _maybe(premise, sampler, _WEAKER, 0.6)
     if label == "entailment":
         return shorter
     if label == "contradiction":
-        return changes.first_that_applies(shorter, world, [changes.negate, changes.opposite_quality])
-    if world.rng.random() < 0.25:
-        return changes.first_that_applies(premise, world, [*_STRONGER, changes.swap_roles, changes.other_verb])
-    unrelated = changes.first_that_applies(shorter, world, _UNRELATED)
-    return changes.negate(unrelated, world) if world.rng.random() < 0.6 else unrelated
+        return changes.apply_any(shorter, sampler, [changes.negate, changes.opposite_quality])
+    if sampler.rng.random() < 0.25:
+        return changes.apply_any(premise, sampler, [*_STRONGER, changes.swap_roles, changes.other_verb])
+    unrelated = changes.apply_any(shorter, sampler, _UNRELATED)
+    return changes.negate(unrelated, sampler) if sampler.rng.random() < 0.6 else unrelated
 
 
-def _mixed(premise: Event, other: Event, world: World) -> Event:
+def _mixed(premise: Scene, other: Scene, sampler: SceneSampler) -> Scene:
     """A hypothesis of the premises' own words that neither of them says."""
-    if premise.verb.patients == other.verb.patients and other.patient is not None and world.rng.random() < 0.4:
+    if premise.verb.patients == other.verb.patients and other.patient is not None and sampler.rng.random() < 0.4:
         return replace(premise, patient=other.patient)
-    return _maybe(changes.first_that_applies(premise, world, _UNRELATED), world, _WEAKER, 0.4)
+    return _maybe(changes.apply_any(premise, sampler, _UNRELATED), sampler, _WEAKER, 0.4)
 
 
-def _maybe(event: Event, world: World, options: list[changes.Change], probability: float) -> Event:
-    if world.rng.random() >= probability:
-        return event
-    applicable = [change for change in options if change(event, world) is not None]
-    return changes.first_that_applies(event, world, applicable) if applicable else event
+def _maybe(scene: Scene, sampler: SceneSampler, options: list[changes.SceneChange], probability: float) -> Scene:
+    if sampler.rng.random() >= probability:
+        return scene
+    applicable = [change for change in options if change(scene, sampler) is not None]
+    return changes.apply_any(scene, sampler, applicable) if applicable else scene
 
 
-def _said(premise: Event, other: Event | None, hypothesis: Event, world: World, genre: Genre) -> tuple[str, str]:
-    speaker = Speaker(world.rng)
-    told = [say_in(genre, event, world, speaker) for event in (premise, other) if event is not None]
-    world.rng.shuffle(told)
-    return " ".join(told), say_in(genre, hypothesis, world, speaker)
+def _render_pair(
+    premise: Scene, other: Scene | None, hypothesis: Scene, sampler: SceneSampler, genre: Genre
+) -> tuple[str, str]:
+    chooser = LexicalChooser(sampler.rng)
+    stated = [render_in_genre(genre, scene, sampler, chooser) for scene in (premise, other) if scene is not None]
+    sampler.rng.shuffle(stated)
+    return " ".join(stated), render_in_genre(genre, hypothesis, sampler, chooser)
 
 
-def say_in(genre: Genre, event: Event, world: World, speaker: Speaker) -> str:
+def render_in_genre(genre: Genre, scene: Scene, sampler: SceneSampler, chooser: LexicalChooser) -> str:
     """An event as a genre tells it."""
-    agent = replace(event.agent, determiner="the" if event.agent.many else genre.determiner)
-    patient = event.patient
+    agent = replace(scene.agent, determiner="the" if scene.agent.plural else genre.determiner)
+    patient = scene.patient
     if patient is not None:
-        patient = replace(patient, determiner="the" if patient.many else genre.determiner)
-    return say(replace(event, agent=agent, patient=patient), speaker, any_style(world.rng, genre.tense))
+        patient = replace(patient, determiner="the" if patient.plural else genre.determiner)
+    return render(replace(scene, agent=agent, patient=patient), chooser, sample_style(sampler.rng, genre.tense))
 
 
-def quantified(world: World, label: str, genre: Genre) -> Row:
+def quantified(sampler: SceneSampler, label: str, genre: Genre) -> SyntheticRow:
     """A pair of this class whose sentences differ in the quantifier only."""
-    event = world.event(world.verb(transitive=True), adjective=0.0)
-    determiners = world.rng.choice(_QUANTIFIED[label])
-    speaker = Speaker(world.rng)
+    scene = sampler.scene(sampler.verb(transitive=True), adjective=0.0)
+    determiners = sampler.rng.choice(_QUANTIFIED[label])
+    chooser = LexicalChooser(sampler.rng)
     texts = []
     for determiner in determiners:
-        agent = replace(event.agent, many=True, determiner=determiner)
-        style = Style(world.rng.random() < 0.3, world.rng.random() < 0.4, genre.tense)
-        texts.append(say(replace(event, agent=agent), speaker, style))
-    return Row((texts[0], texts[1]), label)
+        agent = replace(scene.agent, plural=True, determiner=determiner)
+        style = Style(sampler.rng.random() < 0.3, sampler.rng.random() < 0.4, genre.tense)
+        texts.append(render(replace(scene, agent=agent), chooser, style))
+    return SyntheticRow((texts[0], texts[1]), label)
+
+
+def qnli_row(sampler: SceneSampler) -> SyntheticRow:
+    """A question and a sentence; half of them are answers as in QNLI (Wang et al. 2019)."""
+    scene = sampler.scene(sampler.verb(reversible=True), place=0.6, time=0.6)
+    slot = sampler.rng.choice([slot for slot in Slot if slot.answered_by(scene)])
+    answered = sampler.rng.random() < 0.5
+    stated = scene if answered else _unanswering(scene, slot, sampler)
+    chooser = LexicalChooser(sampler.rng)
+    return SyntheticRow(
+        (render_question(scene, slot, sampler.rng, chooser), render(stated, chooser, sample_style(sampler.rng))),
+        "entailment" if answered else "not_entailment",
+    )
+
+
+def _unanswering(scene: Scene, slot: Slot, sampler: SceneSampler) -> Scene:
+    if slot is not Slot.AGENT and sampler.rng.random() < 0.4:
+        return _without(scene, slot, sampler)
+    if sampler.rng.random() < 0.4:
+        return scene.with_swapped_roles()
+    return changes.apply_any(scene, sampler, [changes.other_patient, changes.other_verb])
+
+
+def _without(scene: Scene, slot: Slot, sampler: SceneSampler) -> Scene:
+    """The event without what is asked for; where it tells the other circumstance less often, that one is added."""
+    silent = slot.removed_from(scene)
+    if slot is Slot.PLACE:
+        return silent if silent.time else replace(silent, time=sampler.scene(time=1.0).time)
+    return silent if silent.place else replace(silent, place=sampler.rng.choice(sampler.places()))
+
+
+PronounSchema = Callable[[SceneSampler], tuple[str, str, str]]
+"""Gives the sentence, the hypothesis with the right candidate and the one with the wrong candidate."""
+
+
+def wnli_row(sampler: SceneSampler) -> SyntheticRow:
+    """A sentence with a pronoun and a resolution of it; half of them are right as in WNLI's training rows."""
+    text, right, wrong = sampler.rng.choice(_SCHEMAS)(sampler)
+    entailed = sampler.rng.random() < 0.5
+    return SyntheticRow((text, right if entailed else wrong), "entailment" if entailed else "not_entailment")
+
+
+def pronoun_sentence_and_resolution(sampler: SceneSampler) -> list[str]:
+    """A sentence with a pronoun, and who was meant."""
+    text, right, _ = sampler.rng.choice(_SCHEMAS)(sampler)
+    return [text, right]
+
+
+def _gender_schema(sampler: SceneSampler) -> tuple[str, str, str]:
+    """``Mary helped John because he was weak.``: only one candidate has the pronoun's gender."""
+    one, other = _couple(sampler)
+    referent, rival = sampler.rng.sample((one, other), 2)
+    quality = sampler.rng.choice(sampler.rng.choice(ADJECTIVES).words)
+    text = ["because", referent.subject_pronoun, "was", quality]
+    return (
+        punctuate((one.word, _deed(sampler), other.word, *text)),
+        punctuate((referent.word, "was", quality)),
+        punctuate((rival.word, "was", quality)),
+    )
+
+
+def _size_schema(sampler: SceneSampler) -> tuple[str, str, str]:
+    """``The lamp does not fit into the bag because it is too big.``: what goes in is too big, what holds too small."""
+    thing, container = (
+        sampler.rng.choice(noun.words)
+        for noun in sampler.rng.sample(sampler.nouns(frozenset({"object", "vehicle"})), 2)
+    )
+    big, small = next((quality.words, quality.antonyms) for quality in ADJECTIVES if "big" in quality.words)
+    goes_in = sampler.rng.random() < 0.5
+    quality = sampler.rng.choice(big if goes_in else small)
+    referent, rival = (thing, container) if goes_in else (container, thing)
+    text = ("the", thing, "does", "not", "fit", "into", "the", container, "because", "it", "is", "too", quality)
+    right, wrong = (punctuate(("the", candidate, "is", "too", quality)) for candidate in (referent, rival))
+    return punctuate(text), right, wrong
+
+
+def _couple(sampler: SceneSampler) -> tuple[Name, Name]:
+    one = sampler.rng.choice(NAMES)
+    return one, sampler.rng.choice([name for name in NAMES if name.feminine is not one.feminine])
+
+
+def _deed(sampler: SceneSampler) -> str:
+    verb = sampler.rng.choice([verb for verb in VERBS if verb.reversible or verb.patients == frozenset({"person"})])
+    return verb.forms(sampler.rng.choice(verb.words)).past
+
+
+_SCHEMAS: tuple[PronounSchema, ...] = (_gender_schema, _gender_schema, _size_schema)

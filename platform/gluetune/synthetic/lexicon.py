@@ -1,9 +1,196 @@
-"""The words of the generated language, written ``word/synonym``, one concept after another."""
+"""The words of the generated language: inflection by rule, concepts, and the tables of nouns, verbs and adjectives.
+
+A *concept* is one meaning together with the words that express it. The words of one concept are synonyms; no word
+belongs to two concepts.
+"""
 
 from __future__ import annotations
 
-from gluetune.synthetic.concepts import ANIMATE_KINDS, Adjective, Domain, Name, Noun, Place, Time, Verb
+from dataclasses import dataclass
+from enum import Enum
 
+ANIMATE_KINDS = frozenset({"person", "animal"})
+_VOWELS = frozenset("aeiou")
+_PLURALS = {"child": "children", "person": "people", "thief": "thieves"}
+_IRREGULAR = {
+    "buy": ("bought", "bought"),
+    "hide": ("hid", "hidden"),
+    "sleep": ("slept", "slept"),
+    "steal": ("stole", "stolen"),
+    "take": ("took", "taken"),
+    "weep": ("wept", "wept"),
+}
+_DOUBLED = frozenset({"hug", "nap", "chat", "sob"})
+
+
+@dataclass(frozen=True, slots=True)
+class VerbForms:
+    """The five forms of an English verb."""
+
+    base: str
+    third: str
+    past: str
+    participle: str
+    progressive: str
+
+
+def pluralize(noun: str) -> str:
+    """Return the plural of a noun."""
+    if noun in _PLURALS:
+        return _PLURALS[noun]
+    return noun[:-2] + "en" if noun.endswith("man") else _with_s(noun)
+
+
+def verb_forms(base: str) -> VerbForms:
+    """Return all forms of the verb with this base form."""
+    stem = base + base[-1] if base in _DOUBLED else base
+    regular = _with_ed(stem)
+    past, participle = _IRREGULAR.get(base, (regular, regular))
+    silent_e = stem.endswith("e") and not stem.endswith("ee")
+    return VerbForms(base, _with_s(base), past, participle, (stem[:-1] if silent_e else stem) + "ing")
+
+
+def _with_s(word: str) -> str:
+    if word.endswith(("s", "x", "ch", "sh", "z")):
+        return word + "es"
+    return word[:-1] + "ies" if _consonant_y(word) else word + "s"
+
+
+def _with_ed(stem: str) -> str:
+    if stem.endswith("e"):
+        return stem + "d"
+    return stem[:-1] + "ied" if _consonant_y(stem) else stem + "ed"
+
+
+def _consonant_y(word: str) -> bool:
+    return word.endswith("y") and word[-2] not in _VOWELS
+
+
+class Domain(Enum):
+    """A topic with its own nouns and places; MNLI's mismatched splits are generated from `HARBOUR`."""
+
+    TOWN = "town"
+    HARBOUR = "harbour"
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """A kind of person, animal or thing.
+
+    Attributes:
+        words: synonyms, in the singular.
+        kind: word for the hypernym, such as ``animal``.
+        domain: the topic that it occurs in.
+    """
+
+    words: tuple[str, ...]
+    kind: str
+    domain: Domain
+
+    @property
+    def animate(self) -> bool:
+        """Whether the noun can be the agent of a verb."""
+        return self.kind in ANIMATE_KINDS
+
+    def hypernym(self) -> Noun:
+        """Return the noun for the kind, such as ``animal`` for ``dog``."""
+        return Noun((self.kind,), self.kind, self.domain)
+
+    def form(self, word: str, plural: bool) -> str:
+        """Return one of the noun's words in the singular or plural."""
+        return pluralize(word) if plural else word
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A kind of action.
+
+    Attributes:
+        words: synonyms, in the base form.
+        patients: kinds of nouns that can be its object; empty for intransitive verbs.
+    """
+
+    words: tuple[str, ...]
+    patients: frozenset[str]
+
+    @property
+    def transitive(self) -> bool:
+        """Whether the verb takes an object."""
+        return bool(self.patients)
+
+    @property
+    def reversible(self) -> bool:
+        """Whether subject and object can be swapped."""
+        return self.patients == ANIMATE_KINDS
+
+    def forms(self, word: str) -> VerbForms:
+        """Return the forms of one of the verb's words."""
+        return verb_forms(word)
+
+
+@dataclass(frozen=True, slots=True)
+class Adjective:
+    """A quality.
+
+    Attributes:
+        words: synonyms.
+        antonyms: the words of the opposite quality.
+    """
+
+    words: tuple[str, ...]
+    antonyms: tuple[str, ...]
+
+    def opposite(self) -> Adjective:
+        """Return the opposite quality."""
+        return Adjective(self.antonyms, self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place where something happens.
+
+    Attributes:
+        words: synonyms, as nouns.
+        preposition: stands before the noun.
+        domain: the topic that it occurs in.
+    """
+
+    words: tuple[str, ...]
+    preposition: str
+    domain: Domain
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A time at which something happens; ``words`` are whole phrases such as ``on Monday``."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A person's first name."""
+
+    word: str
+    feminine: bool
+
+    @property
+    def subject_pronoun(self) -> str:
+        """The pronoun in subject position: ``she`` or ``he``."""
+        return "she" if self.feminine else "he"
+
+    @property
+    def object_pronoun(self) -> str:
+        """The pronoun in object position: ``her`` or ``him``."""
+        return "her" if self.feminine else "him"
+
+    @property
+    def reflexive(self) -> str:
+        """The reflexive pronoun: ``herself`` or ``himself``."""
+        return self.object_pronoun + "self"
+
+
+# Written as ``word/synonym``, one concept after another.
 _NOUNS = {
     (Domain.TOWN, "person"): "chef/cook doctor/physician lawyer/attorney boss/manager thief/robber child/kid",
     (Domain.TOWN, "animal"): "dog/hound cat/kitten rabbit/bunny",
@@ -44,8 +231,8 @@ def _concepts(table: str) -> list[tuple[str, ...]]:
 
 
 def _qualities(table: dict[str, str]) -> tuple[Adjective, ...]:
-    pairs = [(tuple(one.split("/")), tuple(other.split("/"))) for one, other in table.items()]
-    return tuple(Adjective(*sides) for pair in pairs for sides in (pair, pair[::-1]))
+    opposites = [(tuple(one.split("/")), tuple(other.split("/"))) for one, other in table.items()]
+    return tuple(Adjective(*words) for pair in opposites for words in (pair, pair[::-1]))
 
 
 NOUNS = tuple(Noun(words, kind, domain) for (domain, kind), table in _NOUNS.items() for words in _concepts(table))

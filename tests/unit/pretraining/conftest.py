@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gluetune.pretraining import Corpus, EncoderConfig, PretrainingConfig, PretrainJob, Text, TokenizerConfig
-from gluetune.synthetic import corpus
+from gluetune.synthetic import generate_corpus
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def tiny() -> PretrainJob:
 @pytest.fixture(scope="session")
 def text() -> Text:
     """60 generated documents."""
-    return Text(list(corpus(documents=60)), None, "generated text")
+    return Text(list(generate_corpus(documents=60)), None, "generated text")
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,10 @@ from gluetune.pretraining.corpus import tokenize
 from gluetune.pretraining.masking import IGNORED
 from gluetune.pretraining.pairs import IS_NEXT, IS_RANDOM, Pairs, draw_pairs
 from gluetune.pretraining.vocabulary import TokenIds, train_tokenizer
-from gluetune.synthetic import corpus
+from gluetune.synthetic import generate_corpus
 from gluetune.tasks import TASKS, Task
 
-TEXT = list(corpus(documents=300))
+TEXT = list(generate_corpus(documents=300))
 TOKENIZER = train_tokenizer((line for document in TEXT for line in document), 2000, 64)
 TOKENS = TokenIds.of(TOKENIZER)
 
@@ -117,7 +117,7 @@ def test_case_is_kept_where_asked_for(lower: bool, pieces: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def whole_tokenizer() -> PreTrainedTokenizerBase:
-    return train_tokenizer((line for document in corpus() for line in document), 2000, 64)
+    return train_tokenizer((line for document in generate_corpus() for line in document), 2000, 64)
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
@@ -132,8 +132,8 @@ def test_the_corpus_covers_the_words_of_every_task(task: Task, whole_tokenizer: 
 
 def test_the_vocabulary_is_the_same_in_another_process() -> None:
     script = (
-        "from gluetune.synthetic import corpus; from gluetune.pretraining.vocabulary import train_tokenizer; "
-        "t = train_tokenizer((l for d in corpus(documents=300) for l in d), 2000, 64); "
+        "from gluetune.synthetic import generate_corpus; from gluetune.pretraining.vocabulary import train_tokenizer; "
+        "t = train_tokenizer((l for d in generate_corpus(documents=300) for l in d), 2000, 64); "
         "print(*t.convert_ids_to_tokens(range(len(t))))"
     )
     there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()

@@ -9,26 +9,23 @@ from random import Random
 import pytest
 
 from gluetune.synthetic import changes
-from gluetune.synthetic.events import Entity, Event, World
-from gluetune.synthetic.inflection import plural, verb_forms
-from gluetune.synthetic.lexicon import ADJECTIVES, NOUNS, TIMES, VERBS
-from gluetune.synthetic.questions import Slot, ask
-from gluetune.synthetic.speaker import Speaker
-from gluetune.synthetic.wording import Style, Tense, punctuate, say
+from gluetune.synthetic.lexicon import ADJECTIVES, NOUNS, TIMES, VERBS, pluralize, verb_forms
+from gluetune.synthetic.realization import LexicalChooser, Slot, Style, Tense, punctuate, render, render_question
+from gluetune.synthetic.scenes import Participant, Scene, SceneSampler
 
 CHEF = next(noun for noun in NOUNS if "chef" in noun.words)
 DOG = next(noun for noun in NOUNS if "dog" in noun.words)
 HELP = next(verb for verb in VERBS if "help" in verb.words)
-EVENT = Event(
-    Entity(replace(CHEF, words=("chef",))),
+SCENE = Scene(
+    Participant(replace(CHEF, words=("chef",))),
     replace(HELP, words=("help",)),
-    Entity(replace(DOG, words=("dog",)), many=True),
+    Participant(replace(DOG, words=("dog",)), plural=True),
     time=TIMES[0],
 )
 
 
-def speaker() -> Speaker:
-    return Speaker(Random(0))
+def chooser() -> LexicalChooser:
+    return LexicalChooser(Random(0))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +40,7 @@ def speaker() -> Speaker:
     ],
 )
 def test_voice_tense_and_order(style: Style, text: str) -> None:
-    assert say(EVENT, speaker(), style) == text
+    assert render(SCENE, chooser(), style) == text
 
 
 @pytest.mark.parametrize(
@@ -55,7 +52,7 @@ def test_voice_tense_and_order(style: Style, text: str) -> None:
     ],
 )
 def test_negation(style: Style, text: str) -> None:
-    assert say(replace(EVENT, negated=True), speaker(), style) == text
+    assert render(replace(SCENE, negated=True), chooser(), style) == text
 
 
 @pytest.mark.parametrize(
@@ -68,25 +65,30 @@ def test_negation(style: Style, text: str) -> None:
     ],
 )
 def test_questions(slot: Slot, passive: float, text: str) -> None:
-    assert ask(EVENT, slot, Random(0), speaker(), passive) == text
+    assert render_question(SCENE, slot, Random(0), chooser(), passive) == text
 
 
 def test_swapped_roles_share_all_words() -> None:
-    event = replace(EVENT, patient=replace(EVENT.agent, noun=DOG))
-    once, twice = (say(each, Speaker(Random(0), renewal=0.0)) for each in (event, event.swapped().swapped()))
-    same = Speaker(Random(0), renewal=0.0)
+    scene = replace(SCENE, patient=replace(SCENE.agent, noun=DOG))
+    once, twice = (
+        render(each, LexicalChooser(Random(0), switch_probability=0.0))
+        for each in (scene, scene.with_swapped_roles().with_swapped_roles())
+    )
+    same = LexicalChooser(Random(0), switch_probability=0.0)
     assert once == twice
-    assert sorted(say(event, same).lower().split()) == sorted(say(event.swapped(), same).lower().split())
+    assert sorted(render(scene, same).lower().split()) == sorted(
+        render(scene.with_swapped_roles(), same).lower().split()
+    )
 
 
 def test_swapping_the_roles_of_an_intransitive_event_is_refused() -> None:
     with pytest.raises(ValueError, match="transitive"):
-        replace(EVENT, patient=None).swapped()
+        replace(SCENE, patient=None).with_swapped_roles()
 
 
 def test_a_speaker_renews_words_as_often_as_asked() -> None:
     words = ADJECTIVES[0].words
-    always, never = Speaker(Random(0), renewal=1.0), Speaker(Random(0), renewal=0.0)
+    always, never = LexicalChooser(Random(0), switch_probability=1.0), LexicalChooser(Random(0), switch_probability=0.0)
     said = [always.choose(words) for _ in range(10)]
     assert all(one != other for one, other in pairwise(said))
     assert len({never.choose(words) for _ in range(10)}) == 1
@@ -105,16 +107,16 @@ def test_a_speaker_renews_words_as_often_as_asked() -> None:
         changes.drop_circumstance,
     ],
 )
-def test_a_change_changes_the_meaning(change: changes.Change) -> None:
-    changed = change(EVENT, World(Random(0)))
+def test_a_change_changes_the_meaning(change: changes.SceneChange) -> None:
+    changed = change(SCENE, SceneSampler(Random(0)))
     assert changed is not None
-    assert changed != EVENT
+    assert changed != SCENE
 
 
 def test_a_change_that_does_not_apply_says_so() -> None:
-    assert changes.opposite_quality(EVENT, World(Random(0))) is None
+    assert changes.opposite_quality(SCENE, SceneSampler(Random(0))) is None
     with pytest.raises(ValueError, match="must apply"):
-        changes.first_that_applies(EVENT, World(Random(0)), [changes.opposite_quality, changes.other_place])
+        changes.apply_any(SCENE, SceneSampler(Random(0)), [changes.opposite_quality, changes.other_place])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_a_change_that_does_not_apply_says_so() -> None:
     ],
 )
 def test_plurals(noun: str, many: str) -> None:
-    assert plural(noun) == many
+    assert pluralize(noun) == many
 
 
 @pytest.mark.parametrize(

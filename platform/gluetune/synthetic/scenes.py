@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from gluetune.synthetic.concepts import Adjective, Domain, Noun, Place, Time, Verb
-from gluetune.synthetic.lexicon import ADJECTIVES, ADJECTIVES_OF_THINGS, NOUNS, PLACES, TIMES, VERBS
+from gluetune.synthetic.lexicon import (
+    ADJECTIVES,
+    ADJECTIVES_OF_THINGS,
+    NOUNS,
+    PLACES,
+    TIMES,
+    VERBS,
+    Adjective,
+    Domain,
+    Noun,
+    Place,
+    Time,
+    Verb,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Entity:
+class Participant:
     """A participant: ``determiner`` + adjective + noun."""
 
     noun: Noun
     adjective: Adjective | None = None
-    many: bool = False
+    plural: bool = False
     determiner: str = "the"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Scene:
     """One event. ``patient`` is ``None`` for intransitive verbs."""
 
-    agent: Entity
+    agent: Participant
     verb: Verb
-    patient: Entity | None = None
+    patient: Participant | None = None
     place: Place | None = None
     time: Time | None = None
     negated: bool = False
 
-    def swapped(self) -> Event:
+    def with_swapped_roles(self) -> Scene:
         """The same event with its roles swapped; only for reversible verbs and animate patients."""
         if self.patient is None:
             raise ValueError(f"only a transitive event has roles to swap, but got the verb {self.verb.words}")
@@ -38,7 +51,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class World:
+class SceneSampler:
     """Draws events of one domain.
 
     Attributes:
@@ -61,10 +74,12 @@ class World:
         """A quality that such a participant may have."""
         return self.rng.choice(ADJECTIVES if noun.animate else ADJECTIVES_OF_THINGS)
 
-    def entity(self, kinds: frozenset[str], other_than: Noun | None = None, adjective: float = 0.3) -> Entity:
+    def participant(self, kinds: frozenset[str], other_than: Noun | None = None, adjective: float = 0.3) -> Participant:
         """A participant of one of these kinds, with an adjective at this probability."""
         noun = self.rng.choice([noun for noun in self.nouns(kinds) if noun != other_than])
-        return Entity(noun, self.adjective(noun) if self.rng.random() < adjective else None, self.rng.random() < 0.25)
+        return Participant(
+            noun, self.adjective(noun) if self.rng.random() < adjective else None, self.rng.random() < 0.25
+        )
 
     def verb(self, *, reversible: bool | None = None, transitive: bool | None = None) -> Verb:
         """Any verb that is as asked."""
@@ -72,19 +87,19 @@ class World:
             [verb for verb in VERBS if reversible in (None, verb.reversible) and transitive in (None, verb.transitive)]
         )
 
-    def event(
+    def scene(
         self,
         verb: Verb | None = None,
         *,
         place: float = 0.4,
         time: float = 0.4,
         adjective: float = 0.3,
-    ) -> Event:
+    ) -> Scene:
         """An event, with place, time and adjectives at these probabilities."""
         verb = verb or self.verb()
-        agent = self.entity(frozenset({"person"}) if not verb.reversible else verb.patients, adjective=adjective)
-        patient = self.entity(verb.patients, agent.noun, adjective) if verb.transitive else None
-        return Event(
+        agent = self.participant(frozenset({"person"}) if not verb.reversible else verb.patients, adjective=adjective)
+        patient = self.participant(verb.patients, agent.noun, adjective) if verb.transitive else None
+        return Scene(
             agent,
             verb,
             patient,
@@ -100,3 +115,15 @@ class World:
         """Another noun of the same kind."""
         kinds = frozenset({noun.kind})
         return self.rng.choice([other for other in self.nouns(kinds) if other != noun and other not in present])
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticRow:
+    """Texts in the order of ``Task.columns`` and the label: a class name, or a number for regression."""
+
+    texts: tuple[str, ...]
+    label: str | float
+
+
+RowGenerator = Callable[[SceneSampler], SyntheticRow]
+"""Draws one row of a task."""
