@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[1]
 AWS, GCP, ON_PREMISE = ROOT / "cluster.yaml", ROOT / "deploy" / "gcp.yaml", ROOT / "deploy" / "on_premise.yaml"
@@ -14,7 +14,7 @@ FILES = (AWS, GCP, ON_PREMISE)
 
 
 def read(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text())  # type: ignore[no-any-return]
+    return YAML(typ="safe", pure=True).load(path)  # type: ignore[no-any-return]
 
 
 def pinned(package: str) -> str:

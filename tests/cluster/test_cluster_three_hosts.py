@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from autoscaling import give_token
 from grids import Watch, wait_for
@@ -54,13 +54,14 @@ def network(needs_hosts: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def launcher_file(network: Network, folder: Path) -> Path:
     """The file for machines of one's own, with these hosts for its machines and nothing to install."""
-    cluster = yaml.safe_load((ROOT / "deploy" / "on_premise.yaml").read_text())
+    yaml = YAML(typ="safe", pure=True)
+    cluster = yaml.load(ROOT / "deploy" / "on_premise.yaml")
     head, *workers = [host.address for host in network.hosts]
     cluster["provider"] |= {"head_ip": head, "worker_ips": workers}
     cluster["auth"]["ssh_user"] = "root"
     cluster |= {"setup_commands": [], "head_setup_commands": []}
     file = folder / "cluster.yaml"
-    file.write_text(yaml.safe_dump(cluster))
+    yaml.dump(cluster, file)
     return file
 
 

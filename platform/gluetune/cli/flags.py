@@ -11,7 +11,7 @@ import gluetune
 from gluetune.cli.flag_table import Flag
 from gluetune.cli.program import Program
 from gluetune.config import Override
-from gluetune.config.yaml_reader import parse_yaml
+from gluetune.config.yaml_files import parse_yaml
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 
 _Arguments: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"

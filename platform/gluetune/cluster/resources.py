@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import yaml
 
 from gluetune.config import LanesConfig
+from gluetune.config.yaml_files import read_yaml
 from gluetune.errors import ClusterError
 
 Nodes = list[tuple[dict[str, float], int]]
@@ -194,7 +194,7 @@ def _launchable() -> dict[str, tuple[dict[str, float], int]]:
     file = Path(BOOTSTRAP_CONFIG).expanduser()
     if ray._private.worker._global_node.is_head() or not file.exists():  # type: ignore[attr-defined]  # a cluster that this process started does not grow
         return {}
-    return launchable(yaml.safe_load(file.read_text()))
+    return launchable(read_yaml(str(file)).value)
 
 
 def _size(resources: dict[str, float]) -> tuple[float, float]:

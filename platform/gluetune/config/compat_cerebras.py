@@ -14,7 +14,7 @@ from typing import Any
 
 from gluetune.config.overrides import Override
 from gluetune.config.validation import format_value, unknown_key
-from gluetune.config.yaml_reader import Document
+from gluetune.config.yaml_files import YamlDocument
 from gluetune.errors import ConfigIssue, KeyPath, dotted_path
 from gluetune.tasks import TASKS
 
@@ -48,12 +48,12 @@ class Mapped:
         notes: one line for each key that was.
     """
 
-    document: Document
+    document: YamlDocument
     issues: list[ConfigIssue] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def map_cerebras_keys(document: Document, overrides: Iterable[Override] = ()) -> Mapped:
+def map_cerebras_keys(document: YamlDocument, overrides: Iterable[Override] = ()) -> Mapped:
     """Replaces the sections of the YAML-driven classifier by ours.
 
     ``data_dir`` is ``data.dir`` with ``data.source: dir``; where it is a task's own folder (``glue/SST-2``), the folder

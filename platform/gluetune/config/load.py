@@ -12,8 +12,7 @@ from gluetune.config.options import JOB_OPTIONS, SCHEDULER, drop_unused, section
 from gluetune.config.overrides import Override, Overrides
 from gluetune.config.spaces import find_space, load_space, project_file
 from gluetune.config.validation import format_value, validate
-from gluetune.config.yaml_dump import plain_yaml
-from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
+from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, ConfigIssue
 
 QUICKSTART = "jobs/quickstart.yaml"
@@ -61,7 +60,7 @@ def load_job(
         ConfigError: all issues of the file, of the flags and of the search space.
     """
     path = path or default_job_file(overrides)
-    document = Document(None, "") if path is None else read_yaml(path)
+    document = YamlDocument(None, "") if path is None else read_yaml(path)
     values, config, issues = _build(document, overrides, notify)
     found = {issue.keys for issue in issues}
     issues += [issue for issue in unused_options(values.tree, JOB_OPTIONS) if issue.keys not in found]
@@ -114,11 +113,11 @@ def dump_job(config: JobConfig) -> str:
     """
     values = config.model_dump(mode="json") | {"training": config.training.model_dump(mode="json", exclude_unset=True)}
     drop_unused(values, JOB_OPTIONS)
-    return plain_yaml(values)
+    return dump_yaml(values)
 
 
 def _build(
-    document: Document,
+    document: YamlDocument,
     overrides: Sequence[Override],
     notify: Callable[[str], None] | None = None,
 ) -> tuple[Overrides, JobConfig | None, list[ConfigIssue]]:

@@ -12,7 +12,7 @@ from gluetune.config.job import named_scheduler
 from gluetune.config.options import Options
 from gluetune.config.tasks_field import task_weights
 from gluetune.config.validation import format_value
-from gluetune.config.yaml_reader import Document
+from gluetune.config.yaml_files import YamlDocument
 from gluetune.errors import ConfigIssue, KeyPath, dotted_path
 
 _SHORTHANDS: dict[KeyPath, Callable[[Any], Any]] = {("search", "scheduler"): named_scheduler, ("tasks",): task_weights}
@@ -48,7 +48,7 @@ class Overrides:
 
     def __init__(
         self,
-        document: Document,
+        document: YamlDocument,
         overrides: Iterable[Override] = (),
         options: Iterable[Options] = (),
     ) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from gluetune.config.space import SearchSpace
 from gluetune.config.space_checks import check_space
-from gluetune.config.yaml_dump import plain_yaml
-from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
+from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 
 SPACES = "search_spaces"
@@ -41,7 +40,7 @@ def parse_space(data: bytes, file: str) -> SearchSpace:
 
 def dump_space(space: SearchSpace) -> str:
     """A search space as YAML that `parse_space` reads back to an equal one."""
-    return plain_yaml(space.model_dump(mode="json", exclude_none=True))
+    return dump_yaml(space.model_dump(mode="json", exclude_none=True))
 
 
 def find_space(name_or_path: str, job_file: str | None = None) -> str:
@@ -96,7 +95,7 @@ def _roots(job_file: str | None) -> list[Path]:
     return [Path(), *beside, Path(__file__).resolve().parents[3]]
 
 
-def _build(document: Document) -> SearchSpace:
+def _build(document: YamlDocument) -> SearchSpace:
     space, issues = check_space(document.value, Path(document.file).stem)
     if space is None:
         issues = [replace(issue, file=document.file, line=document.line(issue.keys)) for issue in issues]

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from gluetune.config.nesting import TOO_DEEP, json_too_deep
+from gluetune.config.yaml_files import MAX_DEPTH, TOO_DEEP
 from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import FileLayout
 
 _LONGEST = 40  # characters of a value in a message
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -242,3 +243,25 @@ def find_lone_surrogate(text: str) -> str | None:
     """
     found = None if text.isascii() else _SURROGATE.search(text)
     return None if found is None else f"\\u{ord(found.group()):04x} at character {found.start() + 1}"
+
+
+def json_too_deep(text: str) -> bool:
+    """Returns whether a JSON text nests more than `MAX_DEPTH` arrays and objects.
+
+    Python's parser stops at the recursion limit instead, which depends on the process: libraries raise it on import,
+    and the caller has used up some of it. Brackets inside strings do not count. Texts with few brackets, which is
+    nearly all of them, are only counted.
+
+    Example:
+        >>> json_too_deep('{"a": "[[["}'), json_too_deep("[" * 200 + "]" * 200)
+        (False, True)
+    """
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(text):
+        first = token.group()[0]
+        depth += (first in "[{") - (first in "]}")
+        if depth > MAX_DEPTH:
+            return True
+    return False

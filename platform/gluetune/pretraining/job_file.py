@@ -8,8 +8,7 @@ from gluetune.config import Override
 from gluetune.config.options import PRETRAINING_OPTIONS, drop_unused, unused_options
 from gluetune.config.overrides import Overrides
 from gluetune.config.validation import format_value, validate
-from gluetune.config.yaml_dump import plain_yaml
-from gluetune.config.yaml_reader import Document, parse_yaml, read_yaml
+from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.pretraining.config import PretrainJob
 
@@ -24,7 +23,7 @@ def load_pretrain_job(path: str | None = None, overrides: Sequence[Override] = (
     Raises:
         ConfigError: all issues of the file and of the flags.
     """
-    return _build(Document(None, "") if path is None else read_yaml(path), overrides, typed=True)
+    return _build(YamlDocument(None, "") if path is None else read_yaml(path), overrides, typed=True)
 
 
 def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> PretrainJob:
@@ -40,10 +39,10 @@ def dump_pretrain_job(job: PretrainJob) -> str:
     """A whole job as YAML that `parse_pretrain_job` reads back to an equal one."""
     values = job.model_dump(mode="json")
     drop_unused(values, PRETRAINING_OPTIONS)
-    return plain_yaml(values)
+    return dump_yaml(values)
 
 
-def _build(document: Document, overrides: Sequence[Override], *, typed: bool = False) -> PretrainJob:
+def _build(document: YamlDocument, overrides: Sequence[Override], *, typed: bool = False) -> PretrainJob:
     """Checks a job; one that is typed, not recorded, holds no settings without use."""
     if not isinstance(document.value, dict | None):
         message = f"must be a mapping of keys to values, but got {format_value(document.value)}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from gluetune.config import JobConfig, Override, load_job
 from gluetune.tasks import get_task
@@ -26,7 +26,7 @@ FLAGS = {
 
 
 def read(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text())  # type: ignore[no-any-return]
+    return YAML(typ="safe", pure=True).load(path)  # type: ignore[no-any-return]
 
 
 SEARCHES = [path for path in JOBS if "search" in read(path)]
@@ -64,10 +64,10 @@ def overrides_of(command: str) -> list[Override]:
     found = []
     for flag, value in pairwise(words):
         if flag in FLAGS:
-            found.append(Override(FLAGS[flag], yaml.safe_load(value), flag))
+            found.append(Override(FLAGS[flag], YAML(typ="safe", pure=True).load(value), flag))
         elif flag == "--set":
             key, _, given = value.partition("=")
-            found.append(Override(key, yaml.safe_load(given)))
+            found.append(Override(key, YAML(typ="safe", pure=True).load(given)))
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from launcher_files import ROOT, pinned
 
@@ -107,7 +107,7 @@ DOCUMENTED = closed(
 
 
 def manifest() -> dict[str, Any]:
-    return yaml.safe_load(MANIFEST.read_text())  # type: ignore[no-any-return]
+    return YAML(typ="safe", pure=True).load(MANIFEST)  # type: ignore[no-any-return]
 
 
 def containers() -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ def test_every_field_is_documented() -> None:
 
 @pytest.mark.skipif("GLUETUNE_RAYJOB_CRD" not in os.environ, reason="GLUETUNE_RAYJOB_CRD names no CRD of KubeRay's")
 def test_kuberays_own_schema_accepts_it() -> None:
-    crd = yaml.safe_load(Path(os.environ["GLUETUNE_RAYJOB_CRD"]).read_text())
+    crd = YAML(typ="safe", pure=True).load(Path(os.environ["GLUETUNE_RAYJOB_CRD"]))
     (schema,) = [v["schema"]["openAPIV3Schema"] for v in crd["spec"]["versions"] if v["name"] == "v1"]
     schema["properties"]["metadata"] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     jsonschema.validate(manifest(), forbid_unknown(schema))

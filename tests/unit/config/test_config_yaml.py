@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from gluetune.config.nesting import MAX_DEPTH, json_too_deep
-from gluetune.config.yaml_reader import parse_yaml
+from gluetune.config.yaml_files import MAX_DEPTH, parse_yaml
 from gluetune.errors import ConfigError
 
 
@@ -127,20 +126,3 @@ def test_all_doubled_keys_are_told_at_once() -> None:
         "f.yaml:2: b.c: a key must be given once, but line 2 has it too\n"
         "f.yaml:3: a: a key must be given once, but line 1 has it too"
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "too_deep"),
-    [
-        ("[" * MAX_DEPTH + "]" * MAX_DEPTH, False),
-        ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), True),
-        ('{"a":' * 200 + "1" + "}" * 200, True),
-        ("[" * 100_000, True),
-        ("[" + "[]," * 500 + "[]]", False),
-        ('{"a": "' + "[" * 500 + '"}', False),
-        ('{"a": "\\"' + "[" * 500 + '"}', False),
-    ],
-    ids=["at the limit", "one more", "objects", "never closed", "side by side", "in a string", "behind a quote"],
-)
-def test_the_depth_of_json_is_counted_without_the_brackets_in_its_strings(text: str, too_deep: bool) -> None:
-    assert json_too_deep(text) is too_deep

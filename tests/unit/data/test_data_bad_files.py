@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gluetune.config.yaml_files import MAX_DEPTH
 from gluetune.data import FolderSource
+from gluetune.data.records import json_too_deep
 from gluetune.errors import DataError
 from gluetune.tasks import get_task
 
@@ -343,3 +345,20 @@ def test_no_such_data_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         FolderSource(tmp_path / "glue")
     assert str(caught.value) == f"{tmp_path}/glue: `data.dir` must be a folder, but there is none"
+
+
+@pytest.mark.parametrize(
+    ("text", "too_deep"),
+    [
+        ("[" * MAX_DEPTH + "]" * MAX_DEPTH, False),
+        ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), True),
+        ('{"a":' * 200 + "1" + "}" * 200, True),
+        ("[" * 100_000, True),
+        ("[" + "[]," * 500 + "[]]", False),
+        ('{"a": "' + "[" * 500 + '"}', False),
+        ('{"a": "\\"' + "[" * 500 + '"}', False),
+    ],
+    ids=["at the limit", "one more", "objects", "never closed", "side by side", "in a string", "behind a quote"],
+)
+def test_the_depth_of_json_is_counted_without_the_brackets_in_its_strings(text: str, too_deep: bool) -> None:
+    assert json_too_deep(text) is too_deep
