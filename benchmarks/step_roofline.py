@@ -26,8 +26,8 @@ from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.data import EncodedTask
 from gluetune.models import load_encoder
 from gluetune.tasks import Task, get_task
-from gluetune.training.parallel import use_bf16
-from gluetune.training.run import Run
+from gluetune.training.distributed import use_bf16
+from gluetune.training.trainer import TrialTrainer
 
 _FACTORS = {"mm": (0, 1), "addmm": (1, 2), "bmm": (0, 1), "baddbmm": (1, 2)}  # by aten's name: places of the arguments
 _ATTENTION, _BACKWARD = "_scaled_dot_product_", "_backward"
@@ -145,7 +145,7 @@ def measure_step(work: Work, task: Task) -> dict[str, float]:
     train, encoder = encode_work(work, task, work.train), load_encoder(ModelConfig(name_or_path=work.model))
     place = single_worker()
     seen = EncodedTask(task.name, train, train, {}, "benchmark").vocabulary
-    run = Run(task, train, encoder, TrainingConfig(**work.points[0]), work.seed, place, seen)
+    run = TrialTrainer(task, train, encoder, TrainingConfig(**work.points[0]), work.seed, place, seen)
     limit = gpu_limit(run) if place.cuda else cpu_limit
     steps, limits = 0.0, 0.0
     batches = list(run.plan.batches())[: run.plan.per_epoch]
@@ -166,7 +166,7 @@ def cpu_limit(products: Products, step: Callable[[], None]) -> tuple[float, floa
     return statistics.median(turn[0] for turn in turns), statistics.median(turn[1] for turn in turns)
 
 
-def gpu_limit(run: Run) -> Callable[[Products, Callable[[], None]], tuple[float, float]]:
+def gpu_limit(run: TrialTrainer) -> Callable[[Products, Callable[[], None]], tuple[float, float]]:
     """Measure the GPU's rate and bandwidth; return a function that measures the seconds of a step and of its limit."""
     trained = sum(parameter.numel() for parameter in run.model.parameters() if parameter.requires_grad)
     dtype = torch.bfloat16 if use_bf16("auto", run.distributed) else torch.float32

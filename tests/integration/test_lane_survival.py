@@ -232,16 +232,16 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
             checkpoints: Checkpoints,
             distributed: DistributedContext,
         ) -> None:
-            from gluetune.training.run import Run
+            from gluetune.training.trainer import TrialTrainer
 
-            backward = Run._backward
+            backward = TrialTrainer._backward
 
-            def short(run: Run, micro_batches: list[np.ndarray], scale: float) -> object:
+            def short(run: TrialTrainer, micro_batches: list[np.ndarray], scale: float) -> object:
                 if run.distributed.rank == 1 and len(micro_batches[0]) > 4:
                     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
                 return backward(run, micro_batches, scale)
 
-            Run._backward = short  # type: ignore[method-assign,assignment]
+            TrialTrainer._backward = short  # type: ignore[method-assign,assignment]
             super().run(assignment, context, checkpoints, distributed)
 
     lane = lanes.make(2, ShortOfMemory(lanes.work.data, lanes.work.encoder))

@@ -18,7 +18,7 @@ from gluetune.pretraining import (
     save_encoder,
     synthetic_encoder,
 )
-from gluetune.pretraining.encoder import build_encoder, weights_of
+from gluetune.pretraining.encoder import build_encoder, named_weights
 from gluetune.synthetic import generate_corpus
 from gluetune.tasks import get_task
 from gluetune.training import Evaluation, fine_tune
@@ -50,7 +50,7 @@ def untaught(text: Text, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same encoder as it starts."""
     folder = tmp_path_factory.mktemp("untaught")
     data, tokenizer = prepare_text(text, JOB)
-    save_encoder(folder, weights_of(build_encoder(JOB, data.tokens)), JOB, tokenizer)
+    save_encoder(folder, named_weights(build_encoder(JOB, data.tokens)), JOB, tokenizer)
     return folder
 
 

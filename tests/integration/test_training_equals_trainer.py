@@ -14,8 +14,8 @@ from transformers import Trainer, TrainingArguments
 from gluetune.config import TrainingConfig
 from gluetune.models import build_model
 from gluetune.tasks import TASKS, Task
-from gluetune.training import padding_free
 from gluetune.training.plan import StepPlan
+from gluetune.training.speedups import padding_free
 from training_setup import VOCABULARY, run_trial, task_data, tiny_encoder
 
 SEED = 3
@@ -75,14 +75,14 @@ def trainers_run(
     ("name", "vocabulary", "narrow", "changes"),
     [
         ("cola", VOCABULARY, 0, {}),
-        ("stsb", MANY_TOKENS, padding_free.NARROW, {}),
+        ("stsb", MANY_TOKENS, padding_free.MIN_HIDDEN_SIZE, {}),
         ("mnli", MANY_TOKENS, 0, {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
     ],
 )
 def test_losses_and_weights_equal_trainers(
     name: str, vocabulary: int, narrow: int, changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(padding_free, "NARROW", narrow)  # 0: padding is left out, as it is of larger encoders
+    monkeypatch.setattr(padding_free, "MIN_HIDDEN_SIZE", narrow)  # 0: padding is left out, as it is of larger encoders
     training = TrainingConfig(
         **{
             "learning_rate": 5e-3,
@@ -105,9 +105,9 @@ def test_losses_and_weights_equal_trainers(
     assert state["step"] == len(losses) - 1
     if vocabulary == MANY_TOKENS:
         initial = torch.from_numpy(tiny_encoder(vocabulary=vocabulary).weights[EMBEDDINGS])
-        used, faded = task_data(TASKS[name]).vocabulary, state["vocabulary"]["faded"]
+        used, decay = task_data(TASKS[name]).vocabulary, state["pruned_embedding"]["decay_factor"]
         assert len(state["model"][EMBEDDINGS]) == len(used) < VOCABULARY
-        state["model"][EMBEDDINGS] = (initial * faded).index_copy(0, torch.from_numpy(used), state["model"][EMBEDDINGS])
+        state["model"][EMBEDDINGS] = (initial * decay).index_copy(0, torch.from_numpy(used), state["model"][EMBEDDINGS])
     for key, tensor in weights.items():
         # A key's bias adds the same to all of a query's scores: no softmax sees it, and Adam blows up what of its
         # gradient is left by rounding.

@@ -14,8 +14,8 @@ from gluetune.config import TrainingConfig
 from gluetune.tasks import TASKS
 from gluetune.training import DistributedContext
 from gluetune.training.evaluate import predict
-from gluetune.training.probe import CudaMeter, probe
-from gluetune.training.run import Run
+from gluetune.training.profiling import CudaProfiler, profile_trial
+from gluetune.training.trainer import TrialTrainer
 from training_setup import run_trial, task_data, tiny_encoder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -94,33 +94,33 @@ def test_a_batch_that_does_not_fit_is_split_and_the_trial_goes_on() -> None:
     data = task_data(COLA, train=4096)
     batch = np.arange(4096)
 
-    def step() -> Run:
-        run = Run(COLA, data.train, tiny_encoder(), training(batch_size=4096), 3, GPU)
+    def step() -> TrialTrainer:
+        run = TrialTrainer(COLA, data.train, tiny_encoder(), training(batch_size=4096), 3, GPU)
         run.train_step(batch)
         torch.cuda.synchronize()
         return run
 
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    assert step().state()["splits"] == 1
+    assert step().state_dict()["micro_batches"] == 1
     most, total = torch.cuda.max_memory_reserved(), torch.cuda.mem_get_info()[1]
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(0.6 * most / total)
     try:
-        assert step().state()["splits"] > 1
+        assert step().state_dict()["micro_batches"] > 1
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
 def test_the_probe_measures_shares_of_the_gpu() -> None:
     data = task_data(COLA)
-    need = probe(COLA, data, data.vocabulary, tiny_encoder(), training(), 8, 3, CudaMeter(GPU.device), GPU)
+    need = profile_trial(COLA, data, data.vocabulary, tiny_encoder(), training(), 8, 3, CudaProfiler(GPU.device), GPU)
     assert 0 < need.memory < 0.5
     assert 0 < need.busy <= 1
 
 
 def test_predictions_are_those_of_a_cpu() -> None:
     data = task_data(COLA)
-    run = Run(COLA, data.train, tiny_encoder(), training(), 3, GPU)
+    run = TrialTrainer(COLA, data.train, tiny_encoder(), training(), 3, GPU)
     there = predict(run.model, data.selection, 8, GPU)
     np.testing.assert_allclose(there, predict(run.model.cpu(), data.selection, 8), atol=1e-4)

@@ -13,7 +13,7 @@ from gluetune.config import TrainingConfig
 from gluetune.errors import DivergedError, TrialOutOfMemoryError
 from gluetune.models import build_model
 from gluetune.tasks import TASKS
-from gluetune.training import Evaluation, fine_tune, run
+from gluetune.training import Evaluation, fine_tune, trainer
 from training_setup import numbers, run_trial, task_data, tiny_encoder
 
 COLA = TASKS["cola"]
@@ -124,7 +124,7 @@ def test_a_report_ends_the_trial() -> None:
 
 def test_wanted_is_asked_before_every_step_and_ends_the_trial() -> None:
     asked: list[int] = []
-    finished, told = train(NOISY, wanted=lambda step: asked.append(step) is None and step < 7)
+    finished, told = train(NOISY, should_continue=lambda step: asked.append(step) is None and step < 7)
     assert (finished, len(told), asked) == (False, 1, list(range(8)))
 
 
@@ -166,7 +166,7 @@ def limit_memory(monkeypatch: pytest.MonkeyPatch, most_rows: int) -> None:
         model.register_forward_pre_hook(check, with_kwargs=True)
         return model
 
-    monkeypatch.setattr(run, "build_model", short_of_memory)
+    monkeypatch.setattr(trainer, "build_model", short_of_memory)
 
 
 def test_a_batch_too_large_for_memory_is_trained_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,14 +42,14 @@ from gluetune.pretraining import (
     PretrainingData,
     PretrainJob,
     dump_pretrain_job,
-    figures,
     load_pretrain_job,
     parse_pretrain_job,
     prepare_job,
     save_encoder,
+    summary_metrics,
 )
+from gluetune.pretraining.corpus import first_sentence_ids
 from gluetune.pretraining.encoder import count_weights
-from gluetune.pretraining.pairs import firsts
 from gluetune.reporting import ProgressLog, print_metrics, print_plan
 from gluetune.search.single import SingleTrialRunner
 from gluetune.storage import Storage
@@ -263,8 +263,11 @@ class _Run:
     def _close(self, trial: TrialRecord) -> None:
         session, out = self.session, self.frontend.console
         if trial.evaluations:
-            measured = figures([to_pretraining_evaluation(event) for event in trial.evaluations])
-            rows = {"train": len(firsts(self.data.train)), "validation": len(firsts(self.data.held_out))}
+            measured = summary_metrics([to_pretraining_evaluation(event) for event in trial.evaluations])
+            rows = {
+                "train": len(first_sentence_ids(self.data.train)),
+                "validation": len(first_sentence_ids(self.data.held_out)),
+            }
             print_metrics(
                 measured, rows, session.job.published, out, source=self.data.source, synthetic=self.data.synthetic
             )
@@ -305,8 +308,8 @@ def _plan(session: PretrainSession, data: PretrainingData, resources: str) -> Se
         TASK,
         TITLE,
         data.source,
-        len(firsts(data.train)),
-        len(firsts(data.held_out)),
+        len(first_sentence_ids(data.train)),
+        len(first_sentence_ids(data.held_out)),
         {},
         "negative_loss",
         guessing,

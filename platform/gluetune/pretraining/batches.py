@@ -1,4 +1,8 @@
-"""Batches of masked sentence pairs: ``[CLS] a [SEP] b [SEP]``."""
+"""Batches of masked sentence pairs, ``[CLS] a [SEP] b [SEP]``, from an endless stream that can be resumed.
+
+Tokens are masked as in Devlin et al. 2019, §3.1: of the tokens to predict, 80% become ``[MASK]``, 10% a random token
+and 10% stay. They are masked anew in every pass over the text (dynamic masking, Liu et al. 2019).
+"""
 
 from __future__ import annotations
 
@@ -9,40 +13,84 @@ import numpy as np
 import torch
 
 from gluetune.pretraining.config import PretrainingConfig
-from gluetune.pretraining.corpus import Corpus
-from gluetune.pretraining.masking import IGNORED, Masker
-from gluetune.pretraining.pairs import Pairs, draw_pairs
-from gluetune.pretraining.vocabulary import TokenIds
+from gluetune.pretraining.corpus import Corpus, Pairs, draw_pairs
+from gluetune.pretraining.tokenizer import TokenIds
 
-_POOLED_BATCHES = 16
-"""Pairs of so many batches are sorted by length together, so that little is padded."""
+IGNORE_INDEX = -100
+"""Label of tokens that are not predicted."""
+
+_BUCKET_BATCHES = 16
+"""Number of batches whose pairs are sorted by length together, so that there is little padding."""
+
+_MASKED, _RANDOM = 0.8, 0.9  # cumulative shares of the tokens to predict
+
+
+@dataclass(frozen=True)
+class Masker:
+    """Chooses the tokens to predict, and masks them.
+
+    Attributes:
+        mask_id: id of ``[MASK]``.
+        ordinary: ids that random tokens are drawn from: all but the special ones.
+        special: ids that are never predicted.
+        probability: share of tokens to predict.
+    """
+
+    mask_id: int
+    ordinary: np.ndarray
+    special: np.ndarray
+    probability: float = 0.15
+
+    @classmethod
+    def from_tokens(cls, tokens: TokenIds, probability: float) -> Masker:
+        """Makes a masker for a tokenizer's vocabulary."""
+        special = np.array(tokens.special)
+        return cls(tokens.mask, np.setdiff1d(np.arange(tokens.vocab_size), special), special, probability)
+
+    def __call__(self, input_ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Masks token ids.
+
+        Args:
+            input_ids: int array of any shape; not changed.
+            rng: random generator; each call masks other tokens.
+
+        Returns:
+            Masked inputs, and labels with `IGNORE_INDEX` for tokens that are not predicted, both of the same shape.
+        """
+        chosen = (rng.random(input_ids.shape) < self.probability) & ~np.isin(input_ids, self.special)
+        draws = rng.random(input_ids.shape)
+        inputs = input_ids.copy()
+        inputs[chosen & (draws < _MASKED)] = self.mask_id
+        replaced = chosen & (draws >= _MASKED) & (draws < _RANDOM)
+        inputs[replaced] = rng.choice(self.ordinary, size=int(replaced.sum()))
+        return inputs, np.where(chosen, input_ids, IGNORE_INDEX)
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Masked pairs; int64 arrays ``[pairs, longest]``, and ``relations`` ``[pairs]``.
+    """Masked pairs as int64 arrays.
 
     Attributes:
-        input_ids: what is read.
-        attention_mask: 1 but for padding.
-        token_type_ids: 1 in the second sentence.
-        labels: what is to be predicted, `IGNORED` elsewhere.
-        relations: ``next_sentence_label`` of ``BertForPreTraining``.
+        input_ids: ``[pairs, length]`` masked token ids.
+        attention_mask: ``[pairs, length]`` 0 for padding, else 1.
+        token_type_ids: ``[pairs, length]`` 1 in the second sentence, else 0.
+        labels: ``[pairs, length]`` ids to predict, `IGNORE_INDEX` elsewhere.
+        next_sentence_labels: ``[pairs]`` ``next_sentence_label`` of ``BertForPreTraining``.
     """
 
     input_ids: np.ndarray
     attention_mask: np.ndarray
     token_type_ids: np.ndarray
     labels: np.ndarray
-    relations: np.ndarray
+    next_sentence_labels: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.relations)
+        return len(self.next_sentence_labels)
 
     @property
     def masked(self) -> int:
-        """Number of tokens to be predicted."""
-        return int((self.labels != IGNORED).sum())
+        """Number of tokens to predict."""
+        return int((self.labels != IGNORE_INDEX).sum())
 
     @property
     def tokens(self) -> int:
@@ -50,28 +98,36 @@ class Batch:
         return int(self.attention_mask.sum())
 
     def tensors(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
-        """Some pairs as int64 tensors; of the tokens to be predicted, flat ``positions`` and their ``labels``."""
+        """Converts some pairs to int64 tensors.
+
+        Args:
+            rows: ``[n]`` positions of the pairs.
+
+        Returns:
+            ``input_ids``, ``attention_mask``, ``token_type_ids`` ``[n, length]``; ``next_sentence_labels`` ``[n]``;
+            and of the tokens to predict ``positions`` in the flattened pairs and ``labels``, both ``[masked]``.
+        """
         labels = self.labels[rows].reshape(-1)
-        positions = np.flatnonzero(labels != IGNORED)
+        positions = np.flatnonzero(labels != IGNORE_INDEX)
         arrays = {
             "input_ids": self.input_ids[rows],
             "attention_mask": self.attention_mask[rows],
             "token_type_ids": self.token_type_ids[rows],
             "positions": positions,
             "labels": labels[positions],
-            "relations": self.relations[rows],
+            "next_sentence_labels": self.next_sentence_labels[rows],
         }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 @dataclass(frozen=True)
 class Collator:
-    """Puts pairs together.
+    """Joins, pads and masks pairs.
 
     Attributes:
-        tokens: the special tokens' ids.
-        masker: masks.
-        max_length: longest input, in tokens; the longer sentence is cut first.
+        tokens: ids of the special tokens.
+        masker: masks the inputs.
+        max_length: longest input in tokens; the longer sentence of a pair is truncated first.
     """
 
     tokens: TokenIds
@@ -79,23 +135,29 @@ class Collator:
     max_length: int
 
     @classmethod
-    def of(cls, tokens: TokenIds, training: PretrainingConfig) -> Collator:
-        """A collator as the configuration says."""
-        return cls(tokens, Masker.of(tokens, training.mlm_probability), training.max_seq_length)
+    def from_config(cls, tokens: TokenIds, training: PretrainingConfig) -> Collator:
+        """Makes a collator with the masking probability and the maximum length of a configuration."""
+        return cls(tokens, Masker.from_tokens(tokens, training.mlm_probability), training.max_seq_length)
 
     def __call__(self, corpus: Corpus, pairs: Pairs, rng: np.random.Generator) -> Batch:
-        """Joins, pads and masks pairs of a corpus."""
-        firsts, seconds = self._cut(corpus.lengths_of(pairs.first), corpus.lengths_of(pairs.second))
-        totals = firsts + seconds + 3
+        """Makes a batch of pairs.
+
+        Args:
+            corpus: text of the pairs.
+            pairs: the pairs.
+            rng: random generator of the masks.
+        """
+        first_lengths, second_lengths = self._truncated(corpus.lengths_of(pairs.first), corpus.lengths_of(pairs.second))
+        totals = first_lengths + second_lengths + 3
         ids = np.full((len(pairs), totals.max()), self.tokens.pad, dtype=np.int64)
+        columns_of_pairs = (
+            corpus.sentences[pairs.first],
+            corpus.sentences[pairs.second],
+            first_lengths,
+            second_lengths,
+        )
         for row, (first, second, a, b) in enumerate(
-            zip(
-                *(
-                    array.tolist()
-                    for array in (corpus.sentences[pairs.first], corpus.sentences[pairs.second], firsts, seconds)
-                ),
-                strict=True,
-            )
+            zip(*(column.tolist() for column in columns_of_pairs), strict=True)
         ):
             ids[row, 0] = self.tokens.cls
             ids[row, 1 : a + 1] = corpus.ids[first : first + a]
@@ -104,82 +166,85 @@ class Collator:
             ids[row, a + b + 2] = self.tokens.sep
         columns = np.arange(ids.shape[1])
         attention = columns < totals[:, None]
-        types = attention & (columns >= firsts[:, None] + 2)
+        types = attention & (columns >= first_lengths[:, None] + 2)
         inputs, labels = self.masker(ids, rng)
         return Batch(inputs, attention.astype(np.int64), types.astype(np.int64), labels, pairs.labels)
 
-    def _cut(self, firsts: np.ndarray, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Lengths as they are after the longer of the two lost a token (the second of equals) as often as needed."""
-        room = self.max_length - 3
-        first = np.minimum(firsts, np.maximum(room - room // 2, room - seconds))
-        second = np.minimum(seconds, np.maximum(room // 2, room - firsts))
+    def _truncated(self, first_lengths: np.ndarray, second_lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lengths after the longer sentence of each pair (of equal ones the second) was shortened until both fit."""
+        budget = self.max_length - 3
+        first = np.minimum(first_lengths, np.maximum(budget - budget // 2, budget - second_lengths))
+        second = np.minimum(second_lengths, np.maximum(budget // 2, budget - first_lengths))
         return first, second
 
 
-def bucketed(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Rows of batches of pairs of similar length, in random order.
+def bucket_by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Batches pairs of similar length; the batches are in random order.
 
     Args:
-        lengths: of the pairs, which are in random order.
+        lengths: ``[pairs]`` token counts of the pairs, which are in random order.
         batch_size: pairs per batch.
-        rng: the only source of chance.
+        rng: random generator of the order of the batches.
+
+    Returns:
+        Positions of the pairs of each batch.
     """
-    pool = batch_size * _POOLED_BATCHES
+    bucket = batch_size * _BUCKET_BATCHES
     batches = []
-    for start in range(0, len(lengths), pool):
-        near = start + np.argsort(lengths[start : start + pool], kind="stable")
-        batches += [near[i : i + batch_size] for i in range(0, len(near), batch_size)]
+    for start in range(0, len(lengths), bucket):
+        sorted_rows = start + np.argsort(lengths[start : start + bucket], kind="stable")
+        batches += [sorted_rows[i : i + batch_size] for i in range(0, len(sorted_rows), batch_size)]
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
 class BatchStream:
-    """Batches without end; every round over the documents draws other partners and masks.
+    """Endless stream of batches; each epoch draws other pairs and masks.
 
     Args:
         corpus: the text.
-        collator: puts pairs together.
-        training: gives ``batch_size`` and ``near_partners``.
-        seed: of pairs and masks.
+        collator: masks and pads pairs.
+        training: gives ``batch_size`` and ``hard_negative_fraction``.
+        seed: seed of pairs and masks.
     """
 
     def __init__(self, corpus: Corpus, collator: Collator, training: PretrainingConfig, seed: int) -> None:
         self._corpus, self._collator, self._training = corpus, collator, training
         self._rng = np.random.default_rng((seed, 1))
-        self._rounds = 0  # begun
-        self._done = 0  # batches of the current round
-        self._batches: list[np.ndarray] = []  # of the current round
+        self._epochs = 0  # started
+        self._done = 0  # batches of the current epoch
+        self._batches: list[np.ndarray] = []  # of the current epoch
 
     @property
     def epoch(self) -> float:
-        """Rounds over the pairs done; asked for after the first batch."""
-        return self._rounds - 1 + self._done / len(self._batches)
+        """Passes over the pairs done; defined after the first batch."""
+        return self._epochs - 1 + self._done / len(self._batches)
 
     def next(self) -> Batch:
-        """The next batch."""
+        """Returns the next batch."""
         if self._done == len(self._batches):
-            self._begin()
+            self._start_epoch()
         rows = self._batches[self._done]
         self._done += 1
         return self._collator(self._corpus, self._pairs.take(rows), self._rng)
 
-    def state(self) -> dict[str, Any]:
-        """The place in the stream."""
+    def state_dict(self) -> dict[str, Any]:
+        """State to resume from: the position in the stream, and the random generator now and at the epoch's start."""
         return {
-            "rounds": self._rounds,
+            "epochs": self._epochs,
             "done": self._done,
-            "begun_from": self._begun_from,
+            "epoch_random": self._epoch_random,
             "random": self._rng.bit_generator.state,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from a `state` to the same batches: draws that round's pairs again and skips those done."""
-        self._rng.bit_generator.state = state["begun_from"]
-        self._begin()
-        self._rounds, self._done = state["rounds"], state["done"]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resumes from a `state_dict`: draws the pairs of its epoch again and skips the batches done."""
+        self._rng.bit_generator.state = state["epoch_random"]
+        self._start_epoch()
+        self._epochs, self._done = state["epochs"], state["done"]
         self._rng.bit_generator.state = state["random"]
 
-    def _begin(self) -> None:
-        self._begun_from = self._rng.bit_generator.state
-        self._rounds, self._done = self._rounds + 1, 0
-        self._pairs = draw_pairs(self._corpus, self._rng, self._training.near_partners)
-        self._batches = bucketed(self._pairs.lengths(self._corpus), self._training.batch_size, self._rng)
+    def _start_epoch(self) -> None:
+        self._epoch_random = self._rng.bit_generator.state
+        self._epochs, self._done = self._epochs + 1, 0
+        self._pairs = draw_pairs(self._corpus, self._rng, self._training.hard_negative_fraction)
+        self._batches = bucket_by_length(self._pairs.lengths(self._corpus), self._training.batch_size, self._rng)

@@ -1,23 +1,36 @@
-"""Configuration of pre-training: the text, the vocabulary, the encoder and the objective."""
+"""Configuration of a pre-training job: text, tokenizer, encoder and objective, read from YAML and flags."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from gluetune.config import LanesConfig, PublishedConfig, Section, StorageConfig, TrackingConfig
+from gluetune.config import LanesConfig, Override, PublishedConfig, Section, StorageConfig, TrackingConfig
+from gluetune.config.options import PRETRAINING_OPTIONS, drop_unused, unused_options
+from gluetune.config.overrides import Overrides
+from gluetune.config.validation import format_value, validate
+from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
+from gluetune.errors import ConfigError, ConfigIssue
 
 
 class TextConfig(Section):
     """The text, and how it divides into documents of sentences.
 
-    ``synthetic`` is the generated text. ``files`` reads ``path``, a file or a folder whose ``*.txt``, ``*.tokens`` and
-    ``*.raw`` are read in the order of their names. ``hub`` reads ``column`` of a dataset's ``split``; ``dataset`` may
-    be a local folder. ``format`` is described in `gluetune.pretraining.formats`; the synthetic text needs none.
-
-    Held-out losses are those of ``validation_path`` or ``validation_split``; without one, of the last documents of the
-    text (`PretrainingConfig.held_out`). ``max_documents`` reads no more than so many of the text.
+    Attributes:
+        source: ``synthetic`` is the generated text; ``files`` reads ``path``; ``hub`` reads a dataset.
+        format: format of the text, as described in `gluetune.pretraining.text`; the synthetic text has none.
+        path: a file, or a folder whose ``*.txt``, ``*.tokens`` and ``*.raw`` are read sorted by name.
+        validation_path: file or folder of the text to evaluate on; without it, and without ``validation_split``, the
+            last documents of the text are held out (`PretrainingConfig`, ``held_out``).
+        dataset: name of a Hugging Face dataset, or a local folder.
+        name: configuration of the dataset.
+        split: split of the dataset to train on.
+        validation_split: split of the dataset to evaluate on.
+        column: column of the dataset that holds the text.
+        cache_dir: cache folder of the dataset.
+        max_documents: maximum number of documents to read from the text to train on.
     """
 
     source: Literal["synthetic", "files", "hub"] = "synthetic"
@@ -41,9 +54,12 @@ class TextConfig(Section):
 
 
 class TokenizerConfig(Section):
-    """The tokenizer: an existing one by name or folder, else a WordPiece vocabulary trained on the text.
+    """The tokenizer: an existing one, or a WordPiece vocabulary trained on the text.
 
-    ``vocab_size`` and ``do_lower_case`` are the trained one's; an existing one keeps its own.
+    Attributes:
+        name_or_path: name or folder of an existing tokenizer; ``None`` to train one.
+        vocab_size: maximum size of the trained vocabulary, special tokens included.
+        do_lower_case: whether the trained tokenizer lower-cases the text and strips its accents.
     """
 
     name_or_path: str | None = Field(default=None, min_length=1)
@@ -54,7 +70,7 @@ class TokenizerConfig(Section):
 class EncoderConfig(Section):
     """Sizes of a BERT encoder, by the names of ``transformers.BertConfig``.
 
-    BERT base is 768 wide with 12 layers, 12 heads and 3072 in between, BERT large 1024 wide with 24, 16 and 4096.
+    BERT base has hidden size 768, 12 layers, 12 heads and intermediate size 3072; BERT large 1024, 24, 16 and 4096.
     ``dropout`` is both ``hidden_dropout_prob`` and ``attention_probs_dropout_prob``.
     """
 
@@ -76,19 +92,34 @@ class EncoderConfig(Section):
 
 
 class PretrainingConfig(Section):
-    """How an encoder is pre-trained; the objective's defaults are those of Devlin et al. 2019, §3.1.
+    """Hyperparameters of pre-training; the defaults of the objective are those of Devlin et al. 2019, §3.1.
 
-    ``initialisation``: ``random`` as BERT's, ``mimetic`` as in `gluetune.pretraining.initialisation`.
-    ``near_partners`` is the share of random second sentences that come from the document before or behind instead of
-    any other one: harder where neighbouring documents are alike. ``batch_size`` counts sentence pairs of a step, per
-    worker x workers x accumulation. ``warmup_ratio`` is the share of ``max_steps`` with a rising rate; it falls to 0
-    from there. ``held_out`` is the share of documents to evaluate on where the text names no others.
+    Attributes:
+        initialisation: ``random`` as in BERT, or ``mimetic`` (`gluetune.pretraining.encoder.mimetic_init_`).
+        max_seq_length: longest input in tokens.
+        mlm_probability: share of tokens to predict.
+        hard_negative_fraction: share of the random second sentences that are drawn from the document before or after,
+            which is harder to tell apart where neighbouring documents are alike.
+        max_steps: optimizer steps.
+        batch_size: sentence pairs per step, over all workers and micro-batches.
+        gradient_accumulation_steps: micro-batches per step and worker.
+        learning_rate: highest learning rate.
+        warmup_ratio: share of ``max_steps`` in which the learning rate rises linearly; then it falls linearly to 0.
+        adam_beta1: decay of AdamW's first moment.
+        adam_beta2: decay of AdamW's second moment.
+        adam_epsilon: AdamW's epsilon.
+        weight_decay: weight decay of all weights but biases and LayerNorms.
+        max_grad_norm: largest global norm of the gradients that is not clipped.
+        bf16: whether to compute in bfloat16; ``auto`` if the GPU has it in hardware.
+        held_out: share of documents to evaluate on, if the text has no validation documents of its own.
+        evaluate_every: steps between evaluations.
+        eval_batch_size: pairs per batch in evaluations.
     """
 
     initialisation: Literal["random", "mimetic"] = "random"
     max_seq_length: int = Field(default=128, ge=8, le=512)
     mlm_probability: float = Field(default=0.15, gt=0, lt=1)
-    near_partners: float = Field(default=0.0, ge=0, le=1)
+    hard_negative_fraction: float = Field(default=0.0, ge=0, le=1)
     max_steps: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=64, ge=1)
     gradient_accumulation_steps: int = Field(default=1, ge=1)
@@ -106,7 +137,7 @@ class PretrainingConfig(Section):
 
 
 class PretrainJob(Section):
-    """One pre-training job, whole. ``seed`` is that of weights, pairs, masks and dropout."""
+    """A complete pre-training job. ``seed`` is the seed of weights, pairs, masks and dropout."""
 
     name: str | None = Field(
         default=None,
@@ -122,3 +153,51 @@ class PretrainJob(Section):
     storage: StorageConfig = StorageConfig()
     tracking: TrackingConfig = TrackingConfig()
     published: PublishedConfig | None = None
+
+
+def load_pretrain_job(path: str | None = None, overrides: Sequence[Override] = ()) -> PretrainJob:
+    """Reads and validates a job file, with overrides from flags.
+
+    Args:
+        path: the YAML file; ``None`` for a job of defaults.
+        overrides: values from the command line; later ones take precedence.
+
+    Raises:
+        ConfigError: lists all issues of the file and of the flags; settings that have no effect are issues too.
+    """
+    return _build(YamlDocument(None, "") if path is None else read_yaml(path), overrides, reject_unused=True)
+
+
+def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> PretrainJob:
+    """Validates the content of a recorded job file, with overrides from flags.
+
+    Args:
+        data: content of the YAML file; settings that have no effect are accepted.
+        file: name of the file in messages.
+        overrides: values from the command line; later ones take precedence.
+
+    Raises:
+        ConfigError: lists all issues of the file and of the flags.
+    """
+    return _build(parse_yaml(data, file), overrides)
+
+
+def dump_pretrain_job(job: PretrainJob) -> str:
+    """Writes a job as YAML that `parse_pretrain_job` reads back to an equal job."""
+    values = job.model_dump(mode="json")
+    drop_unused(values, PRETRAINING_OPTIONS)
+    return dump_yaml(values)
+
+
+def _build(document: YamlDocument, overrides: Sequence[Override], *, reject_unused: bool = False) -> PretrainJob:
+    if not isinstance(document.value, dict | None):
+        message = f"must be a mapping of keys to values, but got {format_value(document.value)}"
+        raise ConfigError([ConfigIssue("", message, document.file, 1)])
+    values = Overrides(document, overrides, PRETRAINING_OPTIONS)
+    job, issues = validate(PretrainJob, values.tree)
+    issues += values.issues
+    if reject_unused:
+        issues += unused_options(values.tree, PRETRAINING_OPTIONS)
+    if job is None or issues:
+        raise ConfigError(values.locate(issues))
+    return job

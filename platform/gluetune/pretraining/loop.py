@@ -1,23 +1,26 @@
-"""The pre-training algorithm: steps, evaluations, checkpoints and reports. Plain torch."""
+"""The pre-training loop: steps, evaluations, checkpoints and reports, in plain torch."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 
 from gluetune.errors import TrialOutOfMemoryError
 from gluetune.pretraining.config import PretrainJob
-from gluetune.pretraining.encoder import weights_of
+from gluetune.pretraining.encoder import named_weights, save_encoder
 from gluetune.pretraining.evaluation import PretrainingEvaluation
-from gluetune.pretraining.prepare import PretrainingData
-from gluetune.pretraining.run import Run
-from gluetune.training.async_checkpoint import AsyncCheckpointer, nothing, snapshot
-from gluetune.training.checkpoints import Checkpoints
+from gluetune.pretraining.prepare import PretrainingData, prepare_text
+from gluetune.pretraining.pretrainer import Pretrainer
+from gluetune.pretraining.text import Text
+from gluetune.storage import Storage
+from gluetune.training.checkpoints import AsyncCheckpointer, Checkpoints, noop, to_cpu
 from gluetune.training.distributed import DistributedContext
-from gluetune.training.loop import always
-from gluetune.training.memory import free, out_of_memory
+from gluetune.training.loop import always_continue
+from gluetune.training.memory import free_memory, is_out_of_memory
 
 
 def pretrain(
@@ -26,51 +29,47 @@ def pretrain(
     *,
     report: Callable[[PretrainingEvaluation], bool],
     checkpoints: Checkpoints | None = None,
-    wanted: Callable[[int], bool] = always,
+    should_continue: Callable[[int], bool] = always_continue,
     distributed: DistributedContext = DistributedContext(),
 ) -> bool:
-    """Pre-trains an encoder with AdamW and a linearly rising, then falling rate.
+    """Pre-trains an encoder with AdamW and a learning rate that rises linearly, then falls linearly.
 
-    All workers of a run call this with the same arguments but ``distributed``, and all call ``report`` and ``wanted``
-    at the same steps with the same values; the answers must be the same on all of them.
-    The caller's random state is kept.
+    All workers of a run must call this function with the same arguments but ``distributed``. They call ``report`` and
+    ``should_continue`` after the same steps with the same values, and the functions must return the same on all
+    workers. The random state of the caller is not changed.
 
     Args:
-        data: the text as arrays; they are read only.
-        job: ``model``, ``training`` and ``seed`` count here. The same job gives the same numbers on the same machine
-            and number of threads; with another number of workers the same but for rounding and dropout.
-        report: told every evaluation, after its checkpoint is saved, which training does not wait for; says whether
-            to go on.
-        checkpoints: where the run's state is kept. A run that finds one there tells its last evaluation again (it may
-            have been saved but not told) and goes on from it to the same numbers as undisturbed. After the last step
-            ``checkpoints.load_best()`` gives the weights for `save_encoder`.
-        wanted: asked before every optimizer step, with the number of steps done; says whether to go on.
+        data: the tokenised text; it is only read.
+        job: the job, of which ``model``, ``training`` and ``seed`` are used. The same job gives the same numbers on
+            the same machine with the same number of threads; with another number of workers the numbers differ by
+            rounding and dropout.
+        report: receives every evaluation after its checkpoint is saved (training continues meanwhile); returns
+            whether the run is to continue.
+        checkpoints: files of the run. If they hold a state, the run reports its last evaluation again, because the
+            process may have ended between saving and reporting, and resumes to the same numbers as without the
+            interruption. After the last step ``checkpoints.load_best()`` returns the weights for `save_encoder`.
+        should_continue: called before every optimizer step with the number of steps done; returns whether the run is
+            to continue.
         distributed: this worker.
 
     Returns:
-        ``True`` after the last step, ``False`` where ``report`` or ``wanted`` ended the run.
+        ``True`` after the last step; ``False`` if ``report`` or ``should_continue`` stopped the run.
 
     Raises:
         DivergedError: a loss is not finite.
-        TrialOutOfMemoryError: memory does not even suffice for a batch of one pair, or for the optimizer; of several
-            workers, for a worker's share of the batch.
+        TrialOutOfMemoryError: a batch of one pair, or the optimizer, does not fit the memory; with several workers, a
+            worker's share of the batch.
+        StorageError: a checkpoint cannot be written.
     """
     try:
         with torch.random.fork_rng(devices=[torch.device(distributed.device)] if distributed.cuda else []):
-            return _pretrain(
-                Run(data, job, distributed),
-                job.training.max_steps,
-                job.training.evaluate_every,
-                checkpoints,
-                report,
-                wanted,
-                distributed,
-            )
+            trainer = Pretrainer(data, job, distributed)
+            return _pretrain(trainer, job, checkpoints, report, should_continue, distributed)
     except (RuntimeError, MemoryError) as error:
-        if not out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         reason = str(error).split("\n", 1)[0] or type(error).__name__
-    free()  # only here: the traceback, which holds the run's tensors, is gone
+    free_memory()  # after the except block, which keeps the run's tensors alive through the traceback
     raise TrialOutOfMemoryError(
         f"the run must fit the memory of {distributed.device}, but got (batch_size={job.training.batch_size}, "
         f"gradient_accumulation_steps={job.training.gradient_accumulation_steps}): {reason}"
@@ -78,41 +77,77 @@ def pretrain(
 
 
 def _pretrain(
-    run: Run,
-    steps: int,
-    every: int,
+    trainer: Pretrainer,
+    job: PretrainJob,
     checkpoints: Checkpoints | None,
     report: Callable[[PretrainingEvaluation], bool],
-    wanted: Callable[[int], bool],
+    should_continue: Callable[[int], bool],
     distributed: DistributedContext,
 ) -> bool:
-    state = checkpoints.load() if checkpoints else None
-    if state is not None:
-        run.restore(state)
-        del state
-        if run.last and not report(run.last):
+    steps, every = job.training.max_steps, job.training.evaluate_every
+    saved = checkpoints.load() if checkpoints else None
+    if saved is not None:
+        trainer.load_state_dict(saved)
+        del saved
+        if trainer.last and not report(trainer.last):
             return False
-    with AsyncCheckpointer(report, distributed) as keeper:
-        while run.step < steps:
-            if not (wanted(run.step) and keeper.go_on(run.step)):
+    with AsyncCheckpointer(report, distributed) as checkpointer:
+        while trainer.step < steps:
+            if not (should_continue(trainer.step) and checkpointer.poll(trainer.step)):
                 return False
-            run.train_step()
-            if run.step % every == 0 or run.step == steps:
-                if not keeper.settle():
+            trainer.train_step()
+            if trainer.step % every == 0 or trainer.step == steps:
+                if not checkpointer.flush():
                     return False
-                evaluation = run.evaluate()
-                saving = _saving(run, checkpoints, distributed, finished=run.step == steps)
-                keeper.keep(evaluation, run.step + max(1, every // 2), saving, run.step)
-        return keeper.settle()
+                evaluation = trainer.evaluate()
+                save = _save_fn(trainer, checkpoints, distributed, finished=trainer.step == steps)
+                checkpointer.submit(evaluation, trainer.step + max(1, every // 2), save, trainer.step)
+        return checkpointer.flush()
 
 
-def _saving(
-    run: Run, checkpoints: Checkpoints | None, distributed: DistributedContext, *, finished: bool
+def _save_fn(
+    trainer: Pretrainer, checkpoints: Checkpoints | None, distributed: DistributedContext, *, finished: bool
 ) -> Callable[[], None]:
-    """Saves the state to resume from; after the last step, the weights instead."""
-    state = run.state() if checkpoints else None  # on all workers
+    """Makes the function that writes the state to resume from or, after the last step, the weights.
+
+    Every worker must call it.
+    """
+    state = trainer.state_dict() if checkpoints else None
     if checkpoints is None or distributed.rank != 0:
-        return nothing
+        return noop
     if finished:
-        return partial(checkpoints.save_best, weights_of(run.model))
-    return partial(checkpoints.save, snapshot(state))
+        return partial(checkpoints.save_best, named_weights(trainer.model))
+    return partial(checkpoints.save, to_cpu(state))
+
+
+def pretrain_folder(
+    text: Text,
+    folder: Path,
+    job: PretrainJob,
+    report: Callable[[PretrainingEvaluation], None],
+) -> None:
+    """Pre-trains an encoder on the CPU of this process and saves it with its tokenizer.
+
+    Args:
+        text: the text.
+        folder: ``from_pretrained`` folder to write: config, safetensors (encoder, pooler, both heads), tokenizer.
+        job: the job, of which lanes, storage and tracking are not used.
+        report: receives every evaluation.
+
+    Raises:
+        DataError: the text has too few documents.
+        DivergedError: a loss is not finite.
+        ModelError: the tokenizer cannot be used.
+    """
+    data, tokenizer = prepare_text(text, job)
+
+    def report_and_continue(evaluation: PretrainingEvaluation) -> bool:
+        report(evaluation)
+        return True
+
+    with tempfile.TemporaryDirectory() as scratch:
+        checkpoints = Checkpoints(Storage(scratch), "run")
+        pretrain(data, job, report=report_and_continue, checkpoints=checkpoints)
+        weights = checkpoints.load_best()
+        assert weights is not None  # saved after the last step
+        save_encoder(folder, weights, job, tokenizer)

@@ -1,4 +1,4 @@
-"""Everything that is made once per job, where the text is at hand: vocabulary and tokenised text."""
+"""Prepares the data of a pre-training job once, on the driver: tokenizer and tokenised text."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from gluetune.config import ModelConfig
 from gluetune.errors import DataError, ModelError
 from gluetune.models import load_tokenizer
 from gluetune.pretraining.config import PretrainJob
-from gluetune.pretraining.corpus import Corpus, tokenize
-from gluetune.pretraining.pairs import firsts
+from gluetune.pretraining.corpus import Corpus, first_sentence_ids, tokenize
 from gluetune.pretraining.text import Text, read_text
-from gluetune.pretraining.vocabulary import TokenIds, train_tokenizer
+from gluetune.pretraining.tokenizer import TokenIds, train_tokenizer
 
 
 @dataclass(frozen=True)
 class PretrainingData:
-    """The text as arrays; pickles, and Ray's object store shares it without copies.
+    """Tokenised text of a job; Ray's object store shares its arrays without copies.
 
     Attributes:
-        train: what is trained on.
-        held_out: what is evaluated on.
-        tokens: the tokenizer's special ids.
-        source: where the text comes from, in words.
-        synthetic: whether gluetune generated it.
-        fingerprints: of the text, by ``train`` and, where it is other text, ``validation``.
+        train: text to train on.
+        held_out: text to evaluate on.
+        tokens: ids of the tokenizer.
+        source: description of where the text comes from.
+        synthetic: whether gluetune generated the text.
+        fingerprints: SHA-256 of the text by ``train`` and, if it was read separately, ``validation``.
     """
 
     train: Corpus
@@ -47,14 +46,17 @@ def prepare_job(
     job: PretrainJob,
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[PretrainingData, PreTrainedTokenizerBase]:
-    """Reads the text of a job, makes or loads the tokenizer and tokenises.
+    """Reads the text of a job, trains or loads the tokenizer, and tokenises the text.
 
     Args:
         job: the job.
-        progress: told what takes its time.
+        progress: receives a line before each step that takes time.
+
+    Returns:
+        The tokenised text, and the tokenizer.
 
     Raises:
-        DataError: see `read_text`; or too few documents.
+        DataError: a file or dataset cannot be read, or the text has too few documents.
         ModelError: the tokenizer cannot be used.
     """
     places = {"files": job.text.path, "hub": job.text.dataset, "synthetic": "the generated text"}
@@ -67,10 +69,18 @@ def prepare_text(
     job: PretrainJob,
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[PretrainingData, PreTrainedTokenizerBase]:
-    """`prepare_job` for text that is at hand.
+    """Trains or loads the tokenizer of a job, and tokenises a text.
+
+    Args:
+        text: the text; if it has no validation documents, its last documents are held out.
+        job: gives the tokenizer and the share of documents to hold out.
+        progress: receives a line before each step that takes time.
+
+    Returns:
+        The tokenised text, and the tokenizer.
 
     Raises:
-        DataError: too few documents.
+        DataError: the text has too few documents.
         ModelError: the tokenizer cannot be used.
     """
     tokenizer = _tokenizer(text, job, progress)
@@ -84,32 +94,32 @@ def prepare_text(
     for part, name in ((train, "to train on"), (held_out, "held out")):
         _check(part, name, text.source)
     return PretrainingData(
-        train, held_out, TokenIds.of(tokenizer), text.source, text.synthetic, text.fingerprints()
+        train, held_out, TokenIds.from_tokenizer(tokenizer), text.source, text.synthetic, text.fingerprints()
     ), tokenizer
 
 
 def _tokenizer(text: Text, job: PretrainJob, progress: Callable[[str], None]) -> PreTrainedTokenizerBase:
-    wish = job.tokenizer
-    if wish.name_or_path is not None:
-        return _existing(wish.name_or_path)
-    progress(f"training a vocabulary of {wish.vocab_size}")
+    config = job.tokenizer
+    if config.name_or_path is not None:
+        return _load(config.name_or_path)
+    progress(f"training a vocabulary of {config.vocab_size}")
     return train_tokenizer(
         (line for document in text.documents for line in document),
-        wish.vocab_size,
+        config.vocab_size,
         job.training.max_seq_length,
-        do_lower_case=wish.do_lower_case,
+        do_lower_case=config.do_lower_case,
     )
 
 
-def _existing(name_or_path: str) -> PreTrainedTokenizerBase:
-    try:
-        return load_tokenizer(ModelConfig(name_or_path=name_or_path, from_scratch=True))  # a vocabulary alone will do
+def _load(name_or_path: str) -> PreTrainedTokenizerBase:
+    try:  # `from_scratch`, because a folder with a vocabulary and no weights is enough
+        return load_tokenizer(ModelConfig(name_or_path=name_or_path, from_scratch=True))
     except ModelError as error:
         raise ModelError(f"tokenizer.name_or_path: {error}") from error
 
 
 def _check(corpus: Corpus, name: str, source: str) -> None:
-    pairs = len(firsts(corpus)) if len(corpus) else 0
+    pairs = len(first_sentence_ids(corpus)) if len(corpus) else 0
     if len(corpus) < 2 or not pairs:
         raise DataError(
             "`documents >= 2` and `pairs >= 1` must hold (a pair is two sentences of a document), but got "

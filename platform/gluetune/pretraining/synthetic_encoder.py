@@ -1,4 +1,4 @@
-"""The small encoder of the offline default, pre-trained on first use and cached."""
+"""The small encoder of the offline default, pre-trained on generated text at its first use and then cached."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ import torch
 from gluetune.pretraining.config import EncoderConfig, PretrainingConfig, PretrainJob, TokenizerConfig
 from gluetune.pretraining.encoder import save_encoder
 from gluetune.pretraining.evaluation import PretrainingEvaluation
-from gluetune.pretraining.local import pretrain_folder
+from gluetune.pretraining.loop import pretrain_folder
 from gluetune.pretraining.text import Text
-from gluetune.pretraining.vocabulary import train_tokenizer
+from gluetune.pretraining.tokenizer import train_tokenizer
 from gluetune.storage.durable import sync_folder, sync_tree, write_file
 from gluetune.synthetic import generate_corpus
 
@@ -30,7 +30,7 @@ JOB = PretrainJob(
     model=EncoderConfig(initializer_range=0.08, dropout=0.0),
     training=PretrainingConfig(
         initialisation="mimetic",
-        near_partners=0.8,
+        hard_negative_fraction=0.8,
         max_steps=2500,
         batch_size=32,
         learning_rate=1e-3,
@@ -38,9 +38,9 @@ JOB = PretrainJob(
         evaluate_every=500,
     ),
 )
-"""What the synthetic encoder is made with."""
+"""The job that pre-trains the synthetic encoder."""
 
-_SINCE = {
+FINGERPRINT_DEFAULTS = {
     "name_or_path": None,
     "do_lower_case": True,
     "initialisation": "mimetic",
@@ -51,33 +51,36 @@ _SINCE = {
     "bf16": "auto",
     "eval_batch_size": 128,
 }
-"""Fields that are younger than the first cached folders, and what stood in their place: so those stay in use."""
+"""Values of fields that were added after the first encoders were cached; with these, the fields do not count in the
+fingerprint, so that the cached encoders stay in use."""
 
+FINGERPRINT_NAMES = {"hard_negative_fraction": "near_partners"}
+"""Names of renamed fields in the fingerprint, so that the cached encoders stay in use."""
 
-_MAKER = "maker.txt"
-"""In the folder: fingerprint of the code and the configuration that it was made with."""
+FINGERPRINT_FILE = "maker.txt"
+"""File in the cached folder with the fingerprint of the generator's code and of the configuration."""
 
 
 def prepare_synthetic_encoder(cache_dir: str | None = None, progress: Callable[[str], None] = print) -> str:
-    """The folder of the synthetic encoder; pre-trains it if it is not cached.
+    """Returns the folder of the synthetic encoder; pre-trains the encoder if it is not cached.
 
     Args:
-        cache_dir: where it is kept; by default ``$GLUETUNE_CACHE_DIR``, else ``~/.cache/gluetune``.
-        progress: gets one line at a time.
+        cache_dir: cache folder; by default ``$GLUETUNE_CACHE_DIR``, else ``~/.cache/gluetune``.
+        progress: receives one line at a time.
 
     Returns:
-        A ``from_pretrained`` folder whose name carries a fingerprint of the text and the configuration.
+        A ``from_pretrained`` folder whose name ends in a fingerprint of the text and the configuration.
     """
     folder, documents = _find(cache_dir)
     if documents is not None:
-        if folder.exists() and _damaged(folder):
-            progress(f"{folder} has empty files, as a power cut may leave them: it is made anew")
+        if folder.exists() and _has_empty_files(folder):
+            progress(f"{folder} has empty files, as a power cut may leave them: its encoder is pre-trained again")
             shutil.rmtree(folder)
         if not folder.exists():
             progress(f"pre-training the synthetic encoder on generated text, once: {folder}")
             _build(documents, folder, JOB, progress)
-        with suppress(OSError):  # a cache that may only be read
-            write_file(folder.absolute() / _MAKER, fingerprint(_generator(), JOB).encode())
+        with suppress(OSError):  # the cache may be read-only
+            write_file(folder.absolute() / FINGERPRINT_FILE, fingerprint(_generator_source(), JOB).encode())
     return str(folder)
 
 
@@ -86,18 +89,19 @@ def planned_encoder(
     cache_dir: str | None = None,
     progress: Callable[[str], None] = print,
 ) -> Iterator[tuple[str, str]]:
-    """What stands in for the synthetic encoder in a plan: pre-trains nothing and leaves nothing.
+    """Stands in for `prepare_synthetic_encoder` in a dry run: pre-trains nothing and leaves no files.
 
     Args:
-        cache_dir: as for `prepare_synthetic_encoder`.
-        progress: told that the encoder would be pre-trained, where it is not cached.
+        cache_dir: cache folder, as for `prepare_synthetic_encoder`.
+        progress: receives a line if the encoder is not cached and would be pre-trained.
 
     Yields:
-        A ``from_pretrained`` folder that exists during the block, and the one that `prepare_synthetic_encoder` returns.
-        Where that is not there, the first holds the same vocabulary and architecture under random weights.
+        A ``from_pretrained`` folder that exists during the block, and the folder that `prepare_synthetic_encoder`
+        would return. If the encoder is not cached, the first folder holds the same vocabulary and architecture with
+        random weights.
     """
     folder, documents = _find(cache_dir)
-    if documents is None or (folder.exists() and not _damaged(folder)):
+    if documents is None or (folder.exists() and not _has_empty_files(folder)):
         yield str(folder), str(folder)
         return
     progress(f"the synthetic encoder would first be pre-trained on generated text, once, for some minutes: {folder}")
@@ -111,64 +115,65 @@ def planned_encoder(
 
 
 def _find(cache_dir: str | None) -> tuple[Path, list[list[str]] | None]:
-    """The encoder's folder, and the text it is made from where that had to be generated to know the folder."""
-    cache = _cache(cache_dir)
-    if (known := _made_by(fingerprint(_generator(), JOB), cache)) is not None:
-        return known, None
+    """Returns the encoder's folder, and the generated text if it was needed to compute the folder's name."""
+    cache = Path(cache_dir or os.environ.get("GLUETUNE_CACHE_DIR") or Path.home() / ".cache" / "gluetune")
+    if (cached := _cached_by_source(fingerprint(_generator_source(), JOB), cache)) is not None:
+        return cached, None
     documents = list(generate_corpus())
     return cache / f"synthetic-encoder-{fingerprint(documents, JOB)}", documents
 
 
 def fingerprint(documents: Iterable[list[str]], job: PretrainJob) -> str:
-    """Twelve hexadecimal digits that change with the text or the configuration."""
+    """Computes twelve hexadecimal digits that change with the text or the configuration."""
     fields = {**job.tokenizer.model_dump(), **job.model.model_dump(), **job.training.model_dump(), "seed": job.seed}
-    told = {name: value for name, value in fields.items() if name not in _SINCE or value != _SINCE[name]}
-    digest = hashlib.sha256(json.dumps(told, separators=(",", ":")).encode())
+    counted = {
+        FINGERPRINT_NAMES.get(name, name): value
+        for name, value in fields.items()
+        if name not in FINGERPRINT_DEFAULTS or value != FINGERPRINT_DEFAULTS[name]
+    }
+    digest = hashlib.sha256(json.dumps(counted, separators=(",", ":")).encode())
     for document in documents:
         digest.update("\n".join([*document, ""]).encode())
     return digest.hexdigest()[:12]
 
 
-def _generator() -> Iterator[list[str]]:
-    """What the text follows from: as long as it is the same, the text need not be generated to be known."""
+def _generator_source() -> Iterator[list[str]]:
+    """Yields the source code that generates the text: while it is the same, the text need not be generated again."""
     yield [platform.python_version()]
     for source in sorted(files("gluetune.synthetic").iterdir(), key=lambda source: source.name):
         if source.name.endswith(".py"):
             yield [source.name, source.read_text(encoding="utf-8")]
 
 
-def _made_by(maker: str, cache: Path) -> Path | None:
-    for mark in cache.glob(f"synthetic-encoder-*/{_MAKER}"):
-        with suppress(OSError):  # somebody else's
-            if mark.read_bytes() == maker.encode() and not _damaged(mark.parent):
-                return mark.parent
+def _cached_by_source(fingerprint: str, cache: Path) -> Path | None:
+    """Finds the folder that was made by the source code and configuration with this fingerprint."""
+    for file in cache.glob(f"synthetic-encoder-*/{FINGERPRINT_FILE}"):
+        with suppress(OSError):  # the folder may belong to another user, or be removed meanwhile
+            if file.read_bytes() == fingerprint.encode() and not _has_empty_files(file.parent):
+                return file.parent
     return None
 
 
-def _damaged(folder: Path) -> bool:
-    """Whether a file that a model needs is empty."""
-    return not all(file.stat().st_size for file in folder.iterdir() if file.name != _MAKER)
-
-
-def _cache(cache_dir: str | None) -> Path:
-    return Path(cache_dir or os.environ.get("GLUETUNE_CACHE_DIR") or Path.home() / ".cache" / "gluetune")
+def _has_empty_files(folder: Path) -> bool:
+    """Whether a file of the model is empty, as a power cut may leave it."""
+    return not all(file.stat().st_size for file in folder.iterdir() if file.name != FINGERPRINT_FILE)
 
 
 def _build(documents: list[list[str]], folder: Path, job: PretrainJob, progress: Callable[[str], None]) -> None:
-    """Writes beside the folder and renames, so that the folder is whole or absent, whoever else builds it."""
+    """Pre-trains into a temporary folder and renames it: processes that build at once never see an incomplete one."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".synthetic-encoder-") as scratch:
-        made = Path(scratch) / "encoder"
+        built = Path(scratch) / "encoder"
         with _one_thread():
             pretrain_folder(
                 Text(documents, None, "generated text", synthetic=True),
-                made,
+                built,
                 job,
-                lambda at: progress(describe(at, job.training.max_steps)),
+                lambda evaluation: progress(describe(evaluation, job.training.max_steps)),
             )
-        sync_tree(made)  # or a power cut would leave empty files that every later search takes for the encoder
+        sync_tree(built)  # without it a power cut could leave empty files that later searches load as the encoder
         try:
-            made.rename(folder)
+            built.rename(folder)
         except OSError:
             if not folder.exists():
                 raise
@@ -177,7 +182,7 @@ def _build(documents: list[list[str]], folder: Path, job: PretrainJob, progress:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """So the weights do not depend on the number of cores; matrices this small gain nothing from more."""
+    """Makes the weights independent of the number of cores; more threads do not speed up matrices of this size."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -186,9 +191,9 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def describe(at: PretrainingEvaluation, max_steps: int) -> str:
-    """One line on how pre-training goes."""
+def describe(evaluation: PretrainingEvaluation, max_steps: int) -> str:
+    """Formats the losses of an evaluation as one line."""
     return (
-        f"step {at.step}/{max_steps}: held-out masked-LM loss {at.masked_lm_loss:.3f}, "
-        f"next-sentence loss {at.next_sentence_loss:.3f}"
+        f"step {evaluation.step}/{max_steps}: held-out masked-LM loss {evaluation.masked_lm_loss:.3f}, "
+        f"next-sentence loss {evaluation.next_sentence_loss:.3f}"
     )

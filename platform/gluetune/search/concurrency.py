@@ -26,8 +26,8 @@ from gluetune.search.prepare import SearchInputs, corners
 from gluetune.search.remote import cancelled_at_the_end
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
-from gluetune.training.memory import out_of_memory
-from gluetune.training.probe import CudaMeter, Need, probe
+from gluetune.training.memory import is_out_of_memory
+from gluetune.training.profiling import CudaProfiler, ResourceProfile, profile_trial
 
 
 def pack(
@@ -73,7 +73,7 @@ def pack(
     return lanes
 
 
-def packed(lanes: LanesConfig, gpus: float, measure: Callable[[], Need]) -> LanesConfig:
+def packed(lanes: LanesConfig, gpus: float, measure: Callable[[], ResourceProfile]) -> LanesConfig:
     """Lanes that share GPUs, as many as keep the GPUs busy; or as many as asked for, if they fit the memory.
 
     Args:
@@ -110,7 +110,7 @@ def _measured(
     prepared: SearchInputs,
     notify: Callable[[str], None],
     make_room: Callable[[], None],
-) -> Need:
+) -> ResourceProfile:
     make_room()
     notify("trying one trial out on one GPU, to see how many share it …")
     measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_measure).remote(
@@ -120,7 +120,7 @@ def _measured(
         while not ray.wait([measured], timeout=EVERY_S)[0]:
             notify("waiting for a GPU to try one trial out on; a number for lanes.gpus_per_worker does without")
             make_room()  # a lane may have taken it just as it ended
-        need: Need = ray.get(measured)
+        need: ResourceProfile = ray.get(measured)
     notify(
         f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
         f"{need.trials_per_gpu} at once on each"
@@ -136,11 +136,11 @@ def _measure(
     training: TrainingConfig,
     usual_size: int,
     seed: int,
-) -> Need:
+) -> ResourceProfile:
     """Runs on a GPU of its own. What does not fit runs alone, with micro-batches."""
     device = "cuda:0"
     try:
-        return probe(
+        return profile_trial(
             get_task(task),
             data,
             used,
@@ -148,10 +148,10 @@ def _measure(
             training,
             usual_size,
             seed,
-            CudaMeter(device),
+            CudaProfiler(device),
             DistributedContext(device=device),
         )
     except RuntimeError as error:
-        if not out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
-    return Need(memory=1.0, busy=1.0)
+    return ResourceProfile(memory=1.0, busy=1.0)

@@ -1,4 +1,4 @@
-"""AdamW with decoupled weight decay, and the learning rate's course."""
+"""AdamW with decoupled weight decay, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -17,12 +17,20 @@ from transformers import PreTrainedModel, get_scheduler
 from gluetune.config import TrainingConfig
 from gluetune.models import layer_depths
 
-# As transformers.Trainer.get_decay_parameter_names: no decay of biases and norms.
+# The patterns of transformers.Trainer.get_decay_parameter_names: biases and norms do not decay.
 _NO_DECAY = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)")
 
 
 def make_optimizer(model: PreTrainedModel, training: TrainingConfig) -> AdamW:
-    """AdamW over the parameters that are not frozen; the head's group comes first where rates differ by layer."""
+    """Makes AdamW over the parameters that are not frozen.
+
+    Args:
+        model: the model to train.
+        training: learning rate, its decay by layer, weight decay, betas and epsilon.
+
+    Returns:
+        A fused AdamW with one parameter group per learning rate and weight decay; the head's group is the first.
+    """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = defaultdict(list)
     scales = layer_scales(model, training.layerwise_lr_decay)
     decayed = set(decayed_names(model))
@@ -43,7 +51,13 @@ def make_optimizer(model: PreTrainedModel, training: TrainingConfig) -> AdamW:
 
 
 def make_scheduler(optimizer: AdamW, training: TrainingConfig, total: int) -> LRScheduler:
-    """Warm-up and decay over ``total`` steps; ``warmup_steps`` goes before ``warmup_ratio``."""
+    """Makes the learning-rate schedule: warm-up, then decay.
+
+    Args:
+        optimizer: its parameter groups keep the ratios of their learning rates.
+        training: kind of schedule and warm-up; ``warmup_steps`` takes precedence over ``warmup_ratio``.
+        total: optimizer steps of the trial.
+    """
     warmup = training.warmup_steps if training.warmup_steps is not None else math.ceil(training.warmup_ratio * total)
     scheduler: LRScheduler = get_scheduler(
         training.lr_scheduler_type, optimizer, num_warmup_steps=warmup, num_training_steps=total
@@ -52,14 +66,14 @@ def make_scheduler(optimizer: AdamW, training: TrainingConfig, total: int) -> LR
 
 
 def clip_in_step(optimizer: AdamW, max_norm: float) -> None:
-    """Clips gradients by their common norm, as ``torch.nn.utils.clip_grad_norm_``, in the optimizer's next step.
+    """Makes the optimizer's next step clip gradients by their global norm, as ``torch.nn.utils.clip_grad_norm_`` does.
 
-    Fused optimizers divide gradients by ``grad_scale`` while they read them (so `torch.amp.GradScaler` has them do);
-    to scale them before is one more pass over all of them.
+    Fused optimizers divide gradients by ``grad_scale`` while they read them, which `torch.amp.GradScaler` relies on.
+    Scaling the gradients beforehand would be one more pass over all of them.
 
     Args:
-        optimizer: a fused one of float32 parameters, whose gradients are there.
-        max_norm: the largest norm that is left alone, above 0.
+        optimizer: a fused optimizer of float32 parameters whose gradients are computed.
+        max_norm: largest norm that is not clipped, above 0.
     """
     gradients = [
         parameter.grad
@@ -72,7 +86,7 @@ def clip_in_step(optimizer: AdamW, max_norm: float) -> None:
 
 
 def decayed_names(model: nn.Module) -> Iterator[str]:
-    """Names of the parameters that decay: neither biases nor norms, as in ``transformers.Trainer``."""
+    """Yields the names of the parameters with weight decay: no biases and norms, as in ``transformers.Trainer``."""
     for path, module in model.named_modules():
         if isinstance(module, nn.LayerNorm):
             continue
@@ -82,11 +96,18 @@ def decayed_names(model: nn.Module) -> Iterator[str]:
 
 
 def layer_scales(model: PreTrainedModel, decay: float) -> dict[str, float]:
-    """Factor of the learning rate by parameter name.
+    """Computes the factor of the learning rate for each parameter.
 
     The rule is ELECTRA's (Clark et al. 2020, ``_get_layer_lrs`` in google-research/electra's ``optimization.py``):
-    ``decay ** (layers + 2 - depth)`` with the depths of `gluetune.models.depths`.
+    ``decay ** (layers + 2 - depth)`` with the depths of `gluetune.models.layer_depths`.
+
+    Args:
+        model: the model to train.
+        decay: factor from one layer to the layer below; 1 for the same learning rate everywhere.
+
+    Returns:
+        Factors by parameter name; that of the head is 1.
     """
-    found = layer_depths(model)
-    head = max(found.values())
-    return {name: decay ** (head - depth) for name, depth in found.items()}
+    depth_of = layer_depths(model)
+    head = max(depth_of.values())
+    return {name: decay ** (head - depth) for name, depth in depth_of.items()}

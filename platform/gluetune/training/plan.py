@@ -1,4 +1,4 @@
-"""Which rows every optimizer step trains on, and after which steps the trial is evaluated."""
+"""Schedule of a trial: the rows of every optimizer step, and the steps after which the trial is evaluated."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from gluetune.data import length_grouped_batches
 
 @dataclass(frozen=True)
 class StepPlan:
-    """The steps of one trial: a pure function of lengths, configuration and seed, so a resume finds its place by step.
+    """Steps of one trial: a pure function of lengths, configuration and seed, so a resume needs the step alone.
 
     Attributes:
         lengths: ``[rows]`` token counts of the training rows.
-        batch_size: rows of a step, over all workers.
-        seed: of the data order.
+        batch_size: rows per step, over all workers.
+        seed: seed of the data order.
         per_epoch: steps of one pass over the rows.
         total: steps of the trial.
-        evaluations: numbers of steps after which the trial is evaluated; the last one is among them.
+        evaluations: numbers of steps after which the trial is evaluated; the last step is among them.
     """
 
     lengths: np.ndarray
@@ -34,7 +34,13 @@ class StepPlan:
 
     @classmethod
     def make(cls, lengths: np.ndarray, training: TrainingConfig, seed: int) -> StepPlan:
-        """Plans a trial; ``max_steps`` goes before ``num_train_epochs``."""
+        """Plans a trial.
+
+        Args:
+            lengths: ``[rows]`` token counts of the training rows.
+            training: hyperparameters; ``max_steps`` takes precedence over ``num_train_epochs``.
+            seed: seed of the data order.
+        """
         per_epoch = len(length_grouped_batches(lengths, training.batch_size, seed, 0))
         total = training.max_steps or math.ceil(training.num_train_epochs * per_epoch)
         count = math.ceil(total * training.evals_per_epoch / per_epoch)
@@ -42,11 +48,15 @@ class StepPlan:
         return cls(lengths, training.batch_size, seed, per_epoch, total, frozenset(min(step, total) for step in steps))
 
     def until_next(self, step: int) -> int:
-        """Steps from one evaluation to the next; 0 after the last."""
+        """Number of steps from ``step`` to the next evaluation; 0 after the last one."""
         return min((other for other in self.evaluations if other > step), default=step) - step
 
     def batches(self, step: int = 0) -> Iterator[np.ndarray]:
-        """Global batches of row numbers, from the one that follows ``step`` done steps to the trial's last."""
+        """Yields the row numbers of the global batches of the remaining steps.
+
+        Args:
+            step: number of steps done.
+        """
         while step < self.total:
             epoch, done = divmod(step, self.per_epoch)
             batches = length_grouped_batches(self.lengths, self.batch_size, self.seed, epoch)[

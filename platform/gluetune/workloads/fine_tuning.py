@@ -58,7 +58,7 @@ class FineTuning:
             report=context.report,
             checkpoints=checkpoints,
             log=context.log,
-            wanted=context.should_continue,
+            should_continue=context.should_continue,
             distributed=distributed,
         )
 

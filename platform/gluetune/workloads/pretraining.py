@@ -52,7 +52,7 @@ class Pretraining:
             self._job,
             report=lambda evaluation: context.report(to_evaluation(evaluation)),
             checkpoints=checkpoints,
-            wanted=context.should_continue,
+            should_continue=context.should_continue,
             distributed=distributed,
         )
 

@@ -78,7 +78,7 @@ def test_every_job_is_accepted(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", PRETRAININGS, ids=lambda path: path.stem)
 def test_every_pretraining_job_is_accepted(path: Path) -> None:
-    from gluetune.pretraining.job_file import load_pretrain_job  # imports torch
+    from gluetune.pretraining.config import load_pretrain_job  # imports torch
 
     assert load_pretrain_job(str(path))
 

@@ -19,12 +19,12 @@ from gluetune.data import EncodedRows
 from gluetune.models import Encoder
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
-from gluetune.training.run import Run
+from gluetune.training.trainer import TrialTrainer
 
 ROWS, TOKENS, WIDTH, FFN, LAYERS, HEADS, LABELS = 3, 5, 16, 48, 2, 4, 2
 
 
-def run(rate: float, **training: object) -> Run:
+def run(rate: float, **training: object) -> TrialTrainer:
     config = BertConfig(
         vocab_size=50,
         hidden_size=WIDTH,
@@ -45,7 +45,9 @@ def run(rate: float, **training: object) -> Run:
         True,
     )
     settings = TrainingConfig(batch_size=ROWS, bf16=False, **training)
-    return Run(get_task("cola"), rows, Encoder("tiny", config.to_dict(), weights), settings, 1, DistributedContext())
+    return TrialTrainer(
+        get_task("cola"), rows, Encoder("tiny", config.to_dict(), weights), settings, 1, DistributedContext()
+    )
 
 
 def forward_flops() -> int:

@@ -12,21 +12,21 @@ from transformers import PreTrainedTokenizerBase
 from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import ModelError
 from gluetune.pretraining import Corpus, PretrainingConfig
-from gluetune.pretraining.batches import Batch, BatchStream, Collator, bucketed
-from gluetune.pretraining.corpus import tokenize
-from gluetune.pretraining.masking import IGNORED
-from gluetune.pretraining.pairs import IS_NEXT, IS_RANDOM, Pairs, draw_pairs
-from gluetune.pretraining.vocabulary import TokenIds, train_tokenizer
+from gluetune.pretraining.batches import IGNORE_INDEX, Batch, BatchStream, Collator, bucket_by_length
+from gluetune.pretraining.corpus import IS_NEXT, IS_RANDOM, Pairs, draw_pairs, tokenize
+from gluetune.pretraining.tokenizer import TokenIds, train_tokenizer
 from gluetune.synthetic import generate_corpus
 from gluetune.tasks import TASKS, Task
 
 TEXT = list(generate_corpus(documents=300))
 TOKENIZER = train_tokenizer((line for document in TEXT for line in document), 2000, 64)
-TOKENS = TokenIds.of(TOKENIZER)
+TOKENS = TokenIds.from_tokenizer(TOKENIZER)
 
 
 def collator(max_length: int = 64, probability: float = 0.15) -> Collator:
-    return Collator.of(TOKENS, PretrainingConfig(max_seq_length=max_length, mlm_probability=probability or 1e-12))
+    return Collator.from_config(
+        TOKENS, PretrainingConfig(max_seq_length=max_length, mlm_probability=probability or 1e-12)
+    )
 
 
 def collated(sentences: list[list[int]], labels: list[int], max_length: int = 64) -> Batch:
@@ -43,8 +43,8 @@ def test_pairs_are_laid_out_as_bert_wants_them() -> None:
     assert batch.input_ids.tolist() == [[cls, 10, 11, sep, 12, sep], [cls, 13, sep, 14, sep, pad]]
     assert batch.token_type_ids.tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]]
     assert batch.attention_mask.tolist() == [[1] * 6, [1] * 5 + [0]]
-    assert batch.relations.tolist() == [IS_NEXT, IS_RANDOM]
-    assert (batch.labels == IGNORED).all()
+    assert batch.next_sentence_labels.tolist() == [IS_NEXT, IS_RANDOM]
+    assert (batch.labels == IGNORE_INDEX).all()
     assert (batch.tokens, batch.masked) == (11, 0)
 
 
@@ -62,7 +62,7 @@ def test_the_longer_sentence_is_cut_first(lengths: tuple[int, int], max_length: 
 def test_buckets_hold_every_pair_once_and_little_padding() -> None:
     text = tokenize(TEXT, TOKENIZER)
     pairs = draw_pairs(text, np.random.default_rng(0))
-    batches = bucketed(pairs.lengths(text), 16, np.random.default_rng(0))
+    batches = bucket_by_length(pairs.lengths(text), 16, np.random.default_rng(0))
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(pairs)))
     masks = [collator()(text, pairs.take(rows), np.random.default_rng(0)).attention_mask for rows in batches]
     assert sum(mask.sum() for mask in masks) / sum(mask.size for mask in masks) > 0.9
@@ -85,7 +85,7 @@ def test_a_stream_goes_on_from_any_place(done: int) -> None:
     for _ in range(done):
         stream.next()
     resumed = BatchStream(text, collator(), config, 0)
-    resumed.restore(stream.state())
+    resumed.load_state_dict(stream.state_dict())
     assert resumed.epoch == stream.epoch == done / 4
     for _ in range(6):
         one, other = stream.next(), resumed.next()
@@ -106,7 +106,7 @@ def test_a_tokenizer_without_mask_is_no_use() -> None:
     tokenizer = train_tokenizer(["some words"], 100, 64)
     tokenizer.mask_token = None
     with pytest.raises(ModelError, match="mask_token"):
-        TokenIds.of(tokenizer)
+        TokenIds.from_tokenizer(tokenizer)
 
 
 @pytest.mark.parametrize(("lower", "pieces"), [(True, ["the", "cafe"]), (False, ["The", "Café"])])
@@ -132,7 +132,7 @@ def test_the_corpus_covers_the_words_of_every_task(task: Task, whole_tokenizer: 
 
 def test_the_vocabulary_is_the_same_in_another_process() -> None:
     script = (
-        "from gluetune.synthetic import generate_corpus; from gluetune.pretraining.vocabulary import train_tokenizer; "
+        "from gluetune.synthetic import generate_corpus; from gluetune.pretraining.tokenizer import train_tokenizer; "
         "t = train_tokenizer((l for d in generate_corpus(documents=300) for l in d), 2000, 64); "
         "print(*t.convert_ids_to_tokens(range(len(t))))"
     )

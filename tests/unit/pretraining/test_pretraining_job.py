@@ -115,7 +115,7 @@ class TestCache:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore)
-        monkeypatch.setattr(synthetic_encoder, "_generator", lambda: [["another version"]])
+        monkeypatch.setattr(synthetic_encoder, "_generator_source", lambda: [["another version"]])
         lines: list[str] = []
         assert synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), lines.append) == folder
         assert lines == []
@@ -187,4 +187,4 @@ def test_a_cached_encoder_with_empty_files_is_not_used(content: bytes, known: bo
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(content)
     (folder / "maker.txt").write_text("abc")
-    assert (synthetic_encoder._made_by("abc", tmp_path) == folder) == known
+    assert (synthetic_encoder._cached_by_source("abc", tmp_path) == folder) == known

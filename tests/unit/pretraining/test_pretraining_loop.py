@@ -16,11 +16,11 @@ from gluetune.pretraining import (
     PretrainingEvaluation,
     PretrainJob,
     Text,
-    figures,
     prepare_text,
     pretrain,
+    pretrainer,
+    summary_metrics,
 )
-from gluetune.pretraining import run as run_module
 from gluetune.storage import Storage
 from gluetune.training import Checkpoints
 
@@ -52,13 +52,13 @@ class Session:
         data: PretrainingData,
         job: PretrainJob,
         stop_after: int | None = None,
-        wanted: Callable[[int], bool] = lambda step: True,
+        should_continue: Callable[[int], bool] = lambda step: True,
     ) -> bool:
         def report(evaluation: PretrainingEvaluation) -> bool:
             self.told.append(evaluation)
             return evaluation.index != stop_after
 
-        return pretrain(data, job, report=report, checkpoints=self.checkpoints, wanted=wanted)
+        return pretrain(data, job, report=report, checkpoints=self.checkpoints, should_continue=should_continue)
 
     @property
     def numbers(self) -> list[PretrainingEvaluation]:
@@ -88,7 +88,7 @@ def test_a_resumed_run_goes_on_to_the_same_numbers_and_weights(
 
 def test_ends_at_once_where_it_is_no_longer_wanted(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
     session, asked = Session(tmp_path), []
-    assert not session.run(data, tiny, wanted=lambda step: asked.append(step) or step < 3)  # type: ignore[func-returns-value]
+    assert not session.run(data, tiny, should_continue=lambda step: asked.append(step) or step < 3)  # type: ignore[func-returns-value]
     assert asked == [0, 1, 2, 3]
     assert not session.told
 
@@ -111,7 +111,7 @@ def test_figures_are_means_over_the_whole_run(data: PretrainingData, tiny: Pretr
     session.run(data, changed(tiny, max_steps=25, evaluate_every=10))
     single.run(data, changed(tiny, max_steps=25, evaluate_every=25))
     assert [at.step for at in session.told] == [10, 20, 25]
-    several, one = figures(session.told), figures(single.told)
+    several, one = summary_metrics(session.told), summary_metrics(single.told)
     assert several["train.masked_lm_loss"] == pytest.approx(single.told[0].train_masked_lm_loss, abs=1e-9)
     speed = "train.pairs_per_second"
     assert {name: value for name, value in several.items() if name != speed} == pytest.approx(
@@ -155,7 +155,7 @@ def test_a_run_that_diverges_says_where(data: PretrainingData, tiny: PretrainJob
 def limited(monkeypatch: pytest.MonkeyPatch, pairs: int) -> list[int]:
     """Lets a forward pass of more than so many pairs run out of memory; returns the sizes that passed."""
     passed: list[int] = []
-    original = run_module.forward
+    original = pretrainer.forward
 
     def forward(objective: Any, tensors: dict[str, torch.Tensor], *args: Any, **options: Any) -> Any:
         size = len(tensors["input_ids"])
@@ -164,7 +164,7 @@ def limited(monkeypatch: pytest.MonkeyPatch, pairs: int) -> list[int]:
         passed.append(size)
         return original(objective, tensors, *args, **options)
 
-    monkeypatch.setattr(run_module, "forward", forward)
+    monkeypatch.setattr(pretrainer, "forward", forward)
     return passed
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gluetune.pretraining.masking import IGNORED, Masker
+from gluetune.pretraining.batches import IGNORE_INDEX, Masker
 
 SPECIAL = np.arange(5)
 MASK = 4
@@ -28,12 +28,12 @@ def within_chance(hits: np.ndarray, share: float) -> bool:
 
 def test_predicts_15_percent(masked: Masked) -> None:
     ids, _, labels = masked
-    assert within_chance(labels[ids >= 5] != IGNORED, 0.15)
+    assert within_chance(labels[ids >= 5] != IGNORE_INDEX, 0.15)
 
 
 def test_80_percent_masked_10_percent_random_10_percent_kept(masked: Masked) -> None:
     ids, inputs, labels = masked
-    chosen = labels != IGNORED
+    chosen = labels != IGNORE_INDEX
     drawn_alike = 0.1 / 995  # a random token is the right one by chance
     assert within_chance(inputs[chosen] == MASK, 0.8)
     assert within_chance(inputs[chosen] == ids[chosen], 0.1 + drawn_alike)
@@ -42,7 +42,7 @@ def test_80_percent_masked_10_percent_random_10_percent_kept(masked: Masked) -> 
 
 def test_random_tokens_are_any_but_the_special_ones(masked: Masked) -> None:
     ids, inputs, labels = masked
-    replaced = inputs[(labels != IGNORED) & (inputs != ids) & (inputs != MASK)]
+    replaced = inputs[(labels != IGNORE_INDEX) & (inputs != ids) & (inputs != MASK)]
     assert not np.isin(replaced, SPECIAL).any()
     assert len(np.unique(replaced)) > 900
     assert within_chance(replaced < 502, 497 / 995)
@@ -51,13 +51,13 @@ def test_random_tokens_are_any_but_the_special_ones(masked: Masked) -> None:
 def test_never_touches_special_tokens(masked: Masked) -> None:
     ids, inputs, labels = masked
     special = np.isin(ids, SPECIAL)
-    assert (labels[special] == IGNORED).all()
+    assert (labels[special] == IGNORE_INDEX).all()
     assert (inputs[special] == ids[special]).all()
 
 
 def test_labels_are_the_original_tokens_and_the_rest_stays(masked: Masked) -> None:
     ids, inputs, labels = masked
-    chosen = labels != IGNORED
+    chosen = labels != IGNORE_INDEX
     assert (labels[chosen] == ids[chosen]).all()
     assert (inputs[~chosen] == ids[~chosen]).all()
 

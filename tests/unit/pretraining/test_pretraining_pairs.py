@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gluetune.pretraining import Corpus
-from gluetune.pretraining.pairs import IS_NEXT, IS_RANDOM, draw_pairs
+from gluetune.pretraining.corpus import IS_NEXT, IS_RANDOM, draw_pairs
 
 
 def test_half_of_the_pairs_are_consecutive(numbered: Corpus) -> None:
@@ -44,7 +44,7 @@ def test_random_partners_come_from_all_other_documents_and_places(numbered: Corp
 
 
 def test_near_partners_come_from_the_document_before_or_behind(numbered: Corpus) -> None:
-    pairs = draw_pairs(numbered, np.random.default_rng(0), near=1.0)
+    pairs = draw_pairs(numbered, np.random.default_rng(0), hard_negative_fraction=1.0)
     random = pairs.labels == IS_RANDOM
     steps = (pairs.second[random] // 4 - pairs.first[random] // 4) % 50
     assert set(steps.tolist()) == {1, 49}

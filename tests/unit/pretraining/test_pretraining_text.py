@@ -91,7 +91,7 @@ def test_a_missing_path_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"text\.path must be .*wikis\.txt'; nearest: 'wiki\.txt'"):
         read_text(config.model_copy(update={"path": str(tmp_path / "wikis.txt")}))
     with pytest.raises(DataError, match=r"text\.validation_path must be"):
-        read_text(config.model_copy(update={"validation_path": str(tmp_path / "nothing")}))
+        read_text(config.model_copy(update={"validation_path": str(tmp_path / "noop")}))
 
 
 def test_a_folder_without_text_files(tmp_path: Path) -> None:

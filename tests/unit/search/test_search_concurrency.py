@@ -14,11 +14,11 @@ from gluetune.errors import ClusterError
 from gluetune.search import concurrency
 from gluetune.search.concurrency import demanding, hardest, pack, packed
 from gluetune.tasks import get_task
-from gluetune.training.probe import Need
+from gluetune.training.profiling import ResourceProfile
 from training_setup import task_data
 
 
-def never() -> Need:
+def never() -> ResourceProfile:
     raise AssertionError("nothing is to be measured here")
 
 
@@ -35,12 +35,12 @@ def never() -> Need:
     ],
 )
 def test_lanes_share_gpus_as_measured(asked: int, gpus: int, per_gpu: int, lanes: int, share: float) -> None:
-    found = packed(LanesConfig(max_concurrent_trials=asked), gpus, lambda: Need(0.9 / per_gpu, 1 / per_gpu))
+    found = packed(LanesConfig(max_concurrent_trials=asked), gpus, lambda: ResourceProfile(0.9 / per_gpu, 1 / per_gpu))
     assert (found.max_concurrent_trials, found.gpus_per_worker) == (lanes, share)
 
 
 def test_lanes_that_were_asked_for_are_only_cut_where_they_do_not_fit() -> None:
-    found = packed(LanesConfig(max_concurrent_trials=4), 1, lambda: Need(memory=0.2, busy=1.0))
+    found = packed(LanesConfig(max_concurrent_trials=4), 1, lambda: ResourceProfile(memory=0.2, busy=1.0))
     assert (found.max_concurrent_trials, found.gpus_per_worker) == (4, 0.25)
 
 
@@ -87,7 +87,7 @@ def test_lanes_that_have_started_make_room_before_a_trial_is_tried_out(monkeypat
         "ray",
         SimpleNamespace(
             remote=lambda **_: lambda function: task,
-            get=lambda _: Need(memory=0.2, busy=1.0),
+            get=lambda _: ResourceProfile(memory=0.2, busy=1.0),
             wait=lambda *_, **__: happened.append("wait") or next(waits),
         ),
     )

@@ -14,7 +14,7 @@ from gluetune.models import build_model
 from gluetune.search.winners import score_saved
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
-from gluetune.training.evaluate import score
+from gluetune.training.evaluate import evaluate_rows
 from training_setup import rows, run_trial, task_data, tiny_encoder
 
 TASK = get_task("mnli")
@@ -41,7 +41,7 @@ def test_an_evaluation_says_in_which_precision_it_was_computed(bf16: bool, tmp_p
     best = record.best
     assert best is not None
     assert best.precision == ("bf16" if bf16 else "fp32")
-    again = score(model, TASK, task_data(TASK).selection, 128, CPU, bf16=bf16)
+    again = evaluate_rows(model, TASK, task_data(TASK).selection, 128, CPU, bf16=bf16)
     assert again.loss == pytest.approx(best.eval_loss, rel=1e-6)
 
 
@@ -50,12 +50,12 @@ def test_selection_rows_are_scored_again_where_trials_computed_in_bf16(tmp_path:
     data = replace(task_data(TASK), dev={"validation_matched": rows(TASK, 30, 5)})
     scores, selection = score_saved(model, TASK, data, training, record, CPU)
     assert selection is not None
-    expected = score(model, TASK, data.selection, 128, CPU, bf16=False)
+    expected = evaluate_rows(model, TASK, data.selection, 128, CPU, bf16=False)
     assert selection.loss == pytest.approx(expected.loss, rel=1e-6)
     assert selection.metrics == expected.metrics
     assert record.best is not None
     assert selection.loss != pytest.approx(record.best.eval_loss, rel=1e-6), "bf16 would give the trial's own loss"
-    dev = score(model, TASK, data.dev["validation_matched"], 128, CPU, bf16=False)
+    dev = evaluate_rows(model, TASK, data.dev["validation_matched"], 128, CPU, bf16=False)
     assert scores["validation_matched"].loss == pytest.approx(dev.loss, rel=1e-6)
 
 

@@ -14,8 +14,8 @@ from encoder_families import FAMILIES, SMALL, batch, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
 from gluetune.models import build_model
 from gluetune.tasks import get_task
-from gluetune.training.cls_only_last_layer import first_token_only
-from gluetune.training.dropout import cheap_dropout
+from gluetune.training.speedups.cls_only_last_layer import use_cls_only_last_layer
+from gluetune.training.speedups.cpu_dropout import use_fast_cpu_dropout
 
 LIKE_BERT = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
 
@@ -58,10 +58,10 @@ def test_logits_and_gradients_are_the_whole_layers(
 ) -> None:
     model_ = model(family, tmp_path, **training)
     if cheap:
-        cheap_dropout(model_)
+        use_fast_cpu_dropout(model_)
     logits, gradients = learnt(model_)
     model_.zero_grad()
-    assert first_token_only(model_)
+    assert use_cls_only_last_layer(model_)
     again, others = learnt(model_)
     torch.testing.assert_close(again, logits, atol=1e-6, rtol=1e-5)
     for name, gradient in gradients.items():
@@ -72,7 +72,7 @@ def test_logits_and_gradients_are_the_whole_layers(
 
 def test_the_last_layer_computes_one_token_of_a_row(tmp_path: Path) -> None:
     whole = model("bert", tmp_path)
-    first_token_only(whole)
+    use_cls_only_last_layer(whole)
     seen = {}
     for number, layer in enumerate(whole.bert.encoder.layer):
         layer.output.register_forward_hook(lambda _, __, out, number=number: seen.update({number: out.shape[1]}))
@@ -87,8 +87,8 @@ def test_what_is_dropped_out_is_at_random_in_the_last_layer_too(tmp_path: Path) 
         TrainingConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.5, classifier_dropout=0.0),
         seed=1,
     )
-    cheap_dropout(dropping)
-    assert first_token_only(dropping)
+    use_fast_cpu_dropout(dropping)
+    assert use_cls_only_last_layer(dropping)
     for layer in dropping.bert.encoder.layer[:-1]:
         layer.eval()
     assert not torch.equal(learnt(dropping)[0], learnt(dropping)[0])
@@ -111,20 +111,20 @@ def test_other_models_are_left_alone(family: str, training: dict[str, object], t
     model_ = model(family, tmp_path, **training)
     logits, _ = learnt(model_)
     model_.zero_grad()
-    assert not first_token_only(model_)
+    assert not use_cls_only_last_layer(model_)
     assert torch.equal(learnt(model_)[0], logits)
 
 
 def test_weights_keep_their_names(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path)
     names = list(model_.state_dict())
-    first_token_only(model_)
+    use_cls_only_last_layer(model_)
     assert list(model_.state_dict()) == names
 
 
 def test_a_mask_counts_however_it_is_given(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path)
-    first_token_only(model_)
+    use_cls_only_last_layer(model_)
     layer, states = model_.bert.encoder.layer[-1], torch.rand(2, 5, model_.config.hidden_size)
     mask = torch.ones(2, 1, 5, 5, dtype=torch.bool)
     mask[..., 3:] = False
@@ -134,7 +134,7 @@ def test_a_mask_counts_however_it_is_given(tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_used_any_more_is_gone_at_once(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path)
-    first_token_only(model_)
+    use_cls_only_last_layer(model_)
     last = weakref.ref(model_.bert.encoder.layer[-1])
     gc.disable()
     try:

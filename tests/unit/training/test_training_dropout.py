@@ -12,14 +12,20 @@ from torch import nn
 from torch.nn import functional
 from transformers import BertConfig, BertForSequenceClassification
 
-from gluetune.training.dropout import Dropout, attention, cheap_dropout, kept, softmax
-from gluetune.training.memory import keep_freed
+from gluetune.training.speedups.cpu_dropout import (
+    FastCpuDropout,
+    dropout_mask,
+    fast_cpu_attention,
+    fast_softmax,
+    use_fast_cpu_dropout,
+)
+from gluetune.training.speedups.runtime import configure_malloc
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_mask_drops_its_rate_and_keeps_the_mean(rate: float) -> None:
     torch.manual_seed(0)
-    mask = kept(torch.zeros(1000, 1001), rate)
+    mask = dropout_mask(torch.zeros(1000, 1001), rate)
     assert mask.unique().tolist() == pytest.approx([0, 1 / (1 - rate)], rel=1e-4)
     assert (mask == 0).double().mean().item() == pytest.approx(rate, abs=2e-3)  # four standard deviations
     assert mask.mean().item() == pytest.approx(1, abs=2e-3 / (1 - rate))
@@ -27,7 +33,7 @@ def test_mask_drops_its_rate_and_keeps_the_mean(rate: float) -> None:
 
 def test_elements_of_one_draw_are_dropped_independently() -> None:
     torch.manual_seed(0)
-    dropped = (kept(torch.zeros(200_000, 4), 0.5) == 0).double()
+    dropped = (dropout_mask(torch.zeros(200_000, 4), 0.5) == 0).double()
     correlations = torch.corrcoef(dropped.T) - torch.eye(4)
     assert correlations.abs().max().item() < 0.01
 
@@ -35,16 +41,16 @@ def test_elements_of_one_draw_are_dropped_independently() -> None:
 def test_mask_follows_the_generator() -> None:
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    first, second = kept(torch.zeros(7, 3), 0.5), kept(torch.zeros(7, 3), 0.5)
+    first, second = dropout_mask(torch.zeros(7, 3), 0.5), dropout_mask(torch.zeros(7, 3), 0.5)
     torch.set_rng_state(state)
-    assert torch.equal(kept(torch.zeros(7, 3), 0.5), first)
-    assert torch.equal(kept(torch.zeros(7, 3), 0.5), second)
+    assert torch.equal(dropout_mask(torch.zeros(7, 3), 0.5), first)
+    assert torch.equal(dropout_mask(torch.zeros(7, 3), 0.5), second)
     assert not torch.equal(first, second)
 
 
 def test_gradient_goes_through_what_was_kept_only() -> None:
     x = torch.ones(50, requires_grad=True)
-    y = Dropout(0.5)(x)
+    y = FastCpuDropout(0.5)(x)
     y.sum().backward()
     assert torch.equal(x.grad, y.detach())
     assert 0 < int((y == 0).sum()) < 50
@@ -56,10 +62,10 @@ def test_attention_is_torchs_but_for_what_is_dropped() -> None:
     mask = torch.tensor([6, 3])[:, None, None, None] > torch.arange(6).expand(2, 1, 6, 6)
     layer = nn.Module()
     expected = functional.scaled_dot_product_attention(query, key, value, mask).transpose(1, 2)
-    torch.testing.assert_close(attention(layer, query, key, value, mask)[0], expected)
-    torch.testing.assert_close(attention(layer, query, key, value, mask, dropout=1e-9)[0], expected)
-    assert not torch.allclose(attention(layer, query, key, value, mask, dropout=0.5)[0], expected)
-    assert attention(layer, query, key, value, mask, dropout=0.5)[0][1].isfinite().all()
+    torch.testing.assert_close(fast_cpu_attention(layer, query, key, value, mask)[0], expected)
+    torch.testing.assert_close(fast_cpu_attention(layer, query, key, value, mask, dropout=1e-9)[0], expected)
+    assert not torch.allclose(fast_cpu_attention(layer, query, key, value, mask, dropout=0.5)[0], expected)
+    assert fast_cpu_attention(layer, query, key, value, mask, dropout=0.5)[0][1].isfinite().all()
 
 
 def bert(rate: float) -> BertForSequenceClassification:
@@ -83,7 +89,7 @@ def test_softmax_and_its_gradient_are_torchs(tokens: int) -> None:
         scores[:, :, :, -1] = -torch.finfo(torch.float32).max  # a token that is masked
     gradient = torch.randn_like(scores)
     found = []
-    for function in (softmax, lambda x: torch.softmax(x, -1)):
+    for function in (fast_softmax, lambda x: torch.softmax(x, -1)):
         leaf = scores.clone().requires_grad_()
         weights = function(leaf)
         found.append((weights.detach(), *torch.autograd.grad(weights, leaf, gradient)))
@@ -92,7 +98,7 @@ def test_softmax_and_its_gradient_are_torchs(tokens: int) -> None:
 
 def test_softmax_of_half_precision_is_left_to_torch() -> None:
     scores = torch.randn(2, 2, 9, 9).to(torch.bfloat16)
-    assert torch.equal(softmax(scores), scores.softmax(-1))
+    assert torch.equal(fast_softmax(scores), scores.softmax(-1))
 
 
 def test_mean_over_many_passes_is_that_of_torchs_dropout() -> None:
@@ -117,13 +123,13 @@ def test_evaluation_is_untouched_and_no_rate_means_no_change() -> None:
 
 
 def cheap(model: BertForSequenceClassification) -> BertForSequenceClassification:
-    cheap_dropout(model)
+    use_fast_cpu_dropout(model)
     return model
 
 
 @pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc")
 def test_memory_that_was_freed_is_not_faulted_in_again() -> None:
-    keep_freed()
+    configure_malloc()
     faults = []
     for _ in range(4):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

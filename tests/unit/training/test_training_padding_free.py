@@ -15,11 +15,12 @@ from gluetune.config import TrainingConfig
 from gluetune.data import EncodedRows
 from gluetune.models import build_model
 from gluetune.tasks import get_task
-from gluetune.training import DistributedContext, padding_free
-from gluetune.training.cls_only_last_layer import first_token_only
-from gluetune.training.dropout import cheap_dropout
+from gluetune.training import DistributedContext
 from gluetune.training.evaluate import predict
-from gluetune.training.padding_free import model_inputs, unpad
+from gluetune.training.speedups import padding_free
+from gluetune.training.speedups.cls_only_last_layer import use_cls_only_last_layer
+from gluetune.training.speedups.cpu_dropout import use_fast_cpu_dropout
+from gluetune.training.speedups.padding_free import model_inputs, use_padding_free
 
 LENGTHS = np.array([20, 12, 7, 7, 3])
 LIKE_BERT = ("bert", "electra", "roberta")
@@ -27,7 +28,7 @@ LIKE_BERT = ("bert", "electra", "roberta")
 
 @pytest.fixture(autouse=True)
 def no_model_is_too_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(padding_free, "NARROW", 0)
+    monkeypatch.setattr(padding_free, "MIN_HIDDEN_SIZE", 0)
 
 
 def rows(family: str, lengths: np.ndarray = LENGTHS) -> EncodedRows:
@@ -52,7 +53,7 @@ def model(family: str, folder: Path, dropout: float = 0.0, **training: Any) -> P
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=dropout, classifier_dropout=0.0, **training
     )
     built = build_model(encoder_of(masked_lm(family, folder)), get_task("cola"), chosen, seed=1)
-    cheap_dropout(built)
+    use_fast_cpu_dropout(built)
     return built
 
 
@@ -67,10 +68,10 @@ def learnt(model: PreTrainedModel, encoded: EncodedRows) -> tuple[torch.Tensor, 
 
 
 def assert_same(
-    found: tuple[torch.Tensor, dict[str, torch.Tensor]], wanted: tuple[torch.Tensor, dict[str, torch.Tensor]]
+    found: tuple[torch.Tensor, dict[str, torch.Tensor]], expected: tuple[torch.Tensor, dict[str, torch.Tensor]]
 ) -> None:
-    torch.testing.assert_close(found[0], wanted[0], atol=1e-6, rtol=1e-5)
-    for name, gradient in wanted[1].items():
+    torch.testing.assert_close(found[0], expected[0], atol=1e-6, rtol=1e-5)
+    for name, gradient in expected[1].items():
         torch.testing.assert_close(
             found[1][name], gradient, atol=1e-6, rtol=1e-4, msg=lambda m, name=name: f"{name}: {m}"
         )
@@ -91,17 +92,17 @@ def test_logits_and_gradients_are_those_of_the_padded_batch(
     family: str, training: dict[str, Any], last_whole: bool, tmp_path: Path
 ) -> None:
     model_ = model(family, tmp_path, **training)
-    wanted = learnt(model_, rows(family))
-    assert unpad(model_)
+    expected = learnt(model_, rows(family))
+    assert use_padding_free(model_)
     if not last_whole:
-        first_token_only(model_)
-    assert_same(learnt(model_, rows(family)), wanted)
+        use_cls_only_last_layer(model_)
+    assert_same(learnt(model_, rows(family)), expected)
 
 
 def test_layers_compute_tokens_only(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path)
-    unpad(model_)
-    first_token_only(model_)
+    use_padding_free(model_)
+    use_cls_only_last_layer(model_)
     seen = []
     for layer in model_.bert.encoder.layer:
         layer.output.register_forward_hook(lambda _, __, out: seen.append(tuple(out.shape[:2])))
@@ -111,14 +112,14 @@ def test_layers_compute_tokens_only(tmp_path: Path) -> None:
 
 def test_rows_of_one_length_are_computed_as_they_stand(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path)
-    unpad(model_)
+    use_padding_free(model_)
     inputs = model_inputs(model_, rows("bert", np.array([7, 7])), np.arange(2), DistributedContext())
-    assert "ragged" not in inputs
+    assert "packed_layout" not in inputs
 
 
 def test_dropout_is_at_random_and_only_in_training(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path, dropout=0.5)
-    unpad(model_)
+    use_padding_free(model_)
     assert not torch.equal(learnt(model_, rows("bert"))[0], learnt(model_, rows("bert"))[0])
     model_.eval()
     assert torch.equal(learnt(model_, rows("bert"))[0], learnt(model_, rows("bert"))[0])
@@ -126,26 +127,26 @@ def test_dropout_is_at_random_and_only_in_training(tmp_path: Path) -> None:
 
 def test_predictions_are_the_same(tmp_path: Path) -> None:
     model_ = model("roberta", tmp_path)
-    wanted = predict(model_, rows("roberta"), batch_size=3)
-    unpad(model_)
-    first_token_only(model_)
-    np.testing.assert_allclose(predict(model_, rows("roberta"), batch_size=3), wanted, atol=1e-6)
+    expected = predict(model_, rows("roberta"), batch_size=3)
+    use_padding_free(model_)
+    use_cls_only_last_layer(model_)
+    np.testing.assert_allclose(predict(model_, rows("roberta"), batch_size=3), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("family", ["albert", "deberta-v2", "modernbert", "distilbert"])
 def test_other_families_are_left_alone(family: str, tmp_path: Path) -> None:
     model_ = model(family, tmp_path)
-    assert not unpad(model_)
-    assert "ragged" not in model_inputs(model_, rows(family), np.arange(len(LENGTHS)), DistributedContext())
+    assert not use_padding_free(model_)
+    assert "packed_layout" not in model_inputs(model_, rows(family), np.arange(len(LENGTHS)), DistributedContext())
 
 
 def test_narrow_models_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(padding_free, "NARROW", FAMILIES["bert"].hidden_size + 1)
-    assert not unpad(model("bert", tmp_path))
+    monkeypatch.setattr(padding_free, "MIN_HIDDEN_SIZE", FAMILIES["bert"].hidden_size + 1)
+    assert not use_padding_free(model("bert", tmp_path))
 
 
 def test_weights_keep_their_names(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path)
     names = list(model_.state_dict())
-    unpad(model_)
+    use_padding_free(model_)
     assert list(model_.state_dict()) == names

@@ -16,9 +16,9 @@ from gluetune.errors import DivergedError
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS
 from gluetune.training import Checkpoints, DistributedContext, predict
-from gluetune.training.evaluate import longest_first, loss_sum
-from gluetune.training.memory import out_of_memory
-from gluetune.training.window import Window
+from gluetune.training.evaluate import length_sorted_batches, loss_sum
+from gluetune.training.memory import is_out_of_memory
+from gluetune.training.running_metrics import RunningMetrics
 
 
 class SumOfTokens(nn.Module):
@@ -90,10 +90,10 @@ def test_one_row_that_does_not_fit_is_an_error(encoded: EncodedRows) -> None:
 
 def test_evaluation_batches_hold_rows_and_tokens_up_to_their_limits() -> None:
     lengths = np.array([3, 90, 1, 50, 7, 40, 2])
-    batches = longest_first(lengths, batch_size=3, tokens=80)
+    batches = length_sorted_batches(lengths, batch_size=3, tokens=80)
     assert [lengths[batch].tolist() for batch in batches] == [[90], [50], [40, 7], [3, 2, 1]]
-    assert [len(batch) for batch in longest_first(lengths, batch_size=3, tokens=None)] == [3, 3, 1]
-    assert longest_first(lengths[:0], batch_size=3, tokens=80) == []
+    assert [len(batch) for batch in length_sorted_batches(lengths, batch_size=3, tokens=None)] == [3, 3, 1]
+    assert length_sorted_batches(lengths[:0], batch_size=3, tokens=80) == []
 
 
 def test_gpus_get_widths_of_a_multiple_of_eight() -> None:
@@ -109,22 +109,22 @@ def test_regression_loss_is_squared_error_and_classification_cross_entropy() -> 
     assert loss == pytest.approx(4 * np.log(3))
 
 
-def test_a_window_gives_the_mean_loss_of_its_steps() -> None:
-    window = Window(DistributedContext(), step=10)
+def test_running_metrics_give_the_mean_loss_of_their_steps() -> None:
+    running = RunningMetrics(DistributedContext(), step=10)
     for loss in range(20):
-        window.add(torch.tensor(float(loss)), torch.tensor(1.0), np.array([3, 4]))
-    mean, seconds = window.close()
-    assert (mean, window.examples, window.tokens) == (9.5, 40, 140)
+        running.add(torch.tensor([float(loss)]), examples=2, tokens=7, correct=torch.tensor(1.0))
+    means, seconds = running.finish()
+    assert (means, running.examples, running.tokens) == ([9.5], 40, 140)
     assert seconds > 0
-    assert window.accuracy == 0.5
+    assert running.accuracy == 0.5
 
 
-def test_a_window_names_the_step_whose_loss_is_no_number() -> None:
-    window = Window(DistributedContext(), step=10)
-    window.add(torch.tensor(1.0), torch.tensor(1.0), np.array([3]))
-    window.add(torch.tensor(float("nan")), torch.tensor(0.0), np.array([3]))
-    with pytest.raises(DivergedError, match="step=12"):
-        window.close()
+def test_running_metrics_name_the_step_whose_loss_is_not_finite() -> None:
+    running = RunningMetrics(DistributedContext(), step=10, losses=("masked_lm", "next_sentence"))
+    running.add(torch.tensor([1.0, 1.0]), examples=1, tokens=3)
+    running.add(torch.tensor([1.0, float("nan")]), examples=1, tokens=3)
+    with pytest.raises(DivergedError, match=r"masked_lm=1\.0, next_sentence=nan, step=12"):
+        running.finish()
 
 
 def test_checkpoints_come_back(tmp_path: Path) -> None:
@@ -162,4 +162,4 @@ def test_a_state_that_would_run_code_is_not_read(tmp_path: Path) -> None:
     ],
 )
 def test_errors_that_mean_memory(error: Exception, expected: bool) -> None:
-    assert out_of_memory(error) is expected
+    assert is_out_of_memory(error) is expected

@@ -10,8 +10,15 @@ import pytest
 from gluetune.config import TrainingConfig
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
-from gluetune.training.probe import MOST, STEPS, WARM_UP, Need, covered, probe
-from gluetune.training.run import Run
+from gluetune.training.profiling import (
+    MAX_TRIALS_PER_GPU,
+    MEASURED_STEPS,
+    WARMUP_STEPS,
+    ResourceProfile,
+    interval_union,
+    profile_trial,
+)
+from gluetune.training.trainer import TrialTrainer
 from training_setup import task_data, tiny_encoder
 
 
@@ -41,11 +48,11 @@ class ScriptedMeter:
         (0.50, 0.10, 1),  # two would take all of the memory, which leaves none to spare
         (0.95, 0.95, 1),
         (1.00, 1.00, 1),
-        (0.01, 0.01, MOST),
+        (0.01, 0.01, MAX_TRIALS_PER_GPU),
     ],
 )
 def test_trials_share_a_gpu_as_long_as_they_fit_and_gain(memory: float, busy: float, trials: int) -> None:
-    assert Need(memory, busy).trials_per_gpu == trials
+    assert ResourceProfile(memory, busy).trials_per_gpu == trials
 
 
 def test_the_probe_trains_the_longest_rows_for_memory_and_usual_ones_for_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,21 +60,21 @@ def test_the_probe_trains_the_longest_rows_for_memory_and_usual_ones_for_time(mo
     data = task_data(task)
     steps: list[int] = []
     sizes: list[int] = []
-    train_step = Run.train_step
+    train_step = TrialTrainer.train_step
 
-    def counted(run: Run, batch: np.ndarray) -> None:
+    def counted(run: TrialTrainer, batch: np.ndarray) -> None:
         steps.append(int(data.train.lengths[batch].min()))
         sizes.append(len(batch))
         train_step(run, batch)
 
-    monkeypatch.setattr(Run, "train_step", counted)
+    monkeypatch.setattr(TrialTrainer, "train_step", counted)
     meter = ScriptedMeter(0.2, 0.4)
-    found = probe(
+    found = profile_trial(
         task, data, data.vocabulary, tiny_encoder(), TrainingConfig(batch_size=8), 4, 3, meter, DistributedContext()
     )
-    assert found == Need(0.2, 0.4)
+    assert found == ResourceProfile(0.2, 0.4)
     assert meter.order == ["memory", "busy"]
-    assert len(steps) == 2 + WARM_UP + STEPS
+    assert len(steps) == 2 + WARMUP_STEPS + MEASURED_STEPS
     eighth_longest = sorted(data.train.lengths)[-8]
     assert steps[:2] == [eighth_longest] * 2
     assert min(steps[2:]) < eighth_longest
@@ -76,5 +83,5 @@ def test_the_probe_trains_the_longest_rows_for_memory_and_usual_ones_for_time(mo
 
 
 def test_kernels_at_the_same_time_count_once() -> None:
-    assert covered([(0, 2), (1, 3), (5, 6), (5.5, 5.7)]) == 4
-    assert covered([]) == 0
+    assert interval_union([(0, 2), (1, 3), (5, 6), (5.5, 5.7)]) == 4
+    assert interval_union([]) == 0

@@ -16,7 +16,7 @@ from gluetune.errors import StorageError
 from gluetune.models import Encoder
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
-from gluetune.training.run import Run
+from gluetune.training.trainer import TrialTrainer
 from training_setup import VOCABULARY, rows, run_trial, task_data, tiny_encoder
 
 COLA, LARGE = get_task("cola"), 3 * VOCABULARY
@@ -39,18 +39,20 @@ def family(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
     return encoder_of(masked_lm(request.param, tmp_path))
 
 
-def trained(encoder: Encoder, data: EncodedTask, training: TrainingConfig, *, all_tokens: bool) -> Run:
-    run = Run(COLA, data.train, encoder, training, 1, DistributedContext(), None if all_tokens else data.vocabulary)
+def trained(encoder: Encoder, data: EncodedTask, training: TrainingConfig, *, all_tokens: bool) -> TrialTrainer:
+    run = TrialTrainer(
+        COLA, data.train, encoder, training, 1, DistributedContext(), None if all_tokens else data.vocabulary
+    )
     for batch in run.plan.batches():
         run.train_step(batch)
     return run
 
 
-def weights(run: Run) -> dict[str, torch.Tensor]:
-    return run.vocabulary.whole(run.model.state_dict(), run.vocabulary.faded)
+def weights(run: TrialTrainer) -> dict[str, torch.Tensor]:
+    return run.pruner.merge(run.model.state_dict(), run.pruner.decay_factor)
 
 
-def embedding_rows(run: Run) -> int:
+def embedding_rows(run: TrialTrainer) -> int:
     return len(run.model.base_model.get_input_embeddings().weight)
 
 
@@ -77,7 +79,7 @@ def test_tokens_that_do_not_occur_decay_as_adamw_has_them() -> None:
     torch.testing.assert_close(
         weights(some)[name][VOCABULARY:], weights(everything)[name][VOCABULARY:], atol=1e-7, rtol=1e-5
     )
-    assert some.vocabulary.faded < 0.98
+    assert some.pruner.decay_factor < 0.98
 
 
 def test_evaluations_know_tokens_of_the_selection_rows_too() -> None:
@@ -113,9 +115,9 @@ def test_a_resumed_trial_ends_with_the_same_bits(tmp_path: Path) -> None:
 
 def test_a_trial_does_not_go_on_with_other_tokens() -> None:
     encoder, data = tiny_encoder(vocabulary=LARGE), task_data(COLA)
-    state = trained(encoder, data, TRAINING, all_tokens=False).state()
+    state = trained(encoder, data, TRAINING, all_tokens=False).state_dict()
     other = replace(data.train, input_ids=np.where(data.train.input_ids == 8, VOCABULARY, data.train.input_ids))
-    run = Run(
+    run = TrialTrainer(
         COLA,
         other,
         encoder,
@@ -126,7 +128,7 @@ def test_a_trial_does_not_go_on_with_other_tokens() -> None:
     )
     assert embedding_rows(run) == len(data.vocabulary)  # its weights would fit
     with pytest.raises(StorageError, match="other tokens occur in them now"):
-        run.restore(state)
+        run.load_state_dict(state)
 
 
 @pytest.mark.parametrize(("vocabulary", "frozen"), [(VOCABULARY, False), (LARGE, True)])

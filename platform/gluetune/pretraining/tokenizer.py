@@ -1,4 +1,4 @@
-"""WordPiece vocabularies (Schuster and Nakajima 2012, as in Devlin et al. 2019), trained on a text or given."""
+"""WordPiece tokenizers (Schuster and Nakajima 2012, as in Devlin et al. 2019): training, and their special ids."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from gluetune.errors import ModelError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _CONTINUATION = "##"
-_LARGEST_ALPHABET = 1000
+_MAX_ALPHABET = 1000
 
 
 @dataclass(frozen=True)
 class TokenIds:
-    """What pre-training knows of a tokenizer: ids alone, so it pickles small.
+    """Ids of a tokenizer that pre-training needs; pickles much smaller than the tokenizer.
 
     Attributes:
         vocab_size: number of ids.
-        pad, cls, sep, mask: ids of the special tokens that inputs are made with.
-        special: ids of all special tokens, the unknown one among them, in order.
+        pad: id of the padding token.
+        cls: id of the token at the start of an input.
+        sep: id of the token after each sentence.
+        mask: id of the mask token.
+        special: ids of all special tokens, the unknown token included, sorted.
     """
 
     vocab_size: int
@@ -38,16 +41,16 @@ class TokenIds:
     special: tuple[int, ...]
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase) -> TokenIds:
-        """The ids of a tokenizer.
+    def from_tokenizer(cls, tokenizer: PreTrainedTokenizerBase) -> TokenIds:
+        """Reads the ids of a tokenizer.
 
         Raises:
-            ModelError: it lacks one of the special tokens.
+            ModelError: the tokenizer lacks a special token.
         """
         names = ("pad_token", "cls_token", "sep_token", "mask_token")
-        lacking = [name for name in names if getattr(tokenizer, name) is None]
-        if lacking:
-            raise ModelError(f"the tokenizer must have {', '.join(names)}, but {', '.join(lacking)} is missing")
+        missing = [name for name in names if getattr(tokenizer, name) is None]
+        if missing:
+            raise ModelError(f"the tokenizer must have {', '.join(names)}, but {', '.join(missing)} is missing")
         return cls(
             len(tokenizer),
             tokenizer.pad_token_id,
@@ -65,16 +68,17 @@ def train_tokenizer(
     *,
     do_lower_case: bool = True,
 ) -> PreTrainedTokenizerBase:
-    """Trains a BERT tokenizer; the same text gives the same ids.
+    """Trains a BERT tokenizer; the same text gives the same ids in every process.
 
-    The trainer numbers the pieces inside words in the order of a hash table, which differs from process to process and
-    decides between merges that are equally frequent. So it is given them in a fixed order.
+    The trainer of ``tokenizers`` numbers the pieces inside words in the order of a hash table, which differs between
+    processes, and this order decides between merges of equal frequency. The pieces of one character are therefore
+    passed to it as special tokens, in a fixed order.
 
     Args:
         sentences: the text.
-        vocab_size: upper limit, special tokens included.
-        max_length: longest input of the model, in tokens.
-        do_lower_case: whether case is dropped, and accents with it.
+        vocab_size: maximum size of the vocabulary, special tokens included.
+        max_length: ``model_max_length`` of the tokenizer, in tokens.
+        do_lower_case: whether to lower-case the text and to strip its accents.
     """
     lines = list(sentences)
     tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))
@@ -85,7 +89,7 @@ def train_tokenizer(
         vocab_size=vocab_size,
         special_tokens=[*SPECIAL_TOKENS, *inner],
         show_progress=False,
-        limit_alphabet=_LARGEST_ALPHABET,
+        limit_alphabet=_MAX_ALPHABET,
         continuing_subword_prefix=_CONTINUATION,
     )
     tokenizer.train_from_iterator(lines, trainer)
@@ -93,10 +97,10 @@ def train_tokenizer(
 
 
 def _alphabet(lines: Iterable[str], normalizer: BertNormalizer) -> list[str]:
-    """The most frequent characters, in the alphabet's order."""
+    """Lists the most frequent characters, sorted by code point."""
     counts: Counter[str] = Counter()
     for line in lines:
         counts.update(normalizer.normalize_str(line))
     letters = (letter for letter in counts if not letter.isspace())
-    kept = sorted(letters, key=lambda letter: (-counts[letter], letter))[:_LARGEST_ALPHABET]
-    return sorted(kept)
+    frequent = sorted(letters, key=lambda letter: (-counts[letter], letter))[:_MAX_ALPHABET]
+    return sorted(frequent)

@@ -1,0 +1,5 @@
+"""Exact speed-ups: each makes a model compute the same logits and gradients in less time or memory."""
+
+from gluetune.training.speedups.runtime import apply_speedups, clone_cudagraph_grads
+
+__all__ = ["apply_speedups", "clone_cudagraph_grads"]
