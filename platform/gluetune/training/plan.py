@@ -59,8 +59,7 @@ class StepPlan:
         """
         while step < self.total:
             epoch, done = divmod(step, self.per_epoch)
-            batches = length_grouped_batches(self.lengths, self.batch_size, self.seed, epoch)[
-                done : done + self.total - step
-            ]
+            batches = length_grouped_batches(self.lengths, self.batch_size, self.seed, epoch)
+            batches = batches[done : done + self.total - step]
             yield from batches
             step += len(batches)

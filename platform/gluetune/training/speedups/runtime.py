@@ -14,9 +14,7 @@ from gluetune.training.speedups.cls_only_last_layer import use_cls_only_last_lay
 from gluetune.training.speedups.cpu_dropout import use_fast_cpu_dropout
 from gluetune.training.speedups.padding_free import use_padding_free
 
-_RECOMPILE_LIMIT = (
-    256  # compiled variants that a lane keeps: one for each head, dropout rate and number of frozen layers
-)
+_RECOMPILE_LIMIT = 256  # compiled variants that a lane keeps, for each head, dropout rate and number of frozen layers
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt, from glibc's malloc.h
 _KEPT_BYTES = 2**30
 _OLD_GLIBC_KEPT_BYTES = 2**25  # largest mmap threshold that older glibc accepts
