@@ -22,7 +22,7 @@ from gluetune.models import build_model, load_encoder, load_tokenizer, save_pret
 from gluetune.reporting import print_models, summarise
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
-from gluetune.tasks.metrics import compute
+from gluetune.tasks.metrics import compute_metrics
 from gluetune.tracking import Champion, Registration, Tracker
 from gluetune.tracking.registration import register
 from gluetune.tracking.runs import connect
@@ -100,7 +100,7 @@ def make_champion(
     assert max(encoded.lengths) == MAX_LENGTH
     logits = predict(model, encoded, 32)
     save_pretrained(encoder, task, model.state_dict(), tokenizer, str(folder), training)
-    score = compute(task, logits, encoded.labels)[task.primary]
+    score = compute_metrics(task, logits, encoded.labels)[task.primary]
     return Champion(task, f"{name}-0000", str(folder), score, {}, rows.columns, MAX_LENGTH), rows, logits
 
 
@@ -116,7 +116,7 @@ def test_classification(tracker: Any, use_store: Any, encoder_folder: Path, tmp_
     np.testing.assert_allclose(answer[[f"probability_{label}" for label in labels]], probabilities, atol=1e-5)
     np.testing.assert_allclose(answer["score"], probabilities.max(axis=1), atol=1e-5)
     predicted = np.eye(len(labels))[[labels.index(label) for label in answer["label"]]]
-    assert compute(champion.task, predicted, rows.labels)["accuracy"] == pytest.approx(champion.score)
+    assert compute_metrics(champion.task, predicted, rows.labels)["accuracy"] == pytest.approx(champion.score)
 
 
 def test_regression(tracker: Any, use_store: Any, encoder_folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from gluetune.data.examples import Labels
 from gluetune.errors import DataError
 from gluetune.inference.classifier import Classifier
 from gluetune.inference.predictions import Predictions, predict_examples
-from gluetune.tasks.metrics import compute
+from gluetune.tasks.metrics import compute_metrics
 from gluetune.training import DistributedContext
 from gluetune.training.evaluate import loss_sum
 
@@ -71,6 +71,6 @@ def score_predictions(predictions: Predictions, labels: Labels, batch_size: int,
     task, logits = predictions.task, predictions.logits
     starts = range(batch_size, len(labels), batch_size)
     parts = zip(np.split(logits, starts), np.split(labels, starts), strict=True)
-    batches = tuple(compute(task, some, truth)[task.primary] for some, truth in parts)
+    batches = tuple(compute_metrics(task, some, truth)[task.primary] for some, truth in parts)
     loss = loss_sum(torch.from_numpy(logits), torch.from_numpy(np.array(labels)), task).item() / len(labels)
-    return Scores(len(labels), compute(task, logits, labels), loss, batches, seconds)
+    return Scores(len(labels), compute_metrics(task, logits, labels), loss, batches, seconds)

@@ -9,7 +9,7 @@ from gluetune.search.prepare import SearchInputs
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
-from gluetune.tasks.metrics import baseline
+from gluetune.tasks.metrics import baseline_score
 
 
 def make_plan(
@@ -58,7 +58,7 @@ def _task(name: str, prepared: SearchInputs, dealer: TrialSampler) -> TaskPlan:
         selection_rows=len(data.selection),
         dev_rows={split: len(rows) for split, rows in data.dev.items()},
         metric=task.primary,
-        baseline=baseline(task, labels) if labels is not None else 0.0,
+        baseline=baseline_score(task, labels) if labels is not None else 0.0,
         planned=dealer.planned(name),
         configurations=dealer.configurations(name),
         synthetic=data.synthetic,

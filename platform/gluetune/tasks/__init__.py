@@ -1,5 +1,6 @@
-"""The tasks of GLUE and SNLI, and their metrics (`gluetune.tasks.metrics`, which imports scikit-learn)."""
+"""The tasks of GLUE and SNLI; their metrics are in `gluetune.tasks.metrics`."""
 
-from gluetune.tasks.table import TASKS, FileLayout, Task, get_task
+from gluetune.tasks.glue import TASKS, get_task
+from gluetune.tasks.task import FileLayout, Task
 
 __all__ = ["TASKS", "FileLayout", "Task", "get_task"]

@@ -1,9 +1,10 @@
 """The metrics of GLUE (Wang et al. 2019, https://gluebenchmark.com/tasks), as scikit-learn and SciPy have them.
 
-A metric is a row of a table: from predictions and labels, both ``[rows]``, to one number where higher is better.
+A metric takes predictions and labels, both ``[rows]``, and returns one number; higher is better.
 
-Driver and workers would import scikit-learn for a second each, before the first step. So what counts alone can
-tell is counted here, to the bit what scikit-learn makes of it, and only correlations of scores import SciPy.
+Importing scikit-learn takes a second, which driver and workers would spend before the first step. Metrics that follow
+from counts are therefore computed here, equal to scikit-learn's to the bit, and only correlations of scores import
+SciPy.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gluetune.tasks import Task
+from gluetune.tasks.task import Task
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def _correlation(statistic: Metric) -> Metric:
-    """A correlation that is 0.0 where predictions or labels are constant, without SciPy's warnings and NaN."""
+    """Wrap a correlation: 0.0 where predictions or labels are constant, without SciPy's warnings and NaN."""
 
     def metric(predictions: np.ndarray, labels: np.ndarray) -> float:
         return statistic(predictions, labels) if np.ptp(predictions) and np.ptp(labels) else 0.0
@@ -35,7 +36,7 @@ def _accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _f1(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """F1 of class 1 (the paraphrase); 0.0 where neither predictions nor labels hold it."""
+    """F1 of class 1 (paraphrase, duplicate); 0.0 where neither predictions nor labels contain it."""
     both = np.count_nonzero((predictions == 1) & (labels == 1))
     either = np.count_nonzero(predictions == 1) + np.count_nonzero(labels == 1)
     return float(2 * both / either) if either else 0.0
@@ -45,9 +46,9 @@ def _matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
     """The correlation of class ids (Gorodkin 2004 for more than two); 0.0 where either are all the same."""
     classes = 1 + int(max(predictions.max(), labels.max()))
     predicted, true = np.bincount(predictions, minlength=classes), np.bincount(labels, minlength=classes)
-    rows, right = len(labels), np.count_nonzero(predictions == labels)
+    rows, correct = len(labels), np.count_nonzero(predictions == labels)
     spread = float(rows**2 - predicted @ predicted) * float(rows**2 - true @ true)
-    return float((right * rows - true @ predicted) / np.sqrt(spread)) if spread else 0.0
+    return float((correct * rows - true @ predicted) / np.sqrt(spread)) if spread else 0.0
 
 
 def _pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -73,11 +74,11 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def compute(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """All metrics of a task.
+def compute_metrics(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Compute all metrics of a task.
 
     Args:
-        task: says which.
+        task: names the metrics.
         logits: ``[rows, num_labels]``, finite.
         labels: ``[rows]`` class ids, or scores for regression.
 
@@ -88,11 +89,11 @@ def compute(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, flo
     return _score(task, predictions, labels)
 
 
-def baseline(task: Task, labels: np.ndarray) -> float:
-    """The primary metric of always answering the majority class, or the mean for regression.
+def baseline_score(task: Task, labels: np.ndarray) -> float:
+    """Compute the primary metric of a constant prediction: the majority class, or the mean for regression.
 
     Args:
-        task: gives the primary metric.
+        task: names the primary metric.
         labels: ``[rows]`` class ids, or scores for regression.
     """
     constant = labels.mean() if task.regression else np.bincount(labels).argmax()

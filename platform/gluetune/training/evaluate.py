@@ -150,7 +150,7 @@ def evaluate_rows(
         raise DivergedError("logits must be finite, but some of this evaluation's are not")
     labels = encoded.labels
     assert labels is not None  # selection rows are labelled
-    values = metrics.compute(task, logits, labels)
+    values = metrics.compute_metrics(task, logits, labels)
     loss = loss_sum(torch.from_numpy(logits), torch.from_numpy(np.array(labels)), task).item() / len(labels)
     return EvalOutput(values[task.primary], values, loss, time.monotonic() - started)
 

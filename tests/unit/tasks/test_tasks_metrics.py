@@ -29,19 +29,19 @@ def test_every_metric_of_every_task_is_in_the_table():
 
 def test_matthews_correlation_by_hand():
     # true positives 3, true negatives 1, false positives 1, false negatives 1: (3*1 - 1*1) / sqrt(4*4*2*2) = 0.25
-    values = metrics.compute(TASKS["cola"], logits_of([1, 1, 1, 0, 1, 0]), np.array([1, 1, 1, 0, 0, 1]))
+    values = metrics.compute_metrics(TASKS["cola"], logits_of([1, 1, 1, 0, 1, 0]), np.array([1, 1, 1, 0, 0, 1]))
     assert values == {"matthews_correlation": pytest.approx(0.25), "accuracy": pytest.approx(4 / 6)}
 
 
 def test_f1_is_of_class_one_and_the_mean_is_primary():
     # precision 2/3, recall 1: F1 0.8; accuracy 3/4
-    values = metrics.compute(TASKS["mrpc"], logits_of([1, 1, 1, 0]), np.array([1, 1, 0, 0]))
+    values = metrics.compute_metrics(TASKS["mrpc"], logits_of([1, 1, 1, 0]), np.array([1, 1, 0, 0]))
     assert values == {"accuracy": 0.75, "f1": pytest.approx(0.8), "accuracy_and_f1": pytest.approx(0.775)}
 
 
 def test_correlations_of_scores():
     labels = np.array([0, 1, 2, 5], np.float32)
-    values = metrics.compute(TASKS["stsb"], np.array([[1], [2], [3], [4]], np.float32), labels)
+    values = metrics.compute_metrics(TASKS["stsb"], np.array([[1], [2], [3], [4]], np.float32), labels)
     assert values["spearman"] == pytest.approx(1.0)
     assert values["pearson"] == pytest.approx(np.corrcoef([1, 2, 3, 4], labels)[0, 1])
     assert values["pearson_and_spearman"] == pytest.approx((values["pearson"] + 1) / 2)
@@ -51,7 +51,7 @@ def test_correlations_of_scores():
 def test_constant_predictions_score_without_warnings(name):
     task = TASKS[name]
     labels = np.arange(12, dtype=np.float32) % 5 if task.regression else np.arange(12) % task.num_labels
-    values = metrics.compute(task, np.ones((12, task.num_labels), np.float32), labels)
+    values = metrics.compute_metrics(task, np.ones((12, task.num_labels), np.float32), labels)
     zero = {"matthews_correlation", "pearson", "spearman", "pearson_and_spearman", "f1"}
     assert {name: values[name] for name in values.keys() & zero} == dict.fromkeys(values.keys() & zero, 0.0)
     assert all(isinstance(value, float) for value in values.values())
@@ -60,7 +60,7 @@ def test_constant_predictions_score_without_warnings(name):
 @pytest.mark.parametrize("name", ["cola", "mrpc", "mnli"])
 def test_rows_of_one_class_only_score_without_warnings(name):
     task = TASKS[name]
-    values = metrics.compute(task, logits_of([0, 0, 0], task.num_labels), np.zeros(3, np.int64))
+    values = metrics.compute_metrics(task, logits_of([0, 0, 0], task.num_labels), np.zeros(3, np.int64))
     assert values["accuracy"] == 1.0
 
 
@@ -74,7 +74,7 @@ def test_rows_of_one_class_only_score_without_warnings(name):
     ],
 )
 def test_baseline_is_the_primary_metric_of_a_constant_answer(name, labels, expected):
-    assert metrics.baseline(TASKS[name], np.array(labels)) == pytest.approx(expected)
+    assert metrics.baseline_score(TASKS[name], np.array(labels)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

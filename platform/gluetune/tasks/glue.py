@@ -1,115 +1,14 @@
-"""The tasks: one table row each. Adding a task of the same kind is adding a row.
+"""The table of tasks: GLUE's and SNLI.
 
-Columns and splits are named as in ``nyu-mll/glue`` and ``stanfordnlp/snli`` on the Hugging Face hub; every data source
-gives these. Metrics are GLUE's (Wang et al. 2019, https://gluebenchmark.com/tasks).
+Metrics are those of GLUE (Wang et al. 2019, https://gluebenchmark.com/tasks).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
+from gluetune.tasks.task import FileLayout, Task
 
-
-@dataclass(frozen=True, slots=True)
-class FileLayout:
-    """One layout of one split in the official folder: tab-separated, or one JSON object per line (``.jsonl``).
-
-    Attributes:
-        files: file names relative to the data folder, read one after the other.
-        text: where the text columns stand, in the order of ``Task.columns``: names in the header, or positions where
-            the files have no header.
-        label: the label's name or position; ``None`` where the files have none.
-        ragged: rows may be wider than the header (GLUE's SNLI writes five annotators' labels under ``label1``):
-            the label's position then counts from the end.
-        skip_malformed: rows with too few columns are left out and counted, as by the hub's builder (the official QQP
-            files hold questions that are torn at line breaks).
-        exclude_rows_of: a file of the same layout whose rows are left out, where it exists.
-    """
-
-    files: tuple[str, ...]
-    text: tuple[str, ...] | tuple[int, ...]
-    label: str | int | None = None
-    ragged: bool = False
-    skip_malformed: bool = False
-    exclude_rows_of: str | None = None
-
-    @property
-    def header(self) -> bool:
-        """Whether the first line names the columns."""
-        return isinstance(self.text[0], str)
-
-    def unlabelled(self) -> FileLayout:
-        """The same layout read without labels, in which each row counts: those that break it are not left out."""
-        return replace(self, label=None, skip_malformed=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One task.
-
-    Attributes:
-        name: the name users give (lower case).
-        title: the name as papers print it.
-        columns: text columns, one or two.
-        labels: class names in the order of their ids; empty for regression.
-        metrics: all metrics reported, see `gluetune.tasks.metrics`.
-        primary: the metric that trials are ranked by (higher is better).
-        train: name of the training split; ``None`` for a task that is only evaluated.
-        dev: official development splits; the first one ranks.
-        test: official test splits.
-        layouts: official files by split; the first layout whose files all exist is read.
-        hub: dataset path and configuration on the hub.
-        evaluated_with: the task whose model evaluates this one, for tasks without training data.
-        label_aliases: other spellings of labels in the official files, to class names.
-        ignored_labels: labels whose rows are left out (SNLI's ``-``: annotators did not agree).
-        minimum, maximum: range of regression labels.
-    """
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    labels: tuple[str, ...]
-    metrics: tuple[str, ...]
-    primary: str
-    layouts: dict[str, tuple[FileLayout, ...]] = field(repr=False, hash=False)
-    hub: tuple[str, str | None] = ("nyu-mll/glue", None)
-    train: str | None = "train"
-    dev: tuple[str, ...] = ("validation",)
-    test: tuple[str, ...] = ("test",)
-    evaluated_with: str | None = None
-    label_aliases: dict[str, str] = field(default_factory=dict, hash=False)
-    ignored_labels: tuple[str, ...] = ()
-    minimum: float = 0.0
-    maximum: float = 5.0
-
-    @property
-    def regression(self) -> bool:
-        """Whether labels are numbers."""
-        return not self.labels
-
-    @property
-    def num_labels(self) -> int:
-        """Width of the model's output."""
-        return len(self.labels) or 1
-
-    @property
-    def correlation(self) -> bool:
-        """Whether the primary metric is a correlation, which is no mean over rows."""
-        return "correlation" in self.primary or self.regression
-
-    @property
-    def labelled_test(self) -> bool:
-        """Whether the official files of the first test split hold labels, as SNLI's and AX's do."""
-        return any(table.label is not None for table in self.layouts[self.test[0]])
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """All official splits."""
-        return ((self.train,) if self.train else ()) + self.dev + self.test
-
-
-Layouts = dict[str, tuple[FileLayout, ...]]
+_Layouts = dict[str, tuple[FileLayout, ...]]  # by split
 
 _F1 = ("accuracy", "f1", "accuracy_and_f1")
 _NLI = ("entailment", "neutral", "contradiction")
@@ -117,8 +16,8 @@ _TWO_WAY = ("entailment", "not_entailment")
 _PAIR = ("sentence1", "sentence2")
 
 
-def _same(folder: str, text: tuple[str, ...], label: str, skip_malformed: bool = False) -> Layouts:
-    """Layouts of a task whose three files share their header names."""
+def _same(folder: str, text: tuple[str, ...], label: str, skip_malformed: bool = False) -> _Layouts:
+    """Layouts of a task whose three files have the same header names."""
     return {
         "train": (FileLayout((f"{folder}/train.tsv",), text, label, skip_malformed=skip_malformed),),
         "validation": (FileLayout((f"{folder}/dev.tsv",), text, label, skip_malformed=skip_malformed),),
@@ -126,7 +25,7 @@ def _same(folder: str, text: tuple[str, ...], label: str, skip_malformed: bool =
     }
 
 
-def _cola() -> Layouts:
+def _cola() -> _Layouts:
     """GLUE's files, or those of ``cola_public``, whose text differs slightly in a few rows."""
     raw = "CoLA/raw/{}.tsv".format
     return {
@@ -139,8 +38,8 @@ def _cola() -> Layouts:
     }
 
 
-def _mrpc() -> Layouts:
-    """GLUE's files, or Microsoft's own. GLUE's dev rows are cut from Microsoft's train file, its test is theirs."""
+def _mrpc() -> _Layouts:
+    """GLUE's files, or Microsoft's: GLUE took its dev rows from Microsoft's train file, and its test is Microsoft's."""
     text, label = ("#1 String", "#2 String"), "Quality"
     return {
         "train": (
@@ -155,15 +54,15 @@ def _mrpc() -> Layouts:
     }
 
 
-def _mnli() -> Layouts:
-    layouts: Layouts = {"train": (FileLayout(("MNLI/train.tsv",), _PAIR, "gold_label"),)}
+def _mnli() -> _Layouts:
+    layouts: _Layouts = {"train": (FileLayout(("MNLI/train.tsv",), _PAIR, "gold_label"),)}
     for kind in ("matched", "mismatched"):
         layouts[f"validation_{kind}"] = (FileLayout((f"MNLI/dev_{kind}.tsv",), _PAIR, "gold_label"),)
         layouts[f"test_{kind}"] = (FileLayout((f"MNLI/test_{kind}.tsv",), _PAIR),)
     return layouts
 
 
-def _ax() -> Layouts:
+def _ax() -> _Layouts:
     """The published diagnostic set with labels, or GLUE's file without."""
     folders = ("AX", "diagnostic")
     labelled = (

@@ -1,0 +1,106 @@
+"""A task: its columns, labels and metrics, and how the files of its splits are laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class FileLayout:
+    """One layout of one split in the official folder: tab-separated, or one JSON object per line (``.jsonl``).
+
+    Attributes:
+        files: file names relative to the data folder, read one after the other.
+        text: where the text columns are, in the order of ``Task.columns``: names in the header, or 0-based positions
+            where the files have no header.
+        label: the label's name or position; ``None`` where the files have none.
+        ragged: rows may be wider than the header (GLUE's SNLI writes five annotators' labels under ``label1``);
+            the label's position then counts from the end.
+        skip_malformed: rows with too few columns are left out and counted, as by the hub's builder (the official QQP
+            files hold questions that are torn at line breaks).
+        exclude_rows_of: a file of the same layout whose rows are left out, where that file exists.
+    """
+
+    files: tuple[str, ...]
+    text: tuple[str, ...] | tuple[int, ...]
+    label: str | int | None = None
+    ragged: bool = False
+    skip_malformed: bool = False
+    exclude_rows_of: str | None = None
+
+    @property
+    def header(self) -> bool:
+        """Whether the first line names the columns."""
+        return isinstance(self.text[0], str)
+
+    def unlabelled(self) -> FileLayout:
+        """Return the same layout without labels, in which each row counts: those that break it are not left out."""
+        return replace(self, label=None, skip_malformed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task of text classification or regression.
+
+    Columns and splits are named as in ``nyu-mll/glue`` and ``stanfordnlp/snli`` on the Hugging Face hub; every data
+    source returns these.
+
+    Attributes:
+        name: the name in job files and flags, in lower case.
+        title: the name as papers print it.
+        columns: text columns, one or two.
+        labels: class names in the order of their ids; empty for regression.
+        metrics: names of all metrics that are reported, keys of `gluetune.tasks.metrics.METRICS`.
+        primary: the metric that trials are ranked by; higher is better.
+        layouts: layouts of the official files by split; the first whose files all exist is read.
+        hub: dataset path and configuration on the hub.
+        train: name of the training split; ``None`` for a task that is only evaluated.
+        dev: official development splits; trials are ranked by the first one.
+        test: official test splits.
+        evaluated_with: the task whose model evaluates this one, for tasks without training data.
+        label_aliases: other spellings of labels in the official files, to class names.
+        ignored_labels: labels whose rows are left out (SNLI's ``-``: annotators did not agree).
+        minimum, maximum: range of regression labels.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    metrics: tuple[str, ...]
+    primary: str
+    layouts: dict[str, tuple[FileLayout, ...]] = field(repr=False, hash=False)
+    hub: tuple[str, str | None] = ("nyu-mll/glue", None)
+    train: str | None = "train"
+    dev: tuple[str, ...] = ("validation",)
+    test: tuple[str, ...] = ("test",)
+    evaluated_with: str | None = None
+    label_aliases: dict[str, str] = field(default_factory=dict, hash=False)
+    ignored_labels: tuple[str, ...] = ()
+    minimum: float = 0.0
+    maximum: float = 5.0
+
+    @property
+    def regression(self) -> bool:
+        """Whether labels are numbers."""
+        return not self.labels
+
+    @property
+    def num_labels(self) -> int:
+        """Width of the model's output."""
+        return len(self.labels) or 1
+
+    @property
+    def correlation(self) -> bool:
+        """Whether the primary metric is a correlation, which is not a mean over rows."""
+        return "correlation" in self.primary or self.regression
+
+    @property
+    def labelled_test(self) -> bool:
+        """Whether the official files of the first test split hold labels, as SNLI's and AX's do."""
+        return any(layout.label is not None for layout in self.layouts[self.test[0]])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of all official splits."""
+        return ((self.train,) if self.train else ()) + self.dev + self.test
