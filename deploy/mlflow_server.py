@@ -61,7 +61,7 @@ def environment(home: Path, database: str, admin_password: str) -> dict[str, str
 
 
 def command(artifacts: str, port: int) -> list[str]:
-    """Only requests for this machine's own name are answered, such as those through ``ray exec --port-forward``."""
+    """The server's command; it answers only requests to this machine's own name, as through ``ray exec -p``."""
     return [
         sys.executable,
         "-m",
@@ -83,12 +83,12 @@ def command(artifacts: str, port: int) -> list[str]:
     ]
 
 
-class AsyncCheckpointer:
-    """Copies a SQLite file to the store whenever it has changed. Neither is read into memory.
+class DatabaseBackup:
+    """Copies a SQLite database to the store when it has changed, without reading it into memory.
 
     Args:
         file: the database that the server writes to.
-        store: where the copy goes.
+        store: destination of the copy.
     """
 
     def __init__(self, file: Path, store: Storage) -> None:
@@ -97,17 +97,17 @@ class AsyncCheckpointer:
         self._kept: int | None = None  # SQLite's number of the state that is in the store
 
     def restore(self) -> None:
-        """Fetches the record where this machine has none.
+        """Fetches the database from the store, if this machine has none.
 
         Raises:
-            StorageError: the store cannot be read. The server must not start then, for its new, empty record would
-                replace the one in the store.
+            StorageError: the store cannot be read. The server must not start then, because its new, empty database
+                would replace the one in the store.
         """
         if not self._file.exists() and self._store.fetch(DATABASE, self._file):
-            print(f"fetched the record from {self._store.uri(DATABASE)}", flush=True)
+            print(f"fetched the database from {self._store.uri(DATABASE)}", flush=True)
 
-    def keep(self) -> None:
-        """Copies a consistent snapshot; what goes wrong is printed, and tried again the next time."""
+    def copy(self) -> None:
+        """Copies a consistent snapshot, if the database has changed. An error is printed; the next call tries again."""
         if not self._file.exists():
             return
         try:
@@ -117,10 +117,10 @@ class AsyncCheckpointer:
                 self._kept = state
         except Exception as error:  # of SQLite, of this machine's disk, of the store: the server goes on
             self._unwatch()
-            print(f"the record is not kept yet: {error}", file=sys.stderr, flush=True)
+            print(f"the database is not copied yet: {error}", file=sys.stderr, flush=True)
 
     def _state(self) -> int:
-        """A number that is another one once any process has changed the database."""
+        """SQLite's data version, which changes when any process changes the database."""
         if self._watch is None:
             self._kept = None  # numbers of two connections cannot be compared
             self._watch = sqlite3.connect(self._file)
@@ -140,12 +140,12 @@ class AsyncCheckpointer:
             self._store.put(copy, DATABASE)
 
 
-def serve(server: subprocess.Popen[bytes], keep: Callable[[], None], every_s: float) -> int:
-    """Keeps the record while the server runs and after its end. SIGTERM, Ctrl-C or an error here ends the server.
+def serve(server: subprocess.Popen[bytes], copy: Callable[[], None], every_s: float) -> int:
+    """Copies the database while the server runs and after its end. SIGTERM, Ctrl-C or an error here ends the server.
 
     Args:
         server: the server's process.
-        keep: copies the record.
+        copy: copies the database to the store.
         every_s: seconds between copies.
 
     Returns:
@@ -159,18 +159,20 @@ def serve(server: subprocess.Popen[bytes], keep: Callable[[], None], every_s: fl
                 code = server.wait(every_s)
                 break
             except subprocess.TimeoutExpired:
-                keep()
+                copy()
     finally:
         if server.poll() is None:
             server.terminate()
             server.wait()
-    keep()
+    copy()
     return code
 
 
 def main() -> int:
-    """Runs the server until it is told to stop."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog="MLFLOW_DATABASE=postgresql://… keeps the record.")
+    """Runs the server until it is stopped."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="MLFLOW_DATABASE=postgresql://… replaces the copies by a PostgreSQL database."
+    )
     parser.add_argument("--store", default=os.environ.get("MLFLOW_STORE"), help="bucket or folder [$MLFLOW_STORE]")
     parser.add_argument("--home", type=Path, default=Path("~/mlflow").expanduser(), help="files of this machine")
     parser.add_argument("--port", type=int, default=5000)
@@ -180,17 +182,17 @@ def main() -> int:
         parser.error("one of --store and MLFLOW_STORE must name a bucket or folder, but got neither")
     given.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     store, file = Storage(given.store), given.home / DATABASE
-    database, keeper = os.environ.get("MLFLOW_DATABASE"), AsyncCheckpointer(file, store)
+    database, backup = os.environ.get("MLFLOW_DATABASE"), DatabaseBackup(file, store)
     if not database:
         try:
-            keeper.restore()
+            backup.restore()
         except StorageError as error:
-            sys.exit(f"the record cannot be fetched, so the server does not start: {error}")
+            sys.exit(f"the database cannot be fetched, so the server does not start: {error}")
     secret = environment(
         given.home, database or f"sqlite:///{file}", password(Path("~/.mlflow/credentials").expanduser())
     )
     server = subprocess.Popen(command(store.uri("artifacts"), given.port), env=secret, cwd=given.home)
-    return serve(server, (lambda: None) if database else keeper.keep, given.keep_every_s)
+    return serve(server, (lambda: None) if database else backup.copy, given.keep_every_s)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def in_the_middle(folder: Path, ended: int = 1, lanes: int = 1) -> dict[str, Any
 
 
 def computed_twice(folder: Path) -> int:
-    """How many evaluations were computed more than once; one told again from a checkpoint has the same seconds."""
+    """How many evaluations were computed more than once; one reported again from a checkpoint has the same seconds."""
     computed = {(event["number"], event["index"], event["train_seconds"]) for event in evaluations(folder)}
     return len(computed) - len({(number, index) for number, index, _ in computed})
 

@@ -48,15 +48,15 @@ class Host:
         self.name, self.address = name, address
         kept = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
         self._environment = kept | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "120"} | dict(environment)
-        self._holder = subprocess.Popen(
+        self._namespace = subprocess.Popen(
             [*UNSHARE, "bash", str(Path(__file__).with_name("host.sh")), name, address],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        assert self._holder.stdout is not None
-        self._own = self._holder.stdout.readline().split()[-1]
-        (self.pid,) = [child.pid for child in psutil.Process(self._holder.pid).children()]
+        assert self._namespace.stdout is not None
+        self._own = self._namespace.stdout.readline().split()[-1]
+        (self.pid,) = [child.pid for child in psutil.Process(self._namespace.pid).children()]
         self._space = os.readlink(f"/proc/{self.pid}/ns/pid")
 
     def inside(self, command: Sequence[str | Path], cwd: Path = ROOT) -> list[str]:
@@ -108,7 +108,7 @@ class Host:
         """Ends the host and all its processes by ``kill -9``."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        self._holder.wait(timeout=60)
+        self._namespace.wait(timeout=60)
         shutil.rmtree(self._own, ignore_errors=True)
 
 
@@ -119,7 +119,7 @@ def _number(pid: int) -> int:
 
 
 class Network:
-    """A laptop and hosts on one bridge; nobody else is reached from there.
+    """A laptop and hosts on one bridge; no other machine can be reached from there.
 
     Args:
         environment: of processes on all hosts, beside those of the tests.
@@ -145,7 +145,7 @@ class Network:
         return host
 
     def lose(self, host: Host) -> None:
-        """Pulls a host's plug: first nothing is heard of it any more, then all its processes are killed."""
+        """Simulates the loss of a host: its network is cut, then all its processes are killed."""
         self._ip(self.laptop, f"link set {host.name} down")
         host.kill()
         self.hosts.remove(host)

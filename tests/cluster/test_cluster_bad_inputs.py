@@ -62,7 +62,7 @@ def refused(host: Host, command: list[str], env: dict[str, str] | None = None) -
     return message
 
 
-def test_an_address_where_nobody_answers(head: Host, grid: Path, tmp_path: Path) -> None:
+def test_an_address_where_no_cluster_answers(head: Host, grid: Path, tmp_path: Path) -> None:
     message = refused(head, tune("--config", grid, "--storage-path", tmp_path, "--address", "10.77.0.99:6379"))
     assert "no Ray cluster answers at '10.77.0.99:6379'" in message
 
@@ -88,7 +88,7 @@ def test_a_bucket_out_of_reach(network: Network, grid: Path) -> None:
     assert "cannot reach s3://gluetune-nowhere/runs" in message
 
 
-def test_a_disk_that_fills_up_ends_a_search_that_goes_on_when_there_is_room(
+def test_a_disk_that_fills_up_ends_a_search_that_goes_on_when_there_is_space(
     network: Network, grid: Path, tmp_path: Path, laptop: Path
 ) -> None:
     host = network.laptop

@@ -128,7 +128,7 @@ def start(cluster: Cluster, runs: Path) -> Start:
 def finish(cluster: Cluster, laptop: Path, watch: Watch) -> Finish:
     """Waits for a search's end, and holds it against the undisturbed one."""
 
-    def rooms(look: dict[str, Any]) -> list[list[str]]:
+    def placement_groups(look: dict[str, Any]) -> list[list[str]]:
         """Those of workers; Tune's trials have theirs on the drivers' nodes."""
         return [nodes for state, nodes in look["groups"] if state == "CREATED" and not cluster.drivers & set(nodes)]
 
@@ -140,7 +140,9 @@ def finish(cluster: Cluster, laptop: Path, watch: Watch) -> Finish:
         assert winners(folder) == winners(laptop)
         assert len(summary(folder)["trials"]) == TRIALS
         assert computed_twice(folder) <= 1
-        assert max(len(rooms(look)) for look in watch.seen) <= LANES, "what a dead lane had was still taken"
+        assert max(len(placement_groups(look)) for look in watch.seen) <= LANES, (
+            "the placement group of a dead lane still exists"
+        )
         wait_for(watch.empty, "a cluster without actors and placement groups", timeout=60)
 
     return finish
@@ -216,13 +218,13 @@ def test_the_node_of_the_lanes_own_actors_is_lost(
     held = cluster.head.popen([sys.executable, "-c", HOLD, cluster.address], stdout=subprocess.PIPE)
     assert held.stdout is not None
     assert held.stdout.readline() == "held\n"
-    keeper = cluster.add("--num-cpus=0", '--resources={"driver": 1}')
-    cluster.drivers.add(keeper.address)
+    permanent = cluster.add("--num-cpus=0", '--resources={"driver": 1}')
+    cluster.drivers.add(permanent.address)
     driver, folder = start("--config", grid, "--name", "lanes-lost"), runs / "lanes-lost"
     in_the_middle(folder, lanes=LANES)
-    assert watch.nodes_of(*LANE) == [keeper.address] * LANES
+    assert watch.nodes_of(*LANE) == [permanent.address] * LANES
     cluster.head.processes(HOLD)[-1].kill()
-    cluster.lose(keeper)
+    cluster.lose(permanent)
     at = time.time()
     finish(driver, folder)
     tell("the node of both lanes' actors lost", recovery(folder, at))

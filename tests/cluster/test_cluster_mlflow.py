@@ -95,7 +95,7 @@ def add_users(uri: str) -> None:
 
 
 @pytest.fixture
-def as_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+def without_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """No credentials in the environment nor in the home; patience with a busy machine."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -105,8 +105,8 @@ def as_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyP
 
 
 @pytest.fixture
-def as_researcher(as_nobody: pytest.MonkeyPatch) -> None:
-    log_in(as_nobody, "researcher", PASSWORD)
+def as_researcher(without_credentials: pytest.MonkeyPatch) -> None:
+    log_in(without_credentials, "researcher", PASSWORD)
 
 
 def log_in(environment: pytest.MonkeyPatch, user: str, password: str) -> None:
@@ -183,7 +183,9 @@ def one_line(said: str) -> str:
     return " ".join(said.split())
 
 
-def test_without_a_login_nothing_starts(server: Server, as_nobody: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_login_nothing_starts(
+    server: Server, without_credentials: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     said = run("--name", "refused", "--storage-path", tmp_path, "--tracking-uri", server.uri, code=2)
     assert one_line(said) == (
         f"error: MLflow at {server.uri!r} refuses this search: {WANTS} got none: {SET}, "
@@ -192,8 +194,10 @@ def test_without_a_login_nothing_starts(server: Server, as_nobody: pytest.Monkey
     assert not (tmp_path / "refused" / "journal").exists()
 
 
-def test_with_a_wrong_password_nothing_starts(server: Server, as_nobody: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    log_in(as_nobody, "researcher", "wrong horse battery")
+def test_with_a_wrong_password_nothing_starts(
+    server: Server, without_credentials: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log_in(without_credentials, "researcher", "wrong horse battery")
     said = run("--name", "refused", "--storage-path", tmp_path, "--tracking-uri", server.uri, code=2)
     assert one_line(said) == (
         f"error: MLflow at {server.uri!r} refuses this search: {WANTS} refuses 'researcher' "
@@ -201,8 +205,10 @@ def test_with_a_wrong_password_nothing_starts(server: Server, as_nobody: pytest.
     )
 
 
-def test_a_token_that_the_server_does_not_take_is_told(server: Server, as_nobody: pytest.MonkeyPatch) -> None:
-    as_nobody.setenv("MLFLOW_TRACKING_TOKEN", "expired")
+def test_a_token_that_the_server_does_not_take_is_reported(
+    server: Server, without_credentials: pytest.MonkeyPatch
+) -> None:
+    without_credentials.setenv("MLFLOW_TRACKING_TOKEN", "expired")
     with pytest.raises(TrackingError, match="refuses the token in MLFLOW_TRACKING_TOKEN: renew it, or set MLFLOW"):
         connect(server.uri, NAME)
 
@@ -277,22 +283,24 @@ def test_the_champion_scores_as_recorded(server: Server, recorded: Record, as_re
     assert score == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_user_who_may_only_read_is_told_at_once(
-    server: Server, recorded: Record, as_nobody: pytest.MonkeyPatch, tmp_path: Path
+def test_a_user_who_may_only_read_is_refused_at_once(
+    server: Server, recorded: Record, without_credentials: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    log_in(as_nobody, "guest", PASSWORD)
+    log_in(without_credentials, "guest", PASSWORD)
     with pytest.raises(TrackingError, match=r"user 'guest' may not write there: its administrator can grant EDIT"):
         Tracker(plan(tracking_uri=server.uri, experiment=NAME), Storage(str(tmp_path / "small")))
     check_empty(Storage(str(tmp_path / "small")), "small")  # once the right is granted, the same command works
     assert not (tmp_path / "small" / "tracking.json").exists()
 
 
-def test_a_token_opens_what_takes_tokens(server: Server, as_nobody: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_token_opens_what_takes_tokens(
+    server: Server, without_credentials: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with gate(server.uri, "secret", "researcher", PASSWORD) as uri:
         tracked = plan(tracking_uri=uri, experiment="gated")
         with pytest.raises(TrackingError, match="but got none: set MLFLOW_TRACKING_USERNAME"):
             Tracker(tracked, Storage(str(tmp_path / "small")))
-        as_nobody.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+        without_credentials.setenv("MLFLOW_TRACKING_TOKEN", "secret")
         tracker = Tracker(tracked, Storage(str(tmp_path / "small")), job="name: small\n")
         send_events(tracker, events())
         assert tracker.close()
@@ -302,40 +310,40 @@ def test_a_token_opens_what_takes_tokens(server: Server, as_nobody: pytest.Monke
         assert "RUNNING" not in {run.info.status for run in found}
 
 
-def test_a_refusal_in_mid_search_is_told_and_waited_out(
-    server: Server, as_nobody: pytest.MonkeyPatch, tmp_path: Path
+def test_a_refusal_in_mid_search_is_reported_and_waited_out(
+    server: Server, without_credentials: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     notes: list[str] = []
-    log_in(as_nobody, "researcher", PASSWORD)
+    log_in(without_credentials, "researcher", PASSWORD)
     tracker = Tracker(
         plan(tracking_uri=server.uri, experiment="rotated"), Storage(str(tmp_path / "small")), notify=notes.append
     )
     trials = send_events(tracker, events()[:4])
     assert tracker.flush()
-    log_in(as_nobody, "researcher", "rotated away")
+    log_in(without_credentials, "researcher", "rotated away")
     send_events(tracker, events()[4:], trials)
     assert not tracker.flush(3.0)
     assert notes == [
         f"MLflow refuses the updates ({WANTS} refuses 'researcher' with the password it got: {SET}); "
         "updates wait until it answers again"
     ]
-    log_in(as_nobody, "researcher", PASSWORD)
+    log_in(without_credentials, "researcher", PASSWORD)
     assert tracker.close(30.0)
     assert notes[1:] == ["MLflow answers again; the waiting updates are written"]
 
 
 def test_weights_may_take_longer_than_any_other_answer(
-    server: Server, recorded: Record, as_nobody: pytest.MonkeyPatch
+    server: Server, recorded: Record, without_credentials: pytest.MonkeyPatch
 ) -> None:
-    log_in(as_nobody, "researcher", PASSWORD)
+    log_in(without_credentials, "researcher", PASSWORD)
     winner = next(task["winner"] for task in summary(recorded.folder)["tasks"] if task["task"] == "mrpc")
     rows = open_source(DataConfig()).load(get_task("mrpc"), "validation")
     champion = Champion(get_task("mrpc"), winner["name"], winner["folder"], 0.9, {}, rows.columns, 128)
     run_id = runs_by_name(server)[winner["name"]].info.run_id
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
-        as_nobody.delenv(name)
-    as_nobody.setenv("MLFLOW_TRACKING_TOKEN", "secret")
-    as_nobody.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
+        without_credentials.delenv(name)
+    without_credentials.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    without_credentials.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
     with gate(server.uri, "secret", "researcher", PASSWORD, upload_s=1.2 * SHORT_TIMEOUT_S) as uri:
         client = connect(uri, NAME)
         experiment = client.get_experiment_by_name(NAME).experiment_id

@@ -122,10 +122,10 @@ def test_the_workers_of_every_lane_are_on_two_nodes(searched: Path, network: Net
 
 
 def test_two_workers_on_two_nodes_equal_one_on_the_laptop(searched: Path, laptop: Path) -> None:
-    ours, theirs = scores(searched), scores(laptop)
-    assert ours.keys() == theirs.keys()
-    for trial, found in ours.items():
-        assert found == pytest.approx(theirs[trial], abs=1e-4), trial
+    found_scores, expected = scores(searched), scores(laptop)
+    assert found_scores.keys() == expected.keys()
+    for trial, found in found_scores.items():
+        assert found == pytest.approx(expected[trial], abs=1e-4), trial
     assert chosen(searched) == chosen(laptop)
 
 

@@ -40,24 +40,24 @@ def warmup(number):
 
 def interleave(pruner, qualities, lanes=4, warmup=lambda number: 0.0):
     """Trains trials ``lanes`` at a time, evaluation by evaluation; returns (number, epoch, answer) in order."""
-    told, waiting, running = [], list(enumerate(qualities)), {}
+    reported, waiting, running = [], list(enumerate(qualities)), {}
     while waiting or running:
         while waiting and len(running) < lanes:
             number, quality = waiting.pop(0)
             running[number] = (quality, 0)
         for number, (quality, epoch) in list(running.items()):
             answer = pruner.evaluated(number, epoch + 1, curve(quality, epoch + 1), warmup(number))
-            told.append((number, epoch + 1, answer))
+            reported.append((number, epoch + 1, answer))
             running[number] = (quality, epoch + 1)
             if not answer or epoch + 1 == EPOCHS:
                 del running[number]
-    return told
+    return reported
 
 
-def records(told, qualities, warmup=lambda number: 0.0):
-    """The journal's trials for what was told."""
+def records(reported, qualities, warmup=lambda number: 0.0):
+    """The journal's trials for what was reported."""
     trials = {}
-    for time, (number, epoch, answer) in enumerate(told):
+    for time, (number, epoch, answer) in enumerate(reported):
         trial = trials.setdefault(
             number,
             TrialRecord(
@@ -106,24 +106,24 @@ def test_clearly_bad_trials_are_cut(name):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_best_is_never_cut(name, seed):
     values = qualities(30, seed)
-    told = interleave(make(name), values)
+    reported = interleave(make(name), values)
     best = values.index(max(values))
-    assert [epoch for number, epoch, answer in told if number == best and answer] == list(range(1, EPOCHS + 1))
+    assert [epoch for number, epoch, answer in reported if number == best and answer] == list(range(1, EPOCHS + 1))
 
 
 @pytest.mark.parametrize("name", CUTTING)
 @pytest.mark.parametrize("grace", [1.0, 2.5, 4.0])
 def test_nothing_is_cut_before_the_grace_period_is_over(name, grace):
-    told = interleave(make(name, grace=grace), qualities(40))
-    cut = [epoch for _, epoch, answer in told if not answer]
+    reported = interleave(make(name, grace=grace), qualities(40))
+    cut = [epoch for _, epoch, answer in reported if not answer]
     assert cut
     assert min(cut) >= grace
 
 
 @pytest.mark.parametrize("name", CUTTING)
 def test_nothing_is_cut_while_most_of_its_training_was_warm_up_and_other_trials_are(name):
-    told = interleave(make(name, factor=1.8), qualities(60), warmup=warmup)
-    cuts = [(number, epoch) for number, epoch, answer in told if not answer]
+    reported = interleave(make(name, factor=1.8), qualities(60), warmup=warmup)
+    cuts = [(number, epoch) for number, epoch, answer in reported if not answer]
     assert min(epoch for number, epoch in cuts if warmup(number)) >= 5
     assert min(epoch for number, epoch in cuts if not warmup(number)) == 1
 
@@ -161,10 +161,10 @@ def test_resumed_scheduler_decides_as_the_undisturbed_one(name, cut_at):
 @pytest.mark.parametrize("name", CUTTING)
 def test_trial_cut_but_restarted_before_its_end_was_written_stays_cut(name):
     values = qualities(40)
-    told = interleave(make(name), values)
-    number, epoch, _ = next(entry for entry in told if not entry[2])
+    reported = interleave(make(name), values)
+    number, epoch, _ = next(entry for entry in reported if not entry[2])
     resumed = make(name)
-    resumed.replay(records(told, values))
+    resumed.replay(records(reported, values))
     assert not resumed.evaluated(number, epoch + 1, 1.0)
 
 

@@ -58,7 +58,7 @@ def test_the_published_figures_stand_beside_the_measured_ones(trained: str, runs
     assert "https://mccormickml.com" in trained
 
 
-def test_the_correlation_is_told_for_each_batch_of_the_evaluation(trained: str) -> None:
+def test_the_correlation_is_printed_for_each_batch_of_the_evaluation(trained: str) -> None:
     (line,) = re.findall(r"matthews_correlation of each 32 rows: (.*)", trained)
     assert len(line.split()) == 16  # 500 rows
 

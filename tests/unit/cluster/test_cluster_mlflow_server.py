@@ -64,8 +64,8 @@ def test_a_new_machine_goes_on_with_the_record(server: ModuleType, tmp_path: Pat
     store = Storage(str(tmp_path / "bucket"))
     old, new = tmp_path / "old.db", tmp_path / "new.db"
     write(old, "first")
-    server.AsyncCheckpointer(old, store).keep()
-    server.AsyncCheckpointer(new, store).restore()
+    server.DatabaseBackup(old, store).copy()
+    server.DatabaseBackup(new, store).restore()
     assert runs(new) == ["first"]
 
 
@@ -73,23 +73,23 @@ def test_a_machine_that_has_a_record_keeps_it(server: ModuleType, tmp_path: Path
     store = Storage(str(tmp_path / "bucket"))
     old, new = tmp_path / "old.db", tmp_path / "new.db"
     write(old, "stale")
-    server.AsyncCheckpointer(old, store).keep()
+    server.DatabaseBackup(old, store).copy()
     write(new, "fresh")
-    server.AsyncCheckpointer(new, store).restore()
+    server.DatabaseBackup(new, store).restore()
     assert runs(new) == ["fresh"]
 
 
 def test_only_changes_are_copied(server: ModuleType, tmp_path: Path) -> None:
     store = Storage(str(tmp_path / "bucket"))
     record = tmp_path / "mlflow.db"
-    keeper = server.AsyncCheckpointer(record, store)
+    backup = server.DatabaseBackup(record, store)
     write(record, "first")
-    keeper.keep()
+    backup.copy()
     store.delete("mlflow.db")
-    keeper.keep()
+    backup.copy()
     assert not store.exists("mlflow.db")
     write(record, "second")
-    keeper.keep()
+    backup.copy()
     assert runs(tmp_path / "bucket" / "mlflow.db") == ["first", "second"]
 
 
@@ -98,7 +98,7 @@ def test_an_unfinished_write_is_not_copied(server: ModuleType, tmp_path: Path) -
     write(record, "done")
     writing = sqlite3.connect(record)
     writing.execute("insert into runs values ('half')")
-    server.AsyncCheckpointer(record, Storage(str(tmp_path / "bucket"))).keep()
+    server.DatabaseBackup(record, Storage(str(tmp_path / "bucket"))).copy()
     writing.close()
     assert runs(tmp_path / "bucket" / "mlflow.db") == ["done"]
 
@@ -108,12 +108,12 @@ def test_a_store_that_is_away_is_told_of_and_tried_again(
 ) -> None:
     record, bucket = tmp_path / "mlflow.db", tmp_path / "bucket"
     write(record, "first")
-    keeper = server.AsyncCheckpointer(record, Storage(str(bucket)))
+    backup = server.DatabaseBackup(record, Storage(str(bucket)))
     bucket.write_text("a file where the folder should be")
-    keeper.keep()
+    backup.copy()
     assert "not kept yet" in capsys.readouterr().err
     bucket.unlink()
-    keeper.keep()
+    backup.copy()
     assert runs(bucket / "mlflow.db") == ["first"]
 
 
@@ -121,17 +121,17 @@ def test_a_broken_record_is_told_of_and_the_server_goes_on(
     server: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record, bucket = tmp_path / "mlflow.db", tmp_path / "bucket"
-    keeper = server.AsyncCheckpointer(record, Storage(str(bucket)))
+    backup = server.DatabaseBackup(record, Storage(str(bucket)))
     write(record, "first")
-    keeper.keep()
+    backup.copy()
     record.write_bytes(b"no database" * 1000)
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"])
-    assert server.serve(child, keeper.keep, 0.1) == 0
+    assert server.serve(child, backup.keep, 0.1) == 0
     assert "not kept yet: " in capsys.readouterr().err
     assert runs(bucket / "mlflow.db") == ["first"]
     record.unlink()
     write(record, "second")
-    keeper.keep()
+    backup.copy()
     assert runs(bucket / "mlflow.db") == ["second"]
     assert [path.name for path in bucket.iterdir()] == ["mlflow.db"]
 
@@ -154,8 +154,8 @@ def test_a_record_is_copied_and_fetched_in_pieces(server: ModuleType, tmp_path: 
         database.execute("insert into blobs values (zeroblob(64000000))")
     database.close()
     tracemalloc.start()
-    server.AsyncCheckpointer(record, store).keep()
-    server.AsyncCheckpointer(tmp_path / "new" / "mlflow.db", store).restore()
+    server.DatabaseBackup(record, store).copy()
+    server.DatabaseBackup(tmp_path / "new" / "mlflow.db", store).restore()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (tmp_path / "new" / "mlflow.db").stat().st_size >= 64_000_000
@@ -166,7 +166,7 @@ def test_a_record_that_is_fetched_by_half_is_not_taken_for_a_whole_one(server: M
     store, record = Storage(str(tmp_path / "bucket")), tmp_path / "new.db"
     store.write("mlflow.db", bytes(100_000))
     with files_of_at_most(50_000), pytest.raises(StorageError):
-        server.AsyncCheckpointer(record, store).restore()
+        server.DatabaseBackup(record, store).restore()
     assert not record.exists()
 
 
