@@ -103,7 +103,7 @@ def test_an_unfinished_write_is_not_copied(server: ModuleType, tmp_path: Path) -
     assert runs(tmp_path / "bucket" / "mlflow.db") == ["done"]
 
 
-def test_a_store_that_is_away_is_told_of_and_tried_again(
+def test_a_store_that_is_away_is_reported_and_tried_again(
     server: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record, bucket = tmp_path / "mlflow.db", tmp_path / "bucket"
@@ -111,13 +111,13 @@ def test_a_store_that_is_away_is_told_of_and_tried_again(
     backup = server.DatabaseBackup(record, Storage(str(bucket)))
     bucket.write_text("a file where the folder should be")
     backup.copy()
-    assert "not kept yet" in capsys.readouterr().err
+    assert "not copied yet" in capsys.readouterr().err
     bucket.unlink()
     backup.copy()
     assert runs(bucket / "mlflow.db") == ["first"]
 
 
-def test_a_broken_record_is_told_of_and_the_server_goes_on(
+def test_a_broken_database_is_reported_and_the_server_goes_on(
     server: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record, bucket = tmp_path / "mlflow.db", tmp_path / "bucket"
@@ -126,8 +126,8 @@ def test_a_broken_record_is_told_of_and_the_server_goes_on(
     backup.copy()
     record.write_bytes(b"no database" * 1000)
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"])
-    assert server.serve(child, backup.keep, 0.1) == 0
-    assert "not kept yet: " in capsys.readouterr().err
+    assert server.serve(child, backup.copy, 0.1) == 0
+    assert "not copied yet: " in capsys.readouterr().err
     assert runs(bucket / "mlflow.db") == ["first"]
     record.unlink()
     write(record, "second")
