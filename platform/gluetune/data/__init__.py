@@ -1,4 +1,4 @@
-"""Rows: where they come from, how they are tokenised, and how they are dealt out."""
+"""Rows of the tasks: data sources, readers, splits, tokenization and batching."""
 
 from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import EncodedRows, encode_rows, length_grouped_batches, shard_batch, token_fingerprint

@@ -1,4 +1,4 @@
-"""A user's own dataset class, by import path."""
+"""Data source that loads rows with a dataset class of the user."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ _METHODS = ("__len__", "__getitem__")
 
 
 class CustomSource(DataSource):
-    """Rows of a class that the user wrote; map-style torch datasets and those of the ``datasets`` library are such.
+    """Rows of a dataset class of the user, such as a map-style torch dataset or a ``datasets.Dataset``.
 
-    The class is called as ``Class(split=…, data_dir=…)``: the split's name in ``Task.splits`` (``train``,
-    ``validation``, ``test``; MNLI's are ``validation_matched`` and so on), and ``data.dir`` or ``None``; the latter is
-    left out where the class does not take it. What comes back must have ``__len__``, and a ``__getitem__`` that for
-    0, 1, … gives a mapping with
+    The class is called as ``Class(split=…, data_dir=…)``. ``split`` is a name in ``Task.splits`` (``train``,
+    ``validation``, ``test``; for MNLI ``validation_matched`` and so on); ``data_dir`` is ``data.dir`` or ``None`` and
+    is omitted if the class does not have this parameter. The returned object must have ``__len__`` and a
+    ``__getitem__`` that returns, for 0, 1, …, a mapping with
 
     - each text column of the task (``Task.columns``) as ``str``,
-    - ``label``: the class's id or name, for regression a number; missing, ``None`` or -1 where there is none.
+    - ``label``: id or name of the class, or the number of a regression; absent, ``None`` or -1 if there is no label.
 
-    Either all rows of a split have a label or none has; rows without are left out and counted for tasks that have
-    undecided rows (SNLI, MNLI), where their label may also be written ``-``.
+    Either all rows of a split have a label or none has. Tasks with undecided rows (SNLI, MNLI) are the exception: rows
+    without a label, or with the label ``-``, are left out and counted in ``Examples.source``.
 
-    A class says which splits it has by an attribute ``splits``, a collection of names. Without, it is called for each
-    split, and lacks one if it raises ``FileNotFoundError`` or ``NotImplementedError``, or a ``LookupError`` or
-    ``ValueError`` whose message has the split's name. Anything else that it raises is an error of its own and ends the
-    job with the line that raised it. The training and the ranking development split must be there; others need not.
+    The attribute ``splits``, a collection of names, lists the splits of the class. If the class has no such attribute,
+    it is called for each split, and a split counts as missing if the call raises ``FileNotFoundError`` or
+    ``NotImplementedError``, or a ``LookupError`` or ``ValueError`` whose message contains the name of the split. Any
+    other exception ends the job with an error that names the line that raised it. The training split and the first dev
+    split are required.
 
     Args:
-        dataset: ``package.module:Class``, which Python can import, or ``path/to/file.py:Class``. A function that takes
-            the same parameters will do too.
-        data_dir: passed on.
+        dataset: ``package.module:Class``, which must be importable, or ``path/to/file.py:Class``. A function with the
+            same parameters is accepted too.
+        data_dir: passed to the class.
 
     Raises:
-        ConfigError: the class cannot be imported, or not be called with these parameters.
+        ConfigError: the class cannot be imported, or cannot be called with these parameters.
     """
 
     def __init__(self, dataset: str, data_dir: str | None = None) -> None:
@@ -50,13 +51,18 @@ class CustomSource(DataSource):
         import_class(dataset)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_opened": {}}  # the user's objects need not pickle
+        return self.__dict__ | {"_opened": {}}  # the user's objects may not be picklable
 
     def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
-        """Reads all rows of one split.
+        """Load all rows of one split.
+
+        Args:
+            task: the task whose rows are loaded.
+            split: one of ``task.splits``.
+            labels: whether to read labels. If ``False``, every row is returned, whatever its label.
 
         Raises:
-            DataError: the class raised something, or what it gave breaks the contract above.
+            DataError: the class raised an exception, or a row does not have the documented form.
         """
         place = f"{self.describe(task)}/{split}"
         check_split(task, split, place)
@@ -69,10 +75,10 @@ class CustomSource(DataSource):
         return _labelled(examples, [label for _, label in rows], task, place) if labels else examples
 
     def has(self, task: Task, split: str) -> bool:
-        """Whether the class gives the split; tasks that are only evaluated (AX) are not looked for in it.
+        """Return whether the class has the split; always ``False`` for tasks that are only evaluated (AX).
 
         Raises:
-            DataError: the class raised something that does not say that it lacks the split.
+            DataError: the class raised an exception that does not mean that the split is missing.
         """
         if task.train is None or split not in task.splits:
             return False
@@ -80,7 +86,7 @@ class CustomSource(DataSource):
         if isinstance(listed, Collection) and not isinstance(listed, str):
             return split in listed
         try:
-            self._opened[split] = self._open(split, f"{self.describe(task)}/{split}")  # for `load`, which comes next
+            self._opened[split] = self._open(split, f"{self.describe(task)}/{split}")  # for the next `load`
         except DataError as error:
             if _says_missing(error.__cause__, split):
                 return False
@@ -92,16 +98,18 @@ class CustomSource(DataSource):
         return True
 
     def describe(self, task: Task) -> str:
-        """Names the class."""
+        """Return ``custom:`` and the import path of the class."""
         return f"custom:{self.dataset}"
 
     def _open(self, split: str, place: str) -> Any:
         make, parameters = import_class(self.dataset)
-        given = {name: value for name, value in (("split", split), ("data_dir", self.data_dir)) if name in parameters}
+        arguments = {
+            name: value for name, value in (("split", split), ("data_dir", self.data_dir)) if name in parameters
+        }
         try:
-            dataset = make(**given)
+            dataset = make(**arguments)
         except Exception as error:
-            call = ", ".join(f"{name}={value!r}" for name, value in given.items())
+            call = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
             raise DataError(
                 f"the class must give this split, but ({call}) raised {describe_exception(error, source_file(make))}",
                 place,
@@ -121,7 +129,7 @@ def _rows(
     labels: bool,
     file: str | None,
 ) -> Iterator[tuple[dict[str, str], float]]:
-    """Texts and label of every row."""
+    """Yield the texts and the label of every row."""
     try:
         length = len(dataset)
     except Exception as error:
@@ -164,7 +172,7 @@ def _texts(row: Any, number: int, task: Task, place: str) -> dict[str, str]:
 
 
 def _label(value: Any, row: int, task: Task, place: str) -> float:
-    """A label as a number; -1 where there is none."""
+    """Return a label as a number, `UNLABELLED` if there is none."""
     if isinstance(value, str) and not task.regression:
         ids = {name: number for number, name in enumerate(task.labels)} | dict.fromkeys(task.ignored_labels, UNLABELLED)
         if value not in ids:
@@ -188,7 +196,7 @@ def _label(value: Any, row: int, task: Task, place: str) -> float:
 
 
 def _labelled(examples: Examples, numbers: list[float], task: Task, place: str) -> Examples:
-    """The rows with their labels; those without left out where the task has such."""
+    """Return the rows with their labels, without the unlabelled rows if the task has such rows."""
     labels: Labels = np.array(numbers, np.float32) if task.regression else np.array(numbers, np.int64)
     known = labels != UNLABELLED
     if not known.any():
@@ -206,7 +214,7 @@ def _labelled(examples: Examples, numbers: list[float], task: Task, place: str) 
 
 
 def _says_missing(error: BaseException | None, split: str) -> bool:
-    """Whether an exception says that there is no such split."""
+    """Return whether an exception means that the dataset has no such split."""
     if isinstance(error, FileNotFoundError | NotImplementedError):
         return True
     return isinstance(error, LookupError | ValueError) and split in str(error)

@@ -1,4 +1,4 @@
-"""Tokenised rows as ragged arrays: no padding is stored, batches are padded when they are made."""
+"""Tokenized rows as ragged arrays without padding, and their division into batches."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from gluetune.data.truncation import Truncation, tokenize
 from gluetune.errors import ConfigError, ConfigIssue, ModelError
 from gluetune.tasks import Task
 
-_ROWS_PER_CALL = 2048  # keeps the tokenizer's Python lists small
+_ROWS_PER_CALL = 2048  # limits the memory of the Python lists that the tokenizer returns
 
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """Tokenised rows. Plain arrays, so that Ray's object store shares them without a copy.
+    """Tokenized rows, as plain arrays that Ray's object store shares between processes without a copy.
 
     Attributes:
-        input_ids: [tokens] int32, all rows after each other.
-        offsets: [rows + 1] int64, row ``i`` is ``input_ids[offsets[i]:offsets[i + 1]]``.
-        boundaries: [rows] int32, position in the row where the second segment's token type starts; the row's length
-            where there is none.
-        labels: [rows] int64 class ids or float32; ``None`` where there are none.
-        pad_token_id: fills up a batch.
+        input_ids: [tokens] int32, token ids of all rows, one after the other.
+        offsets: [rows + 1] int64; row ``i`` is ``input_ids[offsets[i]:offsets[i + 1]]``.
+        boundaries: [rows] int32, position within the row at which token type 1 (the second segment) starts; the length
+            of the row if it has no second segment.
+        labels: [rows] int64 class ids or float32 values; ``None`` if the rows have no labels.
+        pad_token_id: id of the token that pads the rows of a batch.
         token_types: whether the encoder takes ``token_type_ids``.
     """
 
@@ -45,11 +45,15 @@ class EncodedRows:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """[rows] tokens in each row."""
+        """[rows] number of tokens in each row."""
         return np.diff(self.offsets)
 
     def select(self, rows: RowIndices) -> EncodedRows:
-        """The given rows, in the given order, copied."""
+        """Return a copy of the rows at these positions, in this order.
+
+        Args:
+            rows: [selected rows] positions, counted from 0.
+        """
         lengths = self.offsets[rows + 1] - self.offsets[rows]
         offsets = _offsets(lengths)
         tokens = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
@@ -60,21 +64,21 @@ class EncodedRows:
 
     @cached_property
     def longest(self) -> int:
-        """Tokens in the longest row."""
+        """Number of tokens in the longest row."""
         return int(self.lengths.max())
 
     def collate(self, rows: RowIndices, multiple: int = 1) -> dict[str, torch.Tensor]:
-        """A batch, padded on the right to its longest row.
+        """Return a batch, padded on the right to its longest row.
 
         Args:
-            rows: [batch] row numbers, at least one.
-            multiple: rounds the width up to a multiple of this, but not beyond the longest row of all, which the
-                encoder is known to take.
+            rows: [batch] positions of the rows, at least one.
+            multiple: the width is rounded up to a multiple of this number, but never beyond the longest of all rows,
+                because the encoder may not accept more tokens.
 
         Returns:
-            ``input_ids``, ``attention_mask`` and, where the encoder takes them, ``token_type_ids``: int32
-            [batch, width], mask and types 0 beyond the row; ``labels``: [batch] int32 class ids or float32, where
-            there are any.
+            ``input_ids``, ``attention_mask`` and, if the encoder takes them, ``token_type_ids``: int32 [batch, width],
+            mask and token types are 0 in the padding. ``labels``: [batch] int32 class ids or float32 values, if the
+            rows have labels.
         """
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
@@ -99,18 +103,19 @@ def encode_rows(
     max_seq_length: int,
     truncation: Truncation = "longest_first",
 ) -> EncodedRows:
-    """Tokenises rows.
+    """Tokenize rows.
 
     Args:
         examples: the rows.
-        task: gives the text columns.
-        tokenizer: the encoder's.
-        max_seq_length: most tokens per row, special tokens included.
-        truncation: how a pair that is too long is cut, see `gluetune.data.truncation`.
+        task: defines the text columns.
+        tokenizer: the tokenizer of the encoder.
+        max_seq_length: maximum number of tokens per row, special tokens included.
+        truncation: how a pair that is too long is truncated: ``longest_first`` removes tokens from the longer text,
+            ``proportional`` from both.
 
     Raises:
-        ConfigError: the encoder takes fewer tokens than ``max_seq_length``.
-        ModelError: the tokenizer has no padding token, or its token types are not 0…0 1…1.
+        ConfigError: ``max_seq_length`` exceeds the number of tokens that the encoder accepts.
+        ModelError: the tokenizer has no padding token, or its token types are not zeros followed by ones.
     """
     _check(tokenizer, max_seq_length)
     texts = [examples.columns[name] for name in task.columns]
@@ -144,7 +149,11 @@ def _boundaries(
     lengths: NDArray[np.int64],
     tokenizer: PreTrainedTokenizerBase,
 ) -> NDArray[np.int32]:
-    """[rows] number of zeros in front of each row's ones; refuses types that this does not describe."""
+    """Return the [rows] number of zeros before the ones in each row's token types.
+
+    Raises:
+        ModelError: the token types of a row are not zeros followed by ones.
+    """
     offsets = _offsets(lengths)
     ones = np.diff(np.concatenate([np.zeros(1, np.int64), np.cumsum(types, dtype=np.int64)])[offsets])
     boundaries = lengths - ones
@@ -164,17 +173,21 @@ def length_grouped_batches(
     epoch: int,
     shuffle: bool = True,
 ) -> list[RowIndices]:
-    """Cuts an epoch into global batches of rows of like length.
+    """Divide an epoch into global batches whose rows have similar lengths.
 
-    Rows are permuted, cut into buckets of 50 batches, sorted by length within each, cut into batches; then the
-    batches are permuted. Every row occurs once; the last bucket's incomplete batch is kept.
+    The function permutes the rows, divides them into buckets of 50 batches, sorts each bucket by length, divides it
+    into batches and permutes the batches, as transformers' ``group_by_length`` does. Every row occurs once; the
+    incomplete batch of the last bucket is kept.
 
     Args:
-        lengths: [rows] tokens per row.
-        batch_size: rows per batch.
-        seed: the trial's seed.
-        epoch: counts from 0; another epoch, another order.
-        shuffle: if not, all rows are sorted by length and the batches keep that order, for evaluation.
+        lengths: [rows] number of tokens per row.
+        batch_size: rows per global batch.
+        seed: seed of the trial.
+        epoch: number of the epoch, counted from 0; each epoch has its own order.
+        shuffle: ``False`` sorts all rows by length and keeps the batches in that order, for evaluation.
+
+    Returns:
+        One array of row positions per batch.
     """
     generator = np.random.default_rng(np.random.SeedSequence((seed, epoch)))
     order = generator.permutation(len(lengths)) if shuffle else np.arange(len(lengths))
@@ -188,20 +201,26 @@ def length_grouped_batches(
 
 
 def shard_batch(batch: RowIndices, rank: int, world_size: int) -> tuple[RowIndices, int]:
-    """One worker's share of a global batch.
+    """Return one worker's rows of a global batch.
 
-    Shares are interleaved, so that all workers get rows of like length.
+    Workers take every ``world_size``-th row, so that all of them get rows of similar lengths.
+
+    Args:
+        batch: [rows] positions of the rows of the global batch.
+        rank: rank of the worker.
+        world_size: number of workers.
 
     Returns:
-        The rows, and how many of them count: a worker for whom no row is left takes one that counts 0, because all
-        workers must run the same forward and backward passes.
+        The positions of the worker's rows, and how many of them count. If the batch has fewer rows than there are
+        workers, a worker without a row gets the first row of the batch and the count 0, because all workers must run
+        the same forward and backward passes.
     """
     rows = batch[rank::world_size]
     return (rows, len(rows)) if len(rows) else (batch[:1], 0)
 
 
 def token_fingerprint(encoded: EncodedRows) -> str:
-    """The SHA-256 of rows' token ids and segments; labels are left out."""
+    """Return the SHA-256 of the token ids and segments of rows; labels do not count."""
     digest = hashlib.sha256()
     for array in (encoded.input_ids, encoded.offsets, encoded.boundaries):
         digest.update(np.ascontiguousarray(array).data)

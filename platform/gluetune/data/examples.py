@@ -1,4 +1,4 @@
-"""Rows of text with labels."""
+"""Rows of text with their labels, and the interface of the sources that they are loaded from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import Task
 
 Labels = NDArray[np.int64] | NDArray[np.float32]
+"""[rows] class ids (int64), or the values of a regression (float32)."""
+
 RowIndices = NDArray[np.int64]
+"""[rows] positions of rows in a split, counted from 0."""
+
+UNLABELLED = -1
+"""Class id of a row without a label, as in the datasets on the Hugging Face hub."""
+
+_MAX_LABEL_CHARACTERS = 60  # in a message
 
 
 @dataclass(frozen=True)
@@ -43,13 +51,19 @@ class Examples:
         return len(next(iter(self.columns.values())))
 
     def take(self, rows: RowIndices) -> Examples:
-        """The given rows, in the given order."""
+        """Return the rows at these positions, in this order.
+
+        Args:
+            rows: [selected rows] positions, counted from 0.
+        """
         columns = {name: [texts[row] for row in rows] for name, texts in self.columns.items()}
         return replace(self, columns=columns, labels=None if self.labels is None else self.labels[rows])
 
 
 class DataSource(ABC):
-    """Where rows come from. Every source gives the columns, labels and splits of the task's row in ``TASKS``.
+    """A place that rows are loaded from, such as the Hugging Face hub or a folder.
+
+    Every source provides the columns, labels and splits that the `Task` lists.
 
     Attributes:
         synthetic: whether gluetune generates the rows.
@@ -59,36 +73,44 @@ class DataSource(ABC):
 
     @abstractmethod
     def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
-        """Reads one split.
+        """Load all rows of one split.
 
         Args:
-            task: the task.
+            task: the task whose rows are loaded.
             split: one of ``task.splits``.
-            labels: whether to read labels. Without, no row is left out for the label that it has or lacks.
+            labels: whether to read labels. If ``False``, every row is returned, whatever its label.
+
+        Returns:
+            The rows in the order of the source.
 
         Raises:
-            DataError: the task has no such split, the source lacks it, or its rows break their format.
+            DataError: the task has no such split, the source does not have it, or a row has the wrong format.
         """
 
     def has(self, task: Task, split: str) -> bool:
-        """Whether the source has the split."""
+        """Return whether the source has the split.
+
+        Args:
+            task: the task whose split is looked for.
+            split: name of the split.
+        """
         return split in task.splits
 
     @abstractmethod
     def describe(self, task: Task) -> str:
-        """Where the task's rows would come from, in words. Reads nothing."""
+        """Return where the task's rows come from, such as ``dir:glue``, without reading anything."""
 
 
 def check_split(task: Task, split: str, place: object) -> None:
-    """Refuses a split that the task does not have.
+    """Check that the task has a split of this name.
 
     Args:
         task: the task.
-        split: its alleged split.
-        place: where it was looked for, for the message.
+        split: name of the split.
+        place: what the message names as the place of the error, such as a folder.
 
     Raises:
-        DataError: names the nearest split.
+        DataError: the task has no such split; the message suggests the most similar name.
     """
     if split not in task.splits:
         raise DataError(
@@ -98,25 +120,20 @@ def check_split(task: Task, split: str, place: object) -> None:
         )
 
 
-UNLABELLED = -1
-_LONGEST = 60  # characters of a label in a message
-
-
 def parse_labels(task: Task, labels: Sequence[str | float], file: Path, lines: Sequence[int]) -> Labels:
-    """Parses a file's labels.
+    """Convert the labels of a file to numbers.
 
     Args:
-        task: gives the class names and their spellings, or the range of a regression.
-        labels: as written, one per row: a name, a spelling, or a number that is the class's id (or the value of a
-            regression).
-        file: the file, for messages.
-        lines: 1-based line of every row, for messages.
+        task: defines the class names and their aliases, or the range of a regression.
+        labels: [rows] labels as the file has them: a class name, an alias or a class id; for a regression a number.
+        file: the file, named in messages.
+        lines: [rows] 1-based line numbers, named in messages.
 
     Returns:
-        [rows] class ids (int64), `UNLABELLED` for labels in ``task.ignored_labels``; or float32 for regression.
+        [rows] class ids (int64), `UNLABELLED` for labels in ``task.ignored_labels``; for a regression float32 values.
 
     Raises:
-        DataError: a label that the task does not have; names its line.
+        DataError: a label is unknown or out of range; the error names its line.
     """
     if task.regression:
         return _numbers(task, labels, file, lines)
@@ -135,7 +152,7 @@ def parse_labels(task: Task, labels: Sequence[str | float], file: Path, lines: S
 
 
 def class_ids(task: Task) -> dict[str, int]:
-    """Class ids by name and by the official files' spellings; `UNLABELLED` for labels in ``task.ignored_labels``."""
+    """Return class ids by class name and by alias; labels in ``task.ignored_labels`` map to `UNLABELLED`."""
     ids = {name: number for number, name in enumerate(task.labels)}
     return (
         ids
@@ -158,15 +175,15 @@ def _numbers(task: Task, labels: Sequence[str | float], file: Path, lines: Seque
 
 def _shown(label: str | float) -> str:
     text = repr(label)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return text if len(text) <= _MAX_LABEL_CHARACTERS else f"{text[:_MAX_LABEL_CHARACTERS]}…"
 
 
 def fingerprint(examples: Examples) -> str:
-    """The SHA-256 of column names, texts and labels, in order.
+    """Return the SHA-256 of column names, texts and labels, in order.
 
     Args:
-        examples: rows with or without labels. Task, split and source are left out: rows keep their fingerprint when
-            the same content moves to another file.
+        examples: rows with or without labels. Task, split and source do not count: the fingerprint stays the same when
+            the same rows are loaded from another file.
 
     Returns:
         64 hexadecimal digits.
@@ -175,7 +192,9 @@ def fingerprint(examples: Examples) -> str:
     for name, texts in examples.columns.items():
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
         digest.update(f"{name}\0{len(encoded)}\0".encode())
-        digest.update(np.fromiter(map(len, encoded), "<i8", len(encoded)).tobytes())  # no two cuts of a text are equal
+        digest.update(
+            np.fromiter(map(len, encoded), "<i8", len(encoded)).tobytes()
+        )  # so that the same characters split at another place hash differently
         digest.update(b"".join(encoded))
     labels = examples.labels
     digest.update(b"no labels" if labels is None else labels.dtype.kind.encode() + labels.tobytes())

@@ -1,4 +1,4 @@
-"""Single files, in whichever of a task's layouts they are written."""
+"""Reader of a single file in any of a task's layouts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from gluetune.data.records import read_header, read_records
 from gluetune.errors import DataError, did_you_mean, did_you_mean_file
 from gluetune.tasks import FileLayout, Task
 
-_LONGEST = 120  # characters of a first line in a message
+_MAX_HEADER_CHARACTERS = 120  # in a message
 
 
-def read_with_layout(file: Path, task: Task, split: str, table: FileLayout) -> Examples:
-    """Reads one file in a known layout.
+def read_with_layout(file: Path, task: Task, split: str, layout: FileLayout) -> Examples:
+    """Read a file whose layout is known.
 
     Args:
         file: the file.
-        task: gives columns and labels; rows with a label of ``task.ignored_labels`` are left out and counted.
-        split: what the rows are called.
-        table: the layout.
+        task: defines columns and labels. Rows whose label is in ``task.ignored_labels`` are left out; their number is
+            added to ``Examples.source``.
+        split: name of the split that the rows form.
+        layout: columns and header of the file.
 
     Raises:
-        DataError: a line breaks the layout.
+        DataError: the file cannot be read, or a line does not fit the layout.
     """
-    records = read_records(file, table)
-    labels = None if table.label is None else parse_labels(task, records.labels, file, records.lines)
+    records = read_records(file, layout)
+    labels = None if layout.label is None else parse_labels(task, records.labels, file, records.lines)
     examples = Examples(task.name, split, dict(zip(task.columns, records.columns, strict=True)), labels, "")
     dropped = 0
     if labels is not None and task.ignored_labels:
@@ -41,27 +42,27 @@ def read_with_layout(file: Path, task: Task, split: str, table: FileLayout) -> E
 
 
 def read_file(path: str | Path, task: Task, *, labels: bool | None) -> Examples:
-    """Reads any file of a task, official or the user's own.
+    """Read any file of a task, an official one or the user's own.
 
-    The layout is the first that fits, of these: the task's official ones (``Task.layouts``), those for files of the
-    same ending first, then a header with the task's own columns and ``label``. A layout with a header fits if the first
-    line, split at tabs, names all its text columns; for a ``.jsonl`` file, the keys of the first object. Where none of
-    them fits, one without a header (CoLA's) does if the first line has exactly as many tab-separated columns. A file
-    has labels if its layout's label column is there too; layouts of which that holds go first.
+    The layout is the first one that fits among the task's official layouts (``Task.layouts``, those for the same file
+    extension first) and a header with the task's columns and ``label``. A layout with a header fits if the first line
+    names all its text columns; in a ``.jsonl`` file the keys of the first object do so. If none of these fits, a layout
+    without a header (CoLA's) fits if the first line has the same number of columns. A file has labels if it has the
+    label column of its layout; layouts whose label column is present are preferred.
 
     Args:
-        path: the file: one JSON object per line if its name ends in ``.jsonl``, else tab-separated.
-        task: gives the layouts.
-        labels: whether to read labels: ``None`` where the file has them, ``True`` in any case, ``False`` not at all.
-            Rows labelled as in ``Task.ignored_labels`` (``-``) are left out where labels are read, and counted in
-            ``source``. Without labels every row counts: each line after the header, blank ones too where the only
-            column is text.
+        path: a file with one JSON object per line if its name ends in ``.jsonl``, else a tab-separated file.
+        task: defines the layouts.
+        labels: ``True`` requires labels, ``False`` ignores them, ``None`` reads them if the file has them. If labels
+            are read, rows whose label is in ``Task.ignored_labels`` (``-``) are left out and counted in
+            ``Examples.source``. If not, every line after the header is a row; blank lines are rows only in a file with
+            one column.
 
     Returns:
-        The rows; ``split`` is the file's name.
+        The rows; ``Examples.split`` is the name of the file.
 
     Raises:
-        DataError: there is no such file, no layout fits, or a line breaks the layout.
+        DataError: the file does not exist, no layout fits, or a line does not fit the layout.
     """
     file = Path(path).expanduser()
     if not file.is_file():
@@ -72,44 +73,48 @@ def read_file(path: str | Path, task: Task, *, labels: bool | None) -> Examples:
 
 def _layout(task: Task, file: Path, names: Sequence[str], labels: bool | None) -> FileLayout:
     layouts = _layouts(task, file.suffix.lower())
-    named = [table for table in layouts if table.header and set(table.text) <= set(names)]
-    fitting = named or [table for table in layouts if not table.header and _width(table) == len(names)]
-    labelled = [table for table in fitting if table.label is not None and (not table.header or table.label in names)]
+    named = [layout for layout in layouts if layout.header and set(layout.text) <= set(names)]
+    fitting = named or [layout for layout in layouts if not layout.header and _width(layout) == len(names)]
+    labelled = [
+        layout for layout in fitting if layout.label is not None and (not layout.header or layout.label in names)
+    ]
     if labels is not False and labelled:
         return labelled[0]
     if labels or not fitting:
         raise _unfitting(task, file, names, layouts, bool(labels))
-    return fitting[0].unlabelled()  # who predicts needs an answer for every row
+    return fitting[0].unlabelled()  # without labels, no row may be left out: each needs a prediction
 
 
 def _layouts(task: Task, ending: str) -> list[FileLayout]:
-    tables = [table for tables in task.layouts.values() for table in tables]
-    tables.sort(key=lambda table: all(not name.endswith(ending) for name in table.files))
+    tables = [layout for tables in task.layouts.values() for layout in tables]
+    tables.sort(key=lambda layout: all(not name.endswith(ending) for name in layout.files))
     layouts = [
-        *(replace(table, files=(), exclude_rows_of=None) for table in tables),
+        *(replace(layout, files=(), exclude_rows_of=None) for layout in tables),
         FileLayout((), task.columns, "label"),
     ]
-    return [table for table in dict.fromkeys(layouts) if table.header or ending != ".jsonl"]
+    return [layout for layout in dict.fromkeys(layouts) if layout.header or ending != ".jsonl"]
 
 
-def _width(table: FileLayout) -> int:
-    return 1 + max(place for place in (*table.text, table.label) if isinstance(place, int))
+def _width(layout: FileLayout) -> int:
+    return 1 + max(place for place in (*layout.text, layout.label) if isinstance(place, int))
 
 
 def _unfitting(task: Task, file: Path, names: Sequence[str], layouts: list[FileLayout], labels: bool) -> DataError:
-    """Says which layouts there are and what the file has instead."""
-    wanted = [
-        [str(name) for name in (*table.text, *([table.label] * labels))]
-        for table in layouts
-        if table.header and not (labels and table.label is None)
+    """Return an error that lists the layouts of the task and the columns of the file."""
+    expected = [
+        [str(name) for name in (*layout.text, *([layout.label] * labels))]
+        for layout in layouts
+        if layout.header and not (labels and layout.label is None)
     ]
-    known = dict.fromkeys(f"({', '.join(columns)})" for columns in wanted)
-    bare = dict.fromkeys(f" or have {_width(table)} columns without a header" for table in layouts if not table.header)
-    missing = next((name for name in wanted[0] if name not in names), "")
+    known = dict.fromkeys(f"({', '.join(columns)})" for columns in expected)
+    headerless = dict.fromkeys(
+        f" or have {_width(layout)} columns without a header" for layout in layouts if not layout.header
+    )
+    missing = next((name for name in expected[0] if name not in names), "")
     got = ", ".join(names)
-    got = got if len(got) <= _LONGEST else f"{got[:_LONGEST]}…"
+    got = got if len(got) <= _MAX_HEADER_CHARACTERS else f"{got[:_MAX_HEADER_CHARACTERS]}…"
     return DataError(
-        f"a file of {task.name} must name the columns {' or '.join(known)}{''.join(bare)}, but its first "
+        f"a file of {task.name} must name the columns {' or '.join(known)}{''.join(headerless)}, but its first "
         f"line has ({got}){did_you_mean(missing, names)}",
         file,
         1,

@@ -1,4 +1,4 @@
-"""The official GLUE folder, as GLUE's download script leaves it."""
+"""Data source that reads the official GLUE folder, as GLUE's download script writes it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from gluetune.tasks import FileLayout, Task
 
 
 class FolderSource(DataSource):
-    """Reads ``<folder>/CoLA/train.tsv`` and its like; see ``Task.layouts`` for all layouts.
+    """Rows of official files such as ``<folder>/CoLA/train.tsv``; ``Task.layouts`` lists the files of each split.
 
     Args:
-        folder: the folder that holds the tasks' folders; letter case of names in it does not count.
-        train, validation, test: files that stand in for the official ones of the train split, the first dev split and
-            the first test split, in any layout that `read_file` takes; relative paths start in ``folder``. They are
-            for one task: tasks that are only evaluated (AX) keep their official files.
+        folder: the folder that contains one folder per task; names in it are matched without regard to case.
+        train: a file that replaces the official one of the train split, in any layout that `read_file` accepts.
+            Relative paths start in ``folder``. Tasks that are only evaluated (AX) keep their official files.
+        validation: a file that replaces the official one of the first dev split.
+        test: a file that replaces the official one of the first test split.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: the folder does not exist.
     """
 
     def __init__(
@@ -37,52 +38,63 @@ class FolderSource(DataSource):
             raise DataError("`data.dir` must be a folder, but there is none", self.folder)
 
     def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
-        """Reads one split from the file that stands in for it, or from the first of its layouts that is there."""
+        """Load one split from its replacement file, or from the first of its layouts whose files all exist.
+
+        Args:
+            task: the task whose rows are loaded.
+            split: one of ``task.splits``.
+            labels: whether to read labels. If ``False``, every row is returned, whatever its label.
+
+        Raises:
+            DataError: the task has no such split, a file is missing, or a line does not fit the layout.
+        """
         check_split(task, split, self.folder)
-        if given := self._given(task).get(split):
-            wanted = (None if split in task.test else True) if labels else False
-            rows = read_file(self.folder / Path(given).expanduser(), task, labels=wanted)
+        if replacement := self._replacements(task).get(split):
+            read_labels = (None if split in task.test else True) if labels else False
+            rows = read_file(self.folder / Path(replacement).expanduser(), task, labels=read_labels)
             return replace(rows, split=split)
-        table, files = self._layout(task, split)
-        table = table if labels else table.unlabelled()
-        parts = [read_with_layout(file, task, split, table) for file in files]
+        layout, files = self._layout(task, split)
+        layout = layout if labels else layout.unlabelled()
+        parts = [read_with_layout(file, task, split, layout) for file in files]
         examples = parts[0] if len(parts) == 1 else _join(parts)
-        twin = find_file(self.folder, table.exclude_rows_of) if table.exclude_rows_of else None
-        return examples if twin is None else _without(examples, read_with_layout(twin, task, split, table), twin)
+        excluded = find_file(self.folder, layout.exclude_rows_of) if layout.exclude_rows_of else None
+        if excluded is None:
+            return examples
+        return _without(examples, read_with_layout(excluded, task, split, layout), excluded)
 
     def has(self, task: Task, split: str) -> bool:
-        """Whether a file stands in for the split, or all files of one of its layouts are there."""
+        """Return whether the split has a replacement file or one of its layouts has all its files."""
         official = task.layouts.get(split, ())
-        return split in self._given(task) or any(
-            all(find_file(self.folder, name) for name in table.files) for table in official
+        return split in self._replacements(task) or any(
+            all(find_file(self.folder, name) for name in layout.files) for layout in official
         )
 
     def describe(self, task: Task) -> str:
-        """Names the folder."""
+        """Return ``dir:`` and the folder."""
         return f"dir:{self.folder}"
 
-    def _given(self, task: Task) -> dict[str, str]:
-        """Files that stand in for official ones, by split."""
+    def _replacements(self, task: Task) -> dict[str, str]:
+        """Return the files that replace official ones, by split."""
         firsts = (task.train, task.dev[0], task.test[0]) if task.train else ()
         return {str(split): file for split, file in zip(firsts, self._files, strict=False) if file is not None}
 
     def _layout(self, task: Task, split: str) -> tuple[FileLayout, list[Path]]:
-        for table in task.layouts[split]:
-            files = [find_file(self.folder, name) for name in table.files]
+        for layout in task.layouts[split]:
+            files = [find_file(self.folder, name) for name in layout.files]
             found = [file for file in files if file is not None]
             if len(found) == len(files):
-                return table, found
+                return layout, found
         raise self._missing(task, split)
 
     def _missing(self, task: Task, split: str) -> DataError:
-        """Says what was looked for and what is there instead."""
-        layouts = [table.files for table in task.layouts[split]]
-        wanted = " or ".join(" + ".join(files) for files in layouts)
+        """Return an error that lists the files of the split and the most similar file in the folder."""
+        layouts = [layout.files for layout in task.layouts[split]]
+        expected = " or ".join(" + ".join(files) for files in layouts)
         home = layouts[0][0].split("/")[0]
-        inner = next(
+        without_task_folder = next(
             (name for files in layouts for name in files if find_file(self.folder, name.partition("/")[2])), None
         )
-        if inner is not None:
+        if without_task_folder is not None:
             return DataError(
                 f"`data.dir` must be the folder that holds {home}/, but it is a task's folder itself; "
                 f"give {self.folder.resolve().parent}",
@@ -93,14 +105,14 @@ class FolderSource(DataSource):
         names = sorted(path.relative_to(self.folder).as_posix() for path in around)
         target = home if task_folder is None else layouts[0][0]
         return DataError(
-            f"{task.name}'s {split} rows must stand in {wanted}, but there is no such file"
-            f"{did_you_mean(target, names, cutoff=0.5)}",
+            f"{task.name}'s {split} rows must stand in {expected}, but there is no such file"
+            f"{did_you_mean(target, names, cutoff=0.5)}",  # paths are long: a low cutoff still finds them
             self.folder,
-        )  # paths are long
+        )
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """The file of that name in a folder, letter case ignored where no exact one exists."""
+    """Return the file with this name in a folder, ignoring case if no exact match exists; ``None`` if there is none."""
     path = folder
     for part in name.split("/"):
         if (path / part).exists():
@@ -115,7 +127,7 @@ def find_file(folder: Path, name: str) -> Path | None:
 
 
 def _join(parts: list[Examples]) -> Examples:
-    """All rows of several files, one file after the other."""
+    """Return the rows of several files, one file after the other."""
     first = parts[0]
     columns = {name: [text for part in parts for text in part.columns[name]] for name in first.columns}
     labels: Any = [part.labels for part in parts if part.labels is not None]
@@ -127,10 +139,10 @@ def _join(parts: list[Examples]) -> Examples:
     )
 
 
-def _without(examples: Examples, twin: Examples, file: Path) -> Examples:
-    """The rows whose text does not stand in another file, so that evaluation rows are not trained on."""
-    held = set(_texts(twin))
-    kept = [row for row, texts in enumerate(_texts(examples)) if texts not in held]
+def _without(examples: Examples, excluded: Examples, file: Path) -> Examples:
+    """Return the rows whose texts are not in another file, so that no evaluation row is trained on."""
+    known = set(_texts(excluded))
+    kept = [row for row, texts in enumerate(_texts(examples)) if texts not in known]
     return replace(examples.take(np.array(kept, np.int64)), source=f"{examples.source} without the rows of {file}")
 
 

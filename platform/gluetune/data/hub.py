@@ -1,4 +1,4 @@
-"""The Hugging Face hub, through the datasets library."""
+"""Data source that loads the Hugging Face hub's datasets, or local copies of them, with the datasets library."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gluetune.tasks import Task
 
 
 class HubSource(DataSource):
-    """Loads ``nyu-mll/glue`` and ``stanfordnlp/snli``.
+    """Rows of ``nyu-mll/glue`` and ``stanfordnlp/snli``.
 
     Args:
-        cache_dir: where the datasets library keeps its files; ``None`` for its own default. What it makes of a local
-            copy lies below by a fingerprint of the copy's files, so that other files are other rows.
-        mirror: a local folder that holds copies of the hub's repositories (``<mirror>/nyu-mll/glue/README.md``, …),
-            for machines without a network; ``None`` for the hub.
+        cache_dir: cache folder of the datasets library; ``None`` for its default. A local copy gets a sub-folder whose
+            name is a fingerprint of the copy's files, so that an edited copy is read again.
+        mirror: a local folder with copies of the hub's repositories (``<mirror>/nyu-mll/glue/README.md``, …) for
+            machines without a network; ``None`` for the hub.
     """
 
     def __init__(self, cache_dir: str | None = None, mirror: str | Path | None = None) -> None:
@@ -31,19 +31,28 @@ class HubSource(DataSource):
         self.mirror = None if mirror is None else Path(mirror).expanduser()
 
     def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
-        """Loads one split; rows whose label is -1 count as unlabelled."""
+        """Load all rows of one split; rows with the label -1 have no label.
+
+        Args:
+            task: the task whose rows are loaded.
+            split: one of ``task.splits``.
+            labels: whether to read labels. If ``False``, every row is returned, whatever its label.
+
+        Raises:
+            DataError: the split cannot be loaded, lacks a column, or a cell has the wrong type or value.
+        """
         place = self._place(task, split)
         check_split(task, split, place)
         dataset = self._dataset(task, split, place)
-        wanted = [*task.columns, *(["label"] if labels else [])]
-        for name in wanted:
+        columns = [*task.columns, *(["label"] if labels else [])]
+        for name in columns:
             if name not in dataset.column_names:
                 raise DataError(
                     f"the dataset must have the column {name!r}, but got "
                     f"({', '.join(dataset.column_names)}){did_you_mean(name, dataset.column_names)}",
                     place,
                 )
-        table = dataset.select_columns(wanted)[:]
+        table = dataset.select_columns(columns)[:]
         for name in task.columns:
             _check_texts(table[name], name, place)
         found = _labels(task, table["label"], dataset.features["label"], place) if labels else None
@@ -51,7 +60,7 @@ class HubSource(DataSource):
         return _labelled_rows(examples, task, place)
 
     def describe(self, task: Task) -> str:
-        """Names the dataset and its configuration."""
+        """Return ``hub:`` and the dataset with its configuration."""
         path, name = task.hub
         return "hub:" + "/".join(str(part) for part in (self.mirror, path, name) if part is not None)
 
@@ -73,7 +82,11 @@ class HubSource(DataSource):
 
 
 def _check_texts(texts: list[Any], name: str, place: str) -> None:
-    """Refuses cells that are no text: those of a CSV copy are whatever its reader takes them for."""
+    """Check that all cells are text; a reader of CSV files guesses the type of each cell.
+
+    Raises:
+        DataError: a cell is empty or not text.
+    """
     row = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
     if row is None:
         return
@@ -91,7 +104,7 @@ def _check_texts(texts: list[Any], name: str, place: str) -> None:
 
 
 def _labels(task: Task, values: list[Any], feature: Any, place: str) -> Labels | None:
-    """Labels as the task numbers them; ``None`` where every row is unlabelled."""
+    """Return labels with the task's class ids, or ``None`` if no row has a label."""
     numbers = np.array([_number(task, value, row, place) for row, value in enumerate(values)], np.float64)
     missing = np.isnan(numbers)
     numbers[missing] = UNLABELLED
@@ -117,7 +130,7 @@ def _labels(task: Task, values: list[Any], feature: Any, place: str) -> Labels |
 
 
 def _number(task: Task, value: Any, row: int, place: str) -> float:
-    """A cell of the label column as a number: a class by its name or as the official files spell it; NaN for none."""
+    """Return a cell of the label column as a number; class names and aliases become ids, empty cells NaN."""
     if value is None or value == "":
         return np.nan
     if task.regression or not isinstance(value, str):
@@ -136,7 +149,11 @@ def _number(task: Task, value: Any, row: int, place: str) -> float:
 
 
 def _checked(values: NDArray[Any], valid: NDArray[np.bool_], task: Task, place: str) -> NDArray[Any]:
-    """The values, if all are valid."""
+    """Return the values if all are valid.
+
+    Raises:
+        DataError: a value is invalid; names the first one.
+    """
     if valid.all():
         return values
     low, high = (task.minimum, task.maximum) if task.regression else (0, task.num_labels - 1)
@@ -158,29 +175,29 @@ def _labelled_rows(examples: Examples, task: Task, place: str) -> Examples:
 # The datasets library keys its cache by a folder's settings, not by the files in it. Without a cache folder of its own
 # for each state of a local copy, an edited copy would yield the rows of the cached one.
 _FOLDER = "gluetune-local-copies"
-_CHUNK = 1 << 20  # bytes
+_CHUNK_BYTES = 1 << 20
 
 
 def load_dataset_split(
     dataset: str, name: str | None, split: str, *, cache_dir: str | None, place: str, hint: str
 ) -> Any:
-    """Loads one split by the library.
+    """Load one split with the datasets library.
 
     Args:
         dataset: name on the hub, or a local folder.
-        name: its configuration.
-        split: the split.
-        cache_dir: as for `local_copy_cache_dir`.
-        place: what messages call it.
-        hint: what helps where the hub cannot be reached.
+        name: configuration of the dataset; ``None`` for the only one.
+        split: name of the split.
+        cache_dir: cache folder of the datasets library; ``None`` for its default.
+        place: what messages name as the place of an error.
+        hint: end of the message if the hub cannot be reached.
 
     Returns:
         A ``datasets.Dataset``.
 
     Raises:
-        DataError: it cannot be loaded, for whatever reason the library has.
+        DataError: the datasets library cannot load the split.
     """
-    import datasets  # slow to import, and most jobs have no use for it
+    import datasets  # slow to import, and most jobs do not need it
 
     try:
         return datasets.load_dataset(dataset, name, split=split, cache_dir=local_copy_cache_dir(dataset, cache_dir))
@@ -199,25 +216,25 @@ def load_dataset_split(
 
 
 def _reason(error: BaseException) -> str:
-    """The error that others were raised from."""
+    """Return type and message of the exception at the start of the chain of causes."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {error}"
 
 
 def local_copy_cache_dir(dataset: str, cache_dir: str | None) -> str | None:
-    """The cache folder to load a dataset with.
+    """Return the cache folder with which a dataset is loaded.
 
     Args:
         dataset: name on the hub, or a local folder.
-        cache_dir: where the library keeps its files; ``None`` for its own default.
+        cache_dir: cache folder of the datasets library; ``None`` for its default.
 
     Returns:
-        ``cache_dir`` for a name on the hub, whose cache the library keys by commit; for a folder one below it that is
-        named by a fingerprint of all files in the folder.
+        ``cache_dir`` for a name on the hub, whose cache the library keys by commit. For a local folder, a sub-folder
+        whose name is a fingerprint of all files in that folder.
 
     Raises:
-        DataError: a file of the folder cannot be read.
+        DataError: a file in the folder cannot be read.
     """
     folder = Path(dataset)
     if not folder.is_dir():
@@ -228,7 +245,7 @@ def local_copy_cache_dir(dataset: str, cache_dir: str | None) -> str | None:
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """The SHA-256 of names and contents of a folder's files; hidden ones are left out.
+    """Return the SHA-256 of the names and contents of all files in a folder except hidden ones.
 
     Raises:
         DataError: a file cannot be read.
@@ -250,9 +267,9 @@ def folder_fingerprint(folder: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _content(file: str, size: int, modified: int) -> str:
-    """A file's SHA-256; size and time of its last change make it another file."""
+    """Return the SHA-256 of a file; the cached value is used while size and modification time are unchanged."""
     digest = hashlib.sha256()
     with open(file, "rb") as stream:
-        while chunk := stream.read(_CHUNK):
+        while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Finds a user's class by its import path."""
+"""Import of a dataset class of the user by its import path."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ from gluetune.config.checks import split_dataset
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean, did_you_mean_file
 
 PARAMETERS = ("split", "data_dir")
-_OURS = (__file__, str(Path(__file__).with_name("custom.py")), importlib.__file__)
+"""Parameters that gluetune passes to a dataset class."""
+
+_OWN_FILES = (__file__, str(Path(__file__).with_name("custom.py")), importlib.__file__)
 
 
 def import_class(path: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
-    """Imports ``package.module:Class`` or ``path/to/file.py:Class``.
+    """Import a dataset class.
+
+    Args:
+        path: ``package.module:Class`` or ``path/to/file.py:Class``.
 
     Returns:
-        The class, and those of `PARAMETERS` that it takes.
+        The class, and those of `PARAMETERS` that it accepts.
 
     Raises:
-        ConfigError: no such module, file or class; the module raised something; the class does not take ``split``, or
-            takes something else that has no default.
+        ConfigError: module, file or class do not exist; the module raised an exception; the class does not accept
+            ``split``, or has another parameter without a default.
     """
     parts = split_dataset(path)
     if parts is None:
@@ -44,21 +49,25 @@ def import_class(path: str) -> tuple[Callable[..., Any], tuple[str, ...]]:
 
 
 def describe_exception(error: BaseException, file: str | None = None) -> str:
-    """An exception of the user's code: its type, its words, and the line that raised it.
+    """Return the type and the message of an exception in the user's code, and the line that raised it.
 
     Args:
         error: the exception.
-        file: the user's file, whose innermost line is named; ``None`` for the innermost line of all.
+        file: the user's file, whose innermost line is named; ``None`` names the innermost line of the traceback.
     """
-    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename not in _OURS and not frame.filename.startswith("<frozen ")
+        if frame.filename not in _OWN_FILES and not frame.filename.startswith("<frozen ")
     ]
-    own = [frame for frame in frames if file is not None and _same_file(frame.filename, file)] or frames
-    place = f" ({own[-1].filename}, line {own[-1].lineno})" if own and not isinstance(error, SyntaxError) else ""
-    return words + place
+    in_file = [frame for frame in frames if file is not None and _same_file(frame.filename, file)] or frames
+    place = (
+        f" ({in_file[-1].filename}, line {in_file[-1].lineno})"
+        if in_file and not isinstance(error, SyntaxError)
+        else ""
+    )
+    return message + place
 
 
 def _same_file(first: str, second: str) -> bool:
@@ -66,7 +75,7 @@ def _same_file(first: str, second: str) -> bool:
 
 
 def source_file(found: Callable[..., Any]) -> str | None:
-    """The file that a class or function is written in, where there is one."""
+    """Return the file that defines a class or function; ``None`` if there is none."""
     try:
         return inspect.getsourcefile(found)
     except TypeError:
@@ -81,7 +90,7 @@ def _module(name: str) -> ModuleType:
 
 
 def _file(name: str) -> ModuleType:
-    """Runs a file as a module, once for each process."""
+    """Run a file as a module, once per process."""
     file = Path(name).expanduser().resolve()
     if not file.is_file():
         _refuse(f"{name} must be a file, but there is none{did_you_mean_file(file)}")
@@ -101,7 +110,7 @@ def _file(name: str) -> ModuleType:
 def _parameters(found: Callable[..., Any], path: str) -> tuple[str, ...]:
     try:
         signature = inspect.signature(found)
-    except ValueError:  # some classes written in C have none
+    except ValueError:  # some classes that are written in C have no signature
         return PARAMETERS
     takes = signature.parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
@@ -120,8 +129,8 @@ def _parameters(found: Callable[..., Any], path: str) -> tuple[str, ...]:
 def _raised(name: str, error: Exception) -> NoReturn:
     hint = "; a file can be named as path/to/file.py:Class" if isinstance(error, ModuleNotFoundError) else ""
     file = name if name.endswith(".py") else None
-    words = f"{describe_exception(error, file)}{hint}"
-    raise ConfigError([ConfigIssue("data.dataset", f"{name} cannot be imported: {words}")]) from error
+    reason = f"{describe_exception(error, file)}{hint}"
+    raise ConfigError([ConfigIssue("data.dataset", f"{name} cannot be imported: {reason}")]) from error
 
 
 def _refuse(message: str) -> NoReturn:

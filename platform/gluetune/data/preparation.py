@@ -1,4 +1,4 @@
-"""From a source to the tokenised rows of one task that all its trials share."""
+"""Preparation of the rows of a task: load them, split them, tokenize them. All trials of the task share the result."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.tasks import Task, get_task
 
 TRAIN, SELECTION = "train", "selection"
+"""Names of the train rows and the selection rows among the splits of a prepared task."""
 
 
 @dataclass(frozen=True)
 class EncodedTask:
-    """One task's rows, tokenised.
+    """The tokenized rows of one task.
 
     Attributes:
-        task: the task's name.
-        train: rows to train on.
-        selection: rows to choose the winner by.
-        dev: the other official rows with labels, see `labelled_eval_splits`; scored once, for the winner.
-        source: where the rows come from, in words.
-        synthetic: whether gluetune generated the rows, or some of them.
-        fingerprints: of the rows as text, by ``train``, ``selection`` and the names of dev splits; see
-            `gluetune.data.examples.fingerprint`.
-        same_rows: dev splits that hold the texts of another split, by that one's name.
+        task: name of the task.
+        train: rows that trials train on.
+        selection: rows that trials are scored on during a search; they choose the winner.
+        dev: the official rows with labels that `labelled_eval_splits` loads; only the winner is scored on them, once.
+        source: where the rows come from, for people to read.
+        synthetic: whether gluetune generated some or all of the rows.
+        fingerprints: `gluetune.data.examples.fingerprint` of the rows as text, by ``train``, ``selection`` and the
+            names of the dev splits.
+        same_rows: name of the split whose texts another split repeats, by the name of the repeating split.
     """
 
     task: str
@@ -50,12 +51,12 @@ class EncodedTask:
 
     @property
     def splits(self) -> dict[str, EncodedRows]:
-        """All rows, by the names that ``fingerprints`` has."""
+        """All rows, by the names that ``fingerprints`` uses."""
         return {TRAIN: self.train, SELECTION: self.selection, **self.dev}
 
     @cached_property
     def vocabulary(self) -> NDArray[np.int64]:
-        """[tokens] ids of the tokens that a trial sees, padding included, sorted."""
+        """[tokens] sorted ids of the tokens that occur in the train and selection rows, and of the padding token."""
         rows = (self.train, self.selection)
         return reduce(
             np.union1d,
@@ -65,11 +66,14 @@ class EncodedTask:
 
 
 def open_source(config: DataConfig) -> DataSource:
-    """The source that a job names.
+    """Return the data source that a job names.
+
+    Args:
+        config: the job's section ``data``.
 
     Raises:
-        ConfigError: ``source: dir`` without ``dir``, or ``custom`` without a ``dataset`` that can be imported.
-        DataError: ``dir`` is no folder.
+        ConfigError: ``source`` is ``dir`` without ``dir``, or ``custom`` without a ``dataset`` that can be imported.
+        DataError: ``dir`` is not a folder.
     """
     sources: dict[str, Callable[[DataConfig], DataSource]] = {
         "synthetic": _synthetic,
@@ -81,7 +85,7 @@ def open_source(config: DataConfig) -> DataSource:
 
 
 def _synthetic(config: DataConfig) -> DataSource:
-    from gluetune.data.synthetic_source import SyntheticSource  # imports this package
+    from gluetune.data.synthetic_source import SyntheticSource  # only searches of generated rows need the grammar
 
     return SyntheticSource()
 
@@ -103,7 +107,7 @@ def _custom(config: DataConfig) -> DataSource:
 
 @dataclass(frozen=True)
 class TaskExamples:
-    """One task's rows as text, chosen but not tokenised; attributes as in `EncodedTask`."""
+    """The rows of one task as text, split but not yet tokenized; the attributes are those of `EncodedTask`."""
 
     train: Examples
     selection: Examples
@@ -115,20 +119,21 @@ class TaskExamples:
 
 
 def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskExamples:
-    """Loads, limits and parts one task's rows.
+    """Load the rows of one task, split them and apply the limits.
 
-    ``max_train_samples`` counts rows trained on; held-out selection rows come on top, from the whole of train.
-    ``max_eval_samples`` limits the selection rows and each dev split. Limits draw stratified random rows.
+    ``max_train_samples`` limits the rows to train on. Selection rows are held out of all train rows and do not count
+    towards this limit. ``max_eval_samples`` limits the selection rows and each dev split. Limits draw stratified random
+    samples.
 
     Args:
-        task: a task with a training split.
-        source: where the rows come from.
+        task: a task with a train split.
+        source: the source that the rows are loaded from.
         config: limits, and how the selection rows are chosen.
-        seed: the job's seed; the same seed gives the same rows.
+        seed: seed of the job; the same seed gives the same rows.
 
     Raises:
-        ConfigError: the task has no training split.
-        DataError: rows are missing, unlabelled or break their format.
+        ConfigError: the task has no train split.
+        DataError: a split is missing or has no labels, or a row has the wrong format.
     """
     if task.train is None:
         raise ConfigError(
@@ -144,7 +149,7 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
     dev = labelled_eval_splits(task, source, config, seed)
     origins = [part.source for part in (train, *dev.values())]
     origins += [f"no {split}" for split in task.dev if split not in dev]
-    selection, twins = dev[task.dev[0]], find_identical_splits(train, dev)
+    selection, identical = dev[task.dev[0]], find_identical_splits(train, dev)
     if config.selection != "dev":
         rows, chosen = hold_out(train_labels, task, config, seed)
         chosen = chosen[stratified_sample(train_labels[chosen], task, config.max_eval_samples, seed)]
@@ -159,7 +164,7 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
         "; ".join(dict.fromkeys(origins)),
         synthetic,
         _split_fingerprints(train, selection, dev),
-        twins,
+        identical,
     )
 
 
@@ -170,18 +175,22 @@ def prepare_task(
     config: DataConfig,
     seed: int,
 ) -> EncodedTask:
-    """Chooses rows as `split_rows` does, and tokenises them.
+    """Load, split and tokenize the rows of one task.
 
     Args:
-        task: a task with a training split.
-        source: where the rows come from.
-        tokenizer: the encoder's.
+        task: a task with a train split.
+        source: the source that the rows are loaded from.
+        tokenizer: the tokenizer of the encoder.
         config: limits, and how the selection rows are chosen.
-        seed: the job's seed; the same seed gives the same rows.
+        seed: seed of the job; the same seed gives the same rows.
+
+    Returns:
+        The rows that `split_rows` chooses, tokenized.
 
     Raises:
-        ConfigError: the task has no training split, or ``max_seq_length`` is beyond the encoder.
-        DataError: rows are missing, unlabelled or break their format.
+        ConfigError: the task has no train split, or ``max_seq_length`` exceeds what the encoder accepts.
+        DataError: a split is missing or has no labels, or a row has the wrong format.
+        ModelError: the tokenizer has no padding token, or token types that gluetune cannot represent.
     """
 
     def encoded(examples: Examples) -> EncodedRows:
@@ -196,5 +205,5 @@ def prepare_task(
 
 
 def _split_fingerprints(train: Examples, selection: Examples, dev: Mapping[str, Examples]) -> dict[str, str]:
-    """Fingerprints of all rows that a task of a search uses: by `TRAIN`, `SELECTION` and the names of dev splits."""
+    """Return the fingerprints of all rows by `TRAIN`, `SELECTION` and the names of the dev splits."""
     return {name: fingerprint(rows) for name, rows in {TRAIN: train, SELECTION: selection, **dev}.items()}

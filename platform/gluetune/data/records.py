@@ -1,9 +1,9 @@
-r"""Reads the official files: tab-separated without quoting, or one JSON object per line.
+r"""Reader of tab-separated files without quoting and of files with one JSON object per line.
 
-Lines end at ``\n``, ``\r\n`` or ``\r`` and nowhere else; quotes and other separators (U+2028, form feeds) belong
-to the text, as in GLUE's own readers (``csv`` with ``QUOTE_NONE``, ``datasets/glue/glue.py`` of the hub's builder).
-Each line is a row. In a file of one column a blank line is a row without text, wherever it stands; in other files blank
-lines at the end are no rows, and one before is a mistake.
+A line ends at ``\n``, ``\r\n`` or ``\r`` and nowhere else. Quotes and other separators (U+2028, form feeds) are part of
+the text, as in GLUE's own readers (``csv`` with ``QUOTE_NONE`` in ``datasets/glue/glue.py``). Each line is a row. In a
+file with one column, a blank line is a row with an empty text; in other files blank lines at the end are ignored, and
+blank lines before the end are errors.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from gluetune.config.yaml_files import MAX_DEPTH, TOO_DEEP
 from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import FileLayout
 
-_LONGEST = 40  # characters of a value in a message
+_MAX_VALUE_CHARACTERS = 40  # in a message
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 @dataclass(slots=True)
 class Records:
-    """The rows of one file, as they are written.
+    """The rows of one file, unparsed.
 
     Attributes:
-        columns: the text columns, each one string per row.
-        labels: one per row, numbers where the file writes them as such; empty where the table has none.
-        lines: 1-based line of every row.
-        malformed: number of rows left out for too few columns.
+        columns: the text columns, each a list with one string per row.
+        labels: [rows] labels as strings, or as numbers where a JSON file has numbers; empty if the layout has no label.
+        lines: [rows] 1-based line numbers.
+        malformed: number of rows that were skipped because they have too few columns.
     """
 
     columns: list[list[str]]
@@ -40,18 +40,18 @@ class Records:
     malformed: int = 0
 
 
-def read_records(file: Path, table: FileLayout) -> Records:
-    """Reads the columns that a table names.
+def read_records(file: Path, layout: FileLayout) -> Records:
+    """Read the columns that a layout names.
 
     Args:
-        file: a ``.jsonl`` file, or else tab-separated.
-        table: its layout.
+        file: a file with one JSON object per line if its name ends in ``.jsonl``, else a tab-separated file.
+        layout: columns and header of the file.
 
     Raises:
-        DataError: the file cannot be read, is not UTF-8, holds no rows, or a line breaks the layout.
+        DataError: the file cannot be read, is not UTF-8, has no rows, or a line does not fit the layout.
     """
     lines = _lines(file)
-    records = (_json if file.suffix.lower() == ".jsonl" else _tsv)(file, lines, table)
+    records = (_json if file.suffix.lower() == ".jsonl" else _tsv)(file, lines, layout)
     if not records.lines:
         reason = f"{records.malformed} malformed ones" if records.malformed else "a header"
         raise DataError(f"the file must hold rows, but got only {reason}", file)
@@ -59,7 +59,7 @@ def read_records(file: Path, table: FileLayout) -> Records:
 
 
 def read_header(file: Path) -> list[str]:
-    """What the first line has: its cells, or the keys of its object in a ``.jsonl`` file.
+    """Return the cells of the first line, or the keys of its object in a ``.jsonl`` file.
 
     Raises:
         DataError: the file cannot be read, is not UTF-8 or JSON, or is empty.
@@ -74,7 +74,7 @@ def read_header(file: Path) -> list[str]:
 
 
 def _lines(file: Path) -> list[str]:
-    """The file's lines, blank ones too."""
+    """Return the lines of a file, blank lines included."""
     try:
         return _split(file, file.read_bytes())
     except OSError as error:
@@ -111,20 +111,22 @@ def _without_blank_end(lines: list[str]) -> list[str]:
     return lines[:end]
 
 
-def _tsv(file: Path, lines: list[str], table: FileLayout) -> Records:
-    names = lines[0].split("\t") if table.header else []
-    text = [_position(file, names, name) for name in table.text]
-    label = None if table.label is None else _position(file, names, table.label)
+def _tsv(file: Path, lines: list[str], layout: FileLayout) -> Records:
+    names = lines[0].split("\t") if layout.header else []
+    text = [_position(file, names, name) for name in layout.text]
+    label = None if layout.label is None else _position(file, names, layout.label)
     width = len(names) or 1 + max(*text, label or 0)
-    if table.ragged and label is not None:
+    if layout.ragged and label is not None:
         label -= width
     records = Records([[] for _ in text])
-    for line, row in enumerate((lines if width == 1 else _without_blank_end(lines))[table.header :], 1 + table.header):
+    for line, row in enumerate(
+        (lines if width == 1 else _without_blank_end(lines))[layout.header :], 1 + layout.header
+    ):
         cells = row.split("\t")
-        if len(cells) < width and table.skip_malformed:
+        if len(cells) < width and layout.skip_malformed:
             records.malformed += 1
             continue
-        if len(cells) != width and not (table.ragged and len(cells) > width):
+        if len(cells) != width and not (layout.ragged and len(cells) > width):
             _refuse_width(file, line, names, width, len(cells))
         for column, position in zip(records.columns, text, strict=True):
             column.append(cells[position])
@@ -135,7 +137,7 @@ def _tsv(file: Path, lines: list[str], table: FileLayout) -> Records:
 
 
 def _position(file: Path, names: list[str], column: str | int) -> int:
-    """Where a column stands, by the header."""
+    """Return the position of a column, looked up in the header if it is a name."""
     if isinstance(column, int):
         return column
     if column not in names:
@@ -150,14 +152,14 @@ def _refuse_width(file: Path, line: int, names: list[str], width: int, got: int)
     raise DataError(f"a row must have {width} tab-separated columns{which}, but got {got}", file, line)
 
 
-def _json(file: Path, lines: list[str], table: FileLayout) -> Records:
-    records = Records([[] for _ in table.text])
+def _json(file: Path, lines: list[str], layout: FileLayout) -> Records:
+    records = Records([[] for _ in layout.text])
     for line, text in enumerate(_without_blank_end(lines), 1):
         row = _object(file, line, text)
-        for column, name in zip(records.columns, table.text, strict=True):
+        for column, name in zip(records.columns, layout.text, strict=True):
             column.append(_string(file, line, row, str(name)))
-        if table.label is not None:
-            records.labels.append(_label(file, line, row, str(table.label)))
+        if layout.label is not None:
+            records.labels.append(_label(file, line, row, str(layout.label)))
         records.lines.append(line)
     return records
 
@@ -173,7 +175,7 @@ def _object(file: Path, line: int, text: str) -> dict[str, object]:
             file,
             line,
         ) from error
-    except ValueError as error:  # a number of more digits than Python converts
+    except ValueError as error:  # a number with more digits than Python converts
         raise DataError(
             f"a number must have at most {sys.get_int_max_str_digits():,} digits, but one has more", file, line
         ) from error
@@ -183,7 +185,7 @@ def _object(file: Path, line: int, text: str) -> dict[str, object]:
 
 
 def _label(file: Path, line: int, row: dict[str, object], key: str) -> str | float:
-    """A label as it is written: a string, or a number that says the class's id or the regression's value."""
+    """Return a label as the file has it: a string, or a number that is a class id or the value of a regression."""
     value = row.get(key)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
@@ -202,13 +204,13 @@ def _string(file: Path, line: int, row: dict[str, object], key: str, kind: str =
 
 
 def _shown(value: object) -> str:
-    """A JSON value's beginning, as the file writes it."""
+    """Return the first characters of a JSON value, written as JSON."""
     text = json.dumps(value, ensure_ascii=True)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return text if len(text) <= _MAX_VALUE_CHARACTERS else f"{text[:_MAX_VALUE_CHARACTERS]}…"
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_BEGINNING = 512  # bytes
+_NUL_SEARCH_BYTES = 512
 _KINDS = (
     (b"PK\x03\x04", "a zip archive, as .xlsx and .ods files are"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Microsoft Office file, as .xls files are"),
@@ -226,20 +228,21 @@ _KINDS = (
 
 
 def detect_non_text_format(data: bytes) -> str | None:
-    """What a file is that is no UTF-8 text, by its first bytes; ``None`` where they look like text.
+    """Return a description of a file format that is not UTF-8 text, or ``None`` if the bytes look like text.
 
     Args:
-        data: the file's content, or its beginning.
+        data: the content of the file, or its first bytes.
     """
     return next((kind for start, kind in _KINDS if data.startswith(start)), None) or (
-        "a binary file: it begins with NUL bytes" if b"\0" in data[:_BEGINNING] else None
+        "a binary file: it begins with NUL bytes" if b"\0" in data[:_NUL_SEARCH_BYTES] else None
     )
 
 
 def find_lone_surrogate(text: str) -> str | None:
-    r"""The first half of a character without its other half, as in ``"\ud800"``; ``None`` where there is none.
+    r"""Return a description of the first lone surrogate in a text, such as ``"\ud800"``, or ``None``.
 
-    JSON and Python can hold such halves, but they are no characters: no tokenizer takes them and no file can.
+    Strings in JSON and Python can contain lone surrogates, but these are not characters: they cannot be encoded as
+    UTF-8, and tokenizers reject them.
     """
     found = None if text.isascii() else _SURROGATE.search(text)
     return None if found is None else f"\\u{ord(found.group()):04x} at character {found.start() + 1}"

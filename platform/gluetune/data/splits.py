@@ -1,4 +1,4 @@
-"""Draws: the selection rows held out of train, and smaller samples."""
+"""Random splits and samples of rows, and the labelled splits that a trained model is evaluated on."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ _REGRESSION_BINS = 10
 
 
 def hold_out(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[RowIndices, RowIndices]:
-    """Parts train into rows to train on and rows to choose by.
+    """Split the rows of train into train rows and selection rows.
 
-    ``selection: holdout``: the share is ``selection_fraction`` of all rows, at most ``selection_max_rows`` and
-    ``max_eval_samples``, at least one row per class. Classes (or, for regression, tenths of the label's distribution)
-    keep their proportions; a class of two rows or more is on both sides, and a single row is trained on, wherever the
-    share allows.
+    ``selection: holdout`` draws ``selection_fraction`` of all rows, at most ``selection_max_rows`` and
+    ``max_eval_samples``, at least one row per class. The draw is stratified by class (for a regression, by tenths of
+    the distribution of the labels). As far as the number of rows allows, a class with two or more rows occurs in both
+    parts, and the only row of a class is a train row.
 
-    ``selection: train_test_split``: the rows that ``sklearn.model_selection.train_test_split(range(rows),
-    random_state=seed, test_size=selection_fraction)`` draws, all of them and not stratified.
+    ``selection: train_test_split`` takes the rows that ``sklearn.model_selection.train_test_split(range(rows),
+    random_state=seed, test_size=selection_fraction)`` draws, without stratification and without further limits.
 
     Args:
-        labels: [rows] of train.
+        labels: [rows] labels of train.
         task: the task.
-        config: gives way, fraction, limits and, where it has one, the seed.
-        seed: the job's seed, for a config without ``selection_seed``; the same seed holds out the same rows.
+        config: selects the kind of split, the fraction, the limits and, with ``selection_seed``, the seed.
+        seed: seed of the job, used if ``config.selection_seed`` is ``None``. The same seed draws the same rows.
 
     Returns:
-        Train rows and selection rows: sorted, disjoint, together all rows.
+        Positions of the train rows and of the selection rows: sorted, disjoint, and together all rows.
 
     Raises:
-        DataError: fewer rows than two per class, or none would be left to train on.
+        DataError: train has fewer than two rows per class, or no row would be left to train on.
     """
     seed = seed if config.selection_seed is None else config.selection_seed
-    ways = {"holdout": _stratified, "train_test_split": _as_scikit_learn}
-    selection = ways[config.selection](labels, task, config, seed)
+    strategies = {"holdout": _stratified, "train_test_split": _as_scikit_learn}
+    selection = strategies[config.selection](labels, task, config, seed)
     return np.setdiff1d(np.arange(len(labels)), selection), selection
 
 
@@ -49,7 +49,7 @@ def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> Ro
     least = max(2, len(task.labels))
     if len(labels) < 2 * least:
         raise DataError(
-            f"carving selection rows takes at least {2 * least} train rows of {task.name}, but got "
+            f"holding selection rows out takes at least {2 * least} train rows of {task.name}, but got "
             f"{len(labels)}; `data.selection: dev` takes none"
         )
     share = max(least, round(config.selection_fraction * len(labels)))
@@ -58,7 +58,7 @@ def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> Ro
 
 
 def _as_scikit_learn(labels: Labels, task: Task, config: DataConfig, seed: int) -> RowIndices:
-    from sklearn.model_selection import train_test_split  # a second of imports that most searches have no use for
+    from sklearn.model_selection import train_test_split  # takes a second to import, and most searches do not need it
 
     fraction, rows = config.selection_fraction, np.arange(len(labels))
     if len(rows) <= math.ceil(fraction * len(rows)):
@@ -71,14 +71,24 @@ def _as_scikit_learn(labels: Labels, task: Task, config: DataConfig, seed: int) 
 
 
 def stratified_sample(labels: Labels, task: Task, size: int | None, seed: int) -> RowIndices:
-    """A stratified random sample of ``size`` rows, sorted; all rows where there are no more or ``size`` is ``None``."""
+    """Draw a stratified random sample of rows.
+
+    Args:
+        labels: [rows] labels by which the draw is stratified.
+        task: the task of the rows.
+        size: number of rows to draw; ``None``, or a number that is not smaller than the number of rows, keeps all.
+        seed: seed of the draw.
+
+    Returns:
+        The sorted positions of the drawn rows.
+    """
     if size is None or size >= len(labels):
         return np.arange(len(labels))
     return _draw(_strata(labels, task), size, seed, keep=0)
 
 
 def _strata(labels: Labels, task: Task) -> NDArray[np.int64]:
-    """[rows] numbers 0, 1, … of the classes that occur, or of the label's quantile bins."""
+    """Return the [rows] strata 0, 1, …: the classes that occur, or quantile bins of the values of a regression."""
     keys = labels
     if task.regression:
         edges = np.quantile(labels, np.linspace(0, 1, _REGRESSION_BINS + 1)[1:-1])
@@ -99,9 +109,9 @@ def _draw(strata: NDArray[np.int64], size: int, seed: int, keep: int) -> RowIndi
 
 
 def _allocate(counts: NDArray[np.int64], size: int, keep: int) -> NDArray[np.int64]:
-    """How many rows each stratum gives: in proportion, rounded so that the sum is ``size``.
+    """Return how many rows are drawn from each stratum: in proportion, rounded so that they add up to ``size``.
 
-    As far as ``size`` allows, a stratum keeps ``keep`` rows, and gives one at least if it has more.
+    As far as ``size`` allows, ``keep`` rows of a stratum are not drawn, and at least one is drawn if it has more.
     """
     high = counts - keep
     low = np.minimum(high, 1)
@@ -117,33 +127,35 @@ def _allocate(counts: NDArray[np.int64], size: int, keep: int) -> NDArray[np.int
 
 
 def labelled_eval_splits(task: Task, source: DataSource, config: DataConfig, seed: int) -> dict[str, Examples]:
-    """Loads all labelled official rows of a task but those to train on, by name, the ranking split first.
+    """Load all labelled rows of a task except those of train.
 
-    These are the development splits, the test split where its rows have labels (SNLI's official ones, or a user's own),
-    and tasks that are answered by this task's model (AX with MNLI's), by their names. A source may lack all but the
-    first: a folder without the diagnostic set, or without ``MNLI/dev_mismatched.tsv``, is a whole GLUE folder all the
-    same.
+    These are the dev splits, the test split if its rows have labels (SNLI's official test rows, or the user's own), and
+    the test splits of tasks that are evaluated with this task's model (AX with MNLI's). The source may lack all of them
+    except the first dev split: a GLUE folder is complete without the diagnostic set.
 
     Args:
         task: the task.
-        source: where the rows come from.
-        config: ``max_eval_samples`` limits each part.
-        seed: of the rows that a limit leaves.
+        source: the source that the rows are loaded from.
+        config: ``max_eval_samples`` limits the rows of each split.
+        seed: seed of the sample that a limit draws.
+
+    Returns:
+        The rows by name, the first dev split first. The name is that of the split, or that of the other task.
 
     Raises:
-        DataError: rows of the first development split are missing, or rows break their format.
+        DataError: the first dev split is missing or has no labels, or a row has the wrong format.
     """
     own = config.test_file is not None or config.source == "custom"
     first, *others = task.dev
     found = {first: _limited(load_labelled(source, task, first), task, config, seed)}
-    wanted = [(split, task, split) for split in others]
-    wanted += [
+    optional = [(split, task, split) for split in others]
+    optional += [
         (split if other is task else other.name, other, split)
-        for other in (task, *_answered_by(task))
+        for other in (task, *_evaluated_with_the_model_of(task))
         for split in other.test[:1]
         if other.labelled_test or (own and other is task)
     ]
-    for name, other, split in wanted:
+    for name, other, split in optional:
         if source.has(other, split):
             examples = source.load(other, split)
             if examples.labels is not None:
@@ -152,13 +164,17 @@ def labelled_eval_splits(task: Task, source: DataSource, config: DataConfig, see
 
 
 def find_identical_splits(train: Examples | None, dev: Mapping[str, Examples]) -> dict[str, str]:
-    """Splits that hold, row by row, the texts of another one, by that one's name.
+    """Find splits that have, row by row, the same texts as another split.
 
-    They come from a copied file, or from a dataset class that does not look at ``split``.
+    Their cause is a copied file, or a dataset class that ignores its parameter ``split``.
 
     Args:
-        train: all rows of the train split, those included that are held out of it; ``None`` where nothing is trained.
-        dev: the rows to score on, by split.
+        train: all rows of the train split, including those that are held out for selection; ``None`` if no model is
+            trained.
+        dev: the rows that models are scored on, by split.
+
+    Returns:
+        The name of the other split, by the name of the split that repeats it.
     """
     found: dict[str, str] = {}
     before = {} if train is None else {"train": train}
@@ -172,10 +188,18 @@ def find_identical_splits(train: Examples | None, dev: Mapping[str, Examples]) -
 
 
 def load_labelled(source: DataSource, task: Task, split: str) -> tuple[Examples, Labels]:
-    """One split, which must have labels.
+    """Load one split that must have labels.
+
+    Args:
+        source: the source that the rows are loaded from.
+        task: the task.
+        split: one of ``task.splits``.
+
+    Returns:
+        The rows, and their labels.
 
     Raises:
-        DataError: it has none.
+        DataError: the rows have no labels, or the split cannot be loaded.
     """
     examples = source.load(task, split)
     if examples.labels is None:
@@ -183,7 +207,7 @@ def load_labelled(source: DataSource, task: Task, split: str) -> tuple[Examples,
     return examples, examples.labels
 
 
-def _answered_by(task: Task) -> list[Task]:
+def _evaluated_with_the_model_of(task: Task) -> list[Task]:
     return [other for other in TASKS.values() if other.evaluated_with == task.name]
 
 

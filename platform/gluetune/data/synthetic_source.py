@@ -1,4 +1,4 @@
-"""The synthetic data source: generated rows of every task, in the official columns, labels and splits."""
+"""Data source that generates rows of every task, in the official columns, labels and splits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _GENERATORS: dict[str, RowGenerator] = {
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    """Rows per split."""
+    """Number of rows per split."""
 
     train: int = 2000
     dev: int = 500
@@ -47,19 +47,28 @@ _LABELLED_TESTS = frozenset({"snli", "ax"})
 
 @dataclass(frozen=True)
 class SyntheticSource(DataSource):
-    """Generated data; nothing is downloaded or read.
+    """Generated rows; the source downloads and reads nothing.
 
-    Test splits carry no labels, as the official ones do not (SNLI's and AX's do).
+    Test splits have no labels, like the official ones; SNLI's and AX's test splits have labels.
 
     Args:
-        seed: the same seed gives the same rows.
+        seed: seed of the random numbers; the same seed gives the same rows.
     """
 
     synthetic: ClassVar[bool] = True
     seed: int = 0
 
     def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
-        """One split's rows. See `DataSource.load`."""
+        """Generate all rows of one split.
+
+        Args:
+            task: the task whose rows are generated.
+            split: one of ``task.splits``.
+            labels: whether the rows get labels.
+
+        Raises:
+            DataError: the task has no such split.
+        """
         check_split(task, split, self.describe(task))
         rows = _rows(task.name, task.splits, self.seed)[split]
         columns = {column: [row.texts[i] for row in rows] for i, column in enumerate(task.columns)}
@@ -68,7 +77,7 @@ class SyntheticSource(DataSource):
         return Examples(task.name, split, columns, found, self.describe(task), synthetic=True)
 
     def describe(self, task: Task) -> str:
-        """Provenance in words."""
+        """Return that the rows are generated, and with which seed."""
         return f"generated (seed {self.seed})"
 
 
@@ -80,7 +89,7 @@ def _label_ids(task: Task, rows: list[SyntheticRow]) -> Labels:
 
 @cache
 def _rows(name: str, splits: tuple[str, ...], seed: int) -> dict[str, list[SyntheticRow]]:
-    """All the rows of a task by split. No text, nor its mirror image, stands in it twice."""
+    """Return all rows of a task by split. No two rows have the same texts, not even with the texts swapped."""
     sizes, generate = _SIZES.get(name, _Sizes()), _GENERATORS[name]
     seen: set[frozenset[str]] = set()
     found: dict[str, list[SyntheticRow]] = {}

@@ -1,7 +1,7 @@
-"""How rows that are too long are cut.
+"""Tokenization, and truncation of rows that are too long.
 
-Registered models keep a copy of this file, so that they cut as training did where gluetune is not installed. It
-therefore imports nothing but numpy and transformers.
+Registered models contain a copy of this file, so that they truncate as in training where gluetune is not installed. It
+therefore imports only numpy and transformers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from transformers import PreTrainedTokenizerBase
 
 Truncation = Literal["longest_first", "proportional"]
 Counts = NDArray[np.int64]
-Flat = tuple[NDArray[np.int32], NDArray[np.int32], Counts]  # ids and token types of all rows, length of each row
+# [tokens] ids and [tokens] token types of all rows, one after the other, and [rows] lengths.
+Flat = tuple[NDArray[np.int32], NDArray[np.int32], Counts]
 
 
 def tokenize(
@@ -25,42 +26,43 @@ def tokenize(
     max_seq_length: int,
     truncation: Truncation,
 ) -> Flat:
-    """Token ids of rows, special tokens included.
+    """Tokenize rows and truncate those that are too long.
 
     Args:
-        texts: the text columns, one or two.
-        tokenizer: the encoder's.
-        max_seq_length: most tokens per row.
-        truncation: how a pair that is too long is cut; a single text loses its end either way.
+        texts: one or two text columns, each with one string per row.
+        tokenizer: the tokenizer of the encoder.
+        max_seq_length: maximum number of tokens per row, special tokens included.
+        truncation: how a pair that is too long is truncated; a single text always loses its last tokens.
 
     Returns:
         [tokens] ids and [tokens] token types of all rows, one after the other, and [rows] lengths.
     """
-    ways: dict[Truncation, Callable[[list[list[str]], PreTrainedTokenizerBase, int], Flat]] = {
+    strategies: dict[Truncation, Callable[[list[list[str]], PreTrainedTokenizerBase, int], Flat]] = {
         "longest_first": _longest_first,
         "proportional": _proportional,
     }
-    return ways[truncation if len(texts) == 2 else "longest_first"](texts, tokenizer, max_seq_length)
+    return strategies[truncation if len(texts) == 2 else "longest_first"](texts, tokenizer, max_seq_length)
 
 
-def split_token_budget(first: Counts, second: Counts, room: int) -> tuple[Counts, Counts]:
-    """How many tokens the texts of pairs that are too long keep: in proportion to their lengths.
+def split_token_budget(first: Counts, second: Counts, budget: int) -> tuple[Counts, Counts]:
+    """Split the token budget of pairs that are too long in proportion to the lengths of their texts.
 
     Args:
-        first: [rows] tokens of the first text.
-        second: [rows] tokens of the second text; together more than ``room``.
-        room: tokens that both may keep together, at least 2.
+        first: [rows] number of tokens of the first text.
+        second: [rows] number of tokens of the second text; the two together exceed ``budget``.
+        budget: number of tokens that both texts keep together, at least 2.
 
     Returns:
-        [rows] tokens of the first and of the second text, together ``room``; a text that has any keeps one at least.
+        [rows] number of tokens that the first and the second text keep. They add up to ``budget``; a text that is not
+        empty keeps at least one token.
     """
-    kept = np.rint(room * first / (first + second)).astype(np.int64)
-    kept = np.clip(kept, np.minimum(first, 1), room - np.minimum(second, 1))
-    return kept, room - kept
+    kept = np.rint(budget * first / (first + second)).astype(np.int64)
+    kept = np.clip(kept, np.minimum(first, 1), budget - np.minimum(second, 1))
+    return kept, budget - kept
 
 
 def _longest_first(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> Flat:
-    """The tokenizer's own way: the longer text loses its end until both are equally long (Devlin et al. 2019)."""
+    """Remove tokens from the end of the longer text until the pair fits (Devlin et al. 2019)."""
     call = tokenizer(
         *texts,
         truncation="longest_first",
@@ -72,10 +74,11 @@ def _longest_first(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, m
 
 
 def _proportional(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, max_seq_length: int) -> Flat:
-    """Both texts lose their ends, so that they keep the same share of their lengths (an exercise of https://d2l.ai).
+    """Remove tokens from the end of both texts, so that both keep the same share of their length.
 
-    The tokenizer puts whole pairs together; text is then taken out of those that are too long, which leaves its
-    special tokens where its template has them.
+    This is an exercise in https://d2l.ai, "Natural Language Inference: Fine-Tuning BERT". The tokenizer builds whole
+    pairs; tokens of text are then removed from those that are too long, so special tokens stay where the tokenizer's
+    template puts them.
     """
     call = tokenizer(
         *texts,
@@ -93,8 +96,8 @@ def _proportional(texts: list[list[str]], tokenizer: PreTrainedTokenizerBase, ma
     keep, ends = np.ones(len(input_ids), np.bool_), np.cumsum(lengths)
     for row, length, of_first, of_second in zip(long, first, *kept, strict=True):
         template = np.array(call["special_tokens_mask"][row], np.bool_)
-        place = np.cumsum(~template) - 1  # of each text token among those of both texts
-        text = (place < of_first) | (place >= length) & (place < length + of_second)
+        position = np.cumsum(~template) - 1  # of each text token, counted over both texts
+        text = (position < of_first) | (position >= length) & (position < length + of_second)
         keep[ends[row] - lengths[row] : ends[row]] = template | text
     return input_ids[keep], types[keep], np.minimum(lengths, max_seq_length)
 

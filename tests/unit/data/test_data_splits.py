@@ -102,7 +102,7 @@ def test_too_few_rows(task: str, rows: int, least: int) -> None:
     with pytest.raises(DataError) as caught:
         hold_out(labels, found, DataConfig(), seed=0)
     assert str(caught.value) == (
-        f"carving selection rows takes at least {least} train rows of {task}, but got {rows}; "
+        f"holding selection rows out takes at least {least} train rows of {task}, but got {rows}; "
         "`data.selection: dev` takes none"
     )
 
