@@ -10,7 +10,7 @@ from gluetune.config.compat_cerebras import map_cerebras_keys
 from gluetune.config.job import JobConfig
 from gluetune.config.options import JOB_OPTIONS, SCHEDULER, drop_unused, section_of, unused_options
 from gluetune.config.overrides import Override, Overrides
-from gluetune.config.spaces import find_space, load_space, project_file
+from gluetune.config.spaces import find_space, load_space, shipped_file
 from gluetune.config.validation import format_value, validate
 from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, ConfigIssue
@@ -41,7 +41,7 @@ def default_job_file(overrides: Sequence[Override] = ()) -> str | None:
         any(override.path == key or override.path.startswith(f"{key}.") for key in _KEEPS_QUICKSTART)
         for override in overrides
     )
-    return project_file(QUICKSTART) if all(keeps) else None
+    return shipped_file(QUICKSTART) if all(keeps) else None
 
 
 def load_job(
@@ -50,8 +50,9 @@ def load_job(
     """Reads a job file, puts flags on top and checks everything, the search space included.
 
     Args:
-        path: the file; ``None`` is what `default_job_file` says. Without any file the fields that no override sets
-            have their defaults, but the data must be named.
+        path: the file, such as ``jobs/glue_all.yaml`` (also one that gluetune ships); ``None`` is what
+            `default_job_file` says. Without any file the fields that no override sets have their defaults, but the
+            data must be named.
         overrides: values from the command line, later ones winning.
         notify: called with one line for each key of another system that was taken for one of gluetune's, see
             `gluetune.config.compat_cerebras`.
@@ -59,7 +60,7 @@ def load_job(
     Raises:
         ConfigError: all issues of the file, of the flags and of the search space.
     """
-    path = path or default_job_file(overrides)
+    path = default_job_file(overrides) if path is None else shipped_file(path)
     document = YamlDocument(None, "") if path is None else read_yaml(path)
     values, config, issues = _build(document, overrides, notify)
     found = {issue.keys for issue in issues}

@@ -47,7 +47,7 @@ def find_space(name_or_path: str, job_file: str | None = None) -> str:
     """The path of a search space's file.
 
     A name is looked up in the ``search_spaces`` folders of the current directory, of the job file's folder and the
-    one above, and of the repository this package lies in; a path against the same places.
+    one above, and of gluetune itself (`shipped_folder`); a path against the same places.
 
     Raises:
         ConfigError: no such space; names the nearest one.
@@ -84,15 +84,26 @@ def spaces_for(model_type: str, job_file: str | None = None) -> list[str]:
     return found
 
 
-def project_file(relative: str) -> str:
-    """A file of the project: below the current directory, else below the repository this package lies in."""
+def shipped_file(relative: str) -> str:
+    """Find a file by its path in the repository, such as ``jobs/quickstart.yaml``.
+
+    Returns:
+        Its path below the current directory, else below `shipped_folder`; ``relative`` itself where neither has it.
+    """
     return next((str(root / relative) for root in _roots(None) if (root / relative).is_file()), relative)
+
+
+def shipped_folder() -> Path:
+    """The folder whose ``jobs`` and ``search_spaces`` come with gluetune: in the wheel, or the root of the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    shipped = package / "shipped"
+    return shipped if shipped.is_dir() else package.parents[1]
 
 
 def _roots(job_file: str | None) -> list[Path]:
     """Where relative paths may start. ``Path()`` first, so that messages show short paths."""
     beside = [Path(job_file).parent, Path(job_file).parent / ".."] if job_file else []
-    return [Path(), *beside, Path(__file__).resolve().parents[3]]
+    return [Path(), *beside, shipped_folder()]
 
 
 def _build(document: YamlDocument) -> SearchSpace:

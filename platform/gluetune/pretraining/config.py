@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from gluetune.config import LanesConfig, Override, PublishedConfig, Section, StorageConfig, TrackingConfig
 from gluetune.config.options import PRETRAINING_OPTIONS, drop_unused, unused_options
 from gluetune.config.overrides import Overrides
+from gluetune.config.spaces import shipped_file
 from gluetune.config.validation import format_value, validate
 from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, ConfigIssue
@@ -159,13 +160,15 @@ def load_pretrain_job(path: str | None = None, overrides: Sequence[Override] = (
     """Reads and validates a job file, with overrides from flags.
 
     Args:
-        path: the YAML file; ``None`` for a job of defaults.
+        path: the YAML file, which may be one that gluetune ships, such as ``jobs/bert_wikitext_d2l.yaml``; ``None`` for a job of defaults.
         overrides: values from the command line; later ones take precedence.
 
     Raises:
         ConfigError: lists all issues of the file and of the flags; settings that have no effect are issues too.
     """
-    return _build(YamlDocument(None, "") if path is None else read_yaml(path), overrides, reject_unused=True)
+    return _build(
+        YamlDocument(None, "") if path is None else read_yaml(shipped_file(path)), overrides, reject_unused=True
+    )
 
 
 def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> PretrainJob:
