@@ -11,7 +11,7 @@ export RAY_API_SERVER_ADDRESS
 # Processes that run tests; one of them runs all those that start Ray.
 WORKERS ?= 2
 
-.PHONY: quickstart submit test-fast test test-cluster lint types clean
+.PHONY: quickstart submit test-fast test test-cluster lint types coverage clean
 .DELETE_ON_ERROR:
 
 $(STAMP): pyproject.toml constraints.txt
@@ -37,9 +37,14 @@ test-cluster: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+# The share of lines that the tests run, in the tests' own processes; a report, without a limit that must be reached.
+coverage: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not cluster" --cov --cov-report=term --cov-report=html
 
 clean:
 	rm -rf $(VENV)

@@ -160,7 +160,8 @@ def load_pretrain_job(path: str | None = None, overrides: Sequence[Override] = (
     """Reads and validates a job file, with overrides from flags.
 
     Args:
-        path: the YAML file, which may be one that gluetune ships, such as ``jobs/bert_wikitext_d2l.yaml``; ``None`` for a job of defaults.
+        path: the YAML file, such as ``jobs/bert_wikitext_d2l.yaml`` (also one that gluetune ships); ``None`` for a job
+            of defaults.
         overrides: values from the command line; later ones take precedence.
 
     Raises:
