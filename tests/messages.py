@@ -23,7 +23,7 @@ class Line:
 
 
 def assert_shows(message: str, lines: Iterable[Line]) -> None:
-    """Check that a message has these lines, in this order, and no suggestions beside theirs."""
+    """Check that a message has these lines, in this order, and no other suggestions."""
     expected = list(lines)
     shown = message.splitlines()
     assert len(shown) == len(expected), message

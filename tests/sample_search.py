@@ -155,7 +155,7 @@ def folded(journal: Iterable[Event]) -> dict[int, TrialRecord]:
 def send_events(
     listener: Any, journal: Iterable[Event], trials: dict[int, TrialRecord] | None = None
 ) -> dict[int, TrialRecord]:
-    """Tells a listener every event as the driver does, and returns the trials."""
+    """Sends a listener every event as the driver does, and returns the trials."""
     trials = {} if trials is None else trials
     for event in journal:
         listener.on_event(event, apply_event(trials, event))

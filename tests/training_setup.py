@@ -68,10 +68,10 @@ def run_trial(
 ) -> tuple[list[Evaluation], Checkpoints]:
     """Runs or resumes a trial; ``stop_after`` ends it at that evaluation."""
     checkpoints = Checkpoints(Storage(str(folder)), "trial")
-    told: list[Evaluation] = []
+    evaluations: list[Evaluation] = []
 
     def report(evaluation: Evaluation) -> bool:
-        told.append(evaluation)
+        evaluations.append(evaluation)
         return evaluation.index != stop_after
 
     fine_tune(
@@ -84,7 +84,7 @@ def run_trial(
         checkpoints=checkpoints,
         distributed=distributed,
     )
-    return told, checkpoints
+    return evaluations, checkpoints
 
 
 def numbers(evaluation: Evaluation) -> tuple[object, ...]:

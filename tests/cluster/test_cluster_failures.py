@@ -129,7 +129,7 @@ def finish(cluster: Cluster, laptop: Path, watch: Watch) -> Finish:
     """Waits for a search's end, and holds it against the undisturbed one."""
 
     def placement_groups(look: dict[str, Any]) -> list[list[str]]:
-        """Those of workers; Tune's trials have theirs on the drivers' nodes."""
+        """Placement groups of workers, on nodes other than the drivers'."""
         return [nodes for state, nodes in look["groups"] if state == "CREATED" and not cluster.drivers & set(nodes)]
 
     def finish(driver: subprocess.Popen[str], folder: Path) -> None:

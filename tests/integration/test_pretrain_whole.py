@@ -56,7 +56,7 @@ def evaluations(folder: Path) -> list[tuple[float, ...]]:
     return [(e["step"], *e["metrics"].values()) for e in events if e["event"] == "evaluated"]
 
 
-def test_losses_and_speed_are_told_at_every_evaluation(printed: str) -> None:
+def test_losses_and_speed_are_printed_at_every_evaluation(printed: str) -> None:
     steps = re.findall(
         r"^step (\d+)/90 · training MLM [\d.]+, NSP [\d.]+ · held-out MLM .* sentence pairs/s", printed, re.MULTILINE
     )

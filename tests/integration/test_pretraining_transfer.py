@@ -40,9 +40,9 @@ def text() -> Text:
 def learnt(text: Text, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PretrainingEvaluation]:
     """The synthetic encoder after a third of its pre-training, and its last evaluation."""
     folder = tmp_path_factory.mktemp("learnt")
-    told: list[PretrainingEvaluation] = []
-    pretrain_folder(text, folder, JOB, told.append)
-    return folder, told[-1]
+    evaluations: list[PretrainingEvaluation] = []
+    pretrain_folder(text, folder, JOB, evaluations.append)
+    return folder, evaluations[-1]
 
 
 @pytest.fixture(scope="module")

@@ -49,17 +49,17 @@ def run(
     distributed: DistributedContext = DistributedContext(),
     stop_after: int | None = None,
 ) -> tuple[list[PretrainingEvaluation], dict[str, torch.Tensor] | None]:
-    """Runs or resumes a case; what it told, and its weights once it is done."""
+    """Runs or resumes a case; its evaluations, and its weights once it is done."""
     data, _ = prepare_text(Text(list(generate_corpus(documents=60)), None, "generated"), case)
     checkpoints = Checkpoints(Storage(str(folder)), "run")
-    told: list[PretrainingEvaluation] = []
+    evaluations: list[PretrainingEvaluation] = []
 
     def report(evaluation: PretrainingEvaluation) -> bool:
-        told.append(replace(evaluation, train_seconds=0, eval_seconds=0, first_step_at=None, last_step_at=0))
+        evaluations.append(replace(evaluation, train_seconds=0, eval_seconds=0, first_step_at=None, last_step_at=0))
         return evaluation.index != stop_after
 
     pretrain(data, case, report=report, checkpoints=checkpoints, distributed=distributed)
-    return told, checkpoints.load_best()
+    return evaluations, checkpoints.load_best()
 
 
 def worker(rank: int, folder: Path) -> None:

@@ -34,8 +34,8 @@ def printed(job: Path, runs: Path) -> str:
 
 
 def test_the_grid_is_covered_exactly_once_per_task(printed: str, runs: Path) -> None:
-    dealt = [(t["task"], tuple(sorted(t["params"].items()))) for t in summary(runs / "whole")["trials"]]
-    assert len(dealt) == len(set(dealt)) == 8
+    configurations = [(t["task"], tuple(sorted(t["params"].items()))) for t in summary(runs / "whole")["trials"]]
+    assert len(configurations) == len(set(configurations)) == 8
     assert {t["status"] for t in summary(runs / "whole")["trials"]} == {"finished"}
 
 

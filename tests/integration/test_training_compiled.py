@@ -21,11 +21,13 @@ def test_compiled_trials_give_the_numbers_of_others_and_compile_once(tmp_path: P
     for rate in (5e-3, 1e-3):
         training = TrainingConfig(learning_rate=rate, batch_size=8, num_train_epochs=2, evals_per_epoch=2)
         plain, _ = run_trial(TASKS["cola"], training, tmp_path / f"plain-{rate}")
-        told, _ = run_trial(TASKS["cola"], training.model_copy(update={"torch_compile": True}), tmp_path / f"{rate}")
+        evaluations, _ = run_trial(
+            TASKS["cola"], training.model_copy(update={"torch_compile": True}), tmp_path / f"{rate}"
+        )
         compiled.append(counters["stats"]["unique_graphs"])
         for figure in ("train_loss", "eval_loss"):
             np.testing.assert_allclose(
-                [getattr(evaluation, figure) for evaluation in told],
+                [getattr(evaluation, figure) for evaluation in evaluations],
                 [getattr(evaluation, figure) for evaluation in plain],
                 atol=1e-5,
                 rtol=0,

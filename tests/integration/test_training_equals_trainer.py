@@ -95,10 +95,10 @@ def test_losses_and_weights_equal_trainers(
             **changes,
         }
     )
-    ours, checkpoints = run_trial(TASKS[name], training, tmp_path / "ours", seed=SEED, vocabulary=vocabulary)
+    evaluations, checkpoints = run_trial(TASKS[name], training, tmp_path / "own", seed=SEED, vocabulary=vocabulary)
     losses, weights = trainers_run(TASKS[name], training, tmp_path / "trainers", vocabulary)
     assert len(losses) == 7 * PER_EPOCH
-    np.testing.assert_allclose([evaluation.train_loss for evaluation in ours], losses, atol=1e-5, rtol=0)
+    np.testing.assert_allclose([evaluation.train_loss for evaluation in evaluations], losses, atol=1e-5, rtol=0)
     assert losses[-1] < 0.9 * losses[0]  # it is training that is compared
     state = checkpoints.load()  # of the last evaluation but one, and so of the last step but one
     assert state is not None

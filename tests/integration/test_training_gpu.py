@@ -53,13 +53,13 @@ def test_a_trial_gives_the_numbers_of_a_cpu(tmp_path: Path) -> None:
 
 
 def test_dropout_and_bfloat16_train(tmp_path: Path) -> None:
-    told, _ = run_trial(
+    evaluations, _ = run_trial(
         COLA,
         training(bf16=True, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1, num_train_epochs=6),
         tmp_path,
         distributed=GPU,
     )
-    assert told[-1].train_loss < 0.9 * told[0].train_loss
+    assert evaluations[-1].train_loss < 0.9 * evaluations[0].train_loss
 
 
 def test_a_trial_resumes_to_the_same_numbers(tmp_path: Path) -> None:
@@ -82,10 +82,12 @@ def test_compiled_trials_give_the_same_numbers_and_compile_once(mode: str, split
     compiled = []
     for name in ("first", "second"):
         chosen = training(torch_compile=True, torch_compile_mode=mode, gradient_accumulation_steps=splits)
-        told, _ = run_trial(COLA, chosen, tmp_path / name, distributed=GPU)
+        evaluations, _ = run_trial(COLA, chosen, tmp_path / name, distributed=GPU)
         compiled.append(counters["stats"]["unique_graphs"])
         np.testing.assert_allclose(
-            [evaluation.train_loss for evaluation in told], [evaluation.train_loss for evaluation in plain], atol=1e-3
+            [evaluation.train_loss for evaluation in evaluations],
+            [evaluation.train_loss for evaluation in plain],
+            atol=1e-3,
         )
     assert compiled[0] == compiled[1] > 0
 

@@ -1,4 +1,4 @@
-"""What a trial does as a whole: its numbers repeat, it resumes, it ends when told, and its failures have names."""
+"""Whole trials: their numbers repeat, they resume, they end when stopped, and their failures have types."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ NOISY = TrainingConfig(batch_size=8, learning_rate=5e-3, num_train_epochs=2, eva
 
 
 def train(training: TrainingConfig, **kwargs: Any) -> tuple[bool, list[Evaluation]]:
-    told: list[Evaluation] = []
+    evaluations: list[Evaluation] = []
     finished = fine_tune(
         COLA,
         task_data(COLA),
         tiny_encoder(),
         training,
         3,
-        **{"report": lambda evaluation: told.append(evaluation) is None, **kwargs},
+        **{"report": lambda evaluation: evaluations.append(evaluation) is None, **kwargs},
     )
-    return finished, told
+    return finished, evaluations
 
 
 def test_the_same_trial_gives_the_same_bits_whatever_ran_before(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_trial_resumes_to_the_same_bits_after_any_evaluation(stop_after: int, 
     run_trial(COLA, NOISY, tmp_path / "parts", stop_after=stop_after)
     resumed, parts = run_trial(COLA, NOISY, tmp_path / "parts")
     saved = min(stop_after, 3)  # no state is kept of the last evaluation: nothing comes after it
-    assert [numbers(e) for e in resumed] == [numbers(e) for e in undisturbed][saved - 1 :]  # tells it again
+    assert [numbers(e) for e in resumed] == [numbers(e) for e in undisturbed][saved - 1 :]  # reported again
     assert_same_bits(parts.load_best(), whole.load_best())
     ended, expected = parts.load(), whole.load()
     assert ended is not None
@@ -91,9 +91,9 @@ def test_frozen_weights_stay_under_any_head_and_a_trial_resumes(fields: dict[str
 def test_the_best_evaluations_weights_are_kept(tmp_path: Path) -> None:
     """A far too large rate at the end of warm-up spoils the model; the weights of the peak must survive it."""
     training = TrainingConfig(batch_size=8, learning_rate=0.1, num_train_epochs=4, warmup_ratio=1.0, max_grad_norm=0)
-    told, checkpoints = run_trial(TASKS["stsb"], training, tmp_path)
-    best = max(told, key=lambda evaluation: evaluation.score)
-    assert best is not told[-1]
+    evaluations, checkpoints = run_trial(TASKS["stsb"], training, tmp_path)
+    best = max(evaluations, key=lambda evaluation: evaluation.score)
+    assert best is not evaluations[-1]
     _, until_best = run_trial(TASKS["stsb"], training, tmp_path / "until best", stop_after=best.index)
     state = until_best.load()
     assert state is not None
@@ -101,37 +101,42 @@ def test_the_best_evaluations_weights_are_kept(tmp_path: Path) -> None:
 
 
 def test_counters_add_up_to_the_rows_seen() -> None:
-    finished, told = train(NOISY)
+    finished, evaluations = train(NOISY)
     assert finished
-    assert [(e.index, e.step, e.epoch) for e in told] == [(1, 5, 5 / 9), (2, 9, 1.0), (3, 14, 14 / 9), (4, 18, 2.0)]
-    assert sum(e.train_examples for e in told) == 2 * 65
-    assert sum(e.train_tokens for e in told) == 2 * len(task_data(COLA).train.input_ids)
+    assert [(e.index, e.step, e.epoch) for e in evaluations] == [
+        (1, 5, 5 / 9),
+        (2, 9, 1.0),
+        (3, 14, 14 / 9),
+        (4, 18, 2.0),
+    ]
+    assert sum(e.train_examples for e in evaluations) == 2 * 65
+    assert sum(e.train_tokens for e in evaluations) == 2 * len(task_data(COLA).train.input_ids)
 
 
-def test_clocks_run_forward_and_only_the_first_evaluation_tells_when_steps_began() -> None:
-    _, told = train(NOISY)
-    assert told[0].first_step_at is not None
-    assert told[0].first_step_at < told[0].last_step_at < told[1].last_step_at
-    assert all(e.first_step_at is None for e in told[1:])
-    assert all(e.train_seconds > 0 and e.eval_seconds > 0 for e in told)
+def test_clocks_run_forward_and_only_the_first_evaluation_has_the_time_of_the_first_step() -> None:
+    _, evaluations = train(NOISY)
+    assert evaluations[0].first_step_at is not None
+    assert evaluations[0].first_step_at < evaluations[0].last_step_at < evaluations[1].last_step_at
+    assert all(e.first_step_at is None for e in evaluations[1:])
+    assert all(e.train_seconds > 0 and e.eval_seconds > 0 for e in evaluations)
 
 
 def test_a_report_ends_the_trial() -> None:
-    told: list[Evaluation] = []
-    finished, _ = train(NOISY, report=lambda evaluation: told.append(evaluation) is not None)
-    assert (finished, len(told)) == (False, 1)
+    evaluations: list[Evaluation] = []
+    finished, _ = train(NOISY, report=lambda evaluation: evaluations.append(evaluation) is not None)
+    assert (finished, len(evaluations)) == (False, 1)
 
 
 def test_wanted_is_asked_before_every_step_and_ends_the_trial() -> None:
     asked: list[int] = []
-    finished, told = train(NOISY, should_continue=lambda step: asked.append(step) is None and step < 7)
-    assert (finished, len(told), asked) == (False, 1, list(range(8)))
+    finished, evaluations = train(NOISY, should_continue=lambda step: asked.append(step) is None and step < 7)
+    assert (finished, len(evaluations), asked) == (False, 1, list(range(8)))
 
 
 def test_max_steps_ends_a_trial_with_an_evaluation() -> None:
-    finished, told = train(NOISY.model_copy(update={"max_steps": 7}))
+    finished, evaluations = train(NOISY.model_copy(update={"max_steps": 7}))
     assert finished
-    assert [e.step for e in told] == [5, 7]
+    assert [e.step for e in evaluations] == [5, 7]
 
 
 @pytest.mark.parametrize("pieces", [3, 8, 50])

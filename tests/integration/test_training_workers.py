@@ -48,8 +48,8 @@ def worker(rank: int, folder: Path) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
     results: dict[str, Any] = {}
     for case in CASES:
-        told, checkpoints = train(case, folder / case, distributed)
-        results[case] = told, checkpoints.load_best()
+        evaluations, checkpoints = train(case, folder / case, distributed)
+        results[case] = evaluations, checkpoints.load_best()
     noisy = TrainingConfig(**COMMON, hidden_dropout_prob=0.3)
     results["undisturbed"] = run_trial(TASKS["cola"], noisy, folder / "undisturbed", distributed=distributed)[0]
     run_trial(TASKS["cola"], noisy, folder / "resumed", distributed=distributed, stop_after=2)

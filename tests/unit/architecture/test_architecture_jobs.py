@@ -1,4 +1,4 @@
-"""The job files that ship: each is accepted, says how it is run, and tells where its published figures stand."""
+"""The job files that ship: each is accepted, names the command that runs it and the source of its published figures."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def test_every_row_of_a_file_gets_an_answer_or_the_file_is_refused(tmp_path: Pat
         read_file(file, get_task("qqp"), labels=False)
 
 
-def test_a_run_that_diverged_is_told_as_failed_beside_what_was_published() -> None:
+def test_a_run_that_diverged_is_reported_as_failed_beside_what_was_published() -> None:
     journal: list[Event] = [started(0, "cola"), ended(0, "diverged", "the training loss must be finite")]
     show, out = (
         RunViews(PublishedConfig(source="https://example.org", figures={"train.loss": 0.14})),

@@ -83,7 +83,7 @@ def test_flags_are_not_abbreviated() -> None:
         parse(["--task", "cola"])
 
 
-def test_all_unknown_flags_are_told_at_once() -> None:
+def test_all_unknown_flags_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         parse(["--tsks", "cola", "--batch_size", "8", "--sed=1", "stray"])
     assert str(caught.value) == (

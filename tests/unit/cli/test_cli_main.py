@@ -38,7 +38,7 @@ def test_a_mistake_is_one_message_and_starts_nothing(arguments: list[str], messa
     assert not list(tmp_path.rglob("*.yaml"))
 
 
-def test_several_mistakes_are_told_at_once() -> None:
+def test_several_mistakes_are_reported_at_once() -> None:
     said = run("--tasks", "colla", "--algorithm", "bayes", "--set", "training.seed=-1", code=2)
     assert all(flag in said for flag in ("--tasks", "--algorithm", "--set training.seed"))
 

@@ -55,7 +55,7 @@ def test_a_program_without_a_job_file_names_no_key_of_one() -> None:
         parse(["--weight-decay", "0"], WITH_JOB)
 
 
-def test_what_the_programs_check_finds_is_told_with_the_rest() -> None:
+def test_what_the_programs_check_finds_is_reported_with_the_rest() -> None:
     with pytest.raises(ConfigError) as caught:
         parse(["--rum", "a", "--mode", "fats"], JOBLESS)
     assert str(caught.value) == (

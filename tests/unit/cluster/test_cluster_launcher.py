@@ -45,7 +45,7 @@ def test_rays_launcher_accepts_it(path: Path) -> None:
 
 
 @every_file
-def test_the_provider_is_told_nothing_that_it_ignores(path: Path) -> None:
+def test_the_provider_gets_nothing_that_it_ignores(path: Path) -> None:
     provider = read(path)["provider"]
     assert set(provider) == PROVIDER[path]
     assert all(provider[key] not in ("", None) for key in provider)

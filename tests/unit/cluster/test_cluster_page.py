@@ -13,7 +13,7 @@ import pytest
 from launcher_files import AWS, FILES, ROOT, pinned, ray_arguments, read
 
 PAGE = (ROOT / "docs" / "cluster.md").read_text()
-NOT_OURS = {"aws", "gcloud", "kubectl", "docker", "helm", ".venv/bin/pip", "cost", "GPU-node"}
+OTHER_TOOLS = {"aws", "gcloud", "kubectl", "docker", "helm", ".venv/bin/pip", "cost", "GPU-node"}
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 
@@ -50,7 +50,7 @@ def check_job(words: list[str]) -> None:
 
 
 def what_make_would_run(goals: list[str]) -> list[str]:
-    """The one line with ``job submit``; under another make (`make test`) this one also tells which folder it is in."""
+    """The one line with ``job submit``; under another make (`make test`) this one also prints its folder."""
     dry = subprocess.run(["make", "-n", *goals], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     (line,) = [line for line in dry.splitlines() if "job submit" in line]
     return shlex.split(line)
@@ -78,7 +78,7 @@ def test_from_nothing_to_zero_nodes_takes_at_most_eight_commands() -> None:
 
 
 def test_every_other_command_is_a_known_program() -> None:
-    assert {words[0] for words in commands(PAGE)} <= NOT_OURS | {"ray", "make"}
+    assert {words[0] for words in commands(PAGE)} <= OTHER_TOOLS | {"ray", "make"}
 
 
 def test_the_stack_is_given_what_it_asks_for() -> None:

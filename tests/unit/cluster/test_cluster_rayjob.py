@@ -140,7 +140,7 @@ def test_kuberays_own_schema_accepts_it() -> None:
     jsonschema.validate(manifest(), forbid_unknown(schema))
 
 
-def test_the_image_has_the_ray_that_the_operator_is_told() -> None:
+def test_the_image_has_the_ray_that_the_operator_names() -> None:
     version = manifest()["spec"]["rayClusterSpec"]["rayVersion"]
     assert version == pinned("ray")
     assert f"rayproject/ray:{version}-" in DOCKERFILE.read_text()

@@ -84,7 +84,7 @@ def test_an_autoscaler_adds_the_largest_nodes_that_its_limits_allow() -> None:
     assert launchable({"available_node_types": None}) == {}
 
 
-def test_where_nobody_tells_which_nodes_may_come_lanes_get_what_they_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_autoscaler_limits_lanes_get_what_they_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "autoscaler_limits_unknown", lambda: True)
     monkeypatch.setattr(cluster, "potential_nodes", lambda: GPU_BOXES[:1])
     lanes = LanesConfig(max_concurrent_trials=5, cpus_per_worker=4.0, gpus_per_worker=1.0)

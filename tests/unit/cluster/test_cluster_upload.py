@@ -76,7 +76,7 @@ def test_what_work_leaves_behind_is_not_uploaded(untidy: Path, tmp_path: Path, g
     assert not [name for name in names if name.endswith("large") or name.endswith(".db")]
 
 
-def test_no_room_of_the_package_is_left_behind(untidy: Path, tmp_path: Path) -> None:
+def test_no_package_is_left_out(untidy: Path, tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(package(untidy, tmp_path / "package.zip")).namelist())
     modules = {str(path.relative_to(untidy)) for path in (untidy / "platform").rglob("*.py")}
     assert modules <= names

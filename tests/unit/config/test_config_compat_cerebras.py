@@ -50,7 +50,7 @@ def mistakes(text: str, *overrides: Override) -> str:
     return str(caught.value)
 
 
-def test_its_keys_are_ours_and_each_is_told() -> None:
+def test_its_keys_become_job_keys_and_each_is_reported() -> None:
     notes: list[str] = []
     job = load(JOB, notes=notes)
     assert (job.data.source, job.data.dir, job.data.max_seq_length) == ("dir", "glue", 96)
@@ -65,7 +65,7 @@ def test_a_folder_takes_the_place_of_another_source_and_says_so() -> None:
     assert notes == ["train_input.data_dir is data.dir here, with data.source dir instead of 'hub'"]
 
 
-def test_a_job_without_them_is_told_nothing() -> None:
+def test_a_job_without_them_has_no_notes() -> None:
     notes: list[str] = []
     load("search: {space: single.yaml}\ntraining: {batch_size: 8}\n", notes=notes)
     assert notes == []
@@ -138,7 +138,7 @@ def test_flags_win(overrides: list[Override], expected: dict[str, object]) -> No
     assert {name: values[name] for name in expected} == expected
 
 
-def test_a_folder_that_a_flag_makes_useless_is_told() -> None:
+def test_a_folder_that_a_flag_makes_useless_is_reported() -> None:
     notes: list[str] = []
     load(JOB, Override("data.source", "synthetic", "--data"), notes=notes)
     assert notes == ["train_input.data_dir is left unused, because --data says synthetic", *NOTES[1:]]

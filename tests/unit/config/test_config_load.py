@@ -115,7 +115,7 @@ def test_a_space_beside_the_job_file_is_found(tmp_path: Path) -> None:
     assert load_job(str(tmp_path / "job.yaml")).search.space == "mine.yaml"
 
 
-def test_mistakes_of_a_job_and_of_its_space_are_told_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_of_a_job_and_its_space_are_reported_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text("space:\n  learning_rate: [0]\n")
     (tmp_path / "job.yaml").write_text("search: {space: mine.yaml}\nseed: -1\n")

@@ -54,7 +54,7 @@ def issues_of(data: bytes) -> tuple[ConfigIssue, ...]:
 @given(st.dictionaries(TEXT | LOOKALIKES, PLAIN, max_size=4))
 def test_what_is_written_reads_back_equal_and_of_the_same_types(values: dict[str, Any]) -> None:
     got = parse_yaml(dump_yaml(values).encode(), "f").value
-    assert repr(got) == repr(values)  # tells 1 from 1.0 and true, and 0.0 from -0.0
+    assert repr(got) == repr(values)  # distinguishes 1 from 1.0 and true, and 0.0 from -0.0
 
 
 @settings(max_examples=60)

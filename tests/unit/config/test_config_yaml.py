@@ -119,7 +119,7 @@ def test_aliases_that_multiply_are_a_mistake_at_once() -> None:
         parse_yaml(text.encode(), "f.yaml")
 
 
-def test_all_doubled_keys_are_told_at_once() -> None:
+def test_all_doubled_keys_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_yaml(b"a: 1\nb: {c: 1, c: 2}\na: 2\n", "f.yaml")
     assert str(caught.value) == (

@@ -286,7 +286,7 @@ def test_every_row_counts(tmp_path: Path, name: str, task: str, content: str, ro
     assert read(tmp_path, name, content, task, labels=False).columns == {"sentence": rows}
 
 
-def test_official_test_rows_that_nobody_agreed_on_are_rows_to_predict(tmp_path: Path) -> None:
+def test_official_test_rows_without_an_agreed_label_are_rows_to_predict(tmp_path: Path) -> None:
     (tmp_path / "SNLI").mkdir()
     (tmp_path / "SNLI" / "snli_1.0_test.jsonl").write_text(JSONL)
     source, task = FolderSource(tmp_path), get_task("snli")

@@ -236,6 +236,6 @@ def test_microsofts_train_file_without_dev_is_glues_train_file(tmp_path: Path) -
     (tmp_path / "MRPC").mkdir()
     for name in ("msr_paraphrase_train.txt", "dev.tsv"):
         (tmp_path / "MRPC" / name).symlink_to(Path(str(REAL)) / "MRPC" / name)
-    ours, glues = (FolderSource(folder).load(get_task("mrpc"), "train") for folder in (tmp_path, str(REAL)))
-    assert ours.columns == glues.columns
-    assert labels(ours) == labels(glues)
+    official_form, glues = (FolderSource(folder).load(get_task("mrpc"), "train") for folder in (tmp_path, str(REAL)))
+    assert official_form.columns == glues.columns
+    assert labels(official_form) == labels(glues)

@@ -47,7 +47,7 @@ def texts(encoded: EncodedRows, tokenizer: PreTrainedTokenizerBase) -> list[str]
     ]
 
 
-def test_carved_rows_come_from_train_and_dev_stays_whole(bert: PreTrainedTokenizerBase) -> None:
+def test_held_out_rows_come_from_train_and_dev_stays_whole(bert: PreTrainedTokenizerBase) -> None:
     data = prepare_task(get_task("cola"), Numbered(), bert, DataConfig(), seed=0)
     train, selection = texts(data.train, bert), texts(data.selection, bert)
     assert (len(train), len(selection)) == (90, 10)
@@ -71,7 +71,7 @@ def test_the_published_protocol_selects_on_dev(bert: PreTrainedTokenizerBase) ->
 
 
 @pytest.mark.parametrize(("limit", "train"), [(20, 20), (90, 90), (95, 90), (1000, 90)])
-def test_carved_rows_come_on_top_of_the_train_limit(bert: PreTrainedTokenizerBase, limit: int, train: int) -> None:
+def test_held_out_rows_come_on_top_of_the_train_limit(bert: PreTrainedTokenizerBase, limit: int, train: int) -> None:
     data = prepare_task(get_task("cola"), Numbered(), bert, DataConfig(max_train_samples=limit), seed=0)
     assert (len(data.train), len(data.selection)) == (train, 10)
     assert not set(texts(data.train, bert)) & set(texts(data.selection, bert))

@@ -1,4 +1,4 @@
-"""Carved selection rows and limited samples: stratified, disjoint, repeatable."""
+"""Held-out selection rows and limited samples: stratified, disjoint, repeatable."""
 
 from __future__ import annotations
 

@@ -95,17 +95,17 @@ def test_a_single_text_loses_its_end_either_way(tokenizer: PreTrainedTokenizerBa
     assert ways[0] == ways[1]
 
 
-def test_shares_fill_the_room_and_leave_no_text_empty() -> None:
+def test_shares_fill_the_budget_and_leave_no_text_empty() -> None:
     first, second = (side.ravel() for side in np.meshgrid(np.arange(120), np.arange(120)))
-    for room in (4, 5, 61):
-        long = first + second > room
-        of_first, of_second = split_token_budget(first[long], second[long], room)
-        assert np.array_equal(of_first + of_second, np.full(long.sum(), room))
+    for budget in (4, 5, 61):
+        long = first + second > budget
+        of_first, of_second = split_token_budget(first[long], second[long], budget)
+        assert np.array_equal(of_first + of_second, np.full(long.sum(), budget))
         assert (of_first <= first[long]).all()
         assert (of_second <= second[long]).all()
         assert np.array_equal(of_first > 0, first[long] > 0)
         assert np.array_equal(of_second > 0, second[long] > 0)
-        exact = room * first[long] / (first[long] + second[long])
+        exact = budget * first[long] / (first[long] + second[long])
         assert np.abs(of_first - exact).max() < 1
 
 

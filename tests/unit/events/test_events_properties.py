@@ -20,7 +20,7 @@ STATUSES = ("finished", "pruned", "diverged", "out_of_memory", "failed", "stoppe
 
 @st.composite
 def journals(draw: st.DrawFn) -> list[Event]:
-    """Events of up to four trials in any order that a search can have, evaluations told again after restarts too."""
+    """Events of up to four trials in any possible order; after a restart, evaluations are reported again."""
     events: list[Event] = []
     evaluations: dict[int, int] = {}
     for _ in range(draw(st.integers(1, 25))):

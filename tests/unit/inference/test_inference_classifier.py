@@ -72,13 +72,13 @@ def test_rows_are_as_long_as_the_search_read_them_or_as_the_model_takes(tmp_path
     assert load_classifier(folder, task, DataConfig(max_seq_length=128)).config.max_seq_length == 40
 
 
-def test_rows_are_cut_as_training_cut_them_unless_told_otherwise(tmp_path: Path) -> None:
+def test_rows_are_cut_as_training_cut_them_unless_settings_say_otherwise(tmp_path: Path) -> None:
     folder, task = write_classifier(tmp_path, get_task("rte")), get_task("rte")
     TextSettings(max_seq_length=24, truncation="proportional").write(folder)
     left = load_classifier(str(folder), task).config
     assert (left.max_seq_length, left.truncation) == (24, "proportional")
-    told = load_classifier(str(folder), task, DataConfig(max_seq_length=16)).config
-    assert (told.max_seq_length, told.truncation) == (16, "longest_first")
+    config = load_classifier(str(folder), task, DataConfig(max_seq_length=16)).config
+    assert (config.max_seq_length, config.truncation) == (16, "longest_first")
 
 
 @pytest.mark.parametrize(

@@ -129,13 +129,13 @@ def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
 
 def test_an_output_that_cannot_be_written_is_found_before_predicting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    told: list[str] = []
+    notes: list[str] = []
     with pytest.raises(StorageError, match="cannot write"):
         export_submission(
             winners(tmp_path, "rte"),
             tmp_path / "file" / "s.zip",
             DistributedContext(),
             fill_missing=True,
-            progress=told.append,
+            progress=notes.append,
         )
-    assert told == []
+    assert notes == []

@@ -187,7 +187,7 @@ def test_a_failed_lane_tells_whoever_waits() -> None:
     play(scene())
 
 
-def test_the_first_reason_of_a_lanes_end_is_the_one_that_is_told() -> None:
+def test_the_first_reason_of_a_lanes_end_is_the_one_that_is_reported() -> None:
     """Workers that find the lane closed leave, and Ray Train ends for that reason: it follows from the first."""
 
     async def scene() -> None:
@@ -222,7 +222,7 @@ def test_of_the_workers_that_die_together_the_first_one_knows_why() -> None:
     play(scene())
 
 
-def test_a_worker_that_cannot_start_counts_as_one_that_did_and_its_error_is_told() -> None:
+def test_a_worker_that_cannot_start_counts_as_one_that_did_and_its_error_is_reported() -> None:
     async def scene() -> None:
         box = Mailbox(1)
         assert [box.register_failed_start("ImportError: libcudart.so") for _ in range(MAX_START_ATTEMPTS + 1)] == [

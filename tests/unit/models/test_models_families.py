@@ -27,14 +27,14 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_logits_equal_from_pretrained_with_the_same_head(family: str, name: str, folders: dict[str, Path]) -> None:
     task = TASKS[name]
-    ours = build_model(encoder_of(folders[family]), task, TrainingConfig(), seed=5).eval()
-    theirs = AutoModelForSequenceClassification.from_pretrained(folders[family], num_labels=task.num_labels).eval()
-    encoder = theirs.base_model_prefix + "."
-    head = {key: tensor for key, tensor in ours.state_dict().items() if not key.startswith(encoder) or "pooler" in key}
-    theirs.load_state_dict(head, strict=False)
-    inputs = batch(ours.config.pad_token_id)
-    assert torch.equal(ours(**inputs).logits, theirs(**inputs).logits)
-    assert ours.config.problem_type == ("regression" if name == "stsb" else "single_label_classification")
+    built = build_model(encoder_of(folders[family]), task, TrainingConfig(), seed=5).eval()
+    reference = AutoModelForSequenceClassification.from_pretrained(folders[family], num_labels=task.num_labels).eval()
+    encoder = reference.base_model_prefix + "."
+    head = {key: tensor for key, tensor in built.state_dict().items() if not key.startswith(encoder) or "pooler" in key}
+    reference.load_state_dict(head, strict=False)
+    inputs = batch(built.config.pad_token_id)
+    assert torch.equal(built(**inputs).logits, reference(**inputs).logits)
+    assert built.config.problem_type == ("regression" if name == "stsb" else "single_label_classification")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

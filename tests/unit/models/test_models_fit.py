@@ -115,7 +115,7 @@ def test_a_split_without_rows(tokenizer: PreTrainedTokenizerBase) -> None:
     check_forward_pass(model_of(FAMILIES["bert"]), [rows(), empty], tokenizer, "x")
 
 
-def test_broken_weights_are_told_apart_from_padding(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_broken_weights_are_distinguished_from_padding(tokenizer: PreTrainedTokenizerBase) -> None:
     model = model_of(FAMILIES["bert"])
     with torch.no_grad():
         model.bert.encoder.layer[0].output.dense.bias[0] = float("nan")

@@ -179,7 +179,7 @@ def test_the_heads_dropout(folders: dict[str, Path]) -> None:
     assert dropout_of(encoder_of(folders["modernbert"]), hidden_dropout_prob=0.3) == 0.0
 
 
-def test_a_head_of_ours_has_a_dropout_where_the_family_has_none() -> None:
+def test_an_own_head_has_a_dropout_where_the_family_has_none() -> None:
     from transformers import MPNetConfig, MPNetModel
 
     config = MPNetConfig(**SMALL)

@@ -52,7 +52,7 @@ def test_a_covered_task_takes_no_time_and_one_without_plan_is_unknown() -> None:
     assert remaining_seconds(trials, {"cola": 1, "rte": None}, lanes=1) == {"cola": 0.0, "rte": None}
 
 
-def test_a_trial_told_twice_counts_once_and_one_that_goes_on_counts_as_open() -> None:
+def test_a_trial_reported_twice_counts_once_and_one_that_goes_on_counts_as_open() -> None:
     first, second = folded([*journal("cola", 0, 2), *journal("cola", 1, 4)]).values()
     pace = EtaEstimator({"cola": 4}, lanes=1)
     for trial in (first, second, second, first):

@@ -146,7 +146,7 @@ def test_a_source_that_is_only_named_so_is_not_taken_for_generated_rows() -> Non
     assert "cannot be compared" not in text(out)
 
 
-def test_a_correlation_is_also_told_batch_by_batch() -> None:
+def test_a_correlation_is_also_printed_batch_by_batch() -> None:
     out = console()
     scored = trial().winner
     assert scored is not None
@@ -161,7 +161,7 @@ def test_a_run_opens_with_its_settings_instead_of_a_search_space() -> None:
     assert not re.search("^(space|algorithm|search) ", text(out), re.MULTILINE)
 
 
-def test_a_log_told_again_after_a_restart_replaces_the_earlier_one() -> None:
+def test_a_log_reported_again_after_a_restart_replaces_the_earlier_one() -> None:
     again = folded([*run_events()[:3], logged(4, loss=0.5), logged(8, loss=0.4)])[0]
     assert [(log.step, log.loss) for log in again.logs] == [(4, 0.5), (8, 0.4)]
 

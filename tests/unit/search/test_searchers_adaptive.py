@@ -65,7 +65,7 @@ def test_pruned_trial_is_told_so_that_the_sampler_learns_from_it(algorithm):
 
 
 @pytest.mark.parametrize("status", [TrialStatus.DIVERGED, TrialStatus.OUT_OF_MEMORY])
-def test_trial_without_a_score_is_told_as_worse_than_all_once_scores_differ(status):
+def test_trial_without_a_score_is_reported_as_worse_than_all_once_scores_differ(status):
     sampler = make("cmaes")
     end(sampler, 0, status, None)
     end(sampler, 1, TrialStatus.FINISHED, 0.8)

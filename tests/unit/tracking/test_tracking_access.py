@@ -44,7 +44,7 @@ def test_credentials_of_mlflows_own_file_count(home: Path) -> None:
     assert "secret" not in said
 
 
-def test_a_token_is_told_only_where_mlflow_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_is_reported_only_where_mlflow_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
     said = str(explain_denied(error("UNAUTHENTICATED")))
     assert said.startswith(f"{REFUSED}refuses the token in MLFLOW_TRACKING_TOKEN: renew it, or set")

@@ -173,7 +173,7 @@ def test_a_resume_takes_the_password_of_the_address_from_the_environment(monkeyp
     assert tracking_uri(StorageConfig(), kept) == "postgresql://ann@host/db"
 
 
-def test_a_database_that_cannot_be_reached_is_told_without_the_password() -> None:
+def test_a_database_that_cannot_be_reached_is_reported_without_the_password() -> None:
     error = unusable_store(
         "postgresql://ann:p%40ssword@host/db", ValueError("no postgresql://ann:p%40ssword@host p@ssword")
     )
@@ -212,6 +212,6 @@ def test_ui_command_names_an_interpreter_in_a_folder_with_spaces(monkeypatch: py
     assert shlex.split(ui_command("postgresql://db/mlflow"))[:3] == ["/my env/bin/python", "-m", "mlflow"]
 
 
-def test_importing_the_room_does_not_import_mlflow() -> None:
+def test_importing_the_package_does_not_import_mlflow() -> None:
     code = "import sys, gluetune.tracking, gluetune.reporting; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
