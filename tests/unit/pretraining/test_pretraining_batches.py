@@ -1,7 +1,8 @@
-"""Batches, and the vocabulary they are made with."""
+"""Batches of masked pairs, and the tokenizer that is trained for them."""
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import ModelError
 from gluetune.pretraining import Corpus, PretrainingConfig
-from gluetune.pretraining.batches import IGNORE_INDEX, Batch, BatchStream, Collator, bucket_by_length
+from gluetune.pretraining.batches import IGNORE_INDEX, Batch, BatchStream, Collator, Masker, bucket_by_length
 from gluetune.pretraining.corpus import IS_NEXT, IS_RANDOM, Pairs, draw_pairs, tokenize
 from gluetune.pretraining.tokenizer import TokenIds, train_tokenizer
 from gluetune.synthetic import generate_corpus
@@ -21,6 +22,12 @@ from gluetune.tasks import TASKS, Task
 TEXT = list(generate_corpus(documents=300))
 TOKENIZER = train_tokenizer((line for document in TEXT for line in document), 2000, 64)
 TOKENS = TokenIds.from_tokenizer(TOKENIZER)
+
+
+SPECIAL = np.arange(5)
+MASK = 4
+MASKER = Masker(MASK, np.arange(5, 1000), SPECIAL)
+Masked = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def collator(max_length: int = 64, probability: float = 0.15) -> Collator:
@@ -37,7 +44,7 @@ def collated(sentences: list[list[int]], labels: list[int], max_length: int = 64
     return collator(max_length, 0)(text, Pairs(first, first + 1, np.array(labels)), np.random.default_rng(0))
 
 
-def test_pairs_are_laid_out_as_bert_wants_them() -> None:
+def test_pairs_have_the_layout_of_bert() -> None:
     batch = collated([[10, 11], [12], [13], [14]], [IS_NEXT, IS_RANDOM])
     cls, sep, pad = TOKENIZER.cls_token_id, TOKENIZER.sep_token_id, TOKENIZER.pad_token_id
     assert batch.input_ids.tolist() == [[cls, 10, 11, sep, 12, sep], [cls, 13, sep, 14, sep, pad]]
@@ -68,19 +75,19 @@ def test_buckets_hold_every_pair_once_and_little_padding() -> None:
     assert sum(mask.sum() for mask in masks) / sum(mask.size for mask in masks) > 0.9
 
 
-def test_every_round_draws_other_pairs() -> None:
+def test_every_epoch_draws_other_pairs() -> None:
     text = tokenize(TEXT[:4], TOKENIZER)
-    one_round = len(draw_pairs(text, np.random.default_rng(0)))
-    stream = BatchStream(text, collator(), PretrainingConfig(batch_size=one_round), 0)
+    per_epoch = len(draw_pairs(text, np.random.default_rng(0)))
+    stream = BatchStream(text, collator(), PretrainingConfig(batch_size=per_epoch), 0)
     first, second = stream.next(), stream.next()
     assert stream.epoch == 2
     assert first.input_ids.shape != second.input_ids.shape or (first.input_ids != second.input_ids).any()
 
 
 @pytest.mark.parametrize("done", [1, 3, 4, 9])
-def test_a_stream_goes_on_from_any_place(done: int) -> None:
+def test_a_stream_resumes_at_any_batch(done: int) -> None:
     text = tokenize(TEXT[:16], TOKENIZER)
-    config = PretrainingConfig(batch_size=len(draw_pairs(text, np.random.default_rng(0))) // 4 + 1)  # 4 a round
+    config = PretrainingConfig(batch_size=len(draw_pairs(text, np.random.default_rng(0))) // 4 + 1)  # 4 per epoch
     stream = BatchStream(text, collator(), config, 0)
     for _ in range(done):
         stream.next()
@@ -102,7 +109,7 @@ def test_a_corpus_holds_what_the_tokenizer_makes() -> None:
         assert [sentence.tolist() for sentence in sentences] == expected
 
 
-def test_a_tokenizer_without_mask_is_no_use() -> None:
+def test_a_tokenizer_without_mask_token_is_rejected() -> None:
     tokenizer = train_tokenizer(["some words"], 100, 64)
     tokenizer.mask_token = None
     with pytest.raises(ModelError, match="mask_token"):
@@ -110,7 +117,7 @@ def test_a_tokenizer_without_mask_is_no_use() -> None:
 
 
 @pytest.mark.parametrize(("lower", "pieces"), [(True, ["the", "cafe"]), (False, ["The", "Café"])])
-def test_case_is_kept_where_asked_for(lower: bool, pieces: list[str]) -> None:
+def test_lower_case_is_an_option(lower: bool, pieces: list[str]) -> None:
     tokenizer = train_tokenizer(["The Café the cafe Café The"] * 9, 100, 64, do_lower_case=lower)
     assert tokenizer.tokenize("The Café") == pieces
 
@@ -136,5 +143,60 @@ def test_the_vocabulary_is_the_same_in_another_process() -> None:
         "t = train_tokenizer((l for d in generate_corpus(documents=300) for l in d), 2000, 64); "
         "print(*t.convert_ids_to_tokens(range(len(t))))"
     )
-    there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert there == TOKENIZER.convert_ids_to_tokens(range(len(TOKENIZER)))
+    tokens = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert tokens == TOKENIZER.convert_ids_to_tokens(range(len(TOKENIZER)))
+
+
+@pytest.fixture(scope="module")
+def masked() -> Masked:
+    ids = np.random.default_rng(0).integers(0, 1000, size=(2000, 100))
+    return ids, *MASKER(ids, np.random.default_rng(1))
+
+
+def within_chance(hits: np.ndarray, share: float) -> bool:
+    """Whether so many hits are within four standard deviations of a binomial distribution's mean."""
+    return abs(hits.sum() - share * hits.size) < 4 * math.sqrt(hits.size * share * (1 - share))
+
+
+def test_predicts_15_percent(masked: Masked) -> None:
+    ids, _, labels = masked
+    assert within_chance(labels[ids >= 5] != IGNORE_INDEX, 0.15)
+
+
+def test_80_percent_masked_10_percent_random_10_percent_kept(masked: Masked) -> None:
+    ids, inputs, labels = masked
+    chosen = labels != IGNORE_INDEX
+    drawn_alike = 0.1 / 995  # a random token is the right one by chance
+    assert within_chance(inputs[chosen] == MASK, 0.8)
+    assert within_chance(inputs[chosen] == ids[chosen], 0.1 + drawn_alike)
+    assert within_chance((inputs[chosen] != ids[chosen]) & (inputs[chosen] != MASK), 0.1 - drawn_alike)
+
+
+def test_random_tokens_are_any_but_the_special_ones(masked: Masked) -> None:
+    ids, inputs, labels = masked
+    replaced = inputs[(labels != IGNORE_INDEX) & (inputs != ids) & (inputs != MASK)]
+    assert not np.isin(replaced, SPECIAL).any()
+    assert len(np.unique(replaced)) > 900
+    assert within_chance(replaced < 502, 497 / 995)
+
+
+def test_never_touches_special_tokens(masked: Masked) -> None:
+    ids, inputs, labels = masked
+    special = np.isin(ids, SPECIAL)
+    assert (labels[special] == IGNORE_INDEX).all()
+    assert (inputs[special] == ids[special]).all()
+
+
+def test_labels_are_the_original_tokens_and_the_rest_stays(masked: Masked) -> None:
+    ids, inputs, labels = masked
+    chosen = labels != IGNORE_INDEX
+    assert (labels[chosen] == ids[chosen]).all()
+    assert (inputs[~chosen] == ids[~chosen]).all()
+
+
+def test_masks_anew_at_every_call_and_alike_from_the_same_state() -> None:
+    ids = np.full((10, 50), 7)
+    rng = np.random.default_rng(0)
+    first, second = MASKER(ids, rng)[0], MASKER(ids, rng)[0]
+    assert (first != second).any()
+    assert (first == MASKER(ids, np.random.default_rng(0))[0]).all()

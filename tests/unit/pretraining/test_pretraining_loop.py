@@ -41,11 +41,11 @@ def changed(job: PretrainJob, dropout: float = 0.0, **training: Any) -> Pretrain
 
 
 class Session:
-    """Runs or resumes a job in a folder; ``told`` is what was reported."""
+    """Runs or resumes a job in a folder; ``reported`` collects its evaluations."""
 
     def __init__(self, folder: Path) -> None:
         self.checkpoints = Checkpoints(Storage(str(folder)), "run")
-        self.told: list[PretrainingEvaluation] = []
+        self.reported: list[PretrainingEvaluation] = []
 
     def run(
         self,
@@ -55,7 +55,7 @@ class Session:
         should_continue: Callable[[int], bool] = lambda step: True,
     ) -> bool:
         def report(evaluation: PretrainingEvaluation) -> bool:
-            self.told.append(evaluation)
+            self.reported.append(evaluation)
             return evaluation.index != stop_after
 
         return pretrain(data, job, report=report, checkpoints=self.checkpoints, should_continue=should_continue)
@@ -63,7 +63,10 @@ class Session:
     @property
     def numbers(self) -> list[PretrainingEvaluation]:
         """What must be the same in the same run: everything but the clock."""
-        return [replace(at, train_seconds=0, eval_seconds=0, first_step_at=None, last_step_at=0) for at in self.told]
+        return [
+            replace(evaluation, train_seconds=0, eval_seconds=0, first_step_at=None, last_step_at=0)
+            for evaluation in self.reported
+        ]
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3])  # the first in the first round, the others in the second and third
@@ -73,30 +76,34 @@ def test_a_resumed_run_goes_on_to_the_same_numbers_and_weights(
     job = changed(tiny, dropout=0.2, max_steps=40, evaluate_every=10)
     whole = Session(tmp_path / "whole")
     assert whole.run(data, job)
-    assert [int(at.epoch) for at in whole.told] == [0, 1, 2, 3]
+    assert [int(evaluation.epoch) for evaluation in whole.reported] == [0, 1, 2, 3]
     first, then = Session(tmp_path / "parts"), Session(tmp_path / "parts")
     assert not first.run(data, job, stop_after)
     torch.rand(7)  # another process has other random numbers
     assert then.run(data, job)
     assert first.numbers + then.numbers[1:] == whole.numbers
-    assert first.numbers[-1] == then.numbers[0]  # told again: it may have been saved but not told
+    assert first.numbers[-1] == then.numbers[0]  # reported again: the process may end between saving and reporting
     one, other = whole.checkpoints.load_best(), then.checkpoints.load_best()
     assert one is not None
     assert other is not None
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_ends_at_once_where_it_is_no_longer_wanted(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+def test_should_continue_is_called_before_every_step_and_stops_the_run(
+    data: PretrainingData, tiny: PretrainJob, tmp_path: Path
+) -> None:
     session, asked = Session(tmp_path), []
     assert not session.run(data, tiny, should_continue=lambda step: asked.append(step) or step < 3)  # type: ignore[func-returns-value]
     assert asked == [0, 1, 2, 3]
-    assert not session.told
+    assert not session.reported
 
 
-def test_tells_speed_and_rate(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+def test_evaluations_hold_throughput_and_learning_rate(
+    data: PretrainingData, tiny: PretrainJob, tmp_path: Path
+) -> None:
     session = Session(tmp_path)
     session.run(data, changed(tiny, max_steps=10, evaluate_every=5, warmup_ratio=0.5, learning_rate=0.01))
-    first, last = session.told
+    first, last = session.reported
     assert first.pairs == pytest.approx(5 * 16, abs=16)  # a round's last batches are smaller
     assert first.pairs_per_second == first.pairs / first.train_seconds
     assert first.tokens > 10 * first.pairs
@@ -106,27 +113,33 @@ def test_tells_speed_and_rate(data: PretrainingData, tiny: PretrainJob, tmp_path
     assert last.last_step_at > first.last_step_at > first.first_step_at
 
 
-def test_figures_are_means_over_the_whole_run(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+def test_summary_metrics_are_means_over_the_whole_run(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
     session, single = Session(tmp_path / "a"), Session(tmp_path / "b")
     session.run(data, changed(tiny, max_steps=25, evaluate_every=10))
     single.run(data, changed(tiny, max_steps=25, evaluate_every=25))
-    assert [at.step for at in session.told] == [10, 20, 25]
-    several, one = summary_metrics(session.told), summary_metrics(single.told)
-    assert several["train.masked_lm_loss"] == pytest.approx(single.told[0].train_masked_lm_loss, abs=1e-9)
+    assert [evaluation.step for evaluation in session.reported] == [10, 20, 25]
+    several, one = summary_metrics(session.reported), summary_metrics(single.reported)
+    assert several["train.masked_lm_loss"] == pytest.approx(single.reported[0].train_masked_lm_loss, abs=1e-9)
     speed = "train.pairs_per_second"
     assert {name: value for name, value in several.items() if name != speed} == pytest.approx(
         {name: value for name, value in one.items() if name != speed}, abs=1e-9
     )
     assert several[speed] == pytest.approx(
-        sum(at.pairs for at in session.told) / sum(at.train_seconds for at in session.told)
+        sum(evaluation.pairs for evaluation in session.reported)
+        / sum(evaluation.train_seconds for evaluation in session.reported)
     )
 
 
 def losses(session: Session) -> list[float]:
     return [
         value
-        for at in session.told
-        for value in (at.train_masked_lm_loss, at.train_next_sentence_loss, at.masked_lm_loss, at.next_sentence_loss)
+        for evaluation in session.reported
+        for value in (
+            evaluation.train_masked_lm_loss,
+            evaluation.train_next_sentence_loss,
+            evaluation.masked_lm_loss,
+            evaluation.next_sentence_loss,
+        )
     ]
 
 
@@ -143,11 +156,11 @@ def test_evaluation_does_not_depend_on_its_batch_size_but_for_masks(
     one, other = Session(tmp_path / "one"), Session(tmp_path / "other")
     one.run(data, changed(tiny, max_steps=5))
     other.run(data, changed(tiny, max_steps=5, eval_batch_size=2))
-    assert other.told[0].next_sentence_loss == pytest.approx(one.told[0].next_sentence_loss, abs=0.02)
-    assert 0 <= other.told[0].masked_lm_accuracy <= 1
+    assert other.reported[0].next_sentence_loss == pytest.approx(one.reported[0].next_sentence_loss, abs=0.02)
+    assert 0 <= other.reported[0].masked_lm_accuracy <= 1
 
 
-def test_a_run_that_diverges_says_where(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+def test_a_run_that_diverges_names_the_step(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
     with pytest.raises(DivergedError, match=r"must be finite, but got \(masked_lm=.*step=\d+\)"):
         Session(tmp_path).run(data, changed(tiny, learning_rate=1e30))
 
@@ -168,7 +181,7 @@ def limited(monkeypatch: pytest.MonkeyPatch, pairs: int) -> list[int]:
     return passed
 
 
-def test_goes_on_with_smaller_micro_batches_where_memory_is_short(
+def test_a_batch_that_does_not_fit_is_split_into_micro_batches(
     data: PretrainingData, tiny: PretrainJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, parts = Session(tmp_path / "whole"), Session(tmp_path / "parts")
@@ -188,7 +201,7 @@ def test_too_little_memory_names_what_to_change(
         Session(tmp_path).run(data, tiny)
 
 
-def test_bf16_is_computed_where_asked_for(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
+def test_bf16_changes_the_precision_of_the_losses(data: PretrainingData, tiny: PretrainJob, tmp_path: Path) -> None:
     full, half = Session(tmp_path / "full"), Session(tmp_path / "half")
     full.run(data, tiny)
     half.run(data, changed(tiny, bf16=True))

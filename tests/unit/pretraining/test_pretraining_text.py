@@ -71,7 +71,7 @@ def test_a_validation_file_in_the_folder_is_not_trained_on(tmp_path: Path) -> No
 
 def test_no_more_documents_are_read_than_asked_for(tmp_path: Path) -> None:
     config = files(tmp_path, "sentences", a_txt="1\n\n2\n\n3\n\n4\n\n5\n\n" + "6 \n")
-    (tmp_path / "b.txt").write_bytes(b"\xff")  # not even looked at
+    (tmp_path / "b.txt").write_bytes(b"\xff")  # not opened
     assert read_text(config.model_copy(update={"max_documents": 4})).documents == [["1"], ["2"], ["3"], ["4"]]
 
 

@@ -1,4 +1,4 @@
-"""The last layer for the first token alone: what heads compute from it, and learn from it, does not change."""
+"""The last layer for the first token only: logits and gradients do not change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def more_families(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FAMILIES, "xlm-roberta", XLMRobertaConfig(**SMALL, pad_token_id=1, type_vocab_size=1))
 
 
-@pytest.mark.parametrize("cheap", [False, True])
+@pytest.mark.parametrize("fast_dropout", [False, True])
 @pytest.mark.parametrize(
     ("family", "training"),
     [
@@ -54,10 +54,10 @@ def more_families(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_logits_and_gradients_are_the_whole_layers(
-    family: str, training: dict[str, object], cheap: bool, tmp_path: Path
+    family: str, training: dict[str, object], fast_dropout: bool, tmp_path: Path
 ) -> None:
     model_ = model(family, tmp_path, **training)
-    if cheap:
+    if fast_dropout:
         use_fast_cpu_dropout(model_)
     logits, gradients = learnt(model_)
     model_.zero_grad()

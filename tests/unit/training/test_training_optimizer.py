@@ -178,7 +178,7 @@ def test_frozen_parameters_are_in_no_group() -> None:
     ],
     ids=lambda value: getattr(value, "model_type", str(value)),
 )
-def test_depths_under_a_head_of_ours(config: PretrainedConfig, name: str, depth: int) -> None:
+def test_depths_under_gluetunes_heads(config: PretrainedConfig, name: str, depth: int) -> None:
     """-1 is the head, -2 what lies between it and the last layer."""
     model = EncoderWithHead(EncoderWithHeadConfig(encoder=config.to_dict(), head="mlp"))
     top = 3 if config.model_type == "albert" else 5  # its layers share their weights

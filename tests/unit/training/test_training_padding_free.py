@@ -1,4 +1,4 @@
-"""Layers that compute no padding: what models compute, and learn, does not change."""
+"""Layers that compute no padding: logits and gradients do not change."""
 
 from __future__ import annotations
 

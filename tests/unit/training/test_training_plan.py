@@ -1,12 +1,17 @@
-"""Which steps a trial takes, and after which it is evaluated."""
+"""The schedule of a trial, the metrics of its steps, and errors that mean a lack of memory."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from gluetune.config import TrainingConfig
+from gluetune.errors import DivergedError
+from gluetune.training import DistributedContext
+from gluetune.training.memory import is_out_of_memory
 from gluetune.training.plan import StepPlan
+from gluetune.training.running_metrics import RunningMetrics
 
 LENGTHS = np.random.default_rng(0).integers(4, 30, 65)  # 9 steps of 8 rows
 
@@ -41,7 +46,42 @@ def test_every_row_is_trained_on_once_an_epoch_in_another_order() -> None:
 
 
 @pytest.mark.parametrize("step", [0, 1, 8, 9, 10, 13, 14])
-def test_a_resume_finds_its_place(step: int) -> None:
+def test_a_resumed_trial_continues_with_the_next_batch(step: int) -> None:
     made = plan(num_train_epochs=1.5)
     rest = list(made.batches())[step:]
     assert [list(batch) for batch in made.batches(step)] == [list(batch) for batch in rest]
+
+
+def test_running_metrics_give_the_mean_loss_of_their_steps() -> None:
+    running = RunningMetrics(DistributedContext(), step=10)
+    for loss in range(20):
+        running.add(torch.tensor([float(loss)]), examples=2, tokens=7, correct=torch.tensor(1.0))
+    means, seconds = running.finish()
+    assert (means, running.examples, running.tokens) == ([9.5], 40, 140)
+    assert seconds > 0
+    assert running.accuracy == 0.5
+
+
+def test_running_metrics_name_the_step_whose_loss_is_not_finite() -> None:
+    running = RunningMetrics(DistributedContext(), step=10, losses=("masked_lm", "next_sentence"))
+    running.add(torch.tensor([1.0, 1.0]), examples=1, tokens=3)
+    running.add(torch.tensor([1.0, float("nan")]), examples=1, tokens=3)
+    with pytest.raises(DivergedError, match=r"masked_lm=1\.0, next_sentence=nan, step=12"):
+        running.finish()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"), True),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory: you tried"),
+            True,
+        ),
+        (MemoryError(), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_errors_that_mean_memory(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected

@@ -38,7 +38,7 @@ def test_elements_of_one_draw_are_dropped_independently() -> None:
     assert correlations.abs().max().item() < 0.01
 
 
-def test_mask_follows_the_generator() -> None:
+def test_the_same_seed_draws_the_same_mask() -> None:
     torch.manual_seed(5)
     state = torch.get_rng_state()
     first, second = dropout_mask(torch.zeros(7, 3), 0.5), dropout_mask(torch.zeros(7, 3), 0.5)
@@ -105,13 +105,13 @@ def test_mean_over_many_passes_is_that_of_torchs_dropout() -> None:
     ids = torch.arange(2, 14).reshape(2, 6)
     mask = torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
     logits = {}
-    for name, model in (("torch's", bert(0.3)), ("ours", cheap(bert(0.3)))):
+    for name, model in (("torch's", bert(0.3)), ("fast", fast(bert(0.3)))):
         with torch.no_grad():
             passes = torch.stack([model(input_ids=ids, attention_mask=mask).logits for _ in range(300)])
         logits[name] = passes.mean(0), passes.std(0)
     mean, deviation = logits["torch's"]
-    torch.testing.assert_close(logits["ours"][0], mean, rtol=0, atol=5 * deviation.max().item() * (2 / 300) ** 0.5)
-    torch.testing.assert_close(logits["ours"][1], deviation, rtol=0.25, atol=0)
+    torch.testing.assert_close(logits["fast"][0], mean, rtol=0, atol=5 * deviation.max().item() * (2 / 300) ** 0.5)
+    torch.testing.assert_close(logits["fast"][1], deviation, rtol=0.25, atol=0)
 
 
 def test_evaluation_is_untouched_and_no_rate_means_no_change() -> None:
@@ -119,10 +119,10 @@ def test_evaluation_is_untouched_and_no_rate_means_no_change() -> None:
     mask = torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
     for model in (bert(0.3).eval(), bert(0.0)):
         before = model(input_ids=ids, attention_mask=mask).logits
-        assert torch.equal(cheap(model)(input_ids=ids, attention_mask=mask).logits, before)
+        assert torch.equal(fast(model)(input_ids=ids, attention_mask=mask).logits, before)
 
 
-def cheap(model: BertForSequenceClassification) -> BertForSequenceClassification:
+def fast(model: BertForSequenceClassification) -> BertForSequenceClassification:
     use_fast_cpu_dropout(model)
     return model
 

@@ -1,4 +1,4 @@
-"""A trial trains the token embeddings that its rows use, and ends with the weights of one that trains them all."""
+"""Pruned embeddings: a trial trains those of its tokens, and ends with the weights of one that trains them all."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def family(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def trained(encoder: Encoder, data: EncodedTask, training: TrainingConfig, *, all_tokens: bool) -> TrialTrainer:
-    run = TrialTrainer(
+    trainer = TrialTrainer(
         COLA, data.train, encoder, training, 1, DistributedContext(), None if all_tokens else data.vocabulary
     )
-    for batch in run.plan.batches():
-        run.train_step(batch)
-    return run
+    for batch in trainer.plan.batches():
+        trainer.train_step(batch)
+    return trainer
 
 
-def weights(run: TrialTrainer) -> dict[str, torch.Tensor]:
-    return run.pruner.merge(run.model.state_dict(), run.pruner.decay_factor)
+def weights(trainer: TrialTrainer) -> dict[str, torch.Tensor]:
+    return trainer.pruner.merge(trainer.model.state_dict(), trainer.pruner.decay_factor)
 
 
-def embedding_rows(run: TrialTrainer) -> int:
-    return len(run.model.base_model.get_input_embeddings().weight)
+def embedding_rows(trainer: TrialTrainer) -> int:
+    return len(trainer.model.base_model.get_input_embeddings().weight)
 
 
 @pytest.mark.parametrize("family", FAMILIES, indirect=True)
@@ -86,10 +86,10 @@ def test_evaluations_know_tokens_of_the_selection_rows_too() -> None:
     data = task_data(COLA)
     other = rows(COLA, 21, 2)
     data = replace(data, selection=replace(other, input_ids=other.input_ids + VOCABULARY))
-    run = trained(tiny_encoder(vocabulary=LARGE), data, TRAINING, all_tokens=False)
-    assert np.isfinite(run.evaluate(data.selection).eval_loss)
-    with pytest.raises(IndexError):  # never somebody else's embedding
-        run.model(input_ids=torch.tensor([[LARGE - 1]]))
+    trainer = trained(tiny_encoder(vocabulary=LARGE), data, TRAINING, all_tokens=False)
+    assert np.isfinite(trainer.evaluate(data.selection).eval_loss)
+    with pytest.raises(IndexError):  # not the embedding of another token
+        trainer.model(input_ids=torch.tensor([[LARGE - 1]]))
 
 
 def test_saved_weights_are_whole_and_the_state_is_not(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_trial_does_not_go_on_with_other_tokens() -> None:
     encoder, data = tiny_encoder(vocabulary=LARGE), task_data(COLA)
     state = trained(encoder, data, TRAINING, all_tokens=False).state_dict()
     other = replace(data.train, input_ids=np.where(data.train.input_ids == 8, VOCABULARY, data.train.input_ids))
-    run = TrialTrainer(
+    trainer = TrialTrainer(
         COLA,
         other,
         encoder,
@@ -126,14 +126,14 @@ def test_a_trial_does_not_go_on_with_other_tokens() -> None:
         DistributedContext(),
         np.union1d(data.vocabulary[data.vocabulary != 8], VOCABULARY),
     )
-    assert embedding_rows(run) == len(data.vocabulary)  # its weights would fit
+    assert embedding_rows(trainer) == len(data.vocabulary)  # its weights would fit
     with pytest.raises(StorageError, match="other tokens occur in them now"):
-        run.load_state_dict(state)
+        trainer.load_state_dict(state)
 
 
 @pytest.mark.parametrize(("vocabulary", "frozen"), [(VOCABULARY, False), (LARGE, True)])
 def test_where_nothing_is_gained_nothing_is_replaced(vocabulary: int, frozen: bool) -> None:
     training = TRAINING.model_copy(update={"freeze_embeddings": frozen})
-    run = trained(tiny_encoder(vocabulary=vocabulary), task_data(COLA), training, all_tokens=False)
-    assert embedding_rows(run) == vocabulary
-    assert weights(run)["bert.embeddings.word_embeddings.weight"].shape[0] == vocabulary
+    trainer = trained(tiny_encoder(vocabulary=vocabulary), task_data(COLA), training, all_tokens=False)
+    assert embedding_rows(trainer) == vocabulary
+    assert weights(trainer)["bert.embeddings.word_embeddings.weight"].shape[0] == vocabulary

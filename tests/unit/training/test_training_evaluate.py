@@ -1,9 +1,7 @@
-"""Checkpoints, windows of losses, predictions, and errors that mean memory."""
+"""Predictions in batches, and the loss of a batch."""
 
 from __future__ import annotations
 
-import pickle
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,13 +10,9 @@ import torch
 from torch import nn
 
 from gluetune.data import EncodedRows
-from gluetune.errors import DivergedError
-from gluetune.storage import Storage
 from gluetune.tasks import TASKS
-from gluetune.training import Checkpoints, DistributedContext, predict
+from gluetune.training import DistributedContext, predict
 from gluetune.training.evaluate import length_sorted_batches, loss_sum
-from gluetune.training.memory import is_out_of_memory
-from gluetune.training.running_metrics import RunningMetrics
 
 
 class SumOfTokens(nn.Module):
@@ -63,7 +57,7 @@ def test_batches_hold_rows_of_like_length_the_longest_first(encoded: EncodedRows
     model = SumOfTokens()
     predict(model, encoded, batch_size=2)
     assert model.widths[0][1] == 9
-    assert sum(rows * width for rows, width in model.widths) <= 31  # as given, 9 + 9 + 5 + 5 + 7 = 35
+    assert sum(rows * width for rows, width in model.widths) <= 31  # unsorted, 9 + 9 + 5 + 5 + 7 = 35
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_so_are_all_later_ones(encoded: EncodedRows) -> None:
@@ -96,7 +90,7 @@ def test_evaluation_batches_hold_rows_and_tokens_up_to_their_limits() -> None:
     assert length_sorted_batches(lengths[:0], batch_size=3, tokens=80) == []
 
 
-def test_gpus_get_widths_of_a_multiple_of_eight() -> None:
+def test_batches_on_gpus_are_padded_to_a_multiple_of_eight() -> None:
     assert (
         DistributedContext(device="cpu").pad_to_multiple_of,
         DistributedContext(device="cuda:0").pad_to_multiple_of,
@@ -107,59 +101,3 @@ def test_regression_loss_is_squared_error_and_classification_cross_entropy() -> 
     assert loss_sum(torch.tensor([[1.0], [3.0]]), torch.tensor([0.0, 5.0]), TASKS["stsb"]).item() == 5.0
     loss = loss_sum(torch.zeros(4, 3), torch.tensor([0, 1, 2, 0]), TASKS["mnli"]).item()
     assert loss == pytest.approx(4 * np.log(3))
-
-
-def test_running_metrics_give_the_mean_loss_of_their_steps() -> None:
-    running = RunningMetrics(DistributedContext(), step=10)
-    for loss in range(20):
-        running.add(torch.tensor([float(loss)]), examples=2, tokens=7, correct=torch.tensor(1.0))
-    means, seconds = running.finish()
-    assert (means, running.examples, running.tokens) == ([9.5], 40, 140)
-    assert seconds > 0
-    assert running.accuracy == 0.5
-
-
-def test_running_metrics_name_the_step_whose_loss_is_not_finite() -> None:
-    running = RunningMetrics(DistributedContext(), step=10, losses=("masked_lm", "next_sentence"))
-    running.add(torch.tensor([1.0, 1.0]), examples=1, tokens=3)
-    running.add(torch.tensor([1.0, float("nan")]), examples=1, tokens=3)
-    with pytest.raises(DivergedError, match=r"masked_lm=1\.0, next_sentence=nan, step=12"):
-        running.finish()
-
-
-def test_checkpoints_come_back(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(Storage(str(tmp_path)), "trials/cola-0001")
-    assert checkpoints.load() is None
-    assert checkpoints.load_best() is None
-    checkpoints.save({"step": 3, "model": {"w": torch.ones(2)}, "last": None})
-    checkpoints.save_best({"w": torch.arange(6.0).reshape(2, 3).T})
-    again = pickle.loads(pickle.dumps(checkpoints))
-    state, best = again.load(), again.load_best()
-    assert state is not None
-    assert best is not None
-    assert state["step"] == 3
-    assert best["w"].tolist() == [[0, 3], [1, 4], [2, 5]]
-
-
-def test_a_state_that_would_run_code_is_not_read(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(Storage(str(tmp_path)), "trial")
-    checkpoints.save({"harm": print})
-    with pytest.raises(pickle.UnpicklingError):
-        checkpoints.load()
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"), True),
-        (
-            RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory: you tried"),
-            True,
-        ),
-        (MemoryError(), True),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
-        (ValueError("out of memory"), False),
-    ],
-)
-def test_errors_that_mean_memory(error: Exception, expected: bool) -> None:
-    assert is_out_of_memory(error) is expected

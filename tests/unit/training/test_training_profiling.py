@@ -1,4 +1,4 @@
-"""What a trial takes of a GPU: real steps, looked at by a meter with a script, for there is no GPU here."""
+"""The profile of a trial: its steps are real, and a scripted profiler stands in for the GPU."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from gluetune.training.trainer import TrialTrainer
 from training_setup import task_data, tiny_encoder
 
 
-class ScriptedMeter:
-    """Runs the work and says what it was told to say."""
+class ScriptedProfiler:
+    """Runs the work and returns fixed shares; ``calls`` lists what was measured."""
 
     def __init__(self, memory: float, busy: float) -> None:
         self._memory, self._busy = memory, busy
-        self.order: list[str] = []
+        self.calls: list[str] = []
 
     def memory(self, work: Callable[[], None]) -> float:
         work()
-        self.order.append("memory")
+        self.calls.append("memory")
         return self._memory
 
     def busy(self, work: Callable[[], None]) -> float:
         work()
-        self.order.append("busy")
+        self.calls.append("busy")
         return self._busy
 
 
@@ -51,11 +51,11 @@ class ScriptedMeter:
         (0.01, 0.01, MAX_TRIALS_PER_GPU),
     ],
 )
-def test_trials_share_a_gpu_as_long_as_they_fit_and_gain(memory: float, busy: float, trials: int) -> None:
+def test_trials_share_a_gpu_while_they_fit_its_memory_and_its_time(memory: float, busy: float, trials: int) -> None:
     assert ResourceProfile(memory, busy).trials_per_gpu == trials
 
 
-def test_the_probe_trains_the_longest_rows_for_memory_and_usual_ones_for_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_profile_uses_the_longest_rows_for_memory_and_usual_ones_for_time(monkeypatch: pytest.MonkeyPatch) -> None:
     task = get_task("cola")
     data = task_data(task)
     steps: list[int] = []
@@ -68,12 +68,12 @@ def test_the_probe_trains_the_longest_rows_for_memory_and_usual_ones_for_time(mo
         train_step(run, batch)
 
     monkeypatch.setattr(TrialTrainer, "train_step", counted)
-    meter = ScriptedMeter(0.2, 0.4)
+    profiler = ScriptedProfiler(0.2, 0.4)
     found = profile_trial(
-        task, data, data.vocabulary, tiny_encoder(), TrainingConfig(batch_size=8), 4, 3, meter, DistributedContext()
+        task, data, data.vocabulary, tiny_encoder(), TrainingConfig(batch_size=8), 4, 3, profiler, DistributedContext()
     )
     assert found == ResourceProfile(0.2, 0.4)
-    assert meter.order == ["memory", "busy"]
+    assert profiler.calls == ["memory", "busy"]
     assert len(steps) == 2 + WARMUP_STEPS + MEASURED_STEPS
     eighth_longest = sorted(data.train.lengths)[-8]
     assert steps[:2] == [eighth_longest] * 2
@@ -82,6 +82,6 @@ def test_the_probe_trains_the_longest_rows_for_memory_and_usual_ones_for_time(mo
     assert max(sizes[2:]) == 4
 
 
-def test_kernels_at_the_same_time_count_once() -> None:
+def test_overlapping_kernels_count_once() -> None:
     assert interval_union([(0, 2), (1, 3), (5, 6), (5.5, 5.7)]) == 4
     assert interval_union([]) == 0
