@@ -92,7 +92,7 @@ def test_reports_both_losses(text: Text, tmp_path: Path, tiny: PretrainJob) -> N
 @pytest.fixture
 def tiny_synthetic(monkeypatch: pytest.MonkeyPatch, text: Text, tiny: PretrainJob) -> None:
     monkeypatch.setattr(synthetic_encoder, "JOB", changed(tiny, max_steps=2, evaluate_every=2))
-    monkeypatch.setattr(synthetic_encoder, "corpus", lambda: iter(text.documents))
+    monkeypatch.setattr(synthetic_encoder, "generate_corpus", lambda: iter(text.documents))
 
 
 @pytest.mark.usefixtures("tiny_synthetic")
@@ -108,7 +108,7 @@ class TestCache:
 
     def test_is_found_without_generating_the_text(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder = synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore)
-        monkeypatch.setattr(synthetic_encoder, "corpus", lambda: pytest.fail("the text takes seconds to generate"))
+        monkeypatch.setattr(synthetic_encoder, "generate_corpus", lambda: pytest.fail("the text takes seconds to generate"))
         assert synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore) == folder
 
     def test_of_another_version_stays_in_use_while_the_text_is_the_same(self, tmp_path: Path) -> None:
