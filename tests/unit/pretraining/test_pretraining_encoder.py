@@ -108,7 +108,7 @@ class TestCache:
 
     def test_is_found_without_generating_the_text(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder = synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore)
-        monkeypatch.setattr(synthetic_encoder, "generate_corpus", lambda: pytest.fail("the text takes seconds to generate"))
+        monkeypatch.setattr(synthetic_encoder, "generate_corpus", lambda: pytest.fail("generating takes seconds"))
         assert synthetic_encoder.prepare_synthetic_encoder(str(tmp_path), ignore) == folder
 
     def test_of_another_version_stays_in_use_while_the_text_is_the_same(self, tmp_path: Path) -> None:
