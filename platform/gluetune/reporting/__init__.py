@@ -1,17 +1,18 @@
 """Output of a search: the plan, its progress, its results in the terminal and in ``summary.json``."""
 
 from gluetune.reporting.curve import learning_curve
-from gluetune.reporting.live import LiveTable
-from gluetune.reporting.metrics_table import (
+from gluetune.reporting.live import LiveTable, ProgressLog
+from gluetune.reporting.plan_view import print_plan
+from gluetune.reporting.results_view import (
     print_batch_metrics,
+    print_locations,
     print_metrics,
+    print_models,
+    print_results,
     row_counts,
     split_metrics,
     trial_metrics,
 )
-from gluetune.reporting.plan_view import print_plan
-from gluetune.reporting.progress_log import ProgressLog
-from gluetune.reporting.results_view import print_locations, print_models, print_results
 from gluetune.reporting.schema import Summary
 from gluetune.reporting.summary import summarise, write_summary
 

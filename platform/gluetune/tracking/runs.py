@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from gluetune.config import password, text_without_passwords, without_password
 from gluetune.errors import TrackingError
-from gluetune.tracking.access import explain_denied, log_in
-from gluetune.tracking.descriptions import DatasetRows
+from gluetune.tracking.display import DatasetRows
 from gluetune.tracking.state import TrackingState
 from gluetune.tracking.updates import Run, RunUpdate
-from gluetune.tracking.uris import check_uri, is_fresh, is_server, restore_command, sqlite_file
+from gluetune.tracking.uris import check_uri, explain_denied, is_fresh, is_server, log_in, restore_command, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput

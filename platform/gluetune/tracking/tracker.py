@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from gluetune.config import text_without_passwords
 from gluetune.errors import TrackingError
 from gluetune.events import Event, SearchPlan, TrialRecord, TrialStarted, apply_event
-from gluetune.tracking.access import explain_denied
 from gluetune.tracking.champion import Champion, log_champion
+from gluetune.tracking.display import runs_link, save_view
 from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC, Registration
 from gluetune.tracking.runs import RunTree, connect, is_permanent, reason, unusable_store
 from gluetune.tracking.state import FILE as TRACKING_FILE
 from gluetune.tracking.state import TrackingState, load_state
 from gluetune.tracking.updates import EventMapper, RunUpdate
-from gluetune.tracking.uris import check_uri, is_fresh
-from gluetune.tracking.views import runs_link, save_view
+from gluetune.tracking.uris import check_uri, explain_denied, is_fresh
 from gluetune.tracking.writer import Writer
 
 if TYPE_CHECKING:

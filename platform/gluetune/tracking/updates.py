@@ -30,7 +30,7 @@ from gluetune.events import (
     WinnerEvaluated,
     format_epochs,
 )
-from gluetune.tracking.descriptions import (
+from gluetune.tracking.display import (
     NOTE,
     DatasetRows,
     rows_read,

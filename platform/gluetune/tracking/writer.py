@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from gluetune.tracking.access import explain_denied
 from gluetune.tracking.runs import reason
 from gluetune.tracking.updates import RunUpdate
+from gluetune.tracking.uris import explain_denied
 
 BATCH = 40  # items per write: far below MLflow's limit of 1,000 metrics and 100 params per request
 BATCH_LINGER_S = 0.1  # the thread waits so long for further items, so that a burst takes few requests

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.tracking.access import explain_denied
+from gluetune.tracking.uris import explain_denied
 
 REFUSED = "it wants a user that it knows, but "
 

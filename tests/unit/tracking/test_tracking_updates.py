@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gluetune.events import Event, TrialRecord, WinnerEvaluated, apply_event
-from gluetune.tracking.descriptions import MAX_NAME_CHARS, run_name
+from gluetune.tracking.display import MAX_NAME_CHARS, run_name
 from gluetune.tracking.updates import EventMapper, RunUpdate
 from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, started
 

@@ -19,9 +19,8 @@ from gluetune.config import StorageConfig, TrackingConfig
 from gluetune.errors import TrackingError
 from gluetune.reporting import print_locations, summarise
 from gluetune.tracking import ui_command
-from gluetune.tracking.access import log_in
 from gluetune.tracking.runs import unusable_store
-from gluetune.tracking.uris import check_uri, is_fresh, sqlite_file
+from gluetune.tracking.uris import check_uri, is_fresh, log_in, sqlite_file
 from sample_search import plan
 
 
