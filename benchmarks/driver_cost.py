@@ -87,9 +87,9 @@ def controller_ms(trials: int, behind: int, folder: Path) -> float:
     seed_journal(behind, storage)
     controller = make_controller(NoopSearchSpec(behind + trials, 1, "tpe"), storage, [])
     began = time.perf_counter()
-    while (assignment := controller.deal()) is not None:
+    while (assignment := controller.next_trial()) is not None:
         for event in lane_events(assignment.number, noop_score(assignment.training)):
-            controller.heard(event)
+            controller.handle_event(event)
     return 1000 * (time.perf_counter() - began) / trials
 
 

@@ -65,7 +65,7 @@ class _Lanes:
 
     def _fill(self, now: int) -> bool:
         """Start a trial on every free lane; return whether any lane runs one."""
-        while len(self._trials) < self._lanes and (spec := self._sampler.deal()) is not None:
+        while len(self._trials) < self._lanes and (spec := self._sampler.ask()) is not None:
             self._trials[spec.number] = (self._point(spec), [])
             self._warmups[spec.number] = warmup_epochs(spec.training, math.nan)  # no field of a grid counts steps
             self._train(spec.number, now)
@@ -81,8 +81,8 @@ class _Lanes:
     def _evaluated(self, number: int, now: int) -> None:
         point, scores = self._trials[number]
         epoch, best = len(scores), max(scores)
-        self._sampler.evaluated(number, epoch, float(epoch), scores[-1])
-        goes_on = self._pruners.evaluated(self._curves.task, number, float(epoch), best, self._warmups[number])
+        self._sampler.report(number, epoch)
+        goes_on = self._pruners.report(self._curves.task, number, float(epoch), best, self._warmups[number])
         if epoch == self._curves.epochs(point):
             self._end(number, TrialStatus.FINISHED)
         elif goes_on:
@@ -93,8 +93,8 @@ class _Lanes:
     def _end(self, number: int, status: TrialStatus) -> None:
         _, scores = self._trials.pop(number)
         best = max(scores, default=None)
-        self._sampler.ended(number, status, best)
-        self._pruners.ended(self._curves.task, number, float(len(scores)), best, self._warmups.pop(number))
+        self._sampler.tell(number, status, best)
+        self._pruners.complete(self._curves.task, number, float(len(scores)), best, self._warmups.pop(number))
 
 
 def epochs_share(

@@ -87,7 +87,7 @@ def make_work(job: JobConfig) -> Work:
     task, space = get_task(TASK), load_space(SPACE)
     rows = split_rows(task, open_source(job.data), job.data, job.seed)
     sampler = TrialSampler(job.tasks, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
-    points = [spec.training for spec in iter(sampler.deal, None)]
+    points = [spec.training for spec in iter(sampler.ask, None)]
     return Work(
         job.model.name_or_path,
         _columns(rows.train),

@@ -38,8 +38,7 @@ from gluetune.events import (
 )
 from gluetune.lanes import LaneSpec, TrialAssignment, TrialContext
 from gluetune.reporting import LiveTable
-from gluetune.search.controller import SearchController
-from gluetune.search.retention import CheckpointRetention
+from gluetune.search.controller import CheckpointRetention, SearchController
 from gluetune.search.schedulers import TaskPruners, max_epochs
 from gluetune.search.searchers import TrialSampler, TrialSpec
 from gluetune.search.trials import SearchStatus, run_trials
@@ -246,7 +245,7 @@ def run_search(trials: NoopSearchSpec, folder: Path, *, track: bool) -> Timeline
 def past_trials(trials: int) -> Iterator[TrialSpec]:
     """Yield the trials of an earlier session, chosen at random."""
     sampler = TrialSampler({TASK: 1.0}, SPACE, "random", TrainingConfig(), SEED + 1, trials)
-    while (spec := sampler.deal()) is not None:
+    while (spec := sampler.ask()) is not None:
         yield spec
 
 

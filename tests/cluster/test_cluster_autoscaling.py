@@ -84,7 +84,7 @@ def test_nothing_but_training_is_on_worker_nodes(printed: str, timeline: Watch) 
 
 
 def test_a_search_says_what_it_waits_for(printed: str) -> None:
-    assert "waiting for room: 2 × (1 worker of 1 CPU); the cluster now has 1 node(s) with 0 CPU" in printed
+    assert "waiting for resources: 2 × (1 worker of 1 CPU); the cluster now has 1 node(s) with 0 CPU" in printed
 
 
 def test_the_search_equals_the_laptops(printed: str, runs: Path, laptop: Path) -> None:

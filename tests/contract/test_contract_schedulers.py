@@ -6,7 +6,7 @@ import pytest
 
 from gluetune.config import SchedulerConfig
 from gluetune.events import Evaluated, TrialRecord, TrialStatus
-from gluetune.search.schedulers import SCHEDULERS, TaskPruners, open_pruner
+from gluetune.search.schedulers import SCHEDULERS, TaskPruners, make_pruner
 
 EPOCHS = 8
 CUTTING = tuple(name for name in SCHEDULERS if name != "none")
@@ -15,7 +15,7 @@ CUTTING = tuple(name for name in SCHEDULERS if name != "none")
 def make(name, grace=1.0, factor=2.0, seed=0):
     settings = {"none": {}, "median": {"grace_epochs": grace}}
     used = settings.get(name, {"grace_epochs": grace, "reduction_factor": factor})
-    return open_pruner(SchedulerConfig(name=name, **used), EPOCHS, seed)
+    return make_pruner(SchedulerConfig(name=name, **used), EPOCHS, seed)
 
 
 def curve(quality, epoch):
@@ -27,9 +27,9 @@ def train(pruner, number, quality, every=1.0):
     epochs = []
     for i in range(1, round(EPOCHS / every) + 1):
         epochs.append(i * every)
-        if not pruner.evaluated(number, epochs[-1], curve(quality, epochs[-1])):
+        if not pruner.report(number, epochs[-1], curve(quality, epochs[-1])):
             break
-    pruner.ended(number, epochs[-1], curve(quality, epochs[-1]))
+    pruner.complete(number, epochs[-1], curve(quality, epochs[-1]))
     return epochs
 
 
@@ -46,7 +46,7 @@ def interleave(pruner, qualities, lanes=4, warmup=lambda number: 0.0):
             number, quality = waiting.pop(0)
             running[number] = (quality, 0)
         for number, (quality, epoch) in list(running.items()):
-            answer = pruner.evaluated(number, epoch + 1, curve(quality, epoch + 1), warmup(number))
+            answer = pruner.report(number, epoch + 1, curve(quality, epoch + 1), warmup(number))
             reported.append((number, epoch + 1, answer))
             running[number] = (quality, epoch + 1)
             if not answer or epoch + 1 == EPOCHS:
@@ -141,9 +141,9 @@ def test_telling_an_evaluation_again_changes_nothing(name):
     pruner, seen = make(name), []
     for number, epoch, answer in once:
         for earlier in (epoch, epoch - 1, epoch):
-            seen.append(pruner.evaluated(number, earlier, curve(values[number], earlier)) or not answer)
+            seen.append(pruner.report(number, earlier, curve(values[number], earlier)) or not answer)
             assert not (answer and not seen[-1])
-        assert pruner.evaluated(number, epoch, curve(values[number], epoch)) == answer
+        assert pruner.report(number, epoch, curve(values[number], epoch)) == answer
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -155,7 +155,7 @@ def test_resumed_scheduler_decides_as_the_undisturbed_one(name, cut_at):
     resumed = make(name)
     resumed.replay(reversed(records(undisturbed[:cut_at], values, warmup)))
     for number, epoch, answer in undisturbed[cut_at:]:
-        assert resumed.evaluated(number, epoch, curve(values[number], epoch), warmup(number)) == answer
+        assert resumed.report(number, epoch, curve(values[number], epoch), warmup(number)) == answer
 
 
 @pytest.mark.parametrize("name", CUTTING)
@@ -165,7 +165,7 @@ def test_trial_cut_but_restarted_before_its_end_was_written_stays_cut(name):
     number, epoch, _ = next(entry for entry in reported if not entry[2])
     resumed = make(name)
     resumed.replay(records(reported, values))
-    assert not resumed.evaluated(number, epoch + 1, 1.0)
+    assert not resumed.report(number, epoch + 1, 1.0)
 
 
 @pytest.mark.parametrize("name", CUTTING)
@@ -174,7 +174,7 @@ def test_trials_without_a_score_rank_last(name, score):
     pruner = make(name)
     for number in range(20):
         train(pruner, number, 0.5)
-    cut = [not all(pruner.evaluated(number, epoch, score) for epoch in range(1, EPOCHS)) for number in range(20, 40)]
+    cut = [not all(pruner.report(number, epoch, score) for epoch in range(1, EPOCHS)) for number in range(20, 40)]
     assert sum(cut) >= 10
     assert len(train(pruner, 99, 0.9)) == EPOCHS
 
@@ -195,6 +195,6 @@ def test_evaluations_by_fractions_of_an_epoch_cut_too(name):
 def test_tasks_are_judged_apart():
     pruners = TaskPruners(["cola", "rte"], SchedulerConfig(name="asha"), EPOCHS, seed=0)
     for number in range(0, 20, 2):
-        assert pruners.evaluated("cola", number, 1.0, 0.9)
-    assert pruners.evaluated("rte", 21, 1.0, 0.1)
-    assert not pruners.evaluated("cola", 22, 1.0, 0.1)
+        assert pruners.report("cola", number, 1.0, 0.9)
+    assert pruners.report("rte", 21, 1.0, 0.1)
+    assert not pruners.report("cola", 22, 1.0, 0.1)

@@ -57,35 +57,35 @@ def make(algorithm, space, num_samples=None, seed=42, tasks=("cola",)):
     return TrialSampler(dict.fromkeys(tasks, 1.0), space, algorithm, TrainingConfig(), seed, num_samples)
 
 
-def finish(dealer, deal, score):
-    dealer.evaluated(deal.number, 1, 1.0, score)
-    dealer.ended(deal.number, TrialStatus.FINISHED, score)
+def finish(sampler, spec, score):
+    sampler.report(spec.number, 1)
+    sampler.tell(spec.number, TrialStatus.FINISHED, score)
 
 
-def run(dealer, trials=10**6, lanes=1):
+def run(sampler, trials=10**6, lanes=1):
     """Trains up to ``trials`` trials, ``lanes`` at a time; returns them in the order of dealing."""
-    deals, running = [], deque()
-    while len(deals) < trials and (deal := dealer.deal()) is not None:
-        deals.append(deal)
-        running.append(deal)
+    specs, running = [], deque()
+    while len(specs) < trials and (spec := sampler.ask()) is not None:
+        specs.append(spec)
+        running.append(spec)
         if len(running) == lanes:
             done = running.popleft()
-            finish(dealer, done, objective(done.params))
+            finish(sampler, done, objective(done.params))
     for done in running:
-        finish(dealer, done, objective(done.params))
-    return deals
+        finish(sampler, done, objective(done.params))
+    return specs
 
 
-def record(deal, status=TrialStatus.FINISHED):
-    trial = TrialRecord(deal.number, deal.task, deal.params, deal.training, deal.seed, 0.0, status)
+def record(spec, status=TrialStatus.FINISHED):
+    trial = TrialRecord(spec.number, spec.task, spec.params, spec.training, spec.seed, 0.0, status)
     trial.evaluations.append(
         Evaluated(
-            time=float(deal.number),
-            number=deal.number,
+            time=float(spec.number),
+            number=spec.number,
             index=1,
             step=10,
             epoch=1.0,
-            score=objective(deal.params),
+            score=objective(spec.params),
             metrics={},
             eval_loss=0.0,
             train_loss=0.0,
@@ -95,33 +95,33 @@ def record(deal, status=TrialStatus.FINISHED):
     return trial
 
 
-def keys(deals):
-    return [tuple(deal.params.items()) for deal in deals]
+def keys(specs):
+    return [tuple(spec.params.items()) for spec in specs]
 
 
 @pytest.mark.parametrize("num_samples", [None, 100])
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_finite_space_is_covered_exactly_once_and_ends(algorithm, lanes, num_samples):
-    dealer = make(algorithm, FINITE, num_samples)
-    assert dealer.planned("cola") == 18
-    deals = run(dealer, lanes=lanes)
-    assert sorted(keys(deals)) == sorted(tuple(point.items()) for point in FINITE.grid())
-    assert dealer.exhausted
-    assert dealer.deal() is None
+    sampler = make(algorithm, FINITE, num_samples)
+    assert sampler.planned("cola") == 18
+    specs = run(sampler, lanes=lanes)
+    assert sorted(keys(specs)) == sorted(tuple(point.items()) for point in FINITE.grid())
+    assert sampler.exhausted
+    assert sampler.ask() is None
 
 
 @pytest.mark.parametrize("space", [MIXED, CONTINUOUS], ids=lambda space: space.name)
 @pytest.mark.parametrize("algorithm", SAMPLED)
 def test_num_samples_ends_an_endless_space_without_a_duplicate(algorithm, space):
     trials = COSTLY.get(algorithm, 20)
-    dealer = make(algorithm, space, num_samples=trials)
-    deals = run(dealer, lanes=2)
-    assert [deal.number for deal in deals] == list(range(trials))
-    assert len(set(keys(deals))) == trials
-    assert dealer.exhausted
-    for deal in deals:
-        for field, value in deal.params.items():
+    sampler = make(algorithm, space, num_samples=trials)
+    specs = run(sampler, lanes=2)
+    assert [spec.number for spec in specs] == list(range(trials))
+    assert len(set(keys(specs))) == trials
+    assert sampler.exhausted
+    for spec in specs:
+        for field, value in spec.params.items():
             spec = space.space[field]
             assert value in spec.values if spec.type == "choice" else spec.low <= value <= spec.high
 
@@ -137,10 +137,10 @@ def test_same_seed_same_deals(algorithm, space):
 
 @pytest.mark.parametrize("algorithm", SAMPLED)
 def test_tasks_are_searched_independently(algorithm):
-    deals = run(make(algorithm, MIXED, 4, tasks=("cola", "rte")))
-    cola, rte = ([deal.params for deal in deals if deal.task == task] for task in ("cola", "rte"))
+    specs = run(make(algorithm, MIXED, 4, tasks=("cola", "rte")))
+    cola, rte = ([spec.params for spec in specs if spec.task == task] for task in ("cola", "rte"))
     assert cola[0] != rte[0]
-    assert cola == [deal.params for deal in run(make(algorithm, MIXED, 4, tasks=("cola",)))]
+    assert cola == [spec.params for spec in run(make(algorithm, MIXED, 4, tasks=("cola",)))]
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
@@ -148,9 +148,9 @@ def test_tasks_are_searched_independently(algorithm):
 def test_points_are_tried_first_and_not_again(algorithm, space):
     point = run(make("random", space, 3, seed=99))[-1].params
     pointed = space.model_copy(update={"points": (point, point)})
-    deals = run(make(algorithm, pointed, 8))
-    assert deals[0].params == point
-    assert len(set(keys(deals))) == 8
+    specs = run(make(algorithm, pointed, 8))
+    assert specs[0].params == point
+    assert len(set(keys(specs))) == 8
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
@@ -159,15 +159,15 @@ def test_resume_deals_unfinished_trials_first_and_finished_ones_never(algorithm,
     if algorithm == "grid" and space is not FINITE:
         pytest.skip("a grid needs a finite space")
     before = make(algorithm, space, 8)
-    deals = run(before, 4)
-    unfinished = [before.deal(), before.deal()]
+    specs = run(before, 4)
+    unfinished = [before.ask(), before.ask()]
     stopped, running = record(unfinished[0], TrialStatus.STOPPED), record(unfinished[1], TrialStatus.RUNNING)
     after = make(algorithm, space, 8)
-    after.replay([running, *map(record, reversed(deals)), stopped])
+    after.replay([running, *map(record, reversed(specs)), stopped])
     resumed = run(after)
     assert resumed[:2] == unfinished
-    assert [deal.number for deal in resumed] == list(range(4, 8))
-    assert len(set(keys(deals + resumed))) == 8
+    assert [spec.number for spec in resumed] == list(range(4, 8))
+    assert len(set(keys(specs + resumed))) == 8
 
 
 @pytest.mark.parametrize("space", [MIXED, CONTINUOUS], ids=lambda space: space.name)
@@ -193,9 +193,9 @@ def test_learning_finds_better_configurations_than_chance(algorithm):
     """Mean score of the last third of the trials; 0.80 is the expectation of a random configuration."""
     seeds, trials = (2, 15) if algorithm in COSTLY else (5, 24)
     late = [
-        objective(deal.params)
+        objective(spec.params)
         for seed in range(seeds)
-        for deal in run(make(algorithm, CONTINUOUS, trials, seed))[2 * trials // 3 :]
+        for spec in run(make(algorithm, CONTINUOUS, trials, seed))[2 * trials // 3 :]
     ]
     assert mean(late) > 0.87
 
@@ -203,11 +203,11 @@ def test_learning_finds_better_configurations_than_chance(algorithm):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("status", [status for status in TrialStatus if status.final])
 def test_trials_without_a_score_neither_stop_the_search_nor_come_again(algorithm, status):
-    dealer, dealt = make(algorithm, FINITE), []
-    while (deal := dealer.deal()) is not None:
-        dealt.append(deal)
-        dealer.ended(deal.number, status, float("nan") if deal.number % 2 else None)
-    assert len(set(keys(dealt))) == len(dealt) == 18
+    sampler, asked = make(algorithm, FINITE), []
+    while (spec := sampler.ask()) is not None:
+        asked.append(spec)
+        sampler.tell(spec.number, status, float("nan") if spec.number % 2 else None)
+    assert len(set(keys(asked))) == len(asked) == 18
 
 
 @pytest.mark.parametrize("algorithm", ["tpe", "cmaes"])
@@ -217,22 +217,22 @@ def test_search_turns_back_from_a_region_that_diverges(algorithm):
     def share_beyond_the_edge(status):
         beyond = []
         for seed in range(3):
-            dealer = make(algorithm, CONTINUOUS, 30, seed)
-            while (deal := dealer.deal()) is not None:
-                rate = deal.params["learning_rate"]
+            sampler = make(algorithm, CONTINUOUS, 30, seed)
+            while (spec := sampler.ask()) is not None:
+                rate = spec.params["learning_rate"]
                 beyond.append(rate > 1e-5)
                 if beyond[-1]:
-                    dealer.ended(deal.number, status, None)
+                    sampler.tell(spec.number, status, None)
                 else:
-                    finish(dealer, deal, math.log10(rate))
+                    finish(sampler, spec, math.log10(rate))
         return mean(beyond)
 
     assert share_beyond_the_edge(TrialStatus.DIVERGED) < share_beyond_the_edge(TrialStatus.FAILED) - 0.05
 
 
 def test_trials_are_dealt_in_proportion_to_weights():
-    dealer = TrialSampler({"cola": 1.0, "mnli": 2.0}, CONTINUOUS, "random", TrainingConfig(), 0, None)
-    tasks = [dealer.deal().task for _ in range(9)]
+    sampler = TrialSampler({"cola": 1.0, "mnli": 2.0}, CONTINUOUS, "random", TrainingConfig(), 0, None)
+    tasks = [sampler.ask().task for _ in range(9)]
     assert tasks[:3] == ["cola", "mnli", "mnli"]
     assert tasks.count("mnli") == 6
     assert all(pair != ("cola", "cola") for pair in pairwise(tasks))
@@ -251,26 +251,26 @@ TWINS = SearchSpace.model_validate(
 )
 
 
-def without_twins(deals):
+def without_twins(specs):
     """The deals by what they train: a linear head has no hidden units, and the steps are given."""
     return {
         (
-            deal.params["learning_rate"],
-            deal.params["head"],
-            deal.params["head_hidden_size"] if deal.params["head"] == "mlp" else None,
+            spec.params["learning_rate"],
+            spec.params["head"],
+            spec.params["head_hidden_size"] if spec.params["head"] == "mlp" else None,
         )
-        for deal in deals
+        for spec in specs
     }
 
 
 @pytest.mark.parametrize("num_samples", [None, 100])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_configurations_that_train_the_same_are_dealt_once(algorithm, num_samples):
-    dealer = TrialSampler({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, num_samples)
-    assert dealer.planned("cola") == dealer.configurations("cola") == 2 * (1 + 3)
-    deals = run(dealer, lanes=2)
-    assert len(deals) == len(without_twins(deals)) == 8
-    assert dealer.exhausted
+    sampler = TrialSampler({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, num_samples)
+    assert sampler.planned("cola") == sampler.configurations("cola") == 2 * (1 + 3)
+    specs = run(sampler, lanes=2)
+    assert len(specs) == len(without_twins(specs)) == 8
+    assert sampler.exhausted
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -286,11 +286,11 @@ def test_a_search_that_has_trained_twins_already_goes_on_without_more(algorithm)
         )
         for number, size in enumerate((64, 128, 256))
     ]
-    dealer = TrialSampler({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, None)
-    dealer.replay([record(twins[0]), record(twins[1]), record(twins[2], TrialStatus.RUNNING)])
-    deals = run(dealer)
-    assert deals[0] == twins[2]
-    assert len(deals) == 1 + 7
+    sampler = TrialSampler({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, None)
+    sampler.replay([record(twins[0]), record(twins[1]), record(twins[2], TrialStatus.RUNNING)])
+    specs = run(sampler)
+    assert specs[0] == twins[2]
+    assert len(specs) == 1 + 7
 
 
 @pytest.mark.parametrize("algorithm", SAMPLED)
@@ -299,10 +299,10 @@ def test_an_endless_space_of_few_different_trials_ends(algorithm):
     space = SearchSpace.model_validate(
         {"name": "epochs", "space": {"num_train_epochs": {"type": "float", "low": 0.1, "high": 3.0}}}
     )
-    dealer = TrialSampler(
+    sampler = TrialSampler(
         {"cola": 1.0}, space, algorithm, TrainingConfig(batch_size=50), 42, 10, {"cola": TaskFacts(rows=100)}
     )
-    while (deal := dealer.deal()) is not None:
-        finish(dealer, deal, 0.5 + 0.01 * deal.number)
-    assert deal is None
-    assert dealer.exhausted
+    while (spec := sampler.ask()) is not None:
+        finish(sampler, spec, 0.5 + 0.01 * spec.number)
+    assert spec is None
+    assert sampler.exhausted

@@ -12,7 +12,7 @@ import ray
 from gluetune.cluster import Resources, connect, resolve_worker_resources
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
-from gluetune.search.remote import cancelled_at_the_end
+from gluetune.search.ray_tasks import cancel_on_error
 
 pytestmark = pytest.mark.ray
 
@@ -58,7 +58,7 @@ def test_work_on_the_cluster_is_cancelled_where_a_stop_ends_the_wait_for_it(ray_
     task = ray.remote(num_cpus=1, max_retries=2)(work).remote(tmp_path / "started")
     while not (tmp_path / "started").exists():
         time.sleep(0.05)
-    with pytest.raises(KeyboardInterrupt), cancelled_at_the_end([task]):
+    with pytest.raises(KeyboardInterrupt), cancel_on_error([task]):
         raise KeyboardInterrupt
     with pytest.raises((ray.exceptions.TaskCancelledError, ray.exceptions.WorkerCrashedError)):
         ray.get(task, timeout=60)
@@ -69,8 +69,8 @@ def test_finished_work_is_never_cancelled(ray_cluster: None, monkeypatch: pytest
     cancelled: list[object] = []
     monkeypatch.setattr(ray, "cancel", lambda task, **_: cancelled.append(task))
     task = ray.remote(num_cpus=1)(lambda: 7).remote()
-    with cancelled_at_the_end([task]):
+    with cancel_on_error([task]):
         assert ray.get(task, timeout=60) == 7
-    with pytest.raises(KeyboardInterrupt), cancelled_at_the_end([task]):
+    with pytest.raises(KeyboardInterrupt), cancel_on_error([task]):
         raise KeyboardInterrupt
     assert not cancelled

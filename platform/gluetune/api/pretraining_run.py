@@ -239,7 +239,7 @@ class _Run:
         with ProgressLog(self.frontend.console, line) as log:
             log.note("starting the lane: it loads its libraries once …")
             run = SingleTrialRunner(spec, journal, [tracker, log], tracker.mark_stopped)
-            trial = run.carry_out(_start(self.session.job))
+            trial = run.run(_start(self.session.job))
             self.session.storage.delete(LANE_FILES)
             if trial.status is TrialStatus.FINISHED and trial.winner is None:
                 run.record(self._save(trial))

@@ -32,10 +32,9 @@ from gluetune.reporting import (
 )
 from gluetune.reporting.curve import FILE_NAME as CURVE
 from gluetune.reporting.curve import curve_file
-from gluetune.search.cluster_wait_notice import ClusterWaitNotice
-from gluetune.search.concurrency import pack
-from gluetune.search.plan import make_plan
-from gluetune.search.prepare import SearchInputs, prepare
+from gluetune.search.concurrency import plan_concurrency
+from gluetune.search.prepare import SearchInputs, make_plan, prepare_inputs
+from gluetune.search.ray_tasks import ClusterWaitNotice
 from gluetune.search.schedulers import TaskPruners, max_epochs
 from gluetune.search.search import Search
 from gluetune.search.searchers import TrialSampler
@@ -73,7 +72,7 @@ def show_plan(session: Session, frontend: Frontend, *, accept_inputs: bool = Fal
     """Loads everything and prints the plan; starts no Ray, trains nothing and leaves nothing."""
     check_store(_tracking_uri(session), str(session.job.tracking.experiment), write=False)
     Journal(session.storage)  # of a run that is resumed: a damaged one is refused
-    prepared = prepare(session.job, session.space, logger.info, plan_only=True)
+    prepared = prepare_inputs(session.job, session.space, logger.info, plan_only=True)
     check_inputs(session.storage, prepared.inputs, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
@@ -107,12 +106,12 @@ def run_search(
         UserError: data, model or cluster cannot be used, or no trial could be evaluated.
     """
     logger.info("loading the encoder and the data …")
-    prepared = prepare(session.job, session.space, logger.info)
+    prepared = prepare_inputs(session.job, session.space, logger.info)
     inputs = prepared.inputs
     check_inputs(session.storage, inputs, name=session.name, accept=accept_inputs)
     if not score:
-        prepared = prepared.unscored()
-    lanes = pack(session.job, session.space, prepared, logger.info, prestarted.release)
+        prepared = prepared.without_dev()
+    lanes = plan_concurrency(session.job, session.space, prepared, logger.info, prestarted.release)
     asked, session = session, _with_lanes(session, lanes)
     resources = resolve_worker_resources(session.job.lanes)
     session = _with_lanes_that_fit(session, resources)

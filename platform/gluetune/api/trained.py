@@ -30,7 +30,7 @@ from gluetune.inference import (
     predict_examples,
     read_text_settings,
 )
-from gluetune.search.remote import run_on_worker
+from gluetune.search.ray_tasks import run_on_worker
 from gluetune.storage import Storage
 from gluetune.storage.output_file import check_output
 from gluetune.tasks import get_task

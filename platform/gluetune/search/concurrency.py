@@ -1,4 +1,4 @@
-"""How many lanes a search runs, and what share of a GPU each takes: measured, where lanes share GPUs."""
+"""The number of lanes of a search and each lane's share of a GPU, measured where lanes share GPUs."""
 
 from __future__ import annotations
 
@@ -21,105 +21,116 @@ from gluetune.cluster import (
 from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig, resolve_training
 from gluetune.data import EncodedTask
 from gluetune.errors import ClusterError
-from gluetune.search.cluster_wait_notice import EVERY_S
-from gluetune.search.prepare import SearchInputs, corners
-from gluetune.search.remote import cancelled_at_the_end
+from gluetune.search.prepare import SearchInputs, corner_points
+from gluetune.search.ray_tasks import NOTICE_INTERVAL_S, cancel_on_error
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
 from gluetune.training.memory import is_out_of_memory
 from gluetune.training.profiling import CudaProfiler, ResourceProfile, profile_trial
 
 
-def pack(
+def plan_concurrency(
     job: JobConfig,
     space: SearchSpace,
     prepared: SearchInputs,
     notify: Callable[[str], None],
-    make_room: Callable[[], None],
+    release_workers: Callable[[], None],
 ) -> LanesConfig:
-    """The job's lanes with a number for ``max_concurrent_trials: auto``, and a share of a GPU that was measured.
+    """Decide the number of lanes and each worker's share of a GPU.
 
-    Where lanes are to share GPUs and ``gpus_per_worker`` is ``auto``, one trial is first tried out on one GPU for some
-    dozens of steps. Workers that train one trial together never share a GPU: NCCL refuses that.
+    Where lanes share GPUs and ``gpus_per_worker`` is ``auto``, one trial is first profiled on one GPU for some dozens
+    of steps. Workers that train one trial together never share a GPU, because NCCL does not support it.
 
     Args:
         job: the job.
         space: its search space.
         prepared: encoder and data.
-        notify: told what is measured.
-        make_room: ends lanes that have started already, before a trial is tried out: one may hold the GPU for it,
-            where the cluster has lost others since.
+        notify: called with a message when a trial is profiled.
+        release_workers: ends lanes that have started already, before a trial is profiled: in a cluster that has lost
+            nodes since, one of them may hold the only GPU.
+
+    Returns:
+        The job's lanes with a number for ``max_concurrent_trials`` and ``gpus_per_worker``, where they were ``auto``
+        and depend on the profile.
 
     Raises:
-        ClusterError: nobody knows how large the cluster may grow, but the number of lanes follows its size.
+        ClusterError: the number of lanes is ``auto``, but it is unknown how large the cluster may grow.
     """
     lanes, nodes = job.lanes, potential_nodes()
     auto = lanes.max_concurrent_trials == "auto"
     if auto and autoscaler_limits_unknown():
         raise ClusterError(
-            "lanes.max_concurrent_trials must be a number where nobody tells which nodes may come "
+            "lanes.max_concurrent_trials must be a number where it is unknown which nodes may join "
             "(KubeRay), but got auto"
         )
     if lanes_share_gpus(lanes, nodes):
         gpus = total(nodes, "GPU")
-        found = packed(lanes, gpus, lambda: _measured(job, space, prepared, notify, make_room))
-        if not auto and found.lanes < lanes.lanes:
-            notify(f"{found.lanes} of {lanes.lanes} lanes: no more fit the memory of {gpus:g} GPU(s)")
-        return found
+        shared = plan_gpu_sharing(lanes, gpus, lambda: _measure_trial(job, space, prepared, notify, release_workers))
+        if not auto and shared.lanes < lanes.lanes:
+            notify(f"{shared.lanes} of {lanes.lanes} lanes: no more fit the memory of {gpus:g} GPU(s)")
+        return shared
     if auto:
-        cpus, given = lanes.cpus_per_worker, lanes.gpus_per_worker
-        share = Resources(1.0 if cpus == "auto" else cpus, 0.0 if given == "auto" else given)
+        cpus, gpus_per_worker = lanes.cpus_per_worker, lanes.gpus_per_worker
+        share = Resources(1.0 if cpus == "auto" else cpus, 0.0 if gpus_per_worker == "auto" else gpus_per_worker)
         return lanes.model_copy(update={"max_concurrent_trials": max(1, count_placeable_lanes(lanes, share, nodes))})
     return lanes
 
 
-def packed(lanes: LanesConfig, gpus: float, measure: Callable[[], ResourceProfile]) -> LanesConfig:
-    """Lanes that share GPUs, as many as keep the GPUs busy; or as many as asked for, if they fit the memory.
+def plan_gpu_sharing(lanes: LanesConfig, gpus: float, measure: Callable[[], ResourceProfile]) -> LanesConfig:
+    """Plan lanes that share GPUs: as many as keep the GPUs busy, or as many as the job sets, if they fit the memory.
 
     Args:
-        lanes: as the job has them.
-        gpus: that the cluster has, or that its autoscaler may add.
-        measure: what one trial takes of a GPU.
+        lanes: the job's lanes.
+        gpus: number of GPUs that the cluster has or that its autoscaler may add.
+        measure: profiles one trial on one GPU.
     """
     workers, auto = lanes.workers_per_lane, lanes.max_concurrent_trials == "auto"
     need = measure() if workers == 1 else None
-    on_each = 1 if need is None else need.trials_per_gpu if auto else need.fitting
-    most = max(1, int(gpus) * on_each // workers)
-    count = most if auto else min(lanes.lanes, most)
+    per_gpu = 1 if need is None else need.trials_per_gpu if auto else need.fitting
+    limit = max(1, int(gpus) * per_gpu // workers)
+    count = limit if auto else min(lanes.lanes, limit)
     sharing = math.ceil(count * workers / gpus) if workers == 1 else 1
     return lanes.model_copy(update={"max_concurrent_trials": count, "gpus_per_worker": int(100 / sharing) / 100})
 
 
-def demanding(job: JobConfig, space: SearchSpace) -> tuple[TrainingConfig, int]:
-    """A configuration of the space with its largest batches, and the size of its usual ones: the geometric mean."""
-    training = resolve_training(job, space, next(corners(space)))
+def worst_case_config(job: JobConfig, space: SearchSpace) -> tuple[TrainingConfig, int]:
+    """Return a configuration of the space with its largest batch size, and its usual batch size.
+
+    The usual size is the geometric mean of the smallest and the largest.
+    """
+    training = resolve_training(job, space, next(corner_points(space)))
     largest = int(space.largest("batch_size", training.batch_size))
     return training.model_copy(update={"batch_size": largest}), round(math.sqrt(training.batch_size * largest))
 
 
-def hardest(data: Mapping[str, EncodedTask]) -> tuple[str, EncodedTask, NDArray[np.int64]]:
-    """The task with the longest row, its rows, and tokens: no task's trials train the embeddings of more."""
+def worst_case_data(data: Mapping[str, EncodedTask]) -> tuple[str, EncodedTask, NDArray[np.int64]]:
+    """Return what makes a trial need the most memory.
+
+    Returns:
+        The name of the task with the longest row, its rows, and token ids ``[n]`` at least as many as any task uses,
+        whose embeddings are trained.
+    """
     longest = max(data, key=lambda name: int(data[name].train.lengths.max()))
-    most = max((rows.vocabulary for rows in data.values()), key=len)
-    return longest, data[longest], np.union1d(data[longest].vocabulary, most)
+    largest = max((rows.vocabulary for rows in data.values()), key=len)
+    return longest, data[longest], np.union1d(data[longest].vocabulary, largest)
 
 
-def _measured(
+def _measure_trial(
     job: JobConfig,
     space: SearchSpace,
     prepared: SearchInputs,
     notify: Callable[[str], None],
-    make_room: Callable[[], None],
+    release_workers: Callable[[], None],
 ) -> ResourceProfile:
-    make_room()
-    notify("trying one trial out on one GPU, to see how many share it …")
-    measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_measure).remote(
-        *hardest(prepared.data), prepared.encoder, *demanding(job, space), job.seed
+    release_workers()
+    notify("profiling one trial on one GPU, to decide how many share it …")
+    measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_profile_on_gpu).remote(
+        *worst_case_data(prepared.data), prepared.encoder, *worst_case_config(job, space), job.seed
     )
-    with cancelled_at_the_end([measured]):
-        while not ray.wait([measured], timeout=EVERY_S)[0]:
-            notify("waiting for a GPU to try one trial out on; a number for lanes.gpus_per_worker does without")
-            make_room()  # a lane may have taken it just as it ended
+    with cancel_on_error([measured]):
+        while not ray.wait([measured], timeout=NOTICE_INTERVAL_S)[0]:
+            notify("waiting for a GPU to profile one trial on; not needed with a number for lanes.gpus_per_worker")
+            release_workers()  # a lane that was ending may have taken the GPU
         need: ResourceProfile = ray.get(measured)
     notify(
         f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
@@ -128,7 +139,7 @@ def _measured(
     return need
 
 
-def _measure(
+def _profile_on_gpu(
     task: str,
     data: Any,
     used: Any,
@@ -137,7 +148,7 @@ def _measure(
     usual_size: int,
     seed: int,
 ) -> ResourceProfile:
-    """Runs on a GPU of its own. What does not fit runs alone, with micro-batches."""
+    """Runs as a Ray task with a GPU of its own. A trial that does not fit it runs alone, with micro-batches."""
     device = "cuda:0"
     try:
         return profile_trial(

@@ -1,15 +1,17 @@
-"""The conductor: decides what every event means, in one place and without Ray.
+"""The controller of a search: decides what every event means, in one place and without Ray.
 
-It deals trials, writes the journal, asks the pruners, keeps the few checkpoints that are worth keeping, and tells the
-listeners. The Tune adapters (`gluetune.search.tune`) only translate.
+It takes trials from the sampler, writes the journal, asks the schedulers which trials continue, deletes checkpoints,
+and passes events to the listeners. The adapters for Ray Tune (`gluetune.search.tune_adapters`) only translate.
 """
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import itertools
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
@@ -29,171 +31,227 @@ from gluetune.events import (
     trial_folder,
 )
 from gluetune.lanes import TrialAssignment, describe_deaths
-from gluetune.search.retention import CheckpointRetention
 from gluetune.search.schedulers import TaskPruners, warmup_epochs
 from gluetune.search.searchers import TrialSampler
+from gluetune.storage import Storage
 
 EndStatus = Literal["finished", "pruned", "diverged", "out_of_memory", "failed", "stopped"]
 
-GIVE_UP_AFTER = 3  # trials
-AHEAD_FROM_S = 0.05  # seconds that a choice takes; quicker ones are left until they are needed
+MAX_INITIAL_FAILURES = 3  # a search whose first trials all failed is given up after so many
+PREFETCH_THRESHOLD_S = 0.05  # seconds; trials are chosen ahead only where choosing one takes longer
+
+
+class CheckpointRetention:
+    """Keeps the checkpoints of each task's best ended trials and deletes the others. Running trials keep theirs.
+
+    Args:
+        storage: the search's folder.
+        keep: number of trials per task whose checkpoints are kept.
+        trials: trials recorded so far.
+    """
+
+    def __init__(self, storage: Storage, keep: int, trials: Iterable[TrialRecord] = ()) -> None:
+        self._storage, self._keep = storage, keep
+        self._best: dict[str, list[tuple[float, int, str]]] = defaultdict(list)  # -score, number, folder; best first
+        for trial in trials:
+            if trial.status.final:
+                self.update(trial)
+
+    def update(self, trial: TrialRecord) -> None:
+        """Delete the checkpoints that a newly ended trial makes superfluous: another trial's, or its own.
+
+        Raises:
+            StorageError: they cannot be deleted.
+        """
+        if trial.best_score is None:
+            self._storage.delete(trial_folder(trial))
+            return
+        best = self._best[trial.task]
+        bisect.insort(best, (-trial.best_score, trial.number, trial_folder(trial)))
+        while len(best) > self._keep:
+            self._storage.delete(best.pop()[2])
 
 
 class SearchController:
     """Runs one search over its journal.
 
     Args:
-        journal: the search's journal; what it holds already is replayed into dealer and pruners.
-        dealer: deals the trials.
-        pruners: decide which trials go on.
-        retention: deletes the losers' checkpoints.
-        listeners: hear every event after it was written.
-        lanes: trials that run at the same time.
+        journal: the search's journal; trials that it holds already are replayed into sampler and pruners.
+        sampler: chooses the trials.
+        pruners: decide which trials continue.
+        retention: deletes checkpoints that are no longer needed.
+        listeners: receive every event after it was written.
+        lanes: number of trials that run at the same time.
+
+    Attributes:
+        in_flight: numbers of the trials that lanes work on.
+        fatal_error: why the search cannot continue; ``None`` while it can.
     """
 
     def __init__(
         self,
         journal: Journal,
-        dealer: TrialSampler,
+        sampler: TrialSampler,
         pruners: TaskPruners,
         retention: CheckpointRetention,
         listeners: Iterable[Listener] = (),
         lanes: int = 1,
     ) -> None:
-        self._journal, self._dealer, self._pruners, self._retention = journal, dealer, pruners, retention
+        self._journal, self._sampler, self._pruners, self._retention = journal, sampler, pruners, retention
         self._listeners, self._lanes = list(listeners), lanes
-        self.dealt: set[int] = set()  # trials that lanes work on
-        self._lane_errors: dict[int, list[str]] = {}  # by trial, the first one first
-        self.broken: UserError | None = None  # why the search cannot go on
+        self.in_flight: set[int] = set()
+        self.fatal_error: UserError | None = None
+        self._lane_errors: dict[int, list[str]] = {}  # by trial, in the order of their occurrence
         self._ends, self._all_failed = 0, not any(t.evaluations for t in journal.trials.values())
-        dealer.replay(journal.trials.values())
+        sampler.replay(journal.trials.values())
         pruners.replay(journal.trials.values())
 
     @property
     def exhausted(self) -> bool:
-        """Whether no more trials will be dealt."""
-        return self.broken is not None or self._dealer.exhausted
+        """Whether there will be no more trials."""
+        return self.fatal_error is not None or self._sampler.exhausted
 
-    def deal(self) -> TrialAssignment | None:
-        """The next trial to run; ``None`` if there is none now (see `exhausted`)."""
-        deal = None if self.broken else self._dealer.deal()
-        if deal is None:
-            return None
-        self.dealt.add(deal.number)
-        trial = self._journal.trials.get(deal.number)
-        if trial is None:
-            trial = self.record(TrialStarted(time=time.time(), **dataclasses.asdict(deal)))
-        return TrialAssignment(
-            trial.number,
-            trial.task,
-            dict(trial.training),
-            trial.seed,
-            trial_folder(trial),
-            reported=len(trial.evaluations),
-            logged=trial.logs[-1].step if trial.logs else 0,
-        )
+    def next_trial(self) -> TrialAssignment | None:
+        """Choose the next trial and record its start.
 
-    def look_ahead(self) -> None:
-        """While all lanes work: chooses the next trial, so that the lane that is free first need not wait for it.
+        Returns:
+            The assignment for a lane; ``None`` where there is no trial, for good if `exhausted`.
 
-        Only where choices take long, for one made ahead does not know the next result: with TPE, ASHA and two lanes
-        that cost 1% (±1) of the epochs of recorded grids (`benchmarks.efficiency`). And never on a single lane,
-        where that result is all there is to learn from between two trials.
+        Raises:
+            StorageError: the journal cannot be written.
         """
-        slow = self._dealer.choice_s >= AHEAD_FROM_S
-        if slow and self._lanes > 1 and len(self.dealt) >= self._lanes and self.broken is None:
-            self._dealer.prepare()
+        spec = None if self.fatal_error else self._sampler.ask()
+        if spec is None:
+            return None
+        self.in_flight.add(spec.number)
+        trial = self._journal.trials.get(spec.number)
+        if trial is None:
+            trial = self.record(TrialStarted(time=time.time(), **dataclasses.asdict(spec)))
+        return TrialAssignment.from_record(trial)
 
-    def heard(self, event: LaneEvent) -> bool:
-        """Takes in what a lane reports; whether the trial goes on."""
-        if event.number not in self.dealt:  # told twice, or of a trial that has ended meanwhile
+    def prefetch(self) -> None:
+        """While all lanes work, choose the next trial, so that the first free lane need not wait for the choice.
+
+        This is done only where a choice takes long, because one made ahead cannot use the next result: with TPE, ASHA
+        and two lanes that cost 1% (±1) of the epochs of recorded grids (`benchmarks.efficiency`). It is never done with
+        a single lane, whose one result is all that there is to learn from between two trials.
+        """
+        slow = self._sampler.last_ask_seconds >= PREFETCH_THRESHOLD_S
+        if slow and self._lanes > 1 and len(self.in_flight) >= self._lanes and self.fatal_error is None:
+            self._sampler.prefetch()
+
+    def handle_event(self, event: LaneEvent) -> bool:
+        """Record an event of a lane and act on it.
+
+        Args:
+            event: the event. It is ignored where its trial has ended.
+
+        Returns:
+            Whether the trial continues.
+
+        Raises:
+            StorageError: the journal cannot be written.
+        """
+        if event.number not in self.in_flight:  # reported twice, or of a trial that has ended meanwhile
             return False
         if isinstance(event, TrialEnded):
-            if event.status == "stopped":  # lanes say so when they cannot write the trial's files
-                self.broken = StorageError(event.message)
-            self._ended(self.record(event))
+            if event.status == "stopped":  # lanes report this when they cannot write the trial's files
+                self.fatal_error = StorageError(event.message)
+            self._finish(self.record(event))
             return False
         if isinstance(event, StepLogged):
             self.record(event)
             return True
-        last = _was_last(event, self._journal.trials[event.number])  # its lane need not tell the end
-        trial = self.record(event, *([_ending(event.number, "finished")] if last else []))
-        self._dealer.evaluated(trial.number, event.index, event.epoch, event.score)
-        goes_on = self._pruners.evaluated(trial.task, trial.number, event.epoch, trial.best_score, _warmup(trial))
+        last = _is_last(event, self._journal.trials[event.number])  # the lane's own end event is then redundant
+        trial = self.record(event, *([_end_event(event.number, "finished")] if last else []))
+        self._sampler.report(trial.number, event.index)
+        continues = self._pruners.report(trial.task, trial.number, event.epoch, trial.best_score, _warmup(trial))
         if last:
-            self._ended(trial)
-        elif not goes_on:
-            self.end(trial.number, "pruned", f"after {format_epochs(event.epoch)} epochs")
-        return trial.number in self.dealt
+            self._finish(trial)
+        elif not continues:
+            self.end_trial(trial.number, "pruned", f"after {format_epochs(event.epoch)} epochs")
+        return trial.number in self.in_flight
 
-    def end(self, number: int, status: EndStatus, message: str = "") -> None:
-        """Ends a trial that a lane still works on, or worked on until it died."""
-        if number in self.dealt:
-            self._ended(self.record(_ending(number, status, message)))
+    def end_trial(self, number: int, status: EndStatus, message: str = "") -> None:
+        """End a trial that a lane works on, or worked on until the lane died.
 
-    def lane_died(self, number: int, message: str) -> None:
-        """A lane died over a trial, which may be tried again on another one."""
+        Args:
+            number: the trial; nothing happens where it has ended.
+            status: how it ends.
+            message: why.
+        """
+        if number in self.in_flight:
+            self._finish(self.record(_end_event(number, status, message)))
+
+    def record_lane_death(self, number: int, message: str) -> None:
+        """Remember why a lane died over a trial, which may be tried again on another lane."""
         self._lane_errors.setdefault(number, []).append(message)
 
-    def give_up(self, number: int) -> None:
-        """Ends a trial over which too many lanes died."""
-        self.end(number, "failed", describe_deaths("its lane", self._lane_errors.get(number, [])))
+    def fail_trial(self, number: int) -> None:
+        """End a trial over which too many lanes died."""
+        self.end_trial(number, "failed", describe_deaths("its lane", self._lane_errors.get(number, [])))
 
     def stop(self, message: str) -> None:
-        """Stops all trials that run; a resumed search goes on with them."""
-        for number in sorted(self.dealt):
-            self.end(number, "stopped", message)
+        """Stop all running trials; a resumed search continues them.
+
+        Args:
+            message: why.
+        """
+        for number in sorted(self.in_flight):
+            self.end_trial(number, "stopped", message)
 
     def record(self, *events: Event) -> TrialRecord:
-        """Writes events of one trial and tells the listeners.
+        """Write events of one trial and pass them to the listeners.
+
+        Returns:
+            The trial.
 
         Raises:
-            StorageError: they cannot be written; the search is broken.
+            StorageError: the events cannot be written; the search cannot continue.
         """
         try:
             trial = self._journal.append(*events)
         except StorageError as error:
-            self.broken = error
+            self.fatal_error = error
             raise
         for event, listener in itertools.product(events, self._listeners):
             listener.on_event(event, trial)
         return trial
 
-    def _ended(self, trial: TrialRecord) -> None:
-        self.dealt.discard(trial.number)
+    def _finish(self, trial: TrialRecord) -> None:
+        self.in_flight.discard(trial.number)
         self._lane_errors.pop(trial.number, None)
         if not trial.status.final:
             return
-        self._dealer.ended(trial.number, trial.status, trial.best_score)
+        self._sampler.tell(trial.number, trial.status, trial.best_score)
         last_epoch = trial.evaluations[-1].epoch if trial.evaluations else 0.0
-        self._pruners.ended(trial.task, trial.number, last_epoch, trial.best_score, _warmup(trial))
-        self._retention.ended(trial)
-        self._check(trial)
+        self._pruners.complete(trial.task, trial.number, last_epoch, trial.best_score, _warmup(trial))
+        self._retention.update(trial)
+        self._check_initial_failures(trial)
 
-    def _check(self, trial: TrialRecord) -> None:
-        """Gives the search up when its first trials all failed: the rest would too."""
+    def _check_initial_failures(self, trial: TrialRecord) -> None:
         self._all_failed = self._all_failed and trial.status is TrialStatus.FAILED
         self._ends += 1
-        if self._all_failed and self._ends == GIVE_UP_AFTER:
-            self.broken = AllTrialsFailedError(
-                f"the first {GIVE_UP_AFTER} trials all failed, the last one so:\n{trial.message}"
+        if self._all_failed and self._ends == MAX_INITIAL_FAILURES:
+            self.fatal_error = AllTrialsFailedError(
+                f"the first {MAX_INITIAL_FAILURES} trials all failed, the last one with:\n{trial.message}"
             )
 
 
-def _ending(number: int, status: EndStatus, message: str = "") -> TrialEnded:
+def _end_event(number: int, status: EndStatus, message: str = "") -> TrialEnded:
     return TrialEnded(time=time.time(), number=number, status=status, message=message)
 
 
 def _warmup(trial: TrialRecord) -> float:
-    """Epochs of a trial's warm-up; 0 before its first evaluation, when there is nothing to judge."""
+    """Epochs of a trial's warm-up; 0 before its first evaluation, when there is no score to judge."""
     last = trial.evaluations[-1] if trial.evaluations else None
     return warmup_epochs(trial.training, round(last.step / last.epoch)) if last else 0.0
 
 
-def _was_last(event: Evaluated, trial: TrialRecord) -> bool:
-    """Whether a trial is at its end: what it is known by was saved before it told this."""
+def _is_last(event: Evaluated, trial: TrialRecord) -> bool:
+    """Whether a trial ends with this evaluation. Its best weights were saved before it was reported."""
     total = trial.training["max_steps"]
-    if not total:  # as `gluetune.training.plan` has it: an epoch that was asked for may end between two steps
+    if not total:  # as in `gluetune.training`: the number of epochs need not be whole
         epochs = trial.training["num_train_epochs"]
         assert epochs is not None
         total = math.ceil(float(epochs) * round(event.step / event.epoch))

@@ -1,4 +1,4 @@
-"""Everything that is loaded once per search, in the driver: encoder, tokenizer and tokenised data."""
+"""What the driver loads once per search (encoder, tokenizer and tokenised data), and the plan made from it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,30 @@ from gluetune.config import (
     SearchSpace,
     TaskFacts,
     Value,
+    overruled,
     resolve_training,
     spaces_for,
+    without_password,
 )
 from gluetune.data import EncodedTask, open_source, prepare_task, token_fingerprint
-from gluetune.events import RunInputs, SplitInput
+from gluetune.events import RunInputs, SearchPlan, SplitInput, TaskPlan
 from gluetune.inference import TextSettings
 from gluetune.models import (
     Encoder,
     build_model,
     check_forward_pass,
     check_training_config,
+    count_unused_weights,
     encoder_fingerprint,
     load_encoder,
     load_tokenizer,
     nsp_is_default,
 )
 from gluetune.pretraining import planned_encoder, prepare_synthetic_encoder
+from gluetune.search.searchers import TrialSampler
+from gluetune.storage import Storage
 from gluetune.tasks import get_task
+from gluetune.tasks.metrics import baseline_score
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -44,15 +50,15 @@ SYNTHETIC = "synthetic"
 
 @dataclass(frozen=True)
 class SearchInputs:
-    """What the driver hands to the lanes.
+    """Encoder and data of a search.
 
     Attributes:
         encoder: initial weights.
-        tokenizer: its tokenizer.
+        tokenizer: the encoder's tokenizer.
         data: tokenised rows by task.
-        samples: a few rows of text by task and column, to show what a model takes.
-        text: how rows became tokens, but for what the tokenizer's own files say.
-        encoder_fingerprint: of the initial weights and settings.
+        samples: texts of a few rows by task and column, as example inputs of the models.
+        text: how texts become tokens, beyond what the tokenizer's own files say.
+        encoder_fingerprint: fingerprint of the initial weights and settings.
     """
 
     encoder: Encoder
@@ -64,7 +70,7 @@ class SearchInputs:
 
     @property
     def inputs(self) -> RunInputs:
-        """Fingerprints of all of it, for the run's record."""
+        """Fingerprints of encoder and data, for ``inputs.json``."""
         return RunInputs(
             encoder=self.encoder_fingerprint,
             tasks={
@@ -78,47 +84,48 @@ class SearchInputs:
             },
         )
 
-    def unscored(self) -> SearchInputs:
-        """These inputs without the development rows, which only winners are scored on."""
+    def without_dev(self) -> SearchInputs:
+        """Return these inputs without development rows, so that winners are saved but not scored."""
         return replace(self, data={task: replace(data, dev={}) for task, data in self.data.items()})
 
     @property
     def facts(self) -> dict[str, TaskFacts]:
-        """By task, what decides beside a configuration what its trial trains."""
+        """What decides, beside a configuration, what a trial trains, by task."""
         own = nsp_is_default(self.encoder)
         return {task: TaskFacts(len(data.train), own) for task, data in self.data.items()}
 
 
-SAMPLES = 3
-_OF_THE_MODEL = ("head", "head_hidden_size", "pooling", "freeze_layers")
+SAMPLES = 3  # rows per task
+_MODEL_FIELDS = ("head", "head_hidden_size", "pooling", "freeze_layers")
 
 
-def prepare(
+def prepare_inputs(
     job: JobConfig,
     space: SearchSpace,
     progress: Callable[[str], None],
     *,
     plan_only: bool = False,
 ) -> SearchInputs:
-    """Loads encoder and data of a job.
+    """Load encoder and data of a job, and check that they fit the search space.
 
     Args:
         job: the job.
-        space: its search space; a field that the encoder's family does not have is found here, and so is a head that
-            does not go with a pooling.
-        progress: told what takes its time.
-        plan_only: pre-trains no encoder; where the synthetic one is not there yet, its weights are random.
+        space: its search space. Fields that the encoder's model type does not have are found here, and heads that do
+            not fit a pooling.
+        progress: called with a message before slow steps, and with warnings.
+        plan_only: whether to use random weights where the synthetic encoder has not been pre-trained yet, instead of
+            pre-training it.
 
     Raises:
-        DataError: a data file breaks its format, or there is none.
-        ModelError: the encoder cannot be used, or its tokenizer's rows do not fit it.
+        DataError: a data file is missing or malformed.
+        ModelError: the encoder cannot be used, or its tokenizer does not fit it.
     """
-    with _located(job.model, progress, plan_only=plan_only) as (model, home):
+    with _resolved_model(job.model, progress, plan_only=plan_only) as (model, folder):
         encoder, tokenizer = replace(load_encoder(model, job.seed), name=job.model.name_or_path), load_tokenizer(model)
-        known_by = Path(home).name if job.model.name_or_path == SYNTHETIC else encoder_fingerprint(encoder, model)
-    for remark in remarks(job, space, encoder):
-        progress(remark)
-    trainings = [resolve_training(job, space, point) for point in corners(space)]
+        fingerprint = Path(folder).name if job.model.name_or_path == SYNTHETIC else encoder_fingerprint(encoder, model)
+    for warning in compatibility_warnings(job, space, encoder):
+        progress(warning)
+    trainings = [resolve_training(job, space, point) for point in corner_points(space)]
     for training in trainings:
         check_training_config(encoder, training)
     built = build_model(encoder, get_task(next(iter(job.tasks))), trainings[0], job.seed)
@@ -134,36 +141,39 @@ def prepare(
         built, (rows for each in data.values() for rows in each.splits.values()), tokenizer, encoder.name
     )
     text = TextSettings(max_seq_length=config.max_seq_length, truncation=config.truncation)
-    return SearchInputs(encoder, tokenizer, data, samples, text, known_by)
+    return SearchInputs(encoder, tokenizer, data, samples, text, fingerprint)
 
 
-def remarks(job: JobConfig, space: SearchSpace, encoder: Encoder) -> Iterator[str]:
-    """What works, but is hardly meant: another family's search space, the synthetic encoder on real text."""
-    family = encoder.config["model_type"]
-    if space.space and space.model_types and family not in space.model_types:
-        others = spaces_for(family)
-        better = f"; for {family}: {', '.join(others)}" if others else ""
+def compatibility_warnings(job: JobConfig, space: SearchSpace, encoder: Encoder) -> Iterator[str]:
+    """Yield warnings about valid but unlikely combinations.
+
+    They are a search space that was published for other model types, and the synthetic encoder on real text.
+    """
+    model_type = encoder.config["model_type"]
+    if space.space and space.model_types and model_type not in space.model_types:
+        others = spaces_for(model_type)
+        better = f"; for {model_type}: {', '.join(others)}" if others else ""
         yield (
             f"search space {space.name!r} was published for {', '.join(space.model_types)}, but the encoder "
-            f"{encoder.name!r} is of type {family}{better}"
+            f"{encoder.name!r} is of type {model_type}{better}"
         )
     if job.model.name_or_path == SYNTHETIC and job.data.source != "synthetic":
         yield (
-            "the synthetic encoder has been pre-trained on generated text only, but the data are not generated; "
-            "--model-name-or-path names another"
+            "the synthetic encoder was pre-trained on generated text only, but the data are not generated; "
+            "--model-name-or-path sets another"
         )
 
 
 @contextmanager
-def _located(
+def _resolved_model(
     model: ModelConfig,
     progress: Callable[[str], None],
     *,
     plan_only: bool,
 ) -> Iterator[tuple[ModelConfig, str]]:
-    """The model to load, and where it is kept.
+    """The model to load, and the folder or name that identifies it.
 
-    The folder of the synthetic encoder is named by a fingerprint of what it is made from, the same on all machines.
+    The folder of the synthetic encoder is named by a fingerprint of its settings, the same on all machines.
     """
     if model.name_or_path != SYNTHETIC:
         yield model, model.name_or_path
@@ -176,17 +186,88 @@ def _located(
 
 
 def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase, progress: Callable[[str], None]) -> int:
-    """The length asked for, or the most that the encoder takes, as ``run_glue.py`` does."""
-    most = int(tokenizer.model_max_length)
-    if config.max_seq_length > most and "max_seq_length" in config.model_fields_set:
-        progress(f"data.max_seq_length is {config.max_seq_length}, but this encoder takes at most {most}: using {most}")
-    return min(config.max_seq_length, most)
+    """The job's length, or the encoder's maximum if that is shorter, as in Hugging Face's ``run_glue.py``."""
+    limit = int(tokenizer.model_max_length)
+    if config.max_seq_length > limit and "max_seq_length" in config.model_fields_set:
+        progress(
+            f"data.max_seq_length is {config.max_seq_length}, but this encoder takes at most {limit}: using {limit}"
+        )
+    return min(config.max_seq_length, limit)
 
 
-def corners(space: SearchSpace) -> Iterator[dict[str, Value]]:
-    """Points with all heads, poolings and numbers of frozen layers together; of ranges the ends."""
+def corner_points(space: SearchSpace) -> Iterator[dict[str, Value]]:
+    """Yield points of the space with all combinations of heads, poolings and frozen layers.
+
+    Ranges of those fields contribute their ends; all other fields contribute their first value.
+    """
     columns: list[tuple[Value, ...]] = []
     for field, spec in space.space.items():
         values = spec.values if isinstance(spec, Choice) else (spec.low, spec.high)
-        columns.append(values if field in _OF_THE_MODEL else values[:1])
+        columns.append(values if field in _MODEL_FIELDS else values[:1])
     return (dict(zip(space.space, values, strict=True)) for values in itertools.product(*columns))
+
+
+def make_plan(
+    name: str,
+    job: JobConfig,
+    space: SearchSpace,
+    prepared: SearchInputs,
+    sampler: TrialSampler,
+    storage: Storage,
+    tracking_uri: str,
+    resources: str,
+) -> SearchPlan:
+    """Return the plan of a search.
+
+    Args:
+        name: name of the run.
+        job: the job.
+        space: its search space.
+        prepared: encoder and data.
+        sampler: knows the number of trials.
+        storage: the search's folder.
+        tracking_uri: MLflow's tracking URI; a password in it is left out.
+        resources: description of the CPUs and GPUs of one worker.
+    """
+    fixed = {**space.training, **job.training.model_dump(exclude_unset=True)}
+    return SearchPlan(
+        name=name,
+        seed=job.seed,
+        model=prepared.encoder.name,
+        parameters=prepared.encoder.parameters,
+        left_out=count_unused_weights(prepared.encoder),
+        space=space.name,
+        space_source=space.source,
+        fields=tuple(space.space),
+        algorithm=job.search.algorithm,
+        scheduler=job.search.scheduler.name,
+        lanes=job.lanes.lanes,
+        workers_per_lane=job.lanes.workers_per_lane,
+        resources=resources,
+        folder=storage.uri(),
+        tracking_uri=without_password(tracking_uri),
+        experiment=job.tracking.experiment or name,
+        tasks=tuple(_task_plan(task, prepared, sampler) for task in job.tasks),
+        time_budget_s=job.search.time_budget_s,
+        fixed={field: value for field, value in fixed.items() if field not in overruled(space, job.training)},
+    )
+
+
+def _task_plan(name: str, prepared: SearchInputs, sampler: TrialSampler) -> TaskPlan:
+    task, data = get_task(name), prepared.data[name]
+    labels = data.selection.labels
+    return TaskPlan(
+        task=name,
+        title=task.title,
+        source=data.source,
+        train_rows=len(data.train),
+        selection_rows=len(data.selection),
+        dev_rows={split: len(rows) for split, rows in data.dev.items()},
+        metric=task.primary,
+        baseline=baseline_score(task, labels) if labels is not None else 0.0,
+        planned=sampler.planned(name),
+        configurations=sampler.configurations(name),
+        synthetic=data.synthetic,
+        fingerprints=dict(data.fingerprints),
+        same_rows=dict(data.same_rows),
+    )

@@ -1,4 +1,4 @@
-"""A search, put together: data, conductor, trials, winners."""
+"""One search on a connected Ray cluster: its trials, then the evaluation of its winners."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from gluetune.errors import AllTrialsFailedError
 from gluetune.events import LANE_FILES, Journal, Listener, TrialStatus, winners
 from gluetune.lanes import LaneSpec
 from gluetune.lanes.prestart import PrestartedLanes, lane_spec
-from gluetune.search.controller import SearchController
+from gluetune.search.controller import CheckpointRetention, SearchController
 from gluetune.search.prepare import SearchInputs
-from gluetune.search.retention import CheckpointRetention
 from gluetune.search.schedulers import TaskPruners
 from gluetune.search.searchers import TrialSampler
 from gluetune.search.trials import SearchStatus, run_trials
@@ -26,18 +25,18 @@ from gluetune.workloads.fine_tuning import FineTuning
 
 @dataclass
 class Search:
-    """One search on a connected Ray cluster.
+    """One search.
 
     Attributes:
-        job: what is searched.
+        job: the job, with a number for ``lanes.max_concurrent_trials``.
         space: its search space.
         storage: the search's folder.
-        journal: its journal; a resumed search's holds what happened before.
+        journal: its journal; that of a resumed search holds its earlier events.
         prepared: encoder and data.
-        resources: of one worker.
-        dealer: deals its trials.
-        pruners: prune its trials.
-        early: lanes that have started already.
+        resources: CPUs and GPUs of one worker.
+        sampler: chooses its trials.
+        pruners: decide which of its trials continue.
+        prestarted: lanes that have started already.
     """
 
     job: JobConfig
@@ -46,49 +45,55 @@ class Search:
     journal: Journal
     prepared: SearchInputs
     resources: Resources
-    dealer: TrialSampler
+    sampler: TrialSampler
     pruners: TaskPruners
-    early: PrestartedLanes
+    prestarted: PrestartedLanes
 
     def run(self, listeners: Iterable[Listener], on_stop: Callable[[], None] = lambda: None) -> SearchStatus:
-        """Runs trials until all are done, the time is up, or somebody interrupts; then scores the winners.
+        """Run trials until all are done, the time is up, or a stop signal comes; then evaluate the winners.
+
+        Winners are not evaluated after a stop signal.
 
         Args:
-            listeners: get every event after it was written.
-            on_stop: called where a stop signal ends the search, as soon as its trials are marked as stopped.
+            listeners: receive every event after it was written.
+            on_stop: called when a stop signal ends the search, as soon as its trials are recorded as stopped.
+
+        Returns:
+            How the search ended.
 
         Raises:
             AllTrialsFailedError: all trials failed, or the first few did.
-            StorageError: the search's folder cannot be written any more; trials in work are left to a resume.
+            StorageError: the search's folder cannot be written any more; a resume continues the running trials.
+            ClusterError: a winner could not be evaluated.
         """
         retention = CheckpointRetention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
-        conductor = SearchController(
-            self.journal, self.dealer, self.pruners, retention, listeners, self.job.lanes.lanes
+        controller = SearchController(
+            self.journal, self.sampler, self.pruners, retention, listeners, self.job.lanes.lanes
         )
-        work = FineTuning(
+        workload = FineTuning(
             {task: ray.put(data) for task, data in self.prepared.data.items()}, ray.put(self.prepared.encoder)
         )
-        spec = lane_spec(self.job, self.resources, self.storage, work)
-        ending = run_trials(conductor, spec, self.job.search, self.job.lanes.lanes, self.early, on_stop)
+        spec = lane_spec(self.job, self.resources, self.storage, workload)
+        status = run_trials(controller, spec, self.job.search, self.job.lanes.lanes, self.prestarted, on_stop)
         self.storage.delete(LANE_FILES)
-        self._check(conductor)
-        if ending is not SearchStatus.INTERRUPTED:
-            self._score(conductor, spec, work)
-        return ending
+        self._raise_failures(controller)
+        if status is not SearchStatus.INTERRUPTED:
+            self._score_winners(controller, spec, workload)
+        return status
 
-    def _check(self, conductor: SearchController) -> None:
+    def _raise_failures(self, controller: SearchController) -> None:
         trials = self.journal.trials.values()
         failed = [trial for trial in trials if trial.status is TrialStatus.FAILED]
-        if conductor.broken:
-            raise conductor.broken
+        if controller.fatal_error:
+            raise controller.fatal_error
         if failed and len(failed) == len(trials):
-            raise AllTrialsFailedError(f"all trials failed, the last one so:\n{failed[-1].message}")
+            raise AllTrialsFailedError(f"all trials failed, the last one with:\n{failed[-1].message}")
 
-    def _score(self, conductor: SearchController, spec: LaneSpec, work: FineTuning) -> None:
+    def _score_winners(self, controller: SearchController, spec: LaneSpec, workload: FineTuning) -> None:
         unscored = [
             trial
             for trial in winners(self.journal.trials.values(), self.job.tasks)
             if trial.winner is None or not trial.winner.scores
-        ]  # a run told not to score saves all the same
-        for event in score_winners(spec, work, self.prepared.tokenizer, self.prepared.text, unscored):
-            conductor.record(event)
+        ]  # without official rows to score, a winner is saved all the same, and scored by a resume that has them
+        for event in score_winners(spec, workload, self.prepared.tokenizer, self.prepared.text, unscored):
+            controller.record(event)

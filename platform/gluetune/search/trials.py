@@ -1,4 +1,4 @@
-"""A search's trials: Tuner, searcher, scheduler and lanes, until the conductor has no more of them."""
+"""The trials of a search, run by Ray Tune on lanes until the controller has no more of them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from gluetune.lanes.prestart import PrestartedLanes
 from gluetune.lanes.trainable import LaneTrainable
 from gluetune.lanes.worker_group import release_all_placement_groups
 from gluetune.search.controller import SearchController
-from gluetune.search.tune import ControllerScheduler, ControllerSearcher, PrefetchStopper
+from gluetune.search.tune_adapters import ControllerScheduler, ControllerSearcher, PrefetchStopper
 from gluetune.supervisor import deferred_stop
 
-ASKED_ONCE = ("get_trainable_cls", "validate_trainable")  # of Ray's
+CACHED_FUNCTIONS = ("get_trainable_cls", "validate_trainable")  # of `ray.tune.experiment.trial`
 
 
 class SearchStatus(StrEnum):
-    """How a search ended. Only a complete one has all its trials."""
+    """How a search ended. Only a complete one has run all its trials."""
 
     COMPLETE = "complete"
     OUT_OF_TIME = "out_of_time"
@@ -37,61 +37,65 @@ class SearchStatus(StrEnum):
 
 
 def run_trials(
-    conductor: SearchController,
+    controller: SearchController,
     spec: LaneSpec,
     search: SearchConfig,
     lanes: int,
-    early: PrestartedLanes | None = None,
+    prestarted: PrestartedLanes | None = None,
     on_stop: Callable[[], None] = lambda: None,
 ) -> SearchStatus:
-    """Runs trials on a connected cluster until all are done, the time is up, or somebody interrupts.
+    """Run trials on the connected cluster until all are done, the time is up, or a stop signal comes.
 
     Args:
-        conductor: deals them and hears of them.
-        spec: what each lane is made of.
-        search: the time that there is, and how often a trial may lose its lane.
-        lanes: trials that run at the same time.
-        early: lanes that have started already.
-        on_stop: called where a stop signal ends the search, before its lanes are ended, which takes seconds.
+        controller: chooses the trials and handles their events.
+        spec: the resources and the workload of each lane.
+        search: the time budget, and how often a trial may lose its lane.
+        lanes: number of trials that run at the same time.
+        prestarted: lanes that have started already.
+        on_stop: called when a stop signal ends the search, before its lanes are ended, which takes seconds.
+
+    Returns:
+        How the search ended.
 
     Raises:
-        UserError: the conductor found that the search cannot go on.
+        UserError: the search cannot continue, `SearchController.fatal_error`.
     """
     started = time.monotonic()
-    if early is not None:
-        early.trim(lanes)
+    if prestarted is not None:
+        prestarted.trim(lanes)
     with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch:
         try:
-            with _tune_adjusted(), _taking(early, spec), deferred_stop() as stop:
-                _tuner(conductor, spec, search, lanes, scratch, PrefetchStopper(conductor, stop, on_stop)).fit()
+            with _patched_tune(), _adopt_prestarted(prestarted, spec), deferred_stop() as stop:
+                _tuner(controller, spec, search, lanes, scratch, PrefetchStopper(controller, stop, on_stop)).fit()
         except Exception:  # Tune wraps what its callbacks raise
-            if conductor.broken is None:
+            if controller.fatal_error is None:
                 raise
-            raise conductor.broken from None
+            raise controller.fatal_error from None
         finally:
-            if early is not None:
-                early.shutdown()
-            # Tune kills lanes that are slow to end, and their room is needed to score the winners
+            if prestarted is not None:
+                prestarted.shutdown()
+            # Tune kills lanes that are slow to end, and their resources are needed to score the winners.
             release_all_placement_groups()
     if stop.asked:
-        conductor.stop(SearchStatus.INTERRUPTED.value)  # where it came while Tune was ending
+        controller.stop(SearchStatus.INTERRUPTED.value)  # trials that started while Tune was ending
         return SearchStatus.INTERRUPTED
-    if conductor.exhausted and not conductor.dealt:
+    if controller.exhausted and not controller.in_flight:
         return SearchStatus.COMPLETE
     out_of_time = search.time_budget_s is not None and time.monotonic() - started >= search.time_budget_s
-    ending = SearchStatus.OUT_OF_TIME if out_of_time else SearchStatus.INTERRUPTED
-    conductor.stop(ending.value.replace("_", " "))
-    return ending
+    status = SearchStatus.OUT_OF_TIME if out_of_time else SearchStatus.INTERRUPTED
+    controller.stop(status.value.replace("_", " "))
+    return status
 
 
 @contextmanager
-def _tune_adjusted() -> Iterator[None]:
-    """Ray Tune for one search, of which a process runs one at a time.
+def _patched_tune() -> Iterator[None]:
+    """Patch Ray Tune for one search; a process runs one search at a time.
 
-    For each trial it looks three times into the cluster's control store for the one class that it runs: once will do.
-    And it gives trials an environment: with none they run in processes that Ray has started already.
+    For each trial Tune looks up the one class that it runs three times in the cluster's control store: the patch caches
+    the result. And Tune gives trials environment variables: without them their actors can run in processes that Ray has
+    started already.
     """
-    functions = {name: getattr(experiment_trial, name) for name in ASKED_ONCE}
+    functions = {name: getattr(experiment_trial, name) for name in CACHED_FUNCTIONS}
     environment = dict(class_cache.DEFAULT_ENV_VARS)
     for name, function in functions.items():
         setattr(experiment_trial, name, functools.cache(function))
@@ -105,23 +109,23 @@ def _tune_adjusted() -> Iterator[None]:
 
 
 @contextmanager
-def _taking(early: PrestartedLanes | None, spec: LaneSpec) -> Iterator[None]:
-    """Has Ray Tune take early lanes, as long as there are any, where it would make new actors."""
-    if early is None:
+def _adopt_prestarted(prestarted: PrestartedLanes | None, spec: LaneSpec) -> Iterator[None]:
+    """Make Ray Tune use prestarted lanes, as long as there are any, where it would create actors."""
+    if prestarted is None:
         yield
         return
     replaced: Any = class_cache._ActorClassCache
     original = replaced.get
 
     def get(cache: Any, trainable: type) -> Any:
-        kind = original(cache, trainable)
-        make = type(kind)._remote
+        actor_class = original(cache, trainable)
+        create = type(actor_class)._remote
 
         def acquire(args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-            return early.acquire(spec, kwargs) or make(kind, args=args, kwargs=kwargs, **options)
+            return prestarted.acquire(spec, kwargs) or create(actor_class, args=args, kwargs=kwargs, **options)
 
-        kind._remote = acquire
-        return kind
+        actor_class._remote = acquire
+        return actor_class
 
     replaced.get = get
     try:
@@ -131,7 +135,7 @@ def _taking(early: PrestartedLanes | None, spec: LaneSpec) -> Iterator[None]:
 
 
 def _tuner(
-    conductor: SearchController,
+    controller: SearchController,
     spec: LaneSpec,
     search: SearchConfig,
     lanes: int,
@@ -141,8 +145,8 @@ def _tuner(
     return tune.Tuner(
         tune.with_resources(tune.with_parameters(LaneTrainable, spec=spec), lane_actor_resources()),
         tune_config=tune.TuneConfig(
-            search_alg=ControllerSearcher(conductor),
-            scheduler=ControllerScheduler(conductor),
+            search_alg=ControllerSearcher(controller),
+            scheduler=ControllerScheduler(controller),
             num_samples=-1,
             max_concurrent_trials=lanes,
             time_budget_s=search.time_budget_s,
@@ -155,6 +159,8 @@ def _tuner(
             verbose=0,
             stop=stopper,
             failure_config=tune.FailureConfig(max_failures=search.max_failures),
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials keep their own on the storage
+            checkpoint_config=tune.CheckpointConfig(
+                checkpoint_at_end=False
+            ),  # lanes write the trials' checkpoints themselves
         ),
     )

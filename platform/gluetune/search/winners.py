@@ -1,4 +1,4 @@
-"""The winners: each saved as a ``from_pretrained`` folder, loaded again, and scored once on official rows."""
+"""The winners of a search: each is saved for ``from_pretrained``, loaded again, and scored once on official rows."""
 
 from __future__ import annotations
 
@@ -18,29 +18,38 @@ from gluetune.events import TrialRecord, WinnerEvaluated, trial_folder, winner_f
 from gluetune.inference import Predictions, Scores, TextSettings, score_predictions
 from gluetune.lanes import LaneSpec, root_cause
 from gluetune.models import load_trained, save_pretrained
-from gluetune.search.remote import cancelled_at_the_end
+from gluetune.search.ray_tasks import cancel_on_error
 from gluetune.tasks import TASKS, Task, get_task
 from gluetune.training import Checkpoints, DistributedContext, predict
 from gluetune.workloads.fine_tuning import FineTuning
 
-FEW_ROWS = 20_000  # official ones; more are worth processes of their own
+LOCAL_SCORING_MAX_ROWS = 20_000  # official rows; with more, new processes pay off
+
+_Outcomes = Iterator[tuple[TrialRecord, WinnerEvaluated | Exception]]
 
 
 def score_winners(
-    spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trials: Iterable[TrialRecord]
+    spec: LaneSpec, workload: FineTuning, tokenizer: Any, text: TextSettings, trials: Iterable[TrialRecord]
 ) -> Iterator[WinnerEvaluated]:
-    """Saves and scores winners, each with one lane worker's resources, and yields them as they come.
+    """Save and score winners, and yield their events as they come.
 
-    On a cluster that is worth it they are scored side by side, else in this process.
+    A few rows on a single CPU node are scored in this process, everything else in parallel Ray tasks.
+
+    Args:
+        spec: the resources of a worker, which each winner gets, and the search's folder.
+        workload: the encoder and the rows.
+        tokenizer: saved with each model.
+        text: how texts become tokens, saved with each model.
+        trials: the winners.
 
     Raises:
-        ClusterError: after all others have been yielded: some could not be scored.
+        ClusterError: some winners could not be scored; raised after the events of all others.
     """
     trials = list(trials)
-    rows = sum(len(split) for trial in trials for split in ray.get(work.data[trial.task]).dev.values())
-    scored = _scored_here if rows <= FEW_ROWS and _alone(spec) else _scored_there
+    rows = sum(len(split) for trial in trials for split in ray.get(workload.data[trial.task]).dev.values())
+    score = score_locally if rows <= LOCAL_SCORING_MAX_ROWS and is_single_cpu_node(spec) else score_remotely
     failed = []
-    for trial, outcome in scored(spec, work, tokenizer, text, trials):
+    for trial, outcome in score(spec, workload, tokenizer, text, trials):
         if isinstance(outcome, WinnerEvaluated):
             yield outcome
         else:
@@ -49,34 +58,36 @@ def score_winners(
         raise ClusterError("\n".join(failed))
 
 
-_Outcomes = Iterator[tuple[TrialRecord, WinnerEvaluated | Exception]]
+def is_single_cpu_node(spec: LaneSpec) -> bool:
+    """Return whether the cluster is this process's node alone, without GPUs and with the cores that a worker needs.
 
-
-def _alone(spec: LaneSpec) -> bool:
-    """Whether this process is on the only node, which has no GPU: it has imported what a new one would have to."""
+    This process has then imported everything that a new one would have to import.
+    """
     nodes = [node for node in ray.nodes() if node["Alive"]]
     if len(nodes) != 1 or nodes[0]["NodeID"] != ray.get_runtime_context().get_node_id():
         return False
     return not nodes[0]["Resources"].get("GPU") and nodes[0]["Resources"].get("CPU", 0) >= spec.cpus
 
 
-def _scored_here(
-    spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trials: list[TrialRecord]
+def score_locally(
+    spec: LaneSpec, workload: FineTuning, tokenizer: Any, text: TextSettings, trials: list[TrialRecord]
 ) -> _Outcomes:
+    """Save and score winners one after another in this process; yield each trial with its event or its error."""
     for trial in trials:
         try:
-            yield trial, _score(spec, work, tokenizer, text, trial)
-        except Exception as error:  # as one that Ray would bring back
+            yield trial, _save_and_score(spec, workload, tokenizer, text, trial)
+        except Exception as error:  # reported like the error of a Ray task
             yield trial, error
 
 
-def _scored_there(
-    spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trials: list[TrialRecord]
+def score_remotely(
+    spec: LaneSpec, workload: FineTuning, tokenizer: Any, text: TextSettings, trials: list[TrialRecord]
 ) -> _Outcomes:
+    """Save and score winners in parallel Ray tasks; yield each trial with its event or its error, as they end."""
     shared = ray.put(tokenizer)
-    run = ray.remote(num_cpus=spec.cpus, num_gpus=spec.gpus, max_retries=2)(_score)
-    pending = {run.remote(spec, work, shared, text, trial): trial for trial in trials}
-    with cancelled_at_the_end(pending):
+    run = ray.remote(num_cpus=spec.cpus, num_gpus=spec.gpus, max_retries=2)(_save_and_score)
+    pending = {run.remote(spec, workload, shared, text, trial): trial for trial in trials}
+    with cancel_on_error(pending):
         while pending:
             (done,), _ = ray.wait(list(pending), num_returns=1)
             trial = pending.pop(done)
@@ -86,12 +97,14 @@ def _scored_there(
                 yield trial, error
 
 
-def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings, trial: TrialRecord) -> WinnerEvaluated:
+def _save_and_score(
+    spec: LaneSpec, workload: FineTuning, tokenizer: Any, text: TextSettings, trial: TrialRecord
+) -> WinnerEvaluated:
     import torch
 
     torch.set_num_threads(max(1, int(spec.cpus)))
     task, training = get_task(trial.task), TrainingConfig(**trial.training)  # type: ignore[arg-type]
-    encoder, data = ray.get([work.encoder, work.data[trial.task]])
+    encoder, data = ray.get([workload.encoder, workload.data[trial.task]])
     weights = Checkpoints(spec.storage, trial_folder(trial)).load_best()
     if weights is None:
         raise StorageError(f"the checkpoint of winner {trial.name} is gone from {spec.storage.uri()}")
@@ -99,7 +112,7 @@ def _score(spec: LaneSpec, work: FineTuning, tokenizer: Any, text: TextSettings,
     with tempfile.TemporaryDirectory() as local:
         save_pretrained(encoder, task, weights, tokenizer, local, training)
         text.write(Path(local))
-        model, _ = load_trained(local)  # what is scored is what is saved
+        model, _ = load_trained(local)  # scores the saved model, not the one in memory
         spec.storage.upload(local, folder)
     distributed = DistributedContext(device="cuda" if torch.cuda.is_available() else "cpu")
     model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
@@ -125,29 +138,29 @@ def score_saved(
     trial: TrialRecord,
     distributed: DistributedContext,
 ) -> tuple[dict[str, Scores], Scores | None]:
-    """Scores a saved model in fp32, the precision in which it is used.
+    """Score a saved model in fp32, the precision in which it is used.
 
     Args:
-        model: on ``distributed.device``.
-        task: what it answers.
-        data: its rows.
-        training: gives the batch size.
-        trial: whose best weights they are.
+        model: the model, on ``distributed.device``.
+        task: its task.
+        data: the rows of the task.
+        training: sets the batch size.
+        trial: the trial whose best weights these are.
         distributed: the device.
 
     Returns:
-        The scores on the development rows by split; and those on the selection rows, which are scored again where the
-        trial's evaluations were computed in another precision, so that both can be compared; else ``None``.
+        The scores on the development rows, by split; and those on the selection rows where the trial's evaluations
+        were computed in another precision, so that both can be compared, else ``None``.
     """
 
-    def scored(of: Task, rows: EncodedRows) -> Scores:
-        return _scores(of, model, rows, training.eval_batch_size, distributed)
+    def score(on: Task, rows: EncodedRows) -> Scores:
+        return _score_rows(on, model, rows, training.eval_batch_size, distributed)
 
-    scores = {split: scored(TASKS.get(split, task), rows) for split, rows in data.dev.items()}
-    again = trial.best is None or trial.best.precision != "fp32"
-    return scores, scored(task, data.selection) if again else None
+    scores = {split: score(TASKS.get(split, task), rows) for split, rows in data.dev.items()}
+    other_precision = trial.best is None or trial.best.precision != "fp32"
+    return scores, score(task, data.selection) if other_precision else None
 
 
-def _scores(task: Task, model: Any, rows: EncodedRows, batch_size: int, distributed: DistributedContext) -> Scores:
-    assert rows.labels is not None  # official rows that winners are scored on carry labels
+def _score_rows(task: Task, model: Any, rows: EncodedRows, batch_size: int, distributed: DistributedContext) -> Scores:
+    assert rows.labels is not None  # winners are scored only on splits with labels
     return score_predictions(Predictions(task, predict(model, rows, batch_size, distributed)), rows.labels, batch_size)

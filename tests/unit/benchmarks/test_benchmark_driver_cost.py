@@ -34,7 +34,7 @@ def test_a_search_continues_from_a_seeded_journal(tmp_path: Path) -> None:
     seed_journal(20, storage)
     controller = make_controller(NoopSearchSpec(25, 1, "tpe"), storage, [])
     numbers = []
-    while (assignment := controller.deal()) is not None:
+    while (assignment := controller.next_trial()) is not None:
         numbers.append(assignment.number)
     assert numbers == [20, 21, 22, 23, 24]
     assert [trial.status for trial in Journal(storage).trials.values()] == (

@@ -189,7 +189,7 @@ def test_a_shorter_benchmark_cuts_the_same_trials_for_all_contenders(tmp_path: P
         short.seed,
         short.search.num_samples,
     )
-    points = [spec.training for spec in iter(sampler.deal, None)]
+    points = [spec.training for spec in iter(sampler.ask, None)]
     assert make_work(short).points == points
     assert len(points) == trials
 

@@ -45,13 +45,13 @@ def test_no_scheduler_stops_trials_which_would_seem_faster_than_the_ideal() -> N
 def test_every_trial_trains_all_its_evaluations(tmp_path: Path) -> None:
     trials = _trials(1)
     controller, work = make_controller(trials, Storage(str(tmp_path)), []), NoopTrial(trials, None)
-    assignment = controller.deal()
+    assignment = controller.next_trial()
     assert assignment is not None
     goes_on = []
     for index in range(1, trials.evaluations + 1):
         facts = asdict(work._evaluation(assignment, index, 0.0, 0.0))
         del facts["first_step_at"], facts["last_step_at"]
-        goes_on.append(controller.heard(Evaluated(time=0.0, number=assignment.number, **facts)))
+        goes_on.append(controller.handle_event(Evaluated(time=0.0, number=assignment.number, **facts)))
     assert goes_on[:-1] == [True] * (trials.evaluations - 1)
 
 

@@ -17,7 +17,7 @@ from gluetune.config import DataConfig, JobConfig, ModelConfig, StorageConfig, d
 from gluetune.errors import DataError
 from gluetune.events import Event, Journal, RunInputs
 from gluetune.pretraining import dump_pretrain_job, load_pretrain_job, prepare_job
-from gluetune.search.prepare import prepare
+from gluetune.search.prepare import prepare_inputs
 from gluetune.storage import Storage
 from sample_search import ended, evaluated, started
 
@@ -74,7 +74,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def inputs_now(job: JobConfig) -> RunInputs:
-    return prepare(job, load_space("single", None), lambda line: None).inputs
+    return prepare_inputs(job, load_space("single", None), lambda line: None).inputs
 
 
 def resume(run: Path, *more: str) -> int:

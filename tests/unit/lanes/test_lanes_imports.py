@@ -1,4 +1,4 @@
-"""What a lane's processes import before they are of use: each start of a search waits for it."""
+"""What a lane's processes import at their start, which each search waits for, and the hooks into Ray around it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ray.tune.experiment import trial as experiment_trial
 from gluetune.lanes.trainable import LaneTrainable
 from gluetune.lanes.worker_group import NoCoordinatorScalingPolicy, OwnedWorkerGroup, WorkerGroupTrainer, _Controller
 from gluetune.lanes.worker_main import serve
-from gluetune.search.trials import ASKED_ONCE, _taking, _tune_adjusted
+from gluetune.search.trials import CACHED_FUNCTIONS, _adopt_prestarted, _patched_tune
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ from gluetune.search.trials import ASKED_ONCE, _taking, _tune_adjusted
         ("gluetune.api.ray_session", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
     ],
 )
-def test_only_workers_import_what_only_they_need(module: str, without: tuple[str, ...]) -> None:
+def test_only_workers_import_torch_and_transformers(module: str, without: tuple[str, ...]) -> None:
     code = f"import sys, {module}; print([name for name in {without!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> None:
+def test_garbage_collection_pauses_during_imports_and_works_afterwards() -> None:
     code = (
         "import gc, weakref\nfrom gluetune.supervisor.process import gc_paused\nclass Thing: pass\n"
         "with gc_paused():\n    enabled, kept = gc.isenabled(), Thing()\n"
@@ -47,7 +47,7 @@ def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> 
 
 
 @pytest.mark.parametrize(
-    ("ours", "names"),
+    ("replacement", "names"),
     [
         (WorkerGroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
         (NoCoordinatorScalingPolicy, ("after_controller_start", "_maybe_send_resource_request")),
@@ -55,10 +55,10 @@ def test_imports_are_not_searched_for_garbage_and_what_comes_after_them_is() -> 
         (OwnedWorkerGroup, ("_create_placement_group", "_get_worker_runtime_env")),
     ],
 )
-def test_ray_still_has_what_is_replaced_of_it(ours: type, names: tuple[str, ...]) -> None:
+def test_ray_still_has_the_overridden_methods(replacement: type, names: tuple[str, ...]) -> None:
     for name in names:
-        assert name in vars(ours)
-        assert any(name in vars(parent) for parent in ours.__mro__[1:]), f"Ray has no {name} any more"
+        assert name in vars(replacement)
+        assert any(name in vars(parent) for parent in replacement.__mro__[1:]), f"Ray has no {name} any more"
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,23 @@ def test_ray_still_has_what_is_replaced_of_it(ours: type, names: tuple[str, ...]
         ("ray.train.v2._internal.execution.worker_group.state", "_shutdown_sync_actor"),
         ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
         ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"),
-        *(("ray.tune.experiment.trial", name) for name in ASKED_ONCE),
+        *(("ray.tune.experiment.trial", name) for name in CACHED_FUNCTIONS),
     ],
 )
-def test_rays_modules_still_have_what_is_replaced_in_them(module: str, name: str) -> None:
+def test_rays_modules_still_have_the_patched_names(module: str, name: str) -> None:
     assert hasattr(importlib.import_module(module), name)
 
 
-def test_tunes_actors_have_no_environment_but_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tunes_actors_have_only_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     def environment() -> dict[str, str]:
         settings = _ActorClassCache().get(LaneTrainable)._default_options.get("runtime_env") or {}
         return dict(settings.get("env_vars") or {})
 
     before = environment()
-    with suppress(KeyError), _tune_adjusted():
+    with suppress(KeyError), _patched_tune():
         assert environment() == {}
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-        assert environment() == {"AWS_ACCESS_KEY_ID": "somebody"}
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "user")
+        assert environment() == {"AWS_ACCESS_KEY_ID": "user"}
         assert hasattr(experiment_trial.get_trainable_cls, "cache_info")
         raise KeyError
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -98,25 +98,27 @@ class _Prestarted:
 
     def acquire(self, spec: str, settings: dict[str, str]) -> str | None:
         self.asked.append(settings)
-        return "an early one" if spec == "a lane's" and len(self.asked) == 1 else None
+        return "a prestarted one" if spec == "a lane's" and len(self.asked) == 1 else None
 
 
-def test_tune_takes_early_lanes_where_it_would_make_actors(monkeypatch: pytest.MonkeyPatch) -> None:
-    def made(self: ActorClass, args: object = None, kwargs: object = None, **options: object) -> tuple[object, object]:
+def test_tune_uses_prestarted_lanes_where_it_would_create_actors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def create(
+        self: ActorClass, args: object = None, kwargs: object = None, **options: object
+    ) -> tuple[object, object]:
         return kwargs, options["num_cpus"]
 
-    monkeypatch.setattr(ActorClass, "_remote", made)
-    early, before = _Prestarted(), _ActorClassCache.get
-    with suppress(KeyError), _taking(early, "a lane's"):  # type: ignore[arg-type]
+    monkeypatch.setattr(ActorClass, "_remote", create)
+    prestarted, before = _Prestarted(), _ActorClassCache.get
+    with suppress(KeyError), _adopt_prestarted(prestarted, "a lane's"):  # type: ignore[arg-type]
         kind = _ActorClassCache().get(LaneTrainable).options(num_cpus=0)  # as Tune asks
-        assert [kind.remote(config="1"), kind.remote(config="2")] == ["an early one", ({"config": "2"}, 0)]
+        assert [kind.remote(config="1"), kind.remote(config="2")] == ["a prestarted one", ({"config": "2"}, 0)]
         raise KeyError
-    assert early.asked == [{"config": "1"}, {"config": "2"}]
+    assert prestarted.asked == [{"config": "1"}, {"config": "2"}]
     assert _ActorClassCache.get is before
 
 
 @pytest.mark.parametrize(("workers", "gpu"), [(1, False), (2, False), (1, True)])
-def test_no_helpers_are_started_that_nobody_needs(tmp_path: Path, workers: int, gpu: bool) -> None:
+def test_unused_helpers_of_ray_train_are_not_started(tmp_path: Path, workers: int, gpu: bool) -> None:
     group = _group(tmp_path, workers, gpu=gpu)
     names = [type(callback).__name__ for callback in group._create_default_callbacks()]
     assert "BackendSetupCallback" in names
@@ -124,7 +126,7 @@ def test_no_helpers_are_started_that_nobody_needs(tmp_path: Path, workers: int, 
 
 
 @pytest.mark.parametrize(("workers", "gpu", "backend"), [(2, False, "gloo"), (2, True, "nccl"), (1, True, "nccl")])
-def test_workers_that_need_torchs_process_group_get_one(tmp_path: Path, workers: int, gpu: bool, backend: str) -> None:
+def test_workers_that_need_a_torch_process_group_get_one(tmp_path: Path, workers: int, gpu: bool, backend: str) -> None:
     assert _group(tmp_path, workers, gpu=gpu).backend_config.backend == backend
 
 

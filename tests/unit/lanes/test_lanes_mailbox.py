@@ -1,17 +1,20 @@
-"""The mailbox by itself, without Ray: what workers and the trial actor learn from it."""
+"""A lane's mailbox, the start of its workers, and the messages of its errors, without Ray."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from ray.exceptions import RayTaskError
 
 from gluetune.events import Evaluated, TrialEnded
-from gluetune.lanes import LaneError, TrialAssignment
+from gluetune.lanes import LaneError, TrialAssignment, describe_deaths, root_cause, worker
 from gluetune.lanes.mailbox import ACCUMULATION_FIELD, MAX_START_ATTEMPTS, Mailbox
+from gluetune.training import DistributedContext
 
 ASSIGNMENT = TrialAssignment(number=4, task="cola", training={}, seed=1, folder="trials/cola-0004")
 
@@ -38,7 +41,7 @@ def play(scene: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(scene, timeout=5))
 
 
-def test_an_order_reaches_the_workers_and_their_reports_come_back() -> None:
+def test_an_assignment_reaches_the_workers_and_their_events_come_back() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=1)
         box.assign(ASSIGNMENT)
@@ -54,7 +57,7 @@ def test_an_order_reaches_the_workers_and_their_reports_come_back() -> None:
     play(scene())
 
 
-def test_who_takes_the_next_order_has_finished_the_last_one() -> None:
+def test_a_request_for_the_next_assignment_finishes_the_last_one() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=0)
         box.assign(ASSIGNMENT)
@@ -63,7 +66,7 @@ def test_who_takes_the_next_order_has_finished_the_last_one() -> None:
         with pytest.raises(TimeoutError):
             await box.next_assignment("group", 1, 0.01)
         with pytest.raises(TimeoutError):
-            await box.next_assignment("group", 1, 0.01)  # and says so once
+            await box.next_assignment("group", 1, 0.01)  # reported once
         assert await box.next_event() == evaluated(1)
         end = await box.next_event()
         assert (end.event, end.number, end.status) == ("ended", 4, "finished")  # type: ignore[union-attr]
@@ -72,15 +75,15 @@ def test_who_takes_the_next_order_has_finished_the_last_one() -> None:
         box.assign(ASSIGNMENT)  # Tune ended it
         assert await box.next_assignment("group", 2, 1.0) is not None
         assert box.report(3, evaluated(2))
-        assert await box.next_event() == evaluated(2)  # and nothing of the one before
+        assert await box.next_event() == evaluated(2)  # and no event of the one before
 
     play(scene())
 
 
-def test_a_group_that_died_as_it_waited_for_work_is_not_counted_against_the_next_order() -> None:
+def test_a_group_that_died_while_it_waited_is_no_failure_of_the_next_assignment() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=0)
-        dead = asyncio.ensure_future(box.next_assignment("dead", 0, 1.0))  # Ray lets it wait on
+        dead = asyncio.ensure_future(box.next_assignment("dead", 0, 1.0))  # its request goes on waiting in Ray
         await asyncio.sleep(0)
         living = asyncio.ensure_future(box.next_assignment("living", 0, 1.0))
         await asyncio.sleep(0)
@@ -94,7 +97,7 @@ def test_a_group_that_died_as_it_waited_for_work_is_not_counted_against_the_next
     play(scene())
 
 
-def test_reports_on_a_withdrawn_order_are_dropped() -> None:
+def test_events_of_a_replaced_assignment_are_dropped() -> None:
     async def scene() -> None:
         box = Mailbox(1)
         box.assign(ASSIGNMENT)
@@ -110,7 +113,7 @@ def test_reports_on_a_withdrawn_order_are_dropped() -> None:
     play(scene())
 
 
-def test_checkpoints_wait_until_the_search_has_gone_on() -> None:
+def test_checkpoints_wait_for_the_acknowledgement_of_the_search() -> None:
     async def scene() -> None:
         box = Mailbox(1)
         box.assign(ASSIGNMENT)
@@ -134,7 +137,7 @@ def test_checkpoints_wait_until_the_search_has_gone_on() -> None:
     play(scene())
 
 
-def test_a_restarted_group_gets_the_same_order_until_it_has_died_too_often() -> None:
+def test_a_restarted_group_gets_the_same_assignment_until_it_has_died_too_often() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=1)
         box.assign(ASSIGNMENT)
@@ -155,14 +158,14 @@ def test_a_restarted_group_gets_the_same_order_until_it_has_died_too_often() -> 
     play(scene())
 
 
-def test_workers_without_memory_get_the_order_again_with_smaller_batches_and_are_not_to_blame() -> None:
+def test_workers_out_of_memory_get_the_assignment_again_with_smaller_batches() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=0)
         box.assign(replace(ASSIGNMENT, training={ACCUMULATION_FIELD: 1, "batch_size": 8}))
         assignment_id = 1
         await box.next_assignment("first", 0, 1.0)
         assert box.halve_micro_batch(assignment_id, tried=1, most=4)
-        assert box.halve_micro_batch(assignment_id, tried=1, most=4)  # the other worker found the same
+        assert box.halve_micro_batch(assignment_id, tried=1, most=4)  # the other worker reports the same
         again = await box.next_assignment("second", 0, 1.0)
         assert again is not None
         assert again.training == {ACCUMULATION_FIELD: 2, "batch_size": 8}
@@ -173,7 +176,7 @@ def test_workers_without_memory_get_the_order_again_with_smaller_batches_and_are
     play(scene())
 
 
-def test_a_failed_lane_tells_whoever_waits() -> None:
+def test_a_failed_lane_ends_every_wait() -> None:
     async def scene() -> None:
         box = Mailbox(1)
         box.assign(ASSIGNMENT)
@@ -187,8 +190,8 @@ def test_a_failed_lane_tells_whoever_waits() -> None:
     play(scene())
 
 
-def test_the_first_reason_of_a_lanes_end_is_the_one_that_is_reported() -> None:
-    """Workers that find the lane closed leave, and Ray Train ends for that reason: it follows from the first."""
+def test_the_first_reason_of_a_lanes_end_is_reported() -> None:
+    """Workers leave a closed lane, and Ray Train then ends: a second reason, which follows from the first."""
 
     async def scene() -> None:
         box = Mailbox(1)
@@ -204,7 +207,7 @@ def test_the_first_reason_of_a_lanes_end_is_the_one_that_is_reported() -> None:
     play(scene())
 
 
-def test_of_the_workers_that_die_together_the_first_one_knows_why() -> None:
+def test_of_workers_that_die_together_the_first_ones_error_is_reported() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=0)
         box.assign(ASSIGNMENT)
@@ -222,7 +225,7 @@ def test_of_the_workers_that_die_together_the_first_one_knows_why() -> None:
     play(scene())
 
 
-def test_a_worker_that_cannot_start_counts_as_one_that_did_and_its_error_is_reported() -> None:
+def test_a_failed_start_counts_as_a_start_and_its_error_is_reported() -> None:
     async def scene() -> None:
         box = Mailbox(1)
         assert [box.register_failed_start("ImportError: libcudart.so") for _ in range(MAX_START_ATTEMPTS + 1)] == [
@@ -232,3 +235,63 @@ def test_a_worker_that_cannot_start_counts_as_one_that_did_and_its_error_is_repo
             await box.next_event()
 
     play(scene())
+
+
+class _Rank(worker.Worker):
+    """One of two ranks, with the mailbox's answer to its request for a workload."""
+
+    def __init__(self, rank: int, workload: Any) -> None:
+        self.distributed, self._workload_answer = DistributedContext(rank, 2, "cpu"), workload
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        return {"register_start": True, "wait_for_workload": self._workload_answer}[method]
+
+    def _check_storage(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "starts"),
+    [("workload", "workload", True), (None, None, False), (None, "workload", False), ("workload", None, True)],
+)
+def test_all_workers_of_a_lane_start_or_none_where_it_is_closed_between_their_requests(
+    monkeypatch: pytest.MonkeyPatch, first: str | None, second: str | None, starts: bool
+) -> None:
+    sent: deque[Any] = deque()
+
+    def broadcast(answer: list[Any], src: int) -> None:
+        if answer[0] is None:
+            answer[0] = sent.popleft()
+        else:
+            sent.append(answer[0])
+
+    monkeypatch.setattr(worker.distributed, "broadcast_object_list", broadcast)
+    assert [_Rank(0, first).start(), _Rank(1, second).start()] == [starts, starts]
+
+
+def remote_error(cause: Exception) -> RayTaskError:
+    """The error that Ray raises for one in another process."""
+    return RayTaskError("train", f"Traceback (most recent call last):\n  File ...\n{cause!r}", cause)
+
+
+def test_gluetunes_errors_are_shown_by_their_message_and_others_with_their_traceback() -> None:
+    assert root_cause(remote_error(LaneError("no such GPU"))) == "no such GPU"
+    message = root_cause(remote_error(KeyError("x")))
+    assert message.splitlines()[-2:] == ["  File ...", "KeyError('x')"]
+    assert "\x1b" not in message
+    assert root_cause(TimeoutError()) == "TimeoutError"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        ([], "its lane died"),
+        ([""], "its lane died"),
+        (["a"], "its lane died: a"),
+        (["a", "a", "a"], "its lane died 3 times: a"),
+        (["a", "b", "a"], "its lane died 3 times: a\nlater: b"),
+        (["", "b"], "its lane died 2 times: b"),
+    ],
+)
+def test_the_first_reason_of_several_deaths_comes_first(reasons: list[str], expected: str) -> None:
+    assert describe_deaths("its lane", reasons) == expected

@@ -1,4 +1,4 @@
-"""How many lanes start before their search is loaded, and when they end without a trial."""
+"""Prestarted lanes: how many start, and how they end without a trial."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TWO_POINTS = {"batch_size": {"values": [16, 32]}}
 
 @pytest.fixture
 def ended(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """A pretended cluster with room for four lanes; the lanes that were ended, and then their room."""
+    """A simulated cluster for four lanes; lists the lanes that were ended, then the release of their resources."""
     ended: list[object] = []
     actor = SimpleNamespace(remote=lambda spec: object())
     monkeypatch.setattr(prestart, "prestarted_lane_count", lambda lanes: 4)
@@ -29,7 +29,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(prestart, "resolve_worker_resources", lambda lanes: Resources(1.0, 0.0))
     monkeypatch.setattr(prestart.ray, "remote", lambda **_: lambda kind: actor)
     monkeypatch.setattr(prestart.ray, "kill", ended.append)
-    monkeypatch.setattr(worker_group, "release_all_placement_groups", lambda: ended.append("room"))
+    monkeypatch.setattr(worker_group, "release_all_placement_groups", lambda: ended.append("released"))
     return ended
 
 
@@ -39,7 +39,7 @@ def started(
     num_samples: int | None = None,
     tasks: tuple[str, ...] = ("cola",),
 ) -> PrestartedLanes:
-    job = JobConfig(name="early", tasks=dict.fromkeys(tasks, 1.0), search=SearchConfig(num_samples=num_samples))
+    job = JobConfig(name="prestarted", tasks=dict.fromkeys(tasks, 1.0), search=SearchConfig(num_samples=num_samples))
     searched = SearchSpace.model_validate({"name": "some", "space": space})
     lanes = PrestartedLanes(job, searched, Storage(str(folder)))
     lanes.start()
@@ -70,16 +70,16 @@ def test_no_more_lanes_start_than_there_can_be_trials(
 
 
 @pytest.mark.parametrize(("lanes", "end"), [(4, 0), (3, 4)])
-def test_all_end_where_the_cluster_holds_fewer_lanes_by_now(
+def test_all_end_where_the_cluster_has_become_too_small(
     ended: list[object], tmp_path: Path, lanes: int, end: int
 ) -> None:
     started(tmp_path, ENDLESS).trim(lanes)
-    assert len([one for one in ended if one != "room"]) == end
-    assert ended[end:] == ["room"] * bool(end)
+    assert len([one for one in ended if one != "released"]) == end
+    assert ended[end:] == ["released"] * bool(end)
 
 
 class Lane:
-    """A lane that nothing trains on."""
+    """A lane without workers."""
 
     def __init__(self, spec: object) -> None:
         self.closed = False
@@ -88,35 +88,35 @@ class Lane:
         self.closed = True
 
 
-def test_a_lane_can_be_ended_before_it_hears_of_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lane_can_be_ended_before_it_is_adopted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainable, "Lane", Lane)
-    early_trial = trainable.PrestartedTrainable(None)  # type: ignore[arg-type]
-    asyncio.run(early_trial.stop())
-    assert early_trial.lane.closed  # type: ignore[attr-defined]
+    prestarted_trainable = trainable.PrestartedTrainable(None)  # type: ignore[arg-type]
+    asyncio.run(prestarted_trainable.stop())
+    assert prestarted_trainable.lane.closed  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
     ("settings", "expected"), [({"config": {}}, "assign"), ({"unknown": 1}, "unknown")]
-)  # what the lane above, or Tune's own class, cannot take
-def test_an_error_of_a_lane_that_becomes_a_trial_reaches_tune(
+)  # which the lane above, or Tune's own class, cannot handle
+def test_an_error_during_adoption_reaches_tune(
     settings: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene() -> None:
-        early_trial = trainable.PrestartedTrainable(None)  # type: ignore[arg-type]
-        waiting = asyncio.ensure_future(early_trial.train())
-        early_trial.adopt(None, settings)  # type: ignore[arg-type]
+        prestarted_trainable = trainable.PrestartedTrainable(None)  # type: ignore[arg-type]
+        waiting = asyncio.ensure_future(prestarted_trainable.train())
+        prestarted_trainable.adopt(None, settings)  # type: ignore[arg-type]
         with pytest.raises((AttributeError, TypeError), match=expected):
             await waiting
-        await early_trial.stop()
-        assert early_trial.lane.closed  # type: ignore[attr-defined]
+        await prestarted_trainable.stop()
+        assert prestarted_trainable.lane.closed  # type: ignore[attr-defined]
 
     monkeypatch.setattr(trainable, "Lane", Lane)
     asyncio.run(asyncio.wait_for(scene(), 30))
 
 
-def test_a_lane_that_never_hears_of_its_trial_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lane_that_is_never_adopted_fails_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainable, "Lane", Lane)
     monkeypatch.setattr(trainable, "ADOPT_TIMEOUT_S", 0.01)
-    early_trial = trainable.PrestartedTrainable(None)  # type: ignore[arg-type]
+    prestarted_trainable = trainable.PrestartedTrainable(None)  # type: ignore[arg-type]
     with pytest.raises(LaneError, match="did not reach the lane within"):
-        asyncio.run(early_trial.train())
+        asyncio.run(prestarted_trainable.train())

@@ -12,7 +12,7 @@ from gluetune.cluster.resources import Nodes
 from gluetune.config import JobConfig, LanesConfig, load_space
 from gluetune.errors import ClusterError
 from gluetune.search import concurrency
-from gluetune.search.concurrency import demanding, hardest, pack, packed
+from gluetune.search.concurrency import plan_concurrency, plan_gpu_sharing, worst_case_config, worst_case_data
 from gluetune.tasks import get_task
 from gluetune.training.profiling import ResourceProfile
 from training_setup import task_data
@@ -35,18 +35,20 @@ def never() -> ResourceProfile:
     ],
 )
 def test_lanes_share_gpus_as_measured(asked: int, gpus: int, per_gpu: int, lanes: int, share: float) -> None:
-    found = packed(LanesConfig(max_concurrent_trials=asked), gpus, lambda: ResourceProfile(0.9 / per_gpu, 1 / per_gpu))
+    found = plan_gpu_sharing(
+        LanesConfig(max_concurrent_trials=asked), gpus, lambda: ResourceProfile(0.9 / per_gpu, 1 / per_gpu)
+    )
     assert (found.max_concurrent_trials, found.gpus_per_worker) == (lanes, share)
 
 
 def test_lanes_that_were_asked_for_are_only_cut_where_they_do_not_fit() -> None:
-    found = packed(LanesConfig(max_concurrent_trials=4), 1, lambda: ResourceProfile(memory=0.2, busy=1.0))
+    found = plan_gpu_sharing(LanesConfig(max_concurrent_trials=4), 1, lambda: ResourceProfile(memory=0.2, busy=1.0))
     assert (found.max_concurrent_trials, found.gpus_per_worker) == (4, 0.25)
 
 
 @pytest.mark.parametrize(("asked", "gpus", "lanes"), [("auto", 8, 4), (3, 4, 2), ("auto", 1, 1)])
 def test_workers_of_one_trial_never_share_a_gpu(asked: int, gpus: int, lanes: int) -> None:
-    found = packed(LanesConfig(max_concurrent_trials=asked, workers_per_lane=2), gpus, never)
+    found = plan_gpu_sharing(LanesConfig(max_concurrent_trials=asked, workers_per_lane=2), gpus, never)
     assert (found.max_concurrent_trials, found.gpus_per_worker) == (lanes, 1.0)
 
 
@@ -65,8 +67,8 @@ def test_lanes_that_share_no_gpu_are_counted_not_measured(
 ) -> None:
     monkeypatch.setattr(concurrency, "potential_nodes", lambda: nodes)
     monkeypatch.setattr(concurrency, "autoscaler_limits_unknown", lambda: False)
-    monkeypatch.setattr(concurrency, "_measured", lambda *_: never())
-    found = pack(JobConfig(lanes=lanes), load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
+    monkeypatch.setattr(concurrency, "_measure_trial", lambda *_: never())
+    found = plan_concurrency(JobConfig(lanes=lanes), load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
     assert found == lanes.model_copy(update={"max_concurrent_trials": expected})
 
 
@@ -74,8 +76,8 @@ def test_auto_needs_to_know_how_large_the_cluster_gets(monkeypatch: pytest.Monke
     monkeypatch.setattr(concurrency, "potential_nodes", list)
     monkeypatch.setattr(concurrency, "autoscaler_limits_unknown", lambda: True)
     job = JobConfig(lanes=LanesConfig(max_concurrent_trials="auto"))
-    with pytest.raises(ClusterError, match="must be a number where nobody tells which nodes may come"):
-        pack(job, load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
+    with pytest.raises(ClusterError, match="must be a number where it is unknown which nodes may join"):
+        plan_concurrency(job, load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
 
 
 def test_lanes_that_have_started_make_room_before_a_trial_is_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,9 +94,9 @@ def test_lanes_that_have_started_make_room_before_a_trial_is_tried_out(monkeypat
         ),
     )
     monkeypatch.setattr(concurrency, "potential_nodes", lambda: [({"CPU": 8.0, "GPU": 1.0}, 1)])
-    for name in ("hardest", "demanding"):
+    for name in ("worst_case_data", "worst_case_config"):
         monkeypatch.setattr(concurrency, name, lambda *_: ())
-    pack(
+    plan_concurrency(
         JobConfig(lanes=LanesConfig(max_concurrent_trials=2)),
         None,
         SimpleNamespace(data={}, encoder=None),
@@ -106,7 +108,7 @@ def test_lanes_that_have_started_make_room_before_a_trial_is_tried_out(monkeypat
 
 def test_memory_is_measured_with_the_largest_batches_of_the_space() -> None:
     space = load_space("bert_recommended", None)
-    training, usual = demanding(JobConfig(), space)
+    training, usual = worst_case_config(JobConfig(), space)
     assert training.batch_size == 32
     assert usual == 23
 
@@ -116,7 +118,7 @@ def test_memory_is_measured_with_the_longest_rows_and_the_most_token_embeddings(
     short = varied.train.select(np.flatnonzero(varied.train.lengths < 10))
     few = replace(long.train, input_ids=np.minimum(long.train.input_ids, 9))
     tasks = {"cola": replace(varied, train=short), "rte": replace(long, train=few, selection=few)}
-    name, rows, used = hardest(tasks)
+    name, rows, used = worst_case_data(tasks)
     assert (name, rows) == ("rte", tasks["rte"])
     assert set(used) == set(tasks["cola"].vocabulary) | set(tasks["rte"].vocabulary)
     assert len(tasks["rte"].vocabulary) < len(used)

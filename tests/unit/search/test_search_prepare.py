@@ -10,8 +10,7 @@ from transformers import BertConfig, BertModel, BertTokenizer, RobertaConfig, Ro
 from gluetune.config import DataConfig, JobConfig, ModelConfig, TrainingConfig
 from gluetune.config.space import Choice, Int, SearchSpace
 from gluetune.errors import ModelError
-from gluetune.search.plan import make_plan
-from gluetune.search.prepare import prepare
+from gluetune.search.prepare import make_plan, prepare_inputs
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
 
@@ -46,7 +45,7 @@ def test_any_trial_that_cannot_be_built_is_found_first(
     space: dict[str, Choice | Int], message: str, encoder: ModelConfig
 ) -> None:
     with pytest.raises(ModelError, match=message):
-        prepare(JobConfig(model=encoder, training=TrainingConfig()), SearchSpace(name="s", space=space), print)
+        prepare_inputs(JobConfig(model=encoder, training=TrainingConfig()), SearchSpace(name="s", space=space), print)
 
 
 def test_the_plan_counts_configurations_that_train_differently(encoder: ModelConfig, tmp_path: Path) -> None:
@@ -65,9 +64,9 @@ def test_the_plan_counts_configurations_that_train_differently(encoder: ModelCon
         data=DataConfig(max_train_samples=100),
         training=TrainingConfig(max_steps=9, num_train_epochs=2, warmup_ratio=0.2),
     )
-    prepared = prepare(job, space, print)
-    dealer = TrialSampler(job.tasks, space, "grid", job.training, job.seed, 1, prepared.facts)
-    plan = make_plan("one", job, space, prepared, dealer, Storage(str(tmp_path)), "", "")
+    prepared = prepare_inputs(job, space, print)
+    sampler = TrialSampler(job.tasks, space, "grid", job.training, job.seed, 1, prepared.facts)
+    plan = make_plan("one", job, space, prepared, sampler, Storage(str(tmp_path)), "", "")
     (task,) = plan.tasks
     assert plan.fixed == {"max_steps": 9, "warmup_ratio": 0.2}
     assert (task.planned, task.configurations) == (1, 2)
@@ -81,7 +80,7 @@ def test_a_space_of_another_family_is_remarked_on(
 ) -> None:
     space = SearchSpace(name="theirs", model_types=families, space={"learning_rate": Choice(values=(1e-4, 1e-3))})
     said: list[str] = []
-    prepare(JobConfig(model=encoder, tasks={"cola": 1.0}), space, said.append)
+    prepare_inputs(JobConfig(model=encoder, tasks={"cola": 1.0}), space, said.append)
     assert [all(name in line for name in ("'theirs'", "roberta", "bert_recommended")) for line in said] == (
         [True] if remarked else []
     )
@@ -102,4 +101,6 @@ def test_a_tokenizer_that_does_not_fit_is_found_first(encoder: ModelConfig) -> N
         ),
     ).save_pretrained(encoder.name_or_path)
     with pytest.raises(ModelError, match=rf"type_vocab_size.*{encoder.name_or_path}.*tokenizer that the encoder was"):
-        prepare(JobConfig(model=encoder, tasks={"cola": 1.0, "rte": 1.0}), SearchSpace(name="s", space={}), print)
+        prepare_inputs(
+            JobConfig(model=encoder, tasks={"cola": 1.0, "rte": 1.0}), SearchSpace(name="s", space={}), print
+        )

@@ -61,13 +61,13 @@ def test_a_drawn_key_and_its_configuration_lead_to_one_another(space: SearchSpac
 @given(space=spaces(), data=st.data())
 def test_a_finite_spaces_positions_are_its_grid(space: SearchSpace, data: st.DataObject) -> None:
     encoded = EncodedSpace(space)
-    if space.size is None or encoded.points is None:
+    if space.size is None or encoded.grid_size is None:
         return
     assert encoded.size == space.size
-    position = data.draw(st.integers(0, encoded.points - 1))
-    key = encoded.at(position)
+    position = data.draw(st.integers(0, encoded.grid_size - 1))
+    key = encoded.grid_point(position)
     assert encoded.encode(encoded.decode(key)) == key
     if space.size <= 200:
         grid = [encoded.encode(params) for params in space.grid()]
-        assert grid == [encoded.at(place) for place in range(len(grid))]
+        assert grid == [encoded.grid_point(place) for place in range(len(grid))]
         assert len(set(grid)) == space.size

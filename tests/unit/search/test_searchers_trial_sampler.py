@@ -1,4 +1,4 @@
-"""Settings, seeds and errors of dealt trials."""
+"""The sampler of a search: settings, seeds and errors of its trials, and choices made ahead."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from gluetune.config import SearchSpace, TrainingConfig
 from gluetune.errors import ConfigError
 from gluetune.events import Evaluated, TrialRecord, TrialStatus
 from gluetune.search.searchers import TrialSampler
-from gluetune.search.searchers.sampler import derive
+from gluetune.search.searchers.sampler import derive_seed
 
 CHOICES = {
     "batch_size": {"type": "choice", "values": [16, 32]},
@@ -39,31 +39,31 @@ def test_searched_fields_go_over_the_jobs_and_those_over_the_spaces():
     space = SearchSpace.model_validate(
         {"name": "s", "space": CHOICES, "training": {"weight_decay": 0.1, "adam_epsilon": 1e-6}}
     )
-    deal = TrialSampler({"cola": 1.0}, space, "grid", TrainingConfig(weight_decay=0.2), 42, None).deal()
-    assert deal.params == {"batch_size": 16, "lr_scheduler_type": "linear"}
-    assert deal.training == TrainingConfig(weight_decay=0.2, adam_epsilon=1e-6, batch_size=16).model_dump()
+    spec = TrialSampler({"cola": 1.0}, space, "grid", TrainingConfig(weight_decay=0.2), 42, None).ask()
+    assert spec.params == {"batch_size": 16, "lr_scheduler_type": "linear"}
+    assert spec.training == TrainingConfig(weight_decay=0.2, adam_epsilon=1e-6, batch_size=16).model_dump()
 
 
 def test_trial_seed_is_the_jobs_unless_training_sets_or_searches_it():
-    assert make().deal().seed == 42
-    assert make(training={"seed": 7}).deal().seed == 7
+    assert make().ask().seed == 42
+    assert make(training={"seed": 7}).ask().seed == 7
     seeds = make({"seed": {"type": "choice", "values": [3, 1, 2]}})
-    assert [seeds.deal().seed for _ in range(3)] == [3, 1, 2]
+    assert [seeds.ask().seed for _ in range(3)] == [3, 1, 2]
 
 
-def test_grid_deals_points_first_then_the_rest_in_order():
-    dealer = make(points=({"batch_size": 32, "lr_scheduler_type": "linear"},))
-    dealt = [tuple(dealer.deal().params.values()) for _ in range(4)]
-    assert dealt == [(32, "linear"), (16, "linear"), (16, "cosine"), (32, "cosine")]
-    assert dealer.deal() is None
+def test_a_grid_begins_with_the_points_to_try_first():
+    sampler = make(points=({"batch_size": 32, "lr_scheduler_type": "linear"},))
+    asked = [tuple(sampler.ask().params.values()) for _ in range(4)]
+    assert asked == [(32, "linear"), (16, "linear"), (16, "cosine"), (32, "cosine")]
+    assert sampler.ask() is None
 
 
-def test_task_that_ended_leaves_its_lanes_to_the_others():
-    dealer = make(tasks={"cola": 1.0, "rte": 3.0})
-    tasks = [dealer.deal().task for _ in range(8)]
+def test_a_task_that_ended_leaves_its_share_to_the_others():
+    sampler = make(tasks={"cola": 1.0, "rte": 3.0})
+    tasks = [sampler.ask().task for _ in range(8)]
     assert tasks.count("cola") == tasks.count("rte") == 4
     assert tasks[-2:] == ["cola", "cola"]
-    assert dealer.exhausted
+    assert sampler.exhausted
 
 
 def test_planned_is_the_smaller_of_budget_and_space():
@@ -76,43 +76,43 @@ def test_planned_is_the_smaller_of_budget_and_space():
 
 
 def test_a_second_end_of_a_trial_changes_nothing():
-    dealer = make(algorithm="tpe")
-    deal = dealer.deal()
+    sampler = make(algorithm="tpe")
+    spec = sampler.ask()
     for _ in range(2):
-        dealer.ended(deal.number, TrialStatus.FINISHED, 0.5)
-    assert sum(dealer.deal() is not None for _ in range(5)) == 3
+        sampler.tell(spec.number, TrialStatus.FINISHED, 0.5)
+    assert sum(sampler.ask() is not None for _ in range(5)) == 3
 
 
-def next_deal_after(*ends):
-    """What is dealt after four trials, the last of which ended so (status and score) or is still running."""
-    dealer = make(REAL, "tpe", num_samples=9)
+def next_trial_after(*ends):
+    """The trial after four others, the last of which ended with a status and a score, or is still running."""
+    sampler = make(REAL, "tpe", num_samples=9)
     for score in (0.1, 0.5, 0.9):
-        dealer.ended(dealer.deal().number, TrialStatus.FINISHED, score)
-    last = dealer.deal()
+        sampler.tell(sampler.ask().number, TrialStatus.FINISHED, score)
+    last = sampler.ask()
     for status, score in ends:
-        dealer.ended(last.number, status, score)
-    return dealer.deal()
+        sampler.tell(last.number, status, score)
+    return sampler.ask()
 
 
 def test_stopped_trial_counts_as_running():
-    assert next_deal_after((TrialStatus.STOPPED, 5.0)) == next_deal_after()
+    assert next_trial_after((TrialStatus.STOPPED, 5.0)) == next_trial_after()
     finished = (TrialStatus.FINISHED, 5.0)
-    assert next_deal_after((TrialStatus.STOPPED, 5.0), finished) == next_deal_after(finished) != next_deal_after()
+    assert next_trial_after((TrialStatus.STOPPED, 5.0), finished) == next_trial_after(finished) != next_trial_after()
 
 
 def test_nan_is_no_score():
     for status in (TrialStatus.DIVERGED, TrialStatus.FAILED):
-        assert next_deal_after((status, float("nan"))) == next_deal_after((status, None))
+        assert next_trial_after((status, float("nan"))) == next_trial_after((status, None))
 
 
-def test_points_that_an_earlier_run_has_tried_are_not_dealt_again():
+def test_points_that_an_earlier_session_has_tried_are_not_tried_again():
     points = ({"batch_size": 32, "lr_scheduler_type": "linear"}, {"batch_size": 32, "lr_scheduler_type": "cosine"})
-    deal = make(points=points).deal()
+    spec = make(points=points).ask()
     resumed = make(points=points)
-    resumed.replay([TrialRecord(deal.number, deal.task, deal.params, deal.training, 42, 0.0, TrialStatus.FAILED)])
-    assert resumed.deal().params == points[1]
-    assert len({tuple(resumed.deal().params.values()) for _ in range(2)}) == 2
-    assert resumed.deal() is None
+    resumed.replay([TrialRecord(spec.number, spec.task, spec.params, spec.training, 42, 0.0, TrialStatus.FAILED)])
+    assert resumed.ask().params == points[1]
+    assert len({tuple(resumed.ask().params.values()) for _ in range(2)}) == 2
+    assert resumed.ask() is None
 
 
 @pytest.mark.parametrize(
@@ -127,53 +127,53 @@ def test_points_that_an_earlier_run_has_tried_are_not_dealt_again():
         ),
     ],
 )
-def test_what_cannot_be_dealt_is_refused_at_once(change, message):
+def test_unusable_settings_are_errors_at_once(change, message):
     with pytest.raises(ConfigError, match=message):
         make(**change)
 
 
 def test_seeds_are_the_same_in_every_process():
-    seeds = [derive(42, "cola"), derive(42, "cola", 1), derive(42, "rte"), derive(43, "cola")]
+    seeds = [derive_seed(42, "cola"), derive_seed(42, "cola", 1), derive_seed(42, "rte"), derive_seed(43, "cola")]
     assert seeds == [2011152981, 2095299208, 3792302289, 2702610285]
 
 
-def test_a_choice_made_ahead_is_dealt_next_and_only_once():
+def test_a_prefetched_trial_is_the_next_one_and_comes_once():
     ahead, plain = make(tasks={"cola": 1.0, "rte": 3.0}), make(tasks={"cola": 1.0, "rte": 3.0})
-    dealt = []
+    asked = []
     while not ahead.exhausted:
-        ahead.prepare()
-        ahead.prepare()
-        dealt.append(ahead.deal())
-    assert dealt == [plain.deal() for _ in range(8)]
-    ahead.prepare()
-    assert ahead.deal() is None
+        ahead.prefetch()
+        ahead.prefetch()
+        asked.append(ahead.ask())
+    assert asked == [plain.ask() for _ in range(8)]
+    ahead.prefetch()
+    assert ahead.ask() is None
 
 
-def test_a_choice_made_ahead_does_not_know_what_comes_after_it():
+def test_a_prefetched_trial_does_not_use_later_results():
     def third(*, ahead):
-        dealer = make(REAL, "tpe", num_samples=9)
+        sampler = make(REAL, "tpe", num_samples=9)
         for score in (0.1, 0.9, 0.5, 0.2):
-            dealer.ended(dealer.deal().number, TrialStatus.FINISHED, score)
-        last = dealer.deal()
+            sampler.tell(sampler.ask().number, TrialStatus.FINISHED, score)
+        last = sampler.ask()
         if ahead:
-            dealer.prepare()
-        dealer.ended(last.number, TrialStatus.FINISHED, 5.0)
-        return dealer.deal()
+            sampler.prefetch()
+        sampler.tell(last.number, TrialStatus.FINISHED, 5.0)
+        return sampler.ask()
 
     assert third(ahead=True) != third(ahead=False)
     assert third(ahead=True) == third(ahead=True)
 
 
-def test_a_choice_made_ahead_but_not_dealt_leaves_no_trace_in_a_resumed_search():
+def test_a_prefetched_trial_that_was_not_started_leaves_no_trace_in_a_resumed_search():
     ended = []
-    dealer = make(REAL, "tpe", num_samples=9)
+    sampler = make(REAL, "tpe", num_samples=9)
     for score in (0.1, 0.9, 0.5, 0.2):
-        deal = dealer.deal()
-        dealer.ended(deal.number, TrialStatus.FINISHED, score)
-        trial = TrialRecord(deal.number, deal.task, deal.params, deal.training, 42, 0.0, TrialStatus.FINISHED)
-        trial.evaluations.append(evaluation(deal.number, score))
+        spec = sampler.ask()
+        sampler.tell(spec.number, TrialStatus.FINISHED, score)
+        trial = TrialRecord(spec.number, spec.task, spec.params, spec.training, 42, 0.0, TrialStatus.FINISHED)
+        trial.evaluations.append(evaluation(spec.number, score))
         ended.append(trial)
-    dealer.prepare()  # and here the driver dies
+    sampler.prefetch()  # and here the driver dies
     resumed = make(REAL, "tpe", num_samples=9)
     resumed.replay(ended)
-    assert resumed.deal() == dealer.deal()
+    assert resumed.ask() == sampler.ask()

@@ -1,4 +1,4 @@
-"""What every scheduler offers, for one task."""
+"""The interface of schedulers, for the trials of one task."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from gluetune.config import TrainingConfig, Value
 from gluetune.events import TrialRecord
 
 TOLERANCE = 1e-9  # epochs; ten evaluations a tenth of an epoch apart end at 0.9999999999999999
-MOST_WARMUP = 0.5  # of a trial's epochs so far; with more of them it is not cut
+MAX_WARMUP_SHARE = 0.5  # of the epochs trained so far; a trial with a larger share of warm-up is not pruned
 _DEFAULTS = TrainingConfig().model_dump()
 
 
 def warmup_epochs(training: dict[str, Value | None], steps_per_epoch: float) -> float:
-    """Epochs in which a trial's learning rate rises.
+    """Return the number of epochs in which a trial's learning rate rises.
 
     Args:
-        training: the trial's settings; those that are left out are gluetune's defaults.
-        steps_per_epoch: optimizer steps of one epoch, which ``warmup_steps`` and ``max_steps`` count.
+        training: the trial's settings; missing ones have their defaults.
+        steps_per_epoch: optimizer steps of one epoch, the unit of ``warmup_steps`` and ``max_steps``.
     """
     settings = _DEFAULTS | training
     if settings["lr_scheduler_type"] == "constant":
@@ -30,67 +30,74 @@ def warmup_epochs(training: dict[str, Value | None], steps_per_epoch: float) -> 
 
 
 class Pruner(ABC):
-    """Decides which trials are worth going on with. Units of time are epochs; a higher score is better.
+    """Decides which trials continue. Time is counted in epochs; a higher score is better.
 
-    A trial may tell an evaluation again after its lane was restarted: one that is not later than all before counts for
-    nothing. A trial that was cut once stays cut.
+    A trial may report an evaluation again after its lane was restarted: an evaluation that is not later than all before
+    is ignored. A pruned trial stays pruned.
 
-    A trial is not cut while more than half of what it has trained was warm-up. Early stopping takes it that scores on
-    the way rank trials as their ends would: what successive halving may lose is bounded by how far scores still move
-    (Jamieson and Talwalkar 2016, Non-stochastic Best Arm Identification and Hyperparameter Optimization). Those of a
-    trial that has only begun to train at its learning rate still move most. It is judged later, not by fewer epochs:
-    scores are compared after equally many, those of the warm-up included.
+    A trial is not pruned while more than half of its epochs so far were warm-up. Early stopping assumes that scores on
+    the way rank trials as their final scores would: what successive halving may lose is bounded by how far scores still
+    move (Jamieson and Talwalkar 2016, Non-stochastic Best Arm Identification and Hyperparameter Optimization). The
+    scores of a trial that has only begun to train at its learning rate still move most. Such a trial is judged later,
+    but after as many epochs as others: those of the warm-up count.
     """
 
     def __init__(self) -> None:
         self._latest: dict[int, float] = {}
-        self._cut: set[int] = set()
+        self._pruned: set[int] = set()
 
-    def evaluated(self, number: int, epoch: float, best_score: float | None, warmup: float = 0.0) -> bool:
-        """Takes note of an evaluation.
+    def report(self, number: int, epoch: float, best_score: float | None, warmup: float = 0.0) -> bool:
+        """Take note of an evaluation.
 
         Args:
             number: the trial.
-            epoch: epochs it has trained.
-            best_score: its best score so far; ``None`` or NaN where it has none, which ranks below all scores.
-            warmup: epochs in which its learning rate rises, see `warmup_epochs`.
+            epoch: epochs that it has trained.
+            best_score: its best score so far; ``None`` or NaN, where it has none, rank below all scores.
+            warmup: epochs in which its learning rate rises, from `warmup_epochs`.
 
         Returns:
-            Whether the trial may go on.
+            Whether the trial continues.
         """
         if epoch > self._latest.get(number, 0.0):
             self._latest[number] = epoch
             score = float("-inf") if best_score is None or best_score != best_score else best_score
-            if not self._judge(number, epoch, score, warming=warmup > epoch * MOST_WARMUP + TOLERANCE):
-                self._cut.add(number)
-        return number not in self._cut
+            if not self._judge(number, epoch, score, warming=warmup > epoch * MAX_WARMUP_SHARE + TOLERANCE):
+                self._pruned.add(number)
+        return number not in self._pruned
 
-    def ended(self, number: int, epoch: float, best_score: float | None, warmup: float = 0.0) -> None:
-        """A trial ended, at this epoch; its last evaluation counts, told before or not."""
-        self.evaluated(number, epoch, best_score, warmup)
+    def complete(self, number: int, epoch: float, best_score: float | None, warmup: float = 0.0) -> None:
+        """Take note of the end of a trial, and of its last evaluation if that was not reported before.
+
+        Args:
+            number: the trial.
+            epoch: epochs that it has trained.
+            best_score: its best score; ``None`` or NaN where it has none.
+            warmup: epochs in which its learning rate rises.
+        """
+        self.report(number, epoch, best_score, warmup)
 
     def replay(self, trials: Iterable[TrialRecord]) -> None:
-        """Takes over all evaluations of an earlier run of the search, in the order in which they came."""
-        told: list[tuple[float, int, float, float | None, float]] = []
+        """Take note of all evaluations of an earlier session of the search, in the order in which they came."""
+        reports: list[tuple[float, int, float, float | None, float]] = []
         for trial in trials:
             best: float | None = None
             for evaluation in trial.evaluations:
                 if evaluation.score == evaluation.score:
                     best = evaluation.score if best is None else max(best, evaluation.score)
                 warmup = warmup_epochs(trial.training, round(evaluation.step / evaluation.epoch))
-                told.append((evaluation.time, trial.number, evaluation.epoch, best, warmup))
-        for _, number, epoch, best, warmup in sorted(told, key=lambda entry: entry[:3]):
-            self.evaluated(number, epoch, best, warmup)
+                reports.append((evaluation.time, trial.number, evaluation.epoch, best, warmup))
+        for _, number, epoch, best, warmup in sorted(reports, key=lambda entry: entry[:3]):
+            self.report(number, epoch, best, warmup)
 
     @abstractmethod
     def _judge(self, number: int, epoch: float, score: float, *, warming: bool) -> bool:
-        """Records a trial's new evaluation and decides whether it may go on.
+        """Record a new evaluation of a trial and decide whether the trial continues.
 
         Args:
             number: the trial.
-            epoch: epochs it has trained.
-            score: its best so far, never NaN.
-            warming: whether these were mostly warm-up; such a trial goes on.
+            epoch: epochs that it has trained.
+            score: its best score so far, never NaN.
+            warming: whether these epochs were mostly warm-up; such a trial continues.
         """
 
 

@@ -1,8 +1,8 @@
-"""Search algorithms: what to train next. Pure deciding, without Ray; the only room that knows Optuna."""
+"""Search algorithms, which choose what to train next. The only package that imports Optuna; it does not import Ray."""
 
 from gluetune.search.searchers.algorithms import ALGORITHMS
-from gluetune.search.searchers.sampler import Outcome, Sampler
-from gluetune.search.searchers.space import EncodedSpace, Key
+from gluetune.search.searchers.sampler import Sampler, TrialResult
+from gluetune.search.searchers.space import EncodedConfig, EncodedSpace
 from gluetune.search.searchers.trial_sampler import TrialSampler, TrialSpec
 
-__all__ = ["ALGORITHMS", "EncodedSpace", "Key", "Outcome", "Sampler", "TrialSampler", "TrialSpec"]
+__all__ = ["ALGORITHMS", "EncodedConfig", "EncodedSpace", "Sampler", "TrialResult", "TrialSampler", "TrialSpec"]

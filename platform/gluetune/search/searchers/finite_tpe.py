@@ -1,4 +1,4 @@
-"""The tree-structured Parzen estimator on a space that can be listed: it chooses among all that is left."""
+"""The tree-structured Parzen estimator on a finite space, where it compares all remaining configurations."""
 
 from __future__ import annotations
 
@@ -12,64 +12,66 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr
 
-from gluetune.search.searchers.space import Code, Dimension, EncodedSpace, Key
+from gluetune.search.searchers.space import Code, Dimension, EncodedConfig, EncodedSpace
 
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class FiniteTPESampler(RandomSampler):
-    """Suggests the configuration with the greatest expected improvement (Bergstra et al. 2011) of those left.
+    """Suggests the remaining configuration with the greatest expected improvement (Bergstra et al. 2011).
 
-    Optuna's `TPESampler` draws 24 configurations from the density of the good trials and takes the best of them. That
-    is how one maximises where there are infinitely many. On a grid most draws are known already, more and more of them
-    the better the estimate, and gluetune trains none twice.
+    Optuna's `TPESampler` draws 24 configurations from the density of the good trials and takes the best of them, which
+    suits infinitely many. On a grid most draws are known already, more of them the better the estimate becomes, and
+    gluetune trains no configuration twice.
 
-    Good are a tenth of the trials that have ended, running ones count as bad, and a pruned trial ranks behind all
-    complete ones, by its length, then by its score: all as in Optuna. Kernels are as wide as Optuna's multivariate
-    estimator made them up to version 4: 0.2 of the range, narrowing by the power that Scott 1992 (Multivariate Density
-    Estimation) gives for so many fields, and never narrower than the range shared out to all kernels and one more.
-    Version 5 makes them as wide as the distance to the next trial, field by field; but where a field has few values
-    most trials share theirs with another.
+    The good trials are the best tenth of those that have ended, running trials count as bad, and a pruned trial ranks
+    behind all complete ones, by its length and then by its score: all as in Optuna. Kernels are as wide as in Optuna's
+    multivariate estimator up to version 4: 0.2 of the range, narrowed by the power that Scott 1992 (Multivariate
+    Density Estimation) gives for the number of fields, and not narrower than the range divided by the number of kernels
+    plus one. Version 5 makes them as wide as the distance to the next trial, field by field; but where a field has few
+    values most trials share theirs with another.
 
     Args:
         space: a finite space.
-        left: configurations to choose from.
-        seed: of the random start, and of the choice between equals.
-        startup: trials that must have ended before the estimator is used.
+        candidates: configurations to choose from.
+        seed: seed of the random start, and of the choice between equals.
+        startup_trials: number of trials that must have ended before the estimator is used.
     """
 
-    def __init__(self, space: EncodedSpace, left: Sequence[Key], seed: int, startup: int) -> None:
+    def __init__(
+        self, space: EncodedSpace, candidates: Sequence[EncodedConfig], seed: int, startup_trials: int
+    ) -> None:
         super().__init__(seed=seed)
-        self._space, self._left, self._startup = space, left, startup
-        self._numbers = np.random.default_rng(seed)
+        self._space, self._candidates, self._startup_trials = space, candidates, startup_trials
+        self._generator = np.random.default_rng(seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All fields are suggested together."""
-        return dict(self._space.distributions) if self._left else {}
+        """Return all fields: they are suggested together."""
+        return dict(self._space.distributions) if self._candidates else {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """One of the configurations left."""
+        """Return the codes of one of the candidates, by field."""
         if not search_space:
             return {}
         others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
         ended = sorted((other for other in others if other.state in _ENDED), key=_rank)
-        place = int(self._numbers.integers(len(self._left)))
-        if len(ended) >= self._startup:
+        place = int(self._generator.integers(len(self._candidates)))
+        if len(ended) >= self._startup_trials:
             count = min(-(-len(ended) // 10), 25)
             running = [other for other in others if other.state is TrialState.RUNNING]
             better = np.log(self._density(ended[:count])) - np.log(self._density(ended[count:] + running))
-            place = int(self._numbers.choice(np.flatnonzero(better >= better.max() - 1e-12)))
-        return dict(zip(self._space.distributions, self._left[place], strict=True))
+            place = int(self._generator.choice(np.flatnonzero(better >= better.max() - 1e-12)))
+        return dict(zip(self._space.distributions, self._candidates[place], strict=True))
 
     def _density(self, trials: Sequence[FrozenTrial]) -> np.ndarray:
-        """``[left]`` what a kernel on each trial, and one over the whole range, make of every configuration left."""
-        densities = np.ones((len(self._left), len(trials) + 1))
+        """Mean density ``[candidates]`` of a kernel on each trial and a uniform one over the whole range."""
+        densities = np.ones((len(self._candidates), len(trials) + 1))
         width = max(
             0.2 * max(len(trials), 1) ** (-1 / (len(self._space.dimensions) + 4)), 1 / min(100, len(trials) + 2)
         )
-        for dimension, codes in zip(self._space.dimensions, zip(*self._left, strict=True), strict=True):
+        for dimension, codes in zip(self._space.dimensions, zip(*self._candidates, strict=True), strict=True):
             centres = [trial.params[dimension.name] for trial in trials]
             values, rows = np.unique(codes, return_inverse=True)
             densities *= _kernels(dimension, values, centres, width)[rows]
@@ -77,7 +79,7 @@ class FiniteTPESampler(RandomSampler):
 
 
 def _rank(trial: FrozenTrial) -> tuple[bool, int, float]:
-    """Best first."""
+    """Sort key of ended trials, best first."""
     if trial.state is TrialState.COMPLETE:
         return False, 0, -float(trial.value or 0.0)
     step, score = max(trial.intermediate_values.items())
@@ -85,17 +87,17 @@ def _rank(trial: FrozenTrial) -> tuple[bool, int, float]:
 
 
 def _kernels(dimension: Dimension, codes: np.ndarray, centres: Sequence[Code], width: float) -> np.ndarray:
-    """``[codes, centres + 1]`` probabilities of codes; the last column is the prior's.
+    """Probabilities of codes ``[codes, centres + 1]`` under each kernel; the last column is the uniform prior's.
 
     Args:
         dimension: the field.
-        codes: some of its codes.
-        centres: codes of trials.
-        width: of a kernel, as a share of the field's range.
+        codes: codes to compute probabilities of.
+        centres: codes of the trials that the kernels stand on.
+        width: width of a kernel, as a share of the field's range.
     """
     distribution = dimension.distribution
     if isinstance(distribution, CategoricalDistribution):
-        return _labels(codes, centres, len(distribution.choices))
+        return _label_kernels(codes, centres, len(distribution.choices))
     assert isinstance(distribution, IntDistribution)
     scale = np.log if distribution.log else np.asarray
     half = distribution.step / 2
@@ -110,11 +112,10 @@ def _kernels(dimension: Dimension, codes: np.ndarray, centres: Sequence[Code], w
     return np.asarray(inside / (below(high) - below(low)))
 
 
-def _labels(codes: np.ndarray, centres: Sequence[Code], count: int) -> np.ndarray:
-    """Probability of each code under the kernel of each trial, and in the last column under the uniform prior.
+def _label_kernels(codes: np.ndarray, centres: Sequence[Code], count: int) -> np.ndarray:
+    """Probabilities of unordered codes ``[codes, centres + 1]`` under each kernel; the last column is the prior's.
 
-    For labels without order. A kernel puts one observation on its trial's own label and a share of the prior's
-    observation on every label.
+    A kernel puts one observation on the code of its trial and a share of the prior's observation on every code.
     """
     share = 1 / (len(centres) + 1)
     own = codes[:, None] == np.asarray(centres, dtype=float)[None, :]

@@ -1,26 +1,36 @@
-"""What every search algorithm offers, for one task."""
+"""The interface of search algorithms, and the two whose sequence no result changes: grid and random search.
+
+Neither uses Optuna's sampler of that name: `GridSampler` repeats points once it is through, and `RandomSampler` draws
+with replacement and from one stream, so that a resumed search would continue with other configurations. Here the
+sequence depends on the seed alone: a resumed search continues with the same configurations as an undisturbed one.
+"""
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.events import TrialStatus
-from gluetune.search.searchers.space import Key
+from gluetune.search.searchers.space import EncodedConfig, EncodedSpace
+
+_MAX_SHUFFLED = 2**20  # configurations; in larger spaces drawing one twice is rare, and rejecting it costs nothing
+_MAX_DRAWS = 10_000  # known configurations in a row, after which a space that cannot be listed counts as covered
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a trial ended.
+class TrialResult:
+    """The result of a trial, as search algorithms use it.
 
     Attributes:
-        status: why it ended.
-        score: its best evaluation, higher is better; ``None`` where it has none.
-        evaluations: how many it had.
+        status: how the trial ended.
+        score: its best score, of which more is better; ``None`` where it has none.
+        evaluations: number of its evaluations.
     """
 
     status: TrialStatus
@@ -29,29 +39,109 @@ class Outcome:
 
 
 class Sampler(ABC):
-    """Finds a task's next configuration. Knows neither trial numbers nor Ray."""
+    """A search algorithm for one task. It knows neither trial numbers nor Ray."""
 
     @abstractmethod
-    def suggest(self, known: Container[Key]) -> Key | None:
-        """The next configuration to train, which counts as begun; ``None`` when all are known.
+    def suggest(self, known: Container[EncodedConfig]) -> EncodedConfig | None:
+        """Choose the next configuration, which counts as running from now on.
 
         Args:
-            known: configurations dealt already; none of them is suggested.
+            known: configurations that were chosen before; none of them is chosen.
+
+        Returns:
+            The configuration; ``None`` where all are known.
         """
 
     @abstractmethod
-    def begin(self, key: Key) -> None:
-        """A configuration that `suggest` did not choose is being trained."""
+    def enqueue(self, config: EncodedConfig) -> None:
+        """Take note of a running configuration that `suggest` did not choose."""
 
     @abstractmethod
-    def end(self, key: Key, outcome: Outcome) -> None:
-        """A configuration begun has ended."""
+    def tell(self, config: EncodedConfig, result: TrialResult) -> None:
+        """Take note of the result of a running configuration."""
 
     @abstractmethod
-    def replay(self, key: Key, outcome: Outcome) -> None:
-        """A configuration had begun and ended in an earlier run of the search."""
+    def replay(self, config: EncodedConfig, result: TrialResult) -> None:
+        """Take note of a configuration and its result from an earlier session of the search."""
 
 
-def derive(seed: int, task: str, count: int = 0) -> int:
-    """A seed of 32 bits for a task's ``count``-th use; the same in every process (unlike ``hash``)."""
+class SequenceSampler(Sampler):
+    """Chooses configurations in a given sequence.
+
+    Args:
+        sequence: configurations, finitely or infinitely many.
+        max_draws: number of them that are drawn to find one that is not known; ``None`` for all.
+    """
+
+    def __init__(self, sequence: Iterator[EncodedConfig], max_draws: int | None = None) -> None:
+        self._sequence, self._max_draws = sequence, max_draws
+
+    def suggest(self, known: Container[EncodedConfig]) -> EncodedConfig | None:
+        """Return the next configuration that is not known; ``None`` where there is none."""
+        draws = itertools.islice(self._sequence, self._max_draws)
+        return next((config for config in draws if config not in known), None)
+
+    def enqueue(self, config: EncodedConfig) -> None:
+        """Do nothing: running configurations do not change the sequence."""
+
+    def tell(self, config: EncodedConfig, result: TrialResult) -> None:
+        """Do nothing: results do not change the sequence."""
+
+    def replay(self, config: EncodedConfig, result: TrialResult) -> None:
+        """Do nothing: results do not change the sequence."""
+
+
+def grid_sampler(space: EncodedSpace) -> SequenceSampler:
+    """Return a sampler of all configurations: those with the most epochs first, else in file order.
+
+    The last field varies fastest. With the longest trials first, lanes end at about the same time: Graham 1969, Bounds
+    on Multiprocessing Timing Anomalies (SIAM Journal on Applied Mathematics 17), bounds the wait for the last one.
+
+    Raises:
+        ConfigError: the space is not finite.
+    """
+    endless = [dimension.name for dimension in space.dimensions if dimension.codes is None]
+    if endless or space.size is None:
+        rule = "a grid needs finitely many values: use `choice`, or `step`, or another search.algorithm"
+        raise ConfigError([ConfigIssue(f"space.{name}", rule) for name in endless])
+    return SequenceSampler(_longest_first(space))
+
+
+def _longest_first(space: EncodedSpace) -> Iterator[EncodedConfig]:
+    codes = [tuple(dimension.codes or ()) for dimension in space.dimensions]
+    names = [dimension.name for dimension in space.dimensions]
+    if "num_train_epochs" not in names:
+        yield from itertools.product(*codes)
+        return
+    place = names.index("num_train_epochs")
+    for code in sorted(codes[place], key=space.dimensions[place].decode, reverse=True):
+        yield from itertools.product(*codes[:place], (code,), *codes[place + 1 :])
+
+
+def random_sampler(space: EncodedSpace, seed: int) -> SequenceSampler:
+    """Return a sampler of random configurations, drawn without replacement where the space is finite.
+
+    Args:
+        space: the space.
+        seed: decides the sequence.
+    """
+    rng = np.random.default_rng(seed)
+    if space.grid_size is not None and space.grid_size <= _MAX_SHUFFLED:
+        return SequenceSampler(space.grid_point(int(position)) for position in rng.permutation(space.grid_size))
+    return SequenceSampler(_draws(space, rng), _MAX_DRAWS)
+
+
+def _draws(space: EncodedSpace, rng: np.random.Generator) -> Iterator[EncodedConfig]:
+    while True:
+        yield space.draw(rng)
+
+
+def derive_seed(seed: int, task: str, count: int = 0) -> int:
+    """Return a seed of 32 bits, which unlike ``hash`` is the same in every process.
+
+    Args:
+        seed: the job's seed.
+        task: name of the task.
+        count: distinguishes the seeds of one task.
+    """
     return int(np.random.SeedSequence([seed, zlib.crc32(task.encode()), count]).generate_state(1)[0])

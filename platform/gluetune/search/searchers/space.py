@@ -1,8 +1,8 @@
-"""A search space as samplers see it: every configuration is a tuple of codes.
+"""A search space encoded for samplers: every configuration is a tuple of codes, one per field.
 
-Codes make equality exact. A field with finitely many values is coded by position, so the value that is trained is the
-one in the file and never a neighbour that a sampler has rounded (``0.1 + 2 * 0.1`` against ``0.3``). Numbers are coded
-by rank: an adaptive sampler then sees that 2e-5 < 3e-5 < 5e-5, which Optuna's categorical distribution would hide.
+Codes make equality exact. The code of a value from a finite set is its position, so that trials train the value in the
+file and never a neighbour that a sampler has rounded (``0.1 + 2 * 0.1`` against ``0.3``). The code of a number in such
+a set is its rank: an adaptive sampler then sees that 2e-5 < 3e-5 < 5e-5, which Optuna's categorical distribution hides.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from gluetune.config import DEPENDENT, Choice, Distribution, Float, Int, SearchS
 from gluetune.errors import ConfigError, ConfigIssue
 
 Code = int | float
-Key = tuple[Code, ...]
-_MOST_COUNTED = 2**17  # configurations of dependent fields; more are taken to train differently until they are met
+"""One value of a field as samplers see it."""
+EncodedConfig = tuple[Code, ...]
+"""The codes of a configuration, in the order of the space's fields. Hashable and comparable."""
+_MAX_COUNTED = 2**17  # combinations of dependent fields; of more, all count as different in `EncodedSpace.size`
 
 
 class Dimension(ABC):
@@ -28,8 +30,8 @@ class Dimension(ABC):
 
     Attributes:
         name: the training field.
-        distribution: what Optuna samples codes from.
-        codes: all codes in file order, ``None`` where there are infinitely many.
+        distribution: the Optuna distribution of the codes.
+        codes: all codes in file order; ``None`` where there are infinitely many.
     """
 
     def __init__(self, name: str, distribution: BaseDistribution, codes: Sequence[int] | None) -> None:
@@ -37,16 +39,16 @@ class Dimension(ABC):
 
     @property
     def ordered(self) -> bool:
-        """Whether codes are numbers on a scale, not mere labels."""
+        """Whether codes are numbers on a scale, rather than labels."""
         return not isinstance(self.distribution, CategoricalDistribution)
 
     @abstractmethod
     def decode(self, code: Code) -> Value:
-        """The training field's value."""
+        """Return the value of a code."""
 
     @abstractmethod
     def encode(self, value: Value) -> Code:
-        """The code of a value.
+        """Return the code of a value.
 
         Raises:
             ConfigError: the value is outside the distribution.
@@ -54,14 +56,14 @@ class Dimension(ABC):
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Code:
-        """A random code."""
+        """Return a random code."""
 
     def _outside(self, value: Value) -> ConfigError:
         return ConfigError([ConfigIssue(f"space.{self.name}", f"a point must lie in the space, but got {value!r}")])
 
 
 class _CategoricalDimension(Dimension):
-    """Finitely many values, coded by position (by rank where all are numbers)."""
+    """Finitely many values. The code is the position, or the rank where all values are numbers."""
 
     def __init__(self, name: str, values: Sequence[Value]) -> None:
         numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
@@ -85,7 +87,7 @@ class _CategoricalDimension(Dimension):
 
 
 class _IntDimension(Dimension):
-    """Whole numbers on a log scale, or too many to list, coded by themselves."""
+    """Integers on a log scale, or too many to list. The code is the value."""
 
     def __init__(self, name: str, spec: Int) -> None:
         self._range, self._log = range(spec.low, spec.high + 1, spec.step), spec.log
@@ -108,7 +110,7 @@ class _IntDimension(Dimension):
 
 
 class _FloatDimension(Dimension):
-    """Real numbers, coded by themselves; a step too fine to be listed is none."""
+    """Real numbers, also with a step that gives too many to list. The code is the value."""
 
     def __init__(self, name: str, spec: Float) -> None:
         self._low, self._high, self._log = spec.low, spec.high, spec.log
@@ -140,45 +142,47 @@ def _dimension(name: str, spec: Distribution) -> Dimension:
 
 
 class EncodedSpace:
-    """All fields of a search space, and the way between configurations and keys.
+    """All fields of a search space, and the conversion between configurations and their codes.
 
     Args:
         space: the distributions.
-        trained: what values of the `DEPENDENT` fields make of a trial; configurations that agree in it and in all other
-            fields are one. ``None``: keys are compared as they are.
+        effect: maps the `DEPENDENT` fields of a configuration to what they make of a trial. Configurations with the
+            same effect and equal other fields count as one. ``None``: configurations are compared as they are.
 
     Attributes:
-        size: number of configurations that train differently, ``None`` where it is not finite. An upper bound where
+        dimensions: the fields, in file order.
+        distributions: Optuna distributions of the codes, by field.
+        size: number of configurations that train differently; ``None`` where it is not finite. An upper bound where
             the dependent fields alone have more than 131,072 combinations.
     """
 
-    def __init__(self, space: SearchSpace, trained: Callable[[Mapping[str, Value]], Hashable] | None = None) -> None:
+    def __init__(self, space: SearchSpace, effect: Callable[[Mapping[str, Value]], Hashable] | None = None) -> None:
         self.dimensions = tuple(_dimension(name, spec) for name, spec in space.space.items())
         self.distributions = {dimension.name: dimension.distribution for dimension in self.dimensions}
-        self._trained, self._known = trained, dict[Key, Hashable]()
+        self._effect, self._effects = effect, dict[EncodedConfig, Hashable]()
         self._dependent = [
             place
             for place, dimension in enumerate(self.dimensions)
-            if trained is not None and dimension.name in DEPENDENT
+            if effect is not None and dimension.name in DEPENDENT
         ]
         self._free = [place for place in range(len(self.dimensions)) if place not in self._dependent]
         self.size = self._count()
 
-    def identity(self, key: Key) -> Hashable:
-        """What a key's trial trains: equal for keys that train the same."""
+    def identity(self, config: EncodedConfig) -> Hashable:
+        """Return what a configuration trains: equal for configurations that train the same."""
         if not self._dependent:
-            return key
-        part = tuple(key[place] for place in self._dependent)
-        return tuple(key[place] for place in self._free), self._made_of(part)
+            return config
+        part = tuple(config[place] for place in self._dependent)
+        return tuple(config[place] for place in self._free), self._effect_of(part)
 
-    def _made_of(self, part: Key) -> Hashable:
-        """What codes of the dependent fields make of a trial."""
-        if part not in self._known:
-            assert self._trained is not None  # else no field is dependent
+    def _effect_of(self, part: EncodedConfig) -> Hashable:
+        """The effect of codes of the dependent fields."""
+        if part not in self._effects:
+            assert self._effect is not None  # else no field is dependent
             pairs = zip(self._dependent, part, strict=True)
             dimensions = ((self.dimensions[place], code) for place, code in pairs)
-            self._known[part] = self._trained({each.name: each.decode(code) for each, code in dimensions})
-        return self._known[part]
+            self._effects[part] = self._effect({each.name: each.decode(code) for each, code in dimensions})
+        return self._effects[part]
 
     def _count(self) -> int | None:
         codes = [dimension.codes for dimension in self.dimensions]
@@ -186,34 +190,45 @@ class EncodedSpace:
             return None
         free, dependent = ([codes[place] or () for place in places] for places in (self._free, self._dependent))
         combinations = math.prod(map(len, dependent))
-        if dependent and combinations <= _MOST_COUNTED:
-            combinations = len({self._made_of(part) for part in itertools.product(*dependent)})
+        if dependent and combinations <= _MAX_COUNTED:
+            combinations = len({self._effect_of(part) for part in itertools.product(*dependent)})
         return math.prod(map(len, free)) * combinations
 
-    def encode(self, params: Mapping[str, Value]) -> Key:
-        """The key of a configuration that names every field; raises `ConfigError` where it is outside the space."""
+    def encode(self, params: Mapping[str, Value]) -> EncodedConfig:
+        """Return the codes of a configuration.
+
+        Args:
+            params: a value for every field.
+
+        Raises:
+            ConfigError: a value is outside the space.
+        """
         return tuple(dimension.encode(params[dimension.name]) for dimension in self.dimensions)
 
-    def decode(self, key: Key) -> dict[str, Value]:
-        """The configuration of a key, in file order."""
-        pairs = zip(self.dimensions, key, strict=True)
+    def decode(self, config: EncodedConfig) -> dict[str, Value]:
+        """Return the values of an encoded configuration, by field in file order."""
+        pairs = zip(self.dimensions, config, strict=True)
         return {dimension.name: dimension.decode(code) for dimension, code in pairs}
 
-    def draw(self, rng: np.random.Generator) -> Key:
-        """A random configuration, each field by its own distribution."""
+    def draw(self, rng: np.random.Generator) -> EncodedConfig:
+        """Return a random configuration, each field drawn from its own distribution."""
         return tuple(dimension.draw(rng) for dimension in self.dimensions)
 
     @property
-    def points(self) -> int | None:
-        """Number of keys, ``None`` where it is not finite; at least `size`."""
+    def grid_size(self) -> int | None:
+        """Number of combinations of codes; ``None`` where it is not finite. At least `size`."""
         counts = [None if dimension.codes is None else len(dimension.codes) for dimension in self.dimensions]
         return None if None in counts else math.prod(count for count in counts if count)
 
-    def at(self, position: int) -> Key:
-        """The key at a position of a finite space's grid, the last field varying fastest."""
-        key: list[Code] = []
+    def grid_point(self, position: int) -> EncodedConfig:
+        """Return a configuration of a finite space.
+
+        Args:
+            position: its position in the grid, in which the last field varies fastest.
+        """
+        config: list[Code] = []
         for dimension in reversed(self.dimensions):
             codes = dimension.codes or ()
             position, digit = divmod(position, len(codes))
-            key.append(codes[digit])
-        return tuple(reversed(key))
+            config.append(codes[digit])
+        return tuple(reversed(config))

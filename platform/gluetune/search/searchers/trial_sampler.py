@@ -1,4 +1,4 @@
-"""One search over many tasks: deals each lane its next trial, fairly between tasks."""
+"""The sampler of a search over many tasks, which divides trials between tasks by weight."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from gluetune.config import Algorithm, SearchSpace, TaskFacts, TrainingConfig, V
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.events import TrialRecord, TrialStatus
 from gluetune.search.searchers.algorithms import ALGORITHMS
-from gluetune.search.searchers.sampler import Outcome, Sampler
-from gluetune.search.searchers.space import EncodedSpace, Key
+from gluetune.search.searchers.sampler import Sampler, TrialResult
+from gluetune.search.searchers.space import EncodedConfig, EncodedSpace
 
 
 @dataclass(frozen=True, slots=True)
 class TrialSpec:
-    """One trial to be trained.
+    """A trial that is to be run.
 
     Attributes:
-        number: counts trials of the whole search from 0.
-        task: the task's name.
-        params: the searched fields.
-        training: the whole `TrainingConfig`: the space's fixed fields, under what the job sets, under ``params``.
+        number: position among all trials of the search, counted from 0.
+        task: name of the task.
+        params: values of the searched fields.
+        training: the whole `TrainingConfig`: fixed fields of the space, overridden by the job's, overridden by
+            ``params``.
         seed: seed of head, dropout and data order.
     """
 
@@ -36,30 +37,32 @@ class TrialSpec:
     seed: int
 
 
-class _Known:
-    """Configurations of a task that have been dealt; a key that trains the same as one of them is known too."""
+class _KnownConfigs:
+    """The configurations of a task that were chosen, and all others that train the same as one of them."""
 
     def __init__(self, space: EncodedSpace) -> None:
         self._identity, self._seen = space.identity, set[Hashable]()
 
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, tuple) and self._identity(key) in self._seen
+    def __contains__(self, config: object) -> bool:
+        return isinstance(config, tuple) and self._identity(config) in self._seen
 
     def __len__(self) -> int:
         return len(self._seen)
 
-    def add(self, key: Key) -> None:
-        self._seen.add(self._identity(key))
+    def add(self, config: EncodedConfig) -> None:
+        self._seen.add(self._identity(config))
 
 
 class _TaskSearch:
-    """One task's configurations: points to try first, then what the sampler suggests."""
+    """The configurations of one task: points to try first, then what its sampler suggests."""
 
-    def __init__(self, space: EncodedSpace, sampler: Sampler, first: Iterable[Key], num_samples: int | None) -> None:
+    def __init__(
+        self, space: EncodedSpace, sampler: Sampler, first: Iterable[EncodedConfig], num_samples: int | None
+    ) -> None:
         self.space, self.sampler = space, sampler
-        self.dealt, self._num_samples = 0, num_samples
+        self.asked, self._num_samples = 0, num_samples
         self._first = deque(dict.fromkeys(first))
-        self._known = _Known(space)
+        self._known = _KnownConfigs(space)
         self._covered = False
 
     @property
@@ -68,16 +71,16 @@ class _TaskSearch:
 
     @property
     def ended(self) -> bool:
-        enough = self._num_samples is not None and self.dealt >= self._num_samples
+        enough = self._num_samples is not None and self.asked >= self._num_samples
         return enough or self._covered or (self.space.size is not None and len(self._known) >= self.space.size)
 
-    def next(self) -> Key | None:
-        """The next configuration; ``None`` where no other one is left, and the task has ended."""
+    def ask(self) -> EncodedConfig | None:
+        """The next configuration; ``None`` where all are known, which ends the task."""
         while self._first:
-            key = self._first.popleft()
-            if key not in self._known:
-                self.resume(key)
-                return key
+            config = self._first.popleft()
+            if config not in self._known:
+                self.resume(config)
+                return config
         suggestion = self.sampler.suggest(self._known)
         if suggestion is None:
             self._covered = True
@@ -85,39 +88,39 @@ class _TaskSearch:
             self._add(suggestion)
         return suggestion
 
-    def resume(self, key: Key) -> None:
-        self._add(key)
-        self.sampler.begin(key)
+    def resume(self, config: EncodedConfig) -> None:
+        self._add(config)
+        self.sampler.enqueue(config)
 
-    def replay(self, key: Key, outcome: Outcome) -> None:
-        self._add(key)
-        self.sampler.replay(key, outcome)
+    def replay(self, config: EncodedConfig, result: TrialResult) -> None:
+        self._add(config)
+        self.sampler.replay(config, result)
 
-    def _add(self, key: Key) -> None:
-        self._known.add(key)
-        self.dealt += 1
+    def _add(self, config: EncodedConfig) -> None:
+        self._known.add(config)
+        self.asked += 1
 
 
 class TrialSampler:
-    """Deals trials. No configuration of a task is dealt twice, nor one that trains the same as another.
+    """Chooses the trials of a search. It chooses no configuration of a task twice, nor one that trains the same.
 
-    The next trial goes to the task with the smallest number of trials dealt per weight, the first of equals. A task
-    whose space is covered, or that has its ``num_samples``, drops out.
+    The next trial is one of the task with the fewest trials per weight, the first of equals. A task whose space is
+    covered, or that has its ``num_samples``, gets no more trials.
 
     Args:
-        tasks: weight by task name.
-        space: what varies, and the points to try first.
+        tasks: weight of each task by name.
+        space: the search space, with the points to try first.
         algorithm: a key of `ALGORITHMS`.
-        training: the job's training settings; fields it does not set explicitly may be set by the space.
+        training: the job's training settings; the space may set fields that the job does not set explicitly.
         seed: the job's seed.
-        num_samples: trials per task; ``None``: all of a finite space, without end for others.
-        facts: by task, what decides beside a configuration what is trained.
+        num_samples: number of trials per task; ``None`` for all of a finite space, and for no limit in others.
+        facts: by task, what decides beside a configuration what a trial trains.
 
     Raises:
         ConfigError: a weight is not positive, a point is outside the space, or the algorithm does not fit the space.
 
     Attributes:
-        choice_s: seconds that the last choice of a trial took.
+        last_ask_seconds: seconds that the last choice of a trial took.
     """
 
     def __init__(
@@ -137,52 +140,52 @@ class TrialSampler:
         ]
         if wrong:
             raise ConfigError(wrong)
-        self._searched, self._training, self._seed = space, training, seed
+        self._space, self._training, self._seed = space, training, seed
         self._weights = dict(tasks)
         self._searches: dict[str, _TaskSearch] = {}
         for task in tasks:
-            coded = EncodedSpace(space, _trained_in(space, training, (facts or {}).get(task, TaskFacts())))
-            first = [coded.encode(point) for point in space.points]
-            sampler = ALGORITHMS[algorithm](coded, task, seed, num_samples)
-            self._searches[task] = _TaskSearch(coded, sampler, first, num_samples)
-        self._numbers = 0
+            encoded = EncodedSpace(space, _effect_of(space, training, (facts or {}).get(task, TaskFacts())))
+            first = [encoded.encode(point) for point in space.points]
+            sampler = ALGORITHMS[algorithm](encoded, task, seed, num_samples)
+            self._searches[task] = _TaskSearch(encoded, sampler, first, num_samples)
+        self._next_number = 0
         self._unfinished: deque[TrialSpec] = deque()
-        self._ready: TrialSpec | None = None
-        self.choice_s = 0.0
-        self._running: dict[int, tuple[str, Key]] = {}
+        self._prefetched: TrialSpec | None = None
+        self.last_ask_seconds = 0.0
+        self._running: dict[int, tuple[str, EncodedConfig]] = {}
         self._evaluations: dict[int, int] = {}
 
     @property
     def exhausted(self) -> bool:
-        """Whether no further trial will ever be dealt."""
-        return not self._unfinished and self._ready is None and self._all_ended
+        """Whether there will be no more trials."""
+        return not self._unfinished and self._prefetched is None and self._all_ended
 
     def planned(self, task: str) -> int | None:
-        """Trials the task will have in the end, ``None`` where only time ends it."""
+        """Return the number of trials that the task will have; ``None`` where only the time budget ends them."""
         return self._searches[task].planned
 
     def configurations(self, task: str) -> int | None:
-        """Configurations of the space that train differently, ``None`` where they are not finitely many."""
+        """Return the number of configurations that train differently; ``None`` where it is not finite."""
         return self._searches[task].space.size
 
-    def deal(self) -> TrialSpec | None:
-        """The next trial, ``None`` when the search is `exhausted`; unfinished trials of an earlier run come first."""
+    def ask(self) -> TrialSpec | None:
+        """Return the next trial: unfinished ones of an earlier session first; ``None`` where `exhausted`."""
         if self._unfinished:
             return self._unfinished.popleft()
-        self.prepare()
-        deal, self._ready = self._ready, None
-        return deal
+        self.prefetch()
+        spec, self._prefetched = self._prefetched, None
+        return spec
 
-    def prepare(self) -> None:
-        """Makes the next trial's choice now, so that the next `deal` need not wait for it.
+    def prefetch(self) -> None:
+        """Choose the next trial now, so that the next `ask` returns at once.
 
-        The choice does not know what is learnt between now and then. Nothing is lost with a search that ends before:
-        a resumed one makes the choice again.
+        The choice does not use results that come between now and then. If the search ends before, a resumed one makes
+        the choice again.
         """
-        if self._ready is None and not self._all_ended:
+        if self._prefetched is None and not self._all_ended:
             began = time.monotonic()
-            self._ready = self._choose()
-            self.choice_s = time.monotonic() - began
+            self._prefetched = self._choose()
+            self.last_ask_seconds = time.monotonic() - began
 
     @property
     def _all_ended(self) -> bool:
@@ -190,60 +193,74 @@ class TrialSampler:
 
     def _choose(self) -> TrialSpec | None:
         while not self._all_ended:
-            task = min((task for task, search in self._searches.items() if not search.ended), key=self._share)
-            if (key := self._searches[task].next()) is not None:
-                return self._deal(task, key)
+            open_tasks = (task for task, search in self._searches.items() if not search.ended)
+            task = min(open_tasks, key=self._weighted_load)
+            if (config := self._searches[task].ask()) is not None:
+                return self._start(task, config)
         return None
 
-    def _deal(self, task: str, key: Key) -> TrialSpec:
-        number, self._numbers = self._numbers, self._numbers + 1
-        self._running[number] = (task, key)
-        params = self._searches[task].space.decode(key)
-        training = self._searched.resolve(self._training, params)
+    def _start(self, task: str, config: EncodedConfig) -> TrialSpec:
+        number, self._next_number = self._next_number, self._next_number + 1
+        self._running[number] = (task, config)
+        params = self._searches[task].space.decode(config)
+        training = self._space.resolve(self._training, params)
         seed = self._seed if training.seed is None else training.seed
         return TrialSpec(number, task, params, training.model_dump(), seed)
 
-    def evaluated(self, number: int, index: int, epoch: float, score: float) -> None:
-        """A trial was evaluated for the ``index``-th time, counted from 1."""
+    def report(self, number: int, index: int) -> None:
+        """Take note of an evaluation.
+
+        Args:
+            number: the trial.
+            index: position of the evaluation among the trial's, counted from 1.
+        """
         self._evaluations[number] = index
 
-    def ended(self, number: int, status: TrialStatus, best_score: float | None) -> None:
-        """A trial ended. A trial that was ``stopped`` has no result yet; a second end of a trial changes nothing."""
+    def tell(self, number: int, status: TrialStatus, best_score: float | None) -> None:
+        """Take note of the end of a trial.
+
+        A second end of a trial changes nothing, nor does that of a ``stopped`` trial, which a resume continues.
+
+        Args:
+            number: the trial.
+            status: how it ended.
+            best_score: its best score; ``None`` or NaN where it has none.
+        """
         if not status.final or number not in self._running:
             return
-        task, key = self._running.pop(number)
-        outcome = _outcome(status, best_score, self._evaluations.pop(number, 0))
-        self._searches[task].sampler.end(key, outcome)
+        task, config = self._running.pop(number)
+        result = _result(status, best_score, self._evaluations.pop(number, 0))
+        self._searches[task].sampler.tell(config, result)
 
     def replay(self, trials: Iterable[TrialRecord]) -> None:
-        """Takes over the trials of an earlier run of this search, before anything is dealt.
+        """Take over the trials of an earlier session of this search, before the first `ask`.
 
-        Ended ones are told to the samplers; the others will be dealt again first, with their numbers and settings.
+        Results of ended trials go to the algorithms. `ask` returns the others first, with their numbers and settings.
         """
         for trial in sorted(trials, key=lambda trial: trial.number):
             search = self._searches[trial.task]
-            key = search.space.encode(trial.params)
+            config = search.space.encode(trial.params)
             if trial.status.final:
-                search.replay(key, _outcome(trial.status, trial.best_score, len(trial.evaluations)))
+                search.replay(config, _result(trial.status, trial.best_score, len(trial.evaluations)))
             else:
-                search.resume(key)
-                self._running[trial.number] = (trial.task, key)
+                search.resume(config)
+                self._running[trial.number] = (trial.task, config)
                 self._unfinished.append(TrialSpec(trial.number, trial.task, trial.params, trial.training, trial.seed))
-            self._numbers = max(self._numbers, trial.number + 1)
+            self._next_number = max(self._next_number, trial.number + 1)
 
-    def _share(self, task: str) -> float:
-        return self._searches[task].dealt / self._weights[task]
-
-
-def _outcome(status: TrialStatus, score: float | None, evaluations: int) -> Outcome:
-    return Outcome(status, score if score is not None and math.isfinite(score) else None, evaluations)
+    def _weighted_load(self, task: str) -> float:
+        return self._searches[task].asked / self._weights[task]
 
 
-def _trained_in(
+def _result(status: TrialStatus, score: float | None, evaluations: int) -> TrialResult:
+    return TrialResult(status, score if score is not None and math.isfinite(score) else None, evaluations)
+
+
+def _effect_of(
     space: SearchSpace,
     training: TrainingConfig,
     facts: TaskFacts,
 ) -> Callable[[Mapping[str, Value]], Hashable]:
-    """What values of some searched fields make of a trial, all other fields being as the job has them."""
+    """Map values of some searched fields to what they make of a trial whose other fields are as in the job."""
     fixed: dict[str, Any] = space.resolve(training).model_dump()
     return lambda params: trained({**fixed, **params}, facts)

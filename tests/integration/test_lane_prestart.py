@@ -28,7 +28,7 @@ from training_setup import task_data, tiny_encoder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-JOB = JobConfig(name="early", tasks={"cola": 1.0}, lanes=LanesConfig(max_concurrent_trials=2))
+JOB = JobConfig(name="prestarted", tasks={"cola": 1.0}, lanes=LanesConfig(max_concurrent_trials=2))
 LONG_S = 300.0  # also on a busy machine
 
 
@@ -69,7 +69,7 @@ def wait_until(what: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def early(ray_cluster: None, tmp_path: Path) -> Iterator[PrestartedLanes]:
+def prestarted(ray_cluster: None, tmp_path: Path) -> Iterator[PrestartedLanes]:
     """Early lanes whose workers are there; nothing is left of them in the end."""
     found = lanes(tmp_path)
     found.load()
@@ -84,35 +84,35 @@ def early(ray_cluster: None, tmp_path: Path) -> Iterator[PrestartedLanes]:
 
 
 def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(
-    early: PrestartedLanes, tmp_path: Path
+    prestarted: PrestartedLanes, tmp_path: Path
 ) -> None:
     def cleared() -> bool:
-        early.cleanup()
+        prestarted.cleanup()
         return Storage(str(tmp_path)).list() == []
 
     assert states().count("CREATED") == 1
-    assert early.acquire(spec(tmp_path / "another"), settings()) is None
+    assert prestarted.acquire(spec(tmp_path / "another"), settings()) is None
     wait_until(lambda: not living())
     wait_until(lambda: set(states()) == {"REMOVED"})
     wait_until(cleared)  # a process that is killed may still write
 
 
 def test_a_lane_trains_even_where_it_is_asked_to_before_it_hears_of_its_trial(
-    early: PrestartedLanes, tmp_path: Path
+    prestarted: PrestartedLanes, tmp_path: Path
 ) -> None:
-    first = early.actors[0].train.remote()  # as calls of an async actor may overtake each other
-    actor = early.acquire(spec(tmp_path), settings())
+    first = prestarted.actors[0].train.remote()  # as calls of an async actor may overtake each other
+    actor = prestarted.acquire(spec(tmp_path), settings())
     assert json.loads(ray.get(first)["event"])["epoch"] == 1.0
     assert json.loads(ray.get(actor.train.remote())["event"])["epoch"] == 2.0
     ray.get(actor.stop.remote())
 
 
 def test_a_lane_that_died_while_the_search_was_loaded_costs_no_trial_anything(
-    early: PrestartedLanes, tmp_path: Path
+    prestarted: PrestartedLanes, tmp_path: Path
 ) -> None:
-    ray.kill(early.actors[0])
+    ray.kill(prestarted.actors[0])
     wait_until(lambda: not living())
-    assert early.acquire(spec(tmp_path), settings()) is None
+    assert prestarted.acquire(spec(tmp_path), settings()) is None
 
 
 def test_a_search_that_is_resumed_starts_none_early(ray_cluster: None, tmp_path: Path) -> None:
