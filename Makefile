@@ -11,7 +11,7 @@ export RAY_API_SERVER_ADDRESS
 # Processes that run tests; one of them runs all those that start Ray.
 WORKERS ?= 2
 
-.PHONY: quickstart submit test-fast test test-cluster lint types coverage clean
+.PHONY: quickstart submit test-fast test test-cluster lint types coverage docs clean
 .DELETE_ON_ERROR:
 
 $(STAMP): pyproject.toml constraints.txt
@@ -45,6 +45,10 @@ types: $(STAMP)
 # The share of lines that the tests run, in the tests' own processes; a report, without a limit that must be reached.
 coverage: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not cluster" --cov --cov-report=term --cov-report=html
+
+docs: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/mkdocs build --quiet
 
 clean:
 	rm -rf $(VENV)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks.efficiency import bootstrap_interval, epochs_share, reordered, search_recorded_grids, summarise
-from benchmarks.learning_curves import Curves, load_curves, record_curves, recorded_curves
+from benchmarks.config import BenchmarkConfig
+from benchmarks.efficiency import (
+    COMPARISONS,
+    bootstrap_interval,
+    epochs_share,
+    reordered,
+    search_recorded_grids,
+    summarise,
+)
+from benchmarks.learning_curves import FOLDER, Curves, load_curves, record_curves, recorded_curves
 from gluetune.config import SchedulerConfig, Value
 
 NONE, ASHA = SchedulerConfig(name="none"), SchedulerConfig(name="asha", min_trials=1)
@@ -133,3 +142,13 @@ def test_an_interrupted_recording_trains_only_what_is_missing(tmp_path: Path, mo
     record_curves(curves, None, None, tmp_path / "cola.json")  # type: ignore[arg-type]
     assert trained == [missing]
     assert load_curves(tmp_path / "cola.json").scores[missing] == FLAT
+
+
+def test_the_committed_result_is_of_the_curves_and_contenders_that_there_are() -> None:
+    (comparison,) = COMPARISONS
+    result = json.loads((FOLDER.parent / "results" / "search_efficiency.json").read_text())
+    (recorded,) = result["comparisons"]
+    assert recorded["number"] == comparison.number
+    for contender in comparison.contenders(BenchmarkConfig(Path())):
+        assert set(recorded["contenders"][contender.name]["figures"]) == {figure.name for figure in comparison.figures}
+    assert [target["limit"] for target in recorded["targets"]] == [target.limit for target in comparison.targets]
