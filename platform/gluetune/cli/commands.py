@@ -54,6 +54,12 @@ def _export() -> Main:
     return main
 
 
+def _ui() -> Main:
+    from gluetune.cli.ui import main
+
+    return main
+
+
 def _benchmark() -> Main:
     from gluetune.cli.benchmark import main
 
@@ -65,6 +71,7 @@ COMMANDS = {
     "finetune": Command("fine-tune an encoder with one configuration, and evaluate it", _finetune),
     "pretrain": Command("pre-train a BERT encoder", _pretrain),
     "export": Command("write a submission to the GLUE benchmark from winners", _export),
+    "ui": Command("open the MLflow UI on what searches have recorded", _ui),
     "benchmark": Command("measure speed and memory beside other programs", _benchmark),
 }
 
