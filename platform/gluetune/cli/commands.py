@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from gluetune.supervisor import supervised
+
+if TYPE_CHECKING:
+    from gluetune.cli.program import Program
 
 Main: TypeAlias = Callable[[Sequence[str]], int]
 """Runs a command with its arguments, and returns its exit code."""
 
+Loaded: TypeAlias = "tuple[Program | None, Main]"
+"""A command's flags, where its module is part of the package, and what runs it."""
+
 USAGE_ERROR = 2
+NOT_SUBMITTED = ("submit", "ui")  # commands of the user's own machine
 
 
 class Command(NamedTuple):
@@ -23,47 +30,53 @@ class Command(NamedTuple):
 
     Attributes:
         summary: what it does, in a few words for the list of commands.
-        load: imports the command's module and returns its ``main``.
+        load: imports the command's module; returns its flags and its ``main``.
     """
 
     summary: str
-    load: Callable[[], Main]
+    load: Callable[[], Loaded]
 
 
-def _tune() -> Main:
-    from gluetune.cli.main import main
+def _tune() -> Loaded:
+    from gluetune.cli.main import TUNE, main
 
-    return main
-
-
-def _finetune() -> Main:
-    from gluetune.cli.finetune import main
-
-    return main
+    return TUNE, main
 
 
-def _pretrain() -> Main:
-    from gluetune.cli.pretrain_flags import main
+def _finetune() -> Loaded:
+    from gluetune.cli.finetune import PROGRAM, main
 
-    return main
-
-
-def _export() -> Main:
-    from gluetune.cli.export import main
-
-    return main
+    return PROGRAM, main
 
 
-def _ui() -> Main:
-    from gluetune.cli.ui import main
+def _pretrain() -> Loaded:
+    from gluetune.cli.pretrain_flags import PROGRAM, main
 
-    return main
+    return PROGRAM, main
 
 
-def _benchmark() -> Main:
+def _export() -> Loaded:
+    from gluetune.cli.export import PROGRAM, main
+
+    return PROGRAM, main
+
+
+def _benchmark() -> Loaded:
     from gluetune.cli.benchmark import main
 
-    return main
+    return None, main
+
+
+def _submit() -> Loaded:
+    from gluetune.cli.submit import PROGRAM, main
+
+    return PROGRAM, main
+
+
+def _ui() -> Loaded:
+    from gluetune.cli.ui import PROGRAM, main
+
+    return PROGRAM, main
 
 
 COMMANDS = {
@@ -71,8 +84,9 @@ COMMANDS = {
     "finetune": Command("fine-tune an encoder with one configuration, and evaluate it", _finetune),
     "pretrain": Command("pre-train a BERT encoder", _pretrain),
     "export": Command("write a submission to the GLUE benchmark from winners", _export),
-    "ui": Command("open the MLflow UI on what searches have recorded", _ui),
     "benchmark": Command("measure speed and memory beside other programs", _benchmark),
+    "submit": Command("run one of these commands as a job on a Ray cluster", _submit),
+    "ui": Command("open the MLflow UI on what searches have recorded", _ui),
 }
 
 
@@ -95,6 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"gluetune {__version__}")
         return 0
     name, *rest = arguments
+    if name == "--print-completion":
+        return _print_completion(rest)
     if name not in COMMANDS:
         print(f"error: {_unknown(name)}", file=sys.stderr)
         return USAGE_ERROR
@@ -112,7 +128,12 @@ def run(name: str, argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    return supervised(lambda: COMMANDS[name].load()(arguments))
+
+    def command() -> int:
+        _, command_main = COMMANDS[name].load()
+        return command_main(arguments)
+
+    return supervised(command)
 
 
 def _help() -> str:
@@ -126,7 +147,21 @@ commands:
 {listed}
 
 Start with `gluetune tune`: the quickstart searches generated tasks and needs no network.
-`gluetune COMMAND --help` lists a command's flags, `gluetune --version` prints the version."""
+`gluetune COMMAND --help` lists a command's flags, `gluetune --version` prints the version, and
+`gluetune --print-completion SHELL` the completion of bash, zsh or fish."""
+
+
+def _print_completion(arguments: Sequence[str]) -> int:
+    from gluetune.cli.completion import SHELLS, script
+    from gluetune.errors import did_you_mean
+
+    shell = " ".join(arguments)
+    if shell not in SHELLS:
+        rule = f"must be one of {', '.join(SHELLS)}, but got {shell!r}{did_you_mean(shell, SHELLS)}"
+        print(f"error: --print-completion: {rule}", file=sys.stderr)
+        return USAGE_ERROR
+    print(script(shell))
+    return 0
 
 
 def _unknown(name: str) -> str:

@@ -56,7 +56,7 @@ def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
         ConfigError: unknown flags, missing values, flags that do not go with ``--resume``, and what the program's
             own check finds.
     """
-    given, unknown = _parser(program).parse_known_args([_spelling(argument, program) for argument in argv])
+    given, unknown = build_parser(program).parse_known_args([_spelling(argument, program) for argument in argv])
     issues = [
         _unknown(argument, program)
         for argument, before in zip(unknown, ["", *unknown], strict=False)
@@ -91,7 +91,12 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError([ConfigIssue(flag, rule)])
 
 
-def _parser(program: Program) -> argparse.ArgumentParser:
+def build_parser(program: Program) -> argparse.ArgumentParser:
+    """The parser of a program's flags, in the groups that its help shows; values of flags stay text.
+
+    Args:
+        program: the program.
+    """
     parser = _Parser(
         prog=program.name,
         allow_abbrev=False,

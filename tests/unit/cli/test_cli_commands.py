@@ -57,7 +57,7 @@ def test_a_mistyped_command_names_the_nearest_or_all(
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_exists_and_has_help(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        COMMANDS[name].load()(["--help"])
+        COMMANDS[name].load()[1](["--help"])
     assert stopped.value.code == 0
     shown = capfd.readouterr().out
     assert shown.startswith(f"usage: gluetune {name} ")
@@ -75,7 +75,7 @@ def test_every_script_runs_its_command_below_a_parent(script: str) -> None:
 
 @pytest.mark.parametrize("argv", [["--help"], ["tune", "--help"]], ids=" ".join)
 def test_help_imports_neither_torch_nor_ray(argv: list[str]) -> None:
-    call = "main(sys.argv[1:])" if len(argv) == 1 else "COMMANDS[sys.argv[1]].load()(sys.argv[2:])"
+    call = "main(sys.argv[1:])" if len(argv) == 1 else "COMMANDS[sys.argv[1]].load()[1](sys.argv[2:])"
     code = (
         "import sys; from gluetune.cli import commands\n"
         "try:\n"

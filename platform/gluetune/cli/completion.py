@@ -1,0 +1,88 @@
+"""Shell completion of ``gluetune``: commands, flags, files, and the values of flags that take one of a few."""
+
+from __future__ import annotations
+
+import argparse
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import shtab
+from pydantic import BaseModel
+
+from gluetune.cli.commands import COMMANDS
+from gluetune.cli.flags import build_parser
+from gluetune.cli.program import Program
+from gluetune.config.spaces import known_spaces
+from gluetune.tasks import TASKS
+
+SHELLS = ("bash", "zsh", "fish")
+_PATHS = {"FILE": shtab.FILE, "PATH": shtab.FILE, "MODEL": shtab.DIRECTORY, "FOLDER": shtab.DIRECTORY}  # by metavar
+
+
+def script(shell: str) -> str:
+    """The completion script for a shell.
+
+    Args:
+        shell: one of `SHELLS`.
+    """
+    return str(shtab.complete(_whole_parser(), shell))
+
+
+def _whole_parser() -> argparse.ArgumentParser:
+    """A parser of all commands; it is only read by shtab."""
+    parser = argparse.ArgumentParser("gluetune")
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("--print-completion", choices=SHELLS, help="print the completion script of a shell")
+    commands = parser.add_subparsers(dest="command")
+    for name, command in COMMANDS.items():
+        program, _ = command.load()
+        if program is None:
+            commands.add_parser(name, help=command.summary)
+            continue
+        flags = build_parser(program)
+        _add_values(flags, program)
+        commands.add_parser(name, help=command.summary, parents=[flags], add_help=False)
+    return parser
+
+
+def _add_values(parser: argparse.ArgumentParser, program: Program) -> None:
+    """Adds to a command's flags what their values can be."""
+    choices = dict(_choices(program))
+    for action in parser._actions:
+        name = next(iter(action.option_strings), "")
+        if name in choices:
+            action.choices = choices[name]
+        elif isinstance(action.metavar, str) and action.metavar in _PATHS:
+            action.complete = _PATHS[action.metavar]  # type: ignore[attr-defined]  # shtab reads it
+
+
+def _choices(program: Program) -> Iterator[tuple[str, list[str]]]:
+    """Flags that take one of a few values, and these."""
+    for option in program.options:
+        if option.choices:
+            yield option.name, list(option.choices)
+    for flag in program.table:
+        values = list(_literals(_annotation(program.schema, flag.path)))
+        if values:
+            yield flag.name, values
+    yield "--tasks", list(TASKS)
+    yield "--space", known_spaces()
+
+
+def _annotation(model: Any, path: str) -> Any:
+    """The type of a job file's key."""
+    for key in path.split("."):
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return None
+        model = model.model_fields[key].annotation
+    return model
+
+
+def _literals(annotation: Any) -> Iterator[str]:
+    """Values of the ``Literal`` types in a type."""
+    if get_origin(annotation) is Literal:
+        yield from map(str, get_args(annotation))
+    elif get_origin(annotation) in (Union, types.UnionType, Annotated):
+        for part in get_args(annotation):
+            yield from _literals(part)

@@ -1,0 +1,214 @@
+"""``gluetune submit``: another command as a job on a Ray cluster, through Ray's Jobs API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gluetune.cli.commands import COMMANDS, NOT_SUBMITTED
+from gluetune.cli.flags import ParsedArguments, parse
+from gluetune.cli.main import FAILED, OK, run
+from gluetune.cli.program import Option, Program
+from gluetune.cli.terminal import Terminal
+from gluetune.config import text_without_passwords
+from gluetune.errors import ClusterError, ConfigError, ConfigIssue, did_you_mean
+from gluetune.supervisor import INTERRUPTED, report
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+ADDRESS = "http://127.0.0.1:8265"
+ADDRESS_VARIABLE = "RAY_API_SERVER_ADDRESS"
+EXCLUDES = (
+    "/.git", "/.venv", "/venv", "/runs", "/mlruns", "/mlartifacts", "/build", "/dist",
+    "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache", "*.egg-info", "*.db", "*.log",
+)  # fmt: skip
+STOP_S = 60  # seconds that `ray job stop` gives a search to end in an orderly way; 3 without this
+_END_S = 60.0  # from the end of the log until the job's state is final
+_SEPARATOR = "--"
+
+
+def _issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
+    folder = Path(arguments.options.get("--working-dir", ".")).expanduser()
+    if not folder.is_dir():
+        yield ConfigIssue("--working-dir", f"must be an existing folder, but got {str(folder)!r}")
+    elif folder.resolve() in (Path.home(), Path("/")):
+        yield ConfigIssue("--working-dir", f"is uploaded and must be a project's folder, but got {folder.resolve()}")
+    address = arguments.options.get("--address")
+    if address is not None and not re.match(r"https?://", address):
+        yield ConfigIssue("--address", f"must be that of Ray's Jobs API, such as {ADDRESS}, but got {address!r}")
+    for variable in arguments.repeated.get("--env", ()):
+        name, equals, _ = variable.partition("=")
+        if not name.isidentifier():
+            yield ConfigIssue("--env", f"must be NAME=VALUE or NAME, but got {variable!r}")
+        elif not equals and name not in os.environ:
+            yield ConfigIssue("--env", f"must name a variable of this environment, but {name} is not set")
+
+
+PROGRAM = Program(
+    "gluetune submit",
+    "Run a command of gluetune as a job on a Ray cluster, and follow its output. The job runs in a copy of the working "
+    "folder, with the gluetune that is installed here; the cluster's nodes need its dependencies.",
+    None,
+    options=(
+        Option("--address", "URL", f"the Jobs API (default: {ADDRESS_VARIABLE}, else {ADDRESS})"),
+        Option("--working-dir", "FOLDER", "uploaded as the job's working folder (default: the current folder)"),
+        Option("--env", "NAME[=VALUE]", "a variable of the job's environment; may be repeated", repeated=True),
+        Option("--submission-id", "ID", "the job's name (default: one that Ray makes)"),
+        Option("--no-wait", "", "end when the job is submitted, without following its output"),
+    ),
+    usage="%(prog)s [--address URL] [flags] -- COMMAND [flags of COMMAND]",
+    epilog="Not uploaded: .git, .venv, runs, mlruns and what .gitignore and .rayignore name. The exit code is that of "
+    "the job. Ctrl-C ends the following only; the job goes on.",
+    check=_issues,
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs ``gluetune submit``; returns the exit code."""
+    own, command = _split(argv)
+    return run(PROGRAM, lambda arguments, terminal: _submit(arguments, command, terminal), own)
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments before and after ``--``."""
+    arguments = list(argv)
+    if _SEPARATOR not in arguments:
+        return arguments, []
+    at = arguments.index(_SEPARATOR)
+    return arguments[:at], arguments[at + 1 :]
+
+
+def _submit(arguments: ParsedArguments, command: Sequence[str], terminal: Terminal) -> int:
+    _check_command(command)
+    given = arguments.options
+    address = given.get("--address") or os.environ.get(ADDRESS_VARIABLE) or ADDRESS
+    folder = Path(given.get("--working-dir", ".")).expanduser().resolve()
+    terminal.note(f"submitting to {text_without_passwords(address)} what {folder} holds …")
+    client = _connect(address)
+    environment = runtime_environment(folder, arguments.repeated.get("--env", ()))
+    job = _start(client, command, environment, given.get("--submission-id"))
+    report(starting=False)  # from now on Ctrl-C ends the following, not the job
+    terminal.note(f"submitted as {job}\n{_how_to(job, address)}")
+    if "--no-wait" in arguments.switches:
+        return OK
+    try:
+        return _follow(client, job, terminal)
+    except KeyboardInterrupt:
+        terminal.note(f"\nthe job {job} goes on\n{_how_to(job, address)}")
+        return INTERRUPTED
+
+
+def _check_command(command: Sequence[str]) -> None:
+    """Refuses what is no command, and mistakes in its flags, before anything is uploaded.
+
+    Raises:
+        ConfigError: all mistakes.
+    """
+    known = [name for name in COMMANDS if name not in NOT_SUBMITTED]
+    if not command or command[0] not in known:
+        got = f"but got {command[0]!r}{did_you_mean(command[0], known)}" if command else "but got none"
+        raise ConfigError([ConfigIssue(_SEPARATOR, f"a command must follow, one of {', '.join(known)}, {got}")])
+    program, _ = COMMANDS[command[0]].load()
+    if program is not None:
+        parse(command[1:], program)
+
+
+def runtime_environment(folder: Path, variables: Sequence[str] = ()) -> dict[str, Any]:
+    """Ray's runtime environment of a job.
+
+    Args:
+        folder: the working folder, which Ray uploads.
+        variables: further environment variables, as ``NAME=VALUE``, or ``NAME`` with the value that it has here.
+    """
+    environment: dict[str, Any] = {
+        "working_dir": str(folder),
+        "excludes": list(EXCLUDES),
+        "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_S)},
+    }
+    if (folder / "platform" / "gluetune" / "__init__.py").is_file():
+        environment["env_vars"]["PYTHONPATH"] = "platform"  # a checkout: its own package, as it is now
+    else:
+        environment["py_modules"] = [str(Path(__file__).resolve().parents[1])]
+    for variable in variables:
+        name, equals, value = variable.partition("=")
+        environment["env_vars"][name] = value if equals else os.environ[name]
+    return environment
+
+
+def _connect(address: str) -> JobSubmissionClient:
+    """A client of the Jobs API, which answers.
+
+    Raises:
+        ClusterError: there is none, or it refuses this user.
+    """
+    import ray.exceptions
+    from ray.job_submission import JobSubmissionClient
+
+    os.environ[ADDRESS_VARIABLE] = address  # Ray's client prefers this variable to its argument
+    try:
+        return JobSubmissionClient(address)
+    except ConnectionError as error:
+        raise ClusterError(
+            f"a Ray cluster's Jobs API must answer at {text_without_passwords(address)}, but none does; start one by "
+            "`ray start --head`, forward its port 8265, or name it by --address"
+        ) from error
+    except (RuntimeError, ray.exceptions.AuthenticationError) as error:
+        raise ClusterError(f"the Jobs API at {text_without_passwords(address)} refuses: {error}") from error
+
+
+def _start(client: JobSubmissionClient, command: Sequence[str], environment: dict[str, Any], name: str | None) -> str:
+    """Uploads the folder and starts the job; returns its id.
+
+    Raises:
+        ClusterError: Ray refuses the folder or the job.
+    """
+    entrypoint = shlex.join(["python", "-m", "gluetune", *command])
+    try:
+        return client.submit_job(entrypoint=entrypoint, runtime_env=environment, submission_id=name)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ClusterError(f"Ray does not take the job: {error}") from error
+
+
+def _follow(client: JobSubmissionClient, job: str, terminal: Terminal) -> int:
+    """Prints the job's output until it ends; returns its exit code.
+
+    Raises:
+        ClusterError: the connection to the cluster is lost.
+    """
+
+    async def tail() -> None:
+        async for lines in client.tail_job_logs(job):
+            terminal.out.print(lines, end="", markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    try:
+        asyncio.run(tail())
+        deadline = time.monotonic() + _END_S
+        while not (details := client.get_job_info(job)).status.is_terminal() and time.monotonic() < deadline:
+            time.sleep(0.2)
+    except (RuntimeError, OSError) as error:
+        raise ClusterError(f"the connection to the cluster is lost: {error}; the job {job} may go on") from error
+    return _exit_code(str(details.status), details.driver_exit_code, details.message, terminal)
+
+
+def _exit_code(status: str, code: int | None, message: str | None, terminal: Terminal) -> int:
+    if status == "SUCCEEDED":
+        return OK
+    if status == "STOPPED":
+        terminal.note("the job was stopped")
+        return INTERRUPTED
+    terminal.error(f"the job has {status.lower()}" + (f": {message.strip()}" if message and not code else ""))
+    return code if code is not None and code > 0 else FAILED
+
+
+def _how_to(job: str, address: str) -> str:
+    where = ["--address", text_without_passwords(address)]
+    follow = shlex.join(["ray", "job", "logs", "-f", job, *where])
+    stop = shlex.join(["ray", "job", "stop", job, *where])
+    return f"follow its output by: {follow}\nstop it by: {stop}"
