@@ -49,6 +49,18 @@ def _finetune() -> Loaded:
     return PROGRAM, main
 
 
+def _evaluate() -> Loaded:
+    from gluetune.cli.predict import EVALUATE, evaluate
+
+    return EVALUATE, evaluate
+
+
+def _predict() -> Loaded:
+    from gluetune.cli.predict import PREDICT, predict
+
+    return PREDICT, predict
+
+
 def _pretrain() -> Loaded:
     from gluetune.cli.pretrain_flags import PROGRAM, main
 
@@ -82,6 +94,8 @@ def _ui() -> Loaded:
 COMMANDS = {
     "tune": Command("search hyperparameters; without flags the offline quickstart", _tune),
     "finetune": Command("fine-tune an encoder with one configuration, and evaluate it", _finetune),
+    "evaluate": Command("score trained models on labelled rows", _evaluate),
+    "predict": Command("write labels and probabilities of trained models for rows", _predict),
     "pretrain": Command("pre-train a BERT encoder", _pretrain),
     "export": Command("write a submission to the GLUE benchmark from winners", _export),
     "benchmark": Command("measure speed and memory beside other programs", _benchmark),

@@ -1,8 +1,8 @@
-"""``jobs/finetune.py``: one configuration trained, scored, or asked for predictions."""
+"""``gluetune finetune``: one configuration trained and evaluated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gluetune.api.inputs import ACCEPT
@@ -10,21 +10,29 @@ from gluetune.cli import flag_table as table
 from gluetune.cli.accept import ACCEPT_OPTION, accept_issues
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import FAILED, OK, open_session, run
+from gluetune.cli.predict import (
+    CHECKPOINT,
+    INPUT,
+    OUTPUT,
+    evaluate_trained,
+    one_configuration,
+    predict_trained,
+)
 from gluetune.cli.process import ProcessFrontend
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
-from gluetune.config import Override
 from gluetune.errors import ConfigError, ConfigIssue, StorageError
 from gluetune.supervisor import INTERRUPTED
 
 MODES = ("train_and_eval", "train", "eval", "predict")
-_OURS = {
-    "search.space": "single",
-    "search.algorithm": "grid",
-    "search.scheduler": {"name": "none"},
-    "search.num_samples": None,
-    "lanes.max_concurrent_trials": 1,
-}  # `single`: the search space without fields
+_USES = {
+    replace(CHECKPOINT, help="a trained model's folder (default: those of the job file's latest run)"): (
+        "eval",
+        "predict",
+    ),
+    INPUT: ("predict",),
+    OUTPUT: ("predict",),
+}
 PROGRAM = Program(
     "gluetune finetune",
     "Fine-tune an encoder with one configuration, on the lanes that searches train on; score a trained model; predict.",
@@ -36,26 +44,19 @@ PROGRAM = Program(
         "storage and tracking": table.STORAGE + table.TRACKING,
     },
     (
-        Option("--mode", "MODE", "train_and_eval (default), train, eval or predict", MODES),
         Option(
-            "--checkpoint", "FOLDER", "eval, predict: the trained model (default: that of the job file's latest run)"
+            "--mode", "MODE", "train_and_eval (default), train; eval, predict: as those commands of gluetune", MODES
         ),
-        Option(
-            "--input",
-            "FILE",
-            "predict: a file in the task's layout, an answer for each row (default: the official test rows)",
-        ),
-        Option("--output", "FILE", "predict: where to (default: predictions/ in the run's folder)"),
+        *(replace(option, help=f"with --mode {' or '.join(modes)}: {option.help}") for option, modes in _USES.items()),
         ACCEPT_OPTION,
     ),
     check=accept_issues,
 )
 _SEARCHED = ("search.space", "search.algorithm", "search.scheduler", "search.num_samples")
-_ONLY_WITH = {"--checkpoint": ("eval", "predict"), "--input": ("predict",), "--output": ("predict",)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``jobs/finetune.py``; see `gluetune.cli.main.run`."""
+    """Runs ``gluetune finetune``; returns the exit code."""
     return run(PROGRAM, _act, argv)
 
 
@@ -63,29 +64,25 @@ def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
     mode = arguments.options.get("--mode", MODES[0])
     _check(arguments, mode)
     arguments = one_run(arguments)
-    return _use(arguments, mode, terminal) if mode in ("eval", "predict") else _train(arguments, mode, terminal)
+    if mode == "eval":
+        return evaluate_trained(arguments, terminal)
+    if mode == "predict":
+        return predict_trained(arguments, terminal)
+    return _train(arguments, mode, terminal)
 
 
 def one_run(arguments: ParsedArguments) -> ParsedArguments:
     """The arguments with what makes a job file one configuration; a run that goes on is one already."""
     if arguments.resume is not None:
         return arguments
-    return replace(arguments, overrides=(*arguments.overrides, *_own_overrides(arguments)))
-
-
-def _own_overrides(arguments: ParsedArguments) -> Iterator[Override]:
-    """What makes a job file one run. Figures published for its own task are not compared with another's."""
-    for path, value in _OURS.items():
-        yield Override(path, value, "jobs/finetune.py")
-    if any(override.path == "tasks" for override in arguments.overrides):
-        yield Override("published", None, "jobs/finetune.py")
+    return one_configuration(arguments, PROGRAM.name)
 
 
 def _check(arguments: ParsedArguments, mode: str) -> None:
     issues = [
-        ConfigIssue(option, f"goes with --mode {' or '.join(modes)} only, but got --mode {mode}")
-        for option, modes in _ONLY_WITH.items()
-        if option in arguments.options and mode not in modes
+        ConfigIssue(option.name, f"goes with --mode {' or '.join(modes)} only, but got --mode {mode}")
+        for option, modes in _USES.items()
+        if option.name in arguments.options and mode not in modes
     ]
     if arguments.config is None and arguments.resume is None:
         issues.append(ConfigIssue("--config", "must be given: a job file such as jobs/cola_tutorial.yaml"))
@@ -100,7 +97,7 @@ def _check(arguments: ParsedArguments, mode: str) -> None:
     if arguments.dry_run and mode in ("eval", "predict"):
         issues.append(ConfigIssue("--dry-run", f"goes with training only, but got --mode {mode}"))
     issues += [
-        ConfigIssue(override.path, "must not be set: one configuration is run; jobs/tune_glue.py searches")
+        ConfigIssue(override.path, "must not be set: one configuration is run; gluetune tune searches")
         for override in arguments.overrides
         if override.path.startswith(_SEARCHED)
     ]
@@ -111,7 +108,7 @@ def _check(arguments: ParsedArguments, mode: str) -> None:
 def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     session = open_session(arguments, terminal)
     if session.space.space:
-        raise StorageError(f"{session.name!r} is a search; go on with it by jobs/tune_glue.py --resume {session.name}")
+        raise StorageError(f"{session.name!r} is a search; go on with it by gluetune tune --resume {session.name}")
     if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
         from gluetune.api.search_run import show_plan
 
@@ -134,33 +131,3 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     for trial in views.failed:
         terminal.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
     return FAILED if views.failed else OK
-
-
-def _use(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
-    from gluetune.api.trained import evaluate, open_trained, predict
-    from gluetune.cli.logs import temporary_log
-    from gluetune.cli.results import print_evaluation, write_answers
-
-    checkpoint, rows, output = (arguments.options.get(name) for name in ("--checkpoint", "--input", "--output"))
-    if mode == "predict":
-        terminal.keep_out_of(output)
-    trained = open_trained(
-        arguments.config, arguments.overrides, checkpoint=checkpoint, reads_data=checkpoint is None or rows is None
-    )
-    frontend = ProcessFrontend(terminal)
-    with temporary_log(terminal) as log, terminal.logging_to(log):
-        if mode == "eval":
-            for evaluation in evaluate(trained, arguments.address, frontend):
-                print_evaluation(evaluation, terminal)
-            return OK
-        answers = predict(
-            trained,
-            arguments.address,
-            frontend,
-            rows_file=rows,
-            output=output,
-            is_stream=lambda target: terminal.data_stream(target) is not None,
-        )
-        for answer in answers:
-            write_answers(answer, terminal)
-    return OK

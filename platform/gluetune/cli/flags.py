@@ -16,7 +16,7 @@ from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 
 _Arguments: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
 _SPELLINGS = {"--search-space": "--space"}
-_JOB = ("--config", "--resume", "--address", "--set", "--dry-run")
+_JOB, _RESUMING = ("--config", "--address", "--set"), ("--resume", "--dry-run")
 _OTHER = ("--version", "--help")
 
 
@@ -119,7 +119,8 @@ def build_parser(program: Program) -> argparse.ArgumentParser:
 def _job_group(parser: argparse.ArgumentParser, program: Program) -> _Arguments:
     job = parser.add_argument_group("job")
     job.add_argument("--config", metavar="FILE", help=f"job file ({program.config})")
-    job.add_argument("--resume", metavar="NAME", help="go on with a run that was stopped")
+    if program.resumes:
+        job.add_argument("--resume", metavar="NAME", help="go on with a run that was stopped")
     job.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -128,7 +129,8 @@ def _job_group(parser: argparse.ArgumentParser, program: Program) -> _Arguments:
         type=_setting,
         help=f"any key of the job file, such as {program.example}; may be repeated",
     )
-    job.add_argument("--dry-run", action="store_true", help="check as a start does and print the plan; leave nothing")
+    if program.resumes:
+        job.add_argument("--dry-run", action="store_true", help="check as a start does, print the plan, leave nothing")
     job.add_argument("--address", metavar="ADDRESS", help="Ray cluster (default: the one in reach, else a local one)")
     return job
 
@@ -225,6 +227,7 @@ def _unknown(argument: str, program: Program) -> ConfigIssue:
     known = [
         *own,
         *(_JOB if program.takes_job else ()),
+        *(_RESUMING if program.takes_job and program.resumes else ()),
         *_OTHER,
         *(other for other, name in _SPELLINGS.items() if name in own),
     ]

@@ -61,6 +61,7 @@ class Program:
         example: a key and a value for the help of ``--set``.
         usage: the help's first line.
         epilog: the help's last lines.
+        resumes: whether it makes a run, and so has ``--resume`` and ``--dry-run``.
         check: what else is wrong with arguments, told along with unknown flags.
     """
 
@@ -73,6 +74,7 @@ class Program:
     example: str = "training.num_train_epochs=3"
     usage: str = _USAGE
     epilog: str = _EPILOG
+    resumes: bool = True
     check: Callable[[ParsedArguments], Iterable[ConfigIssue]] = lambda _: ()
 
     @property

@@ -1,0 +1,218 @@
+"""``gluetune evaluate`` and ``gluetune predict``: trained models on labelled rows, and on rows without labels."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gluetune.api.session import storage_path
+from gluetune.cli import flag_table as table
+from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.main import OK, run
+from gluetune.cli.process import ProcessFrontend
+from gluetune.cli.program import Option, Program
+from gluetune.cli.terminal import Terminal
+from gluetune.config import Override
+from gluetune.errors import ConfigIssue, StorageError, did_you_mean
+from gluetune.events import JOB_FILE
+from gluetune.storage import Storage
+
+if TYPE_CHECKING:
+    from gluetune.api.trained import TaskEvaluation, TaskPredictions
+
+RUN = Option("--run", "NAME", "a run with trained models, a folder in --storage-path")
+CHECKPOINT = Option(
+    "--checkpoint", "FOLDER", "a trained model's folder (default: those of --run, else of the job file's latest run)"
+)
+INPUT = Option(
+    "--input", "FILE", "a file in the task's layout, an answer for each row (default: the official test rows)"
+)
+OUTPUT = Option("--output", "FILE", "where to (default: predictions/ in the run's folder)")
+ONE_CONFIGURATION = {
+    "search.space": "single",
+    "search.algorithm": "grid",
+    "search.scheduler": {"name": "none"},
+    "search.num_samples": None,
+    "lanes.max_concurrent_trials": 1,
+}  # `single`: the search space without fields
+_SOURCES = ("--run", "--config", "--checkpoint")
+_FLAGS = {
+    "tasks, data and model": (table.TASKS, *table.DATA_AND_MODEL),
+    "worker": table.WORKERS[1:],
+    "storage": table.STORAGE[:1],
+}
+
+
+def _issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
+    given = arguments.options
+    if "--run" in given and "--checkpoint" in given:
+        yield ConfigIssue("--run", "names trained models, and so does --checkpoint: leave out one of them")
+    if "--run" in given and arguments.config is not None:
+        yield ConfigIssue("--run", "has a job file of its own: leave out --config")
+    if arguments.config is None and not {"--run", "--checkpoint"} & set(given):
+        yield ConfigIssue("--run", f"must be given, or another of {', '.join(_SOURCES)}, to name a trained model")
+
+
+EVALUATE = Program(
+    "gluetune evaluate",
+    "Score trained models on the official labelled rows of their tasks: those of a run, of a job file's latest run, or "
+    "one model by itself (then --tasks and --data name its rows).",
+    "the job file of a run; its latest run is taken",
+    _FLAGS,
+    (RUN, CHECKPOINT),
+    usage="%(prog)s (--run NAME | --config FILE | --checkpoint FOLDER --tasks NAME) [flags]",
+    check=_issues,
+    resumes=False,
+)
+PREDICT = Program(
+    "gluetune predict",
+    "Write label and probabilities for each row of a file, or of the official test rows, by trained models.",
+    "the job file of a run; its latest run is taken",
+    _FLAGS,
+    (RUN, CHECKPOINT, INPUT, OUTPUT),
+    usage="%(prog)s (--run NAME | --config FILE | --checkpoint FOLDER --tasks NAME) [--input FILE] [flags]",
+    check=_issues,
+    resumes=False,
+)
+
+
+def evaluate(argv: Sequence[str]) -> int:
+    """Runs ``gluetune evaluate``; returns the exit code."""
+    return run(EVALUATE, _with_job(evaluate_trained), argv)
+
+
+def predict(argv: Sequence[str]) -> int:
+    """Runs ``gluetune predict``; returns the exit code."""
+    return run(PREDICT, _with_job(predict_trained), argv)
+
+
+def one_configuration(arguments: ParsedArguments, command: str) -> ParsedArguments:
+    """The arguments, and on top what makes a job file one configuration instead of a search.
+
+    Figures published for the job's own task are left out where another task is chosen.
+
+    Args:
+        arguments: as given.
+        command: the command that needs it, for messages.
+    """
+    own = [Override(path, value, command) for path, value in ONE_CONFIGURATION.items()]
+    if any(override.path == "tasks" for override in arguments.overrides):
+        own.append(Override("published", None, command))
+    return replace(arguments, overrides=(*arguments.overrides, *own))
+
+
+def evaluate_trained(arguments: ParsedArguments, terminal: Terminal) -> int:
+    """Scores the trained models that the arguments name, and prints the scores; returns the exit code.
+
+    Raises:
+        UserError: there is no such model, or its rows cannot be read.
+    """
+    from gluetune.api.trained import evaluate, open_trained
+    from gluetune.cli.logs import temporary_log
+
+    trained = open_trained(arguments.config, arguments.overrides, checkpoint=arguments.options.get("--checkpoint"))
+    with temporary_log(terminal) as log, terminal.logging_to(log):
+        for evaluation in evaluate(trained, arguments.address, ProcessFrontend(terminal)):
+            _print_evaluation(evaluation, terminal)
+    return OK
+
+
+def predict_trained(arguments: ParsedArguments, terminal: Terminal) -> int:
+    """Writes predictions of the trained models that the arguments name; returns the exit code.
+
+    Raises:
+        UserError: there is no such model, or rows or output file cannot be used.
+    """
+    from gluetune.api.trained import open_trained, predict
+    from gluetune.cli.logs import temporary_log
+
+    checkpoint, rows, output = (arguments.options.get(name) for name in ("--checkpoint", "--input", "--output"))
+    terminal.keep_out_of(output)
+    trained = open_trained(
+        arguments.config, arguments.overrides, checkpoint=checkpoint, reads_data=checkpoint is None or rows is None
+    )
+    with temporary_log(terminal) as log, terminal.logging_to(log):
+        answers = predict(
+            trained,
+            arguments.address,
+            ProcessFrontend(terminal),
+            rows_file=rows,
+            output=output,
+            is_stream=lambda target: terminal.data_stream(target) is not None,
+        )
+        for answer in answers:
+            _write_answers(answer, terminal)
+    return OK
+
+
+def _with_job(act: Callable[[ParsedArguments, Terminal], int]) -> Callable[[ParsedArguments, Terminal], int]:
+    """What runs a command with the job file of the run that ``--run`` names, where it is given."""
+
+    def act_on_job(arguments: ParsedArguments, terminal: Terminal) -> int:
+        with ExitStack() as stack:
+            if "--run" in arguments.options:
+                arguments = _of_run(arguments, Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            return act(one_configuration(arguments, "--run"), terminal)
+
+    return act_on_job
+
+
+def _of_run(arguments: ParsedArguments, folder: Path) -> ParsedArguments:
+    """The arguments with the recorded job file of a run.
+
+    Args:
+        arguments: with ``--run``.
+        folder: where a copy of the job file is put.
+
+    Raises:
+        StorageError: there is no such run.
+    """
+    name, root = arguments.options["--run"], Storage(storage_path(arguments.overrides))
+    recorded = root.read(f"{name}/{JOB_FILE}")
+    if recorded is None:
+        known = [entry for entry in root.list() if root.exists(f"{entry}/{JOB_FILE}")]
+        there = did_you_mean(name, known) or (f"; there are: {', '.join(known)}" if known else "; there are none")
+        raise StorageError(f"--run must name a run in {root.uri()}, but there is no {name!r}{there}")
+    copy = folder / JOB_FILE
+    copy.write_bytes(recorded)
+    own = (Override("name", name, "--run"), Override("storage.path", root.uri(), "--run"))
+    return replace(arguments, config=str(copy), overrides=(*arguments.overrides, *own))
+
+
+def _print_evaluation(evaluation: TaskEvaluation, terminal: Terminal) -> None:
+    """Prints one task's scores with the published ones beside them, and where they are recorded."""
+    from gluetune.data import find_identical_splits
+    from gluetune.reporting import print_batch_metrics, print_metrics
+    from gluetune.tasks import get_task
+
+    splits, task = evaluation.splits, get_task(evaluation.task)
+    print_metrics(
+        evaluation.figures,
+        evaluation.rows,
+        evaluation.published,
+        terminal.out,
+        source="; ".join(dict.fromkeys(part.source for part in splits.values())),
+        synthetic=any(part.synthetic for part in splits.values()),
+        same_rows=find_identical_splits(None, splits),
+    )
+    if task.correlation:
+        batches = {split: list(score.batches) for split, score in evaluation.scores.items()}
+        print_batch_metrics(task.primary, batches, evaluation.batch_size, terminal.out)
+    if evaluation.file is not None:
+        _print_line(f"written to {evaluation.file}", terminal)
+
+
+def _write_answers(answers: TaskPredictions, terminal: Terminal) -> None:
+    """Writes predictions to their file, or to the process's own stream where the file names one, and says so."""
+    from gluetune.inference import write_predictions
+
+    write_predictions(answers.predictions, terminal.data_stream(answers.target) or answers.target)
+    _print_line(f"{len(answers.predictions):,} rows of {answers.source} → {answers.target}", terminal)
+
+
+def _print_line(text: str, terminal: Terminal) -> None:
+    terminal.out.print(text, soft_wrap=True, highlight=False, markup=False, emoji=False)
