@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from gluetune.api.inputs import ACCEPT
 from gluetune.cli import flag_table as table
-from gluetune.cli.accept import ACCEPT_OPTION, accept_issues
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import FAILED, OK, open_session, run
 from gluetune.cli.predict import (
@@ -19,17 +18,14 @@ from gluetune.cli.predict import (
     predict_trained,
 )
 from gluetune.cli.process import ProcessFrontend
-from gluetune.cli.program import Option, Program
+from gluetune.cli.program import ACCEPT_OPTION, Option, Program, accept_issues
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import ConfigError, ConfigIssue, StorageError
 from gluetune.supervisor import INTERRUPTED
 
 MODES = ("train_and_eval", "train", "eval", "predict")
 _USES = {
-    replace(CHECKPOINT, help="a trained model's folder (default: those of the job file's latest run)"): (
-        "eval",
-        "predict",
-    ),
+    CHECKPOINT: ("eval", "predict"),
     INPUT: ("predict",),
     OUTPUT: ("predict",),
 }
@@ -44,9 +40,7 @@ PROGRAM = Program(
         "storage and tracking": table.STORAGE + table.TRACKING,
     },
     (
-        Option(
-            "--mode", "MODE", "train_and_eval (default), train; eval, predict: as those commands of gluetune", MODES
-        ),
+        Option("--mode", "MODE", "train_and_eval (default) or train; eval, predict: as those commands", MODES),
         *(replace(option, help=f"with --mode {' or '.join(modes)}: {option.help}") for option, modes in _USES.items()),
         ACCEPT_OPTION,
     ),

@@ -55,7 +55,7 @@ TRAINING = (
     Flag("--batch-size", "training.batch_size", "N", "rows per step, over all workers"),
     Flag("--num-train-epochs", "training.num_train_epochs", "N", "passes over the training rows"),
     Flag("--max-steps", "training.max_steps", "N", "end after so many steps; goes before --num-train-epochs"),
-    Flag("--logging-steps", "training.logging_steps", "N", "tell the running loss every so many steps; null: never"),
+    Flag("--logging-steps", "training.logging_steps", "N", "log the running loss every so many steps; null: never"),
     SELECTION,
     SEED,
 )

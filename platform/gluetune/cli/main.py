@@ -1,23 +1,24 @@
-"""One command from flags to winners: ``jobs/tune_glue.py``, and what all the commands share."""
+"""``gluetune tune``, and what all commands share: how arguments are run, and how mistakes and stops are reported."""
 
 from __future__ import annotations
 
 import atexit
 import gc
+import getpass
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 
 from gluetune.api.frontend import messages_to
 from gluetune.api.inputs import ACCEPT
 from gluetune.api.session import Session, new_session, resumed_session, storage_path
 from gluetune.cli import flag_table as table
-from gluetune.cli import places
-from gluetune.cli.accept import ACCEPT_OPTION, accept_issues
-from gluetune.cli.account import complete_account
 from gluetune.cli.flags import ParsedArguments, parse
-from gluetune.cli.process import ProcessFrontend
-from gluetune.cli.program import Program
+from gluetune.cli.process import ProcessFrontend, resume_command_line
+from gluetune.cli.program import ACCEPT_OPTION, Program, accept_issues
 from gluetune.cli.terminal import Terminal
 from gluetune.config import default_job_file, load_job
 from gluetune.errors import UserError
@@ -45,7 +46,7 @@ TUNE = Program(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``jobs/tune_glue.py``; see `run`."""
+    """Runs ``gluetune tune``; returns the exit code."""
     return run(TUNE, _tune, argv)
 
 
@@ -98,7 +99,7 @@ def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
         return new_session(job, file, starts=not arguments.dry_run)
     path = storage_path(overrides)
     session = resumed_session(arguments.resume, path, overrides, starts=not arguments.dry_run)
-    report(resume=places.resume_command(session.name, session.job.storage, arguments.address))
+    report(resume=resume_command_line(session.name, session.job.storage, arguments.address))
     return session
 
 
@@ -116,3 +117,29 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
         session, arguments.address, ProcessFrontend(terminal), SearchViews(), accept_inputs=accept
     )
     return INTERRUPTED if finished.interrupted else OK
+
+
+def complete_account() -> None:
+    """Sets ``USER`` and ``HOME`` where they are neither set nor known, for libraries that insist on them.
+
+    The home folder is then ``gluetune-home-UID`` in the temporary folder, or a new one where another user has that.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = f"uid-{os.getuid()}"
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = _new_home()
+
+
+def _new_home() -> str:
+    folder = Path(tempfile.gettempdir()) / f"gluetune-home-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
+            return str(folder)
+    except OSError:
+        pass
+    return tempfile.mkdtemp(prefix="gluetune-home-")

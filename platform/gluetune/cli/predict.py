@@ -25,12 +25,8 @@ if TYPE_CHECKING:
     from gluetune.api.trained import TaskEvaluation, TaskPredictions
 
 RUN = Option("--run", "NAME", "a run with trained models, a folder in --storage-path")
-CHECKPOINT = Option(
-    "--checkpoint", "FOLDER", "a trained model's folder (default: those of --run, else of the job file's latest run)"
-)
-INPUT = Option(
-    "--input", "FILE", "a file in the task's layout, an answer for each row (default: the official test rows)"
-)
+CHECKPOINT = Option("--checkpoint", "FOLDER", "a trained model's folder (default: the models of a run)")
+INPUT = Option("--input", "FILE", "a file in the task's layout (default: the official test rows)")
 OUTPUT = Option("--output", "FILE", "where to (default: predictions/ in the run's folder)")
 ONE_CONFIGURATION = {
     "search.space": "single",
@@ -112,7 +108,7 @@ def evaluate_trained(arguments: ParsedArguments, terminal: Terminal) -> int:
         UserError: there is no such model, or its rows cannot be read.
     """
     from gluetune.api.trained import evaluate, open_trained
-    from gluetune.cli.logs import temporary_log
+    from gluetune.cli.process import temporary_log
 
     trained = open_trained(arguments.config, arguments.overrides, checkpoint=arguments.options.get("--checkpoint"))
     with temporary_log(terminal) as log, terminal.logging_to(log):
@@ -128,7 +124,7 @@ def predict_trained(arguments: ParsedArguments, terminal: Terminal) -> int:
         UserError: there is no such model, or rows or output file cannot be used.
     """
     from gluetune.api.trained import open_trained, predict
-    from gluetune.cli.logs import temporary_log
+    from gluetune.cli.process import temporary_log
 
     checkpoint, rows, output = (arguments.options.get(name) for name in ("--checkpoint", "--input", "--output"))
     terminal.keep_out_of(output)

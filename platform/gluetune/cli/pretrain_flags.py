@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from gluetune.api.inputs import ACCEPT
 from gluetune.cli import flag_table as table
-from gluetune.cli.accept import ACCEPT_OPTION, accept_issues
 from gluetune.cli.flag_table import Flag
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import FAILED, OK, run
 from gluetune.cli.process import ProcessFrontend
-from gluetune.cli.program import Program
+from gluetune.cli.program import ACCEPT_OPTION, Program, accept_issues
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.events import TrialStatus

@@ -1,13 +1,14 @@
-"""A command-line program: its flags, and what it says of itself."""
+"""The flags of a command, in groups, and the texts of its help."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from gluetune.api.inputs import ACCEPT
 from gluetune.cli.flag_table import Flag
 from gluetune.config import JobConfig
 from gluetune.errors import ConfigIssue
@@ -48,10 +49,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One of the scripts in ``jobs/``.
+    """The flags of one command.
 
     Attributes:
-        name: the script's file name.
+        name: how the command is typed, such as ``gluetune tune``.
         description: what it does, in a sentence or two.
         config: what ``--config`` means when it is not given; ``None`` where the program reads no job file: then it
             has none of ``--config``, ``--resume``, ``--set``, ``--dry-run`` and ``--address``.
@@ -62,7 +63,7 @@ class Program:
         usage: the help's first line.
         epilog: the help's last lines.
         resumes: whether it makes a run, and so has ``--resume`` and ``--dry-run``.
-        check: what else is wrong with arguments, told along with unknown flags.
+        check: what else is wrong with arguments; reported along with unknown flags.
     """
 
     name: str
@@ -86,3 +87,17 @@ class Program:
     def table(self) -> list[Flag]:
         """All short cuts."""
         return [flag for flags in self.flags.values() for flag in flags]
+
+
+ACCEPT_OPTION = Option(
+    ACCEPT,
+    "",
+    "with --resume: where the rows or the encoder have changed since the run began, set "
+    "aside what it has recorded and start it anew on those that are there",
+)
+
+
+def accept_issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
+    """What is wrong with `ACCEPT` among some arguments."""
+    if ACCEPT in arguments.switches and arguments.resume is None:
+        yield ConfigIssue(ACCEPT, "goes with --resume only: a new run starts on the rows that are there")

@@ -1,7 +1,8 @@
 """The user's terminal, kept apart from what libraries print.
 
 Ray, its C++ core, MLflow and tokenizers all write to the process's standard streams. While a search runs, those go to
-a log file, and only gluetune's own console reaches the terminal. A terminal that goes away ends no search.
+a log file, and only gluetune's own console reaches the terminal. A terminal that is closed ends no search, and text
+from files, flags and errors cannot act on the terminal: its unprintable characters are printed as escapes.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ import io
 import os
 import select
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
+from rich.segment import Segment
 
-from gluetune.cli.printable import escape_unprintable
 from gluetune.config import text_without_passwords
 from gluetune.supervisor import open_standard_streams, report
 
 _STDOUT, _STDERR = ("/dev/stdout", "/dev/fd/1"), ("/dev/stderr", "/dev/fd/2")
+_KEPT = frozenset("\n\t")
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # controls, invisible formats, surrogates, separators
 
 
 class Terminal:
@@ -34,14 +38,14 @@ class Terminal:
         self._log: Path | None = None
 
     def close(self) -> None:
-        """Closes the copies. What a thread says later goes to the streams themselves."""
+        """Closes the copies. What a thread prints later goes to the streams themselves."""
         for console, stream in ((self._stdout, sys.stdout), (self._stderr, sys.stderr)):
             file, console.file = console.file, stream
             if isinstance(file, _Copy):
                 file.close()
 
     def error(self, message: str) -> None:
-        """Prints the one message of a user's mistake; into the log where no process reads the error stream any more."""
+        """Prints the message of a user's mistake; into the log where no process reads the error stream any more."""
         self.err.print(f"[bold red]error:[/] {_escaped(message)}", highlight=False, soft_wrap=True)
         if self._log is not None and isinstance(self.err.file, _Copy) and self.err.file.lost:
             with suppress(OSError), self._log.open("a") as log:
@@ -54,8 +58,8 @@ class Terminal:
     def data_stream(self, path: str) -> BinaryIO | None:
         """The terminal's own stream where a path names it, as ``/dev/stdout`` does, else ``None``.
 
-        While `logging_to` is at work, that name would lead into the log; and a file that standard output is redirected
-        to, opened anew, would be written to at another place than what the terminal prints.
+        Inside `logging_to`, that name would lead into the log; and a file that standard output is redirected to, if it
+        were opened anew, would be written at another position than what the terminal prints.
         """
         consoles = dict.fromkeys(_STDOUT, self._stdout) | dict.fromkeys(_STDERR, self._stderr)
         file = consoles[path].file if path in consoles else None
@@ -95,7 +99,7 @@ def announce_resume(command: str, terminal: Terminal) -> None:
 
 
 class _Lasting(io.FileIO):
-    """A descriptor that can be written to for ever: what its reader does not take any more is dropped.
+    """A descriptor whose writes never fail: what its reader does not take any more is dropped.
 
     Attributes:
         lost: whether something was dropped: the reader of a pipe has ended, the terminal is closed, the disk is full.
@@ -151,3 +155,42 @@ def _escaped(text: str) -> str:
     from rich.markup import escape
 
     return escape(text_without_passwords(text))
+
+
+def printable(text: str) -> str:
+    r"""The text with every unprintable character as Python writes it: an escape becomes ``\x1b``, U+202E ``\u202e``.
+
+    Line ends, tabs and all spaces stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escape(character) for character in text)
+
+
+def escape_unprintable(console: Console) -> Console:
+    """The console, which from now on prints nothing unprintable but its own styles and controls."""
+    console.push_render_hook(_Hook())
+    return console
+
+
+class _Hook(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Printable(renderable) for renderable in renderables]
+
+
+class _Printable:
+    """A renderable whose text is printable."""
+
+    def __init__(self, renderable: RenderableType) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+def _escape(character: str) -> str:
+    if character in _KEPT or unicodedata.category(character) not in _UNPRINTABLE:
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -13,8 +13,8 @@ from contextlib import suppress
 
 from gluetune.api.places import tracking_uri
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.logs import temporary_log
 from gluetune.cli.main import OK, run
+from gluetune.cli.process import temporary_log
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
 from gluetune.config import StorageConfig, TrackingConfig, without_password

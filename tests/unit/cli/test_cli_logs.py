@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.api.session import open_folder
-from gluetune.cli.logs import temporary_log
+from gluetune.cli.process import temporary_log
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import StorageError
 from gluetune.storage import Storage
@@ -34,7 +34,7 @@ def test_the_logs_of_a_bucket_runs_drivers_are_apart_and_private(temporary: Path
 
 
 def test_a_log_that_nothing_was_written_to_leaves_no_folder(tmp_path: Path) -> None:
-    code = "from gluetune.cli.logs import private_log; print(private_log('mine'))"
+    code = "from gluetune.cli.process import private_log; print(private_log('mine'))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"TMPDIR": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},

@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gluetune.cli.main import main
-from gluetune.cli.printable import printable
-from gluetune.cli.terminal import Terminal
+from gluetune.cli.terminal import Terminal, printable
 
 BAD = (
     "red \x1b[31m bell \x07 erase \x1b[2J C1 \x9b2J back \b return \r right-to-left \u202e half \ud800 line \u2028 \x00"

@@ -107,7 +107,7 @@ def test_what_stays_wrong_is_one_message(error: Exception, attempts: int) -> Non
 @pytest.mark.skipif(os.getuid() != 0, reason="takes another user's id")
 def test_a_user_without_name_and_home_gets_both() -> None:
     code = (
-        "import getpass, os, pathlib; from gluetune.cli.account import complete_account; os.setuid(54321); "
+        "import getpass, os, pathlib; from gluetune.cli.main import complete_account; os.setuid(54321); "
         "complete_account(); home = pathlib.Path.home().stat(); "
         "print(getpass.getuser(), home.st_uid, oct(home.st_mode))"
     )

@@ -12,8 +12,9 @@ import pytest
 from gluetune.api.places import absolute_places
 from gluetune.api.session import begin, new_session, resumed_session
 from gluetune.api.submitted import check_lasting
-from gluetune.cli import export, finetune, places
+from gluetune.cli import export, finetune
 from gluetune.cli.main import main
+from gluetune.cli.process import resume_command_line
 from gluetune.config import Override, StorageConfig, TrackingConfig, load_job
 from gluetune.errors import ConfigError, StorageError
 from gluetune.events import Journal
@@ -52,7 +53,7 @@ def test_a_recorded_job_means_the_same_in_any_folder(
     assert data.cache_dir == f"{project}/cache"
     assert (model.name_or_path, model.cache_dir) == (f"{project}/encoder", "~/models")
     assert session.job.tracking.uri == f"sqlite:///{project}/record.db"
-    command = shlex.split(places.resume_command("mine", session.job.storage, None))
+    command = shlex.split(resume_command_line("mine", session.job.storage, None))
     path = command[command.index("--storage-path") + 1]
     monkeypatch.chdir(tmp_path)
     (project / "runs" / "mine" / ".lock").rename(tmp_path / "lock")  # this process holds it still
@@ -84,7 +85,7 @@ def test_a_run_whose_folder_was_moved_goes_on_where_it_is(project: Path, tmp_pat
 def test_the_resume_command_names_the_program_by_its_whole_path(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "tune.py").write_text("")
     monkeypatch.setattr(sys, "argv", ["tune.py"])
-    assert shlex.split(places.resume_command("mine", StorageConfig(), None))[:2] == [
+    assert shlex.split(resume_command_line("mine", StorageConfig(), None))[:2] == [
         sys.executable,
         str(project / "tune.py"),
     ]
@@ -139,7 +140,7 @@ def test_a_submitted_job_is_resumed_by_submitting_it_again_and_keeps_its_paths(
 ) -> None:
     job = load_job("job.yaml")
     monkeypatch.setattr(sys, "argv", ["jobs/tune_glue.py"])
-    command = shlex.split(places.resume_command("mine", StorageConfig(path="/runs"), None))
+    command = shlex.split(resume_command_line("mine", StorageConfig(path="/runs"), None))
     assert command[:3] == ["ray", "job", "submit"]
     assert command[command.index("--") + 1 :] == [
         "python",
