@@ -63,7 +63,7 @@ def finish(sampler, spec, score):
 
 
 def run(sampler, trials=10**6, lanes=1):
-    """Trains up to ``trials`` trials, ``lanes`` at a time; returns them in the order of dealing."""
+    """Trains up to ``trials`` trials, ``lanes`` at a time; returns them in the order of their start."""
     specs, running = [], deque()
     while len(specs) < trials and (spec := sampler.ask()) is not None:
         specs.append(spec)
@@ -128,7 +128,7 @@ def test_num_samples_ends_an_endless_space_without_a_duplicate(algorithm, space)
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 @pytest.mark.parametrize("algorithm", SAMPLED)
-def test_same_seed_same_deals(algorithm, space):
+def test_same_seed_same_trials(algorithm, space):
     trials = COSTLY.get(algorithm, 20)
     first, second = (run(make(algorithm, space, trials), trials, lanes=2) for _ in range(2))
     assert first == second
@@ -155,7 +155,7 @@ def test_points_are_tried_first_and_not_again(algorithm, space):
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_resume_deals_unfinished_trials_first_and_finished_ones_never(algorithm, space):
+def test_a_resumed_search_begins_with_unfinished_trials_and_repeats_no_finished_one(algorithm, space):
     if algorithm == "grid" and space is not FINITE:
         pytest.skip("a grid needs a finite space")
     before = make(algorithm, space, 8)
@@ -172,7 +172,7 @@ def test_resume_deals_unfinished_trials_first_and_finished_ones_never(algorithm,
 
 @pytest.mark.parametrize("space", [MIXED, CONTINUOUS], ids=lambda space: space.name)
 @pytest.mark.parametrize("algorithm", [name for name in SAMPLED if name != "nsga2"])  # its children repeat parents
-def test_search_resumed_on_one_lane_deals_what_the_undisturbed_one_would(algorithm, space):
+def test_a_search_resumed_on_one_lane_has_the_same_trials_as_the_undisturbed_one(algorithm, space):
     trials = COSTLY.get(algorithm, 24)
     undisturbed = run(make(algorithm, space, trials))
     after = make(algorithm, space, trials)
@@ -230,7 +230,7 @@ def test_search_turns_back_from_a_region_that_diverges(algorithm):
     assert share_beyond_the_edge(TrialStatus.DIVERGED) < share_beyond_the_edge(TrialStatus.FAILED) - 0.05
 
 
-def test_trials_are_dealt_in_proportion_to_weights():
+def test_tasks_get_trials_in_proportion_to_their_weights():
     sampler = TrialSampler({"cola": 1.0, "mnli": 2.0}, CONTINUOUS, "random", TrainingConfig(), 0, None)
     tasks = [sampler.ask().task for _ in range(9)]
     assert tasks[:3] == ["cola", "mnli", "mnli"]
@@ -252,7 +252,7 @@ TWINS = SearchSpace.model_validate(
 
 
 def without_twins(specs):
-    """The deals by what they train: a linear head has no hidden units, and the steps are given."""
+    """Trials by what they train: a linear head has no hidden units, and the steps are fixed."""
     return {
         (
             spec.params["learning_rate"],
@@ -265,7 +265,7 @@ def without_twins(specs):
 
 @pytest.mark.parametrize("num_samples", [None, 100])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_configurations_that_train_the_same_are_dealt_once(algorithm, num_samples):
+def test_configurations_that_train_the_same_are_tried_once(algorithm, num_samples):
     sampler = TrialSampler({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, num_samples)
     assert sampler.planned("cola") == sampler.configurations("cola") == 2 * (1 + 3)
     specs = run(sampler, lanes=2)

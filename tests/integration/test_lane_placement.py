@@ -1,4 +1,4 @@
-"""The room that lanes take on the cluster, and who gets it back."""
+"""The placement groups of lanes, and their release after lanes, actors or workers have died."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def assignment(folder: str) -> TrialAssignment:
     return TrialAssignment(0, "cola", training, seed=7, folder=folder)
 
 
-def holder(lane: LaneSpec, before: Callable[[], None] = lambda: None) -> ray.actor.ActorHandle:
-    """An actor with a lane, as Ray Tune's trials are; it calls `before` first."""
+def lane_actor(lane: LaneSpec, before: Callable[[], None] = lambda: None) -> ray.actor.ActorHandle:
+    """An actor with a lane, like one of Ray Tune; it calls `before` first."""
 
     class WithLane(LaneActor):  # inside: Ray then sends the class itself
         def __init__(self) -> None:
@@ -53,8 +53,8 @@ def holder(lane: LaneSpec, before: Callable[[], None] = lambda: None) -> ray.act
     return ray.remote(num_cpus=0)(WithLane).remote()
 
 
-def deadly_joining(rank: int, marker: str) -> Callable[[], None]:
-    """Lets the worker of that rank die, once, as it joins the process group, while the other one waits for it."""
+def kill_on_joining(rank: int, marker: str) -> Callable[[], None]:
+    """Kills the worker of a rank, once, as it joins the process group, while the other one waits for it."""
 
     def prepare() -> None:
         import ray.train.torch.config as torch_config
@@ -76,51 +76,51 @@ def deadly_joining(rank: int, marker: str) -> Callable[[], None]:
     return prepare
 
 
-def rooms() -> set[str]:
-    """Placement groups that take room."""
-    return {number for number, room in placement_group_table().items() if room["state"] == "CREATED"}
+def held_groups() -> set[str]:
+    """Ids of the placement groups that hold resources."""
+    return {group_id for group_id, group in placement_group_table().items() if group["state"] == "CREATED"}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_room_of_a_killed_lane_goes_to_the_next_one(ray_cluster: None, tmp_path: Path, workers: int) -> None:
-    lane = spec(tmp_path, workers, 2.0 / workers)  # all there is
-    first = holder(lane)
+def test_the_next_lane_releases_the_placement_group_of_a_killed_one(
+    ray_cluster: None, tmp_path: Path, workers: int
+) -> None:
+    lane = spec(tmp_path, workers, 2.0 / workers)  # all cores of the cluster
+    first = lane_actor(lane)
     assert ray.get(first.run.remote(assignment("trials/a")), timeout=LONG_S) == "finished"
     ray.kill(first)
-    second = holder(lane)
+    second = lane_actor(lane)
     assert ray.get(second.run.remote(assignment("trials/b")), timeout=LONG_S) == "finished"
-    assert len(rooms()) == 1
+    assert len(held_groups()) == 1
     ray.kill(second)
 
 
-def test_the_room_of_a_killed_lane_that_no_other_one_follows_is_given_back_by_the_driver(
-    ray_cluster: None, tmp_path: Path
-) -> None:
-    lane = holder(spec(tmp_path, 1, 2.0))
+def test_the_driver_releases_the_placement_group_of_the_last_killed_lane(ray_cluster: None, tmp_path: Path) -> None:
+    lane = lane_actor(spec(tmp_path, 1, 2.0))
     assert ray.get(lane.run.remote(assignment("trials/a")), timeout=LONG_S) == "finished"
     ray.kill(lane)
-    assert len(rooms()) == 1
+    assert len(held_groups()) == 1
     release_all_placement_groups()
-    release_all_placement_groups()  # what is gone already does no harm
+    release_all_placement_groups()  # a second call does no harm
     wait_until_free()
 
 
-def test_a_lane_that_starts_leaves_living_ones_their_room(ray_cluster: None, tmp_path: Path) -> None:
+def test_a_lane_that_starts_leaves_the_placement_groups_of_other_lanes_alone(ray_cluster: None, tmp_path: Path) -> None:
     lanes = []
     for number in range(2):
-        lanes.append(holder(spec(tmp_path, 1, 1.0)))
+        lanes.append(lane_actor(spec(tmp_path, 1, 1.0)))
         assert ray.get(lanes[-1].run.remote(assignment(f"trials/{number}")), timeout=LONG_S) == "finished"
         if not number:
-            firsts = rooms()
-    assert len(firsts) == 1
-    assert firsts < rooms()
+            first_groups = held_groups()
+    assert len(first_groups) == 1
+    assert first_groups < held_groups()
     assert ray.get(lanes[0].run.remote(assignment("trials/2")), timeout=LONG_S) == "finished"
-    assert firsts < rooms()
+    assert first_groups < held_groups()
     for lane in lanes:
         ray.kill(lane)
 
 
-def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(ray_cluster: None, tmp_path: Path) -> None:
+def test_a_closed_lane_whose_workers_are_slow_to_end_holds_no_resources(ray_cluster: None, tmp_path: Path) -> None:
     class Sleeping:
         def run(self, assignment: TrialAssignment, context: Any, checkpoints: Any, distributed: Any) -> None:
             Path(assignment.folder).touch()
@@ -132,13 +132,13 @@ def test_a_closed_lane_whose_workers_are_slow_to_end_takes_no_room(ray_cluster: 
     lane.close()
     wait_until_free()
     time.sleep(5)
-    assert not rooms()  # nor does Ray Train start workers anew
+    assert not held_groups()  # and Ray Train starts no workers anew
 
 
-def test_a_lane_whose_actor_dies_says_so_and_takes_no_room(
+def test_a_lane_whose_actor_died_raises_and_holds_no_resources(
     ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Telling:
+    class Reporting:
         def run(self, assignment: TrialAssignment, context: Any, checkpoints: Any, distributed: Any) -> None:
             import os
 
@@ -146,45 +146,45 @@ def test_a_lane_whose_actor_dies_says_so_and_takes_no_room(
             time.sleep(1000)
 
     monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "3")
-    lane, told = RemoteLane(replace(spec(tmp_path, 1, 2.0), workload=Telling())), tmp_path / "told"
-    lane.assign(assignment(str(told)))
-    wait_until(lambda: told.exists() and told.read_text(), "no worker works")
-    assert told.read_text() == "3"  # Ray Train's settings reach the workers
+    lane, environment = RemoteLane(replace(spec(tmp_path, 1, 2.0), workload=Reporting())), tmp_path / "environment"
+    lane.assign(assignment(str(environment)))
+    wait_until(lambda: environment.exists() and environment.read_text(), "no worker works")
+    assert environment.read_text() == "3"  # Ray Train's settings reach the workers
     ray.kill(lane._actor)
     with pytest.raises(LaneError, match="its actor died"):
         lane.next_event()
     with pytest.raises(LaneError, match="its actor died"):
-        lane.assign(assignment(str(told)))
+        lane.assign(assignment(str(environment)))
     lane.close()
     wait_until_free()
 
 
 def wait_until_free() -> None:
-    wait_until(lambda: not rooms(), "room is still taken", 20)
+    wait_until(lambda: not held_groups(), "a placement group still holds resources", 20)
 
 
-def wait_until(there: Callable[[], object], otherwise: str, seconds: float = LONG_S) -> None:
+def wait_until(condition: Callable[[], object], message: str, seconds: float = LONG_S) -> None:
     deadline = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < deadline, otherwise
+    while not condition():
+        assert time.monotonic() < deadline, message
         time.sleep(0.1)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_room(
+def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_placement_group(
     ray_cluster: None, tmp_path: Path, rank: int
 ) -> None:
     died = tmp_path / "died"
-    lane = holder(spec(tmp_path, 2, 1.0), deadly_joining(rank, str(died)))
+    lane = lane_actor(spec(tmp_path, 2, 1.0), kill_on_joining(rank, str(died)))
     try:
         assert ray.get(lane.run.remote(assignment("trials/c")), timeout=LONG_S) == "finished"
         assert died.exists()
-        assert len(rooms()) == 1
+        assert len(held_groups()) == 1
     finally:
         ray.kill(lane)
 
 
-def test_a_lane_whose_workers_cannot_start_gives_up_and_takes_no_room(ray_cluster: None, tmp_path: Path) -> None:
+def test_a_lane_whose_workers_cannot_start_raises_and_holds_no_resources(ray_cluster: None, tmp_path: Path) -> None:
     class Nowhere(Storage):
         def exists(self, path: str = "") -> bool:
             return False
@@ -193,4 +193,4 @@ def test_a_lane_whose_workers_cannot_start_gives_up_and_takes_no_room(ray_cluste
     with pytest.raises(Exception, match="must be a folder or bucket that every node reaches"):
         lane.next_event()
     lane.close()
-    assert not rooms()
+    assert not held_groups()

@@ -1,4 +1,4 @@
-"""Lanes that start before their search is loaded: taken by Tune, or gone without a trace."""
+"""Prestarted lanes: Tune uses them, or they end and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def settings() -> dict[str, Any]:
     }
 
 
-def work() -> FineTuning:
+def workload() -> FineTuning:
     return FineTuning({"cola": ray.put(task_data(get_task("cola"), train=64))}, ray.put(tiny_encoder(dropout=0.0)))
 
 
@@ -50,10 +50,10 @@ def lanes(folder: Path) -> PrestartedLanes:
 
 
 def spec(folder: Path) -> LaneSpec:
-    return lane_spec(JOB, resolve_worker_resources(JOB.lanes), Storage(str(folder)), work())
+    return lane_spec(JOB, resolve_worker_resources(JOB.lanes), Storage(str(folder)), workload())
 
 
-def living() -> set[str]:
+def alive_actor_classes() -> set[str]:
     return {actor["ActorClassName"] for actor in actors(actor_state_name="ALIVE").values()}
 
 
@@ -61,71 +61,69 @@ def states() -> list[str]:
     return [group["state"] for group in placement_group_table().values()]
 
 
-def wait_until(what: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LONG_S
-    while not what():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
 
 @pytest.fixture
 def prestarted(ray_cluster: None, tmp_path: Path) -> Iterator[PrestartedLanes]:
-    """Early lanes whose workers are there; nothing is left of them in the end."""
-    found = lanes(tmp_path)
-    found.load()
-    found.start()
-    started = list(found.actors)
-    wait_until(lambda: "RayTrainWorker" in living())
-    yield found
+    """Prestarted lanes whose workers run; nothing is left of them after the test."""
+    prestarted_lanes = lanes(tmp_path)
+    prestarted_lanes.load()
+    prestarted_lanes.start()
+    started = list(prestarted_lanes.actors)
+    wait_until(lambda: "RayTrainWorker" in alive_actor_classes())
+    yield prestarted_lanes
     for actor in started:
         ray.kill(actor)
     release_all_placement_groups()
-    wait_until(lambda: not living())
+    wait_until(lambda: not alive_actor_classes())
 
 
-def test_one_core_is_left_to_the_driver_and_lanes_of_another_kind_give_way(
+def test_one_core_is_left_to_the_driver_and_lanes_of_other_resources_are_released(
     prestarted: PrestartedLanes, tmp_path: Path
 ) -> None:
-    def cleared() -> bool:
+    def cleaned_up() -> bool:
         prestarted.cleanup()
         return Storage(str(tmp_path)).list() == []
 
     assert states().count("CREATED") == 1
     assert prestarted.acquire(spec(tmp_path / "another"), settings()) is None
-    wait_until(lambda: not living())
+    wait_until(lambda: not alive_actor_classes())
     wait_until(lambda: set(states()) == {"REMOVED"})
-    wait_until(cleared)  # a process that is killed may still write
+    wait_until(cleaned_up)  # a process may still write while it is killed
 
 
-def test_a_lane_trains_even_where_it_is_asked_to_before_it_hears_of_its_trial(
+def test_a_lane_trains_even_if_train_is_called_before_it_is_adopted(
     prestarted: PrestartedLanes, tmp_path: Path
 ) -> None:
-    first = prestarted.actors[0].train.remote()  # as calls of an async actor may overtake each other
+    first = prestarted.actors[0].train.remote()  # calls of an async actor can overtake each other
     actor = prestarted.acquire(spec(tmp_path), settings())
     assert json.loads(ray.get(first)["event"])["epoch"] == 1.0
     assert json.loads(ray.get(actor.train.remote())["event"])["epoch"] == 2.0
     ray.get(actor.stop.remote())
 
 
-def test_a_lane_that_died_while_the_search_was_loaded_costs_no_trial_anything(
-    prestarted: PrestartedLanes, tmp_path: Path
-) -> None:
+def test_a_lane_that_died_before_a_trial_is_skipped(prestarted: PrestartedLanes, tmp_path: Path) -> None:
     ray.kill(prestarted.actors[0])
-    wait_until(lambda: not living())
+    wait_until(lambda: not alive_actor_classes())
     assert prestarted.acquire(spec(tmp_path), settings()) is None
 
 
-def test_a_search_that_is_resumed_starts_none_early(ray_cluster: None, tmp_path: Path) -> None:
+def test_a_resumed_search_prestarts_no_lanes(ray_cluster: None, tmp_path: Path) -> None:
     Storage(str(tmp_path)).write(JOB_FILE, b"")
-    found = lanes(tmp_path)
-    found.load()
-    found.start()
-    assert not found.actors
+    prestarted_lanes = lanes(tmp_path)
+    prestarted_lanes.load()
+    prestarted_lanes.start()
+    assert not prestarted_lanes.actors
 
 
-def test_a_mistake_that_is_found_late_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_error_after_the_lanes_have_started_leaves_nothing_behind(tmp_path: Path) -> None:
     job = write_job(tmp_path)
-    said = run(
+    printed = run(
         "--config",
         job,
         "--name",
@@ -136,6 +134,8 @@ def test_a_mistake_that_is_found_late_leaves_nothing_behind(tmp_path: Path) -> N
         tmp_path / "nowhere",
         code=2,
     )
-    assert "nowhere" in said
+    assert "nowhere" in printed
     assert set(Storage(str(tmp_path / "runs" / "late")).list()) <= {".lock", "logs"}
-    run("--config", job, "--name", "late", "--storage-path", tmp_path / "runs", "--dry-run")  # the name is free
+    run(
+        "--config", job, "--name", "late", "--storage-path", tmp_path / "runs", "--dry-run"
+    )  # the name can be used again

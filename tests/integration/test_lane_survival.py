@@ -1,4 +1,4 @@
-"""A lane outlives everything its trials do."""
+"""A lane survives whatever happens to its trials and workers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EPOCHS = 3
 class Lanes:
     """The one lane that is open: the two CPUs of the tests' cluster hold no second one.
 
-    Tests run in any order, so each asks for the kind of lane that it needs, and gets a used one where there is one.
+    Tests run in any order: each calls for the kind of lane that it needs, and gets the open one if it is of that kind.
     """
 
     def __init__(self, work: FineTuning, storage: Storage) -> None:
@@ -104,7 +104,7 @@ def test_a_trial_reports_every_evaluation_and_its_end(undisturbed: list[tuple[ob
     assert [(index, epoch) for index, _, epoch, *_ in undisturbed] == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
-def test_a_lane_has_no_other_processes_than_holder_and_workers(lane: RemoteLane, undisturbed: list[object]) -> None:
+def test_a_lane_has_no_other_processes_than_its_actor_and_workers(lane: RemoteLane, undisturbed: list[object]) -> None:
     there = {actor["ActorClassName"] for actor in actors(actor_state_name="ALIVE").values()}
     assert "RayTrainWorker" in there
     assert not there & {"SynchronizationActor", "TrainController", "PlacementGroupCleaner", "DatasetManager"}
@@ -138,14 +138,14 @@ def test_an_exception_in_a_trial_is_a_result_with_its_traceback(lane: RemoteLane
     assert numbers(run_to_end(lane)[0]) == undisturbed
 
 
-def test_a_pruned_trial_gives_way_at_once_and_its_checkpoints_stay(
+def test_a_pruned_trial_ends_at_once_and_its_checkpoints_stay(
     lane: RemoteLane, lanes: Lanes, undisturbed: list[object]
 ) -> None:
     long = assignment(6, num_train_epochs=300)
     lane.assign(long)
     first = lane.next_event()
     assert isinstance(first, Evaluated)
-    time.sleep(1.0)  # the lane trains on, but must not report or save more before it is told to
+    time.sleep(1.0)  # the lane trains on, but must not report or save more before it has the acknowledgement
     lane.assign(assignment(7))
     evaluations, end = run_to_end(lane)
     assert end.number == 7
@@ -155,7 +155,7 @@ def test_a_pruned_trial_gives_way_at_once_and_its_checkpoints_stay(
     assert state["step"] == first.step
 
 
-def test_a_killed_worker_is_restarted_and_the_trial_goes_on_from_its_checkpoint(
+def test_a_killed_worker_is_restarted_and_the_trial_continues_from_its_checkpoint(
     lane: RemoteLane, undisturbed: list[object]
 ) -> None:
     lane.assign(assignment(8))
@@ -168,14 +168,14 @@ def test_a_killed_worker_is_restarted_and_the_trial_goes_on_from_its_checkpoint(
     assert worker_pids() != pids
 
 
-QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 @pytest.fixture(scope="module")
 def alone(lanes: Lanes) -> list[Evaluated]:
     """A trial without dropout on one worker."""
     lane = lanes.get(1)
-    lane.assign(assignment(9, **QUIET))
+    lane.assign(assignment(9, **NO_DROPOUT))
     return run_to_end(lane)[0]
 
 
@@ -192,14 +192,14 @@ def assert_alike(some: list[Evaluated], others: list[Evaluated]) -> None:
 
 
 def test_two_workers_with_half_the_rows_each_equal_one_worker(pair: RemoteLane, alone: list[Evaluated]) -> None:
-    pair.assign(assignment(10, **QUIET))
+    pair.assign(assignment(10, **NO_DROPOUT))
     together, end = run_to_end(pair)
     assert end.status == "finished"
     assert_alike(together, alone)
 
 
-def test_one_of_two_workers_is_killed_and_the_trial_goes_on(pair: RemoteLane, alone: list[Evaluated]) -> None:
-    pair.assign(assignment(11, **QUIET))
+def test_one_of_two_workers_is_killed_and_the_trial_continues(pair: RemoteLane, alone: list[Evaluated]) -> None:
+    pair.assign(assignment(11, **NO_DROPOUT))
     first = pair.next_event()
     assert isinstance(first, Evaluated)
     os.kill(worker_pids()[-1], signal.SIGKILL)
@@ -209,17 +209,17 @@ def test_one_of_two_workers_is_killed_and_the_trial_goes_on(pair: RemoteLane, al
 
 
 def test_a_diverging_trial_leaves_both_workers_alive(pair: RemoteLane, alone: list[Evaluated]) -> None:
-    pair.assign(assignment(16, **QUIET))
+    pair.assign(assignment(16, **NO_DROPOUT))
     run_to_end(pair)
     before = worker_pids()
     pair.assign(assignment(12, learning_rate=1e30, max_grad_norm=0.0))
     assert run_to_end(pair)[1].status == "diverged"
-    pair.assign(assignment(13, **QUIET))
+    pair.assign(assignment(13, **NO_DROPOUT))
     assert_alike(run_to_end(pair)[0], alone)
     assert worker_pids() == before
 
 
-def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
+def test_if_one_of_two_workers_is_out_of_memory_both_continue_with_smaller_batches(
     lanes: Lanes, alone: list[Evaluated]
 ) -> None:
     class ShortOfMemory(FineTuning):  # inside: Ray then sends the class itself
@@ -245,7 +245,7 @@ def test_a_worker_of_two_without_memory_has_all_go_on_with_smaller_batches(
             super().run(assignment, context, checkpoints, distributed)
 
     lane = lanes.make(2, ShortOfMemory(lanes.work.data, lanes.work.encoder))
-    lane.assign(assignment(14, **QUIET))
+    lane.assign(assignment(14, **NO_DROPOUT))
     evaluations, end = run_to_end(lane)
     lanes.close()  # other tests want workers with memory
     assert end.status == "finished", end.message

@@ -125,7 +125,7 @@ def test_checkpoints_wait_for_the_acknowledgement_of_the_search() -> None:
         waiting = asyncio.ensure_future(box.wait_for_ack(assignment_id))
         await asyncio.sleep(0.05)
         assert not waiting.done()
-        second = asyncio.ensure_future(box.next_event())  # Tune let the trial go on
+        second = asyncio.ensure_future(box.next_event())  # Tune lets the trial continue
         assert await waiting
         box.report(assignment_id, evaluated(2))
         await second

@@ -41,7 +41,7 @@ def test_lanes_share_gpus_as_measured(asked: int, gpus: int, per_gpu: int, lanes
     assert (found.max_concurrent_trials, found.gpus_per_worker) == (lanes, share)
 
 
-def test_lanes_that_were_asked_for_are_only_cut_where_they_do_not_fit() -> None:
+def test_the_jobs_lanes_are_reduced_only_where_they_do_not_fit() -> None:
     found = plan_gpu_sharing(LanesConfig(max_concurrent_trials=4), 1, lambda: ResourceProfile(memory=0.2, busy=1.0))
     assert (found.max_concurrent_trials, found.gpus_per_worker) == (4, 0.25)
 
@@ -72,7 +72,7 @@ def test_lanes_that_share_no_gpu_are_counted_not_measured(
     assert found == lanes.model_copy(update={"max_concurrent_trials": expected})
 
 
-def test_auto_needs_to_know_how_large_the_cluster_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_an_error_where_the_size_of_the_cluster_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concurrency, "potential_nodes", list)
     monkeypatch.setattr(concurrency, "autoscaler_limits_unknown", lambda: True)
     job = JobConfig(lanes=LanesConfig(max_concurrent_trials="auto"))
@@ -80,7 +80,7 @@ def test_auto_needs_to_know_how_large_the_cluster_gets(monkeypatch: pytest.Monke
         plan_concurrency(job, load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
 
 
-def test_lanes_that_have_started_make_room_before_a_trial_is_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prestarted_lanes_are_released_before_a_trial_is_profiled(monkeypatch: pytest.MonkeyPatch) -> None:
     happened: list[str] = []
     waits = iter([([], [None]), ([None], [])])
     task = SimpleNamespace(remote=lambda *_: None)
@@ -101,9 +101,9 @@ def test_lanes_that_have_started_make_room_before_a_trial_is_tried_out(monkeypat
         None,
         SimpleNamespace(data={}, encoder=None),
         lambda _: None,
-        lambda: happened.append("make room"),
+        lambda: happened.append("release"),
     )  # type: ignore[arg-type]
-    assert happened == ["make room", "wait", "make room", "wait"]
+    assert happened == ["release", "wait", "release", "wait"]
 
 
 def test_memory_is_measured_with_the_largest_batches_of_the_space() -> None:

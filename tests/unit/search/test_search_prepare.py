@@ -41,7 +41,7 @@ def encoder(tmp_path: Path) -> ModelConfig:
     ],
     ids=str,
 )
-def test_any_trial_that_cannot_be_built_is_found_first(
+def test_a_trial_that_cannot_be_built_is_an_error_before_the_search(
     space: dict[str, Choice | Int], message: str, encoder: ModelConfig
 ) -> None:
     with pytest.raises(ModelError, match=message):
@@ -73,20 +73,20 @@ def test_the_plan_counts_configurations_that_train_differently(encoder: ModelCon
 
 
 @pytest.mark.parametrize(("families", "remarked"), [(("roberta",), True), (("roberta", "bert"), False), ((), False)])
-def test_a_space_of_another_family_is_remarked_on(
+def test_a_space_of_another_model_type_gets_a_warning(
     families: tuple[str, ...],
     remarked: bool,
     encoder: ModelConfig,
 ) -> None:
-    space = SearchSpace(name="theirs", model_types=families, space={"learning_rate": Choice(values=(1e-4, 1e-3))})
-    said: list[str] = []
-    prepare_inputs(JobConfig(model=encoder, tasks={"cola": 1.0}), space, said.append)
-    assert [all(name in line for name in ("'theirs'", "roberta", "bert_recommended")) for line in said] == (
+    space = SearchSpace(name="other", model_types=families, space={"learning_rate": Choice(values=(1e-4, 1e-3))})
+    messages: list[str] = []
+    prepare_inputs(JobConfig(model=encoder, tasks={"cola": 1.0}), space, messages.append)
+    assert [all(name in line for name in ("'other'", "roberta", "bert_recommended")) for line in messages] == (
         [True] if remarked else []
     )
 
 
-def test_a_tokenizer_that_does_not_fit_is_found_first(encoder: ModelConfig) -> None:
+def test_a_tokenizer_that_does_not_fit_is_an_error_before_the_search(encoder: ModelConfig) -> None:
     """RoBERTa has no embedding for the segment id that BERT's tokenizer gives second texts: no trial's fault."""
     RobertaModel(
         RobertaConfig(
