@@ -5,6 +5,15 @@ Imports `gluetune.errors` and, for their names, `gluetune.tasks`.
 
 from gluetune.config.addresses import password, text_without_passwords, without_password
 from gluetune.config.checks import check_fit, resolve_training
+from gluetune.config.equivalence import (
+    COMPUTATION_FIELDS,
+    DEPENDENT_FIELDS,
+    TaskFacts,
+    equivalence_key,
+    idle_fields,
+    overridden_fields,
+    without_idle_fields,
+)
 from gluetune.config.job import (
     Algorithm,
     DataConfig,
@@ -17,24 +26,15 @@ from gluetune.config.job import (
     StorageConfig,
     TrackingConfig,
 )
-from gluetune.config.load import default_job_file, dump_job, load_job, parse_job
+from gluetune.config.job_files import default_job_file, dump_job, load_job, parse_job
 from gluetune.config.overrides import Override
-from gluetune.config.sameness import (
-    COMPUTATION,
-    DEPENDENT,
-    TaskFacts,
-    idle_fields,
-    overruled,
-    trained,
-    without_idle_fields,
-)
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, Value, contains, finite_values
-from gluetune.config.spaces import dump_space, known_spaces, load_space, parse_space, spaces_for
+from gluetune.config.space_files import dump_space, known_spaces, load_space, parse_space, spaces_for
 from gluetune.config.training import Section, TrainingConfig
 
 __all__ = [
-    "COMPUTATION",
-    "DEPENDENT",
+    "COMPUTATION_FIELDS",
+    "DEPENDENT_FIELDS",
     "Algorithm",
     "Choice",
     "DataConfig",
@@ -60,19 +60,19 @@ __all__ = [
     "default_job_file",
     "dump_job",
     "dump_space",
+    "equivalence_key",
     "finite_values",
     "idle_fields",
     "known_spaces",
     "load_job",
     "load_space",
-    "overruled",
+    "overridden_fields",
     "parse_job",
     "parse_space",
     "password",
     "resolve_training",
     "spaces_for",
     "text_without_passwords",
-    "trained",
     "without_idle_fields",
     "without_password",
 ]

@@ -1,12 +1,12 @@
-"""What must hold between the settings of a job, and between a job and its search space."""
+"""Rules between the settings of a job, and between a job and its search space."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from gluetune.config.equivalence import COMPUTATION_FIELDS, unused_fields, without_idle_fields
 from gluetune.config.job import DataConfig, JobConfig
-from gluetune.config.sameness import COMPUTATION, without_effect, without_idle_fields
 from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values
 from gluetune.config.training import TrainingConfig
 from gluetune.config.validation import format_value
@@ -14,22 +14,28 @@ from gluetune.errors import ConfigError, ConfigIssue, did_you_mean_file
 
 
 def resolve_training(config: JobConfig, space: SearchSpace, params: dict[str, Value] | None = None) -> TrainingConfig:
-    """What one trial of a job trains with, see `SearchSpace.resolve`."""
+    """Return the training settings of one trial of a job.
+
+    Args:
+        config: the job; its training fields go before those of the space.
+        space: the search space; its fixed training fields go before the defaults.
+        params: one configuration of the space, which goes before both; ``None`` for the fields that do not vary.
+    """
     return space.resolve(config.training, params)
 
 
 def check_fit(config: JobConfig, space: SearchSpace) -> None:
-    """Checks that a job's algorithm, scheduler and budget suit its search space.
+    """Check that a job's algorithm, scheduler and budget suit its search space.
 
     Raises:
-        ConfigError: all that does not fit.
+        ConfigError: all rules that do not hold.
     """
     if issues := space_issues(config, space):
         raise ConfigError(issues)
 
 
 def job_issues(config: JobConfig) -> list[ConfigIssue]:
-    """Mistakes between settings of one job."""
+    """Find the rules between settings of one job that do not hold."""
     return [*_source(config.data), *_one_task(config), *_files(config)]
 
 
@@ -39,7 +45,7 @@ def _one_task(config: JobConfig) -> Iterator[ConfigIssue]:
 
 
 def _source(data: DataConfig) -> Iterator[ConfigIssue]:
-    """Whether the source has what it needs and nothing that it does not use."""
+    """Check that the source has the settings that it needs, and none that it does not use."""
     source, folder = data.source, data.dir
     if source == "dir" and folder is None:
         yield ConfigIssue.at(("data", "source"), "dir needs data.dir (--data-dir), the official GLUE folder")
@@ -65,7 +71,7 @@ def _source(data: DataConfig) -> Iterator[ConfigIssue]:
 
 
 def split_dataset(path: str) -> tuple[str, str] | None:
-    """Module or file, and class, of ``package.module:Class``; ``None`` for anything else."""
+    """Split ``package.module:Class`` or ``file.py:Class`` at the colon; return ``None`` for anything else."""
     module, _, name = path.rpartition(":")
     return (module, name) if module and name.isidentifier() else None
 
@@ -74,7 +80,7 @@ _FILES = ("train_file", "validation_file", "test_file")
 
 
 def _files(config: JobConfig) -> Iterator[ConfigIssue]:
-    """Files stand in for those of one task in a folder; generated data have no use for them, and no harm from them."""
+    """Check files that replace those of one task in a folder; generated data ignore them."""
     data = config.data
     for field in _FILES if data.source != "synthetic" else ():
         name = getattr(data, field)
@@ -93,76 +99,76 @@ def _files(config: JobConfig) -> Iterator[ConfigIssue]:
 
 
 def _missing_file(folder: str, name: str) -> Path | None:
-    """The file's path, where the folder is there but the file is not."""
+    """Return the file's path where the folder exists but the file does not."""
     home = Path(folder).expanduser()
     file = home / Path(name).expanduser()
     return file if home.is_dir() and not file.is_file() else None
 
 
 def space_issues(config: JobConfig, space: SearchSpace) -> list[ConfigIssue]:
-    """Mistakes between a job and its search space."""
+    """Find the rules between a job and its search space that do not hold."""
     used = without_idle_fields(space, config.training)
     return [
-        *_searched_twice(config, space),
-        *_given_in_vain(config, space),
-        *_searched_in_vain(space),
+        *_set_and_searched(config, space),
+        *_unused_training_fields(config, space),
+        *_unsearchable_fields(space),
         *_algorithm(config, used),
         *_budget(config, used),
         *_scheduler(config, space),
     ]
 
 
-def _searched_twice(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
+def _set_and_searched(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     for field in space.space:
         if field in config.training.model_fields_set:
             yield ConfigIssue.at(("training", field), f"must not be set, because search space {space.name!r} varies it")
 
 
-def _given_in_vain(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
-    """Training fields that the job sets, but that nothing in it uses. Zero and null ask for nothing."""
-    for field, why in without_effect(space, config.training).items():
+def _unused_training_fields(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
+    """Find training fields that the job sets but nothing in it uses; zero and null switch a setting off."""
+    for field, why in unused_fields(space, config.training).items():
         if why and field in config.training.model_fields_set and getattr(config.training, field):
             yield ConfigIssue.at(("training", field), f"must not be given where it has no effect: {why}")
 
 
-def _searched_in_vain(space: SearchSpace) -> Iterator[ConfigIssue]:
-    """Fields that change nothing in any job. Those without effect in this one are only left out of its search."""
-    here, given = ("search", "space"), f"search space {space.name!r}"
+def _unsearchable_fields(space: SearchSpace) -> Iterator[ConfigIssue]:
+    """Find searched fields that must not vary in any job; those without effect in this one are not searched."""
+    keys, subject = ("search", "space"), f"search space {space.name!r}"
     for field in space.space:
-        if field in COMPUTATION:
+        if field in COMPUTATION_FIELDS:
             yield ConfigIssue.at(
-                here,
-                f"{given} must not vary {field}, which says how a trial is computed, not what is "
+                keys,
+                f"{subject} must not vary {field}, which says how a trial is computed, not what is "
                 f"trained; set training.{field} to one value",
             )
     precision = space.space.get("bf16")
     if isinstance(precision, Choice) and len(precision.values) > 1 and "auto" in precision.values:
         yield ConfigIssue.at(
-            here,
-            f"{given} must not have auto among the values of bf16: it is true or false, by what the "
+            keys,
+            f"{subject} must not have auto among the values of bf16: it is true or false, by what the "
             "workers' processors can do",
         )
 
 
 def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
-    here = ("search", "algorithm")
+    keys = ("search", "algorithm")
     endless = [field for field, distribution in space.space.items() if finite_values(distribution) is None]
     if config.search.algorithm == "grid" and endless:
         yield ConfigIssue.at(
-            here,
+            keys,
             f"grid needs a finite search space, but {space.name!r} is not ({', '.join(endless)}); "
             "use random, tpe, gp, cmaes or nsga2",
         )
     if config.search.algorithm == "cmaes" and not any(map(_numeric, space.space.values())):
         yield ConfigIssue.at(
-            here,
+            keys,
             f"cmaes needs a field with numbers, but search space {space.name!r} has choices between "
             f"names only ({', '.join(space.space)}); use grid, random, tpe, gp or nsga2",
         )
 
 
 def _numeric(distribution: Distribution) -> bool:
-    """Whether the values have an order; choices between numbers do."""
+    """Whether the values are numbers; choices between numbers count."""
     values = distribution.values if isinstance(distribution, Choice) else ()
     return not any(isinstance(value, bool | str) for value in values)
 
@@ -178,9 +184,9 @@ def _budget(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
 
 
 def _scheduler(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
-    """A scheduler must find an evaluation after the grace period and before the last one.
+    """Check that a trial has an evaluation after the grace period and before its last one.
 
-    It counts epochs, and how many of them ``max_steps`` are depends on each trial's data and batch size.
+    Schedulers count epochs; the number of epochs in ``max_steps`` depends on each trial's data and batch size.
     """
     scheduler, fixed = config.search.scheduler, space.resolve(config.training)
     if scheduler.name == "none":

@@ -1,6 +1,6 @@
-"""The sections of the YAML-driven classifier (Cerebras Model Zoo): its keys as ours.
+"""Maps the sections of Cerebras Model Zoo's YAML files to gluetune's keys.
 
-``train_input`` and ``eval_input`` may stand in a job file, with ``data_dir``, ``max_sequence_length`` and
+A job file may contain ``train_input`` and ``eval_input``, with ``data_dir``, ``max_sequence_length`` and
 ``batch_size``.
 """
 
@@ -20,7 +20,7 @@ from gluetune.tasks import TASKS
 
 _SECTIONS = ("train_input", "eval_input")
 _DIR, _SOURCE = ("data", "dir"), ("data", "source")
-_OURS: dict[KeyPath, tuple[str, str]] = {
+_GLUETUNE_KEYS: dict[KeyPath, tuple[str, str]] = {
     ("train_input", "data_dir"): _DIR,
     ("eval_input", "data_dir"): _DIR,
     ("train_input", "max_sequence_length"): ("data", "max_seq_length"),
@@ -28,8 +28,8 @@ _OURS: dict[KeyPath, tuple[str, str]] = {
     ("train_input", "batch_size"): ("training", "batch_size"),
     ("eval_input", "batch_size"): ("training", "eval_batch_size"),
 }
-_NO_FOLDER = ("synthetic", "hub")  # sources
-_FOLDERS = {
+_SOURCES_WITHOUT_FOLDER = ("synthetic", "hub")
+_TASK_FOLDERS = {
     name.split("/")[0].casefold()
     for task in TASKS.values()
     for tables in task.layouts.values()
@@ -39,13 +39,13 @@ _FOLDERS = {
 
 
 @dataclass(slots=True)
-class Mapped:
-    """A job file in our keys.
+class MappedJob:
+    """A job file with gluetune's keys alone.
 
     Attributes:
-        document: its values; a key that was mapped has the line of the one it came from.
-        issues: what could not be mapped.
-        notes: one line for each key that was.
+        document: its values; a mapped key has the line of the key that it came from.
+        issues: keys that could not be mapped.
+        notes: one line for each key that was mapped.
     """
 
     document: YamlDocument
@@ -53,22 +53,22 @@ class Mapped:
     notes: list[str] = field(default_factory=list)
 
 
-def map_cerebras_keys(document: YamlDocument, overrides: Iterable[Override] = ()) -> Mapped:
-    """Replaces the sections of the YAML-driven classifier by ours.
+def map_cerebras_keys(document: YamlDocument, overrides: Iterable[Override] = ()) -> MappedJob:
+    """Replace the sections of the Cerebras dialect by gluetune's.
 
-    ``data_dir`` is ``data.dir`` with ``data.source: dir``; where it is a task's own folder (``glue/SST-2``), the folder
-    that holds it. It falls away where a flag sets another source that has no use for it.
+    ``data_dir`` becomes ``data.dir`` with ``data.source: dir``; the folder of one task (``glue/SST-2``) becomes its
+    parent. It is dropped where a flag sets a source that does not read a folder.
 
     Args:
-        document: a job file that holds a mapping or nothing.
-        overrides: values from the command line, which win.
+        document: a job file that contains a mapping or nothing.
+        overrides: values from the command line, which go before.
     """
     if not any(section in (document.value or {}) for section in _SECTIONS):
-        return Mapped(document)
-    mapped = Mapped(replace(document, value=copy.deepcopy(document.value), lines=dict(document.lines)))
-    given = dict(_given(mapped))
+        return MappedJob(document)
+    mapped = MappedJob(replace(document, value=copy.deepcopy(document.value), lines=dict(document.lines)))
+    given = dict(_take_keys(mapped))
     for old, value in given.items():
-        first = next(known for known in given if _OURS[known] == _OURS[old])
+        first = next(known for known in given if _GLUETUNE_KEYS[known] == _GLUETUNE_KEYS[old])
         if old != first and value != given[first]:
             mapped.issues.append(
                 ConfigIssue.at(
@@ -78,15 +78,15 @@ def map_cerebras_keys(document: YamlDocument, overrides: Iterable[Override] = ()
                 )
             )
         elif old != first:
-            mapped.notes.append(f"{dotted_path(old)} is {dotted_path(_OURS[old])} here")
-        if old == first and _move(mapped, old, value) and _OURS[old] == _DIR:
-            _settle_source(mapped, old, {override.path: override for override in overrides})
+            mapped.notes.append(f"{dotted_path(old)} is {dotted_path(_GLUETUNE_KEYS[old])} here")
+        if old == first and _move(mapped, old, value) and _GLUETUNE_KEYS[old] == _DIR:
+            _set_source(mapped, old, {override.path: override for override in overrides})
     return mapped
 
 
-def _given(mapped: Mapped) -> Iterator[tuple[KeyPath, Any]]:
-    """Takes the old sections out of a file, key by key."""
-    known = [str(key) for section, key in _OURS if section == _SECTIONS[0]]
+def _take_keys(mapped: MappedJob) -> Iterator[tuple[KeyPath, Any]]:
+    """Remove the Cerebras sections from a file and yield their keys and values."""
+    known = [str(key) for section, key in _GLUETUNE_KEYS if section == _SECTIONS[0]]
     for section in _SECTIONS:
         values = mapped.document.value.pop(section, None) or {}
         if not isinstance(values, dict):
@@ -99,14 +99,14 @@ def _given(mapped: Mapped) -> Iterator[tuple[KeyPath, Any]]:
                 mapped.issues.append(ConfigIssue.at((section, key), unknown_key(key, known)))
 
 
-def _move(mapped: Mapped, old: KeyPath, value: Any) -> bool:
-    """Sets our key to the old one's value, unless both were given."""
-    values, lines, (section, key) = mapped.document.value, mapped.document.lines, _OURS[old]
+def _move(mapped: MappedJob, old: KeyPath, value: Any) -> bool:
+    """Set gluetune's key to the value of the Cerebras key, unless the file has both; return whether it was set."""
+    values, lines, (section, key) = mapped.document.value, mapped.document.lines, _GLUETUNE_KEYS[old]
     if values.get(section) is None:
         values[section] = {}
         lines.setdefault((section,), lines[old])
     if not isinstance(values[section], dict):
-        return False  # validation says so
+        return False  # `validate` reports it
     if key in values[section]:
         mapped.issues.append(
             ConfigIssue.at(
@@ -119,11 +119,11 @@ def _move(mapped: Mapped, old: KeyPath, value: Any) -> bool:
     return True
 
 
-def _settle_source(mapped: Mapped, old: KeyPath, flags: dict[str, Override]) -> None:
-    """Makes the source a folder, and the folder the one that holds the tasks' folders."""
+def _set_source(mapped: MappedJob, old: KeyPath, flags: dict[str, Override]) -> None:
+    """Set the source to a folder, and the folder to the one that contains the tasks' folders."""
     data, lines = mapped.document.value["data"], mapped.document.lines
     flag, given = flags.get(dotted_path(_SOURCE)), data.get("source", "dir")
-    if flag is not None and flag.value in _NO_FOLDER:
+    if flag is not None and flag.value in _SOURCES_WITHOUT_FOLDER:
         del data["dir"], lines[_DIR]
         mapped.notes[-1] = f"{dotted_path(old)} is left unused, because {flag.flag} says {flag.value}"
         return
@@ -131,12 +131,12 @@ def _settle_source(mapped: Mapped, old: KeyPath, flags: dict[str, Override]) -> 
     data["source"] = "dir"
     lines.setdefault(_SOURCE, lines[old])
     mapped.notes[-1] += f", with data.source dir{instead}"
-    if isinstance(data["dir"], str) and _is_tasks_own(Path(data["dir"])):
+    if isinstance(data["dir"], str) and _is_task_folder(Path(data["dir"])):
         folder = Path(data["dir"])
         data["dir"] = str(folder.parent)
         mapped.notes[-1] += f"; it is {folder.parent}, the folder that holds {folder.name}/"
 
 
-def _is_tasks_own(folder: Path) -> bool:
-    """Whether it is such a folder as ``glue/SST-2``, by its name and by not holding another of that name."""
-    return folder.name.casefold() in _FOLDERS and not (folder / folder.name).is_dir()
+def _is_task_folder(folder: Path) -> bool:
+    """Whether a folder is that of one task, such as ``glue/SST-2``: a task's name, no subfolder of that name."""
+    return folder.name.casefold() in _TASK_FOLDERS and not (folder / folder.name).is_dir()

@@ -7,13 +7,78 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, model_validator
 
 from gluetune.config.addresses import without_password
-from gluetune.config.options import SCHEDULER
-from gluetune.config.tasks_field import TaskName, task_weights
 from gluetune.config.training import Section, TrainingConfig
-from gluetune.config.validation import UnusedOptionError
+from gluetune.config.validation import UnusedSettingError, settings_by_choice
+from gluetune.errors import ConfigError
+from gluetune.tasks import get_task
 
-Algorithm = Literal["grid", "random", "tpe", "gp", "cmaes", "nsga2"]
-SchedulerName = Literal["none", "asha", "hyperband", "median"]
+SCHEDULER_SETTINGS = settings_by_choice(
+    ("search", "scheduler"),
+    "name",
+    "none",
+    none=(),
+    asha=("grace_epochs", "reduction_factor", "min_trials"),
+    hyperband=("grace_epochs", "reduction_factor", "min_trials", "brackets"),
+    median=("grace_epochs", "min_trials"),
+)
+_SELECTION_SETTINGS = settings_by_choice(
+    ("data",),
+    "selection",
+    "holdout",
+    holdout=("selection_fraction", "selection_max_rows", "selection_seed"),
+    train_test_split=("selection_fraction", "selection_seed"),
+    dev=(),
+)
+JOB_SETTINGS = (SCHEDULER_SETTINGS, _SELECTION_SETTINGS)
+
+
+def _trainable_task(name: str) -> str:
+    """Return the canonical name of a task that can be searched.
+
+    Raises:
+        ValueError: no such task, or one without training data.
+    """
+    try:
+        task = get_task(name)
+    except ConfigError as error:
+        raise ValueError(error.issues[0].message) from error
+    if task.train is None:
+        raise ValueError(
+            f"must have training data, but {task.name!r} has none: it is evaluated with the winner of "
+            f"{task.evaluated_with!r}; search that one"
+        )
+    return task.name
+
+
+def task_weights(value: Any) -> Any:
+    """Return the weight of each task, from ``cola,sst2``, ``[cola, sst2]`` or ``{cola: 2, sst2: 1}``.
+
+    Args:
+        value: the value of ``tasks``; one that is in none of the three forms is returned as it is.
+
+    Raises:
+        ValueError: no task, one that is not text, or one named twice.
+    """
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",") if name.strip()]
+    names = list(value) if isinstance(value, dict | list) else None
+    if names is None:
+        return value
+    if not names:
+        raise ValueError("must name at least one task")
+    if strange := [name for name in names if not isinstance(name, str)]:
+        raise ValueError(f"must be names of tasks, but got {strange[0]!r}")
+    _check_distinct(names)
+    return value if isinstance(value, dict) else dict.fromkeys(names, 1.0)
+
+
+def _check_distinct(names: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        key = name.lower().replace("-", "").replace("_", "")
+        if key in seen:
+            raise ValueError(f"must name each task once, but got {seen[key]!r} and {name!r}")
+        seen[key] = name
 
 
 def _whole_above_one(value: float) -> float:
@@ -22,9 +87,12 @@ def _whole_above_one(value: float) -> float:
     return value
 
 
+Algorithm = Literal["grid", "random", "tpe", "gp", "cmaes", "nsga2"]
+SchedulerName = Literal["none", "asha", "hyperband", "median"]
 Cpus = Literal["auto"] | Annotated[float, Field(gt=0)]
 Lanes = Literal["auto"] | Annotated[int, Field(ge=1)]
 Gpus = Literal["auto"] | Annotated[float, Field(ge=0), AfterValidator(_whole_above_one)]
+TaskName = Annotated[str, AfterValidator(_trainable_task)]
 Weight = Annotated[float, Field(gt=0)]
 
 
@@ -32,14 +100,14 @@ class DataConfig(Section):
     """Where the rows come from and which of them choose the winner.
 
     ``dir`` is the official GLUE folder; with ``hub`` a folder with copies of the hub's repositories, for machines
-    without a network; with ``custom`` whatever the user's class makes of it.
+    without a network; with ``custom`` it is passed to the user's class.
 
     ``train_file``, ``validation_file`` and ``test_file`` replace official files of a ``dir``; relative paths start
     there. ``dataset`` is the import path (``package.module:Class``) of a user's own dataset class, for ``custom``.
 
-    ``selection``: ``holdout`` holds stratified rows out of train (at most ``selection_max_rows``), ``dev`` is the
-    published protocol, ``train_test_split`` draws the rows that scikit-learn's function of that name draws.
-    ``selection_seed`` is that draw's; ``None`` is the job's seed.
+    ``selection``: ``holdout`` holds stratified rows out of train (at most ``selection_max_rows``), ``dev`` takes the
+    official development rows, as published results do, ``train_test_split`` draws the rows that scikit-learn's function
+    of that name draws. ``selection_seed`` is the seed of the draw; ``None`` is the job's seed.
     """
 
     source: Literal["synthetic", "hub", "dir", "custom"] = "synthetic"
@@ -75,10 +143,10 @@ class ModelConfig(Section):
 
 
 class SchedulerConfig(Section):
-    """When a trial is stopped early. ``grace_epochs`` of training are never cut. A bare name has default settings.
+    """Which scheduler stops trials early, never before ``grace_epochs``. A name alone has default settings.
 
-    A setting that the scheduler does not use is refused: ``brackets`` are hyperband's, ``reduction_factor`` is that of
-    asha and hyperband, and ``none`` has no settings.
+    A setting that the scheduler does not use is a mistake: hyperband alone uses ``brackets``, asha and hyperband use
+    ``reduction_factor``, and ``none`` has no settings.
     """
 
     name: SchedulerName = "none"
@@ -88,23 +156,24 @@ class SchedulerConfig(Section):
     min_trials: int = Field(default=3, ge=1)
 
     @model_validator(mode="after")
-    def _used(self) -> SchedulerConfig:
-        for setting in sorted(SCHEDULER.unused(self.name) & self.model_fields_set):
-            if getattr(self, setting) != type(self).model_fields[setting].default:  # records hold all the defaults
-                raise UnusedOptionError(setting, SCHEDULER.refusal(setting, self.name))
+    def _check_used(self) -> SchedulerConfig:
+        for setting in sorted(SCHEDULER_SETTINGS.unused(self.name) & self.model_fields_set):
+            default = type(self).model_fields[setting].default  # job files in run folders contain all defaults
+            if getattr(self, setting) != default:
+                raise UnusedSettingError(setting, SCHEDULER_SETTINGS.rule_against(setting, self.name))
         return self
 
 
 def named_scheduler(name: Any) -> Any:
-    """A bare name of a scheduler as the mapping it stands for."""
+    """Return the mapping for a scheduler that is given by its name alone; other values as they are."""
     return {"name": name} if isinstance(name, str) else name
 
 
 class SearchConfig(Section):
     """What is searched and how.
 
-    ``num_samples`` counts trials per task; ``None`` is all of a finite space, and of any other whatever
-    ``time_budget_s`` allows.
+    ``num_samples`` is the number of trials per task; ``None`` is all configurations of a finite space, and of any other
+    as many as ``time_budget_s`` allows.
     """
 
     space: str = Field(default="compact_bert", min_length=1)
@@ -119,8 +188,9 @@ class LanesConfig(Section):
     """Lanes and their resources.
 
     ``max_concurrent_trials: auto`` is as many lanes as keep the cluster busy: one per CPU where there are no GPUs, else
-    as many on each GPU as a short measured trial says. ``cpus_per_worker: auto`` shares out the cluster's CPUs,
-    ``gpus_per_worker: auto`` its GPUs: one each, or a fraction where there are more lanes than GPUs and so many fit.
+    as many on each GPU as fit by the measurements of a short trial. ``cpus_per_worker: auto`` divides the cluster's
+    CPUs among the workers, ``gpus_per_worker: auto`` its GPUs: one for each worker, or a fraction where there are more
+    lanes than GPUs and that many fit on one.
     """
 
     max_concurrent_trials: Lanes = 2
@@ -131,21 +201,21 @@ class LanesConfig(Section):
 
     @property
     def lanes(self) -> int:
-        """Number of lanes; 1 where it is still to be found out."""
+        """Number of lanes; 1 while ``auto`` is not resolved."""
         return 1 if self.max_concurrent_trials == "auto" else self.max_concurrent_trials
 
 
 class StorageConfig(Section):
-    """Where the search's state, checkpoints and reports go: ``<path>/<name>/``."""
+    """Where the search writes its state, checkpoints and reports: ``<path>/<name>/``."""
 
     path: str = Field(default="runs", min_length=1)
     keep_checkpoints: int = Field(default=1, ge=1)
 
 
 class TrackingConfig(Section):
-    """The MLflow store. No uri means SQLite and a folder beside the runs: ``<storage.path>/mlflow.db``.
+    """The MLflow store. Without ``uri`` it is SQLite and a folder beside the runs: ``<storage.path>/mlflow.db``.
 
-    A password in ``uri`` is used and never written: what is dumped or printed of a configuration is the address
+    A password in ``uri`` is used to connect and never written: a dumped or printed configuration contains the address
     without it.
     """
 
@@ -159,7 +229,7 @@ class TrackingConfig(Section):
 
 
 class PublishedConfig(Section):
-    """Figures that others published for what a job does, to be printed beside the measured ones.
+    """Results that were published for what a job does; the final report prints them beside the measured ones.
 
     ``figures`` maps ``<split>.<metric>``, such as ``validation.accuracy``, ``train.loss`` or ``test.accuracy``, to
     the published value.
@@ -171,10 +241,11 @@ class PublishedConfig(Section):
 
 
 class JobConfig(Section):
-    """One search, whole.
+    """One search: tasks, data, model, training, search, lanes, storage and tracking.
 
-    ``tasks`` maps task names to weights of the fair dealing; a list or comma-separated names weigh 1 each.
-    ``training`` fields set here win over those the search space sets.
+    ``tasks`` maps task names to weights: the search divides the lanes' time among tasks by weight. In a list or as
+    comma-separated names, each task has weight 1. ``training`` fields that are set here go before those of the search
+    space.
     """
 
     name: str | None = Field(

@@ -1,4 +1,4 @@
-"""A search space: distributions of training fields, and points to try first."""
+"""A search space: distributions of training fields, and configurations to try first."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gluetune.config.training import Section, TrainingConfig
 
 Value = bool | int | float | str
 
-_MOST_STEPS = 1_000_000  # a range of more is not worth counting through
+_MAX_GRID_VALUES = 1_000_000  # a range with more values counts as continuous
 
 
 class Choice(Section):
-    """One of the values."""
+    """One of several values."""
 
     type: Literal["choice"] = "choice"
     values: Annotated[tuple[Value, ...], Strict(False), Field(min_length=1)]
@@ -31,7 +31,7 @@ class Choice(Section):
 
 
 class _Range(Section):
-    """Bounds, both included. ``step`` and ``log`` exclude one another, as in Optuna."""
+    """Bounds, both included. ``step`` and ``log`` must not be given together, as in Optuna."""
 
     log: bool = False
 
@@ -69,12 +69,12 @@ Distribution = Choice | Float | Int
 
 
 class SearchSpace(Section):
-    """What may vary.
+    """The training fields that a search varies.
 
     Attributes:
-        name: the file's name without its ending.
+        name: the name that the file gives, else the file's name without its ending.
         source: the publication it comes from.
-        model_types: the families of encoders it was published for, as their ``config.json`` names them; empty: any.
+        model_types: the families of encoders it was published for, as their ``config.json`` names them; empty for any.
         training: fixed training fields that the publication sets beside the varied ones.
         space: distribution by training field, in file order.
         points: configurations to try first; each names every field of ``space``.
@@ -99,23 +99,23 @@ class SearchSpace(Section):
         return size
 
     def grid(self) -> Iterator[dict[str, Value]]:
-        """All configurations of a finite space, the last field varying fastest."""
+        """Yield all configurations of a finite space; the last field varies fastest."""
         columns = [finite_values(distribution) or () for distribution in self.space.values()]
         for values in itertools.product(*columns):
             yield dict(zip(self.space, values, strict=True))
 
     def resolve(self, training: TrainingConfig, params: dict[str, Value] | None = None) -> TrainingConfig:
-        """What one trial trains with: the space's fixed fields, under what a job sets itself, under what is searched.
+        """Return the training settings of one trial: searched fields go before the job's, the job's before fixed ones.
 
         Args:
-            training: the job's; only the fields it sets explicitly count.
+            training: the job's settings; only the fields that it sets explicitly count.
             params: one configuration of the space; ``None`` for the fields that do not vary.
         """
         given = training.model_dump(exclude_unset=True)
         return TrainingConfig.model_validate({**self.training, **given, **(params or {})})
 
     def largest(self, field: str, fixed: float) -> float:
-        """The largest value that a field with numbers can have; ``fixed`` where the space does not vary it."""
+        """Return the largest value of a numeric field; ``fixed`` where the space does not vary it."""
         distribution = self.space.get(field)
         if distribution is None:
             return fixed
@@ -124,7 +124,7 @@ class SearchSpace(Section):
 
 
 def finite_values(distribution: Distribution) -> tuple[Value, ...] | None:
-    """All values of a distribution; ``None`` for a continuous one, a log-scaled one and one of over a million steps."""
+    """Return all values of a distribution; ``None`` if it is continuous, log-scaled or has over a million values."""
     if isinstance(distribution, Choice):
         return distribution.values
     if distribution.log or distribution.step is None:
@@ -132,11 +132,11 @@ def finite_values(distribution: Distribution) -> tuple[Value, ...] | None:
     low, high, step = (Decimal(str(bound)) for bound in (distribution.low, distribution.high, distribution.step))
     count = int((high - low) / step) + 1
     convert = int if isinstance(distribution, Int) else float
-    return tuple(convert(low + i * step) for i in range(count)) if count <= _MOST_STEPS else None
+    return tuple(convert(low + i * step) for i in range(count)) if count <= _MAX_GRID_VALUES else None
 
 
 def contains(distribution: Distribution, value: Any) -> bool:
-    """Whether a distribution can give the value."""
+    """Whether a distribution contains the value."""
     values = finite_values(distribution)
     if values is not None:
         return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in values)

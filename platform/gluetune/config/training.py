@@ -1,4 +1,4 @@
-"""How one trial trains: the fields a search space may name."""
+"""The settings of one trial: the fields that a search space may vary."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
-    """Base of all configuration sections: frozen, no unknown keys, no guessing of types.
+    """Base of all configuration sections: frozen, without unknown keys, strict about types.
 
-    A whole number may stand for a real one; nothing else is converted. A section without content is all defaults.
+    A whole number is accepted for a real one; nothing else is converted. A section without content is all defaults.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -27,15 +27,16 @@ class TrainingConfig(Section):
     Names are those of ``transformers.TrainingArguments`` where it has the same thing. ``batch_size`` is the *global*
     one: per worker x workers x accumulation.
 
-    ``head`` is what stands on the encoder, ``pooling`` how its last hidden states become one vector; ``default`` is
-    the family's own (BERT's: the pooler, a dense tanh layer on ``[CLS]`` that pre-training made for next-sentence
-    prediction, then a linear one). ``linear`` is one linear layer; ``mlp`` a ReLU layer of ``head_hidden_size`` units
-    (``None``: as wide as the encoder; other heads have no use for it), then a linear one; ``nsp`` a tanh layer that
-    starts from the checkpoint's next-sentence head where it has one, then a linear one. ``freeze_layers`` keeps the
-    embeddings and that many layers as they are. ``logging_steps`` reports the running loss every so many steps, beside
-    the evaluations. ``torch_compile`` has torch's compiler fuse the model's operations: a lane compiles in the
-    first trial of each architecture (number of labels, head, dropout rates, frozen layers), which takes a minute or so
-    and pays in long searches; mode ``reduce-overhead`` records CUDA graphs beside, one for each shape of a batch.
+    ``head`` is the classifier on top of the encoder, ``pooling`` reduces its last hidden states to one vector.
+    ``default`` is the head of the model's family (BERT's: the pooler, a dense tanh layer on ``[CLS]`` that was
+    pre-trained for next-sentence prediction, then a linear layer). ``linear`` is one linear layer; ``mlp`` a ReLU layer
+    of ``head_hidden_size`` units (``None``: the encoder's hidden size; other heads do not use it), then a linear layer;
+    ``nsp`` a tanh layer that is initialised from the checkpoint's next-sentence head, if it has one, then a linear
+    layer. ``freeze_layers`` freezes the embeddings and that many layers. ``logging_steps`` is the number of steps
+    between reports of the running loss, which are made beside the evaluations. ``torch_compile`` compiles the model
+    with ``torch.compile``: a lane compiles in the first trial of each architecture (number of labels, head, dropout
+    rates, frozen layers), which takes about a minute and pays off in long searches; mode ``reduce-overhead`` also
+    records CUDA graphs, one for each shape of a batch.
     """
 
     learning_rate: float = Field(default=3e-5, gt=0)

@@ -1,12 +1,13 @@
-"""Validation of one section: every issue with its path, the rule as its field states it, and the value given.
+"""Validation of sections: every mistake with its path, the rule that its field states, and the value.
 
-The rule is described from the field's own annotation, so a message never drifts from what is checked.
+pydantic checks the values. The rule in a message is derived from the field's annotation, so it states what was checked.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -16,9 +17,9 @@ from pydantic.fields import FieldInfo
 from gluetune.config.addresses import text_without_passwords
 from gluetune.errors import ConfigIssue, KeyPath, did_you_mean
 
-M = TypeVar("M", bound=BaseModel)
+_M = TypeVar("_M", bound=BaseModel)
 
-_WORDS: dict[Any, str] = {
+_TYPE_NAMES: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
@@ -29,11 +30,11 @@ _WORDS: dict[Any, str] = {
 }
 _NON_EMPTY: dict[Any, str] = {str: "non-empty text", tuple: "a non-empty list"}
 _BOUNDS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
-_LONGEST = 60  # characters of a value in a message
+_MAX_VALUE_LENGTH = 60  # characters of a value in a message
 
 
-class UnusedOptionError(ValueError):
-    """What a section raises over a setting that the choice made in it does not use.
+class UnusedSettingError(ValueError):
+    """A section contains a setting that the choice made in the section does not use.
 
     Args:
         setting: its key.
@@ -45,11 +46,15 @@ class UnusedOptionError(ValueError):
         self.setting, self.rule = setting, rule
 
 
-def validate(model: type[M], data: Any) -> tuple[M | None, list[ConfigIssue]]:
-    """Builds a section from plain values.
+def validate(model: type[_M], data: Any) -> tuple[_M | None, list[ConfigIssue]]:
+    """Build a section from plain values.
+
+    Args:
+        model: the section's class.
+        data: the values, as YAML reads them.
 
     Returns:
-        The section and no issues, or ``None`` and all its issues, at most one per key.
+        The section and no mistakes, or ``None`` and all mistakes, at most one per key.
     """
     try:
         return model.model_validate(data), []
@@ -83,15 +88,20 @@ def _issue(model: type[BaseModel], detail: Any) -> tuple[ConfigIssue, bool]:
         return ConfigIssue.at(path, f"must be given ({rule})"), False
     if detail["type"] == "value_error":
         error = detail["ctx"]["error"]
-        if isinstance(error, UnusedOptionError):
+        if isinstance(error, UnusedSettingError):
             return ConfigIssue.at((*path, error.setting), error.rule), False
         return ConfigIssue.at(path, str(error)), False
-    given = detail["input"]
-    return ConfigIssue.at(path, f"must be {rule}, but got {format_value(given)}{_near_choice(rule, given)}"), True
+    value = detail["input"]
+    return ConfigIssue.at(path, f"must be {rule}, but got {format_value(value)}{_nearest_choice(rule, value)}"), True
 
 
 def _locate(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[KeyPath, type[BaseModel], str]:
-    """The path in the file, the section that owns it and the rule in words; ``loc`` also holds names of union arms."""
+    """Return the path in the file, the section that owns it and the rule in words.
+
+    Args:
+        model: the section that was validated.
+        loc: pydantic's location of the mistake, which also contains the names of union arms.
+    """
     owner: type[BaseModel] = model
     annotation: Any = model
     rule = "a mapping"
@@ -117,12 +127,12 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 
 def describe_field(info: FieldInfo) -> str:
-    """A field's rule in words, such as ``a whole number >= 1 or null``; its description where it has one."""
+    """Describe a field's rule, such as ``a whole number >= 1 or null``; the field's own description goes before."""
     return info.description or describe(info.annotation, info.metadata)
 
 
 def describe(annotation: Any, metadata: Iterable[Any] = ()) -> str:
-    """A type's rule in words."""
+    """Describe a type and its limits in words."""
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *extra = get_args(annotation)
@@ -135,8 +145,8 @@ def describe(annotation: Any, metadata: Iterable[Any] = ()) -> str:
         return f"{', '.join(arms[:-1])} or {arms[-1]}"
     if _section(annotation):
         return "a mapping"
-    words = _NON_EMPTY if any(isinstance(m, MinLen) for m in metadata) else _WORDS
-    return words[origin or annotation] + _limits(metadata)
+    names = _NON_EMPTY if any(isinstance(m, MinLen) for m in metadata) else _TYPE_NAMES
+    return names[origin or annotation] + _limits(metadata)
 
 
 def _limits(metadata: Iterable[Any]) -> str:
@@ -145,19 +155,19 @@ def _limits(metadata: Iterable[Any]) -> str:
     return f" {' and '.join(limits)}" if limits else ""
 
 
-def _near_choice(rule: str, given: Any) -> str:
-    if not rule.startswith("one of ") or not isinstance(given, str):
+def _nearest_choice(rule: str, value: Any) -> str:
+    if not rule.startswith("one of ") or not isinstance(value, str):
         return ""
-    return did_you_mean(given, rule.removeprefix("one of ").split(" or ")[0].split(", "))
+    return did_you_mean(value, rule.removeprefix("one of ").split(" or ")[0].split(", "))
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """The message for a key that does not exist: the nearest one, or all of them."""
+    """Return the message for a key that does not exist, with the nearest name or all names."""
     return "no such key" + (did_you_mean(key, known) or f"; there are: {', '.join(known)}")
 
 
 def format_value(value: Any) -> str:
-    """A value as a message prints it."""
+    """Format a value for a message: as in YAML, shortened, without passwords."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):
@@ -166,4 +176,79 @@ def format_value(value: Any) -> str:
         text = "[" + ", ".join(map(format_value, value)) + "]"
     else:
         text = text_without_passwords(repr(value))
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return text if len(text) <= _MAX_VALUE_LENGTH else text[:_MAX_VALUE_LENGTH] + "…"
+
+
+@dataclass(frozen=True)
+class SettingsByChoice:
+    """The settings of a section that each choice of another setting uses, such as ``brackets`` beside ``hyperband``.
+
+    Attributes:
+        section: path of the section.
+        chooser: the key in it that makes the choice.
+        default: the choice where the key is not given.
+        used: the settings that each choice uses; settings that no choice names go with every choice. Where the choice
+            is between a value and none, the key ``""`` is for none and ``"*"`` for any value.
+    """
+
+    section: KeyPath
+    chooser: str
+    default: str
+    used: Mapping[str, frozenset[str]]
+
+    def unused(self, choice: Any) -> frozenset[str]:
+        """Return the settings that a choice does not use; none for an unknown choice."""
+        kind = choice if isinstance(choice, str) and choice in self.used else "*" if choice else ""
+        return frozenset().union(*self.used.values()) - self.used[kind] if kind in self.used else frozenset()
+
+    def rule_against(self, setting: str, choice: Any) -> str:
+        """Return the message for a setting that a choice does not use; it names the choices that use it."""
+        users = [{"": "null", "*": "a value"}.get(other, other) for other, used in self.used.items() if setting in used]
+        return (
+            f"must not be given with {self.chooser} {choice or 'null'}, which does not use it; it goes with "
+            f"{' or '.join(users)}"
+        )
+
+    def find_section(self, tree: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the section in a job's values; empty where it is missing or not a mapping."""
+        section: Any = tree
+        for name in self.section:
+            section = section.get(name) if isinstance(section, Mapping) else None
+        return section if isinstance(section, dict) else {}
+
+
+def settings_by_choice(section: KeyPath, chooser: str, default: str, **used: tuple[str, ...]) -> SettingsByChoice:
+    """Build a `SettingsByChoice` from one keyword per choice."""
+    return SettingsByChoice(section, chooser, default, {choice: frozenset(names) for choice, names in used.items()})
+
+
+def unused_settings(tree: Mapping[str, Any], tables: Iterable[SettingsByChoice]) -> Iterator[ConfigIssue]:
+    """Find the settings that are given, but that the choice given beside them does not use.
+
+    Args:
+        tree: the values of a job file and of flags.
+        tables: the choices to check.
+    """
+    for table in tables:
+        section = table.find_section(tree)
+        choice = section.get(table.chooser, table.default)
+        for setting in section:
+            if setting in table.unused(choice) and section[setting] is not None:
+                yield ConfigIssue.at((*table.section, setting), table.rule_against(setting, choice))
+
+
+def drop_unused_settings(tree: dict[str, Any], tables: Iterable[SettingsByChoice]) -> None:
+    """Remove the settings that the choices of a complete job do not use.
+
+    A job that is written to a file can then be read as a job file, which may not contain such settings.
+
+    Args:
+        tree: the values, which are changed.
+        tables: the choices to check.
+    """
+    for issue in list(unused_settings(tree, tables)):
+        *section, setting = issue.keys
+        values: Any = tree
+        for name in section:
+            values = values[name]
+        del values[setting]

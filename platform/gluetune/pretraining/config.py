@@ -8,12 +8,32 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from gluetune.config import LanesConfig, Override, PublishedConfig, Section, StorageConfig, TrackingConfig
-from gluetune.config.options import PRETRAINING_OPTIONS, drop_unused, unused_options
 from gluetune.config.overrides import Overrides
-from gluetune.config.spaces import shipped_file
-from gluetune.config.validation import format_value, validate
+from gluetune.config.space_files import shipped_file
+from gluetune.config.validation import (
+    SettingsByChoice,
+    drop_unused_settings,
+    format_value,
+    settings_by_choice,
+    unused_settings,
+    validate,
+)
 from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, ConfigIssue
+
+_SETTINGS = (
+    settings_by_choice(
+        ("text",),
+        "source",
+        "synthetic",
+        synthetic=(),
+        files=("path", "validation_path", "format"),
+        hub=("dataset", "name", "split", "validation_split", "column", "cache_dir", "format"),
+    ),
+    SettingsByChoice(
+        ("tokenizer",), "name_or_path", "", {"": frozenset({"vocab_size", "do_lower_case"}), "*": frozenset()}
+    ),
+)
 
 
 class TextConfig(Section):
@@ -167,9 +187,8 @@ def load_pretrain_job(path: str | None = None, overrides: Sequence[Override] = (
     Raises:
         ConfigError: lists all issues of the file and of the flags; settings that have no effect are issues too.
     """
-    return _build(
-        YamlDocument(None, "") if path is None else read_yaml(shipped_file(path)), overrides, reject_unused=True
-    )
+    document = YamlDocument(None, "") if path is None else read_yaml(shipped_file(path))
+    return _build(document, overrides, reject_unused=True)
 
 
 def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> PretrainJob:
@@ -189,7 +208,7 @@ def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = (
 def dump_pretrain_job(job: PretrainJob) -> str:
     """Writes a job as YAML that `parse_pretrain_job` reads back to an equal job."""
     values = job.model_dump(mode="json")
-    drop_unused(values, PRETRAINING_OPTIONS)
+    drop_unused_settings(values, _SETTINGS)
     return dump_yaml(values)
 
 
@@ -197,11 +216,11 @@ def _build(document: YamlDocument, overrides: Sequence[Override], *, reject_unus
     if not isinstance(document.value, dict | None):
         message = f"must be a mapping of keys to values, but got {format_value(document.value)}"
         raise ConfigError([ConfigIssue("", message, document.file, 1)])
-    values = Overrides(document, overrides, PRETRAINING_OPTIONS)
+    values = Overrides(document, overrides, _SETTINGS)
     job, issues = validate(PretrainJob, values.tree)
     issues += values.issues
     if reject_unused:
-        issues += unused_options(values.tree, PRETRAINING_OPTIONS)
+        issues += unused_settings(values.tree, _SETTINGS)
     if job is None or issues:
         raise ConfigError(values.locate(issues))
     return job

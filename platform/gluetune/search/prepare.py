@@ -17,7 +17,7 @@ from gluetune.config import (
     SearchSpace,
     TaskFacts,
     Value,
-    overruled,
+    overridden_fields,
     resolve_training,
     spaces_for,
     without_password,
@@ -249,7 +249,7 @@ def make_plan(
         experiment=job.tracking.experiment or name,
         tasks=tuple(_task_plan(task, prepared, sampler) for task in job.tasks),
         time_budget_s=job.search.time_budget_s,
-        fixed={field: value for field, value in fixed.items() if field not in overruled(space, job.training)},
+        fixed={field: value for field, value in fixed.items() if field not in overridden_fields(space, job.training)},
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.config import Override, dump_job, load_job, load_space
-from gluetune.config.spaces import spaces_for
+from gluetune.config.space_files import spaces_for
 
 PROJECT = Path(__file__).parents[3]
 SPACES = sorted((PROJECT / "search_spaces").glob("*.yaml"))

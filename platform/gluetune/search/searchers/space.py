@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from gluetune.config import DEPENDENT, Choice, Distribution, Float, Int, SearchSpace, Value, finite_values
+from gluetune.config import DEPENDENT_FIELDS, Choice, Distribution, Float, Int, SearchSpace, Value, finite_values
 from gluetune.errors import ConfigError, ConfigIssue
 
 Code = int | float
@@ -146,7 +146,7 @@ class EncodedSpace:
 
     Args:
         space: the distributions.
-        effect: maps the `DEPENDENT` fields of a configuration to what they make of a trial. Configurations with the
+        effect: maps the `DEPENDENT_FIELDS` of a configuration to what they make of a trial. Configurations with the
             same effect and equal other fields count as one. ``None``: configurations are compared as they are.
 
     Attributes:
@@ -163,7 +163,7 @@ class EncodedSpace:
         self._dependent = [
             place
             for place, dimension in enumerate(self.dimensions)
-            if effect is not None and dimension.name in DEPENDENT
+            if effect is not None and dimension.name in DEPENDENT_FIELDS
         ]
         self._free = [place for place in range(len(self.dimensions)) if place not in self._dependent]
         self.size = self._count()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gluetune.config import Algorithm, SearchSpace, TaskFacts, TrainingConfig, Value, trained
+from gluetune.config import Algorithm, SearchSpace, TaskFacts, TrainingConfig, Value, equivalence_key
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.events import TrialRecord, TrialStatus
 from gluetune.search.searchers.algorithms import ALGORITHMS
@@ -263,4 +263,4 @@ def _effect_of(
 ) -> Callable[[Mapping[str, Value]], Hashable]:
     """Map values of some searched fields to what they make of a trial whose other fields are as in the job."""
     fixed: dict[str, Any] = space.resolve(training).model_dump()
-    return lambda params: trained({**fixed, **params}, facts)
+    return lambda params: equivalence_key({**fixed, **params}, facts)

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gluetune.config import SearchSpace, TaskFacts, TrainingConfig, check_fit, idle_fields, parse_job, trained
-from gluetune.config.sameness import without_idle_fields
+from gluetune.config import SearchSpace, TaskFacts, TrainingConfig, check_fit, equivalence_key, idle_fields, parse_job
+from gluetune.config.equivalence import without_idle_fields
 from gluetune.errors import ConfigError
 
 Fields = dict[str, Any]
 
 
 def same(one: Fields, other: Fields, facts: TaskFacts = TaskFacts()) -> bool:  # noqa: B008
-    return trained(TrainingConfig(**one).model_dump(), facts) == trained(TrainingConfig(**other).model_dump(), facts)
+    first, second = (equivalence_key(TrainingConfig(**fields).model_dump(), facts) for fields in (one, other))
+    return first == second
 
 
 def space(fields: Fields, **rest: Any) -> SearchSpace:
@@ -102,7 +103,7 @@ def test_steps_are_counted_as_training_plans_them(fields: Fields) -> None:
 
     training = TrainingConfig(**{"batch_size": 8, **fields})
     plan = StepPlan.make(np.full(77, 5), training, seed=1)
-    found = trained(training.model_dump(), TaskFacts(rows=77))
+    found = equivalence_key(training.model_dump(), TaskFacts(rows=77))
     assert isinstance(found, tuple)
     assert ("steps", plan.total) in found
     assert plan.evaluations in found

@@ -1,28 +1,139 @@
-"""What a search-space file must hold; every distribution and point is checked against the training field it names."""
+"""Search-space files: where they are found, a checked `SearchSpace` from YAML, and YAML from a `SearchSpace`."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, contains
 from gluetune.config.training import TrainingConfig
 from gluetune.config.validation import format_value, unknown_key, validate
-from gluetune.errors import ConfigIssue, KeyPath, did_you_mean, dotted_path
+from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
+from gluetune.errors import ConfigError, ConfigIssue, KeyPath, did_you_mean, dotted_path
 
+SPACES = "search_spaces"
+_ENDINGS = (".yaml", ".yml")
 _TYPES: dict[str, type[Choice] | type[Float] | type[Int]] = {"choice": Choice, "float": Float, "int": Int}
 _KEYS = ("name", "source", "model_types", "training", "space", "points")
 
 
-def check_space(value: Any, name: str) -> tuple[SearchSpace | None, list[ConfigIssue]]:
-    """Builds a search space from a file's content.
+def load_space(name_or_path: str, job_file: str | None = None) -> SearchSpace:
+    """Read a search space.
 
     Args:
-        value: the content, plain.
+        name_or_path: a name from a ``search_spaces`` folder, or a path to a YAML file.
+        job_file: the job file that names it; its folder is searched, too.
+
+    Raises:
+        ConfigError: no such space, or all mistakes of its file.
+    """
+    return _build(read_yaml(find_space(name_or_path, job_file)))
+
+
+def parse_space(data: bytes, file: str) -> SearchSpace:
+    """Read a search space from a file's bytes.
+
+    Args:
+        data: the bytes.
+        file: the name that messages use.
+
+    Raises:
+        ConfigError: all mistakes of the file.
+    """
+    return _build(parse_yaml(data, file))
+
+
+def dump_space(space: SearchSpace) -> str:
+    """Write a search space as YAML that `parse_space` reads back to an equal one."""
+    return dump_yaml(space.model_dump(mode="json", exclude_none=True))
+
+
+def find_space(name_or_path: str, job_file: str | None = None) -> str:
+    """Find the file of a search space and return its path.
+
+    A name is looked up in the ``search_spaces`` folders of the current directory, of the job file's folder and its
+    parent, and of gluetune itself (`shipped_folder`); a relative path starts in the same places.
+
+    Raises:
+        ConfigError: no such space; names the nearest one.
+    """
+    is_path = name_or_path.endswith(_ENDINGS) or "/" in name_or_path
+    relative = name_or_path if is_path else f"{SPACES}/{name_or_path}.yaml"
+    for root in _roots(job_file):
+        if (root / relative).is_file():
+            return str(root / relative)
+    known = known_spaces(job_file)
+    near = did_you_mean(Path(name_or_path).stem, known) or f"; there are: {', '.join(known) or 'none'}"
+    raise ConfigError(
+        [ConfigIssue("", f"must be a search space or the path of its file, but got {name_or_path!r}{near}")]
+    )
+
+
+def known_spaces(job_file: str | None = None) -> list[str]:
+    """Return the names of all search spaces that `find_space` finds, sorted."""
+    return sorted({file.stem for root in _roots(job_file) for file in (root / SPACES).glob("*.yaml")})
+
+
+def spaces_for(model_type: str, job_file: str | None = None) -> list[str]:
+    """Return the names of the spaces that were published for a family of encoders, sorted; broken files are skipped.
+
+    Args:
+        model_type: the family, as ``config.json`` names it.
+        job_file: the job file; its folder is searched too.
+    """
+    found = []
+    for name in known_spaces(job_file):
+        with suppress(ConfigError):
+            if model_type in load_space(name, job_file).model_types:
+                found.append(name)
+    return found
+
+
+def shipped_file(relative: str) -> str:
+    """Find a file by its path in the repository, such as ``jobs/quickstart.yaml``.
+
+    Returns:
+        Its path below the current directory, else below `shipped_folder`; ``relative`` itself where neither has it.
+    """
+    return next((str(root / relative) for root in _roots(None) if (root / relative).is_file()), relative)
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the ``jobs`` and ``search_spaces`` that gluetune ships: in the wheel, or the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    shipped = package / "shipped"
+    return shipped if shipped.is_dir() else package.parents[1]
+
+
+def _roots(job_file: str | None) -> list[Path]:
+    """Folders in which relative paths may start; ``Path()`` first, so that messages show short paths."""
+    beside = [Path(job_file).parent, Path(job_file).parent / ".."] if job_file else []
+    return [Path(), *beside, shipped_folder()]
+
+
+def _build(document: YamlDocument) -> SearchSpace:
+    space, issues = check_space(document.value, Path(document.file).stem)
+    if space is None:
+        issues = [replace(issue, file=document.file, line=document.line(issue.keys)) for issue in issues]
+        raise ConfigError(sorted(issues, key=lambda issue: issue.line or sys.maxsize))
+    return space
+
+
+def check_space(value: Any, name: str) -> tuple[SearchSpace | None, list[ConfigIssue]]:
+    """Build a search space from the content of a file.
+
+    Every distribution and point is checked against the training field that it names.
+
+    Args:
+        value: the content, as YAML reads it.
         name: the space's name where the file does not give one.
 
     Returns:
-        The space and no issues, or ``None`` and all issues.
+        The space and no mistakes, or ``None`` and all mistakes.
     """
     if not isinstance(value, dict):
         return None, [ConfigIssue.at((), f"must be a mapping with the key 'space', but got {format_value(value)}")]
@@ -95,14 +206,14 @@ def _distribution(field: str, spec: Any) -> tuple[Distribution | None, list[Conf
         return None, [ConfigIssue.at(("type",), message)]
     distribution, issues = validate(kind, spec)
     if distribution is not None:
-        issues = list(_misfits(field, distribution))
+        issues = list(_value_issues(field, distribution))
     if listed:
         issues = [ConfigIssue.at(m.keys[1:], m.message) for m in issues]
     return distribution, issues
 
 
-def _misfits(field: str, distribution: Distribution) -> Iterator[ConfigIssue]:
-    """Values that the training field would refuse."""
+def _value_issues(field: str, distribution: Distribution) -> Iterator[ConfigIssue]:
+    """Find the values that the training field does not accept."""
     for path, value in _samples(distribution):
         _, issues = validate(TrainingConfig, {field: value})
         yield from (ConfigIssue.at(path, f"{field} {issue.message}") for issue in issues)

@@ -1,4 +1,4 @@
-"""When two configurations train the same, and which searched fields cannot matter at all."""
+"""When two configurations train the same model, and which fields of a job or search space have no effect."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from gluetune.config.space import Choice, SearchSpace, Value
 from gluetune.config.training import TrainingConfig
 
-COMPUTATION = frozenset(
+COMPUTATION_FIELDS = frozenset(
     {"gradient_accumulation_steps", "eval_batch_size", "logging_steps", "torch_compile", "torch_compile_mode"}
 )
-"""Training fields that say how a trial is computed and reported. None of them changes what is trained."""
-DEPENDENT = COMPUTATION | {
+"""Training fields of how a trial is computed and reported. None of them changes the trained model."""
+DEPENDENT_FIELDS = COMPUTATION_FIELDS | {
     "batch_size",
     "num_train_epochs",
     "max_steps",
@@ -29,37 +29,38 @@ DEPENDENT = COMPUTATION | {
     "freeze_embeddings",
     "freeze_layers",
 }
-"""Training fields whose effect depends on other fields, on the number of rows or on the encoder. Two values of any
-other field always train differently."""
+"""Training fields whose effect depends on other fields, on the number of rows or on the encoder. With two values of any
+other field, the trained models always differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
-    """What decides, beside a configuration, what a trial of a task trains.
+    """Properties of a task and an encoder that decide, beside the configuration, what a trial trains.
 
     Attributes:
-        rows: training rows; ``None`` where they are not known: then epochs are compared, not steps.
-        nsp_is_default: whether head ``nsp`` on the ``[CLS]`` token is the encoder family's own head (BERT, ALBERT).
+        rows: number of training rows; ``None`` where it is not known: epochs are then compared, not steps.
+        nsp_is_default: whether head ``nsp`` on the ``[CLS]`` token is the default head of the encoder's family (BERT,
+            ALBERT).
     """
 
     rows: int | None = None
     nsp_is_default: bool = False
 
 
-def trained(training: Mapping[str, Any], facts: TaskFacts) -> Hashable:
-    """What a configuration's `DEPENDENT` fields make of a trial: equal for configurations that train the same.
+def equivalence_key(training: Mapping[str, Any], facts: TaskFacts) -> Hashable:
+    """Return what a trial trains, as far as `DEPENDENT_FIELDS` decide it: equal for configurations that train the same.
 
-    Optimizer steps stand for epochs, warm-up steps for a ratio; fields without effect are left out.
+    Epochs are converted to optimizer steps and a warm-up ratio to warm-up steps; fields without effect are left out.
 
     Args:
         training: all fields of a `TrainingConfig`.
         facts: the task's rows and the encoder's head.
     """
-    return *_course(training, facts.rows), *_head(training, facts), *_frozen(training)
+    return *_steps(training, facts.rows), *_head(training, facts), *_frozen(training)
 
 
-def _course(training: Mapping[str, Any], rows: int | None) -> Iterator[Hashable]:
-    """Batches, steps, evaluations and the learning rate's course; as `gluetune.training.StepPlan` counts them."""
+def _steps(training: Mapping[str, Any], rows: int | None) -> Iterator[Hashable]:
+    """Yield batches, steps, evaluations and the learning-rate schedule, as `gluetune.training.StepPlan` counts them."""
     size, evaluations = training["batch_size"], training["evals_per_epoch"]
     per_epoch = None if rows is None else math.ceil(rows / size)
     total = training["max_steps"] or (per_epoch and math.ceil(training["num_train_epochs"] * per_epoch))
@@ -102,54 +103,55 @@ def _frozen(training: Mapping[str, Any]) -> Iterator[Hashable]:
 
 
 def idle_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
-    """Searched fields that no value of changes what is trained, whatever the other fields are, and why in words.
+    """Return the searched fields of which no value changes the trained model, and the reason for each.
 
     Args:
         space: the search space.
         training: the job's settings beside it.
     """
-    found = overruled(space, training)
+    found = overridden_fields(space, training)
     return {field: found[field] for field in space.space if found.get(field)}
 
 
-def overruled(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
-    """Fields that change nothing in a job, because nothing uses them or another one goes before them; why in words.
+def overridden_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
+    """Return the fields that change nothing in a job, because nothing uses them or another field goes before them.
 
     Args:
         space: the search space.
         training: the job's settings beside it.
     """
-    may_be = partial(_possible, space, space.resolve(training))
-    found = without_effect(space, training) | {
-        "num_train_epochs": "max_steps goes before it" if may_be("max_steps") != (None,) else "",
-        "freeze_embeddings": "freeze_layers freezes them too" if 0 not in may_be("freeze_layers") else "",
+    values_of = partial(_possible_values, space, space.resolve(training))
+    found = unused_fields(space, training) | {
+        "num_train_epochs": "max_steps goes before it" if values_of("max_steps") != (None,) else "",
+        "freeze_embeddings": "freeze_layers freezes them too" if 0 not in values_of("freeze_layers") else "",
     }
-    if may_be("warmup_steps") != (None,):
+    if values_of("warmup_steps") != (None,):
         found["warmup_ratio"] = found["warmup_ratio"] or "warmup_steps goes before it"
     return {field: why for field, why in found.items() if why}
 
 
-def without_effect(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
-    """Fields that nothing uses in a job, and why in words; empty words for those that something may use.
+def unused_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
+    """Return the fields that may be without use in a job, with the reason; an empty reason where a field has a use.
 
-    Fields that another one goes before are not among them: a flag may go before a file's.
+    Fields that another field goes before are not among them: a flag may go before a field of the file.
 
     Args:
         space: the search space.
         training: the job's settings beside it.
     """
-    may_be = partial(_possible, space, space.resolve(training))
-    no_warmup = "lr_scheduler_type constant has no warm-up" if set(may_be("lr_scheduler_type")) == {"constant"} else ""
+    values_of = partial(_possible_values, space, space.resolve(training))
+    constant = set(values_of("lr_scheduler_type")) == {"constant"}
+    no_warmup = "lr_scheduler_type constant has no warm-up" if constant else ""
     return {
         "warmup_steps": no_warmup,
         "warmup_ratio": no_warmup,
-        "head_hidden_size": "only head mlp has it" if "mlp" not in may_be("head") else "",
-        "torch_compile_mode": "torch_compile is off" if True not in may_be("torch_compile") else "",
+        "head_hidden_size": "only head mlp has it" if "mlp" not in values_of("head") else "",
+        "torch_compile_mode": "torch_compile is off" if True not in values_of("torch_compile") else "",
     }
 
 
-def _possible(space: SearchSpace, fixed: TrainingConfig, field: str) -> tuple[Value | None, ...]:
-    """Values that a field may have in a search; the ends of a range."""
+def _possible_values(space: SearchSpace, fixed: TrainingConfig, field: str) -> tuple[Value | None, ...]:
+    """Values that a field may have in a search; the two ends of a range."""
     spec = space.space.get(field)
     if spec is None:
         return (getattr(fixed, field),)
@@ -157,7 +159,7 @@ def _possible(space: SearchSpace, fixed: TrainingConfig, field: str) -> tuple[Va
 
 
 def without_idle_fields(space: SearchSpace, training: TrainingConfig) -> SearchSpace:
-    """The search space without its `idle_fields`; points that then are the same are one."""
+    """Return the search space without its `idle_fields`; points that become equal are merged."""
     idle = idle_fields(space, training)
     if not idle:
         return space
