@@ -33,7 +33,7 @@ MODELLED = (100, 1_000)  # trials searched by TPE
 MANY = 10_000
 _COUNTS = (*MODELLED, MANY)
 PART = 1_000  # trials at both ends of the many whose costs are compared
-WINDOW = 50  # trials measured behind a long past_trials
+MEASURED = 50  # trials that are measured at the end of a long search
 BEHIND, RECIPE = f"{GLUETUNE}, TPE alone", "Tuner + OptunaSearch"
 
 
@@ -119,7 +119,8 @@ def _figures(times: Timeline, taken_off: float) -> dict[str, float]:
 
 def _tpe_alone(folder: Path) -> dict[str, float]:
     return {
-        f"at_{count}": controller_ms(WINDOW, count - WINDOW, folder / str(count)) - optuna_ms(WINDOW, count - WINDOW)
+        f"at_{count}": controller_ms(MEASURED, count - MEASURED, folder / str(count))
+        - optuna_ms(MEASURED, count - MEASURED)
         for count in _COUNTS
     }
 
@@ -156,7 +157,7 @@ def _contenders(config: BenchmarkConfig) -> Sequence[Contender]:
         ),
         Contender(
             BEHIND,
-            f"search controller and journal alone, {WINDOW} trials by TPE at the end of a resumed search of so many",
+            f"search controller and journal alone, {MEASURED} trials by TPE at the end of a resumed search of so many",
             tpe_alone,
         ),
         Contender(
@@ -184,7 +185,7 @@ COMPARISONS = (
             Target(f"at_{MANY}", 20.0, contender=BEHIND),
         ],
         contenders=_contenders,
-        note="time from one trial's end to the next one's, Ray's own loop and the way to the lanes and back "
+        note="time from one trial's end to the next one's, Ray's own loop and communication with the lanes "
         "included; a "
         "bare Optuna study with the same sampler, space and number of trials, timed in the same run, is taken off; "
         "`driver_cpu`: CPU time of the driver's process alone, MLflow's thread and live table included (on a "

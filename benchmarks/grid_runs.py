@@ -82,7 +82,7 @@ def make_job(config: BenchmarkConfig, model: str, folder: Path, trials: int | No
     )
 
 
-def make_work(job: JobConfig) -> Work:
+def grid_work(job: JobConfig) -> Work:
     """Make the baselines' work: the trials of a gluetune job, in the order of its search, and its rows."""
     task, space = get_task(TASK), load_space(SPACE)
     rows = split_rows(task, open_source(job.data), job.data, job.seed)
@@ -105,7 +105,7 @@ def run_job(
     address: str | None,
     variables: Mapping[str, str] | None = None,
 ) -> tuple[Finished, Journal]:
-    """Runs a job through the command line of ``jobs/tune_glue.py``; returns its journal too.
+    """Run a job by ``gluetune tune``; return the finished program and the journal.
 
     Args:
         job: the job.
@@ -115,8 +115,8 @@ def run_job(
     """
     folder.mkdir(parents=True)
     (folder / "job.yaml").write_text(dump_job(job))
-    there = ("--address", address) if address else ()
-    done = run_python([*TUNE, "--config", str(folder / "job.yaml"), *there], folder / "gluetune.log", variables)
+    address_flags = ("--address", address) if address else ()
+    done = run_python([*TUNE, "--config", str(folder / "job.yaml"), *address_flags], folder / "gluetune.log", variables)
     return done, Journal(Storage(str(folder)).sub(NAME))
 
 
@@ -135,7 +135,7 @@ class GridRuns:
         self._work = cache(self._make_work)
 
     def loop(self, size: EncoderSize, repetition: int) -> GridRun:
-        """A process of ``run_glue.py`` per point, one after the other, each with all cores."""
+        """Run a process of ``run_glue.py`` per point, one after the other, each with all cores."""
         folder = self._folder("run_glue", size, repetition)
         wall, best = 0.0, -1.0
         for number in range(len(Work.load(self._work(size)).points)):
@@ -157,7 +157,7 @@ class GridRuns:
         return GridRun(wall, best)
 
     def trainer_search(self, size: EncoderSize, repetition: int) -> GridRun:
-        """``Trainer.hyperparameter_search``."""
+        """Run ``Trainer.hyperparameter_search`` over all points."""
         folder = self._folder("trainer_search", size, repetition)
         done = run_python(
             [
@@ -189,7 +189,7 @@ class GridRuns:
 
     def _recipe(self, size: EncoderSize, repetition: int) -> GridRun:
         folder = self._folder("recipe", size, repetition)
-        there = ("--address", self._config.address) if self._config.address else ()
+        address_flags = ("--address", self._config.address) if self._config.address else ()
         lanes = self.gluetune(size, repetition).lanes  # which gluetune may have chosen itself
         done = run_python(
             [
@@ -201,7 +201,7 @@ class GridRuns:
                 str(lanes),
                 "--output-dir",
                 str(folder / "recipe"),
-                *there,
+                *address_flags,
             ],
             folder / "recipe.log",
         )
@@ -213,7 +213,7 @@ class GridRuns:
     def _make_work(self, size: EncoderSize) -> Path:
         folder = self._config.scratch / "grid"
         folder.mkdir(parents=True, exist_ok=True)
-        return make_work(self._job(size, folder)).save(folder / f"{size}.json")
+        return grid_work(self._job(size, folder)).save(folder / f"{size}.json")
 
     def _job(self, size: EncoderSize, folder: Path) -> JobConfig:
         model = compact_encoder() if size == "compact" else minilm_encoder(self._config)

@@ -95,7 +95,7 @@ class Timeline:
     """When things happened, in seconds since the epoch.
 
     Attributes:
-        started: when the first trial began its first step; all lanes were there by then.
+        started: when the first trial began its first step; all lanes had started by then.
         ended: when each trial ended, in that order.
         recorded: when MLflow had the last of it; ``None`` where nothing went to MLflow.
         cpu_s: seconds of CPU that the driver took, all its threads together, between the first trial's end and the

@@ -157,7 +157,7 @@ class TrialEndRecorder:
 
 
 def peak_memory_mb() -> float:
-    """Most memory this process had in use at a time, libraries included, in MB.
+    """Return the peak memory of this process, libraries included, in MB.
 
     On Linux ``ru_maxrss`` will not do: a program inherits it from the process that started it (``exec_mmap`` in the
     kernel's fs/exec.c), so that all contenders would report the benchmark's own memory where that is larger.

@@ -14,7 +14,7 @@ from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Targe
 from benchmarks.config import BenchmarkConfig, bert_base_encoder, compact_encoder, minilm_encoder
 from benchmarks.grid_runs import MOST_CPU_LANES, SIZES, one_gpu
 from benchmarks.programs import run_python
-from benchmarks.throughput import make_work
+from benchmarks.throughput import task_work
 from gluetune.tasks import get_task
 
 BERT_BASE = "BERT-base size"
@@ -43,7 +43,7 @@ def _measure(config: BenchmarkConfig, repetition: int) -> Mapping[str, float]:
     for size, model in models.items():
         folder = config.scratch / "limit" / f"{size.replace(' ', '-')}-{repetition}"
         folder.mkdir(parents=True)
-        work = make_work(config, get_task(_TASK), model, 1).save(folder / "work.json")
+        work = task_work(config, get_task(_TASK), model, 1).save(folder / "work.json")
         lanes = _at_once(work, folder, 1 if cuda else min(MOST_CPU_LANES, len(os.sched_getaffinity(0))))
         step, limit = (mean(lane[figure] for lane in lanes) for figure in ("step", "limit"))
         found = {"step": step, "limit": limit, "share": limit / step}

@@ -87,7 +87,7 @@ COMPARISONS = (
         targets=[Target("linear", 0.9)],
         contenders=_contenders,
         note=f"{TRIALS_PER_LANE} trials per lane, searched by TPE, none stopped; the lanes' start is not counted: "
-        "the first trials wait until all lanes are there, and the time is from the first trial's first step to the "
+        "the first trials wait until all lanes have started, and the time is from the first trial's first step to the "
         "last one's end; `share` is that of the ideal, `linear` the smallest share",
     ),
 )

@@ -55,7 +55,7 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def print_speed(given: argparse.Namespace, measure: Callable[[Work, Task], Speed]) -> None:
+def print_speed(options: argparse.Namespace, measure: Callable[[Work, Task], Speed]) -> None:
     """Measure with all cores and print the figures."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    print(json.dumps(measure(Work.load(given.work), get_task(given.task)).figures()))
+    print(json.dumps(measure(Work.load(options.work), get_task(options.task)).figures()))

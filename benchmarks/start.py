@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
 from benchmarks.config import BenchmarkConfig, compact_encoder
-from benchmarks.grid_runs import lane_count, make_job, make_work, one_gpu, run_job
+from benchmarks.grid_runs import grid_work, lane_count, make_job, one_gpu, run_job
 from benchmarks.lane_times import from_record
 from benchmarks.programs import run_python, running_cluster
 from gluetune.config import DataConfig
@@ -73,7 +73,7 @@ def _gluetune(
 def _run_glue(config: BenchmarkConfig, repetition: int) -> Mapping[str, float]:
     folder = _folder(config, RUN_GLUE, repetition)
     folder.mkdir(parents=True)
-    work = make_work(make_job(config, compact_encoder(), folder, 1, 1)).save(folder / "work.json")
+    work = grid_work(make_job(config, compact_encoder(), folder, 1, 1)).save(folder / "work.json")
     done = run_python(
         [
             "-m",
@@ -91,8 +91,8 @@ def _run_glue(config: BenchmarkConfig, repetition: int) -> Mapping[str, float]:
     return {FIRST_STEP: done.answer()["first_step"] - done.started}
 
 
-def _tokenize(config: BenchmarkConfig, way: str, repetition: int) -> Mapping[str, float]:
-    folder = _folder(config, f"tokenize {way}", repetition)
+def _tokenize(config: BenchmarkConfig, method: str, repetition: int) -> Mapping[str, float]:
+    folder = _folder(config, f"tokenize {method}", repetition)
     folder.mkdir(parents=True)
     rows = folder / "rows.json"
     rows.write_text(json.dumps(_large_task(config)))
@@ -108,8 +108,8 @@ def _tokenize(config: BenchmarkConfig, way: str, repetition: int) -> Mapping[str
             LARGE_TASK,
             "--model",
             compact_encoder(),
-            "--way",
-            way,
+            "--method",
+            method,
             "--output-dir",
             str(folder),
         ],

@@ -57,7 +57,7 @@ class Product:
         return 2 * self.batch * self.rows * self.inner * self.columns
 
     @property
-    def bytes(self) -> int:
+    def num_bytes(self) -> int:
         """Bytes that must be read and written: both factors and the product once."""
         numbers = self.rows * self.inner + self.inner * self.columns + self.rows * self.columns
         return self.batch * numbers * int(self.dtype.itemsize)
@@ -92,13 +92,13 @@ class Products(TorchDispatchMode):
 
     @property
     def flops(self) -> int:
-        """Of all products."""
+        """Multiplications and additions of all products."""
         return sum(product.flops * count for product, count in self.counts.items())
 
     @property
-    def bytes(self) -> int:
-        """That all products must move."""
-        return sum(product.bytes * count for product, count in self.counts.items())
+    def num_bytes(self) -> int:
+        """Bytes that all products must read and write."""
+        return sum(product.num_bytes * count for product, count in self.counts.items())
 
 
 def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, times: int) -> Counter[Product]:
@@ -177,7 +177,7 @@ def gpu_limit(run: TrialTrainer) -> Callable[[Products, Callable[[], None]], tup
     bandwidth = 2 * _COPIED / _median(lambda: copied.copy_(source))
 
     def limit(products: Products, step: Callable[[], None]) -> tuple[float, float]:
-        moved = products.bytes + _ADAMW_PASSES * 4 * trained
+        moved = products.num_bytes + _ADAMW_PASSES * 4 * trained
         return _median(step), max(products.flops / rate, moved / bandwidth)
 
     return limit
@@ -205,6 +205,6 @@ def _wait() -> None:
 if __name__ == "__main__":
     parser = argument_parser()
     parser.add_argument("--threads", type=int, required=True)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    print(json.dumps(measure_step(Work.load(given.work), get_task(given.task))))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(json.dumps(measure_step(Work.load(options.work), get_task(options.task))))

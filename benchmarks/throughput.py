@@ -94,11 +94,11 @@ def _work_file(config: BenchmarkConfig, task: Task, size: EncoderSize) -> Path:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         model = compact_encoder() if size == "compact" else minilm_encoder(config)
-        make_work(config, task, model, _EPOCHS[size]).save(file)
+        task_work(config, task, model, _EPOCHS[size]).save(file)
     return file
 
 
-def make_work(config: BenchmarkConfig, task: Task, model: str, epochs: int) -> Work:
+def task_work(config: BenchmarkConfig, task: Task, model: str, epochs: int) -> Work:
     """Choose the rows that all contenders train on, real ones where the GLUE folder holds the task."""
     data = DataConfig(max_train_samples=config.max_train_samples, max_eval_samples=_EVALUATED)
     real = data.model_copy(update={"source": "dir", "dir": config.glue_dir})

@@ -45,19 +45,19 @@ def datasets_map(columns: dict[str, list[str]], task: str, model: str, folder: P
     return lambda: len(rows.map(preprocess, batched=True))
 
 
-WAYS = {"gluetune": gluetune_encode, "datasets.map": datasets_map}
+METHODS = {"gluetune": gluetune_encode, "datasets.map": datasets_map}
 
 
 def measure_tokenization(
-    rows: dict[str, list[str]], count: int, task: str, model: str, way: str, folder: Path
+    rows: dict[str, list[str]], count: int, task: str, model: str, method: str, folder: Path
 ) -> dict[str, float]:
-    """Tokenizes ``count`` rows, the given ones over and over.
+    """Tokenizes ``count`` rows, repeating the given ones.
 
     Returns:
         ``rows/s``, and ``peak memory`` of the whole process in MB.
     """
     columns = {name: list(islice(cycle(texts), count)) for name, texts in rows.items()}
-    act = WAYS[way](columns, task, model, folder)
+    act = METHODS[method](columns, task, model, folder)
     started = time.perf_counter()
     act()
     seconds = time.perf_counter() - started
@@ -70,10 +70,14 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--task", required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--way", required=True, choices=WAYS)
+    parser.add_argument("--method", required=True, choices=METHODS)
     parser.add_argument("--output-dir", required=True)
-    given = parser.parse_args()
-    texts = json.loads(Path(given.rows).read_text())
+    options = parser.parse_args()
+    texts = json.loads(Path(options.rows).read_text())
     print(
-        json.dumps(measure_tokenization(texts, given.count, given.task, given.model, given.way, Path(given.output_dir)))
+        json.dumps(
+            measure_tokenization(
+                texts, options.count, options.task, options.model, options.method, Path(options.output_dir)
+            )
+        )
     )

@@ -38,7 +38,7 @@ class EndCallback(tune.Callback):
         self._ends = ends
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial ended."""
+        """Record the end of a trial."""
         self._ends.record()
 
 

@@ -91,10 +91,10 @@ if __name__ == "__main__":
     parser.add_argument("--output-dir", required=True, help="new folder, on storage that every node shares")
     parser.add_argument("--lanes", type=int, required=True)
     parser.add_argument("--address", default="local", help="Ray cluster; default: a new one on this machine")
-    given = parser.parse_args()
-    if given.address == "local":
+    options = parser.parse_args()
+    if options.address == "local":
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray leaves a token file behind
-    ray.init(given.address)
-    run_grid(Work.load(given.work), given.lanes, Path(given.output_dir))
-    found = [json.loads(file.read_text()) for file in Path(given.output_dir, "times").iterdir()]
+    ray.init(options.address)
+    run_grid(Work.load(options.work), options.lanes, Path(options.output_dir))
+    found = [json.loads(file.read_text()) for file in Path(options.output_dir, "times").iterdir()]
     print(json.dumps({"trials": found}))

@@ -48,5 +48,5 @@ if __name__ == "__main__":
     parser.add_argument("--work", required=True, help="file of Work.save")
     parser.add_argument("--point", type=int, required=True, help="which of its points")
     parser.add_argument("--output-dir", required=True)
-    given = parser.parse_args()
-    print(json.dumps(fine_tune_point(Work.load(given.work), given.point, given.output_dir).times()))
+    options = parser.parse_args()
+    print(json.dumps(fine_tune_point(Work.load(options.work), options.point, options.output_dir).times()))

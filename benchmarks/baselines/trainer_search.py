@@ -56,5 +56,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", required=True, help="file of Work.save")
     parser.add_argument("--output-dir", required=True)
-    given = parser.parse_args()
-    print(json.dumps({"scores": [search_grid(Work.load(given.work), given.output_dir)]}))
+    options = parser.parse_args()
+    print(json.dumps({"scores": [search_grid(Work.load(options.work), options.output_dir)]}))

@@ -37,8 +37,8 @@ def measure_trainer(work: Work, task: Task, folder: str, *, padded: bool, sampli
         padded: whether all rows are as long as the longest allowed, else as their batch's longest.
         sampling: ``train_sampling_strategy``; before transformers 5, ``group_by_length`` was an option of that name.
     """
-    given = training_arguments(work.points[0], folder, work.seed, sampling)
-    set_seed(given.seed)
+    arguments = speed_arguments(work.points[0], folder, work.seed, sampling)
+    set_seed(arguments.seed)
     tokenizer = AutoTokenizer.from_pretrained(work.model)
 
     def preprocess(texts: dict[str, list[Any]]) -> Any:
@@ -54,7 +54,7 @@ def measure_trainer(work: Work, task: Task, folder: str, *, padded: bool, sampli
     rows = Dataset.from_dict(work.train).map(preprocess, batched=True)
     Trainer(
         model=load_model(work),
-        args=given,
+        args=arguments,
         train_dataset=rows,
         processing_class=tokenizer,
         data_collator=cast(Any, batches),
@@ -64,7 +64,7 @@ def measure_trainer(work: Work, task: Task, folder: str, *, padded: bool, sampli
     return Speed(sum(rows for rows, _ in measured), sum(tokens for _, tokens in measured), clock.seconds)
 
 
-def training_arguments(point: dict[str, Any], folder: str, seed: int, sampling: str) -> TrainingArguments:
+def speed_arguments(point: dict[str, Any], folder: str, seed: int, sampling: str) -> TrainingArguments:
     """``Trainer``'s defaults with the point's settings, and bfloat16 where gluetune uses it."""
     return TrainingArguments(
         output_dir=folder,
@@ -116,12 +116,12 @@ class EpochClock(TrainerCallback):
         self.first_step, self.seconds = 0, 0.0
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
-        """A step begins."""
+        """Record the start of a step."""
         if not self._began and state.epoch >= self._epoch:
             self.first_step, self._began = state.global_step, self._time()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
-        """A step is done."""
+        """Record the end of a step."""
         if state.global_step == state.max_steps:
             self.seconds = self._time() - self._began
 

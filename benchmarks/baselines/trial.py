@@ -102,16 +102,16 @@ class StepClock(TrainerCallback):
         self.scores: list[float] = []
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
-        """A step begins."""
+        """Record the start of a step."""
         self._began = self._began or self._now()
         self.first_step = self.first_step or self._began
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
-        """A step is done."""
+        """Record the end of a step."""
         self.last_step = self._now()
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
-        """An epoch's evaluation is done; one after the training does not count."""
+        """Record the end of an epoch's evaluation; one after the training does not count."""
         if not self._began:
             return
         self.busy_until = self._now()

@@ -1,4 +1,4 @@
-"""``jobs/benchmark.py``: runs the comparisons of the ``benchmarks/`` folder, which the wheel leaves out."""
+"""``gluetune benchmark``: runs the comparisons of the ``benchmarks/`` folder, which the wheel leaves out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None, *, checkout: Path = CHECKOUT) -> int
     if not (checkout / "benchmarks" / "cli.py").is_file():
         print(
             f"error: the comparisons must be run from a checkout of gluetune's repository, but {checkout} holds no "
-            "benchmarks/ folder: clone the repository and run `python jobs/benchmark.py` there",
+            "benchmarks/ folder: clone the repository, and run `python jobs/benchmark.py` in it",
             file=sys.stderr,
         )
         return USAGE

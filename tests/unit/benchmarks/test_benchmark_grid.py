@@ -13,7 +13,7 @@ from benchmarks import grid
 from benchmarks.baselines.trial import METRIC, StepClock, settings, training_arguments
 from benchmarks.baselines.work import Work
 from benchmarks.config import BenchmarkConfig
-from benchmarks.grid_runs import GridRun, make_job, make_work
+from benchmarks.grid_runs import GridRun, grid_work, make_job
 from benchmarks.lane_times import (
     TrialTimes,
     from_clock,
@@ -169,7 +169,7 @@ def job(tmp_path: Path, trials: int | None) -> Any:
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     folder = tmp_path_factory.mktemp("work")
-    return Work.load(make_work(job(folder, None)).save(folder / "work.json"))
+    return Work.load(grid_work(job(folder, None)).save(folder / "work.json"))
 
 
 def test_baselines_have_all_18_points_with_the_spaces_own_settings(work: Work) -> None:
@@ -190,7 +190,7 @@ def test_a_shorter_benchmark_cuts_the_same_trials_for_all_contenders(tmp_path: P
         short.search.num_samples,
     )
     points = [spec.training for spec in iter(sampler.ask, None)]
-    assert make_work(short).points == points
+    assert grid_work(short).points == points
     assert len(points) == trials
 
 

@@ -80,7 +80,7 @@ def test_products_of_frozen_layers_are_forward_only() -> None:
 def test_operations_and_bytes_of_a_product() -> None:
     product = Product(4, 2, 3, 5, torch.bfloat16)
     assert product.flops == 4 * 2 * 30
-    assert product.bytes == 4 * 2 * (6 + 15 + 10)
+    assert product.num_bytes == 4 * 2 * (6 + 15 + 10)
 
 
 def test_the_same_products_are_computed_again() -> None:

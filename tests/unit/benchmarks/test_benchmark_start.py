@@ -30,12 +30,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("way", sorted(tokenization.WAYS))
-def test_every_way_tokenizes_all_rows(way: str, model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", sorted(tokenization.METHODS))
+def test_every_method_tokenizes_all_rows(method: str, model: str, tmp_path: Path) -> None:
     columns = {name: 4 * texts for name, texts in ROWS.items()}
-    done = tokenization.WAYS[way](columns, "mnli", model, tmp_path)()
+    done = tokenization.METHODS[method](columns, "mnli", model, tmp_path)()
     tokens = sum(3 + len("".join(text.split())) for text in map("".join, zip(*columns.values(), strict=True)))
-    assert done == (tokens if way == "gluetune" else 12)
+    assert done == (tokens if method == "gluetune" else 12)
 
 
 def test_rows_are_repeated_and_counted_per_second(model: str, tmp_path: Path) -> None:

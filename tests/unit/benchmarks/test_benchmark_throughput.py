@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel, TrainerState, Tra
 
 from benchmarks import gluetune_throughput, throughput
 from benchmarks.baselines import trainer_speed
-from benchmarks.baselines.trainer_speed import Counted, EpochClock, training_arguments
+from benchmarks.baselines.trainer_speed import Counted, EpochClock, speed_arguments
 from benchmarks.baselines.work import Work
 from benchmarks.comparison import GLUETUNE
 from benchmarks.config import BenchmarkConfig
@@ -38,7 +38,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
         )
     ).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return throughput.make_work(BenchmarkConfig(folder, max_train_samples=70), MRPC, str(folder), 3)
+    return throughput.task_work(BenchmarkConfig(folder, max_train_samples=70), MRPC, str(folder), 3)
 
 
 def real_tokens(work: Work) -> int:
@@ -56,7 +56,7 @@ def test_all_contenders_train_the_same_tokens(work: Work, padded: bool, sampling
 
 
 def test_baselines_are_trainers_defaults(tmp_path: Path) -> None:
-    given = training_arguments(throughput.TRAINING | {"num_train_epochs": 3}, str(tmp_path), 42, "group_by_length")
+    given = speed_arguments(throughput.TRAINING | {"num_train_epochs": 3}, str(tmp_path), 42, "group_by_length")
     default = TrainingArguments(output_dir=str(tmp_path))
     for name in (
         "optim",
