@@ -14,7 +14,7 @@ from scipy.special import softmax
 from gluetune.data import Examples, encode_rows
 from gluetune.errors import ModelError
 from gluetune.inference.classifier import Classifier
-from gluetune.models import check_token_ids
+from gluetune.models import check_token_ids, move_to_device
 from gluetune.storage.output_file import write_output
 from gluetune.tasks import Task
 from gluetune.training import DistributedContext, predict
@@ -75,7 +75,7 @@ def predict_examples(
     config = classifier.config
     encoded = encode_rows(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
     check_token_ids(classifier.model, [encoded], classifier.tokenizer, str(classifier.model.name_or_path))
-    classifier.model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
+    move_to_device(classifier.model, distributed.device)
     logits = predict(classifier.model, encoded, batch_size, distributed)
     broken = int((~np.isfinite(logits).all(axis=1)).sum())
     if broken:

@@ -1,6 +1,13 @@
-"""Encoders by name or folder, and the classification models made of them."""
+"""Encoders, loaded by name or from a folder, and the classification models that trials fine-tune."""
 
-from gluetune.models.build import build_model, check_training_config, load_trained, nsp_is_default, save_pretrained
+from gluetune.models.build import (
+    build_model,
+    check_training_config,
+    load_trained,
+    move_to_device,
+    nsp_is_default,
+    save_pretrained,
+)
 from gluetune.models.encoder import (
     Encoder,
     count_unused_weights,
@@ -23,6 +30,7 @@ __all__ = [
     "load_encoder",
     "load_tokenizer",
     "load_trained",
+    "move_to_device",
     "nsp_is_default",
     "save_pretrained",
 ]

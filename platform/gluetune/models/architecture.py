@@ -1,4 +1,4 @@
-"""What an encoder is built like: its family and its settings."""
+"""Architecture of an encoder: its model family and its configuration."""
 
 from __future__ import annotations
 
@@ -34,23 +34,28 @@ from gluetune.models.files import (
 )
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
 
-ORIGINAL_BERT_CONFIG = "bert_config.json"
+ORIGINAL_BERT_CONFIG = "bert_config.json"  # in the checkpoints that Google published
 _ADAPTER = "adapter_config.json"
 _POSITIONS = "position_embeddings"
 
-# A folder that names our class gets this one and never the copy of its code that lies in it.
+# transformers resolves a saved EncoderWithHead to this class and never runs the copy of its code in the folder.
 AutoConfig.register(EncoderWithHeadConfig.model_type, EncoderWithHeadConfig, exist_ok=True)
 AutoModelForSequenceClassification.register(EncoderWithHeadConfig, EncoderWithHead, exist_ok=True)
 
 
 def load_architecture(folder: Path, config: ModelConfig) -> PretrainedConfig:
-    """The settings of the model in a folder, with ``config_overrides``.
+    """Load the configuration of the model in a folder and apply ``config_overrides``.
 
-    They are ``config.json``'s. Only ``from_scratch`` takes a folder without it: then they are ``bert_config.json``'s,
-    as Google's checkpoints name it, or BERT base's (Devlin et al. 2019) for the vocabulary that lies there.
+    The configuration is read from ``config.json``. With ``from_scratch`` the folder may instead contain
+    ``bert_config.json``, as Google's checkpoints do, or only a vocabulary; a vocabulary gets the configuration of BERT
+    base (Devlin et al. 2019).
+
+    Args:
+        folder: the folder with the files of the model.
+        config: the job's section ``model``.
 
     Raises:
-        ModelError: there are none, or an override does not suit them.
+        ModelError: the folder has no usable configuration, the weights are quantized, or an override does not fit.
     """
     settings = _settings(folder, config)
     if config.from_scratch and isinstance(settings, EncoderWithHeadConfig):
@@ -60,10 +65,13 @@ def load_architecture(folder: Path, config: ModelConfig) -> PretrainedConfig:
 
 
 def model_class(settings: PretrainedConfig) -> type[PreTrainedModel]:
-    """The family's sequence classification model.
+    """Return the sequence classification class of a model family.
+
+    Args:
+        settings: configuration of a model of the family.
 
     Raises:
-        ModelError: the family is not an encoder, or transformers has no such model for it.
+        ModelError: the family is not an encoder, or transformers has no sequence classification model for it.
     """
     if isinstance(settings, EncoderWithHeadConfig):
         return EncoderWithHead
@@ -83,10 +91,13 @@ def model_class(settings: PretrainedConfig) -> type[PreTrainedModel]:
 
 
 def max_sequence_length(settings: PretrainedConfig) -> int | None:
-    """Longest row, special tokens included, that an encoder takes; ``None`` where positions are relative.
+    """Return the maximum number of tokens per row, special tokens included; ``None`` if positions are relative.
 
-    RoBERTa and its kind number positions from ``padding_idx + 1`` of their position embeddings, the first of which are
-    never used: that is read off the encoder's embeddings, without any weights.
+    RoBERTa and related families count positions from ``padding_idx + 1``, so the first position embeddings are never
+    used. The function reads ``padding_idx`` from the modules of a model on the meta device.
+
+    Args:
+        settings: configuration of the model.
     """
     if isinstance(settings, EncoderWithHeadConfig):
         settings = settings.encoder_config()
@@ -110,25 +121,25 @@ def max_sequence_length(settings: PretrainedConfig) -> int | None:
 
 
 def masked_lm_weight_names(settings: PretrainedConfig) -> set[str]:
-    """Names of the weights of the family's masked language model; none for a model of ours, which is no family's."""
+    """Return the weight names of the family's masked language model; an `EncoderWithHead` has none."""
     kind = MODEL_FOR_MASKED_LM_MAPPING.get(type(settings), None)
     model = None if kind is None else _on_meta_device(cast("type[PreTrainedModel]", kind), settings)
     return set() if model is None else set(model.state_dict())
 
 
 def _on_meta_device(kind: type[PreTrainedModel], settings: PretrainedConfig) -> PreTrainedModel | None:
-    """A model without memory for its weights, to read names and shapes off; ``None`` where it cannot be built so."""
+    """Return a model without memory for its weights, or ``None`` if it cannot be built on the meta device."""
     try:
         with silence_transformers_logging(), torch.device("meta"):
             return kind(settings)
     except (ArithmeticError, AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError):
-        return None  # `gluetune.models.encoder` says what is wrong when it builds the model with weights
+        return None  # `load_encoder` reports the error when it builds the model with weights
 
 
 def _drop_runtime_settings(settings: PretrainedConfig, config: ModelConfig) -> None:
-    """Drops what a ``config.json`` may say of how the model is computed, which is no part of the architecture.
+    """Remove settings of ``config.json`` that concern how the model is computed and not its architecture.
 
-    The kind of attention is chosen where the model runs, from what is installed there.
+    transformers selects the attention implementation on the machine that runs the model.
 
     Raises:
         ModelError: the weights are quantized.
@@ -177,7 +188,7 @@ def _settings(folder: Path, config: ModelConfig) -> PretrainedConfig:
 
 
 def _adapter(folder: Path, name: str) -> str:
-    """Why a PEFT adapter is refused, and what to do instead."""
+    """Return why a PEFT adapter is refused, and what to do instead."""
     try:
         base = json.loads((folder / _ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -191,9 +202,9 @@ def _adapter(folder: Path, name: str) -> str:
 
 
 def _overridden(settings: PretrainedConfig, config: ModelConfig) -> PretrainedConfig:
-    """Settings with single values replaced; pre-trained weights go with no others than dropout rates."""
+    """Return the configuration with single values replaced; for pre-trained weights only dropout rates may change."""
     known = settings.to_dict()
-    known.pop("layer_types", None)  # ModernBERT's, made of other settings
+    known.pop("layer_types", None)  # ModernBERT derives it from other settings
     options = {*known, *settings.attribute_map} - {"model_type", "transformers_version"}
     for key, value in config.config_overrides.items():
         if key not in options:

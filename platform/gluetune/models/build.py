@@ -1,4 +1,4 @@
-"""Classification models: a copy of the encoder's weights under a fresh, seeded head."""
+"""Classification models: a copy of an encoder's weights and a new head whose weights follow from a seed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from gluetune.config import ModelConfig, TrainingConfig
@@ -19,26 +20,28 @@ from gluetune.models.heads import EncoderWithHeadConfig
 from gluetune.models.weights import check_shapes, read_model
 from gluetune.tasks import Task
 
-# Families whose own head is the next-sentence one: a pooler that pre-training made, dropout, one linear layer.
-_NSP_IS_THEIR_OWN = frozenset({"albert", "bert"})
-# The pooler's names within an encoder, by the names its weights have in our head; ALBERT's is without `dense`.
+# Families whose default head is the next-sentence head: the pre-trained pooler, dropout and a linear layer.
+_DEFAULT_HEAD_IS_NSP = frozenset({"albert", "bert"})
+# Names of the pooler's weights in an encoder, by their names in the head `nsp`; ALBERT's have no `dense`.
 _POOLER = {f"head.dense.{kind}": (f"pooler.dense.{kind}", f"pooler.{kind}") for kind in ("weight", "bias")}
 
 
 def build_model(encoder: Encoder, task: Task, training: TrainingConfig, seed: int) -> PreTrainedModel:
-    """Makes the classification model a trial starts from, in fp32 on the CPU and in training mode.
+    """Build the classification model that a trial starts from, in fp32 on the CPU and in training mode.
 
-    Head ``default`` is the family's own model in transformers, and so is ``nsp`` for the families whose own head it
-    is; any other is a `gluetune.models.heads.EncoderWithHead`. Frozen weights have ``requires_grad`` off.
+    The head ``default`` gives the family's own sequence classification model in transformers, and so does ``nsp`` for
+    families whose default head it is. Other heads give a `gluetune.models.heads.EncoderWithHead`. Frozen parameters
+    have ``requires_grad=False``.
 
     Args:
-        encoder: what it starts from; its arrays are copied.
-        task: gives labels and the kind of problem (one output and squared error for regression).
-        training: head, pooling, freezing, and dropout rates to set; ``None`` keeps the encoder's own.
-        seed: seed of the head. The same seed gives the same head whatever ran before in the process.
+        encoder: provides the weights, which are copied.
+        task: defines the labels and the loss (a regression has one output and the squared error).
+        training: head, pooling, frozen layers and dropout rates; the rate ``None`` keeps that of the encoder.
+        seed: seed of the head's weights, independent of the global random state of the process.
 
     Raises:
-        ModelError: see `check_training_config`.
+        ModelError: head and pooling do not fit together, more layers are to be frozen than the encoder has, or the
+            family has no dropout that a rate is set for.
     """
     check_training_config(encoder, training)
     settings = _settings(encoder, task, training)
@@ -49,14 +52,18 @@ def build_model(encoder: Encoder, task: Task, training: TrainingConfig, seed: in
 
 
 def check_training_config(encoder: Encoder, training: TrainingConfig) -> None:
-    """Checks what `build_model` needs of the training fields, without building anything.
+    """Check the settings that `build_model` uses, without building a model.
+
+    Args:
+        encoder: the encoder that models are built from.
+        training: the settings.
 
     Raises:
-        ModelError: head and pooling do not go together, more layers are to be frozen than the encoder has, or a
-            dropout rate is set that the encoder's family does not have.
+        ModelError: head and pooling do not fit together, more layers are to be frozen than the encoder has, or the
+            family has no dropout that a rate is set for.
     """
     settings = AutoConfig.for_model(**encoder.config)
-    own_pooling = ("default", getattr(settings, "classifier_pooling", "cls"))  # ModernBERT says which
+    own_pooling = ("default", getattr(settings, "classifier_pooling", "cls"))  # ModernBERT has this setting
     if training.head == "default" and training.pooling not in own_pooling:
         raise ModelError(
             "training.pooling must be left at default with head default, which brings its own, but got "
@@ -71,6 +78,18 @@ def check_training_config(encoder: Encoder, training: TrainingConfig) -> None:
     dropout_settings(settings, training, own_head=_own_head(settings, training))
 
 
+def move_to_device(model: nn.Module, device: torch.device | str) -> None:
+    """Move a model's parameters and buffers to a device, in place.
+
+    The parameter is typed as a torch module because transformers' decorator hides the signature of its own ``to``.
+
+    Args:
+        model: the model.
+        device: the device.
+    """
+    model.to(device)
+
+
 def save_pretrained(
     encoder: Encoder,
     task: Task,
@@ -79,18 +98,18 @@ def save_pretrained(
     folder: str | Path,
     training: TrainingConfig,
 ) -> None:
-    """Writes a trained model as a folder for `load_trained`.
+    """Save a trained model in a folder that `load_trained` reads.
 
-    ``AutoModelForSequenceClassification.from_pretrained`` reads it as well; with ``trust_remote_code=True`` where the
-    head is not the family's own, whose code lies in the folder then.
+    ``AutoModelForSequenceClassification.from_pretrained`` reads the folder too. It needs ``trust_remote_code=True`` if
+    the head is not the family's own; the folder then contains the code of the head.
 
     Args:
-        encoder: what the model was made from.
-        task: gives the class names of ``id2label``.
+        encoder: the encoder that the model was built from.
+        task: defines the class names in ``id2label``.
         weights: state dict of the trained model.
-        tokenizer: saved beside it.
-        folder: made where missing.
-        training: what it was made with.
+        tokenizer: saved in the same folder.
+        folder: the folder, created if it does not exist.
+        training: the settings that the model was built with.
     """
     arrays = {name: tensor.numpy(force=True) for name, tensor in weights.items()}
     model = _assemble(_settings(encoder, task, training), arrays, seed=0)
@@ -100,12 +119,18 @@ def save_pretrained(
 
 
 def load_trained(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Loads a folder of `save_pretrained`: the model, in fp32 on the CPU and in evaluation mode, and its tokenizer.
+    """Load a trained model and its tokenizer from a folder that `save_pretrained` wrote.
 
-    Code that lies in the folder is never run.
+    Code in the folder is never run.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        The model, in fp32 on the CPU and in evaluation mode, and its tokenizer.
 
     Raises:
-        ModelError: no such folder, no sequence classification model, or weights are missing in it.
+        ModelError: the folder does not exist, has no sequence classification model, or weights are missing.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -123,7 +148,7 @@ def load_trained(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
 
 
 def _assemble(settings: PretrainedConfig, weights: Mapping[str, np.ndarray], seed: int) -> PreTrainedModel:
-    """Loads copies of ``weights``; transformers draws only what is missing, with the family's own initialisation."""
+    """Return a model with copies of ``weights``; transformers initializes only the weights that are missing."""
     state = {name: torch.tensor(array) for name, array in weights.items()}
     with torch.random.fork_rng(devices=[]), silence_transformers_logging():
         torch.default_generator.manual_seed(seed)
@@ -131,18 +156,20 @@ def _assemble(settings: PretrainedConfig, weights: Mapping[str, np.ndarray], see
 
 
 def nsp_is_default(encoder: Encoder) -> bool:
-    """Whether head ``nsp`` on the ``[CLS]`` token is the encoder family's own head, and so the same as ``default``."""
-    return encoder.config["model_type"] in _NSP_IS_THEIR_OWN
+    """Return whether the heads ``nsp`` (on the ``[CLS]`` token) and ``default`` are the same for an encoder."""
+    return encoder.config["model_type"] in _DEFAULT_HEAD_IS_NSP
 
 
 def _own_head(settings: PretrainedConfig, training: TrainingConfig) -> bool:
-    """Whether the model is the family's own."""
+    """Return whether the head is that of the family's own sequence classification model."""
     cls = training.pooling in ("default", "cls")
-    return training.head == "default" or (training.head == "nsp" and cls and settings.model_type in _NSP_IS_THEIR_OWN)
+    return training.head == "default" or (
+        training.head == "nsp" and cls and settings.model_type in _DEFAULT_HEAD_IS_NSP
+    )
 
 
 def _settings(encoder: Encoder, task: Task, training: TrainingConfig) -> PretrainedConfig:
-    """Settings of the whole model."""
+    """Return the configuration of the whole model."""
     names = dict(enumerate(task.labels or (task.name,)))
     kind = "regression" if task.regression else "single_label_classification"
     labels: dict[str, Any] = {
@@ -169,18 +196,21 @@ def _settings(encoder: Encoder, task: Task, training: TrainingConfig) -> Pretrai
 
 
 def _initial(encoder: Encoder, settings: PretrainedConfig) -> Mapping[str, np.ndarray]:
-    """The encoder's weights by their names in the model; the next-sentence head starts from the encoder's pooler."""
+    """Return the encoder's weights by their names in the model.
+
+    The head ``nsp`` of an `EncoderWithHead` starts from the pooler of the encoder.
+    """
     if not isinstance(settings, EncoderWithHeadConfig):
         return encoder.weights
     prefix = model_class(settings.encoder_config()).base_model_prefix + "."
     inside = {name.removeprefix(prefix): array for name, array in encoder.weights.items() if name.startswith(prefix)}
     weights = {f"encoder.{name}": array for name, array in inside.items() if not name.startswith("pooler.")}
     if settings.head == "nsp":
-        weights |= {ours: inside[name] for ours, names in _POOLER.items() for name in names if name in inside}
+        weights |= {in_head: inside[name] for in_head, names in _POOLER.items() for name in names if name in inside}
     return weights
 
 
-# Config names of our dropout fields, for the families that do not use BERT's names.
+# Names of the dropout rates in families that do not use BERT's names.
 _NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "hidden_dropout_prob": {
         "distilbert": ("dropout",),
@@ -201,15 +231,15 @@ _OF_THE_HEAD = "classifier_dropout"
 
 
 def dropout_settings(settings: PretrainedConfig, training: TrainingConfig, *, own_head: bool) -> dict[str, float]:
-    """Rates to set, by the family's own config names.
+    """Return the dropout rates to set, by the names that the family's configuration has for them.
 
     Args:
-        settings: the family's.
-        training: the rates; ``None`` is left as it is.
-        own_head: whether the family's settings are the head's too.
+        settings: configuration of the family.
+        training: the rates; ``None`` leaves a rate unchanged.
+        own_head: whether the model has the family's own head, whose rate is then included.
 
     Raises:
-        ModelError: a rate is set that the family does not have.
+        ModelError: a rate is set for a dropout that the family does not have.
     """
     rates: dict[str, float] = {}
     for field in _NAMES:
@@ -227,7 +257,10 @@ def dropout_settings(settings: PretrainedConfig, training: TrainingConfig, *, ow
 
 
 def head_dropout(settings: PretrainedConfig, training: TrainingConfig) -> float:
-    """Rate of a head of ours: the one that is set, else what the family's own head or, unset, its layers have."""
+    """Return the dropout rate of an `EncoderWithHead`'s head.
+
+    It is ``training.classifier_dropout``, else the rate of the family's own head, else that of its hidden layers.
+    """
     if training.classifier_dropout is not None:
         return training.classifier_dropout
     names = (*_names(settings, _OF_THE_HEAD), *_names(settings, "hidden_dropout_prob"))

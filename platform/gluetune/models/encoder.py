@@ -1,4 +1,4 @@
-"""Encoders, pre-trained or random: their weights and settings, apart from any task."""
+"""Encoders, pre-trained or randomly initialized: weights and configuration without a task's head."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from gluetune.models.weights import MODEL_ERRORS, check_shapes, read_model
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder as plain arrays: pickles, and Ray's object store shares it without copies.
+    """An encoder as plain arrays, which pickle and which Ray's object store shares without copies.
 
     Attributes:
-        name: the name or folder it was loaded from.
-        config: the model's settings, as in its ``config.json``.
-        weights: fp32 arrays by their names in the family's sequence classification model. The head is not among them.
-        unused_weights: names of the checkpoint's other weights, such as the head of the task that it was trained for.
+        name: name or folder that the encoder was loaded from.
+        config: configuration of the model, as in ``config.json``.
+        weights: fp32 arrays by their names in the family's sequence classification model, without the head.
+        unused_weights: names of the other weights of the checkpoint, such as those of another task's head.
     """
 
     name: str
@@ -45,9 +45,9 @@ class Encoder:
 
 
 def count_unused_weights(encoder: Encoder) -> dict[str, int]:
-    """How many tensors of the checkpoint are not used, by the part of the model that they belong to.
+    """Return the number of unused tensors of a checkpoint, by the part of the model that they belong to.
 
-    A part is a layer of the encoder, which its ``config.json`` has no place for, or a head such as ``classifier``.
+    A part is a head such as ``classifier``, or a layer that the ``config.json`` does not have.
     """
     return dict(Counter(_part(name) for name in encoder.unused_weights))
 
@@ -58,18 +58,18 @@ def _part(name: str) -> str:
 
 
 def load_encoder(config: ModelConfig, seed: int = 0) -> Encoder:
-    """Loads an encoder, BERT, RoBERTa, DeBERTa, ModernBERT, ELECTRA, ALBERT or any other of their kind.
+    """Load an encoder such as BERT, RoBERTa, DeBERTa, ModernBERT, ELECTRA or ALBERT.
 
-    Weights are read from safetensors files only, and no code of a repository is ever run. The head that a checkpoint
-    has for another task is left out, whatever its names and shapes. What the checkpoint lacks outside the encoder is
-    left to `gluetune.models.build_model`, and so is BERT's pooler where the checkpoint has none.
+    Weights are read from safetensors files only, and code in a repository is never run. A head that the checkpoint has
+    for another task is left out. Weights outside the encoder that the checkpoint lacks, and BERT's pooler if it is
+    missing, are initialized by `gluetune.models.build_model`.
 
     Args:
-        config: names it; ``from_scratch`` takes its architecture only.
-        seed: of the random weights that ``from_scratch`` draws, as the family draws them before pre-training.
+        config: the job's section ``model``; with ``from_scratch`` only the architecture is loaded.
+        seed: seed of the random weights that ``from_scratch`` draws with the family's own initialization.
 
     Raises:
-        ModelError: no such model, not an encoder, no safetensors file, or weights are missing in it.
+        ModelError: the model does not exist, is not an encoder, has no safetensors files or lacks weights.
     """
     folder, name = resolve_model_dir(config), config.name_or_path
     settings = load_architecture(folder, config)
@@ -77,15 +77,21 @@ def load_encoder(config: ModelConfig, seed: int = 0) -> Encoder:
         return _random(settings, len(open_tokenizer(folder, name)), name, seed)
     model, info = read_model(folder, settings, name)
     _check_weights(model, info, name)
-    kept, unused = _pretrained(model, info)
+    kept, unused = _partition_weights(model, info)
     return replace(_encoder(name, model, kept), unused_weights=unused)
 
 
 def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
-    """Loads the encoder's tokenizer; its ``model_max_length`` is never more than the encoder has positions for.
+    """Load the tokenizer of an encoder.
+
+    Args:
+        config: the job's section ``model``.
+
+    Returns:
+        The tokenizer; its ``model_max_length`` does not exceed the number of positions of the encoder.
 
     Raises:
-        ModelError: no such model, or no tokenizer with it.
+        ModelError: the model does not exist or has no tokenizer.
     """
     folder = resolve_model_dir(config)
     tokenizer = open_tokenizer(folder, config.name_or_path)
@@ -105,7 +111,7 @@ def _random(settings: PretrainedConfig, tokens: int, name: str, seed: int) -> En
         with torch.random.fork_rng(devices=[]), silence_transformers_logging():
             torch.default_generator.manual_seed(seed)
             model = kind(settings)
-    except MODEL_ERRORS as error:  # whatever its layers refuse
+    except MODEL_ERRORS as error:  # layers raise various exceptions
         raise ModelError(
             f"{kind.__name__} cannot be built to the settings of {name!r} and model.config_overrides: "
             f"{type(error).__name__}: {error}"
@@ -114,7 +120,11 @@ def _random(settings: PretrainedConfig, tokens: int, name: str, seed: int) -> En
 
 
 def _check_weights(model: PreTrainedModel, info: dict[str, Any], name: str) -> None:
-    """Refuses a checkpoint without all of the encoder's weights in their shapes; BERT's pooler may be missing."""
+    """Check that a checkpoint has all weights of the encoder in the right shapes; BERT's pooler may be missing.
+
+    Raises:
+        ModelError: weights are missing or have other shapes.
+    """
     encoder = model.base_model_prefix + "."
     check_shapes(model, info, name, encoder)
     lost = sorted(key for key in info["missing_keys"] if key.startswith(encoder) and "pooler" not in key)
@@ -125,12 +135,12 @@ def _check_weights(model: PreTrainedModel, info: dict[str, Any], name: str) -> N
         )
 
 
-def _pretrained(model: PreTrainedModel, info: dict[str, Any]) -> tuple[list[str], tuple[str, ...]]:
-    """Names of the weights to keep, and of the checkpoint's others.
+def _partition_weights(model: PreTrainedModel, info: dict[str, Any]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the names of the weights to keep, and those of the checkpoint's other weights.
 
-    Kept are the encoder's, and what pre-training shares with the classification model: ModernBERT's prediction head,
-    as ``from_pretrained`` does. A checkpoint with weights that its family's pre-training has no place for was trained
-    for another task since, and gives its encoder only: its head answers another question.
+    Kept are the weights of the encoder, and those outside the encoder that pre-training shares with the classification
+    model: ModernBERT's prediction head, as ``from_pretrained`` does. If the checkpoint has weights that the family's
+    masked language model does not have, it was fine-tuned for another task, and only its encoder is kept.
     """
     encoder = model.base_model_prefix + "."
     absent = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
@@ -143,7 +153,10 @@ def _pretrained(model: PreTrainedModel, info: dict[str, Any]) -> tuple[list[str]
 
 
 def _encoder(name: str, model: PreTrainedModel, names: list[str]) -> Encoder:
-    """The named weights; those under a head of ours get the names they have in their family's own model."""
+    """Return an encoder of the named weights.
+
+    Weights of an `EncoderWithHead` get the names that they have in the family's own model.
+    """
     settings, state = model.config, model.state_dict()
     if not isinstance(model, EncoderWithHead):
         return Encoder(name, settings.to_dict(), {key: state[key].numpy() for key in names})
@@ -152,20 +165,25 @@ def _encoder(name: str, model: PreTrainedModel, names: list[str]) -> Encoder:
     return Encoder(name, family.to_dict(), {outside + key.removeprefix(inside): state[key].numpy() for key in names})
 
 
+# Matches the number of a layer in the name of a weight.
 LAYER = re.compile(r"\.(?:layer|layers|albert_layer_groups)\.(\d+)\.")
-# The second is the norm of DeBERTa's relative position embeddings.
+# The second alternative matches the norm of DeBERTa's relative position embeddings.
 _EMBEDDING = re.compile(r"embedding|\.encoder\.LayerNorm\.")
 
 
 def count_layers(names: Iterable[str]) -> int:
-    """Number of an encoder's layers by its weights' names; layers that share their weights (ALBERT's) count once."""
+    """Return the number of layers among the names of an encoder's weights; layers with shared weights count once."""
     return max((int(match[1]) for name in names if (match := LAYER.search(name))), default=-1) + 1
 
 
 def layer_depths(model: PreTrainedModel) -> dict[str, int]:
-    """Depth by parameter name: 0 for embeddings, ``i + 1`` for layer ``i``, ``layers + 2`` for the head.
+    """Return the depth of every parameter by name.
 
-    What an encoder has above its layers (BERT's pooler, ModernBERT's final norm) stands at ``layers + 1``.
+    Embeddings have depth 0, layer ``i`` has ``i + 1``, parameters of the encoder above its layers (BERT's pooler,
+    ModernBERT's final norm) have ``layers + 1``, and the head has ``layers + 2``.
+
+    Args:
+        model: a classification model of `gluetune.models.build_model`.
     """
     names = [name for name, _ in model.named_parameters()]
     layers, encoder = count_layers(names), model.base_model_prefix + "."
@@ -181,7 +199,7 @@ def layer_depths(model: PreTrainedModel) -> dict[str, int]:
 
 
 def freeze_parameters(model: PreTrainedModel, training: TrainingConfig) -> None:
-    """Takes embeddings, and with ``freeze_layers`` that many layers above them, out of training."""
+    """Turn ``requires_grad`` off for the embeddings and the lowest ``freeze_layers`` layers, as ``training`` asks."""
     if training.freeze_embeddings or training.freeze_layers:
         found = layer_depths(model)
         for name, parameter in model.named_parameters():
@@ -189,18 +207,19 @@ def freeze_parameters(model: PreTrainedModel, training: TrainingConfig) -> None:
 
 
 _SETTINGS = "config.json"
-# Written by the library that saved the model: they change with its version, and not what is computed.
+# Keys that transformers writes when it saves a model. They depend on its version but do not affect the computation.
 _VOLATILE = frozenset({"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"})
 
 
 def encoder_fingerprint(encoder: Encoder, config: ModelConfig) -> str:
-    """The SHA-256 of an encoder's weights by name, and of its ``config.json`` as it stands in the file.
+    """Return the SHA-256 of an encoder's weights by name and of its ``config.json``.
 
-    Weights that ``from_scratch`` draws are left out: they follow from the job, which is kept by itself.
+    The location of the files does not count. Weights that ``from_scratch`` draws do not count either, because they
+    follow from the job.
 
     Args:
-        encoder: as it was loaded.
-        config: names it.
+        encoder: the encoder as `load_encoder` returned it.
+        config: the section ``model`` that it was loaded with.
     """
     digest = hashlib.sha256()
     file = resolve_model_dir(config) / _SETTINGS

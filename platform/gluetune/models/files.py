@@ -1,4 +1,4 @@
-"""Where a model's files are: a folder is used as it is, a name on the hub is fetched into the cache."""
+"""Files of a model: its folder, downloaded from the hub if need be, and the tokenizer in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from transformers.utils import logging
 from gluetune.config import ModelConfig
 from gluetune.errors import ModelError, did_you_mean
 
-# Read for a near miss only: any other name on the hub is as welcome.
+# Only used to suggest a similar name in messages; any other name on the hub works too.
 _WELL_KNOWN = (
     "albert/albert-base-v2",
     "answerdotai/ModernBERT-base",
@@ -52,13 +52,16 @@ _WEIGHTS = ("model.safetensors", "model-*.safetensors")
 
 
 def resolve_model_dir(config: ModelConfig) -> Path:
-    """The folder that holds the model's files, fetched from the hub first where a name is given.
+    """Return the folder with the model's files; a name on the hub is downloaded into the cache first.
 
-    Only configuration, tokenizer and safetensors files are fetched; never code, never pickles, and no weights where
-    ``from_scratch`` draws them.
+    Only configuration, tokenizer and safetensors files are downloaded, never code or pickles. With ``from_scratch`` no
+    weights are downloaded.
+
+    Args:
+        config: the job's section ``model``.
 
     Raises:
-        ModelError: no such folder or name, or the hub cannot be reached.
+        ModelError: the folder or the name does not exist, or the hub cannot be reached.
     """
     name = config.name_or_path
     folder = Path(name).expanduser()
@@ -70,14 +73,18 @@ def resolve_model_dir(config: ModelConfig) -> Path:
 
 
 def list_files(folder: Path) -> str:
-    """Names of a folder's files, for messages."""
+    """Return the names of the files in a folder, for messages."""
     return ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))) or "no files"
 
 
 def suggest_subfolder(folder: Path, file: str) -> str:
-    """The end of a message about a file that a folder lacks: the folder within it, if any, that holds the file.
+    """Return the end of a message about a missing file: a sub-folder that contains the file, if there is one.
 
-    A folder of the hub's cache has snapshots, a trainer's output has checkpoints.
+    A folder of the hub's cache contains snapshots, and the output folder of a trainer contains checkpoints.
+
+    Args:
+        folder: the folder that was searched.
+        file: name of the file that it lacks.
     """
     if (folder / file).exists():
         return ""
@@ -90,7 +97,7 @@ def suggest_subfolder(folder: Path, file: str) -> str:
 
 def _fetch(config: ModelConfig) -> Path:
     name, revision = config.name_or_path, config.revision or "main"
-    wanted = [*_FILES, *(() if config.from_scratch else _WEIGHTS)]
+    patterns = [*_FILES, *(() if config.from_scratch else _WEIGHTS)]
     hint = did_you_mean(name, (known for known in _WELL_KNOWN if known != name))
     try:
         return Path(
@@ -98,7 +105,7 @@ def _fetch(config: ModelConfig) -> Path:
                 name,
                 revision=config.revision,
                 cache_dir=config.cache_dir,
-                allow_patterns=wanted,
+                allow_patterns=patterns,
                 ignore_patterns=["*/*"],
             )
         )
@@ -130,7 +137,7 @@ def _near_folder(folder: Path) -> str:
 
 @contextmanager
 def silence_transformers_logging() -> Iterator[None]:
-    """Silences transformers' progress bars and its reports of fresh heads, which are fresh on purpose."""
+    """Suppress transformers' progress bars and warnings, such as those about the new classification head."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -143,18 +150,18 @@ def silence_transformers_logging() -> Iterator[None]:
 
 
 VOCABULARY = "vocab.txt"
-_MORE = ("config.json", "tokenizer.json", "tokenizer_config.json")
+_CONFIG_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
 
 
 def open_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
-    """The folder's tokenizer, with its own ``model_max_length``.
+    """Load the tokenizer of a folder, with its own ``model_max_length``.
 
     Args:
-        folder: where its files are.
-        name: what the user calls the model.
+        folder: a folder with a tokenizer of transformers, or with only BERT's ``vocab.txt`` as in Google's checkpoints.
+        name: name or folder of the model as the user wrote it, for messages.
 
     Raises:
-        ModelError: there is none.
+        ModelError: the folder has no tokenizer, or the tokenizer cannot be loaded.
     """
     if has_only_vocab_txt(folder):
         return _of_vocabulary(folder / VOCABULARY)
@@ -166,7 +173,7 @@ def open_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
             f"{name!r} must hold a tokenizer, but its files ({list_files(folder)}) cannot be used: "
             f"{type(error).__name__}: {error}"
         ) from error
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder without vocabulary
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # transformers' result for a folder without a vocabulary
         raise ModelError(
             f"{name!r} must hold a tokenizer (tokenizer.json, vocab.txt or a sentencepiece "
             f"model), but got {list_files(folder)}"
@@ -175,12 +182,15 @@ def open_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
 
 
 def has_only_vocab_txt(folder: Path) -> bool:
-    """Whether all that the folder says of its tokenizer is BERT's vocabulary."""
-    return (folder / VOCABULARY).exists() and not any((folder / file).exists() for file in _MORE)
+    """Return whether BERT's ``vocab.txt`` is the only file that describes the folder's model and tokenizer."""
+    return (folder / VOCABULARY).exists() and not any((folder / file).exists() for file in _CONFIG_FILES)
 
 
 def _of_vocabulary(path: Path) -> PreTrainedTokenizerBase:
-    """Lower-cases the text where no token but the special ones has an upper-case letter: nothing else says so."""
+    """Return BERT's tokenizer of a ``vocab.txt``; it lower-cases text if no token has an upper-case letter.
+
+    Special tokens, which start with ``[``, do not count.
+    """
     tokens = path.read_text(encoding="utf-8").split("\n")
     missing = [token for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") if token not in tokens]
     if missing:

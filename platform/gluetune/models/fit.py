@@ -1,7 +1,7 @@
-"""Whether tokenised rows fit a model, found before anything trains: a worker would only die of an index error.
+"""Checks that tokenized rows fit a model, made before training: in a worker they would surface as index errors.
 
-What can be read off the model is compared with the rows' numbers. The rest is tried: the model computes the longest
-row, and a row with and without padding.
+Token and segment ids are compared with the sizes of the model's embeddings. For everything else, the model computes the
+longest row, and one row with and without padding.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from gluetune.data import EncodedRows
 from gluetune.errors import ModelError
 from gluetune.models.files import silence_transformers_logging
 
-PADDING_MATTERS = 1e-4  # of the largest hidden state; rounding of fp32 stays far below, in deep encoders too
-_TRIED = 64  # tokens that are enough to see whether padding matters
+MAX_PADDING_EFFECT = 1e-4  # relative to the largest hidden state; rounding of fp32 stays far below in deep encoders too
+_PADDING_CHECK_TOKENS = 64
 
 
 def check_token_ids(
     model: PreTrainedModel, rows: Iterable[EncodedRows], tokenizer: PreTrainedTokenizerBase, name: str
 ) -> None:
-    """Compares the rows' largest token id and segment id with the model's embeddings.
+    """Compare the largest token id and segment id of rows with the sizes of the model's embeddings.
 
     Args:
-        model: the model that is to compute the rows.
-        rows: the rows, one `EncodedRows` for each split.
-        tokenizer: what they were tokenised with.
-        name: the folder or name on the hub that model and tokenizer are from.
+        model: the model that will compute the rows.
+        rows: one `EncodedRows` per split.
+        tokenizer: the tokenizer that the rows were tokenized with.
+        name: folder or name on the hub of model and tokenizer, for messages.
 
     Raises:
-        ModelError: the model has no embedding for a token or a segment of these rows.
+        ModelError: the model has no embedding for a token or a segment of the rows.
     """
     encoder: Any = model.base_model
     tokens = len(encoder.get_input_embeddings().weight)
@@ -62,17 +62,20 @@ def check_token_ids(
 def check_forward_pass(
     model: PreTrainedModel, rows: Iterable[EncodedRows], tokenizer: PreTrainedTokenizerBase, name: str
 ) -> None:
-    """Checks token ids, then has the model compute the longest row, and one row with padding and without.
+    """Check that a model can compute rows, and that padding does not change its result.
+
+    The function runs `check_token_ids`, then has the model compute the longest row, and that row with and without
+    padding.
 
     Args:
-        model: the model that is to compute the rows, on the CPU.
-        rows: the rows, one `EncodedRows` for each split.
-        tokenizer: what they were tokenised with.
-        name: the folder or name on the hub that model and tokenizer are from.
+        model: the model that will compute the rows, on the CPU.
+        rows: one `EncodedRows` per split.
+        tokenizer: the tokenizer that the rows were tokenized with.
+        name: folder or name on the hub of model and tokenizer, for messages.
 
     Raises:
-        ModelError: the model has no embedding for a token, a segment or a position of these rows, cannot compute
-            them, or computes a row differently where the batch pads it.
+        ModelError: the model has no embedding for a token, a segment or a position of the rows, cannot compute them, or
+            its result for a row depends on the padding.
     """
     rows = [each for each in rows if len(each)]
     check_token_ids(model, rows, tokenizer, name)
@@ -85,12 +88,12 @@ def check_forward_pass(
 
 
 def _check_padding(model: PreTrainedModel, row: EncodedRows) -> None:
-    whole = _first_tokens(row, min(row.longest, _TRIED))
+    whole = _first_tokens(row, min(row.longest, _PADDING_CHECK_TOKENS))
     half = _first_tokens(row, whole.longest // 2)
-    alone, padded = _states(model, half)[0], _states(model, _both(whole, half))[1]
-    shared = min(len(alone), len(padded))  # some encoders shorten rows
+    alone, padded = _states(model, half)[0], _states(model, _concatenated(whole, half))[1]
+    shared = min(len(alone), len(padded))  # some encoders return fewer positions than the row has
     change = float((padded[:shared] - alone[:shared]).abs().max() / alone.abs().max().clamp(min=1e-30))
-    if not change <= PADDING_MATTERS:
+    if not change <= MAX_PADDING_EFFECT:
         raise ModelError(
             f"an encoder must compute a row the same whatever padding the batch adds to it, but {type(model).__name__} "
             f"(model_type {model.config.model_type!r}) does not mask padding: its hidden states change by "
@@ -100,10 +103,10 @@ def _check_padding(model: PreTrainedModel, row: EncodedRows) -> None:
 
 
 def _states(model: PreTrainedModel, rows: EncodedRows) -> torch.Tensor:
-    """[rows, tokens, width] last hidden states, computed as a part of the whole model's computation.
+    """Return the [rows, tokens, width] last hidden states, taken from a forward pass of the whole model.
 
     Raises:
-        ModelError: the model cannot compute them.
+        ModelError: the forward pass fails, or the hidden states are not finite.
     """
     seen: list[torch.Tensor] = []
     hook = model.base_model.register_forward_hook(lambda _module, _inputs, outputs: seen.append(outputs[0]))
@@ -111,14 +114,14 @@ def _states(model: PreTrainedModel, rows: EncodedRows) -> torch.Tensor:
     inputs.pop("labels", None)
     try:
         model(**inputs)
-    except Exception as error:  # whatever its layers raise
+    except Exception as error:  # layers raise various exceptions
         raise ModelError(
             f"an encoder must be able to compute the rows, but {type(model).__name__} fails on a row of {rows.longest} "
             f"tokens ({type(error).__name__}: {error}); its tokenizer or data.max_seq_length does not fit it"
         ) from error
     finally:
         hook.remove()
-    if not seen[-1][0].isfinite().all():  # the first row, which no padding follows
+    if not seen[-1][0].isfinite().all():  # the first row, which has no padding
         raise ModelError(
             f"an encoder's hidden states must be finite, but those of {type(model).__name__} for a row of "
             f"{rows.longest} tokens are not: its weights are broken"
@@ -127,7 +130,7 @@ def _states(model: PreTrainedModel, rows: EncodedRows) -> torch.Tensor:
 
 
 def _first_tokens(row: EncodedRows, tokens: int) -> EncodedRows:
-    """The first tokens of a single row."""
+    """Return a single row cut off after some tokens."""
     return replace(
         row,
         input_ids=row.input_ids[:tokens],
@@ -136,8 +139,8 @@ def _first_tokens(row: EncodedRows, tokens: int) -> EncodedRows:
     )
 
 
-def _both(first: EncodedRows, second: EncodedRows) -> EncodedRows:
-    """The rows of both."""
+def _concatenated(first: EncodedRows, second: EncodedRows) -> EncodedRows:
+    """Return the rows of both, one after the other."""
     return replace(
         first,
         input_ids=np.concatenate([first.input_ids, second.input_ids]),
@@ -148,12 +151,12 @@ def _both(first: EncodedRows, second: EncodedRows) -> EncodedRows:
 
 
 def _segments(model: PreTrainedModel) -> int | None:
-    """Number of segment embeddings; ``None`` where the model has none and ignores segment ids."""
+    """Return the number of segment embeddings; ``None`` if the model has none and ignores segment ids."""
     return next((len(table.weight) for name, table in _tables(model) if name == "token_type_embeddings"), None)
 
 
 def _tables(model: PreTrainedModel) -> Iterator[tuple[str, Any]]:
-    """Embeddings by the last part of their names."""
+    """Yield modules with a weight matrix, such as embeddings, by the last part of their names."""
     for name, module in model.named_modules():
         if isinstance(getattr(module, "weight", None), torch.Tensor) and module.weight.dim() == 2:
             yield name.rpartition(".")[2], module
@@ -161,7 +164,7 @@ def _tables(model: PreTrainedModel) -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode and without gradients."""
+    """Put the model into evaluation mode without gradients for the duration of the block."""
     training = model.training
     model.eval()
     try:

@@ -1,8 +1,8 @@
-"""An encoder under a head and a pooling of one's choice, for what its family's own classification model cannot be.
+"""Classification model with a configurable head and pooling on any encoder.
 
-`save_pretrained` copies this file beside the weights (transformers' way with custom models), so that
-``AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)`` loads them where gluetune is
-not installed. It therefore imports nothing but torch and transformers.
+transformers copies this file into the folder of a saved model, so that
+``AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)`` loads it where gluetune is not
+installed. The file therefore imports only torch and transformers.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 
 class EncoderWithHeadConfig(PretrainedConfig):
-    """Settings of `EncoderWithHead`.
+    """Configuration of `EncoderWithHead`.
 
     Args:
-        encoder: the encoder's own settings, as in its ``config.json``.
+        encoder: configuration of the encoder, as in its ``config.json``.
         head: a key of `HEADS`.
-        head_hidden_size: units of the ``mlp`` head's first layer; ``None`` is as wide as the encoder.
-        head_dropout: rate of the head's dropout.
+        head_hidden_size: number of units in the first layer of the head ``mlp``; ``None`` for the encoder's hidden
+            size.
+        head_dropout: dropout rate of the head.
         pooling: a key of `POOLINGS`.
-        kwargs: what every configuration has, such as ``id2label``.
+        kwargs: other settings of a ``PretrainedConfig``, such as ``id2label``.
     """
 
     model_type = "gluetune"
@@ -48,12 +49,12 @@ class EncoderWithHeadConfig(PretrainedConfig):
         super().__init__(**{**kwargs, "initializer_range": self.initializer_range})
 
     def encoder_config(self) -> PretrainedConfig:
-        """The encoder's settings as its family's class."""
+        """Return the encoder's configuration as an instance of its family's class."""
         return AutoConfig.for_model(**self.encoder)
 
 
 class EncoderWithHead(PreTrainedModel):
-    """Encoder, pooling of its last hidden states, head. It has no weights that its logits do not depend on."""
+    """An encoder, a pooling of its last hidden states and a head. The logits depend on all of its weights."""
 
     config: EncoderWithHeadConfig
     config_class = EncoderWithHeadConfig
@@ -65,7 +66,7 @@ class EncoderWithHead(PreTrainedModel):
         super().__init__(config)
         self.encoder = AutoModel.from_config(config.encoder_config())
         if hasattr(self.encoder, "pooler"):
-            self.encoder.pooler = nn.Identity()  # pooling is done here, and a worker group waits for every weight
+            self.encoder.pooler = nn.Identity()  # unused here; DDP requires that every weight gets a gradient
         self.pool = POOLINGS[config.pooling]
         self.head = HEADS[config.head](self.encoder.config.hidden_size, config)
         self.post_init()
@@ -78,14 +79,17 @@ class EncoderWithHead(PreTrainedModel):
         labels: torch.Tensor | None = None,
         **inputs: Any,
     ) -> SequenceClassifierOutput:
-        """Logits of rows.
+        """Compute the logits of a batch.
 
         Args:
-            input_ids: [rows, tokens] int.
-            attention_mask: [rows, tokens] 1 for tokens, 0 for padding; ``None`` where there is none.
+            input_ids: [rows, tokens] int, token ids.
+            attention_mask: [rows, tokens] 1 for tokens, 0 for padding; ``None`` if no row is padded.
             token_type_ids: [rows, tokens] int, only for encoders that take them.
-            labels: [rows]; adds the ``loss``.
-            inputs: what else the encoder takes.
+            labels: [rows] class ids or values; if given, the output contains the ``loss``.
+            inputs: further inputs of the encoder.
+
+        Returns:
+            ``logits``: [rows, labels], and ``loss``: scalar or ``None``.
         """
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
@@ -102,30 +106,63 @@ class EncoderWithHead(PreTrainedModel):
 
 
 def cls_pooling(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Hidden state of the first token, ``[CLS]``: [rows, width] of [rows, tokens, width]."""
+    """Return the hidden state of the first token, ``[CLS]``.
+
+    Args:
+        hidden: [rows, tokens, width] last hidden states.
+        mask: [rows, tokens, 1] bool, ``False`` for padding.
+
+    Returns:
+        [rows, width] pooled hidden states.
+    """
     return hidden[:, 0]
 
 
 def mean_pooling(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean over the tokens of a row, padding left out. ``mask``: [rows, tokens, 1] bool."""
+    """Return the mean over the tokens of each row, without padding.
+
+    Args:
+        hidden: [rows, tokens, width] last hidden states.
+        mask: [rows, tokens, 1] bool, ``False`` for padding.
+
+    Returns:
+        [rows, width] pooled hidden states.
+    """
     return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
 
 
 def max_pooling(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Largest value of every feature over the tokens of a row, padding left out."""
+    """Return the maximum of every feature over the tokens of each row, without padding.
+
+    Args:
+        hidden: [rows, tokens, width] last hidden states.
+        mask: [rows, tokens, 1] bool, ``False`` for padding.
+
+    Returns:
+        [rows, width] pooled hidden states.
+    """
     return hidden.masked_fill(~mask, torch.finfo(hidden.dtype).min).amax(1)
 
 
 def linear_head(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
-    """Dropout and one linear layer."""
+    """Return a head of dropout and one linear layer.
+
+    Args:
+        width: hidden size of the encoder.
+        config: number of labels and dropout rate.
+    """
     return _sequential(dropout=nn.Dropout(config.head_dropout), output=_output_layer(width, config))
 
 
 def mlp_head(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
-    """Dropout, a ReLU layer and a linear one.
+    """Return a head of dropout, a ReLU layer and a linear layer.
 
-    With 256 units it is the head for SNLI of Zhang et al., Dive into Deep Learning (d2l.ai), section "Natural Language
+    With 256 units it is the head for SNLI in Zhang et al., Dive into Deep Learning (d2l.ai), section "Natural Language
     Inference: Fine-Tuning BERT".
+
+    Args:
+        width: hidden size of the encoder.
+        config: number of labels, units of the ReLU layer and dropout rate.
     """
     units = config.head_hidden_size or width
     return _sequential(
@@ -137,7 +174,12 @@ def mlp_head(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
 
 
 def nsp_head(width: int, config: EncoderWithHeadConfig) -> nn.Sequential:
-    """A tanh layer, dropout and a linear layer: what BERT predicts the next sentence with (Devlin et al. 2019)."""
+    """Return BERT's next-sentence head: a tanh layer, dropout and a linear layer (Devlin et al. 2019).
+
+    Args:
+        width: hidden size of the encoder.
+        config: number of labels and dropout rate.
+    """
     return _sequential(
         dense=nn.Linear(width, width),
         activation=nn.Tanh(),

@@ -1,4 +1,4 @@
-"""A folder's safetensors files read into a model, whatever is wrong with them."""
+"""Reader of safetensors files into a model, with one clear error for whatever is wrong with the files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gluetune.errors import ModelError
 from gluetune.models.architecture import model_class
 from gluetune.models.files import list_files, silence_transformers_logging, suggest_subfolder
 
-# What transformers and torch raise for settings and files that they cannot use.
+# Exceptions that transformers and torch raise for configurations and files that they cannot use.
 MODEL_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -30,25 +30,25 @@ _FILES = ("model.safetensors", "model.safetensors.index.json")
 
 
 def read_model(folder: Path, settings: PretrainedConfig, name: str) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """Reads a folder's weights into its family's sequence classification model, in fp32 on the CPU.
+    """Read weights into the sequence classification model of their family, in fp32 on the CPU.
 
     Args:
-        folder: where the files are.
-        settings: of the model.
-        name: what the user calls it.
+        folder: the folder with the safetensors files.
+        settings: configuration of the model.
+        name: name or folder of the model as the user wrote it, for messages.
 
     Returns:
-        The model, and transformers' lists of ``missing_keys``, ``unexpected_keys`` and ``mismatched_keys``. Weights
-        that are missing or have other shapes in the file are random.
+        The model, and transformers' loading info with ``missing_keys``, ``unexpected_keys`` and ``mismatched_keys``.
+        Weights that are missing, or have other shapes in the file, are random.
 
     Raises:
-        ModelError: there are no safetensors files, they are broken, or no model can be built to the settings.
+        ModelError: there are no safetensors files, they are broken, or the model cannot be built.
     """
     if not any((folder / file).exists() for file in _FILES):
-        around = next((found for file in _FILES if (found := suggest_subfolder(folder, file))), "")
+        hint = next((found for file in _FILES if (found := suggest_subfolder(folder, file))), "")
         raise ModelError(
             f"{name!r} must hold its weights as model.safetensors (pickles such as pytorch_model.bin can "
-            f"run code and are never read), but got {list_files(folder)}{around}; where you trust the files, "
+            f"run code and are never read), but got {list_files(folder)}{hint}; where you trust the files, "
             "transformers' from_pretrained(…) and save_pretrained(…) write them anew as safetensors"
         )
     kind = model_class(settings)
@@ -69,22 +69,22 @@ def read_model(folder: Path, settings: PretrainedConfig, name: str) -> tuple[Pre
 
 
 def check_shapes(model: PreTrainedModel, info: dict[str, Any], name: str, prefix: str = "") -> None:
-    """Refuses weights whose shapes in the file are not those of ``config.json``.
+    """Check that the weights in the file have the shapes that ``config.json`` requires.
 
     Args:
-        model: what `read_model` gave.
-        info: the same.
-        name: what the user calls it.
-        prefix: of the names that matter.
+        model: the model that `read_model` returned.
+        info: the loading info that `read_model` returned.
+        name: name or folder of the model as the user wrote it, for messages.
+        prefix: only weights whose names start with this prefix are checked.
 
     Raises:
-        ModelError: some differ; names one with both shapes.
+        ModelError: shapes differ; the message names one weight with both shapes.
     """
     wrong = sorted(found for found in info["mismatched_keys"] if found[0].startswith(prefix))
     if wrong:
-        key, theirs, ours = wrong[0]
+        key, in_file, required = wrong[0]
         raise ModelError(
             f"{name!r} must hold the weights of {type(model).__name__} in the shapes of its config.json, "
-            f"but {len(wrong)} differ, such as {key!r}: {list(theirs)} in the file, {list(ours)} by "
+            f"but {len(wrong)} differ, such as {key!r}: {list(in_file)} in the file, {list(required)} by "
             "config.json"
         )

@@ -14,6 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 from transformers import BertForPreTraining
 
 from gluetune.data import shard_batch
+from gluetune.models import move_to_device
 from gluetune.pretraining.batches import Batch, BatchStream, Collator
 from gluetune.pretraining.config import PretrainingConfig, PretrainJob
 from gluetune.pretraining.encoder import PretrainingHeads, build_encoder, forward
@@ -50,7 +51,7 @@ class Pretrainer:
         self._stream = BatchStream(data.train, collator, job.training, job.seed)
         self._validation = ValidationSet(data.held_out, collator, job.training, job.seed)
         self.model: BertForPreTraining = build_encoder(job, data.tokens)
-        self.model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
+        move_to_device(self.model, distributed.device)
         self._heads = PretrainingHeads(self.model)
         self._ddp = wrap_ddp(self._heads, distributed)
         self._optimizer = _optimizer(self.model, job.training)

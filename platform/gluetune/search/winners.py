@@ -17,7 +17,7 @@ from gluetune.errors import ClusterError, StorageError
 from gluetune.events import TrialRecord, WinnerEvaluated, trial_folder, winner_folder
 from gluetune.inference import Predictions, Scores, TextSettings, score_predictions
 from gluetune.lanes import LaneSpec, root_cause
-from gluetune.models import load_trained, save_pretrained
+from gluetune.models import load_trained, move_to_device, save_pretrained
 from gluetune.search.ray_tasks import cancel_on_error
 from gluetune.tasks import TASKS, Task, get_task
 from gluetune.training import Checkpoints, DistributedContext, predict
@@ -115,7 +115,7 @@ def _save_and_score(
         model, _ = load_trained(local)  # scores the saved model, not the one in memory
         spec.storage.upload(local, folder)
     distributed = DistributedContext(device="cuda" if torch.cuda.is_available() else "cpu")
-    model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
+    move_to_device(model, distributed.device)
     scores, selection = score_saved(model, task, data, training, trial, distributed)
     return WinnerEvaluated(
         time=time.time(),

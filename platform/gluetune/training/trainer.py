@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
 from gluetune.data import EncodedRows, shard_batch
-from gluetune.models import Encoder, build_model
+from gluetune.models import Encoder, build_model, move_to_device
 from gluetune.tasks import Task
 from gluetune.training.distributed import DistributedContext, autocast, no_sync, use_bf16, wrap_ddp
 from gluetune.training.evaluate import count_correct, evaluate_rows, loss_sum
@@ -71,7 +71,7 @@ class TrialTrainer:
         self.plan = StepPlan.make(self._lengths, training, seed)
         self.model: PreTrainedModel = build_model(encoder, task, training, seed)
         self.pruner = EmbeddingPruner(self.model, used)
-        self.model.to(distributed.device)  # type: ignore[arg-type]  # transformers' decorator hides what `to` takes
+        move_to_device(self.model, distributed.device)
         apply_speedups(self.model, training, distributed)
         self._ddp = wrap_ddp(self.model, distributed)
         self._optimizer = make_optimizer(self.model, training)
