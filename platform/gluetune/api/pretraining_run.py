@@ -250,7 +250,7 @@ class _Run:
         """Writes the encoder as a ``from_pretrained`` folder."""
         storage = self.session.storage
         weights = Checkpoints(storage, trial_folder(trial)).load_best()
-        assert weights is not None  # saved before the run was told to have finished
+        assert weights is not None  # saved before the run was recorded as finished
         with tempfile.TemporaryDirectory() as local:
             save_encoder(local, weights, self.session.job, self.tokenizer)
             storage.upload(local, ENCODER)

@@ -76,7 +76,7 @@ def show_plan(session: Session, frontend: Frontend, *, accept_inputs: bool = Fal
     check_inputs(session.storage, prepared.inputs, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
-    print_plan(_plan(session, prepared, _dealer(session, prepared), words), frontend.console)
+    print_plan(_plan(session, prepared, _sampler(session, prepared), words), frontend.console)
     if lanes.max_concurrent_trials == "auto":
         logger.info("lanes: shown as 1; how many there are is found on the cluster, when the search starts")
 
@@ -137,8 +137,8 @@ class _Run:
     def run(self) -> FinishedSearch:
         """Searches, records and reports."""
         session = self.session
-        journal, dealer = Journal(session.storage), _dealer(session, self.prepared)
-        plan = _plan(session, self.prepared, dealer, str(self.resources))
+        journal, sampler = Journal(session.storage), _sampler(session, self.prepared)
+        plan = _plan(session, self.prepared, sampler, str(self.resources))
         print_plan(plan, self.frontend.console)
         self.frontend.begin()
         tracker = Tracker(
@@ -160,7 +160,7 @@ class _Run:
             journal,
             self.prepared,
             self.resources,
-            dealer,
+            sampler,
             _pruners(session),
             self.prestarted,
         )
@@ -276,7 +276,7 @@ def _with_lanes(session: Session, lanes: LanesConfig) -> Session:
     return replace(session, job=session.job.model_copy(update={"lanes": lanes}))
 
 
-def _dealer(session: Session, prepared: SearchInputs) -> TrialSampler:
+def _sampler(session: Session, prepared: SearchInputs) -> TrialSampler:
     job = session.job
     return TrialSampler(
         job.tasks, session.space, job.search.algorithm, job.training, job.seed, job.search.num_samples, prepared.facts
@@ -288,9 +288,9 @@ def _pruners(session: Session) -> TaskPruners:
     return TaskPruners(job.tasks, job.search.scheduler, max_epochs(job.training, session.space), job.seed)
 
 
-def _plan(session: Session, prepared: SearchInputs, dealer: TrialSampler, resources: str) -> SearchPlan:
+def _plan(session: Session, prepared: SearchInputs, sampler: TrialSampler, resources: str) -> SearchPlan:
     return make_plan(
-        session.name, session.job, session.space, prepared, dealer, session.storage, _tracking_uri(session), resources
+        session.name, session.job, session.space, prepared, sampler, session.storage, _tracking_uri(session), resources
     )
 
 

@@ -64,7 +64,7 @@ def export_submission(
         fill_missing: whether tasks without a winner get constant predictions; the rows of their files come from the
             first winner's data, or are as many as the official ones where that lacks them.
         batch_size: rows per batch; ``None`` is what each winner's run evaluated with.
-        progress: told what takes its time.
+        progress: called with a line of text before each long step.
 
     Returns:
         The answers in the order of `FILES`.

@@ -42,7 +42,7 @@ PREFETCH_THRESHOLD_S = 0.05  # seconds; trials are chosen ahead only where choos
 
 
 class CheckpointRetention:
-    """Keeps the checkpoints of each task's best ended trials and deletes the others. Running trials keep theirs.
+    """Keeps the checkpoints of each task's best ended trials and deletes the others. Running trials keep all.
 
     Args:
         storage: the search's folder.

@@ -221,7 +221,7 @@ class Storage:
 
     @contextmanager
     def _telling(self, action: str, path: str) -> Iterator[None]:
-        """Tells a file system's errors as ours."""
+        """Raises a file system's errors as `StorageError`."""
         try:
             yield
         except OSError as error:

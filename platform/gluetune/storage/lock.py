@@ -112,8 +112,8 @@ class Lease:
 
     def renew(self) -> bool:
         """Renews the lease's time; whether the lease is still this process's."""
-        holder = self._holder()
-        if holder is None or holder.get("token") != self._token:
+        owner = self._owner()
+        if owner is None or owner.get("token") != self._token:
             return False
         os.utime(self._file)
         return True
@@ -159,18 +159,18 @@ class Lease:
 
     def _remove_if_free(self) -> None:
         """Moves the lease of a driver that is gone out of the way, so that one process alone can do it."""
-        holder = self._holder()
-        if holder is None or not (_ended(holder) or self._age() > STALE_S):
+        owner = self._owner()
+        if owner is None or not (_ended(owner) or self._age() > STALE_S):
             return
         old = self._folder / f"{LEASE}.{self._token}.old"
         with suppress(FileNotFoundError):
             os.rename(self._file, old)
-            if _read(old) != holder:  # another driver has taken it in between
+            if _read(old) != owner:  # another driver has taken it in between
                 os.rename(old, self._file)
                 return
             old.unlink()
 
-    def _holder(self) -> dict[str, Any] | None:
+    def _owner(self) -> dict[str, Any] | None:
         """What the lease file says; ``None`` where there is none."""
         try:
             return _read(self._file)
@@ -189,8 +189,8 @@ class Lease:
             probe.unlink()
 
     def _refusal(self) -> StorageError:
-        holder = self._holder() or {}
-        place = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
+        owner = self._owner() or {}
+        place = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
         return StorageError(
             f"a search is run by one driver at a time, but {place} holds {self._folder}: it renewed its lease "
             f"{max(0.0, self._age()):.0f} s ago (this file system has no flock). The lease is free once it has not "
@@ -208,7 +208,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _machine() -> dict[str, Any]:
-    """What tells this machine's processes from another's: a container may share the host's name, not its processes."""
+    """Identifies this machine's set of processes: a container may share the host's name but not its processes."""
     boot, processes = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     known: dict[str, Any] = {"host": socket.gethostname(), "boot": "", "processes": 0}
     with suppress(OSError):
@@ -216,13 +216,13 @@ def _machine() -> dict[str, Any]:
     return known
 
 
-def _ended(holder: dict[str, Any]) -> bool:
-    """Whether the holder was a process of this machine that is not there any more."""
+def _ended(owner: dict[str, Any]) -> bool:
+    """Whether the owner was a process of this machine that is not there any more."""
     machine = _machine()
-    if not machine["boot"] or any(holder.get(name) != value for name, value in machine.items()):
+    if not machine["boot"] or any(owner.get(name) != value for name, value in machine.items()):
         return False
     try:
-        os.kill(int(holder.get("pid", 0)), 0)
+        os.kill(int(owner.get("pid", 0)), 0)
     except ProcessLookupError:
         return True
     except (OSError, ValueError):

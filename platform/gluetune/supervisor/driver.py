@@ -55,7 +55,7 @@ _driver = _Driver()
 
 
 def report(**facts: Any) -> None:
-    """Tells the parent process, if there is one, what it needs where this process is cut off.
+    """Sends the parent process, if there is one, what it prints if this process is killed.
 
     Args:
         facts: ``starting`` (bool: whether a stop may end this process at once), ``resume`` (the command that goes on

@@ -61,7 +61,7 @@ def test_targets_are_for_the_running_cluster_and_for_tokenizing() -> None:
 
 
 def test_a_programs_answer_is_its_last_line_of_json(tmp_path: Path) -> None:
-    code = "print('{\"a\": 0}'); print('{\"a\": 1}'); print('farewell')"
+    code = "print('{\"a\": 0}'); print('{\"a\": 1}'); print('last line')"
     done = run_python(["-c", code], tmp_path / "logs" / "log")
     assert done.answer() == {"a": 1}
     assert done.wall_s > 0

@@ -64,7 +64,7 @@ class AdaptiveSampler(Sampler):
         # By what configurations train, see `EncodedSpace.identity`:
         self._open: dict[Hashable, list[optuna.Trial]] = {}
         self._results: dict[Hashable, TrialResult] = {}
-        self._pending_tells: deque[tuple[optuna.Trial, TrialResult]] = deque()
+        self._pending_results: deque[tuple[optuna.Trial, TrialResult]] = deque()
         self._worst, self._best = math.inf, -math.inf
 
     @abstractmethod
@@ -99,8 +99,8 @@ class AdaptiveSampler(Sampler):
             self._worst, self._best = min(self._worst, result.score), max(self._best, result.score)
         for trial in self._open.pop(self._space.identity(config), []):
             self._tell_trial(trial, result)
-        while self._pending_tells and self._worst < self._best:
-            self._tell_trial(*self._pending_tells.popleft())
+        while self._pending_results and self._worst < self._best:
+            self._tell_trial(*self._pending_results.popleft())
 
     def replay(self, config: EncodedConfig, result: TrialResult) -> None:
         """Add the configuration to the study, with its result."""
@@ -144,4 +144,4 @@ class AdaptiveSampler(Sampler):
         elif self._worst < self._best:
             self.study.tell(trial, self._worst - (self._best - self._worst))
         else:
-            self._pending_tells.append((trial, result))
+            self._pending_results.append((trial, result))

@@ -29,7 +29,7 @@ class FiniteTPESampler(RandomSampler):
     multivariate estimator up to version 4: 0.2 of the range, narrowed by the power that Scott 1992 (Multivariate
     Density Estimation) gives for the number of fields, and not narrower than the range divided by the number of kernels
     plus one. Version 5 makes them as wide as the distance to the next trial, field by field; but where a field has few
-    values most trials share theirs with another.
+    values most trials share their value with another.
 
     Args:
         space: a finite space.
