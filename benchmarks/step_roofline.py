@@ -26,7 +26,7 @@ from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.data import EncodedTask
 from gluetune.models import load_encoder
 from gluetune.tasks import Task, get_task
-from gluetune.training.distributed import use_bf16
+from gluetune.training.distributed_context import use_bf16
 from gluetune.training.trainer import TrialTrainer
 
 _FACTORS = {"mm": (0, 1), "addmm": (1, 2), "bmm": (0, 1), "baddbmm": (1, 2)}  # by aten's name: places of the arguments

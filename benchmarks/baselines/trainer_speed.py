@@ -24,7 +24,7 @@ from benchmarks.baselines.trial import load_model, settings
 from benchmarks.baselines.work import Work
 from benchmarks.speed import WARM_UP, Speed, argument_parser, print_speed, single_worker
 from gluetune.tasks import Task
-from gluetune.training.distributed import use_bf16
+from gluetune.training.distributed_context import use_bf16
 
 
 def measure_trainer(work: Work, task: Task, folder: str, *, padded: bool, sampling: str) -> Speed:

@@ -219,7 +219,7 @@ class BatchStream:
         """Passes over the pairs done; defined after the first batch."""
         return self._epochs - 1 + self._done / len(self._batches)
 
-    def next(self) -> Batch:
+    def next_batch(self) -> Batch:
         """Returns the next batch."""
         if self._done == len(self._batches):
             self._start_epoch()

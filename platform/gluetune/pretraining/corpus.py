@@ -77,7 +77,7 @@ class Corpus(Sequence[Sequence[np.ndarray]]):
         return Corpus(self.ids[sentences[0] : sentences[-1]], sentences - sentences[0], documents - documents[0])
 
 
-def tokenize(documents: Sequence[Sequence[str]], tokenizer: PreTrainedTokenizerBase) -> Corpus:
+def tokenize_documents(documents: Sequence[Sequence[str]], tokenizer: PreTrainedTokenizerBase) -> Corpus:
     """Tokenises documents of sentences, without special tokens.
 
     Sentences are tokenised in chunks, so that the tokenizer's Python lists of the whole text are never in memory.

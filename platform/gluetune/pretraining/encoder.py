@@ -13,7 +13,7 @@ from transformers import BertConfig, BertForPreTraining, BertModel, PreTrainedTo
 from gluetune.models.files import silence_transformers_logging
 from gluetune.pretraining.config import PretrainJob
 from gluetune.pretraining.tokenizer import TokenIds
-from gluetune.training.distributed import DistributedContext, autocast
+from gluetune.training.distributed_context import DistributedContext, mixed_precision
 
 _RANDOM_FRACTION = 0.25
 _POSITION_FRACTION = 0.4
@@ -102,7 +102,7 @@ class PretrainingHeads(nn.Module):
         return token_scores, pair_scores
 
 
-def forward(
+def head_scores(
     heads: nn.Module,
     tensors: dict[str, torch.Tensor],
     distributed: DistributedContext,
@@ -120,7 +120,7 @@ def forward(
     Returns:
         fp32 masked-LM scores ``[masked, vocab_size]`` and next-sentence scores ``[pairs, 2]``.
     """
-    with autocast(distributed, bf16):
+    with mixed_precision(distributed, bf16):
         token_scores, pair_scores = heads(
             *(tensors[name] for name in ("input_ids", "attention_mask", "token_type_ids", "positions"))
         )

@@ -16,8 +16,8 @@ from gluetune.errors import DivergedError
 from gluetune.pretraining.batches import Collator
 from gluetune.pretraining.config import PretrainingConfig
 from gluetune.pretraining.corpus import Corpus, draw_pairs
-from gluetune.pretraining.encoder import PretrainingHeads, forward
-from gluetune.training.distributed import DistributedContext, to_device
+from gluetune.pretraining.encoder import PretrainingHeads, head_scores
+from gluetune.training.distributed_context import DistributedContext, to_device
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class ValidationSet:
         tensors = to_device(batch.tensors(np.arange(len(batch))), distributed)
         labels_of_heads = (tensors["labels"], tensors["next_sentence_labels"])
         totals = []
-        for scores, labels in zip(forward(heads, tensors, distributed, bf16=bf16), labels_of_heads, strict=True):
+        for scores, labels in zip(head_scores(heads, tensors, distributed, bf16=bf16), labels_of_heads, strict=True):
             totals += [
                 functional.cross_entropy(scores, labels, reduction="sum").double(),
                 (scores.argmax(-1) == labels).sum().double(),

@@ -18,7 +18,7 @@ from gluetune.pretraining.pretrainer import Pretrainer
 from gluetune.pretraining.text import Text
 from gluetune.storage import Storage
 from gluetune.training.checkpoints import AsyncCheckpointer, Checkpoints, noop, to_cpu
-from gluetune.training.distributed import DistributedContext
+from gluetune.training.distributed_context import DistributedContext
 from gluetune.training.loop import always_continue
 from gluetune.training.memory import free_memory, is_out_of_memory
 

@@ -11,7 +11,7 @@ from gluetune.config import ModelConfig
 from gluetune.errors import DataError, ModelError
 from gluetune.models import load_tokenizer
 from gluetune.pretraining.config import PretrainJob
-from gluetune.pretraining.corpus import Corpus, first_sentence_ids, tokenize
+from gluetune.pretraining.corpus import Corpus, first_sentence_ids, tokenize_documents
 from gluetune.pretraining.text import Text, read_text
 from gluetune.pretraining.tokenizer import TokenIds, train_tokenizer
 
@@ -85,12 +85,12 @@ def prepare_text(
     """
     tokenizer = _tokenizer(text, job, progress)
     progress(f"tokenising {len(text.documents)} documents of {text.source}")
-    corpus = tokenize(text.documents, tokenizer)
+    corpus = tokenize_documents(text.documents, tokenizer)
     if text.validation is None:
         cut = max(0, len(corpus) - max(2, round(job.training.held_out * len(corpus))))
         train, held_out = corpus[:cut], corpus[cut:]
     else:
-        train, held_out = corpus, tokenize(text.validation, tokenizer)
+        train, held_out = corpus, tokenize_documents(text.validation, tokenizer)
     for part, name in ((train, "to train on"), (held_out, "held out")):
         _check(part, name, text.source)
     return PretrainingData(

@@ -17,10 +17,10 @@ from gluetune.data import shard_batch
 from gluetune.models import move_to_device
 from gluetune.pretraining.batches import Batch, BatchStream, Collator
 from gluetune.pretraining.config import PretrainingConfig, PretrainJob
-from gluetune.pretraining.encoder import PretrainingHeads, build_encoder, forward
+from gluetune.pretraining.encoder import PretrainingHeads, build_encoder, head_scores
 from gluetune.pretraining.evaluation import PretrainingEvaluation, ValidationSet
 from gluetune.pretraining.prepare import PretrainingData
-from gluetune.training.distributed import DistributedContext, no_sync, to_device, use_bf16, wrap_ddp
+from gluetune.training.distributed_context import DistributedContext, no_sync, to_device, use_bf16, wrap_ddp
 from gluetune.training.memory import MicroBatches
 from gluetune.training.running_metrics import RunningMetrics
 
@@ -67,7 +67,7 @@ class Pretrainer:
             DivergedError: a loss of the last few steps is not finite.
         """
         self._metrics = self._metrics or RunningMetrics(self._distributed, self.step, ("masked_lm", "next_sentence"))
-        batch = self._stream.next()
+        batch = self._stream.next_batch()
         losses = self._accumulate(batch)
         clip_grad_norm_(self.model.parameters(), self._training.max_grad_norm)
         self._learning_rate = cast(float, self._scheduler.get_last_lr()[0])
@@ -163,7 +163,7 @@ class Pretrainer:
         for number, rows in enumerate(micro_batches, 1):
             tensors = to_device(batch.tensors(rows), self._distributed)
             with no_sync(self._ddp) if number < len(micro_batches) else nullcontext():
-                token_scores, pair_scores = forward(self._ddp, tensors, self._distributed, bf16=self._bf16)
+                token_scores, pair_scores = head_scores(self._ddp, tensors, self._distributed, bf16=self._bf16)
                 masked_lm = functional.cross_entropy(token_scores, tensors["labels"], reduction="sum") * scale / masked
                 next_sentence = (
                     functional.cross_entropy(pair_scores, tensors["next_sentence_labels"], reduction="sum")

@@ -18,7 +18,7 @@ import torch
 
 from gluetune.errors import DivergedError, StorageError
 from gluetune.storage import Storage
-from gluetune.training.distributed import DistributedContext
+from gluetune.training.distributed_context import DistributedContext
 
 REPORT_DELAY_STEPS = 8
 """Steps after which several workers report an evaluation: only rank 0 knows whether its checkpoint is written."""

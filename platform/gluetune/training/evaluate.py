@@ -14,7 +14,7 @@ from torch.nn import functional
 from gluetune.data import EncodedRows
 from gluetune.errors import DivergedError
 from gluetune.tasks import Task, metrics
-from gluetune.training.distributed import DistributedContext, autocast
+from gluetune.training.distributed_context import DistributedContext, mixed_precision
 from gluetune.training.memory import free_memory, is_out_of_memory
 from gluetune.training.speedups.padding_free import model_inputs
 
@@ -94,7 +94,7 @@ def _logits(
     inputs = model_inputs(model, encoded, rows, distributed)
     inputs.pop("labels", None)
     try:
-        with autocast(distributed, bf16):
+        with mixed_precision(distributed, bf16):
             logits: torch.Tensor = model(**inputs).logits
             return logits
     except (RuntimeError, MemoryError) as error:

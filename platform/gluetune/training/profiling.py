@@ -17,7 +17,7 @@ from gluetune.config import TrainingConfig
 from gluetune.data import EncodedTask
 from gluetune.models import Encoder
 from gluetune.tasks import Task
-from gluetune.training.distributed import DistributedContext, use_bf16
+from gluetune.training.distributed_context import DistributedContext, use_bf16
 from gluetune.training.evaluate import predict
 from gluetune.training.trainer import TrialTrainer
 

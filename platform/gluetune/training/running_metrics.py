@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from gluetune.errors import DivergedError
-from gluetune.training.distributed import DistributedContext
+from gluetune.training.distributed_context import DistributedContext
 
 _SYNC_EVERY = 16  # steps; reading a loss waits for the GPU, so it is not done in every step
 

@@ -15,7 +15,7 @@ from gluetune.config import TrainingConfig
 from gluetune.data import EncodedRows, shard_batch
 from gluetune.models import Encoder, build_model, move_to_device
 from gluetune.tasks import Task
-from gluetune.training.distributed import DistributedContext, autocast, no_sync, use_bf16, wrap_ddp
+from gluetune.training.distributed_context import DistributedContext, mixed_precision, no_sync, use_bf16, wrap_ddp
 from gluetune.training.evaluate import count_correct, evaluate_rows, loss_sum
 from gluetune.training.memory import MicroBatches
 from gluetune.training.optimizer import clip_in_step, make_optimizer, make_scheduler
@@ -226,7 +226,7 @@ class TrialTrainer:
             inputs = model_inputs(self.model, self._train, rows, self.distributed)
             labels = inputs.pop("labels")
             with no_sync(self._ddp) if number < len(micro_batches) else nullcontext():
-                with autocast(self.distributed, self._bf16):
+                with mixed_precision(self.distributed, self._bf16):
                     logits = self._ddp(**inputs).logits
                 loss = loss_sum(logits, labels, self._task) * scale
                 loss.backward()

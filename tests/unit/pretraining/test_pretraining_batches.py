@@ -14,7 +14,7 @@ from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import ModelError
 from gluetune.pretraining import Corpus, PretrainingConfig
 from gluetune.pretraining.batches import IGNORE_INDEX, Batch, BatchStream, Collator, Masker, bucket_by_length
-from gluetune.pretraining.corpus import IS_NEXT, IS_RANDOM, Pairs, draw_pairs, tokenize
+from gluetune.pretraining.corpus import IS_NEXT, IS_RANDOM, Pairs, draw_pairs, tokenize_documents
 from gluetune.pretraining.tokenizer import TokenIds, train_tokenizer
 from gluetune.synthetic import generate_corpus
 from gluetune.tasks import TASKS, Task
@@ -67,7 +67,7 @@ def test_the_longer_sentence_is_cut_first(lengths: tuple[int, int], max_length: 
 
 
 def test_buckets_hold_every_pair_once_and_little_padding() -> None:
-    text = tokenize(TEXT, TOKENIZER)
+    text = tokenize_documents(TEXT, TOKENIZER)
     pairs = draw_pairs(text, np.random.default_rng(0))
     batches = bucket_by_length(pairs.lengths(text), 16, np.random.default_rng(0))
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(pairs)))
@@ -76,32 +76,32 @@ def test_buckets_hold_every_pair_once_and_little_padding() -> None:
 
 
 def test_every_epoch_draws_other_pairs() -> None:
-    text = tokenize(TEXT[:4], TOKENIZER)
+    text = tokenize_documents(TEXT[:4], TOKENIZER)
     per_epoch = len(draw_pairs(text, np.random.default_rng(0)))
     stream = BatchStream(text, collator(), PretrainingConfig(batch_size=per_epoch), 0)
-    first, second = stream.next(), stream.next()
+    first, second = stream.next_batch(), stream.next_batch()
     assert stream.epoch == 2
     assert first.input_ids.shape != second.input_ids.shape or (first.input_ids != second.input_ids).any()
 
 
 @pytest.mark.parametrize("done", [1, 3, 4, 9])
 def test_a_stream_resumes_at_any_batch(done: int) -> None:
-    text = tokenize(TEXT[:16], TOKENIZER)
+    text = tokenize_documents(TEXT[:16], TOKENIZER)
     config = PretrainingConfig(batch_size=len(draw_pairs(text, np.random.default_rng(0))) // 4 + 1)  # 4 per epoch
     stream = BatchStream(text, collator(), config, 0)
     for _ in range(done):
-        stream.next()
+        stream.next_batch()
     resumed = BatchStream(text, collator(), config, 0)
     resumed.load_state_dict(stream.state_dict())
     assert resumed.epoch == stream.epoch == done / 4
     for _ in range(6):
-        one, other = stream.next(), resumed.next()
+        one, other = stream.next_batch(), resumed.next_batch()
         assert (one.input_ids == other.input_ids).all()
         assert (one.labels == other.labels).all()
 
 
 def test_a_corpus_holds_what_the_tokenizer_makes() -> None:
-    text = tokenize(TEXT, TOKENIZER)
+    text = tokenize_documents(TEXT, TOKENIZER)
     assert len(text) == len(TEXT)
     assert text.ids.dtype == np.int32
     for document, sentences in zip(TEXT[:20], text, strict=False):

@@ -168,16 +168,16 @@ def test_a_run_that_diverges_names_the_step(data: PretrainingData, tiny: Pretrai
 def limited(monkeypatch: pytest.MonkeyPatch, pairs: int) -> list[int]:
     """Lets a forward pass of more than so many pairs run out of memory; returns the sizes that passed."""
     passed: list[int] = []
-    original = pretrainer.forward
+    original = pretrainer.head_scores
 
-    def forward(objective: Any, tensors: dict[str, torch.Tensor], *args: Any, **options: Any) -> Any:
+    def head_scores(objective: Any, tensors: dict[str, torch.Tensor], *args: Any, **options: Any) -> Any:
         size = len(tensors["input_ids"])
         if size > pairs:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
         passed.append(size)
         return original(objective, tensors, *args, **options)
 
-    monkeypatch.setattr(pretrainer, "forward", forward)
+    monkeypatch.setattr(pretrainer, "head_scores", head_scores)
     return passed
 
 

@@ -25,7 +25,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from gluetune.data import EncodedRows
 from gluetune.data.examples import RowIndices
-from gluetune.training.distributed import DistributedContext, to_device
+from gluetune.training.distributed_context import DistributedContext, to_device
 from gluetune.training.speedups.cpu_dropout import CPU_ATTENTION
 
 MIN_HIDDEN_SIZE = 256

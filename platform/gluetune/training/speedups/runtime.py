@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
-from gluetune.training.distributed import DistributedContext
+from gluetune.training.distributed_context import DistributedContext
 from gluetune.training.speedups.cls_only_last_layer import use_cls_only_last_layer
 from gluetune.training.speedups.cpu_dropout import use_fast_cpu_dropout
 from gluetune.training.speedups.padding_free import use_padding_free

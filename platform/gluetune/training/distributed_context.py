@@ -116,6 +116,6 @@ def use_bf16(setting: Literal["auto"] | bool, distributed: DistributedContext) -
     return setting
 
 
-def autocast(distributed: DistributedContext, bf16: bool) -> AbstractContextManager[object]:
+def mixed_precision(distributed: DistributedContext, bf16: bool) -> AbstractContextManager[object]:
     """Context of mixed precision: forward passes in bfloat16 where ``bf16`` is set; weights and losses stay fp32."""
     return torch.autocast("cuda" if distributed.cuda else "cpu", torch.bfloat16) if bf16 else nullcontext()
