@@ -93,7 +93,6 @@ def test_job_files_and_search_spaces_are_found_by_their_names(installed: Run) ->
 def test_a_winner_predicts(installed: Run, quickstart: Path, tmp_path: Path) -> None:
     rows, answers = tmp_path / "rows.tsv", tmp_path / "answers.tsv"
     rows.write_text("index\tsentence\n0\tThe book was read by all.\n1\tThe book read was.\n")
-    job = ("--config", "jobs/cola_tutorial.yaml", "--data", "synthetic", "--model-name-or-path", "synthetic")
-    model = ("--checkpoint", str(quickstart / "winners" / "cola"))
-    installed("gluetune", "finetune", "--mode", "predict", *job, *model, "--input", str(rows), "--output", str(answers))
+    model = ("--checkpoint", str(quickstart / "winners" / "cola"), "--tasks", "cola")
+    installed("gluetune", "predict", *model, "--input", str(rows), "--output", str(answers))
     assert len(answers.read_text().splitlines()) == 3
