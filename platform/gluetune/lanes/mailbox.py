@@ -143,13 +143,13 @@ class Mailbox:
         self.report(assignment.assignment_id, self._failed(assignment))
         return await self.next_assignment(group, assignment.assignment_id, timeout_s)
 
-    def halve_micro_batch(self, assignment_id: int, tried: int, most: int) -> bool:
+    def halve_micro_batch(self, assignment_id: int, micro_batches: int, max_micro_batches: int) -> bool:
         """Halve the micro-batches of the assignment's next try, after a worker of several ran out of memory.
 
         Args:
             assignment_id: the assignment.
-            tried: number of micro-batches that each batch was divided into.
-            most: number of micro-batches that a batch can be divided into.
+            micro_batches: number of micro-batches that each batch was divided into.
+            max_micro_batches: number of micro-batches that a batch can be divided into.
 
         Returns:
             Whether to try again; ``False`` where the assignment was cancelled or micro-batches cannot be smaller.
@@ -157,10 +157,12 @@ class Mailbox:
         assignment = self._assignment
         if assignment is None or assignment.assignment_id != assignment_id:
             return False
-        if assignment.training.get(ACCUMULATION_FIELD) == tried:  # else another worker was first
-            if 2 * tried > most:
+        if assignment.training.get(ACCUMULATION_FIELD) == micro_batches:  # else another worker was first
+            if 2 * micro_batches > max_micro_batches:
                 return False
-            self._assignment = replace(assignment, training=assignment.training | {ACCUMULATION_FIELD: 2 * tried})
+            self._assignment = replace(
+                assignment, training=assignment.training | {ACCUMULATION_FIELD: 2 * micro_batches}
+            )
             self._group = None  # so that the death of the group that ran out of memory counts as no failure
         return True
 

@@ -135,9 +135,9 @@ class Worker:
 
     def _retry_with_smaller_batches(self, assignment: TrialAssignment) -> bool:
         """Whether the mailbox will give out the assignment again, with smaller micro-batches on all ranks."""
-        tried, rows = assignment.training.get(ACCUMULATION_FIELD, 1), assignment.training.get("batch_size", 1)
+        micro_batches, rows = assignment.training.get(ACCUMULATION_FIELD, 1), assignment.training.get("batch_size", 1)
         return bool(
-            self.call("halve_micro_batch", assignment.assignment_id, tried, rows // self.distributed.world_size)
+            self.call("halve_micro_batch", assignment.assignment_id, micro_batches, rows // self.distributed.world_size)
         )
 
     def _fail(self, message: str) -> None:

@@ -164,14 +164,16 @@ def test_workers_out_of_memory_get_the_assignment_again_with_smaller_batches() -
         box.assign(replace(ASSIGNMENT, training={ACCUMULATION_FIELD: 1, "batch_size": 8}))
         assignment_id = 1
         await box.next_assignment("first", 0, 1.0)
-        assert box.halve_micro_batch(assignment_id, tried=1, most=4)
-        assert box.halve_micro_batch(assignment_id, tried=1, most=4)  # the other worker reports the same
+        assert box.halve_micro_batch(assignment_id, micro_batches=1, max_micro_batches=4)
+        assert box.halve_micro_batch(
+            assignment_id, micro_batches=1, max_micro_batches=4
+        )  # the other worker reports the same
         again = await box.next_assignment("second", 0, 1.0)
         assert again is not None
         assert again.training == {ACCUMULATION_FIELD: 2, "batch_size": 8}
-        assert box.halve_micro_batch(assignment_id, tried=2, most=4)
-        assert not box.halve_micro_batch(assignment_id, tried=4, most=4)
-        assert not box.halve_micro_batch(assignment_id + 1, tried=1, most=4)
+        assert box.halve_micro_batch(assignment_id, micro_batches=2, max_micro_batches=4)
+        assert not box.halve_micro_batch(assignment_id, micro_batches=4, max_micro_batches=4)
+        assert not box.halve_micro_batch(assignment_id + 1, micro_batches=1, max_micro_batches=4)
 
     play(scene())
 

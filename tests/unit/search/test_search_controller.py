@@ -14,6 +14,7 @@ from gluetune.search.controller import CheckpointRetention, SearchController
 from gluetune.search.schedulers import TaskPruners
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
+from limits import files_of_at_most
 
 SPACE = SearchSpace.model_validate(
     {"name": "s", "space": {"learning_rate": {"type": "choice", "values": [1e-5, 2e-5, 3e-5, 4e-5]}}}
@@ -210,21 +211,16 @@ def test_a_search_whose_lane_cannot_write_ends_and_can_be_resumed(tmp_path: Path
     assert again.number == first.number
 
 
-def test_a_search_whose_journal_cannot_be_written_has_a_fatal_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_whose_journal_cannot_be_written_has_a_fatal_error(tmp_path: Path) -> None:
     controller, recorded = make(tmp_path)
     assignment = controller.next_trial()
     assert assignment is not None
-    monkeypatch.setattr(Journal, "_write", _full)
-    with pytest.raises(StorageError):
+    size = (tmp_path / "journal" / "000000.jsonl").stat().st_size
+    with files_of_at_most(size + 20), pytest.raises(StorageError):
         controller.handle_event(evaluated(assignment.number, 1, 0.5))
-    assert str(controller.fatal_error) == "disk full"
+    assert isinstance(controller.fatal_error, StorageError)
+    assert controller.exhausted
     assert [event.event for event in recorded] == ["started"]
-
-
-def _full(journal: Journal, line: bytes) -> None:
-    raise StorageError("disk full")
 
 
 @pytest.mark.parametrize("status", ["diverged", "out_of_memory", "failed"])
