@@ -1,0 +1,54 @@
+"""Words that code, documentation and messages do not use, because a reader from the field would have to guess them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+# What to write instead stands in docs/reference/glossary.md and CONTRIBUTING.md.
+BANNED = (
+    "house room rooms dealer deal deals dealt dealing conductor conducted keeper holder quicken quickens quickened "
+    "unsearched pretended pretends carve carves carved carving hear hears heard told tells ours theirs "
+    "whoever nobody somebody everybody embedded ticket tickets"
+).split()
+SUFFIXES = {".py", ".md", ".yaml", ".yml", ".toml", ".sh", ".service"}
+# Generated sentences use everyday words on purpose; this file holds the list itself.
+EXCEPT = ("platform/gluetune/synthetic/", "tests/unit/architecture/test_architecture_words.py")
+QUOTED = {  # words of texts that tests read, and a column's name after a tab
+    "tests/unit/data/test_data_files.py": {"nobody"},
+    "tests/unit/data/test_data_folder.py": {"nobody", "told"},
+    "tests/unit/pretraining/test_pretraining_text.py": {"nobody"},
+}
+WORD = re.compile(rf"(?<![A-Za-z])({'|'.join(BANNED)})(?![A-Za-z])", re.IGNORECASE)
+
+
+def tracked_files() -> list[str]:
+    """Text files of the repository; a copy without git is read as a whole."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("needs the git repository")
+    files = [name for name in listed.stdout.splitlines() if Path(name).suffix in SUFFIXES or name == "Makefile"]
+    return [name for name in files if not name.startswith(EXCEPT) and (ROOT / name).exists()]
+
+
+def found_in(name: str) -> list[str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [f"{name}:{number}: {word}" for number, line in enumerate(lines, 1) for word in WORD.findall(line)]
+
+
+def test_no_banned_word_is_used() -> None:
+    assert [place for name in tracked_files() for place in found_in(name)] == []
+
+
+@pytest.mark.parametrize("text", ["the dealer deals", "kept_by_nobody", "Somebody", "a room."])
+def test_a_banned_word_is_found_in_prose_and_in_names(text: str) -> None:
+    assert WORD.search(text)
+
+
+@pytest.mark.parametrize("text", ["ideal", "hourly courses", "embeddings", "shareholders"])
+def test_other_words_that_contain_one_are_not(text: str) -> None:
+    assert not WORD.search(text)
