@@ -11,10 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 # What to write instead stands in docs/reference/glossary.md and CONTRIBUTING.md.
 BANNED = (
-    "house room rooms dealer deal deals dealt dealing conductor conducted keeper holder quicken quickens quickened "
-    "unsearched pretended pretends carve carves carved carving hear hears heard told tells ours theirs "
-    "whoever nobody somebody everybody embedded ticket tickets"
-).split()
+    r"house|rooms?|dealer|deals?|dealt|dealing|conductor|conducted|keeper|holder|quicken(?:s|ed)?|unsearched"
+    r"|pretend(?:s|ed)|carv(?:e|es|ed|ing)|hears?|heard|told|tells|ours|theirs|whoever|nobody|somebody|everybody"
+    r"|embedded|tickets?"
+)
 SUFFIXES = {".py", ".md", ".yaml", ".yml", ".toml", ".sh", ".service"}
 # Generated sentences use everyday words on purpose; this file holds the list itself.
 EXCEPT = ("platform/gluetune/synthetic/", "tests/unit/architecture/test_architecture_words.py")
@@ -23,7 +23,7 @@ QUOTED = {  # words of texts that tests read, and a column's name after a tab
     "tests/unit/data/test_data_folder.py": {"nobody", "told"},
     "tests/unit/pretraining/test_pretraining_text.py": {"nobody"},
 }
-WORD = re.compile(rf"(?<![A-Za-z])({'|'.join(BANNED)})(?![A-Za-z])", re.IGNORECASE)
+WORD = re.compile(rf"(?<![A-Za-z])({BANNED})(?![A-Za-z])", re.IGNORECASE)
 
 
 def tracked_files() -> list[str]:
@@ -37,7 +37,12 @@ def tracked_files() -> list[str]:
 
 def found_in(name: str) -> list[str]:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    return [f"{name}:{number}: {word}" for number, line in enumerate(lines, 1) for word in WORD.findall(line)]
+    return [
+        f"{name}:{number}: {word}"
+        for number, line in enumerate(lines, 1)
+        for word in WORD.findall(line)
+        if word.lower() not in QUOTED.get(name, ())
+    ]
 
 
 def test_no_banned_word_is_used() -> None:
