@@ -194,7 +194,7 @@ def test_labels_are_the_original_tokens_and_the_rest_stays(masked: Masked) -> No
     assert (inputs[~chosen] == ids[~chosen]).all()
 
 
-def test_masks_anew_at_every_call_and_alike_from_the_same_state() -> None:
+def test_each_call_masks_other_tokens_and_a_seed_repeats_them() -> None:
     ids = np.full((10, 50), 7)
     rng = np.random.default_rng(0)
     first, second = MASKER(ids, rng)[0], MASKER(ids, rng)[0]

@@ -95,12 +95,12 @@ def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
         ("tokenizer: {name_or_path: bert, vocab_size: 500}", "tokenizer.vocab_size"),
     ],
 )
-def test_a_setting_that_nothing_uses_is_refused(text: str, path: str, tmp_path: Path) -> None:
+def test_a_setting_without_effect_is_rejected(text: str, path: str, tmp_path: Path) -> None:
     (found,) = mistakes(job_file(tmp_path, text))
     assert found.startswith(f"1: {path}: must not be given with ")
 
 
-def test_a_flag_that_chooses_takes_the_files_settings_of_the_former_choice_away() -> None:
+def test_a_flag_that_changes_the_source_drops_the_settings_of_the_former_one() -> None:
     path = str(JOBS / "bert_wikitext_d2l.yaml")
     job = load_pretrain_job(
         path,

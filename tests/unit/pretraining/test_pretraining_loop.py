@@ -70,7 +70,7 @@ class Session:
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3])  # the first in the first round, the others in the second and third
-def test_a_resumed_run_goes_on_to_the_same_numbers_and_weights(
+def test_a_resumed_run_gives_the_same_numbers_and_weights(
     stop_after: int, data: PretrainingData, tiny: PretrainJob, tmp_path: Path
 ) -> None:
     job = changed(tiny, dropout=0.2, max_steps=40, evaluate_every=10)

@@ -133,7 +133,7 @@ def test_rows_of_a_dataset_are_lines(tmp_path: Path) -> None:
     assert text.source == f"hub:{tmp_path}/copy/train"
 
 
-def test_rows_of_prose_are_texts_of_their_own(tmp_path: Path) -> None:
+def test_each_row_of_prose_is_a_text_by_itself(tmp_path: Path) -> None:
     rows = ["One. Two.\n\nThree.", "Four."]
     assert read_text(hub(tmp_path, "paragraphs", rows)).documents == [["One.", "Two."], ["Three."], ["Four."]]
 
@@ -167,29 +167,29 @@ def test_validation_documents_are_held_out_instead(tiny: PretrainJob, text: Text
     assert (len(data.train), len(data.held_out)) == (50, 10)
 
 
-def test_an_existing_tokenizer_is_taken(tiny: PretrainJob, text: Text, tmp_path: Path) -> None:
+def test_an_existing_tokenizer_is_used(tiny: PretrainJob, text: Text, tmp_path: Path) -> None:
     short = tiny.model_copy(update={"training": tiny.training.model_copy(update={"max_steps": 1})})
     pretrain_folder(text, tmp_path, short, lambda evaluation: None)
-    wish = tiny.tokenizer.model_copy(update={"name_or_path": str(tmp_path)})
+    config = tiny.tokenizer.model_copy(update={"name_or_path": str(tmp_path)})
     own, first = prepare_text(text, tiny)
-    taken, tokenizer = prepare_text(text, tiny.model_copy(update={"tokenizer": wish}))
+    taken, tokenizer = prepare_text(text, tiny.model_copy(update={"tokenizer": config}))
     assert tokenizer.get_vocab() == first.get_vocab()
     assert taken.tokens == own.tokens
     assert (taken.train.ids == own.train.ids).all()
 
 
 @pytest.mark.skipif(not VOCABULARY, reason="GLUETUNE_BERT_VOCAB_DIR is not set")
-def test_berts_vocabulary_alone_will_do(tiny: PretrainJob, text: Text) -> None:
-    wish = tiny.tokenizer.model_copy(update={"name_or_path": VOCABULARY})
-    data, tokenizer = prepare_text(text, tiny.model_copy(update={"tokenizer": wish}))
+def test_a_vocabulary_without_weights_is_enough(tiny: PretrainJob, text: Text) -> None:
+    config = tiny.tokenizer.model_copy(update={"name_or_path": VOCABULARY})
+    data, tokenizer = prepare_text(text, tiny.model_copy(update={"tokenizer": config}))
     assert (data.tokens.vocab_size, data.tokens.cls, data.tokens.sep, data.tokens.mask) == (30522, 101, 102, 103)
     assert tokenizer.decode(data.train[0][0]) == text.documents[0][0].lower()
 
 
 def test_a_missing_tokenizer_names_the_setting(tiny: PretrainJob, text: Text, tmp_path: Path) -> None:
-    wish = tiny.tokenizer.model_copy(update={"name_or_path": str(tmp_path / "none")})
+    config = tiny.tokenizer.model_copy(update={"name_or_path": str(tmp_path / "none")})
     with pytest.raises(ModelError, match=r"^tokenizer\.name_or_path: .*none"):
-        prepare_text(text, tiny.model_copy(update={"tokenizer": wish}))
+        prepare_text(text, tiny.model_copy(update={"tokenizer": config}))
 
 
 @pytest.mark.skipif(not WIKITEXT, reason="GLUETUNE_WIKITEXT_DIR (a folder with WikiText-2's valid.txt) is not set")
@@ -206,7 +206,7 @@ def test_wikitext_2_is_read_whole(tiny: PretrainJob) -> None:
     assert "<" in tokenizer.decode(data.train[0][0])  # of <unk>, which is text like any other
 
 
-def test_an_edited_local_dataset_is_read_anew(tmp_path: Path) -> None:
+def test_an_edited_local_dataset_is_read_again(tmp_path: Path) -> None:
     files = [{"split": "train", "path": "rows.csv"}]  # with a list of files, the library takes no look at them
     configs = json.dumps([{"config_name": "a", "data_files": files}])
     (tmp_path / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")

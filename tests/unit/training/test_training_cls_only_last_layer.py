@@ -80,7 +80,7 @@ def test_the_last_layer_computes_one_token_of_a_row(tmp_path: Path) -> None:
     assert seen == {0: 20, 1: 1}
 
 
-def test_what_is_dropped_out_is_at_random_in_the_last_layer_too(tmp_path: Path) -> None:
+def test_the_last_layer_drops_out_at_random_too(tmp_path: Path) -> None:
     dropping = build_model(
         encoder_of(masked_lm("bert", tmp_path)),
         get_task("cola"),
@@ -107,7 +107,7 @@ def test_what_is_dropped_out_is_at_random_in_the_last_layer_too(tmp_path: Path) 
         ("distilbert", {}),
     ],
 )
-def test_other_models_are_left_alone(family: str, training: dict[str, object], tmp_path: Path) -> None:
+def test_other_models_are_not_changed(family: str, training: dict[str, object], tmp_path: Path) -> None:
     model_ = model(family, tmp_path, **training)
     logits, _ = learnt(model_)
     model_.zero_grad()
@@ -122,7 +122,7 @@ def test_weights_keep_their_names(tmp_path: Path) -> None:
     assert list(model_.state_dict()) == names
 
 
-def test_a_mask_counts_however_it_is_given(tmp_path: Path) -> None:
+def test_a_mask_may_be_a_positional_or_a_keyword_argument(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path)
     use_cls_only_last_layer(model_)
     layer, states = model_.bert.encoder.layer[-1], torch.rand(2, 5, model_.config.hidden_size)
@@ -132,7 +132,7 @@ def test_a_mask_counts_however_it_is_given(tmp_path: Path) -> None:
     assert not torch.allclose(layer(states, mask), layer(states))
 
 
-def test_a_model_that_is_not_used_any_more_is_gone_at_once(tmp_path: Path) -> None:
+def test_an_unreferenced_model_is_freed_without_the_garbage_collector(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path)
     use_cls_only_last_layer(model_)
     last = weakref.ref(model_.bert.encoder.layer[-1])

@@ -48,7 +48,7 @@ def test_the_same_seed_draws_the_same_mask() -> None:
     assert not torch.equal(first, second)
 
 
-def test_gradient_goes_through_what_was_kept_only() -> None:
+def test_dropped_elements_have_no_gradient() -> None:
     x = torch.ones(50, requires_grad=True)
     y = FastCpuDropout(0.5)(x)
     y.sum().backward()
@@ -56,7 +56,7 @@ def test_gradient_goes_through_what_was_kept_only() -> None:
     assert 0 < int((y == 0).sum()) < 50
 
 
-def test_attention_is_torchs_but_for_what_is_dropped() -> None:
+def test_attention_without_dropout_is_torchs() -> None:
     torch.manual_seed(0)
     query, key, value = torch.randn(3, 2, 4, 6, 8).unbind()
     mask = torch.tensor([6, 3])[:, None, None, None] > torch.arange(6).expand(2, 1, 6, 6)
@@ -114,7 +114,7 @@ def test_mean_over_many_passes_is_that_of_torchs_dropout() -> None:
     torch.testing.assert_close(logits["fast"][1], deviation, rtol=0.25, atol=0)
 
 
-def test_evaluation_is_untouched_and_no_rate_means_no_change() -> None:
+def test_evaluation_and_models_without_dropout_are_not_changed() -> None:
     ids = torch.arange(2, 14).reshape(2, 6)
     mask = torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
     for model in (bert(0.3).eval(), bert(0.0)):
@@ -128,7 +128,7 @@ def fast(model: BertForSequenceClassification) -> BertForSequenceClassification:
 
 
 @pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc")
-def test_memory_that_was_freed_is_not_faulted_in_again() -> None:
+def test_freed_memory_is_reused_without_page_faults() -> None:
     configure_malloc()
     faults = []
     for _ in range(4):

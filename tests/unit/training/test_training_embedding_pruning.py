@@ -72,7 +72,7 @@ def test_weights_are_those_of_training_all_embeddings(family: Encoder, head: str
         torch.testing.assert_close(found[name], weight, atol=atol, rtol=0, msg=lambda m, name=name: f"{name}: {m}")
 
 
-def test_tokens_that_do_not_occur_decay_as_adamw_has_them() -> None:
+def test_unused_tokens_decay_as_with_adamw() -> None:
     encoder, data = tiny_encoder(vocabulary=LARGE), task_data(COLA)
     some, everything = (trained(encoder, data, TRAINING, all_tokens=whole) for whole in (False, True))
     name = "bert.embeddings.word_embeddings.weight"
@@ -82,7 +82,7 @@ def test_tokens_that_do_not_occur_decay_as_adamw_has_them() -> None:
     assert some.pruner.decay_factor < 0.98
 
 
-def test_evaluations_know_tokens_of_the_selection_rows_too() -> None:
+def test_tokens_of_the_selection_rows_are_used_too() -> None:
     data = task_data(COLA)
     other = rows(COLA, 21, 2)
     data = replace(data, selection=replace(other, input_ids=other.input_ids + VOCABULARY))
@@ -92,7 +92,7 @@ def test_evaluations_know_tokens_of_the_selection_rows_too() -> None:
         trainer.model(input_ids=torch.tensor([[LARGE - 1]]))
 
 
-def test_saved_weights_are_whole_and_the_state_is_not(tmp_path: Path) -> None:
+def test_saved_weights_hold_the_whole_vocabulary_and_the_state_does_not(tmp_path: Path) -> None:
     _, checkpoints = run_trial(COLA, TRAINING, tmp_path, vocabulary=LARGE)
     best, state = checkpoints.load_best(), checkpoints.load()
     assert best is not None
@@ -113,7 +113,7 @@ def test_a_resumed_trial_ends_with_the_same_bits(tmp_path: Path) -> None:
     assert all(torch.equal(found[name], weight) for name, weight in expected.items())
 
 
-def test_a_trial_does_not_go_on_with_other_tokens() -> None:
+def test_a_trial_does_not_resume_with_other_tokens() -> None:
     encoder, data = tiny_encoder(vocabulary=LARGE), task_data(COLA)
     state = trained(encoder, data, TRAINING, all_tokens=False).state_dict()
     other = replace(data.train, input_ids=np.where(data.train.input_ids == 8, VOCABULARY, data.train.input_ids))
@@ -132,7 +132,7 @@ def test_a_trial_does_not_go_on_with_other_tokens() -> None:
 
 
 @pytest.mark.parametrize(("vocabulary", "frozen"), [(VOCABULARY, False), (LARGE, True)])
-def test_where_nothing_is_gained_nothing_is_replaced(vocabulary: int, frozen: bool) -> None:
+def test_a_mostly_used_or_frozen_embedding_is_not_replaced(vocabulary: int, frozen: bool) -> None:
     training = TRAINING.model_copy(update={"freeze_embeddings": frozen})
     trainer = trained(tiny_encoder(vocabulary=vocabulary), task_data(COLA), training, all_tokens=False)
     assert embedding_rows(trainer) == vocabulary

@@ -110,7 +110,7 @@ def test_layers_compute_tokens_only(tmp_path: Path) -> None:
     assert seen == [(1, LENGTHS.sum()), (len(LENGTHS), 1)]
 
 
-def test_rows_of_one_length_are_computed_as_they_stand(tmp_path: Path) -> None:
+def test_rows_of_one_length_are_not_packed(tmp_path: Path) -> None:
     model_ = model("bert", tmp_path)
     use_padding_free(model_)
     inputs = model_inputs(model_, rows("bert", np.array([7, 7])), np.arange(2), DistributedContext())
@@ -134,13 +134,13 @@ def test_predictions_are_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("family", ["albert", "deberta-v2", "modernbert", "distilbert"])
-def test_other_families_are_left_alone(family: str, tmp_path: Path) -> None:
+def test_other_families_are_not_changed(family: str, tmp_path: Path) -> None:
     model_ = model(family, tmp_path)
     assert not use_padding_free(model_)
     assert "packed_layout" not in model_inputs(model_, rows(family), np.arange(len(LENGTHS)), DistributedContext())
 
 
-def test_narrow_models_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_narrow_models_are_not_changed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(padding_free, "MIN_HIDDEN_SIZE", FAMILIES["bert"].hidden_size + 1)
     assert not use_padding_free(model("bert", tmp_path))
 

@@ -83,5 +83,5 @@ def test_running_metrics_name_the_step_whose_loss_is_not_finite() -> None:
         (ValueError("out of memory"), False),
     ],
 )
-def test_errors_that_mean_memory(error: Exception, expected: bool) -> None:
+def test_out_of_memory_errors_are_recognised(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected

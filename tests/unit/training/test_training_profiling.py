@@ -62,17 +62,17 @@ def test_the_profile_uses_the_longest_rows_for_memory_and_usual_ones_for_time(mo
     sizes: list[int] = []
     train_step = TrialTrainer.train_step
 
-    def counted(run: TrialTrainer, batch: np.ndarray) -> None:
+    def counted(trainer: TrialTrainer, batch: np.ndarray) -> None:
         steps.append(int(data.train.lengths[batch].min()))
         sizes.append(len(batch))
-        train_step(run, batch)
+        train_step(trainer, batch)
 
     monkeypatch.setattr(TrialTrainer, "train_step", counted)
     profiler = ScriptedProfiler(0.2, 0.4)
-    found = profile_trial(
+    profile = profile_trial(
         task, data, data.vocabulary, tiny_encoder(), TrainingConfig(batch_size=8), 4, 3, profiler, DistributedContext()
     )
-    assert found == ResourceProfile(0.2, 0.4)
+    assert profile == ResourceProfile(0.2, 0.4)
     assert profiler.calls == ["memory", "busy"]
     assert len(steps) == 2 + WARMUP_STEPS + MEASURED_STEPS
     eighth_longest = sorted(data.train.lengths)[-8]
