@@ -1,3 +1,69 @@
-"""gluetune: hyperparameter search for fine-tuning BERT-type encoders on GLUE."""
+"""Hyperparameter search for fine-tuning BERT-type encoders on GLUE: Ray Train, Ray Tune, Optuna, MLflow.
+
+The names below are the public API; they are imported when they are first used, so that ``import gluetune`` is quick.
+
+Example:
+    >>> import gluetune
+    >>> result = gluetune.tune(tasks=["cola"], data={"source": "synthetic"}, search={"num_samples": 4})
+    >>> result.best("cola").load().predict(["The cat sat on the mat."])
+    ['acceptable']
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gluetune.api.calls import fine_tune, load, pretrain, resume, tune
+    from gluetune.api.results import BestTrial, FineTuneResult, PretrainResult, SearchResult
+    from gluetune.config import JobConfig, SearchSpace, TrainingConfig
+    from gluetune.inference import Classifier
+    from gluetune.tasks import Task
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "BestTrial": "gluetune.api.results",
+    "Classifier": "gluetune.inference",
+    "FineTuneResult": "gluetune.api.results",
+    "JobConfig": "gluetune.config",
+    "PretrainResult": "gluetune.api.results",
+    "SearchResult": "gluetune.api.results",
+    "SearchSpace": "gluetune.config",
+    "Task": "gluetune.tasks",
+    "TrainingConfig": "gluetune.config",
+    "fine_tune": "gluetune.api.calls",
+    "load": "gluetune.api.calls",
+    "pretrain": "gluetune.api.calls",
+    "resume": "gluetune.api.calls",
+    "tune": "gluetune.api.calls",
+}
+__all__ = [
+    "BestTrial",
+    "Classifier",
+    "FineTuneResult",
+    "JobConfig",
+    "PretrainResult",
+    "SearchResult",
+    "SearchSpace",
+    "Task",
+    "TrainingConfig",
+    "__version__",
+    "fine_tune",
+    "load",
+    "pretrain",
+    "resume",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

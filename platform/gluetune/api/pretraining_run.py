@@ -18,7 +18,7 @@ from gluetune.api import places
 from gluetune.api.frontend import Frontend
 from gluetune.api.inputs import check_inputs
 from gluetune.api.places import absolute_path, absolute_places, folder_or_name, with_values
-from gluetune.api.session import check_empty, open_folder, read_files, storage_path
+from gluetune.api.session import check_empty_or_unlock, open_folder, read_files, storage_path
 from gluetune.api.submitted import check_job_lasts, check_lasting, in_submitted_job
 from gluetune.cluster import Resources, resolve_worker_resources
 from gluetune.config import LanesConfig, Override, Value, without_password
@@ -104,7 +104,7 @@ def new_pretraining(
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
     job = _absolute(job.model_copy(update={"name": name, "tracking": tracking}))
     session = PretrainSession(name, job, *open_folder(Storage(job.storage.path), name, starts=starts))
-    check_empty(session.storage, name)
+    check_empty_or_unlock(session.storage, name, session.unlock)
     return session
 
 

@@ -102,7 +102,7 @@ def new_session(
     job = absolute_job(job.model_copy(update={"name": name, "tracking": tracking}))
     space = _effective_space(job, space or load_space(job.search.space, job_file))
     session = Session(name, job, space, *open_folder(Storage(job.storage.path), name, starts=starts))
-    check_empty(session.storage, name)
+    check_empty_or_unlock(session.storage, name, session.unlock)
     return session
 
 
@@ -111,6 +111,19 @@ def _effective_space(job: JobConfig, space: SearchSpace) -> SearchSpace:
     for field, why in idle_fields(space, job.training).items():
         logger.info(f"search space {space.name!r} varies {field}, which has no effect here ({why}): it is left out")
     return without_idle_fields(space, job.training)
+
+
+def check_empty_or_unlock(storage: Storage, name: str, unlock: Callable[[], None]) -> None:
+    """Does what `check_empty` does, and unlocks the folder where it refuses.
+
+    Raises:
+        StorageError: the folder holds more than a start that failed leaves.
+    """
+    try:
+        check_empty(storage, name)
+    except StorageError:
+        unlock()
+        raise
 
 
 def check_empty(storage: Storage, name: str) -> None:

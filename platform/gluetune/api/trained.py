@@ -115,7 +115,7 @@ def _as_saved(job: JobConfig, folder: Storage, flags: Container[str]) -> JobConf
     settings = read_text_settings(folder)
     if settings is None:
         return job
-    cut = {name: value for name, value in settings.model_dump().items() if f"data.{name}" not in flags}
+    cut = {name: value for name, value in settings.cut.items() if f"data.{name}" not in flags}
     return job.model_copy(update={"data": job.data.model_copy(update=cut)})
 
 

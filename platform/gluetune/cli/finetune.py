@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gluetune.api.inputs import ACCEPT
+from gluetune.api.settings import searched_issues
 from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import FAILED, OK, open_session, run
@@ -46,7 +47,6 @@ PROGRAM = Program(
     ),
     check=accept_issues,
 )
-_SEARCHED = ("search.space", "search.algorithm", "search.scheduler", "search.num_samples")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,11 +90,7 @@ def _check(arguments: ParsedArguments, mode: str) -> None:
         )
     if arguments.dry_run and mode in ("eval", "predict"):
         issues.append(ConfigIssue("--dry-run", f"goes with training only, but got --mode {mode}"))
-    issues += [
-        ConfigIssue(override.path, "must not be set: one configuration is run; gluetune tune searches")
-        for override in arguments.overrides
-        if override.path.startswith(_SEARCHED)
-    ]
+    issues += searched_issues(arguments.overrides)
     if issues:
         raise ConfigError(issues)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gluetune.api.session import storage_path
+from gluetune.api.settings import single_run
 from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.main import OK, run
@@ -28,13 +29,6 @@ RUN = Option("--run", "NAME", "a run with trained models, a folder in --storage-
 CHECKPOINT = Option("--checkpoint", "FOLDER", "a trained model's folder (default: the models of a run)")
 INPUT = Option("--input", "FILE", "a file in the task's layout (default: the official test rows)")
 OUTPUT = Option("--output", "FILE", "where to (default: predictions/ in the run's folder)")
-ONE_CONFIGURATION = {
-    "search.space": "single",
-    "search.algorithm": "grid",
-    "search.scheduler": {"name": "none"},
-    "search.num_samples": None,
-    "lanes.max_concurrent_trials": 1,
-}  # `single`: the search space without fields
 _SOURCES = ("--run", "--config", "--checkpoint")
 _FLAGS = {
     "tasks, data and model": (table.TASKS, *table.DATA_AND_MODEL),
@@ -95,10 +89,7 @@ def one_configuration(arguments: ParsedArguments, command: str) -> ParsedArgumen
         arguments: as given.
         command: the command that needs it, for messages.
     """
-    own = [Override(path, value, command) for path, value in ONE_CONFIGURATION.items()]
-    if any(override.path == "tasks" for override in arguments.overrides):
-        own.append(Override("published", None, command))
-    return replace(arguments, overrides=(*arguments.overrides, *own))
+    return replace(arguments, overrides=(*arguments.overrides, *single_run(arguments.overrides, command)))
 
 
 def evaluate_trained(arguments: ParsedArguments, terminal: Terminal) -> int:

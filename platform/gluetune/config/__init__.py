@@ -26,7 +26,7 @@ from gluetune.config.job import (
     StorageConfig,
     TrackingConfig,
 )
-from gluetune.config.job_files import default_job_file, dump_job, load_job, parse_job
+from gluetune.config.job_files import default_job_file, dump_job, load_job, make_job, parse_job
 from gluetune.config.overrides import Override
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, Value, contains, finite_values
 from gluetune.config.space_files import dump_space, known_spaces, load_space, parse_space, spaces_for
@@ -66,6 +66,7 @@ __all__ = [
     "known_spaces",
     "load_job",
     "load_space",
+    "make_job",
     "overridden_fields",
     "parse_job",
     "parse_space",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gluetune.config.checks import job_issues, space_issues
@@ -28,9 +29,9 @@ _QUICKSTART_SETTINGS = (
     "data.max_eval_samples",
 )
 _NO_DATA = ConfigIssue(
-    "--data",
-    "must be given where flags choose what is searched: dir (with --data-dir, the official "
-    "GLUE folder), hub, custom, or synthetic for generated data; or name a job file (--config)",
+    "data.source (--data)",
+    "must be given where no job file is and settings choose what is searched: dir (with data.dir, --data-dir, the "
+    "official GLUE folder), hub, custom, or synthetic for generated data; or name a job file (--config)",
 )
 
 
@@ -65,10 +66,37 @@ def load_job(
     """
     path = default_job_file(overrides) if path is None else shipped_file(path)
     document = YamlDocument(None, "") if path is None else read_yaml(path)
+    return _checked_job(document, path, overrides, notify, needs_data=path is None)
+
+
+def make_job(
+    job: Mapping[str, Any], overrides: Sequence[Override] = (), notify: Callable[[str], None] | None = None
+) -> JobConfig:
+    """Check a job that a program holds as plain values, as `load_job` checks a file.
+
+    Args:
+        job: the keys of a job file and their values.
+        overrides: values on top; later ones go before earlier ones.
+        notify: called with one line for each key of the Cerebras dialect that was mapped to one of gluetune's.
+
+    Raises:
+        ConfigError: all mistakes of the values and of the search space.
+    """
+    return _checked_job(YamlDocument(copy.deepcopy(dict(job)), ""), None, overrides, notify, needs_data=False)
+
+
+def _checked_job(
+    document: YamlDocument,
+    path: str | None,
+    overrides: Sequence[Override],
+    notify: Callable[[str], None] | None,
+    *,
+    needs_data: bool,
+) -> JobConfig:
     values, config, issues = _build(document, overrides, notify)
     found = {issue.keys for issue in issues}
     issues += [issue for issue in unused_settings(values.tree, JOB_SETTINGS) if issue.keys not in found]
-    located = values.locate(issues) + ([] if path or values.is_set("data.source") else [_NO_DATA])
+    located = values.locate(issues) + ([_NO_DATA] if needs_data and not values.is_set("data.source") else [])
     name = config.search.space if config else _space_name(values.tree)
     if isinstance(name, str) and name:
         located += _space_file_issues(values, config, name, path)

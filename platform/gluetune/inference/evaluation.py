@@ -11,8 +11,8 @@ import torch
 from gluetune.data import Examples
 from gluetune.data.examples import Labels
 from gluetune.errors import DataError
-from gluetune.inference.classifier import Classifier
-from gluetune.inference.predictions import Predictions, predict_examples
+from gluetune.inference.classifier import Classifier, predict_examples
+from gluetune.inference.predictions import Predictions
 from gluetune.tasks.metrics import compute_metrics
 from gluetune.training import DistributedContext
 from gluetune.training.evaluate import loss_sum

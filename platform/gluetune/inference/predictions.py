@@ -11,13 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from gluetune.data import Examples, encode_rows
-from gluetune.errors import ModelError
-from gluetune.inference.classifier import Classifier
-from gluetune.models import check_token_ids, move_to_device
 from gluetune.storage.output_file import write_output
 from gluetune.tasks import Task
-from gluetune.training import DistributedContext, predict
 
 
 @dataclass(frozen=True)
@@ -56,34 +51,6 @@ class Predictions:
     def scores(self) -> NDArray[np.float32]:
         """[rows] the predicted numbers; for regression."""
         return self.logits[:, 0]
-
-
-def predict_examples(
-    classifier: Classifier, examples: Examples, batch_size: int, distributed: DistributedContext = DistributedContext()
-) -> Predictions:
-    """Predicts every row of ``examples``, whose labels do not matter.
-
-    Args:
-        classifier: answers them; its model is moved to ``distributed.device``.
-        examples: the rows.
-        batch_size: rows per batch and worker.
-        distributed: the workers that share the rows; each must call this.
-
-    Raises:
-        ModelError: the tokenizer gives ids that the model has no embeddings for, or the outputs are not finite.
-    """
-    config = classifier.config
-    encoded = encode_rows(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
-    check_token_ids(classifier.model, [encoded], classifier.tokenizer, str(classifier.model.name_or_path))
-    move_to_device(classifier.model, distributed.device)
-    logits = predict(classifier.model, encoded, batch_size, distributed)
-    broken = int((~np.isfinite(logits).all(axis=1)).sum())
-    if broken:
-        raise ModelError(
-            f"a model's outputs must be finite, but those for {broken} of {len(logits)} rows of "
-            f"{examples.source} are not"
-        )
-    return Predictions(classifier.task, logits)
 
 
 def write_predictions(predictions: Predictions, target: str | Path | BinaryIO) -> None:

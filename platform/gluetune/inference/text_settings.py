@@ -20,12 +20,19 @@ class TextSettings(BaseModel):
     Attributes:
         max_seq_length: most tokens per row, special tokens included.
         truncation: how pairs that are too long are cut, see `gluetune.data.truncation`.
+        task: the name of the task that the model answers; ``None`` in folders of earlier versions.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     max_seq_length: int = Field(ge=1)
     truncation: Truncation
+    task: str | None = None
+
+    @property
+    def cut(self) -> dict[str, int | str]:
+        """The settings that are keys of a job's ``data`` section too."""
+        return self.model_dump(exclude={"task"})
 
     def write(self, folder: Path) -> None:
         """Writes the file into a ``save_pretrained`` folder."""
@@ -33,7 +40,7 @@ class TextSettings(BaseModel):
 
     def applied_to(self, config: DataConfig) -> DataConfig:
         """A data section with these settings in it."""
-        return config.model_copy(update=self.model_dump())
+        return config.model_copy(update=self.cut)
 
 
 def read_text_settings(folder: Storage) -> TextSettings | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
 
@@ -48,7 +49,7 @@ class LiveTable:
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._console.is_terminal or _in_notebook(self._console):
             self._live = Live(
                 get_renderable=self.render,
                 console=self._console,
@@ -146,6 +147,11 @@ class LiveTable:
 
     def _line(self, text: str) -> None:
         self._console.print(Text(f"{time.strftime('%H:%M:%S')} {text}"), soft_wrap=True)
+
+
+def _in_notebook(console: Console) -> bool:
+    """Whether a notebook shows the console and can redraw a table, for which rich needs ipywidgets."""
+    return console.is_jupyter and find_spec("ipywidgets") is not None
 
 
 def _cells(row: TaskProgress) -> tuple[str | Text, ...]:

@@ -111,7 +111,7 @@ def _save_and_score(
     folder = winner_folder(trial.task)
     with tempfile.TemporaryDirectory() as local:
         save_pretrained(encoder, task, weights, tokenizer, local, training)
-        text.write(Path(local))
+        text.model_copy(update={"task": task.name}).write(Path(local))
         model, _ = load_trained(local)  # scores the saved model, not the one in memory
         spec.storage.upload(local, folder)
     distributed = DistributedContext(device="cuda" if torch.cuda.is_available() else "cpu")

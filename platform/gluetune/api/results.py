@@ -1,0 +1,307 @@
+"""What the Python API returns: a search's best trials and all others, a single run's metrics, an encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gluetune.config import Value
+from gluetune.errors import ConfigError, ConfigIssue, StorageError, did_you_mean
+from gluetune.reporting import Summary
+from gluetune.storage import Storage
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped]
+
+    from gluetune.inference import Classifier
+    from gluetune.reporting.schema import TaskSummary, TrialSummary
+
+_SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The best trial of one task.
+
+    Attributes:
+        task: the task's name.
+        name: the trial's name, such as ``cola-0007``.
+        params: the searched fields and their values.
+        metric: the name of the task's primary metric.
+        score: the primary metric on the selection rows, by which the trial won; higher is better.
+        scores: all metrics by split, such as ``scores["validation"]["accuracy"]``: those of the official development
+            splits, and of ``selection``.
+        folder: the ``save_pretrained`` folder of the model, by path or URI; ``None`` where the search was stopped
+            before it was saved.
+        model_uri: the model's MLflow URI; ``None`` where it is not in MLflow.
+
+    Example:
+        >>> best = result.best("cola")
+        >>> best.params, best.score
+        ({'learning_rate': 0.0001, 'batch_size': 16}, 0.58)
+    """
+
+    task: str
+    name: str
+    params: dict[str, Value]
+    metric: str
+    score: float | None
+    scores: dict[str, dict[str, float | None]]
+    folder: str | None
+    model_uri: str | None
+
+    def load(self, *, device: str | None = None, batch_size: int = 32) -> Classifier:
+        """Loads the trained model.
+
+        Args:
+            device: what it computes on, such as ``cuda:0`` or ``cpu``; ``None`` for a GPU if there is one.
+            batch_size: rows per batch.
+
+        Raises:
+            StorageError: the model was not saved, for the search was stopped before.
+            ModelError: its folder is gone, or broken.
+
+        Example:
+            >>> result.best("cola").load().predict(["The cat sat on the mat."])
+            ['acceptable']
+        """
+        if self.folder is None:
+            raise StorageError(
+                f"the model of {self.name} was not saved, for the search was stopped before that; go on with it by "
+                "gluetune.resume()"
+            )
+        from gluetune.api.calls import load
+
+        return load(self.folder, self.task, device=device, batch_size=batch_size)
+
+
+class SearchResult:
+    """A search that has ended, or was stopped.
+
+    Args:
+        summary: what the search's ``summary.json`` holds.
+
+    Example:
+        >>> result = gluetune.tune(tasks=["cola"], data={"source": "synthetic"}, search={"num_samples": 2})
+        >>> result.best("cola").score > 0
+        True
+        >>> result.to_pandas()[["name", "status", "best_score"]]
+                name    status  best_score
+        0  cola-0000  finished    0.412310
+        1  cola-0001  finished    0.580012
+    """
+
+    def __init__(self, summary: Summary) -> None:
+        self._summary = summary
+
+    @classmethod
+    def open(cls, folder: str) -> SearchResult:
+        """Reads the result of an earlier run.
+
+        Args:
+            folder: the run's folder, by path or URI.
+
+        Raises:
+            StorageError: there is no result in it.
+
+        Example:
+            >>> gluetune.SearchResult.open("runs/first").status
+            'complete'
+        """
+        storage = Storage(str(folder))
+        text = storage.read(_SUMMARY)
+        if text is None:
+            raise StorageError(f"a run's folder must hold {_SUMMARY}, but {storage.uri()} does not")
+        return cls(Summary.model_validate_json(text))
+
+    @property
+    def summary(self) -> Summary:
+        """All of it, as ``summary.json`` holds it; every field is described in the reference of that file."""
+        return self._summary
+
+    @property
+    def name(self) -> str:
+        """The run's name, by which `gluetune.resume` goes on with it."""
+        return self._summary.name
+
+    @property
+    def status(self) -> str:
+        """``complete``, ``out_of_time`` or ``interrupted``."""
+        return self._summary.status
+
+    @property
+    def folder(self) -> str:
+        """The run's folder, by path or URI."""
+        return self._summary.folder
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow store, without a password."""
+        return self._summary.tracking_uri
+
+    @property
+    def tasks(self) -> list[str]:
+        """The names of the tasks, in the job's order."""
+        return [task.task for task in self._summary.tasks]
+
+    @property
+    def trials(self) -> list[TrialSummary]:
+        """All trials in the order of their numbers, each with its params, status, score and evaluations."""
+        return list(self._summary.trials)
+
+    def best(self, task: str | None = None) -> BestTrial:
+        """The best trial of a task.
+
+        Args:
+            task: the task's name; may be left out where the run has one task.
+
+        Raises:
+            ConfigError: the run has no such task, or several and none is named.
+            StorageError: no trial of the task has been evaluated.
+
+        Example:
+            >>> result.best("cola").params
+            {'learning_rate': 0.0001, 'batch_size': 16}
+        """
+        found = self._task(task)
+        winner = found.winner
+        if winner is None:
+            raise StorageError(f"the run {self.name!r} has no evaluated trial of {found.task}")
+        scores = dict(winner.dev_scores)
+        if winner.selection_scores:
+            scores["selection"] = winner.selection_scores
+        return BestTrial(
+            found.task,
+            winner.name,
+            dict(winner.params),
+            found.metric,
+            winner.score,
+            scores,
+            winner.folder,
+            winner.model_uri,
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row for each trial.
+
+        Returns:
+            A DataFrame with the columns ``number``, ``name``, ``task``, ``status``, ``best_score``, ``best_epoch``,
+            ``seconds`` (in training and evaluation), ``started`` and ``ended`` (timestamps, UTC), ``message``, and
+            ``params_<field>`` for each searched field.
+
+        Example:
+            >>> result.to_pandas().sort_values("best_score").iloc[-1]["name"]
+            'cola-0001'
+        """
+        import pandas as pd
+
+        fields = ("number", "name", "task", "status", "best_score", "best_epoch", "seconds", "started", "ended")
+        rows = [
+            {field: getattr(trial, field) for field in (*fields, "message")}
+            | {f"params_{name}": value for name, value in trial.params.items()}
+            for trial in self._summary.trials
+        ]
+        names = [*fields, "message", *(f"params_{name}" for name in self._summary.fields)]
+        frame = pd.DataFrame(rows, columns=names)
+        for column in ("started", "ended"):
+            frame[column] = pd.to_datetime(frame[column], unit="s", utc=True)
+        return frame
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__}(name={self.name!r}, status={self.status!r}, folder={self.folder!r})"]
+        for task in self._summary.tasks:
+            trials, winner = sum(task.trials.values()), task.winner
+            best = "no evaluated trial"
+            if winner is not None and winner.score is not None:
+                params = ", ".join(f"{name}={value}" for name, value in winner.params.items())
+                best = f"best {task.metric} {winner.score:.4f} ({winner.name}{': ' if params else ''}{params})"
+            lines.append(f"  {task.task}: {trials} trial{'' if trials == 1 else 's'}, {best}")
+        return "\n".join(lines)
+
+    def _task(self, name: str | None) -> TaskSummary:
+        known = {task.task: task for task in self._summary.tasks}
+        if name is None and len(known) == 1:
+            return next(iter(known.values()))
+        if name is None:
+            raise ConfigError([ConfigIssue("task", f"must be given, for the run has {', '.join(known)}")])
+        if name not in known:
+            message = f"must be one of {', '.join(known)}, but got {name!r}{did_you_mean(name, known)}"
+            raise ConfigError([ConfigIssue("task", message)])
+        return known[name]
+
+
+class FineTuneResult(SearchResult):
+    """A single fine-tuning run: one trial for each of its tasks.
+
+    Example:
+        >>> result = gluetune.fine_tune(tasks=["cola"], data={"source": "synthetic"})
+        >>> result.metrics()["validation"]["matthews_correlation"] > 0
+        True
+    """
+
+    @property
+    def failed(self) -> list[TrialSummary]:
+        """The trials that diverged, ran out of memory or failed."""
+        return [trial for trial in self.trials if trial.status in ("diverged", "out_of_memory", "failed")]
+
+    def metrics(self, task: str | None = None) -> dict[str, dict[str, float | None]]:
+        """The metrics of the trained model by split, ``selection`` included.
+
+        Args:
+            task: the task's name; may be left out where the run has one task.
+
+        Raises:
+            ConfigError: the run has no such task, or several and none is named.
+            StorageError: the run was stopped before its first evaluation.
+
+        Example:
+            >>> gluetune.fine_tune("jobs/cola_tutorial.yaml").metrics()["validation"]
+            {'matthews_correlation': 0.55}
+        """
+        return self.best(task).scores
+
+    def load(self, task: str | None = None, *, device: str | None = None, batch_size: int = 32) -> Classifier:
+        """Loads the trained model.
+
+        Args:
+            task: the task's name; may be left out where the run has one task.
+            device: what it computes on; ``None`` for a GPU if there is one.
+            batch_size: rows per batch.
+
+        Raises:
+            StorageError: the model was not saved, for the run was stopped before.
+
+        Example:
+            >>> gluetune.fine_tune("jobs/cola_tutorial.yaml").load().predict(["The cat sat on the mat."])
+            ['acceptable']
+        """
+        return self.best(task).load(device=device, batch_size=batch_size)
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """A pre-training run that has ended, or was stopped.
+
+    Attributes:
+        name: the run's name, by which ``gluetune.pretrain(resume=…)`` goes on with it.
+        status: ``finished``, ``stopped``, ``diverged``, ``out_of_memory`` or ``failed``.
+        folder: the run's folder, by path or URI.
+        encoder: the ``from_pretrained`` folder of the encoder; ``None`` where the run has not finished.
+        metrics: losses and accuracies of the last evaluation on held-out text, by name.
+        steps: optimizer steps done.
+        message: why the run did not finish; empty where it did.
+        tracking_uri: the MLflow store, without a password.
+
+    Example:
+        >>> result = gluetune.pretrain(text={"source": "synthetic"}, training={"max_steps": 1000})
+        >>> gluetune.tune(tasks=["cola"], model={"name_or_path": result.encoder}, data={"source": "synthetic"})
+    """
+
+    name: str
+    status: str
+    folder: str
+    encoder: str | None
+    metrics: dict[str, float]
+    steps: int
+    message: str
+    tracking_uri: str

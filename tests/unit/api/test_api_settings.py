@@ -1,0 +1,115 @@
+"""Settings of the Python API: a job file's keys, over a job in any of its forms."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gluetune
+from gluetune.api.settings import read_job
+from gluetune.config import JobConfig, SearchSpace, TrainingConfig, load_job
+from gluetune.errors import ConfigError
+
+SYNTHETIC = {"source": "synthetic"}
+SPACE = {"learning_rate": [1e-5, 1e-4]}
+
+
+def issues(error: pytest.ExceptionInfo[ConfigError]) -> dict[str, str]:
+    return {issue.path: issue.message for issue in error.value.issues}
+
+
+@pytest.mark.parametrize("form", ["path", "mapping", "config"])
+def test_settings_stand_on_a_job_in_any_form(form: str, tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("tasks: cola\ndata: {source: synthetic, max_train_samples: 50}\ntraining: {eval_batch_size: 8}\n")
+    data: dict[str, Any] = {**SYNTHETIC, "max_train_samples": 50}
+    values = {"tasks": ["cola"], "data": data, "training": {"eval_batch_size": 8}}
+    job: Any = {"path": file, "mapping": values, "config": load_job(str(file))}[form]
+    made = read_job(job, {"data": {"max_train_samples": np.int64(20)}, "tasks": ("mrpc",)}).job
+    assert made.data.max_train_samples == 20
+    assert made.data.source == "synthetic"
+    assert set(made.tasks) == {"mrpc"}
+    assert made.training.model_fields_set == {"eval_batch_size"}
+
+
+def test_all_mistakes_are_raised_at_once_with_their_keys_and_the_nearest_names() -> None:
+    with pytest.raises(ConfigError) as error:
+        gluetune.tune(
+            task=["cola"],
+            tasks=["colla"],
+            data=SYNTHETIC,
+            search={"num_sample": 3},
+            training=3,
+            progress=False,
+        )
+    found = issues(error)
+    assert "nearest: 'tasks'" in found["task"]
+    assert "nearest: 'cola'" in found["tasks"]
+    assert "nearest: 'num_samples'" in found["search.num_sample"]
+    assert "a mapping" in found["training"]
+
+
+def test_settings_that_choose_what_is_searched_need_data() -> None:
+    with pytest.raises(ConfigError, match=r"data\.source"):
+        read_job(None, {"tasks": ["cola"]})
+    assert read_job({"tasks": ["cola"]}, {}).job.data.source == "synthetic"  # a job's default
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        SearchSpace.model_validate({"name": "mine", "space": {"learning_rate": {"values": [1e-5, 1e-4]}}}),
+        {"name": "mine", "space": SPACE},
+    ],
+    ids=["object", "mapping"],
+)
+def test_a_search_space_may_be_given_itself(space: object) -> None:
+    read = read_job(None, {"data": SYNTHETIC, "search": {"space": space}})
+    assert read.space is not None
+    assert (read.space.size, read.job.search.space) == (2, "mine")
+
+
+def test_mistakes_in_a_search_space_are_named() -> None:
+    with pytest.raises(ConfigError) as error:
+        read_job(None, {"data": SYNTHETIC, "search": {"space": {"space": {"learning_rat": [1e-5]}}}})
+    assert "nearest: 'learning_rate'" in issues(error)["search.space.space.learning_rat"]
+    with pytest.raises(ConfigError, match="learning_rate"):
+        read_job(None, {"data": SYNTHETIC, "training": {"learning_rate": 1e-3}, "search": {"space": {"space": SPACE}}})
+
+
+def test_sections_may_be_configuration_objects_and_a_password_stays() -> None:
+    job = JobConfig.model_validate({"tracking": {"uri": "http://ann:secret@host"}})
+    made = read_job(job, {"training": TrainingConfig(eval_batch_size=4)}).job
+    assert made.tracking.uri == "http://ann:secret@host"
+    assert made.training.model_fields_set == {"eval_batch_size"}
+
+
+def test_one_configuration_has_no_search() -> None:
+    made = read_job(None, {"tasks": ["cola"], "data": SYNTHETIC}, single=True).job
+    assert (made.search.space, made.search.algorithm) == ("single", "grid")
+    with pytest.raises(ConfigError, match=r"search\.num_samples"):
+        gluetune.fine_tune(data=SYNTHETIC, search={"num_samples": 2}, progress=False)
+
+
+def test_a_resume_takes_the_settings_that_may_change_only() -> None:
+    with pytest.raises(ConfigError) as error:
+        gluetune.resume("mine", seed=3, search={"num_samples": 3}, progress=False)
+    assert set(issues(error)) == {"seed", "search.num_samples"}
+
+
+def test_the_import_is_lazy_and_every_public_name_is_there() -> None:
+    code = (
+        "import sys, gluetune\n"
+        "assert not {'ray', 'torch', 'mlflow', 'optuna', 'transformers', 'pydantic'} & set(sys.modules)\n"
+        "assert all(getattr(gluetune, name) is not None and name in dir(gluetune) for name in gluetune.__all__)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="tun"):
+        gluetune.tun  # noqa: B018
+    undocumented = [name for name in gluetune.__all__ if not (getattr(gluetune, name).__doc__ or "").strip()]
+    assert not undocumented
