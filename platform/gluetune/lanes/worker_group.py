@@ -63,7 +63,7 @@ class WorkerGroupTrainer(DataParallelTrainer):
         super().__init__(serve, scaling_config=scaling_config, backend_config=_backend(scaling_config), **settings)
 
     def _create_default_callbacks(self) -> list[Any]:
-        return [one for one in super()._create_default_callbacks() if not isinstance(one, DISABLED_CALLBACKS)]
+        return [each for each in super()._create_default_callbacks() if not isinstance(each, DISABLED_CALLBACKS)]
 
     def _initialize_and_run_controller(self, **parts: Any) -> Result:
         parts["scaling_policy"] = NoCoordinatorScalingPolicy(self.scaling_config)  # type: ignore[arg-type]  # Ray's own second class of that name

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SYNTHETIC = "synthetic"
+SAMPLES = 3  # rows per task
+_MODEL_FIELDS = ("head", "head_hidden_size", "pooling", "freeze_layers")
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,8 @@ class SearchInputs:
     @property
     def facts(self) -> dict[str, TaskFacts]:
         """What decides, beside a configuration, what a trial trains, by task."""
-        own = nsp_is_default(self.encoder)
-        return {task: TaskFacts(len(data.train), own) for task, data in self.data.items()}
-
-
-SAMPLES = 3  # rows per task
-_MODEL_FIELDS = ("head", "head_hidden_size", "pooling", "freeze_layers")
+        nsp_default = nsp_is_default(self.encoder)
+        return {task: TaskFacts(len(data.train), nsp_default) for task, data in self.data.items()}
 
 
 def prepare_inputs(
