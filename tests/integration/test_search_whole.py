@@ -53,7 +53,7 @@ def test_lanes_are_started_once_and_kept_warm(printed: str, runs: Path) -> None:
 
 def test_the_terminal_says_what_runs_first_and_who_won_last(printed: str, runs: Path) -> None:
     assert "generated" in printed.split("starting 2 lanes")[0]
-    closing = printed.rsplit("scored on the development rows", 1)[1]
+    closing = printed.rsplit("on the development rows", 1)[1]
     for task, winner in winners(runs / "whole").items():
         dev = next(iter(winner["dev_scores"].values()))
         assert f"{winner['score']:.4f}" in closing, task
