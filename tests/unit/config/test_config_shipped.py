@@ -72,3 +72,12 @@ def test_a_space_names_the_families_it_was_published_for() -> None:
     assert spaces_for("deberta-v2") == ["deberta_v3"]
     assert spaces_for("no-such-family") == []
     assert load_space("wide").model_types == ()
+
+
+def test_job_files_are_found_by_their_names_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    synthetic = [Override("data.source", "synthetic", "--data")]
+    assert load_job("jobs/glue_all.yaml", synthetic) == load_job(str(PROJECT / "jobs" / "glue_all.yaml"), synthetic)
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "glue_all.yaml").write_text("name: mine\ndata: {source: synthetic}\n")
+    assert load_job("jobs/glue_all.yaml").name == "mine"  # a file of the user's own comes first
