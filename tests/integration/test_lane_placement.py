@@ -39,7 +39,7 @@ def assignment(folder: str) -> TrialAssignment:
 def lane_actor(lane: LaneSpec, before: Callable[[], None] = lambda: None) -> ray.actor.ActorHandle:
     """An actor with a lane, like one of Ray Tune; it calls `before` first."""
 
-    class WithLane(LaneActor):  # inside: Ray then sends the class itself
+    class WithLane(LaneActor):  # a local class, which Ray pickles by value
         def __init__(self) -> None:
             before()
             self.lane = Lane(lane)

@@ -39,13 +39,13 @@ class Lanes:
         self._open: tuple[int, RemoteLane] | None = None
 
     def get(self, workers: int) -> RemoteLane:
-        """The open lane where it has so many workers, else a new one."""
+        """The open lane if it has this number of workers, else a new one."""
         if self._open is None or self._open[0] != workers:
             return self.make(workers, self.work)
         return self._open[1]
 
     def make(self, workers: int, work: FineTuning) -> RemoteLane:
-        """A new lane in the place of the open one."""
+        """A new lane, after the open one was closed."""
         self.close()
         lane = RemoteLane(LaneSpec(workers, 1.0, 0.0, "PACK", work, self.storage, max_failures=1))
         self._open = (workers, lane)
@@ -222,8 +222,8 @@ def test_a_diverging_trial_leaves_both_workers_alive(pair: RemoteLane, alone: li
 def test_if_one_of_two_workers_is_out_of_memory_both_continue_with_smaller_batches(
     lanes: Lanes, alone: list[Evaluated]
 ) -> None:
-    class ShortOfMemory(FineTuning):  # inside: Ray then sends the class itself
-        """Simulates what cannot be had here: the second worker's GPU has memory for four rows."""
+    class ShortOfMemory(FineTuning):  # a local class, which Ray pickles by value
+        """Simulates what this machine lacks: the second worker's GPU has memory for four rows."""
 
         def run(
             self,
@@ -253,7 +253,7 @@ def test_if_one_of_two_workers_is_out_of_memory_both_continue_with_smaller_batch
 
 
 def worker_pids() -> list[int]:
-    """Processes of the Ray Train workers that are at work."""
+    """Process ids of the Ray Train workers."""
     return sorted(
         p.pid
         for p in psutil.process_iter(["cmdline"])

@@ -1,4 +1,4 @@
-"""What a search asks of a cluster, and what it says when it cannot have it."""
+"""The resources of a search on a cluster, and its errors where the cluster lacks them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def lanes(**settings: object) -> LanesConfig:
     return LanesConfig.model_validate(settings)
 
 
-def test_auto_shares_out_the_cpus_among_all_workers(ray_cluster: None) -> None:
+def test_auto_divides_the_cpus_among_all_workers(ray_cluster: None) -> None:
     assert resolve_worker_resources(lanes(max_concurrent_trials=CPUS)) == Resources(1.0, 0.0)
     assert resolve_worker_resources(lanes(max_concurrent_trials=2 * CPUS)) == Resources(0.5, 0.0)
     assert resolve_worker_resources(lanes(max_concurrent_trials=1)) == Resources(float(CPUS), 0.0)
@@ -35,12 +35,12 @@ def test_more_workers_than_the_cluster_can_ever_hold_is_an_error(ray_cluster: No
         resolve_worker_resources(lanes(workers_per_lane=CPUS + 1, cpus_per_worker=1.0))
 
 
-def test_a_gpu_that_is_not_there_is_an_error(ray_cluster: None) -> None:
+def test_a_missing_gpu_is_an_error(ray_cluster: None) -> None:
     with pytest.raises(ClusterError, match="workers of 1 CPU, 1 GPU each do not fit"):
         resolve_worker_resources(lanes(cpus_per_worker=1.0, gpus_per_worker=1.0))
 
 
-def test_workers_on_different_nodes_want_as_many_nodes(ray_cluster: None) -> None:
+def test_workers_on_different_nodes_need_as_many_nodes(ray_cluster: None) -> None:
     with pytest.raises(ClusterError, match="on different nodes do not fit"):
         resolve_worker_resources(lanes(workers_per_lane=2, cpus_per_worker=0.5, placement_strategy="STRICT_SPREAD"))
 
@@ -50,7 +50,7 @@ def test_an_address_where_no_cluster_answers_is_an_error() -> None:
         connect("127.0.0.1:1")
 
 
-def test_work_on_the_cluster_is_cancelled_where_a_stop_ends_the_wait_for_it(ray_cluster: None, tmp_path: Path) -> None:
+def test_a_task_is_cancelled_where_a_stop_ends_the_wait_for_it(ray_cluster: None, tmp_path: Path) -> None:
     def work(started: Path) -> None:
         started.touch()
         time.sleep(600)
@@ -64,8 +64,8 @@ def test_work_on_the_cluster_is_cancelled_where_a_stop_ends_the_wait_for_it(ray_
         ray.get(task, timeout=60)
 
 
-def test_finished_work_is_never_cancelled(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray aborts the driver where it cancels a task at the moment of its end."""
+def test_a_finished_task_is_never_cancelled(ray_cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray aborts the driver if it cancels a task at the moment of its end."""
     cancelled: list[object] = []
     monkeypatch.setattr(ray, "cancel", lambda task, **_: cancelled.append(task))
     task = ray.remote(num_cpus=1)(lambda: 7).remote()

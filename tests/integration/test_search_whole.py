@@ -1,4 +1,4 @@
-"""One grid search through the command line: what it prints, writes and records; and its like after a kill."""
+"""One grid search by the command line: what it prints, writes and records, and its resume after kills and stops."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def test_the_grid_is_covered_exactly_once_per_task(printed: str, runs: Path) -> 
     assert {t["status"] for t in summary(runs / "whole")["trials"]} == {"finished"}
 
 
-def test_each_trial_is_valued_by_its_best_evaluation(printed: str, runs: Path) -> None:
+def test_each_trial_has_the_score_of_its_best_evaluation(printed: str, runs: Path) -> None:
     for trial in summary(runs / "whole")["trials"]:
         assert trial["best_score"] == max(e["score"] for e in trial["evaluations"])
         assert len(trial["evaluations"]) == 2
 
 
-def test_lanes_are_started_once_and_kept_warm(printed: str, runs: Path) -> None:
+def test_lanes_are_started_once_and_reused(printed: str, runs: Path) -> None:
     lanes = {e["lane"] for t in summary(runs / "whole")["trials"] for e in t["evaluations"]}
     assert len(lanes) == 2
     assert summary(runs / "whole")["lane_use"]["gaps"] == 6
 
 
-def test_the_terminal_says_what_runs_first_and_who_won_last(printed: str, runs: Path) -> None:
+def test_the_terminal_shows_the_plan_first_and_the_winners_last(printed: str, runs: Path) -> None:
     assert "generated" in printed.split("starting 2 lanes")[0]
     closing = printed.rsplit("on the development rows", 1)[1]
     for task, winner in winners(runs / "whole").items():
@@ -123,7 +123,7 @@ def start(job: Path, runs: Path, name: str, cwd: Path = ROOT) -> subprocess.Pope
 
 
 def wait_for_trials(runs: Path, name: str, count: int) -> None:
-    """Waits until so many trials have ended, and one more has been evaluated."""
+    """Waits until a number of trials have ended, and one more has been evaluated."""
     journal = runs / name / "journal" / "000000.jsonl"
     deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
@@ -137,7 +137,7 @@ def wait_for_trials(runs: Path, name: str, count: int) -> None:
 
 @pytest.fixture(scope="module")
 def killed(printed: str, job: Path, runs: Path) -> list[str]:
-    """Lines of the trials that had ended when the driver of the search ``killed`` was killed; it is resumed since."""
+    """Journal lines of the trials that had ended when the driver of the search ``killed`` was killed; then resumes it."""
     driver = start(job, runs, "killed")
     wait_for_trials(runs, "killed", 2)
     driver.kill()
@@ -165,7 +165,7 @@ def test_mlflow_has_one_run_per_trial_after_a_resume(killed: list[str], runs: Pa
         assert len(client.get_metric_history(one.info.run_id, "eval_score")) == 2
 
 
-def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_goes_on(printed: str, job: Path, runs: Path) -> None:
+def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_continues(printed: str, job: Path, runs: Path) -> None:
     driver = start(job, runs, "lane-lost")
     wait_for_trials(runs, "lane-lost", 1)
     titles = {p: " ".join(p.cmdline()) for p in psutil.Process(driver.pid).children(recursive=True)}
@@ -173,12 +173,14 @@ def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_goes_on(printed:
         p for p, title in titles.items() if title.startswith(("ray::PrestartedTrainable", "ray::LaneTrainable"))
     ).kill()
     assert driver.stdout is not None
-    driver.stdout.close()  # as `| head` does: nor does the search need its terminal
+    driver.stdout.close()  # as `| head` does: the search needs no terminal either
     assert driver.wait(timeout=300) == 0, (runs / "lane-lost/logs/ray.log").read_text()[-5000:]
     assert trials(runs / "lane-lost") == trials(runs / "whole")
 
 
-def test_the_death_of_the_drivers_node_is_reported_with_how_to_go_on(printed: str, job: Path, runs: Path) -> None:
+def test_the_death_of_the_drivers_node_is_reported_with_the_command_to_resume(
+    printed: str, job: Path, runs: Path
+) -> None:
     driver = start(job, runs, "node-lost")
     wait_for_trials(runs, "node-lost", 0)
     next(p for p in psutil.Process(driver.pid).children(recursive=True) if p.name() == "raylet").kill()

@@ -1,4 +1,4 @@
-"""How many lanes, and what share of a GPU each takes."""
+"""The number of lanes of a search, and the share of a GPU of each."""
 
 from __future__ import annotations
 

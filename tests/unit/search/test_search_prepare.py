@@ -1,4 +1,4 @@
-"""What a search refuses before anything starts."""
+"""Errors and warnings of a search before its first trial, and its plan."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_space_of_another_model_type_gets_a_warning(
 
 
 def test_a_tokenizer_that_does_not_fit_is_an_error_before_the_search(encoder: ModelConfig) -> None:
-    """RoBERTa has no embedding for the segment id that BERT's tokenizer gives second texts: no trial's fault."""
+    """RoBERTa has no embedding for the segment id that BERT's tokenizer gives second texts: no trial could be trained."""
     RobertaModel(
         RobertaConfig(
             vocab_size=6,

@@ -36,7 +36,7 @@ def trained(bf16: bool, folder: Path) -> tuple[TrialRecord, TrainingConfig, torc
 
 
 @pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
-def test_an_evaluation_says_in_which_precision_it_was_computed(bf16: bool, tmp_path: Path) -> None:
+def test_an_evaluation_records_its_precision(bf16: bool, tmp_path: Path) -> None:
     record, _, model = trained(bf16, tmp_path)
     best = record.best
     assert best is not None
@@ -64,7 +64,7 @@ def test_selection_rows_are_not_scored_twice_in_the_same_precision(tmp_path: Pat
     assert score_saved(model, TASK, task_data(TASK), training, record, CPU)[1] is None
 
 
-def test_a_journal_that_does_not_say_the_precision_has_its_winner_scored_again(tmp_path: Path) -> None:
+def test_a_winner_whose_precision_is_unknown_is_scored_again(tmp_path: Path) -> None:
     record, training, model = trained(False, tmp_path)
     record.evaluations = [each.model_copy(update={"precision": None}) for each in record.evaluations]
     assert score_saved(model, TASK, task_data(TASK), training, record, CPU)[1] is not None
