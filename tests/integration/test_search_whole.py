@@ -137,7 +137,7 @@ def wait_for_trials(runs: Path, name: str, count: int) -> None:
 
 @pytest.fixture(scope="module")
 def killed(printed: str, job: Path, runs: Path) -> list[str]:
-    """Journal lines of the trials that had ended when the driver of the search ``killed`` was killed; then resumes it."""
+    """Journal lines of the trials that had ended when the driver of the search ``killed`` was killed; then resumed."""
     driver = start(job, runs, "killed")
     wait_for_trials(runs, "killed", 2)
     driver.kill()

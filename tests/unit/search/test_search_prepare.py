@@ -87,7 +87,7 @@ def test_a_space_of_another_model_type_gets_a_warning(
 
 
 def test_a_tokenizer_that_does_not_fit_is_an_error_before_the_search(encoder: ModelConfig) -> None:
-    """RoBERTa has no embedding for the segment id that BERT's tokenizer gives second texts: no trial could be trained."""
+    """RoBERTa has no embedding for the segment id that BERT's tokenizer gives second texts, so no trial could run."""
     RobertaModel(
         RobertaConfig(
             vocab_size=6,
