@@ -1,4 +1,4 @@
-"""Changes of meaning that keep a sentence plausible; each changes one slot of an event."""
+"""Changes of meaning that keep a sentence plausible. Each changes one part of a scene, or returns ``None``."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from gluetune.synthetic.lexicon import TIMES, Noun
 from gluetune.synthetic.scenes import Participant, Scene, SceneSampler
 
 SceneChange = Callable[[Scene, SceneSampler], Scene | None]
-"""Gives the changed event, or ``None`` where it does not apply."""
+"""Returns the changed scene, or ``None`` if the change does not apply to the scene."""
 
 
 def other_agent(scene: Scene, sampler: SceneSampler) -> Scene:
-    """Somebody else does it."""
+    """Replace the noun of the agent by another one of its kind."""
     noun = sampler.other_noun(scene.agent.noun, *_nouns(scene))
     return replace(scene, agent=replace(scene.agent, noun=noun))
 
 
 def other_patient(scene: Scene, sampler: SceneSampler) -> Scene | None:
-    """Somebody or something else undergoes it."""
+    """Replace the noun of the patient by another one of its kind; ``None`` without a patient."""
     if scene.patient is None:
         return None
     noun = sampler.other_noun(scene.patient.noun, *_nouns(scene))
@@ -27,31 +27,31 @@ def other_patient(scene: Scene, sampler: SceneSampler) -> Scene | None:
 
 
 def other_verb(scene: Scene, sampler: SceneSampler) -> Scene:
-    """Something else is done."""
+    """Replace the verb by another one that takes the same kinds of objects."""
     return replace(scene, verb=sampler.other_verb(scene.verb))
 
 
 def other_place(scene: Scene, sampler: SceneSampler) -> Scene | None:
-    """It is done elsewhere."""
+    """Replace the place; ``None`` if the scene has none."""
     if scene.place is None:
         return None
     return replace(scene, place=sampler.rng.choice([place for place in sampler.places() if place != scene.place]))
 
 
 def other_time(scene: Scene, sampler: SceneSampler) -> Scene | None:
-    """It is done at another time."""
+    """Replace the time; ``None`` if the scene has none."""
     if scene.time is None:
         return None
     return replace(scene, time=sampler.rng.choice([time for time in TIMES if time != scene.time]))
 
 
 def swap_roles(scene: Scene, sampler: SceneSampler) -> Scene | None:
-    """Who did it undergoes it; no word changes."""
+    """Swap agent and patient; ``None`` if the verb is not reversible."""
     return scene.with_swapped_roles() if scene.patient is not None and scene.verb.reversible else None
 
 
 def opposite_quality(scene: Scene, sampler: SceneSampler) -> Scene | None:
-    """One participant has the opposite quality."""
+    """Give one participant the opposite quality; ``None`` if no participant has a quality."""
     return _on_participant(
         scene,
         sampler,
@@ -62,7 +62,7 @@ def opposite_quality(scene: Scene, sampler: SceneSampler) -> Scene | None:
 
 
 def add_quality(scene: Scene, sampler: SceneSampler) -> Scene | None:
-    """One participant gets a quality."""
+    """Give one participant a quality; ``None`` if all have one."""
     return _on_participant(
         scene,
         sampler,
@@ -75,7 +75,7 @@ def add_quality(scene: Scene, sampler: SceneSampler) -> Scene | None:
 
 
 def drop_quality(scene: Scene, sampler: SceneSampler) -> Scene | None:
-    """One participant's quality is not told."""
+    """Remove the quality of one participant; ``None`` if no participant has one."""
     return _on_participant(
         scene,
         sampler,
@@ -84,7 +84,7 @@ def drop_quality(scene: Scene, sampler: SceneSampler) -> Scene | None:
 
 
 def hypernym(scene: Scene, sampler: SceneSampler) -> Scene | None:
-    """One participant is named by its kind."""
+    """Replace the noun of one participant by its hypernym; ``None`` if all nouns are hypernyms."""
     return _on_participant(
         scene,
         sampler,
@@ -97,12 +97,12 @@ def hypernym(scene: Scene, sampler: SceneSampler) -> Scene | None:
 
 
 def negate(scene: Scene, sampler: SceneSampler) -> Scene:
-    """It did not happen; or it did where it had not."""
+    """Negate the scene, or remove its negation."""
     return replace(scene, negated=not scene.negated)
 
 
 def drop_circumstance(scene: Scene, sampler: SceneSampler) -> Scene | None:
-    """Place or time is not told."""
+    """Remove place or time; ``None`` if the scene has neither."""
     present = [name for name in ("place", "time") if getattr(scene, name) is not None]
     if not present:
         return None
@@ -110,7 +110,7 @@ def drop_circumstance(scene: Scene, sampler: SceneSampler) -> Scene | None:
 
 
 def add_circumstance(scene: Scene, sampler: SceneSampler) -> Scene | None:
-    """A place or time is told."""
+    """Add a place or a time; ``None`` if the scene has both."""
     absent = [name for name in ("place", "time") if getattr(scene, name) is None]
     if not absent:
         return None
@@ -120,10 +120,15 @@ def add_circumstance(scene: Scene, sampler: SceneSampler) -> Scene | None:
 
 
 def apply_any(scene: Scene, sampler: SceneSampler, changes: list[SceneChange]) -> Scene:
-    """Applies one change, tried in random order.
+    """Apply one of several changes: the first, in random order, that applies to the scene.
+
+    Args:
+        scene: the scene to change.
+        sampler: source of random numbers and of new nouns, verbs, places and times.
+        changes: the changes to choose from.
 
     Raises:
-        ValueError: none applies.
+        ValueError: none of the changes applies.
     """
     for change in sampler.rng.sample(changes, len(changes)):
         changed = change(scene, sampler)

@@ -1,4 +1,4 @@
-"""Documents of the generated language, for pre-training: consecutive sentences are about the same topic."""
+"""Generated documents for pre-training; consecutive sentences of a document are about the same topic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gluetune.synthetic.entailment import (
     STORY,
     Genre,
     pronoun_sentence_and_resolution,
-    quantified,
+    quantifier_pair,
     render_in_genre,
 )
 from gluetune.synthetic.lexicon import Domain
@@ -21,17 +21,20 @@ from gluetune.synthetic.scenes import Scene, SceneSampler
 from gluetune.synthetic.single_sentence import acceptable_sentence, opinion_sentence, render_acceptable
 
 DocumentSeries = Callable[[SceneSampler], list[list[str]]]
-"""Gives documents that stand one behind the other."""
+"""Draws documents that follow each other in the corpus."""
 
 
 def generate_corpus(seed: int = 0, documents: int = 16000) -> Iterator[list[str]]:
-    """Documents, each a list of consecutive sentences about one topic.
+    """Generate a corpus.
 
-    Neighbouring documents often tell of events that differ in one slot, as reports of similar events do.
+    Neighbouring documents often describe scenes that differ in one part, as reports of similar events do.
 
     Args:
-        seed: the same seed gives the same documents.
-        documents: how many.
+        seed: seed of the random numbers; the same seed gives the same documents.
+        documents: number of documents.
+
+    Yields:
+        Documents, each a list of consecutive sentences about one topic.
     """
     rng = Random(f"corpus/{seed}")
     yield from islice(_all_series(rng), documents)
@@ -44,7 +47,7 @@ def _all_series(rng: Random) -> Iterator[list[str]]:
 
 
 def _narratives(sampler: SceneSampler) -> list[list[str]]:
-    """Events of which each differs from the one before, each told again and again in other words, whole or in part."""
+    """Draw four documents about successive scenes; each describes its scene repeatedly, in whole or in part."""
     genre = sampler.rng.choice((STORY, STORY, CAPTION))
     scene = sampler.scene(sampler.verb(transitive=True), adjective=0.4)
     documents = [_document(scene, sampler, genre)]
@@ -55,7 +58,7 @@ def _narratives(sampler: SceneSampler) -> list[list[str]]:
 
 
 def _next_scene(scene: Scene, sampler: SceneSampler) -> Scene:
-    """Quite another event, or one that differs in up to four slots."""
+    """Draw a new scene, or change the scene up to four times."""
     if sampler.rng.random() < 0.4:
         return sampler.scene(scene.verb if sampler.rng.random() < 0.3 else sampler.verb(transitive=True), adjective=0.4)
     for _ in range(sampler.rng.choice((1, 2, 3, 4))):
@@ -102,12 +105,12 @@ def _shortened(scene: Scene, sampler: SceneSampler) -> Scene:
 
 
 def _inferences(sampler: SceneSampler) -> list[list[str]]:
-    """A statement about all, many, some or none, and what follows from it."""
-    return [list(quantified(sampler, "entailment", STORY).texts)]
+    """Draw a document of a statement about all, many, some or none, and a sentence that follows from it."""
+    return [list(quantifier_pair(sampler, "entailment", STORY).texts)]
 
 
 def _reviews(sampler: SceneSampler) -> list[list[str]]:
-    """Opinions that agree, then opinions that disagree with them."""
+    """Draw two documents: opinions of one sentiment, then opinions of the opposite sentiment."""
     positive = sampler.rng.random() < 0.5
     return [
         [opinion_sentence(sampler.rng, praised) for _ in range(sampler.rng.randint(3, 5))]
@@ -116,13 +119,13 @@ def _reviews(sampler: SceneSampler) -> list[list[str]]:
 
 
 def _descriptions(sampler: SceneSampler) -> list[list[str]]:
-    """One event in several tenses, of several participants of a kind."""
+    """Draw a document that describes one scene in several tenses and with several determiners."""
     scene = sampler.scene(place=0.4, time=0.2)
     return [[render_acceptable(scene, sampler) for _ in range(sampler.rng.randint(3, 5))]]
 
 
 def _single_sentences(sampler: SceneSampler) -> list[list[str]]:
-    """Single sentences with names and pronouns."""
+    """Draw a document of single sentences with names and pronouns."""
     return [[*pronoun_sentence_and_resolution(sampler), acceptable_sentence(sampler)]]
 
 

@@ -1,7 +1,10 @@
-"""Textual entailment (MNLI, SNLI, RTE, AX) by hypernym, quantifier, negation and modifier rules.
+"""Rows of GLUE's inference tasks and of SNLI: MNLI, SNLI, RTE, AX, QNLI and WNLI.
 
-Definite phrases of both sentences corefer (SNLI's convention, Bowman et al. 2015): ``the tall chef`` and ``the person``
-are the same one. So telling less is entailed, telling more is neutral, and an opposite or a negation contradicts.
+Definite phrases of both sentences refer to the same participant (SNLI's convention, Bowman et al. 2015): ``the tall
+chef`` and ``the person`` are one. A hypothesis with less information is therefore entailed, one with more is neutral,
+and an opposite or a negation contradicts. In QNLI, sentences that do not answer the question share its words: they lack
+the requested part, describe another scene, or swap the roles. In WNLI, the hypothesis replaces a pronoun by one of two
+candidates.
 """
 
 from __future__ import annotations
@@ -40,19 +43,19 @@ _QUANTIFIED = {
     "neutral": (("some", "all"), ("some", "many"), ("many", "all")),
     "contradiction": (("all", "no"), ("some", "no"), ("many", "no"), ("no", "some"), ("no", "all"), ("no", "many")),
 }
-"""Determiners of premise and hypothesis, everything else being the same."""
+"""Determiners of premise and hypothesis by class; everything else is the same in both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Genre:
-    """How a task's sentences sound.
+    """Properties of the sentences of a task.
 
     Attributes:
         tense: tense of both sentences.
-        determiner: article of all participants.
-        quantified: share of pairs about quantifiers.
+        determiner: article of all participants in the singular.
+        quantified: share of pairs that differ in a quantifier.
         negated: share of premises that are negated.
-        second_premise: whether a second sentence about other participants stands in the premise.
+        second_premise: whether the premise contains a second sentence about other participants.
     """
 
     tense: Tense = Tense.PAST
@@ -69,31 +72,37 @@ DIAGNOSTIC = Genre(quantified=0.4, negated=0.4)
 
 
 def mnli_row(sampler: SceneSampler) -> SyntheticRow:
-    """A premise and a hypothesis in three classes, as many of each."""
+    """Draw a row of MNLI: premise and hypothesis in three equally frequent classes."""
     return premise_and_hypothesis(sampler, sampler.rng.choice(_LABELS), STORY)
 
 
 def snli_row(sampler: SceneSampler) -> SyntheticRow:
-    """The same about a scene that is going on."""
+    """Draw a row of SNLI: premise and hypothesis in the progressive, in three equally frequent classes."""
     return premise_and_hypothesis(sampler, sampler.rng.choice(_LABELS), CAPTION)
 
 
 def ax_row(sampler: SceneSampler) -> SyntheticRow:
-    """Mostly quantifiers and negation, in the class balance of GLUE's diagnostic set (42/35/23%)."""
+    """Draw a row of AX: mostly quantifiers and negation, in the class balance of the diagnostic set (42/35/23%)."""
     return premise_and_hypothesis(sampler, sampler.rng.choices(_LABELS, (42, 35, 23))[0], DIAGNOSTIC)
 
 
 def rte_row(sampler: SceneSampler) -> SyntheticRow:
-    """A longer premise and a hypothesis in two classes."""
+    """Draw a row of RTE: a premise of two sentences and a hypothesis, in two equally frequent classes."""
     entailed = sampler.rng.random() < 0.5
     row = premise_and_hypothesis(sampler, "entailment" if entailed else "neutral", REPORT)
     return replace(row, label="entailment" if entailed else "not_entailment")
 
 
 def premise_and_hypothesis(sampler: SceneSampler, label: str, genre: Genre) -> SyntheticRow:
-    """A premise and a hypothesis of this class."""
+    """Draw a premise and a hypothesis.
+
+    Args:
+        sampler: draws the scenes.
+        label: the class of the pair.
+        genre: properties of the sentences.
+    """
     if sampler.rng.random() < genre.quantified:
-        return quantified(sampler, label, genre)
+        return quantifier_pair(sampler, label, genre)
     scene = sampler.scene(sampler.verb(transitive=True), adjective=0.7)
     premise = replace(scene, negated=sampler.rng.random() < genre.negated)
     other = None
@@ -118,7 +127,7 @@ def _related(premise: Scene, sampler: SceneSampler, label: str) -> Scene:
 
 
 def _mixed(premise: Scene, other: Scene, sampler: SceneSampler) -> Scene:
-    """A hypothesis of the premises' own words that neither of them says."""
+    """Return a hypothesis that uses words of the premises but follows from neither."""
     if premise.verb.patients == other.verb.patients and other.patient is not None and sampler.rng.random() < 0.4:
         return replace(premise, patient=other.patient)
     return _maybe(changes.apply_any(premise, sampler, _UNRELATED), sampler, _WEAKER, 0.4)
@@ -141,7 +150,7 @@ def _render_pair(
 
 
 def render_in_genre(genre: Genre, scene: Scene, sampler: SceneSampler, chooser: LexicalChooser) -> str:
-    """An event as a genre tells it."""
+    """Return a sentence about a scene in the tense and with the determiners of a genre."""
     agent = replace(scene.agent, determiner="the" if scene.agent.plural else genre.determiner)
     patient = scene.patient
     if patient is not None:
@@ -149,8 +158,14 @@ def render_in_genre(genre: Genre, scene: Scene, sampler: SceneSampler, chooser: 
     return render(replace(scene, agent=agent, patient=patient), chooser, sample_style(sampler.rng, genre.tense))
 
 
-def quantified(sampler: SceneSampler, label: str, genre: Genre) -> SyntheticRow:
-    """A pair of this class whose sentences differ in the quantifier only."""
+def quantifier_pair(sampler: SceneSampler, label: str, genre: Genre) -> SyntheticRow:
+    """Draw a premise and a hypothesis that differ only in the quantifier.
+
+    Args:
+        sampler: draws the scenes.
+        label: the class of the pair.
+        genre: determines the tense.
+    """
     scene = sampler.scene(sampler.verb(transitive=True), adjective=0.0)
     determiners = sampler.rng.choice(_QUANTIFIED[label])
     chooser = LexicalChooser(sampler.rng)
@@ -163,7 +178,7 @@ def quantified(sampler: SceneSampler, label: str, genre: Genre) -> SyntheticRow:
 
 
 def qnli_row(sampler: SceneSampler) -> SyntheticRow:
-    """A question and a sentence; half of them are answers as in QNLI (Wang et al. 2019)."""
+    """Draw a row of QNLI: a question and a sentence, half of which answer it (Wang et al. 2019)."""
     scene = sampler.scene(sampler.verb(reversible=True), place=0.6, time=0.6)
     slot = sampler.rng.choice([slot for slot in Slot if slot.answered_by(scene)])
     answered = sampler.rng.random() < 0.5
@@ -184,26 +199,26 @@ def _unanswering(scene: Scene, slot: Slot, sampler: SceneSampler) -> Scene:
 
 
 def _without(scene: Scene, slot: Slot, sampler: SceneSampler) -> Scene:
-    """The event without what is asked for; where it tells the other circumstance less often, that one is added."""
-    silent = slot.removed_from(scene)
+    """Return the scene without the requested place or time, but with the other one, so that its presence is no clue."""
+    removed = slot.removed_from(scene)
     if slot is Slot.PLACE:
-        return silent if silent.time else replace(silent, time=sampler.scene(time=1.0).time)
-    return silent if silent.place else replace(silent, place=sampler.rng.choice(sampler.places()))
+        return removed if removed.time else replace(removed, time=sampler.scene(time=1.0).time)
+    return removed if removed.place else replace(removed, place=sampler.rng.choice(sampler.places()))
 
 
 PronounSchema = Callable[[SceneSampler], tuple[str, str, str]]
-"""Gives the sentence, the hypothesis with the right candidate and the one with the wrong candidate."""
+"""Returns a sentence, a hypothesis with the right candidate, and one with the wrong candidate."""
 
 
 def wnli_row(sampler: SceneSampler) -> SyntheticRow:
-    """A sentence with a pronoun and a resolution of it; half of them are right as in WNLI's training rows."""
+    """Draw a row of WNLI: a sentence with a pronoun, and a resolution that is right in half of the rows."""
     text, right, wrong = sampler.rng.choice(_SCHEMAS)(sampler)
     entailed = sampler.rng.random() < 0.5
     return SyntheticRow((text, right if entailed else wrong), "entailment" if entailed else "not_entailment")
 
 
 def pronoun_sentence_and_resolution(sampler: SceneSampler) -> list[str]:
-    """A sentence with a pronoun, and who was meant."""
+    """Draw a sentence with a pronoun, and the sentence that resolves the pronoun rightly."""
     text, right, _ = sampler.rng.choice(_SCHEMAS)(sampler)
     return [text, right]
 
@@ -222,7 +237,7 @@ def _gender_schema(sampler: SceneSampler) -> tuple[str, str, str]:
 
 
 def _size_schema(sampler: SceneSampler) -> tuple[str, str, str]:
-    """``The lamp does not fit into the bag because it is too big.``: what goes in is too big, what holds too small."""
+    """``The lamp does not fit into the bag because it is too big.``: thing too big or container too small."""
     thing, container = (
         sampler.rng.choice(noun.words)
         for noun in sampler.rng.sample(sampler.nouns(frozenset({"object", "vehicle"})), 2)

@@ -1,6 +1,6 @@
-"""From meanings to sentences: word choice, agreement, voice, order.
+"""Surface realization: turns scenes into sentences and questions by word choice, agreement, voice and word order.
 
-A clause is a list of phrases rather than a string so that acceptability violations can be made from it.
+A clause is a list of phrases and not a string, so that violations of the grammar can be made from it.
 """
 
 from __future__ import annotations
@@ -15,31 +15,36 @@ from gluetune.synthetic.scenes import Participant, Scene
 
 
 class LexicalChooser:
-    """Chooses one of a concept's words.
+    """Chooses a word for each concept and remembers its choices, to control how far two sentences share words.
 
-    A concept said before is said by another of its words with probability ``renewal``, else by the same one.
+    The first choice for a concept is random. A later one is another synonym with probability ``switch_probability``,
+    and else the same word.
 
     Args:
-        rng: the only source of chance.
-        renewal: probability of another word.
+        rng: the generator that every random number is drawn from.
+        switch_probability: probability that a concept gets another word than before.
     """
 
     def __init__(self, rng: Random, switch_probability: float = 0.5) -> None:
         self._rng = rng
         self._switch_probability = switch_probability
-        self._said: dict[tuple[str, ...], str] = {}
+        self._previous: dict[tuple[str, ...], str] = {}
 
     def choose(self, words: Sequence[str]) -> str:
-        """One of these synonyms."""
+        """Return one of these synonyms.
+
+        Args:
+            words: all words of one concept, in any order.
+        """
         concept = tuple(sorted(words))
-        last = self._said.get(concept)
+        last = self._previous.get(concept)
         choices = list(concept)
         if last is not None and len(choices) > 1:
             choices = (
                 [word for word in choices if word != last] if self._rng.random() < self._switch_probability else [last]
             )
-        self._said[concept] = self._rng.choice(choices)
-        return self._said[concept]
+        self._previous[concept] = self._rng.choice(choices)
+        return self._previous[concept]
 
 
 class Tense(Enum):
@@ -51,7 +56,7 @@ class Tense(Enum):
 
 
 class Role(Enum):
-    """What a phrase does in its clause."""
+    """Grammatical role of a phrase in its clause."""
 
     SUBJECT = "subject"
     VERB = "verb"
@@ -63,7 +68,12 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words that stay together."""
+    """Words that form one constituent of a clause.
+
+    Attributes:
+        role: grammatical role in the clause.
+        words: the words in order.
+    """
 
     role: Role
     words: tuple[str, ...]
@@ -71,11 +81,11 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a meaning is said.
+    """Voice, word order and tense of a sentence.
 
     Attributes:
-        passive: passive voice (for transitive verbs).
-        fronted: the time comes first.
+        passive: whether a transitive verb is in the passive voice.
+        fronted: whether the time comes first.
         tense: tense of the verb.
     """
 
@@ -85,12 +95,25 @@ class Style:
 
 
 def sample_style(rng: Random, tense: Tense = Tense.PAST, passive: float = 0.4, fronted: float = 0.4) -> Style:
-    """Any style of this tense."""
+    """Draw a style.
+
+    Args:
+        rng: source of random numbers.
+        tense: tense of the verb.
+        passive: probability of the passive voice.
+        fronted: probability that the time comes first.
+    """
     return Style(rng.random() < passive, rng.random() < fronted, tense)
 
 
 def build_clause(scene: Scene, chooser: LexicalChooser, style: Style = Style()) -> list[Phrase]:
-    """Says an event, each concept by any of its words."""
+    """Return the phrases of a clause that expresses a scene.
+
+    Args:
+        scene: the meaning.
+        chooser: chooses the words.
+        style: voice, word order and tense.
+    """
     agent = noun_phrase(scene.agent, chooser)
     patient = None if scene.patient is None else noun_phrase(scene.patient, chooser)
     if scene.patient is not None and patient is not None and style.passive:
@@ -108,18 +131,18 @@ def build_clause(scene: Scene, chooser: LexicalChooser, style: Style = Style()) 
 
 
 def noun_phrase(participant: Participant, chooser: LexicalChooser) -> tuple[str, ...]:
-    """A noun phrase."""
+    """Return determiner, adjective and noun of a participant."""
     quality = () if participant.adjective is None else (chooser.choose(participant.adjective.words),)
     return (participant.determiner, *quality, noun_form(participant.noun, participant.plural, chooser))
 
 
 def noun_form(noun: Noun, plural: bool, chooser: LexicalChooser) -> str:
-    """One of a noun's words."""
+    """Return one of a noun's words in the singular or plural."""
     return noun.form(chooser.choose(noun.words), plural)
 
 
 def prepositional_phrase(place: Place, chooser: LexicalChooser) -> tuple[str, ...]:
-    """A prepositional phrase."""
+    """Return preposition, article and noun of a place."""
     return (place.preposition, "the", chooser.choose(place.words))
 
 
@@ -132,7 +155,16 @@ def verb_phrase(
     passive: bool = False,
     negated: bool = False,
 ) -> tuple[str, ...]:
-    """A finite verb with its auxiliaries, agreeing with a subject that is one or ``many``."""
+    """Return a finite verb with its auxiliaries.
+
+    Args:
+        verb: the action.
+        chooser: chooses the word.
+        tense: tense of the verb.
+        plural: whether the subject is plural.
+        passive: whether the verb is in the passive voice.
+        negated: whether the verb is negated.
+    """
     forms = verb.forms(chooser.choose(verb.words))
     no = ("not",) if negated else ()
     if passive or tense is Tense.PROGRESSIVE:
@@ -145,58 +177,64 @@ def verb_phrase(
 
 
 def form_of_be(tense: Tense, plural: bool) -> str:
-    """The auxiliary *be*."""
+    """Return the form of the auxiliary *be* that agrees with the subject."""
     if tense is Tense.PAST:
         return "were" if plural else "was"
     return "are" if plural else "is"
 
 
 def form_of_do(tense: Tense, plural: bool) -> str:
-    """The auxiliary *do*."""
+    """Return the form of the auxiliary *do* that agrees with the subject."""
     if tense is Tense.PAST:
         return "did"
     return "do" if plural else "does"
 
 
 def join_phrases(phrases: Iterable[Phrase], end: str = ".") -> str:
-    """A clause as a sentence."""
+    """Return the phrases of a clause as a sentence that ends with ``end``."""
     return punctuate((word for phrase in phrases for word in phrase.words), end)
 
 
 def punctuate(words: Iterable[str], end: str = ".") -> str:
-    """Words as a sentence: capital first letter, ``a``/``an``, full stop."""
-    spoken = list(words)
-    for i, word in enumerate(spoken[:-1]):
+    """Return words as a sentence with a capital first letter, the right one of ``a`` and ``an``, and ``end``."""
+    corrected = list(words)
+    for i, word in enumerate(corrected[:-1]):
         if word in ("a", "an"):
-            spoken[i] = "an" if spoken[i + 1][0] in "aeiou" else "a"
-    text = " ".join(spoken).replace(" ,", ",")
+            corrected[i] = "an" if corrected[i + 1][0] in "aeiou" else "a"
+    text = " ".join(corrected).replace(" ,", ",")
     return text[0].upper() + text[1:] + end
 
 
 def render(scene: Scene, chooser: LexicalChooser, style: Style = Style()) -> str:
-    """An event as a sentence."""
+    """Return a sentence that expresses a scene.
+
+    Args:
+        scene: the meaning.
+        chooser: chooses the words.
+        style: voice, word order and tense.
+    """
     return join_phrases(build_clause(scene, chooser, style))
 
 
 class Slot(Enum):
-    """What is asked for."""
+    """The part of a scene that a question asks for."""
 
     AGENT = "agent"
     PLACE = "place"
     TIME = "time"
 
     def answered_by(self, scene: Scene) -> bool:
-        """Whether the event tells it."""
+        """Return whether the scene contains this part."""
         return getattr(scene, self.value) is not None
 
     def removed_from(self, scene: Scene) -> Scene:
-        """The event without its place or time.
+        """Return the scene without this part, which must be place or time.
 
         Raises:
-            ValueError: every event has an agent.
+            ValueError: the part is the agent, which every scene has.
         """
         if self is Slot.AGENT:
-            raise ValueError("only place and time may be hidden, but got the agent")
+            raise ValueError("only place and time can be removed, but got the agent")
         return replace(scene, place=None) if self is Slot.PLACE else replace(scene, time=None)
 
 
@@ -204,7 +242,15 @@ _INTERROGATIVE = {Slot.AGENT: ("who",), Slot.PLACE: ("where",), Slot.TIME: ("whe
 
 
 def render_question(scene: Scene, slot: Slot, rng: Random, chooser: LexicalChooser, passive: float = 0.4) -> str:
-    """A question about one slot of an event in the past; passive voice at this probability."""
+    """Return a question in the past tense about one part of a scene.
+
+    Args:
+        scene: the scene that contains the answer.
+        slot: the part that the question asks for.
+        rng: source of random numbers.
+        chooser: chooses the words.
+        passive: probability of the passive voice.
+    """
     voice = Style(passive=scene.verb.transitive and rng.random() < passive)
     known = scene if slot is Slot.AGENT else slot.removed_from(scene)
     phrases = {phrase.role: phrase for phrase in build_clause(known, chooser, voice)}
@@ -227,8 +273,8 @@ def _inverted(scene: Scene, phrases: dict[Role, Phrase], voice: Style, chooser: 
     others = _flat([phrase for role, phrase in phrases.items() if role not in (Role.SUBJECT, Role.VERB)])
     if voice.passive and scene.patient is not None:
         return [form_of_be(Tense.PAST, scene.patient.plural), *subject, *verb[1:], *others]
-    said = next(word for word in scene.verb.words if scene.verb.forms(word).past == verb[0])
-    return ["did", *subject, said, *others]
+    base = next(word for word in scene.verb.words if scene.verb.forms(word).past == verb[0])
+    return ["did", *subject, base, *others]
 
 
 def _flat(phrases: list[Phrase]) -> list[str]:

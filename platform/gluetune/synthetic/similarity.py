@@ -1,7 +1,7 @@
-"""Paraphrase pairs (MRPC, QQP) and graded similarity (STS-B).
+"""Rows of GLUE's similarity and paraphrase tasks: MRPC, QQP and STS-B.
 
-A paraphrase exchanges synonyms and reorders (active/passive, position of the time). Its hard negatives share all the
-words: the same verb with swapped roles.
+A paraphrase replaces words by synonyms and changes the order (voice, position of the time). Hard negatives have the
+same words with swapped roles.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _OTHER_SLOT: list[changes.SceneChange] = [
 
 
 def mrpc_row(sampler: SceneSampler) -> SyntheticRow:
-    """A pair of statements; two thirds are equivalent as in MRPC (Dolan and Brockett 2005)."""
+    """Draw a row of MRPC: two statements, two thirds of which are equivalent (Dolan and Brockett 2005)."""
     scene = sampler.scene(sampler.verb(reversible=True))
     equivalent = sampler.rng.random() < 0.67
     second = scene if equivalent else _changed(scene, sampler)
@@ -29,7 +29,7 @@ def mrpc_row(sampler: SceneSampler) -> SyntheticRow:
 
 
 def qqp_row(sampler: SceneSampler) -> SyntheticRow:
-    """A pair of questions; 37% are duplicates as in QQP."""
+    """Draw a row of QQP: two questions, 37% of which are duplicates."""
     scene = sampler.scene(sampler.verb(reversible=True), place=0.5, time=0.5)
     slots = [slot for slot in Slot if slot.answered_by(scene)]
     slot = sampler.rng.choice(slots)
@@ -57,7 +57,7 @@ _SLOTS: tuple[changes.SceneChange, ...] = (
 
 
 def stsb_row(sampler: SceneSampler) -> SyntheticRow:
-    """A pair of statements; its score falls with the number of slots that differ, 5 (the same) to 0 (unrelated)."""
+    """Draw a row of STS-B: two statements, scored from 5 (same meaning) to 0 by how many parts of the scene differ."""
     scene = sampler.scene(sampler.verb(transitive=True), place=1.0, time=1.0, adjective=0.15)
     differing = sampler.rng.randint(0, len(_SLOTS))
     second = scene
@@ -71,14 +71,14 @@ def stsb_row(sampler: SceneSampler) -> SyntheticRow:
 
 
 def _otherwise(scene: Scene, slot: Slot, sampler: SceneSampler) -> Scene:
-    """An event that asks another question; a change of the slot that is asked for would not show."""
+    """Return a scene that leads to another question; the part that is asked for is not visible in the question."""
     if slot is Slot.AGENT:
         return changes.apply_any(scene, sampler, [changes.other_patient, changes.other_verb])
     return _changed(scene, sampler)
 
 
 def _changed(scene: Scene, sampler: SceneSampler) -> Scene:
-    """Swapped roles, or one to three other slots."""
+    """Return the scene with swapped roles, or with one to three changes."""
     if sampler.rng.random() < 0.3:
         return scene.with_swapped_roles()
     for _ in range(sampler.rng.choice((1, 2, 2, 3))):

@@ -1,4 +1,8 @@
-"""Acceptability (CoLA): each violation is made from an acceptable sentence of the same grammar."""
+"""Rows of GLUE's single-sentence tasks: acceptability (CoLA) and sentiment (SST-2).
+
+An unacceptable sentence is an acceptable one of the same grammar with one violation. In opinions, negation inverts the
+sentiment, intensifiers do not change it, and the main or last clause of a contrast decides.
+"""
 
 from __future__ import annotations
 
@@ -26,21 +30,21 @@ _Violation = Callable[[SceneSampler], str]
 
 
 def cola_row(sampler: SceneSampler) -> SyntheticRow:
-    """A sentence; 70% are acceptable as in CoLA (Warstadt et al. 2019)."""
+    """Draw a row of CoLA: a sentence, 70% of which are acceptable (Warstadt et al. 2019)."""
     if sampler.rng.random() < 0.7:
         return SyntheticRow((acceptable_sentence(sampler),), "acceptable")
     return SyntheticRow((sampler.rng.choice(_VIOLATIONS)(sampler),), "unacceptable")
 
 
 def acceptable_sentence(sampler: SceneSampler) -> str:
-    """A well-formed sentence."""
+    """Draw a well-formed sentence."""
     if sampler.rng.random() < 0.15:
         return _reflexive(sampler, matching=True)
     return render_acceptable(sampler.scene(place=0.4, time=0.2), sampler)
 
 
 def render_acceptable(scene: Scene, sampler: SceneSampler) -> str:
-    """An event in any tense, with any determiner that agrees."""
+    """Return a well-formed sentence about a scene, in a random tense and with a random determiner that agrees."""
     return join_phrases(_clause(_determined(scene, sampler.rng), sampler))
 
 
@@ -60,7 +64,7 @@ def _determined(scene: Scene, rng: Random) -> Scene:
 
 
 def _agreement(sampler: SceneSampler) -> str:
-    """``*The dogs is sleeping.``: the verb takes the other number."""
+    """``*The dogs is sleeping.``: the number of the verb is wrong."""
     scene = _determined(sampler.scene(place=0.4, time=0.2), sampler.rng)
     wrong = replace(scene, agent=replace(scene.agent, plural=not scene.agent.plural))
     style = Style(tense=sampler.rng.choice((Tense.PRESENT, Tense.PROGRESSIVE)), fronted=sampler.rng.random() < 0.3)
@@ -72,7 +76,7 @@ def _agreement(sampler: SceneSampler) -> str:
 
 
 def _determiner(sampler: SceneSampler) -> str:
-    """``*These dog sleeps.``: the determiner takes the other number."""
+    """``*These dog sleeps.``: the number of the determiner is wrong."""
     scene = sampler.scene(place=0.4, time=0.2)
     wrong = _SINGULAR[1:] if scene.agent.plural else _PLURAL[1:]
     return join_phrases(
@@ -81,7 +85,7 @@ def _determiner(sampler: SceneSampler) -> str:
 
 
 def _order_in_phrase(sampler: SceneSampler) -> str:
-    """``*The dog old sleeps.``: a noun phrase's words in another order."""
+    """``*The dog old sleeps.``: the words of a noun phrase are in the wrong order."""
     phrases = _base(sampler, sampler.verb())
     place = next(i for i, phrase in enumerate(phrases) if phrase.role is Role.SUBJECT)
     words = phrases[place].words
@@ -91,14 +95,14 @@ def _order_in_phrase(sampler: SceneSampler) -> str:
 
 
 def _order_of_phrases(sampler: SceneSampler) -> str:
-    """``*Helped the dog the chef.``: the verb does not stand behind its subject."""
+    """``*Helped the dog the chef.``: the verb does not follow its subject."""
     phrases = [phrase for phrase in _base(sampler, sampler.verb(transitive=True)) if phrase.role is not Role.TIME]
     subject, verb, *rest = phrases
     return join_phrases(sampler.rng.choice(([verb, subject, *rest], [subject, *rest, verb])))
 
 
 def _valency(sampler: SceneSampler) -> str:
-    """``*The chef slept the dog.``, ``*The chef helped.``: an object too many or too few."""
+    """``*The chef slept the dog.``, ``*The chef helped.``: one object too many or too few."""
     scene = _determined(sampler.scene(sampler.verb(transitive=True), place=0.4, time=0.2), sampler.rng)
     if sampler.rng.random() < 0.5:
         return join_phrases(build_clause(replace(scene, patient=None), LexicalChooser(sampler.rng), Style()))
@@ -107,7 +111,7 @@ def _valency(sampler: SceneSampler) -> str:
 
 
 def _auxiliary(sampler: SceneSampler) -> str:
-    """``*The dog did not slept.``: the form behind the auxiliary is another one."""
+    """``*The dog did not slept.``: the verb form after the auxiliary is wrong."""
     scene = _determined(sampler.scene(place=0.4, time=0.2), sampler.rng)
     tense = sampler.rng.choice((Tense.PAST, Tense.PROGRESSIVE))
     phrases = build_clause(replace(scene, negated=True), LexicalChooser(sampler.rng), Style(tense=tense))
@@ -155,23 +159,23 @@ _VIOLATIONS: tuple[_Violation, ...] = (
     _mismatched_reflexive,
 )
 
-
 SentenceFrame = Callable[[Random, bool], list[str]]
+"""Returns the words of an opinion: positive if the flag is set, else negative."""
 
 
 def sst2_row(sampler: SceneSampler) -> SyntheticRow:
-    """An opinion; 55% are positive as in SST-2 (Socher et al. 2013)."""
+    """Draw a row of SST-2: an opinion, 55% of which are positive (Socher et al. 2013)."""
     positive = sampler.rng.random() < 0.55
     return SyntheticRow((opinion_sentence(sampler.rng, positive),), "positive" if positive else "negative")
 
 
 def opinion_sentence(rng: Random, positive: bool) -> str:
-    """A sentence that praises or not."""
+    """Draw a sentence with a positive or a negative opinion."""
     return punctuate(rng.choice(_FRAMES)(rng, positive))
 
 
 def _judgement(rng: Random, positive: bool) -> list[str]:
-    """``is (very) good``, or its negated opposite."""
+    """Return words such as ``is very good`` or, with the same sentiment, ``is not bad``."""
     negated = rng.random() < 0.3
     quality = rng.choice(PRAISE if positive is not negated else SCORN)
     strong = [rng.choice(INTENSIFIERS)] if rng.random() < 0.4 else []
@@ -208,7 +212,7 @@ def _doubt(rng: Random, positive: bool) -> list[str]:
 
 
 def _exception(rng: Random, positive: bool) -> list[str]:
-    """The other way round than a contrast: the first clause decides, since the second only excepts."""
+    """Return an opinion in which the first clause decides, because the second one is an exception."""
     first, second = rng.sample(ASPECTS, 2)
     return ["the", first, *_judgement(rng, positive), "even", "if", "the", second, *_judgement(rng, not positive)]
 
