@@ -1,9 +1,9 @@
-"""Every error gluetune raises on purpose.
+"""The exceptions that gluetune raises on purpose, and the mistakes that they list.
 
 The tree::
 
     GluetuneError
-    ├── UserError                what the user can mend: one message, exit code 2, no traceback
+    ├── UserError                what the user can correct: one message, exit code 2, no traceback
     │   ├── ConfigError          job files, search spaces, flags: all mistakes of a file at once
     │   ├── DataError            data files: names file and line
     │   ├── ModelError           encoders, tokenizers, checkpoints
@@ -11,12 +11,12 @@ The tree::
     │   │   └── AllTrialsFailedError   a search without a trial that could be evaluated
     │   ├── StorageError         output folders and buckets
     │   ├── TrackingError        the MLflow store
-    │   └── BenchmarkError       a side of the benchmark that does not run
-    └── TrialError               the end of one trial, never of a search
+    │   └── BenchmarkError       a contender of a benchmark does not run
+    └── TrialError               ends one trial, never a search
         ├── DivergedError            loss or score is not a number
         └── TrialOutOfMemoryError    the device's memory is exhausted
 
-Every error pickles, so that it crosses Ray process borders whole.
+Every exception can be pickled, so that Ray passes it between processes unchanged.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ from pathlib import Path
 
 
 def did_you_mean(name: str, options: Iterable[str], cutoff: float = 0.65) -> str:
-    """The end of a message about a wrong name: ``; nearest: 'cola'``, or nothing where nothing is near.
+    """Suggest the nearest valid name as the end of a message: ``; nearest: 'cola'``, or empty text if none is near.
 
-    A name that holds the wrong one is nearer than one that is spelled like it; case does not count.
+    A name that contains the wrong name is nearer than one with a similar spelling; letter case is ignored.
 
     Args:
         name: the wrong name.
-        options: the right ones.
-        cutoff: least similarity of spelling, from 0 to 1 (`difflib.SequenceMatcher.ratio`).
+        options: the valid names.
+        cutoff: minimal similarity of spelling, from 0 to 1 (`difflib.SequenceMatcher.ratio`).
     """
     known = {option.lower(): option for option in options}
     word = name.lower()
-    holding = [option for option in known if len(word) >= 4 and word in option]
-    near = holding or difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
+    containing = [option for option in known if len(word) >= 4 and word in option]
+    near = containing or difflib.get_close_matches(word, known, n=1, cutoff=cutoff)
     return f"; nearest: {known[near[0]]!r}" if near else ""
 
 
 def did_you_mean_file(file: Path) -> str:
-    """The end of a message about a file that is missing: the nearest name beside the first part that is not there."""
+    """Suggest the nearest existing name for the first missing part of a file's path, as the end of a message."""
     while not file.parent.is_dir() and file.parent != file:
         file = file.parent
     return did_you_mean(file.name, sorted(path.name for path in file.parent.iterdir()), cutoff=0.5)
 
 
 class GluetuneError(Exception):
-    """Base of all errors below."""
+    """Base class of gluetune's exceptions."""
 
 
 class UserError(GluetuneError):
-    """A mistake that the user can mend; shown as one message with exit code 2."""
+    """A mistake that the user can correct; the command prints one message and exits with code 2."""
 
 
 KeyPath = tuple[str | int, ...]
@@ -89,7 +89,7 @@ class ConfigIssue:
 
     @classmethod
     def at(cls, keys: KeyPath, message: str, file: str | None = None, line: int | None = None) -> ConfigIssue:
-        """A mistake in the value that some keys lead to."""
+        """Build the mistake of a value from its keys; ``path`` is the dotted form."""
         return cls(dotted_path(keys), message, file, line, keys)
 
     def __str__(self) -> str:
@@ -98,7 +98,7 @@ class ConfigIssue:
 
 
 class ConfigError(UserError):
-    """All the mistakes of a configuration at once.
+    """A configuration has mistakes; lists all of them.
 
     Args:
         issues: the mistakes, in file order.
@@ -134,11 +134,11 @@ class ModelError(UserError):
 
 
 class ClusterError(UserError):
-    """The Ray cluster cannot be reached or can never hold what is asked."""
+    """The Ray cluster cannot be reached or can never have the resources that a job needs."""
 
 
 class AllTrialsFailedError(ClusterError):
-    """No trial of a search could be evaluated; there is nothing that another session could go on with."""
+    """No trial of a search could be evaluated; there is nothing to resume."""
 
 
 class StorageError(UserError):
@@ -150,11 +150,11 @@ class TrackingError(UserError):
 
 
 class BenchmarkError(UserError):
-    """A side of the benchmark that does not run; quotes its log."""
+    """A contender of a benchmark does not run; the message quotes its log."""
 
 
 class TrialError(GluetuneError):
-    """The end of one trial. The lane lives on."""
+    """One trial failed. Its lane continues with the next one."""
 
 
 class DivergedError(TrialError):

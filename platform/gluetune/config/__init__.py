@@ -1,7 +1,4 @@
-"""Typed, frozen configurations of jobs, searches and training, and their YAML files.
-
-Imports `gluetune.errors` and, for their names, `gluetune.tasks`.
-"""
+"""Typed, frozen configurations of jobs, search spaces and training, and their YAML files."""
 
 from gluetune.config.addresses import password, text_without_passwords, without_password
 from gluetune.config.checks import check_fit, resolve_training

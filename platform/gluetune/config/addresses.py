@@ -1,4 +1,4 @@
-"""Addresses without their passwords: what may be printed and stored of the address of a server or database."""
+"""Removes passwords from the addresses of servers and databases, so that they can be printed and stored."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ _ADDRESS = re.compile(r"^(?P<scheme>[\w+.-]*://)?(?P<rest>.*)$", re.DOTALL)
 _SECRET = re.compile(r"pass|pwd|secret|token|api_?key", re.IGNORECASE)
 _ODBC_SECRET = re.compile(r"(?:^|(?<=;))\s*(?:pwd|password)\s*=[^;]*(?:;|$)", re.IGNORECASE)
 _IN_TEXT = re.compile(r"\b[A-Za-z][\w+.-]*://[^\s'\"]+")
-SHORTEST = 4  # characters of a password that is looked for by itself; "a" would be found in every word
+MIN_PASSWORD_LENGTH = 4  # of a password that is removed outside of addresses: "a" is in every other word
 
 
 def without_password(address: str) -> str:
-    """An address without its password, which is all of it that may be printed or stored.
+    """Return an address without its password, as it may be printed and stored.
 
     Args:
         address: such as ``postgresql://user:password@host/db`` or ``http://host:5000?token=…``.
 
     Returns:
-        The address with the user, but without ``:password`` before the host, and without the parts of its query that
-        are named like a secret.
+        The address with the user, but without ``:password`` before the host, and without the parameters of its query
+        whose names denote a secret.
     """
     whole = _ADDRESS.match(address)
     assert whole is not None  # the pattern matches every text
     scheme, rest = whole["scheme"] or "", whole["rest"]
-    login, at, place = _split_login(rest)
-    return f"{scheme}{login.partition(':')[0]}{at}{_without_secret_options(place)}"
+    login, separator, place = _split_login(rest)
+    return f"{scheme}{login.partition(':')[0]}{separator}{_without_secret_options(place)}"
 
 
 def password(address: str) -> str | None:
-    """The password before an address's host, as it is written there; ``None`` where there is none."""
+    """Return the password before an address's host, as it is written; ``None`` where there is none."""
     whole = _ADDRESS.match(address)
     assert whole is not None  # the pattern matches every text
     found = _split_login(whole["rest"])[0].partition(":")[2]
@@ -38,18 +38,18 @@ def password(address: str) -> str | None:
 
 
 def user_name(address: str) -> str:
-    """The user before an address's host, as it is written there; empty where there is none."""
+    """Return the user before an address's host, as it is written; empty where there is none."""
     whole = _ADDRESS.match(address)
     assert whole is not None  # the pattern matches every text
     return _split_login(whole["rest"])[0].partition(":")[0]
 
 
 def text_without_passwords(text: str, address: str = "") -> str:
-    """A message without the passwords of the addresses in it.
+    """Remove the passwords of all addresses in a message.
 
     Args:
         text: the message, such as a library's error.
-        address: an address whose password is left out wherever it stands, also by itself.
+        address: an address whose password is removed everywhere, also where it is not part of an address.
     """
     if address:
         text = text.replace(address, without_password(address))
@@ -57,16 +57,16 @@ def text_without_passwords(text: str, address: str = "") -> str:
     if secret and user:  # a library may have cut the password at a "/" that should have been quoted
         text = re.sub(rf"(?<!\w){re.escape(user)}:[^\s'\"@]+", user, text)
     for form in sorted({secret, unquote(secret)}, key=len, reverse=True) if secret else ():
-        if len(form) >= SHORTEST:
+        if len(form) >= MIN_PASSWORD_LENGTH:
             text = text.replace(form, "…")
     return _IN_TEXT.sub(lambda found: without_password(found[0]), text)
 
 
 def _split_login(rest: str) -> tuple[str, str, str]:
-    """``user:password``, ``@`` and what follows, or two empty texts and the whole.
+    """Split an address into ``user:password``, ``@`` and the rest; without a login, the first two are empty.
 
-    A password may hold ``/``, ``?``, ``#`` or ``@`` that should have been quoted: all up to the last ``@`` is taken for
-    the login where what follows the first ``:`` is no port.
+    A password may contain ``/``, ``?``, ``#`` or ``@`` that should have been quoted: everything up to the last ``@`` is
+    the login, unless the text after the first ``:`` is a port.
     """
     host = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" not in host and ("@" not in rest or ":" not in host or host.partition(":")[2].isdigit()):
@@ -89,7 +89,7 @@ def _without_secret_options(place: str) -> str:
 
 
 def _without_odbc_password(option: str) -> str:
-    """An option ``odbc_connect=DRIVER=…;PWD=…`` (SQL Server) without the password in its value."""
+    """Remove the password from the value of an option ``odbc_connect=DRIVER=…;PWD=…`` (SQL Server)."""
     name, equals, value = option.partition("=")
     if not _ODBC_SECRET.search(unquote_plus(value)):
         return option

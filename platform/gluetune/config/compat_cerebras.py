@@ -66,14 +66,14 @@ def map_cerebras_keys(document: YamlDocument, overrides: Iterable[Override] = ()
     if not any(section in (document.value or {}) for section in _SECTIONS):
         return MappedJob(document)
     mapped = MappedJob(replace(document, value=copy.deepcopy(document.value), lines=dict(document.lines)))
-    given = dict(_take_keys(mapped))
-    for old, value in given.items():
-        first = next(known for known in given if _GLUETUNE_KEYS[known] == _GLUETUNE_KEYS[old])
-        if old != first and value != given[first]:
+    found = dict(_take_keys(mapped))
+    for old, value in found.items():
+        first = next(known for known in found if _GLUETUNE_KEYS[known] == _GLUETUNE_KEYS[old])
+        if old != first and value != found[first]:
             mapped.issues.append(
                 ConfigIssue.at(
                     old,
-                    f"must be what {dotted_path(first)} is, {format_value(given[first])}, "
+                    f"must be what {dotted_path(first)} is, {format_value(found[first])}, "
                     f"but got {format_value(value)}",
                 )
             )
@@ -122,12 +122,12 @@ def _move(mapped: MappedJob, old: KeyPath, value: Any) -> bool:
 def _set_source(mapped: MappedJob, old: KeyPath, flags: dict[str, Override]) -> None:
     """Set the source to a folder, and the folder to the one that contains the tasks' folders."""
     data, lines = mapped.document.value["data"], mapped.document.lines
-    flag, given = flags.get(dotted_path(_SOURCE)), data.get("source", "dir")
+    flag, found = flags.get(dotted_path(_SOURCE)), data.get("source", "dir")
     if flag is not None and flag.value in _SOURCES_WITHOUT_FOLDER:
         del data["dir"], lines[_DIR]
         mapped.notes[-1] = f"{dotted_path(old)} is left unused, because {flag.flag} says {flag.value}"
         return
-    instead = f" instead of {format_value(given)}" if flag is None and given != "dir" else ""
+    instead = f" instead of {format_value(found)}" if flag is None and found != "dir" else ""
     data["source"] = "dir"
     lines.setdefault(_SOURCE, lines[old])
     mapped.notes[-1] += f", with data.source dir{instead}"

@@ -111,8 +111,8 @@ class SearchSpace(Section):
             training: the job's settings; only the fields that it sets explicitly count.
             params: one configuration of the space; ``None`` for the fields that do not vary.
         """
-        given = training.model_dump(exclude_unset=True)
-        return TrainingConfig.model_validate({**self.training, **given, **(params or {})})
+        explicit = training.model_dump(exclude_unset=True)
+        return TrainingConfig.model_validate({**self.training, **explicit, **(params or {})})
 
     def largest(self, field: str, fixed: float) -> float:
         """Return the largest value of a numeric field; ``fixed`` where the space does not vary it."""

@@ -187,7 +187,7 @@ def _syntax(error: MarkedYAMLError) -> str:
 
 
 class _Builder:
-    """Turns nodes into values, noting lines and mistakes on the way."""
+    """Converts nodes to values, and records lines and mistakes."""
 
     def __init__(self, parser: YAML, document: YamlDocument) -> None:
         self.document = document

@@ -1,4 +1,4 @@
-"""Folders, local or in a bucket, and files that survive a power cut."""
+"""Folders, local or in a bucket, with writes that survive a power cut."""
 
 from gluetune.storage.folder import CHUNK, Storage, folder_and_name
 

@@ -1,7 +1,7 @@
-"""Files and folders of the local file system that survive a power cut once the call that wrote them has returned.
+"""Writes to the local file system that survive a power cut once the call has returned.
 
 A rename alone is not enough: a file system may keep the new name and lose the content, or lose the name. Each file is
-therefore synced before it is renamed, and each folder after its entries have changed.
+therefore synced (``fsync``) before it is renamed, and each folder after its entries have changed.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from pathlib import Path
 from typing import BinaryIO
 
 DRAFT = ".part"
-"""Ending of files and folders that are being written; one that stays is left over from a process that was killed."""
+"""Ending of files and folders that are being written; a killed process leaves them behind."""
 
 OLD = ".old"
-"""Ending of a folder that another one is about to replace."""
+"""Ending of a folder that is being replaced."""
 
 _CANNOT_SYNC_FOLDERS = {errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EROFS}
-_synced: set[Path] = set()  # folders whose names this process has synced in the folders above them
+_synced: set[Path] = set()  # folders whose entries in their parents this process has synced
 
 
 def absolute(path: Path) -> Path:
-    """A path from the root and without ``..``, for which links are followed; links in other paths stay."""
+    """Return an absolute path without ``..``; symbolic links are resolved only in paths that contain ``..``."""
     return path.resolve() if ".." in path.parts else path.absolute()
 
 
 def write_file(file: Path, data: bytes | memoryview, mode: int = 0o666) -> None:
-    """Writes a file whole or not at all, and syncs it; folders above it are made where they are missing.
+    """Write a file atomically and sync it; missing parent folders are created.
 
     Args:
         file: an absolute path.
         data: its content.
-        mode: the file's permissions, of which the process's umask takes some away.
+        mode: the file's permissions, before the process's umask.
 
     Raises:
-        OSError: the file cannot be written; what was there before is there still.
+        OSError: the file cannot be written; an existing file is unchanged.
     """
     with replaced(file, mode) as stream:
         stream.write(data)
@@ -47,14 +47,14 @@ def write_file(file: Path, data: bytes | memoryview, mode: int = 0o666) -> None:
 
 @contextmanager
 def replaced(file: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """Opens the draft of a file, which takes the file's place, synced, when the block ends without an error.
+    """Open a draft that replaces a file, synced, when the block ends without an error.
 
     Args:
-        file: an absolute path; folders above it are made where they are missing.
-        mode: the file's permissions, of which the process's umask takes some away.
+        file: an absolute path; missing parent folders are created.
+        mode: the file's permissions, before the process's umask.
 
     Raises:
-        OSError: the file cannot be written; what was there before is there still.
+        OSError: the file cannot be written; an existing file is unchanged.
     """
     make_folder(file.parent)
     draft = _draft(file)
@@ -65,19 +65,19 @@ def replaced(file: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         os.replace(draft, file)
     except BaseException:
-        draft.unlink(missing_ok=True)  # on a full disk it would take what is left
+        draft.unlink(missing_ok=True)  # on a full disk, the draft would take the space that is left
         raise
     sync_folder(file.parent)
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder and those above it where they are missing, and syncs the entries that lead to it.
+    """Create a folder and its missing parents, and sync their entries.
 
     Args:
         folder: an absolute path.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     path = [folder, *folder.parents][:-1]
     unsynced = [part for part in path if part not in _synced or not part.is_dir()]
@@ -88,36 +88,36 @@ def make_folder(folder: Path) -> None:
 
 
 def move(path: Path, target: Path) -> None:
-    """Renames a file or folder; folders above the target are made where they are missing.
+    """Rename a file or folder; missing parents of the target are created.
 
     Args:
-        path: what is moved, an absolute path.
-        target: its new absolute path, on the same file system.
+        path: absolute path of the file or folder.
+        target: the new absolute path, on the same file system.
 
     Raises:
         OSError: it cannot be moved.
     """
     make_folder(target.parent)
     os.rename(path, target)
-    sync_folder(target.parent)  # first: in both places rather than in none
+    sync_folder(target.parent)  # first, so that a power cut leaves two entries rather than none
     sync_folder(path.parent)
 
 
 def replace_folder(source: Path, folder: Path) -> None:
-    """Copies a folder, synced, to the place of another one.
+    """Replace a folder by a synced copy of another one.
 
-    What was there is kept until the copy is complete, and is put back where the copy cannot take its place. A process
-    that is killed between the two renames leaves it under another name, which ends in ``.old``, until the next call.
+    The old folder is kept until the copy is complete, and is restored if the copy cannot replace it. A process that is
+    killed between the two renames leaves the old folder under a name that ends in ``.old``, until the next call.
 
     Args:
-        source: what is copied; links in it are followed, permissions are not copied.
-        folder: an absolute path; what is there is deleted in the end.
+        source: the folder to copy; symbolic links in it are followed, permissions are not copied.
+        folder: absolute path of the copy; a folder that exists there is deleted in the end.
 
     Raises:
         OSError: the copy cannot be written.
     """
     make_folder(folder.parent)
-    for left in folder.parent.iterdir():  # by a process that was killed
+    for left in folder.parent.iterdir():  # left behind by a killed process
         if left.name.startswith(f"{folder.name}.") and left.suffix in (DRAFT, OLD):
             shutil.rmtree(left, ignore_errors=True)
     draft = _draft(folder)
@@ -137,7 +137,7 @@ def replace_folder(source: Path, folder: Path) -> None:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Removes what a process that was killed was in the middle of writing; no other process may write there now."""
+    """Remove the drafts that a killed process left behind; no other process may write to the folder meanwhile."""
     for root, folders, names in os.walk(folder):
         for name in [name for name in folders if name.endswith(DRAFT)]:
             shutil.rmtree(Path(root, name), ignore_errors=True)
@@ -148,7 +148,7 @@ def remove_drafts(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Syncs all that is in a folder, which was written by others."""
+    """Sync all files and folders below a folder, which other code has written without syncing."""
     for root, _, names in os.walk(folder):
         for name in names:
             with open(Path(root, name), "rb") as stream:
@@ -157,7 +157,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Syncs a folder's entries; does nothing on file systems that cannot."""
+    """Sync a folder's entries; do nothing on file systems that cannot sync folders."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

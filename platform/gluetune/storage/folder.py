@@ -1,4 +1,4 @@
-"""One folder, local or in a bucket: every path a search writes is made here.
+"""A folder, local or in a bucket. Searches write all their files through it.
 
 File systems are those of ``pyarrow.fs`` (local, ``s3://``, ``gs://``, ``hdfs://``), which Ray uses as well.
 """
@@ -19,13 +19,13 @@ CHUNK = 1 << 22  # bytes that are copied at a time
 
 
 class Storage:
-    """A folder by path or URI, which is all that makes two of them equal.
+    """A folder by path or URI; two are equal if their URIs are.
 
     Args:
         uri: a local path, or ``s3://bucket/folder``, ``gs://…``, ``file:///…``.
 
     Raises:
-        StorageError: the URI is of no known kind.
+        StorageError: the URI has an unknown scheme, or its bucket cannot be reached.
     """
 
     def __init__(self, uri: str) -> None:
@@ -38,7 +38,7 @@ class Storage:
 
         try:
             self._files, self._root = FileSystem.from_uri(self._uri)
-        except OSError as error:  # a bucket is asked for its region here
+        except OSError as error:  # pyarrow requests a bucket's region here
             raise StorageError(f"cannot reach {self._uri}: {error}") from error
         except (ArrowException, ValueError) as error:
             raise StorageError(
@@ -63,119 +63,119 @@ class Storage:
 
     @property
     def local(self) -> bool:
-        """Whether the folder is on this machine's own file system."""
+        """Whether the folder is on this machine's file system."""
         return bool(self._files.type_name == "local")
 
     def uri(self, path: str = "") -> str:
-        """The whole path or URI of something in the folder."""
+        """Return the full path or URI of a file or folder in this one."""
         return f"{self._uri.rstrip('/')}/{path}" if path else self._uri
 
     def sub(self, path: str) -> Storage:
-        """A folder inside this one."""
+        """Return a subfolder."""
         return Storage(self.uri(path))
 
     def write(self, path: str, data: bytes | memoryview) -> None:
-        """Writes a file whole or not at all: a reader never sees half of it, and a power cut later does not lose it.
+        """Write a file atomically: readers never see half of it, and a later power cut does not lose it.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        with self._telling("write", path):
+        with self._storage_errors("write", path):
             if self.local:
-                write_file(Path(self._at(path)), data)
+                write_file(Path(self._full_path(path)), data)
                 return
-            target = self._at(path)
+            target = self._full_path(path)
             self._files.create_dir(os.path.dirname(target), recursive=True)
             with self._files.open_output_stream(target) as stream:  # object stores show it once it is complete
                 stream.write(data)
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes, ``None`` where there is none."""
-        with self._telling("read", path):
+        """Return a file's bytes; ``None`` where there is no such file."""
+        with self._storage_errors("read", path):
             try:
-                with self._files.open_input_stream(self._at(path)) as stream:
+                with self._files.open_input_stream(self._full_path(path)) as stream:
                     data: bytes = stream.read()
                     return data
             except FileNotFoundError:
                 return None
 
     def exists(self, path: str = "") -> bool:
-        """Whether there is a file or folder."""
+        """Whether a file or folder exists."""
         from pyarrow.fs import FileType
 
-        with self._telling("reach", path):
-            return bool(self._files.get_file_info(self._at(path)).type != FileType.NotFound)
+        with self._storage_errors("reach", path):
+            return bool(self._files.get_file_info(self._full_path(path)).type != FileType.NotFound)
 
     def delete(self, path: str) -> None:
-        """Deletes a file or a whole folder; a missing one is fine."""
+        """Delete a file or a whole folder; a missing one is fine."""
         from pyarrow.fs import FileType
 
-        with self._telling("delete", path):
-            kind = self._files.get_file_info(self._at(path)).type
+        with self._storage_errors("delete", path):
+            kind = self._files.get_file_info(self._full_path(path)).type
             if kind == FileType.Directory:
-                self._files.delete_dir(self._at(path))
+                self._files.delete_dir(self._full_path(path))
             elif kind == FileType.File:
-                self._files.delete_file(self._at(path))
+                self._files.delete_file(self._full_path(path))
 
     def list(self, path: str = "") -> list[str]:
-        """Names in a folder, sorted; empty where there is no such folder."""
+        """Return the names in a folder, sorted; empty where there is no such folder."""
         from pyarrow.fs import FileSelector
 
-        with self._telling("list", path):
-            entries = self._files.get_file_info(FileSelector(self._at(path), allow_not_found=True))
+        with self._storage_errors("list", path):
+            entries = self._files.get_file_info(FileSelector(self._full_path(path), allow_not_found=True))
             return sorted(entry.base_name for entry in entries)
 
     def move(self, path: str, target: str) -> None:
-        """Moves a file or folder inside this one; folders of ``target`` are made where missing.
+        """Move a file or folder inside this one; missing parents of ``target`` are created.
 
-        In a bucket it is copied, and deleted once the copy is whole.
+        In a bucket it is copied, and deleted once the copy is complete.
         """
         from pyarrow.fs import FileType, copy_files
 
-        with self._telling("move", path):
+        with self._storage_errors("move", path):
             if self.local:
-                move(Path(self._at(path)), Path(self._at(target)))
+                move(Path(self._full_path(path)), Path(self._full_path(target)))
                 return
-            self._files.create_dir(os.path.dirname(self._at(target)), recursive=True)
-            if self._files.get_file_info(self._at(path)).type == FileType.Directory:
+            self._files.create_dir(os.path.dirname(self._full_path(target)), recursive=True)
+            if self._files.get_file_info(self._full_path(path)).type == FileType.Directory:
                 copy_files(
-                    self._at(path),
-                    self._at(target),
+                    self._full_path(path),
+                    self._full_path(target),
                     source_filesystem=self._files,
                     destination_filesystem=self._files,
                     use_threads=False,
                 )
-                self._files.delete_dir(self._at(path))
+                self._files.delete_dir(self._full_path(path))
             else:
-                self._files.move(self._at(path), self._at(target))
+                self._files.move(self._full_path(path), self._full_path(target))
 
     def put(self, file: str | Path, path: str) -> None:
-        """Copies a local file here, whole or not at all, without reading it into memory.
+        """Copy a local file into this folder atomically, without reading it into memory.
 
         Raises:
             StorageError: the copy cannot be written.
         """
-        with self._telling("write", path), open(file, "rb") as source:
+        with self._storage_errors("write", path), open(file, "rb") as source:
             if self.local:
-                with replaced(Path(self._at(path))) as local:
+                with replaced(Path(self._full_path(path))) as local:
                     shutil.copyfileobj(source, local, CHUNK)
                 return
-            self._files.create_dir(os.path.dirname(self._at(path)), recursive=True)
-            with self._files.open_output_stream(self._at(path)) as remote:
+            self._files.create_dir(os.path.dirname(self._full_path(path)), recursive=True)
+            with self._files.open_output_stream(self._full_path(path)) as remote:
                 shutil.copyfileobj(source, remote, CHUNK)
 
     def fetch(self, path: str, file: str | Path) -> bool:
-        """Copies a file from here to a local one, whole or not at all, without reading it into memory.
+        """Copy a file of this folder to a local file atomically, without reading it into memory.
 
         Returns:
             Whether there is such a file.
 
         Raises:
-            StorageError: it cannot be read, or the copy not be written.
+            StorageError: the file cannot be read, or the copy cannot be written.
         """
-        with self._telling("copy", path):
+        with self._storage_errors("copy", path):
             try:
-                source = self._files.open_input_stream(self._at(path))
+                source = self._files.open_input_stream(self._full_path(path))
             except FileNotFoundError:
                 return False
             with source, replaced(Path(file).absolute()) as copy:
@@ -183,7 +183,7 @@ class Storage:
             return True
 
     def upload(self, folder: str | Path, path: str) -> None:
-        """Copies a local folder here, replacing what was there; on a local file system whole or not at all, and synced.
+        """Copy a local folder into this one, replacing an existing one; on a local file system atomically, and synced.
 
         Raises:
             StorageError: the copy cannot be written.
@@ -191,28 +191,28 @@ class Storage:
         from pyarrow.fs import LocalFileSystem, copy_files
 
         if self.local:
-            with self._telling("write", path):
-                replace_folder(Path(folder), Path(self._at(path)))
+            with self._storage_errors("write", path):
+                replace_folder(Path(folder), Path(self._full_path(path)))
             return
         self.delete(path)
-        with self._telling("write", path):
-            self._files.create_dir(self._at(path), recursive=True)
+        with self._storage_errors("write", path):
+            self._files.create_dir(self._full_path(path), recursive=True)
             copy_files(
                 str(folder),
-                self._at(path),
+                self._full_path(path),
                 source_filesystem=LocalFileSystem(),
                 destination_filesystem=self._files,
                 use_threads=False,
             )
 
     def download(self, path: str, folder: str | Path) -> None:
-        """Copies a folder from here to a local one."""
+        """Copy a subfolder to a local folder."""
         from pyarrow.fs import LocalFileSystem, copy_files
 
         Path(folder).mkdir(parents=True, exist_ok=True)
-        with self._telling("copy", path):
+        with self._storage_errors("copy", path):
             copy_files(
-                self._at(path),
+                self._full_path(path),
                 str(folder),
                 source_filesystem=self._files,
                 destination_filesystem=LocalFileSystem(),
@@ -220,18 +220,18 @@ class Storage:
             )
 
     @contextmanager
-    def _telling(self, action: str, path: str) -> Iterator[None]:
-        """Raises a file system's errors as `StorageError`."""
+    def _storage_errors(self, action: str, path: str) -> Iterator[None]:
+        """Convert a file system's errors to `StorageError`."""
         try:
             yield
         except OSError as error:
             raise StorageError(f"cannot {action} {self.uri(path)}: {error}") from error
 
-    def _at(self, path: str) -> str:
+    def _full_path(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}" if path else self._root
 
 
 def folder_and_name(path: str | Path) -> tuple[Storage, str]:
-    """The folder of a file by path or URI, and the file's name in it."""
+    """Split a file's path or URI into its folder and its name."""
     folder, slash, name = str(path).rpartition("/")
     return Storage(folder or slash or "."), name

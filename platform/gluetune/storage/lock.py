@@ -1,8 +1,8 @@
-"""One driver at a time in a run's folder: the kernel's lock, or a lease file where the file system has no locks.
+"""Locks a run's folder for one driver: with ``flock``, or with a lease file where the file system has no locks.
 
-Some network file systems refuse ``flock`` (Lustre without the mount option ``flock``). There the driver makes a lease
-file that names it, and renews the file's time while it lives. A lease that has not been renewed for `STALE_S` seconds,
-by the file system's own clock, is free; so is one of a process of this machine that has ended.
+Some network file systems do not support ``flock`` (Lustre without the mount option ``flock``). There the driver writes
+a lease file that names it, and renews the file's modification time while it runs. A lease that has not been renewed for
+`STALE_S` seconds, by the file system's clock, is free; so is the lease of a process of this machine that has ended.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _HELD = (errno.EWOULDBLOCK, errno.EACCES)  # another process has the kernel's lo
 
 
 def lock_folder(folder: Path) -> Callable[[], None]:
-    """Makes a run's folder and takes it for this process, until it ends.
+    """Create a run's folder and lock it for this process, until the process ends.
 
     Returns:
-        Gives the folder back before that.
+        A function that releases the lock earlier.
 
     Raises:
-        StorageError: the folder cannot be written, or another driver has it.
+        StorageError: the folder cannot be written, or another driver has locked it.
     """
     try:
         make_folder(folder)
@@ -53,32 +53,32 @@ def lock_folder(folder: Path) -> Callable[[], None]:
         if error.errno in _HELD:
             raise StorageError(f"a search is run by one driver at a time, but another one holds {folder}") from error
         lease = Lease(folder)
-        lease.take()
-        lease.keep()
+        lease.acquire()
+        lease.renew_in_background()
         return lease.release
     return partial(os.close, lock)
 
 
 def check_folder(folder: Path) -> None:
-    """Raises what `lock_folder` would raise, as far as permissions tell, but makes nothing and keeps no lock.
+    """Check that `lock_folder` would work, as far as permissions show, without creating or locking anything.
 
     Raises:
-        StorageError: the folder cannot be written or made, or another driver has it.
+        StorageError: the folder cannot be written or created, or another driver has locked it.
     """
     if os.path.exists(folder / LOCK):
         lock_folder(folder)()
         return
-    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
-    longest = os.pathconf(there, "PC_NAME_MAX")
+    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+    longest = os.pathconf(existing, "PC_NAME_MAX")
     if any(len(os.fsencode(part)) > longest for part in folder.parts):
         raise StorageError(f"a folder's name must not be longer than {longest} bytes, but got {folder}")
-    reason = errno.EACCES if there.is_dir() else errno.ENOTDIR
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    reason = errno.EACCES if existing.is_dir() else errno.ENOTDIR
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise StorageError(f"the search's folder must be writable, but {folder} is not: {os.strerror(reason)}")
 
 
 class Lease:
-    """The right to run a search, kept in a file.
+    """A file whose owner alone may run the search of a folder.
 
     Args:
         folder: the run's folder.
@@ -89,29 +89,29 @@ class Lease:
         self._token = secrets.token_hex(8)
         self._ended = Event()
 
-    def take(self) -> None:
-        """Makes the lease file.
+    def acquire(self) -> None:
+        """Create the lease file.
 
         Raises:
-            StorageError: another driver has the lease; says which, and what to do where it is gone for good.
+            StorageError: another driver has the lease; names it, and what to do if it has ended for good.
         """
         try:
-            if not self._make():
+            if not self._create():
                 self._remove_if_free()
-                if not self._make():
-                    raise self._refusal()
+                if not self._create():
+                    raise self._conflict()
         except OSError as error:
             raise StorageError(
                 f"the search's folder must be writable, but {self._folder} is not: {error.strerror}"
             ) from error
 
-    def keep(self) -> None:
-        """Renews the lease in a thread, and removes it when this process ends."""
+    def renew_in_background(self) -> None:
+        """Renew the lease in a thread, and remove it when this process ends."""
         atexit.register(self.release)
-        Thread(target=self._keep, name="lease", daemon=True).start()
+        Thread(target=self._renew_until_released, name="lease", daemon=True).start()
 
     def renew(self) -> bool:
-        """Renews the lease's time; whether the lease is still this process's."""
+        """Renew the lease; return whether it is still this process's."""
         owner = self._owner()
         if owner is None or owner.get("token") != self._token:
             return False
@@ -119,15 +119,15 @@ class Lease:
         return True
 
     def release(self) -> None:
-        """Removes the lease, if it is still this process's."""
+        """Remove the lease, if it is still this process's."""
         self._ended.set()
         with suppress(OSError):
             if self.renew():
                 self._file.unlink()
 
-    def _keep(self) -> None:
+    def _renew_until_released(self) -> None:
         while not self._ended.wait(RENEW_S):
-            with suppress(OSError):  # the storage is away; the next renewal may reach it
+            with suppress(OSError):  # the storage cannot be reached; the next renewal may succeed
                 if not self.renew():
                     print(
                         f"another driver has taken the lease {self._file}: this one stops", file=sys.stderr, flush=True
@@ -135,21 +135,21 @@ class Lease:
                     os.kill(os.getpid(), signal.SIGINT)
                     return
 
-    def _make(self) -> bool:
-        """Whether the lease could be made. The content is complete before the file has its name."""
+    def _create(self) -> bool:
+        """Create the lease, complete before it gets its name; return whether there was none."""
         draft = self._folder / f"{LEASE}.{self._token}"
         draft.write_text(json.dumps({"token": self._token, "pid": os.getpid(), **_machine()}))
         try:
             os.link(draft, self._file)
         except FileExistsError:
             return False
-        except OSError:  # no hard links here
-            return self._make_exclusively()
+        except OSError:  # a file system without hard links
+            return self._create_exclusively()
         finally:
             draft.unlink()
         return True
 
-    def _make_exclusively(self) -> bool:
+    def _create_exclusively(self) -> bool:
         try:
             with open(self._file, "x") as file:
                 json.dump({"token": self._token, "pid": os.getpid(), **_machine()}, file)
@@ -158,27 +158,27 @@ class Lease:
         return True
 
     def _remove_if_free(self) -> None:
-        """Moves the lease of a driver that is gone out of the way, so that one process alone can do it."""
+        """Remove the lease of a driver that has ended, by a rename, which only one process can do."""
         owner = self._owner()
         if owner is None or not (_ended(owner) or self._age() > STALE_S):
             return
         old = self._folder / f"{LEASE}.{self._token}.old"
         with suppress(FileNotFoundError):
             os.rename(self._file, old)
-            if _read(old) != owner:  # another driver has taken it in between
+            if _read(old) != owner:  # another driver has acquired it in between
                 os.rename(old, self._file)
                 return
             old.unlink()
 
     def _owner(self) -> dict[str, Any] | None:
-        """What the lease file says; ``None`` where there is none."""
+        """Return the content of the lease file; ``None`` where there is none."""
         try:
             return _read(self._file)
         except FileNotFoundError:
             return None
 
     def _age(self) -> float:
-        """Seconds since the lease was renewed, both times by the file system's clock."""
+        """Return the seconds since the lease was renewed, both times by the file system's clock."""
         probe = self._folder / f"{LEASE}.{self._token}.now"
         probe.write_text("")
         try:
@@ -188,7 +188,7 @@ class Lease:
         finally:
             probe.unlink()
 
-    def _refusal(self) -> StorageError:
+    def _conflict(self) -> StorageError:
         owner = self._owner() or {}
         place = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
         return StorageError(
@@ -199,7 +199,7 @@ class Lease:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """A lease's content; empty where it is damaged."""
+    """Read a lease; return an empty mapping where it is damaged."""
     try:
         found = json.loads(file.read_text())
     except ValueError:
@@ -208,7 +208,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _machine() -> dict[str, Any]:
-    """Identifies this machine's set of processes: a container may share the host's name but not its processes."""
+    """Identify the processes of this machine: a container may have the host's name, but not its process ids."""
     boot, processes = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     known: dict[str, Any] = {"host": socket.gethostname(), "boot": "", "processes": 0}
     with suppress(OSError):
@@ -217,7 +217,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _ended(owner: dict[str, Any]) -> bool:
-    """Whether the owner was a process of this machine that is not there any more."""
+    """Whether the owner was a process of this machine that has ended."""
     machine = _machine()
     if not machine["boot"] or any(owner.get(name) != value for name, value in machine.items()):
         return False

@@ -1,4 +1,4 @@
-"""Files that the user names as an output: replaced whole where they are files, written to where they are not."""
+"""Output files that the user names: regular files are replaced atomically, devices and pipes are written to."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from gluetune.errors import StorageError
 from gluetune.storage import folder_and_name
 from gluetune.storage.durable import write_file
 
-# Names of open files, which may be regular ones: nothing may take their place, and their content is the caller's.
+# Names of open files, which may be regular files: they must not be replaced, and their content is the caller's.
 _OPEN_FILE = re.compile(r"/dev/(?:stdin|stdout|stderr|fd/\d+)|/proc/[^/]+/(?:task/\d+/)?fd/\d+")
 
 
 def write_output(path: str | Path, data: bytes) -> None:
-    """Writes an output.
+    """Write an output.
 
-    A regular file is replaced whole or not at all and keeps its permissions; a link is followed, and stays; a device
-    or a pipe is written to. Folders above a new file are made.
+    A regular file is replaced atomically and keeps its permissions; a symbolic link is followed, and stays; a device or
+    pipe is written to. Missing parent folders are created.
 
     Args:
         path: a file, local or by URI.
@@ -48,10 +48,10 @@ def write_output(path: str | Path, data: bytes) -> None:
 
 
 def check_output(path: str | Path) -> None:
-    """Finds out whether an output can be written, before hours of work. Makes the folders above a new file.
+    """Check that an output can be written, before hours of work; create its missing parent folders.
 
     Raises:
-        StorageError: it cannot, or is a folder.
+        StorageError: it cannot be written, or is a folder.
     """
     local = _local(path)
     try:
@@ -72,20 +72,20 @@ def check_output(path: str | Path) -> None:
 
 
 def replaces(path: str | Path) -> bool:
-    """Whether writing an output leaves a file that can be read back, rather than going into a device or a pipe."""
+    """Whether an output is a file that can be read back, rather than a device or a pipe."""
     local = _local(path)
     status = None if local is None else _status(local)
     return local is None or status is None or not _in_place(local, status)
 
 
 def _local(path: str | Path) -> str | None:
-    """The path on this machine; ``None`` for one in a bucket."""
+    """Return the path on this machine; ``None`` for one in a bucket."""
     folder, name = folder_and_name(path)
     return folder.uri(name) if folder.local else None
 
 
 def _status(path: str) -> os.stat_result | None:
-    """Of what a path leads to, links followed; ``None`` where there is nothing yet."""
+    """Return the status of a path's target, symbolic links followed; ``None`` where it does not exist."""
     try:
         return os.stat(path)
     except FileNotFoundError:

@@ -50,12 +50,12 @@ def test_without_flock_a_lease_file_keeps_a_second_driver_out_and_says_what_to_d
 
 def test_a_lease_is_free_after_it_is_released(tmp_path: Path) -> None:
     first, second = Lease(tmp_path), Lease(tmp_path)
-    first.take()
+    first.acquire()
     with pytest.raises(StorageError):
-        second.take()
+        second.acquire()
     assert first.renew()
     first.release()
-    second.take()
+    second.acquire()
     assert not first.renew()
     assert second.renew()
     first.release()  # leaves another driver's lease alone
@@ -64,11 +64,12 @@ def test_a_lease_is_free_after_it_is_released(tmp_path: Path) -> None:
 
 def test_the_lease_of_a_process_that_was_killed_is_free_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from gluetune.storage.lock import Lease; Lease(Path(sys.argv[1])).take()"
+        "import sys; from pathlib import Path; from gluetune.storage.lock import Lease; "
+        "Lease(Path(sys.argv[1])).acquire()"
     )
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
     assert (tmp_path / LEASE).exists()
-    Lease(tmp_path).take()
+    Lease(tmp_path).acquire()
 
 
 @pytest.mark.parametrize(("age", "free"), [(STALE_S / 2, False), (STALE_S * 2, True)])
@@ -83,9 +84,9 @@ def test_another_machines_lease_is_free_once_it_has_not_been_renewed_for_long(
     lease = Lease(tmp_path)
     if not free:
         with pytest.raises(StorageError, match="renewed"):
-            lease.take()
+            lease.acquire()
         assert file.read_text() == content
         return
-    lease.take()
+    lease.acquire()
     assert lease.renew()
     assert [path.name for path in tmp_path.iterdir()] == [LEASE]
