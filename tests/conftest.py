@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
-
-RAY_GROUP = "ray"
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)  # no time limit of an example
 settings.load_profile("repeatable")
@@ -33,18 +32,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests that start Ray first, those of `ray_cluster` before the rest, then the slow ones.
 
-    Under pytest-xdist the Ray tests are one group: one worker process runs them, one after another, since two clusters
-    at a time would claim the same CPUs; the other worker processes run the other tests file by file.
+    Under pytest-xdist the tests marked ``ray`` are one group, which one worker process runs in this order, while the
+    other worker processes run the remaining tests file by file. Modules with an ``xdist_group`` of their own come last:
+    a worker process takes them when the others are done, and runs their Ray clusters beside the first group's.
     """
     for item in items:
-        if item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group(RAY_GROUP))
+        if item.get_closest_marker("ray") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
     items.sort(key=_position)
 
 
 def _position(item: pytest.Item) -> int:
+    if item.get_closest_marker("cluster"):
+        return 4  # these run in the order of their files
     if item.get_closest_marker("ray"):
-        return 0 if needs_shared_cluster(item) else 1
+        in_first_group = all(mark.args == ("ray",) for mark in item.iter_markers("xdist_group"))
+        return (0 if needs_shared_cluster(item) else 1) if in_first_group else 5
     return 2 if item.get_closest_marker("slow") else 3
 
 
@@ -54,31 +57,60 @@ def needs_shared_cluster(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``--dist loadgroup``, assign the Ray tests as one unit and the others by file, in the collected order."""
+    """With ``--dist loadgroup``, assign groups and, of tests without one, files, in the order of the collection."""
     from xdist.scheduler import LoadGroupScheduling
 
-    class GroupThenFiles(LoadGroupScheduling):
+    class GroupsAndFiles(LoadGroupScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return RAY_GROUP if nodeid.endswith(f"@{RAY_GROUP}") else nodeid.partition("::")[0]
+            scope: str = super()._split_scope(nodeid)
+            return scope.partition("::")[0]
 
     if config.getvalue("dist") != "loadgroup":
         return None
     config.option.loadscopereorder = False
-    return GroupThenFiles(config, log)
+    return GroupsAndFiles(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Shut the shared cluster down after the last test that uses it."""
+    result = yield
+    if needs_shared_cluster(item) and not (nextitem and needs_shared_cluster(nextitem)):
+        import ray
+
+        ray.shutdown()
+    return result
 
 
 @pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[None]:
-    """A local Ray cluster of two CPUs, joined as gluetune joins its own."""
+    """A local Ray cluster of two CPUs that modules share, joined as gluetune joins its own.
+
+    A module finds no placement groups on it that another one created.
+    """
     import ray
 
     from gluetune.cluster import connect
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        connect(None)
+    if not ray.is_initialized():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            connect(None)
     yield
-    ray.shutdown()
+    if ray.is_initialized():
+        _remove_placement_groups()
+
+
+def _remove_placement_groups() -> None:
+    from ray.util import placement_group_table
+
+    from gluetune.lanes.worker_group import release_all_placement_groups
+
+    release_all_placement_groups()
+    deadline = time.monotonic() + 60
+    while any(group["state"] != "REMOVED" for group in placement_group_table().values()):
+        assert time.monotonic() < deadline, "placement groups are left"
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -13,14 +14,13 @@ from transformers import (
     DistilBertConfig,
     ElectraConfig,
     ModernBertConfig,
-    PretrainedConfig,
     RobertaConfig,
 )
 
 from gluetune.config import ModelConfig
 from gluetune.models import Encoder, load_encoder
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "vocab_size": 50,
     "hidden_size": 16,
     "num_hidden_layers": 2,
@@ -28,10 +28,10 @@ SMALL = {
     "intermediate_size": 32,
     "max_position_embeddings": 40,
 }
-FAMILIES: dict[str, PretrainedConfig] = {
+FAMILIES: dict[str, Any] = {
     "bert": BertConfig(**SMALL),
     "roberta": RobertaConfig(**SMALL, pad_token_id=1, type_vocab_size=1),
-    "deberta-v2": DebertaV2Config(
+    "deberta-v2": DebertaV2Config(  # type: ignore[call-arg]
         **SMALL,
         relative_attention=True,
         position_biased_input=False,
@@ -41,7 +41,7 @@ FAMILIES: dict[str, PretrainedConfig] = {
         norm_rel_ebd="layer_norm",
         position_buckets=8,
     ),
-    "modernbert": ModernBertConfig(
+    "modernbert": ModernBertConfig(  # type: ignore[call-arg]
         **SMALL,
         pad_token_id=0,
         bos_token_id=1,

@@ -14,7 +14,7 @@ FILES = (AWS, GCP, ON_PREMISE)
 
 
 def read(path: Path) -> dict[str, Any]:
-    return YAML(typ="safe", pure=True).load(path)  # type: ignore[no-any-return]
+    return YAML(typ="safe", pure=True).load(path)
 
 
 def pinned(package: str) -> str:

@@ -48,7 +48,7 @@ MNLI = TaskPlan(
 
 def plan(**changes: Any) -> SearchPlan:
     """The plan; ``changes`` replace fields."""
-    fields = {
+    fields: dict[str, Any] = {
         "name": "small",
         "seed": 7,
         "model": "synthetic",
@@ -71,7 +71,7 @@ def plan(**changes: Any) -> SearchPlan:
 
 def started(number: int, task: str, learning_rate: float = 1e-4, batch_size: int = 16) -> TrialStarted:
     """A trial's start, 100 seconds after the one before."""
-    params = {"learning_rate": learning_rate, "batch_size": batch_size}
+    params: dict[str, Any] = {"learning_rate": learning_rate, "batch_size": batch_size}
     return TrialStarted(
         time=BEGIN + 100 * number,
         number=number,
@@ -84,7 +84,7 @@ def started(number: int, task: str, learning_rate: float = 1e-4, batch_size: int
 
 def evaluated(number: int, index: int, score: float, metric: str = "matthews_correlation", **changes: Any) -> Evaluated:
     """An evaluation, ten seconds after the one before; 8 seconds of training and 1 of evaluation."""
-    fields = {
+    fields: dict[str, Any] = {
         "time": BEGIN + 100 * number + 10 * index,
         "number": number,
         "index": index,
@@ -104,7 +104,7 @@ def evaluated(number: int, index: int, score: float, metric: str = "matthews_cor
     return Evaluated(**(fields | changes))
 
 
-def ended(number: int, status: str = "finished", message: str = "") -> TrialEnded:
+def ended(number: int, status: Any = "finished", message: str = "") -> TrialEnded:
     """A trial's end, 60 seconds after its start."""
     return TrialEnded(time=BEGIN + 100 * number + 60, number=number, status=status, message=message)
 
@@ -144,7 +144,7 @@ def events() -> list[Event]:
     ]
 
 
-def folded(journal: Iterable[Event]) -> dict[int, TrialRecord]:
+def folded(journal: Iterable[Any]) -> dict[int, TrialRecord]:
     """Trials by number."""
     trials: dict[int, TrialRecord] = {}
     for event in journal:
@@ -153,7 +153,7 @@ def folded(journal: Iterable[Event]) -> dict[int, TrialRecord]:
 
 
 def send_events(
-    listener: Any, journal: Iterable[Event], trials: dict[int, TrialRecord] | None = None
+    listener: Any, journal: Iterable[Any], trials: dict[int, TrialRecord] | None = None
 ) -> dict[int, TrialRecord]:
     """Sends a listener every event as the driver does, and returns the trials."""
     trials = {} if trials is None else trials

@@ -5,10 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
+
+import pytest
+
+from gluetune.cli.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 TUNE = "tune_glue.py"
@@ -53,8 +62,67 @@ def run(*arguments: str | Path, code: int = 0, timeout: float = 600, script: str
     return done.stdout + done.stderr
 
 
+def wait_for_journal(driver: subprocess.Popen[Any], journal: Path, trials: int = 0) -> None:
+    """Wait until so many trials of a running command have ended and one more has been evaluated."""
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        lines = journal.read_text().splitlines() if journal.exists() else []
+        ended = [0] + [number for number, line in enumerate(lines) if '"ended"' in line]
+        if len(ended) > trials and any('"evaluated"' in line for line in lines[ended[trials] :]):
+            return
+        if driver.poll() is not None:
+            printed = driver.stdout.read() if driver.stdout is not None else ""
+            raise AssertionError(f"the command ended with exit code {driver.returncode} before that\n{printed}")
+        time.sleep(0.02)
+    raise AssertionError("the run did not get that far")
+
+
+COMMANDS_OF_SCRIPTS = {TUNE: "tune", "finetune.py": "finetune", "pretrain_bert.py": "pretrain"}
+
+
+def run_here(*arguments: str | Path, code: int = 0, script: str = TUNE) -> str:
+    """Does the same in this process, which has loaded the libraries already.
+
+    Its standard streams, working directory and signal handlers are as before afterwards.
+    """
+    stops = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    with pytest.MonkeyPatch.context() as patch, TemporaryFile("w+") as file, streams_to(file.fileno()):
+        patch.chdir(ROOT)
+        patch.setenv("COLUMNS", "120")
+        try:
+            returned = COMMANDS[COMMANDS_OF_SCRIPTS[script]].load()([str(argument) for argument in arguments])
+        finally:
+            for number, handler in stops.items():
+                signal.signal(number, handler)
+        sys.stdout.flush()
+        file.seek(0)
+        printed = file.read()
+    assert returned == code, f"exit code {returned}\n{printed}"
+    return printed
+
+
+@contextmanager
+def streams_to(descriptor: int) -> Iterator[None]:
+    """Sends this process's standard streams to a file, down to the descriptors, as a shell does for a new process."""
+    saved = [os.dup(1), os.dup(2)]
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    try:
+        with (
+            open(1, "w", closefd=False, buffering=1) as out,
+            open(2, "w", closefd=False, buffering=1) as errors,
+            redirect_stdout(out),
+            redirect_stderr(errors),
+        ):
+            yield
+    finally:
+        for stream, copy in zip((1, 2), saved, strict=True):
+            os.dup2(copy, stream)
+            os.close(copy)
+
+
 def summary(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "summary.json").read_text())  # type: ignore[no-any-return]
+    return json.loads((folder / "summary.json").read_text())
 
 
 def readme_command(start: str) -> list[str]:

@@ -29,7 +29,10 @@ def browsing(user: str, password: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=local)
         try:
-            context = browser.new_context(http_credentials={"username": user, "password": password}, viewport=SIZE)
+            context = browser.new_context(
+                http_credentials={"username": user, "password": password},
+                viewport={"width": SIZE["width"], "height": SIZE["height"]},
+            )
             page = context.new_page()
             page.set_default_timeout(PATIENCE_MS)
             yield page

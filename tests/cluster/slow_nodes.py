@@ -26,7 +26,7 @@ START = (
 )
 
 
-class SlowNodes(FakeMultiNodeProvider):  # type: ignore[misc]
+class SlowNodes(FakeMultiNodeProvider):
     """Ray's fake nodes with a wait before each.
 
     Each has a /tmp/ray of its own: in a shared one, the first that has no more use for a job's files deletes them for
@@ -60,7 +60,7 @@ class SlowNodes(FakeMultiNodeProvider):  # type: ignore[misc]
                 start_new_session=True,
                 env=os.environ | identity | {"RAY_NODE_TYPE_NAME": kind},
             )
-            self._nodes[node] = {
+            started: dict[str, Any] = {
                 "process": process,
                 "tags": {
                     TAG_RAY_NODE_KIND: NODE_KIND_WORKER,
@@ -70,6 +70,7 @@ class SlowNodes(FakeMultiNodeProvider):  # type: ignore[misc]
                     **tags,
                 },
             }
+            self._nodes[node] = started
 
     def _terminate_node(self, node: dict[str, Any]) -> None:
         node["process"].send_signal(signal.SIGTERM)  # `ray start --block` ends what it has started

@@ -51,7 +51,7 @@ def cluster(aws: Any) -> dict[str, Any]:
     for node in config["available_node_types"].values():
         assert node["node_config"]["ImageId"].startswith("resolve:ssm:/aws/service/")
         node["node_config"]["ImageId"] = image
-    return _bootstrap_config(config, no_config_cache=True)  # type: ignore[no-any-return]
+    return _bootstrap_config(config, no_config_cache=True)
 
 
 def launch(provider: Any, cluster: dict[str, Any], name: str) -> list[str]:

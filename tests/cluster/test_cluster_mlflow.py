@@ -276,10 +276,10 @@ def test_the_champion_scores_as_recorded(server: Server, recorded: Record, as_re
     try:
         model = mlflow.pyfunc.load_model(winner["model_uri"])
     finally:
-        mlflow.set_tracking_uri(None)
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
     labels = [task.labels.index(label) for label in model.predict(pd.DataFrame(rows.columns))["label"]]
     expected = winner["dev_scores"]["validation"]["matthews_correlation"]
-    score = METRICS["matthews_correlation"](np.array(labels), rows.labels)
+    score = METRICS["matthews_correlation"](np.array(labels), rows.labels)  # type: ignore[arg-type]
     assert score == pytest.approx(expected, abs=1e-6)
 
 

@@ -8,6 +8,7 @@ of each placement group its state and the addresses of its bundles' nodes.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from typing import Any
@@ -41,7 +42,7 @@ def seen() -> dict[str, Any]:
 
 
 def main() -> None:
-    ray.init(sys.argv[1], log_to_driver=False, logging_level="ERROR", namespace="watch")
+    ray.init(sys.argv[1], log_to_driver=False, logging_level=logging.ERROR, namespace="watch")
     last = None
     while True:
         if (now := seen()) != last:

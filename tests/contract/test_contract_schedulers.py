@@ -1,6 +1,7 @@
 """What every scheduler must hold, on made-up learning curves in place of training."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -12,17 +13,17 @@ EPOCHS = 8
 CUTTING = tuple(name for name in SCHEDULERS if name != "none")
 
 
-def make(name, grace=1.0, factor=2.0, seed=0):
+def make(name: Any, grace: float = 1.0, factor: Any = 2.0, seed: int = 0) -> Any:
     settings = {"none": {}, "median": {"grace_epochs": grace}}
     used = settings.get(name, {"grace_epochs": grace, "reduction_factor": factor})
     return make_pruner(SchedulerConfig(name=name, **used), EPOCHS, seed)
 
 
-def curve(quality, epoch):
+def curve(quality: Any, epoch: Any) -> Any:
     return quality * (1 - 0.5 ** (epoch + 1))
 
 
-def train(pruner, number, quality, every=1.0):
+def train(pruner: Any, number: int, quality: Any, every: Any = 1.0) -> Any:
     """Trains one trial to its end or until it is cut; returns the epochs it was evaluated at."""
     epochs = []
     for i in range(1, round(EPOCHS / every) + 1):
@@ -33,14 +34,14 @@ def train(pruner, number, quality, every=1.0):
     return epochs
 
 
-def warmup(number):
+def warmup(number: int) -> Any:
     """Epochs: every third trial warms up for long."""
     return 2.5 if number % 3 == 0 else 0.0
 
 
-def interleave(pruner, qualities, lanes=4, warmup=lambda number: 0.0):
+def interleave(pruner: Any, qualities: Any, lanes: Any = 4, warmup: Any = lambda number: 0.0) -> Any:
     """Trains trials ``lanes`` at a time, evaluation by evaluation; returns (number, epoch, answer) in order."""
-    reported, waiting, running = [], list(enumerate(qualities)), {}
+    reported, waiting, running = [], list(enumerate(qualities)), {}  # type: ignore[var-annotated]
     while waiting or running:
         while waiting and len(running) < lanes:
             number, quality = waiting.pop(0)
@@ -54,9 +55,9 @@ def interleave(pruner, qualities, lanes=4, warmup=lambda number: 0.0):
     return reported
 
 
-def records(reported, qualities, warmup=lambda number: 0.0):
+def records(reported: Any, qualities: Any, warmup: Any = lambda number: 0.0) -> Any:
     """The journal's trials for what was reported."""
-    trials = {}
+    trials = {}  # type: ignore[var-annotated]
     for time, (number, epoch, answer) in enumerate(reported):
         trial = trials.setdefault(
             number,
@@ -84,16 +85,16 @@ def records(reported, qualities, warmup=lambda number: 0.0):
     return list(trials.values())
 
 
-def qualities(count, seed=0):
+def qualities(count: Any, seed: int = 0) -> Any:
     return random.Random(seed).sample([i / count for i in range(1, count + 1)], count)
 
 
-def test_none_cuts_nothing():
+def test_none_cuts_nothing() -> None:
     assert all(len(train(make("none"), number, quality)) == EPOCHS for number, quality in enumerate(qualities(12)))
 
 
 @pytest.mark.parametrize("name", CUTTING)
-def test_clearly_bad_trials_are_cut(name):
+def test_clearly_bad_trials_are_cut(name: Any) -> None:
     pruner = make(name)
     for number in range(20):
         assert len(train(pruner, number, 0.8)) == EPOCHS
@@ -104,7 +105,7 @@ def test_clearly_bad_trials_are_cut(name):
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 @pytest.mark.parametrize("seed", range(5))
-def test_the_best_is_never_cut(name, seed):
+def test_the_best_is_never_cut(name: Any, seed: int) -> None:
     values = qualities(30, seed)
     reported = interleave(make(name), values)
     best = values.index(max(values))
@@ -113,7 +114,7 @@ def test_the_best_is_never_cut(name, seed):
 
 @pytest.mark.parametrize("name", CUTTING)
 @pytest.mark.parametrize("grace", [1.0, 2.5, 4.0])
-def test_nothing_is_cut_before_the_grace_period_is_over(name, grace):
+def test_nothing_is_cut_before_the_grace_period_is_over(name: Any, grace: float) -> None:
     reported = interleave(make(name, grace=grace), qualities(40))
     cut = [epoch for _, epoch, answer in reported if not answer]
     assert cut
@@ -121,7 +122,7 @@ def test_nothing_is_cut_before_the_grace_period_is_over(name, grace):
 
 
 @pytest.mark.parametrize("name", CUTTING)
-def test_nothing_is_cut_while_most_of_its_training_was_warm_up_and_other_trials_are(name):
+def test_nothing_is_cut_while_most_of_its_training_was_warm_up_and_other_trials_are(name: Any) -> None:
     reported = interleave(make(name, factor=1.8), qualities(60), warmup=warmup)
     cuts = [(number, epoch) for number, epoch, answer in reported if not answer]
     assert min(epoch for number, epoch in cuts if warmup(number)) >= 5
@@ -129,13 +130,13 @@ def test_nothing_is_cut_while_most_of_its_training_was_warm_up_and_other_trials_
 
 
 @pytest.mark.parametrize("name", CUTTING)
-def test_the_first_trials_have_nothing_to_be_compared_with(name):
+def test_the_first_trials_have_nothing_to_be_compared_with(name: Any) -> None:
     pruner = make(name)
     assert [len(train(pruner, number, 0.9 - number / 10)) for number in range(3)] == [EPOCHS] * 3
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_telling_an_evaluation_again_changes_nothing(name):
+def test_telling_an_evaluation_again_changes_nothing(name: Any) -> None:
     values = qualities(40)
     once = interleave(make(name), values)
     pruner, seen = make(name), []
@@ -148,7 +149,7 @@ def test_telling_an_evaluation_again_changes_nothing(name):
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 @pytest.mark.parametrize("cut_at", [0, 17, 60])
-def test_resumed_scheduler_decides_as_the_undisturbed_one(name, cut_at):
+def test_resumed_scheduler_decides_as_the_undisturbed_one(name: Any, cut_at: Any) -> None:
     values = qualities(40)
     undisturbed = interleave(make(name), values, warmup=warmup)
     assert len(undisturbed) > 60
@@ -159,7 +160,7 @@ def test_resumed_scheduler_decides_as_the_undisturbed_one(name, cut_at):
 
 
 @pytest.mark.parametrize("name", CUTTING)
-def test_trial_cut_but_restarted_before_its_end_was_written_stays_cut(name):
+def test_trial_cut_but_restarted_before_its_end_was_written_stays_cut(name: Any) -> None:
     values = qualities(40)
     reported = interleave(make(name), values)
     number, epoch, _ = next(entry for entry in reported if not entry[2])
@@ -170,7 +171,7 @@ def test_trial_cut_but_restarted_before_its_end_was_written_stays_cut(name):
 
 @pytest.mark.parametrize("name", CUTTING)
 @pytest.mark.parametrize("score", [None, float("nan")])
-def test_trials_without_a_score_rank_last(name, score):
+def test_trials_without_a_score_rank_last(name: Any, score: Any) -> None:
     pruner = make(name)
     for number in range(20):
         train(pruner, number, 0.5)
@@ -180,19 +181,19 @@ def test_trials_without_a_score_rank_last(name, score):
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_equal_trials_are_all_kept(name):
+def test_equal_trials_are_all_kept(name: Any) -> None:
     pruner = make(name)
     assert all(len(train(pruner, number, 0.5)) == EPOCHS for number in range(20))
 
 
 @pytest.mark.parametrize("name", CUTTING)
-def test_evaluations_by_fractions_of_an_epoch_cut_too(name):
+def test_evaluations_by_fractions_of_an_epoch_cut_too(name: Any) -> None:
     pruner = make(name, grace=0.5)
     lengths = [len(train(pruner, number, quality, every=0.1)) for number, quality in enumerate(qualities(40))]
     assert 5 <= min(lengths) < 80 == max(lengths)
 
 
-def test_tasks_are_judged_apart():
+def test_tasks_are_judged_apart() -> None:
     pruners = TaskPruners(["cola", "rte"], SchedulerConfig(name="asha"), EPOCHS, seed=0)
     for number in range(0, 20, 2):
         assert pruners.report("cola", number, 1.0, 0.9)

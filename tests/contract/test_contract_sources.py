@@ -173,7 +173,7 @@ def check_labels(task: Task, examples: Examples) -> None:
 def test_loading_twice_gives_the_same_rows(source: DataSource, task: Task) -> None:
     first, second = (source.load(task, task.splits[0]) for _ in range(2))
     assert first.columns == second.columns
-    assert first.labels is second.labels is None or np.array_equal(first.labels, second.labels)
+    assert first.labels is second.labels is None or np.array_equal(first.labels, second.labels)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

@@ -6,22 +6,21 @@ import json
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from searches import ROOT, command, summary
+from searches import ROOT, command, run_here, summary, wait_for_journal
 from searches import run as run_script
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("ray-commands")]
 
 SYNTHETIC = ("--data", "synthetic", "--model-name-or-path", "synthetic")
 SETTINGS = (*SYNTHETIC, "--learning-rate", "3e-4", "--num-train-epochs", "3", "--logging-steps", "10")
 
 
 def run(job: str, *arguments: str | Path, code: int = 0) -> str:
-    return run_script("--config", ROOT / "jobs" / job, *arguments, script="finetune.py", code=code)
+    return run_here("--config", ROOT / "jobs" / job, *arguments, script="finetune.py", code=code)
 
 
 def figure(printed: str, name: str) -> list[str]:
@@ -37,7 +36,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(runs: Path) -> str:
-    return run("cola_tutorial.yaml", *SETTINGS, "--storage-path", runs, "--name", "cola")
+    job = ROOT / "jobs" / "cola_tutorial.yaml"
+    return run_script("--config", job, *SETTINGS, "--storage-path", runs, "--name", "cola", script="finetune.py")
 
 
 def test_running_figures_come_every_logging_steps_and_a_line_per_epoch(trained: str) -> None:
@@ -167,9 +167,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(trained: str, runs: Path) -> N
         stderr=subprocess.DEVNULL,
     )
     journal = runs / "killed" / "journal" / "000000.jsonl"
-    while not (journal.exists() and b'"evaluated"' in journal.read_bytes()):
-        assert driver.poll() is None
-        time.sleep(0.02)
+    wait_for_journal(driver, journal)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     assert b'"ended"' not in journal.read_bytes()

@@ -23,7 +23,7 @@ from gluetune.lanes.worker_group import release_all_placement_groups
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.workloads.fine_tuning import FineTuning
-from searches import run, write_job
+from searches import run, run_here, write_job
 from training_setup import task_data, tiny_encoder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -136,6 +136,5 @@ def test_an_error_after_the_lanes_have_started_leaves_nothing_behind(tmp_path: P
     )
     assert "nowhere" in printed
     assert set(Storage(str(tmp_path / "runs" / "late")).list()) <= {".lock", "logs"}
-    run(
-        "--config", job, "--name", "late", "--storage-path", tmp_path / "runs", "--dry-run"
-    )  # the name can be used again
+    # The name can be used again.
+    run_here("--config", job, "--name", "late", "--storage-path", tmp_path / "runs", "--dry-run")

@@ -145,7 +145,7 @@ def test_a_pruned_trial_ends_at_once_and_its_checkpoints_stay(
     lane.assign(long)
     first = lane.next_event()
     assert isinstance(first, Evaluated)
-    time.sleep(1.0)  # the lane trains on, but must not report or save more before it has the acknowledgement
+    wait_until_idle(worker_pids()[0])  # the lane trains on, but reports and saves nothing before its next assignment
     lane.assign(assignment(7))
     evaluations, end = run_to_end(lane)
     assert end.number == 7
@@ -252,10 +252,32 @@ def test_if_one_of_two_workers_is_out_of_memory_both_continue_with_smaller_batch
     assert_alike(evaluations, alone)
 
 
+def wait_until_idle(pid: int) -> None:
+    """Wait until a process computes nothing."""
+    process = psutil.Process(pid)
+    deadline = time.monotonic() + 300
+    before = process.cpu_times().user
+    while time.monotonic() < deadline:
+        time.sleep(0.3)
+        after = process.cpu_times().user
+        if after - before < 0.05:
+            return
+        before = after
+    raise AssertionError("the worker does not wait")
+
+
 def worker_pids() -> list[int]:
-    """Process ids of the Ray Train workers."""
+    """Processes of this cluster's Ray Train workers."""
     return sorted(
-        p.pid
-        for p in psutil.process_iter(["cmdline"])
-        if any("RayTrainWorker" in part for part in p.info["cmdline"] or ())
+        process.pid
+        for process in psutil.Process().children(recursive=True)
+        if any("RayTrainWorker" in part for part in command_line(process))
     )
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """A process's arguments; none of one that has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

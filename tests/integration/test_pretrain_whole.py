@@ -7,16 +7,15 @@ import math
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from gluetune.config import ModelConfig
 from gluetune.models import load_encoder
-from searches import ROOT, command, run
+from searches import ROOT, command, run, run_here, wait_for_journal
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("ray-commands")]
 
 SMALL = (
     "--config",
@@ -88,7 +87,7 @@ def test_the_result_is_a_plain_folder_to_fine_tune(printed: str, runs: Path) -> 
     from transformers import AutoTokenizer, BertForPreTraining
 
     encoder = runs / "whole" / "encoder"
-    _, missing = BertForPreTraining.from_pretrained(encoder, output_loading_info=True)
+    _, missing = BertForPreTraining.from_pretrained(encoder, output_loading_info=True)  # type: ignore[misc]
     assert not missing["missing_keys"]
     assert len(AutoTokenizer.from_pretrained(encoder)) <= 1000
     assert "bert.pooler.dense.weight" in load_encoder(ModelConfig(name_or_path=str(encoder))).weights
@@ -101,9 +100,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(printed: str, runs: Path) -> N
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while not ((runs / "killed" / "journal").exists() and evaluations(runs / "killed")):
-        assert driver.poll() is None
-        time.sleep(0.05)
+    wait_for_journal(driver, runs / "killed" / "journal" / "000000.jsonl")
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     assert len(evaluations(runs / "killed")) < 6
@@ -114,7 +111,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(printed: str, runs: Path) -> N
 
 
 def test_a_mistake_is_one_message_and_starts_nothing(tmp_path: Path) -> None:
-    said = run(
+    said = run_here(
         "--config",
         ROOT / "jobs" / "bert_wikitext_d2l.yaml",
         "--text",

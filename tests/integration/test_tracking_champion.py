@@ -60,8 +60,8 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
     cola, mnli = (replace(task, synthetic=False, fingerprints={"selection": "f1"}) for task in (COLA, MNLI))
     tracked = plan(tracking_uri=f"sqlite:///{folder}/mlflow.db", tasks=(cola, mnli))
     made = Tracker(tracked, Storage(str(folder / "small")), artifacts=str(folder / "mlartifacts"))
-    made.trials = send_events(made, [*events(), started(4, "cola")])  # type: ignore[attr-defined]
-    made.uri = f"sqlite:///{folder}/mlflow.db"  # type: ignore[attr-defined]
+    made.trials = send_events(made, [*events(), started(4, "cola")])
+    made.uri = f"sqlite:///{folder}/mlflow.db"
     assert made.flush()
     return made
 
@@ -82,7 +82,7 @@ def use_store(tracker: Any) -> Any:
 
     mlflow.set_tracking_uri(tracker.uri)
     yield mlflow
-    mlflow.set_tracking_uri(None)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
 
 
 def make_champion(
@@ -100,7 +100,7 @@ def make_champion(
     assert max(encoded.lengths) == MAX_LENGTH
     logits = predict(model, encoded, 32)
     save_pretrained(encoder, task, model.state_dict(), tokenizer, str(folder), training)
-    score = compute_metrics(task, logits, encoded.labels)[task.primary]
+    score = compute_metrics(task, logits, encoded.labels)[task.primary]  # type: ignore[arg-type]
     return Champion(task, f"{name}-0000", str(folder), score, {}, rows.columns, MAX_LENGTH), rows, logits
 
 
@@ -292,7 +292,7 @@ def printed_code(tracker: Any, champion: Champion, found: Registration) -> str:
         models={champion.task.name: found},
     )
     print_models(summary, out)
-    said: str = out.file.getvalue()  # type: ignore[attr-defined]
+    said: str = out.file.getvalue()
     assert found.outcome in said
     return said[said.index("import mlflow") :]
 

@@ -39,9 +39,9 @@ def notes() -> list[str]:
 @pytest.fixture
 def open_tracker(tmp_path: Path, uri: str, notes: list[str]) -> Open:
     def make(**options: Any) -> Tracker:
-        changes = {"tracking_uri": uri} | options.pop("changes", {})
+        changes: dict[str, Any] = {"tracking_uri": uri} | options.pop("changes", {})
         defaults = {"job": "name: small\n", "artifacts": str(tmp_path / "mlartifacts"), "notify": notes.append}
-        return Tracker(plan(**changes), Storage(str(tmp_path / "small")), **(defaults | options))
+        return Tracker(plan(**changes), Storage(str(tmp_path / "small")), **(defaults | options))  # type: ignore[arg-type]
 
     return make
 

@@ -41,7 +41,7 @@ def trainers_run(
 
     class OurBatches(Trainer):
         def get_train_dataloader(self) -> DataLoader[Any]:
-            return DataLoader(batches, batch_size=1, shuffle=False, collate_fn=lambda items: items[0])
+            return DataLoader(batches, batch_size=1, shuffle=False, collate_fn=lambda items: items[0])  # type: ignore[arg-type]
 
         def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
             weights.update({key: tensor.clone() for key, tensor in model.state_dict().items()})
@@ -112,4 +112,4 @@ def test_losses_and_weights_equal_trainers(
         # A key's bias adds the same to all of a query's scores: no softmax sees it, and Adam blows up what of its
         # gradient is left by rounding.
         atol = 1e-3 if key.endswith("key.bias") else 1e-5
-        torch.testing.assert_close(state["model"][key], tensor, atol=atol, rtol=0, msg=lambda m, key=key: f"{key}: {m}")
+        torch.testing.assert_close(state["model"][key], tensor, atol=atol, rtol=0, msg=lambda m, key=key: f"{key}: {m}")  # type: ignore[misc]

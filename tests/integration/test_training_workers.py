@@ -18,7 +18,7 @@ from gluetune.tasks import TASKS
 from gluetune.training import Checkpoints, DistributedContext, Evaluation, fine_tune
 from training_setup import VOCABULARY, numbers, run_trial, task_data, tiny_encoder
 
-COMMON = {"batch_size": 8, "learning_rate": 5e-3, "num_train_epochs": 2, "evals_per_epoch": 2}
+COMMON: dict[str, Any] = {"batch_size": 8, "learning_rate": 5e-3, "num_train_epochs": 2, "evals_per_epoch": 2}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "classification": ("mnli", {}),
     "regression": ("stsb", {}),

@@ -39,11 +39,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from the source distribution, which is built from the checkout."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "-d", folder]
-    run([*build, "-t", "sdist"], ROOT)
+    run([*build, "-t", "sdist"], ROOT)  # type: ignore[list-item]
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as sources:
         sources.extractall(folder, filter="data")
-    run([*build, "-t", "wheel"], folder / archive.name.removesuffix(".tar.gz"))
+    run([*build, "-t", "wheel"], folder / archive.name.removesuffix(".tar.gz"))  # type: ignore[list-item]
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -60,7 +60,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     (site,) = folder.glob("lib/python*/site-packages")
     (site / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n{sysconfig.get_path('platlib')}\n")
     pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "--disable-pip-version-check"]
-    run([*pip, "install", "--quiet", "--no-deps", "--no-index", "--ignore-installed", wheel], folder)
+    run([*pip, "install", "--quiet", "--no-deps", "--no-index", "--ignore-installed", wheel], folder)  # type: ignore[list-item]
     empty = tmp_path_factory.mktemp("empty")
     return lambda program, *arguments: run([folder / "bin" / program, *arguments], empty)
 

@@ -26,7 +26,7 @@ FLAGS = {
 
 
 def read(path: Path) -> dict[str, Any]:
-    return YAML(typ="safe", pure=True).load(path)  # type: ignore[no-any-return]
+    return YAML(typ="safe", pure=True).load(path)
 
 
 SEARCHES = [path for path in JOBS if "search" in read(path)]
@@ -101,7 +101,7 @@ def test_the_offline_command_of_every_fine_tuning_job_is_accepted(path: Path) ->
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
 def test_commands_in_comments_name_their_own_file(path: Path) -> None:
     for command in commands(path):
-        program, config = re.search(r"python (\S+) .*?--config (\S+)", command).groups()  # type: ignore[union-attr]
+        program, config = re.search(r"python (\S+) .*?--config (\S+)", command).groups()
         if "pretrain" in program and path in FINETUNES:
             assert config != f"jobs/{path.name}"  # the command that makes this job's encoder
         else:

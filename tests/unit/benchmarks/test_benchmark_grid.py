@@ -198,7 +198,7 @@ def test_baselines_get_the_rows_that_gluetune_trains_on(tmp_path: Path, work: Wo
     gluetune = job(tmp_path, None)
     data = prepare_task(get_task("cola"), open_source(gluetune.data), tokenizer, gluetune.data, gluetune.seed)
     for rows, encoded, count in ((work.train, data.train, 40), (work.selection, data.selection, 20)):
-        assert rows["label"] == encoded.labels.tolist()  # type: ignore[union-attr]
+        assert rows["label"] == encoded.labels.tolist()
         ids = [tokenizer(text)["input_ids"] for text in rows["sentence"]]
         assert [token for row in ids for token in row] == encoded.input_ids.tolist()
         assert len(ids) == count

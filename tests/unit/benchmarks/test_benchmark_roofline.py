@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from gluetune.training.trainer import TrialTrainer
 ROWS, TOKENS, WIDTH, FFN, LAYERS, HEADS, LABELS = 3, 5, 16, 48, 2, 4, 2
 
 
-def run(rate: float, **training: object) -> TrialTrainer:
+def run(rate: float, **training: Any) -> TrialTrainer:
     config = BertConfig(
         vocab_size=50,
         hidden_size=WIDTH,

@@ -115,9 +115,9 @@ def test_clock_times_what_follows_the_first_epoch() -> None:
     state = TrainerState(max_steps=6)
     for step in range(6):
         state.global_step, state.epoch = step, step / 3
-        clock.on_step_begin(None, state, None)
+        clock.on_step_begin(None, state, None)  # type: ignore[arg-type]
         state.global_step = step + 1
-        clock.on_step_end(None, state, None)
+        clock.on_step_end(None, state, None)  # type: ignore[arg-type]
     assert (clock.first_step, clock.seconds) == (3, 2.5)
 
 

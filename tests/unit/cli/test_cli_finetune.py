@@ -127,7 +127,7 @@ def test_a_run_that_diverged_is_reported_as_failed_beside_what_was_published() -
     summary = summarise(search, trials.values(), status="complete", session_started=BEGIN, now=BEGIN + 9)
     show.closing(summary, trials.values(), search, out)
     assert [trial.name for trial in show.failed] == ["cola-0000"]
-    assert re.search(r"train.loss +1,800 +0\.1400 +–", out.file.getvalue())  # type: ignore[attr-defined]
+    assert re.search(r"train.loss +1,800 +0\.1400 +–", out.file.getvalue())
 
 
 def test_a_run_of_another_kind_is_called_what_it_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

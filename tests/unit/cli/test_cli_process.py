@@ -234,4 +234,4 @@ def test_a_store_is_recorded_by_its_absolute_address(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     sections = absolute_places(StorageConfig(path="runs"), TrackingConfig(uri=given))
-    assert sections["tracking"].uri == recorded.format(tmp_path)  # type: ignore[attr-defined]
+    assert sections["tracking"].uri == recorded.format(tmp_path)

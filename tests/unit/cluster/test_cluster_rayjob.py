@@ -107,7 +107,7 @@ DOCUMENTED = closed(
 
 
 def manifest() -> dict[str, Any]:
-    return YAML(typ="safe", pure=True).load(MANIFEST)  # type: ignore[no-any-return]
+    return YAML(typ="safe", pure=True).load(MANIFEST)
 
 
 def containers() -> list[dict[str, Any]]:

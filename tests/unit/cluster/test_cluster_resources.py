@@ -44,7 +44,7 @@ def test_lanes_that_fit_at_the_same_time(strategy: str, workers: int, lanes: int
         workers_per_lane=workers,
         cpus_per_worker=1.0,
         gpus_per_worker=1.0,
-        placement_strategy=strategy,
+        placement_strategy=strategy,  # type: ignore[arg-type]
     )
     if lanes:
         assert max_lanes(wanted, resolve_worker_resources(wanted)) == lanes

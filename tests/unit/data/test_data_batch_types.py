@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ from gluetune.data import EncodedRows, Examples, encode_rows
 from gluetune.tasks import get_task
 from gluetune.training.evaluate import loss_sum
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "vocab_size": 200,
     "hidden_size": 16,
     "num_hidden_layers": 1,

@@ -64,7 +64,7 @@ def test_hidden_test_labels_are_none(tmp_path: Path) -> None:
 def test_hidden_similarities_are_none(tmp_path: Path) -> None:
     task = get_task("stsb")
     rows = {"sentence1": ["a"], "sentence2": ["b"], "label": [-1.0]}
-    assert mirror(tmp_path, task, "test", rows, datasets.Value("float32")).load(task, "test").labels is None
+    assert mirror(tmp_path, task, "test", rows, datasets.Value("float32")).load(task, "test").labels is None  # type: ignore[arg-type]
 
 
 def test_classes_in_another_order_are_renumbered(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_classes_in_another_order_are_renumbered(tmp_path: Path) -> None:
 def test_plain_numbers_are_class_ids(tmp_path: Path) -> None:
     task = get_task("cola")
     rows = {"sentence": ["a", "b"], "label": [1, 0]}
-    examples = mirror(tmp_path, task, "train", rows, datasets.Value("int64")).load(task, "train")
+    examples = mirror(tmp_path, task, "train", rows, datasets.Value("int64")).load(task, "train")  # type: ignore[arg-type]
     assert examples.labels is not None
     assert examples.labels.dtype == np.int64
     assert examples.labels.tolist() == [1, 0]

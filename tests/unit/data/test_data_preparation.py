@@ -29,7 +29,7 @@ class Numbered(DataSource):
     def has(self, task: Task, split: str) -> bool:
         return split != self.lacks and split.split("_")[0] in self.sizes
 
-    def load(self, task: Task, split: str) -> Examples:
+    def load(self, task: Task, split: str) -> Examples:  # type: ignore[override]
         if split == self.lacks:
             raise DataError(f"no {split}")
         rows = np.arange(self.sizes[split.split("_")[0]])
@@ -42,7 +42,7 @@ class Numbered(DataSource):
 
 def texts(encoded: EncodedRows, tokenizer: PreTrainedTokenizerBase) -> list[str]:
     return [
-        tokenizer.decode(encoded.collate(np.array([row]))["input_ids"][0], skip_special_tokens=True)
+        tokenizer.decode(encoded.collate(np.array([row]))["input_ids"][0], skip_special_tokens=True)  # type: ignore[misc]
         for row in range(len(encoded))
     ]
 
@@ -149,7 +149,7 @@ def test_a_task_without_training_data(bert: PreTrainedTokenizerBase) -> None:
 
 def test_unlabelled_training_rows(bert: PreTrainedTokenizerBase) -> None:
     class Unlabelled(Numbered):
-        def load(self, task: Task, split: str) -> Examples:
+        def load(self, task: Task, split: str) -> Examples:  # type: ignore[override]
             return Examples(task.name, split, super().load(task, split).columns, None, "nowhere")
 
     with pytest.raises(DataError) as caught:
@@ -178,7 +178,7 @@ class Careless(Numbered):
         super().__init__()
         self.sizes, self.shared = dict.fromkeys(("train", "validation", "test"), 60), shared
 
-    def load(self, task: Task, split: str) -> Examples:
+    def load(self, task: Task, split: str) -> Examples:  # type: ignore[override]
         return super().load(task, self.shared[0] if split in self.shared else split)
 
 

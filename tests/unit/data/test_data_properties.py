@@ -20,7 +20,7 @@ from gluetune.tasks import get_task
 
 MRPC, COLA, RTE, STSB = (get_task(name) for name in ("mrpc", "cola", "rte", "stsb"))
 # Not what separates cells and lines, nor NUL, which makes a file binary; not blank, as no row at a file's end is.
-CHARACTERS = st.characters(exclude_characters="\t\r\n\0", exclude_categories=("Cs",))
+CHARACTERS = st.characters(exclude_characters="\t\r\n\0", exclude_categories=("Cs",))  # type: ignore[arg-type]
 CELLS = st.text(CHARACTERS, min_size=1, max_size=12).filter(lambda cell: cell.strip() and not cell.startswith("\ufeff"))
 PAIRS = st.tuples(CELLS, CELLS, st.sampled_from(["0", "1"]))
 LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])

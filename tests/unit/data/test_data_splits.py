@@ -100,7 +100,7 @@ def test_too_few_rows(task: str, rows: int, least: int) -> None:
     found = get_task(task)
     labels = np.zeros(rows, np.float32 if found.regression else np.int64)
     with pytest.raises(DataError) as caught:
-        hold_out(labels, found, DataConfig(), seed=0)
+        hold_out(labels, found, DataConfig(), seed=0)  # type: ignore[arg-type]
     assert str(caught.value) == (
         f"holding selection rows out takes at least {least} train rows of {task}, but got {rows}; "
         "`data.selection: dev` takes none"

@@ -91,7 +91,7 @@ def test_a_single_text_loses_its_end_either_way(tokenizer: PreTrainedTokenizerBa
     ways = [
         encode_rows(examples, get_task("cola"), tokenizer, 12, way).input_ids.tolist()
         for way in ("longest_first", "proportional")
-    ]  # type: ignore[arg-type]
+    ]
     assert ways[0] == ways[1]
 
 
@@ -112,7 +112,7 @@ def test_shares_fill_the_budget_and_leave_no_text_empty() -> None:
 class Long(DataSource):
     """Pairs that are too long."""
 
-    def load(self, task: Task, split: str) -> Examples:
+    def load(self, task: Task, split: str) -> Examples:  # type: ignore[override]
         rows = pairs(*[(40, 20)] * 40)
         return Examples(task.name, split, rows.columns, np.arange(40) % 2, "long")
 

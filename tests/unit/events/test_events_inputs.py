@@ -98,7 +98,7 @@ def test_a_run_that_is_half_set_aside_is_still_one_on_other_inputs(
     (tmp_path / "journal").mkdir()
     (tmp_path / "journal" / "000000.jsonl").write_text("{}\n")
     BEFORE.save(Storage(str(tmp_path)))
-    move, done = Storage.move, []
+    move, done = Storage.move, []  # type: ignore[var-annotated]
 
     def cut(storage: Storage, path: str, target: str) -> None:
         if len(done) == moves:

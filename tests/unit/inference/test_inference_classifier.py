@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tiny_classifiers import write_classifier
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
-def test_every_tasks_own_model_is_taken(task, tmp_path: Path) -> None:
+def test_every_tasks_own_model_is_taken(task: Any, tmp_path: Path) -> None:
     classifier = load_classifier(str(write_classifier(tmp_path / "model", task)), task)
     assert classifier.model.config.num_labels == task.num_labels
 

@@ -68,7 +68,7 @@ def test_missing_tasks_are_filled_with_what_train_holds_most(tmp_path: Path) -> 
         if name != "CoLA.tsv":
             labels = source.load(TASKS[answer.file.model_task], "train").labels
             wanted = (
-                f"{labels.mean():.3f}" if name == "STS-B.tsv" else answer.file.spellings[np.bincount(labels).argmax()]
+                f"{labels.mean():.3f}" if name == "STS-B.tsv" else answer.file.spellings[np.bincount(labels).argmax()]  # type: ignore[arg-type]
             )
             assert set(answer.values) == {wanted} == set(column(tmp_path / "s.zip", name))
             assert len(answer.values) == len(source.load(answer.file.task, answer.file.split))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_the_official_files_are_taken(name: str) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_generated_rows_are_taken_as_many_as_there_are(file) -> None:
+def test_generated_rows_are_taken_as_many_as_there_are(file: Any) -> None:
     assert 0 < len(load_test(file, SyntheticSource())) < file.rows or file.name == "WNLI.tsv"
 
 

@@ -69,7 +69,7 @@ def test_a_request_for_the_next_assignment_finishes_the_last_one() -> None:
             await box.next_assignment("group", 1, 0.01)  # reported once
         assert await box.next_event() == evaluated(1)
         end = await box.next_event()
-        assert (end.event, end.number, end.status) == ("ended", 4, "finished")  # type: ignore[union-attr]
+        assert (end.event, end.number, end.status) == ("ended", 4, "finished")
         box.assign(ASSIGNMENT)
         assert await box.next_assignment("group", 1, 1.0) is not None
         box.assign(ASSIGNMENT)  # Tune ended it
@@ -221,8 +221,8 @@ def test_of_workers_that_die_together_the_first_ones_error_is_reported() -> None
         with pytest.raises(TimeoutError):
             await box.next_assignment("second", 0, 0.05)
         end = await box.next_event()
-        assert "IndexError: index out of range" in end.message  # type: ignore[union-attr]
-        assert "closed by peer" not in end.message  # type: ignore[union-attr]
+        assert "IndexError: index out of range" in end.message
+        assert "closed by peer" not in end.message
 
     play(scene())
 

@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,7 +33,13 @@ from gluetune.models.architecture import max_sequence_length, model_class
 from gluetune.tasks import TASKS
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "bear", "sleeps"]
-TINY = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+TINY: dict[str, Any] = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
 
 
 @pytest.fixture
@@ -209,7 +216,7 @@ def test_a_folder_around_the_model_names_the_model(inner: str, folder: Path) -> 
     ],
     ids=["activation", "heads", "type"],
 )
-def test_settings_that_no_model_can_be_built_to(settings: dict[str, object], said: str, folder: Path) -> None:
+def test_settings_that_no_model_can_be_built_to(settings: dict[str, Any], said: str, folder: Path) -> None:
     write_settings(folder, settings)
     with pytest.raises(ModelError, match=said):
         load_encoder(config_of(folder))
@@ -244,7 +251,7 @@ def test_a_trained_model_whose_files_are_broken_is_named(folder: Path, tmp_path:
         load_trained(tmp_path / "saved")
 
 
-def write_settings(folder: Path, more: dict[str, object]) -> None:
+def write_settings(folder: Path, more: dict[str, Any]) -> None:
     """Adds to a folder's config.json."""
     file = folder / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | more))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,11 @@ from gluetune.errors import ModelError
 from gluetune.models import Encoder, build_model
 from gluetune.tasks import TASKS
 
-DROPOUTS = {"hidden_dropout_prob": 0.21, "attention_probs_dropout_prob": 0.22, "classifier_dropout": 0.23}
+DROPOUTS: dict[str, Any] = {
+    "hidden_dropout_prob": 0.21,
+    "attention_probs_dropout_prob": 0.22,
+    "classifier_dropout": 0.23,
+}
 
 
 @pytest.fixture(scope="module")

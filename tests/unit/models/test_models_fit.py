@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from gluetune.models import check_forward_pass, check_token_ids
 from gluetune.models.architecture import model_class
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{number}" for number in range(45))]
-WIDE = {**SMALL, "initializer_range": 0.5}  # as far from zero as trained weights are
+WIDE: dict[str, Any] = {**SMALL, "initializer_range": 0.5}  # as far from zero as trained weights are
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {family: masked_lm(family, tmp_path_factory.mktemp(family)) for family in FAMILIES}
 
 
-def model_of(folder: Path, **fields: object) -> PreTrainedModel:
+def model_of(folder: Path, **fields: Any) -> PreTrainedModel:
     return build_model(encoder_of(folder), TASKS["rte"], TrainingConfig(**fields), seed=0)
 
 
@@ -47,7 +48,7 @@ def test_embeddings_and_first_layers_are_frozen(family: str, head: str, folders:
 @pytest.mark.parametrize("head", ["default", "nsp"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_training_leaves_frozen_weights_as_they_were(family: str, head: str, folders: dict[str, Path]) -> None:
-    training = TrainingConfig(head=head, freeze_layers=1, learning_rate=0.1, weight_decay=0.5)
+    training = TrainingConfig(head=head, freeze_layers=1, learning_rate=0.1, weight_decay=0.5)  # type: ignore[arg-type]
     model = build_model(encoder_of(folders[family]), TASKS["rte"], training, seed=0)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     optimizer = make_optimizer(model, training)

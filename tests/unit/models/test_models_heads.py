@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def by_hand(
 def test_logits_are_those_computed_by_hand(family: str, head: str, pooling: str, folders: dict[str, Path]) -> None:
     if head == "nsp" and pooling == "cls" and family in ("albert", "bert"):
         pytest.skip("the family's own model, tested below")
-    training = TrainingConfig(head=head, pooling=pooling, head_hidden_size=6 if head == "mlp" else None)
+    training = TrainingConfig(head=head, pooling=pooling, head_hidden_size=6 if head == "mlp" else None)  # type: ignore[arg-type]
     model = build_model(encoder_of(folders[family]), TASKS["mnli"], training, seed=5).eval()
     with torch.no_grad():  # biases start at 0
         for name, parameter in model.named_parameters():
@@ -82,10 +83,10 @@ def test_the_width_of_the_mlp(folders: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
 def test_padding_does_not_count(pooling: str, folders: dict[str, Path]) -> None:
-    training = TrainingConfig(head="linear", pooling=pooling)
+    training = TrainingConfig(head="linear", pooling=pooling)  # type: ignore[arg-type]
     model = build_model(encoder_of(folders["bert"]), TASKS["rte"], training, seed=5).eval()
     inputs = batch(0)
-    short = {name: tensor[2:3, :7] for name, tensor in inputs.items()}
+    short: dict[str, Any] = {name: tensor[2:3, :7] for name, tensor in inputs.items()}
     torch.testing.assert_close(model(**inputs).logits[2:3], model(**short).logits)
     without_mask = model(input_ids=short["input_ids"]).logits
     torch.testing.assert_close(without_mask, model(**short).logits)
@@ -94,7 +95,7 @@ def test_padding_does_not_count(pooling: str, folders: dict[str, Path]) -> None:
 @pytest.mark.parametrize("pooling", ["default", "cls"])
 def test_berts_own_head_is_the_next_sentence_head(pooling: str, pretrained: Path) -> None:
     encoder, task = encoder_of(pretrained), TASKS["mnli"]
-    model = build_model(encoder, task, TrainingConfig(head="nsp", pooling=pooling), seed=5)
+    model = build_model(encoder, task, TrainingConfig(head="nsp", pooling=pooling), seed=5)  # type: ignore[arg-type]
     own = build_model(encoder, task, TrainingConfig(), seed=5)
     assert type(model) is BertForSequenceClassification
     assert all(torch.equal(tensor, own.state_dict()[name]) for name, tensor in model.state_dict().items())
@@ -116,7 +117,7 @@ def test_the_next_sentence_head_is_loaded_from_the_checkpoint(pretrained: Path) 
         assert torch.equal(state["head.dense.bias"], pooler.bias)
     assert not torch.equal(states[0]["head.output.weight"], states[1]["head.output.weight"])
     family = build_model(encoder, TASKS["mnli"], TrainingConfig(head="nsp"), seed=5)
-    assert torch.equal(family.bert.pooler.dense.weight, pooler.weight)
+    assert torch.equal(family.bert.pooler.dense.weight, pooler.weight)  # type: ignore[arg-type]
 
 
 def test_alberts_sentence_order_head_is_loaded_too(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_without_a_next_sentence_head_both_layers_are_random(folders: dict[str, 
 def test_a_step_trains_every_weight(family: str, head: str, folders: dict[str, Path]) -> None:
     """Workers that train together wait for the gradient of every weight."""
     encoder = encoder_of(folders[family])
-    model = build_model(encoder, TASKS["rte"], TrainingConfig(head=head, pooling="mean"), seed=0)
+    model = build_model(encoder, TASKS["rte"], TrainingConfig(head=head, pooling="mean"), seed=0)  # type: ignore[arg-type]
     assert isinstance(model, EncoderWithHead)
     assert sum(p.numel() for n, p in model.named_parameters() if n.startswith("encoder.")) == sum(
         array.size for name, array in encoder.weights.items() if "pooler" not in name and not name.startswith("head.")
@@ -152,7 +153,7 @@ def test_a_step_trains_every_weight(family: str, head: str, folders: dict[str, P
     outputs.loss.backward()
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
     torch.optim.SGD(model.parameters(), lr=10.0).step()
-    assert not torch.equal(before["head.output.weight"], model.head.output.weight)
+    assert not torch.equal(before["head.output.weight"], model.head.output.weight)  # type: ignore[arg-type]
     torch.testing.assert_close(outputs.loss, nn.functional.cross_entropy(outputs.logits, torch.tensor([0, 1, 1, 0])))
 
 
@@ -164,9 +165,9 @@ def test_a_regressions_loss_is_the_squared_error(folders: dict[str, Path]) -> No
     torch.testing.assert_close(outputs.loss, ((outputs.logits[:, 0] - labels) ** 2).mean())
 
 
-def dropout_of(encoder: Encoder, **fields: object) -> float:
+def dropout_of(encoder: Encoder, **fields: Any) -> float:
     model = build_model(encoder, TASKS["rte"], TrainingConfig(head="linear", **fields), seed=0)
-    return float(model.head.dropout.p)
+    return float(model.head.dropout.p)  # type: ignore[arg-type]
 
 
 def test_the_heads_dropout(folders: dict[str, Path]) -> None:
@@ -202,7 +203,7 @@ def test_the_encoders_dropout_reaches_it(folders: dict[str, Path]) -> None:
     ids=str,
 )
 def test_what_does_not_go_together_is_refused(
-    fields: dict[str, object],
+    fields: dict[str, Any],
     message: str,
     folders: dict[str, Path],
 ) -> None:

@@ -93,7 +93,7 @@ def test_should_continue_is_called_before_every_step_and_stops_the_run(
     data: PretrainingData, tiny: PretrainJob, tmp_path: Path
 ) -> None:
     session, asked = Session(tmp_path), []
-    assert not session.run(data, tiny, should_continue=lambda step: asked.append(step) or step < 3)  # type: ignore[func-returns-value]
+    assert not session.run(data, tiny, should_continue=lambda step: asked.append(step) or step < 3)
     assert asked == [0, 1, 2, 3]
     assert not session.reported
 

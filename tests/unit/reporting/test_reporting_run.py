@@ -62,7 +62,7 @@ def console() -> Console:
 
 
 def text(of: Console) -> str:
-    return of.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+    return of.file.getvalue()
 
 
 def test_figures_of_selection_rows_are_the_saved_models_where_trials_had_another_precision() -> None:

@@ -30,7 +30,7 @@ def console(width: int = 120, terminal: bool = False) -> Console:
 
 
 def text(of: Console) -> str:
-    return of.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+    return of.file.getvalue()
 
 
 def row(output: str, first: str) -> list[str]:

@@ -27,6 +27,8 @@ def bags(task: Task) -> tuple[sparse.csr_matrix, np.ndarray, sparse.csr_matrix, 
     source = SyntheticSource()
     train, dev = source.load(task, "train"), source.load(task, task.dev[0])
     vectorizer = CountVectorizer(binary=True).fit([text for column in train.columns.values() for text in column])
+    assert train.labels is not None
+    assert dev.labels is not None
     return features(task, "train", vectorizer), train.labels, features(task, task.dev[0], vectorizer), dev.labels
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from gluetune.tasks import TASKS, metrics
 
 
 @pytest.fixture(autouse=True)
-def _no_warnings():
+def _no_warnings() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
@@ -22,24 +23,24 @@ def logits_of(classes: list[int], num_labels: int = 2) -> np.ndarray:
     return np.eye(num_labels, dtype=np.float32)[classes] * 3 - 1
 
 
-def test_every_metric_of_every_task_is_in_the_table():
+def test_every_metric_of_every_task_is_in_the_table() -> None:
     assert {name for task in TASKS.values() for name in task.metrics} == set(metrics.METRICS)
     assert all(task.primary in task.metrics for task in TASKS.values())
 
 
-def test_matthews_correlation_by_hand():
+def test_matthews_correlation_by_hand() -> None:
     # true positives 3, true negatives 1, false positives 1, false negatives 1: (3*1 - 1*1) / sqrt(4*4*2*2) = 0.25
     values = metrics.compute_metrics(TASKS["cola"], logits_of([1, 1, 1, 0, 1, 0]), np.array([1, 1, 1, 0, 0, 1]))
     assert values == {"matthews_correlation": pytest.approx(0.25), "accuracy": pytest.approx(4 / 6)}
 
 
-def test_f1_is_of_class_one_and_the_mean_is_primary():
+def test_f1_is_of_class_one_and_the_mean_is_primary() -> None:
     # precision 2/3, recall 1: F1 0.8; accuracy 3/4
     values = metrics.compute_metrics(TASKS["mrpc"], logits_of([1, 1, 1, 0]), np.array([1, 1, 0, 0]))
     assert values == {"accuracy": 0.75, "f1": pytest.approx(0.8), "accuracy_and_f1": pytest.approx(0.775)}
 
 
-def test_correlations_of_scores():
+def test_correlations_of_scores() -> None:
     labels = np.array([0, 1, 2, 5], np.float32)
     values = metrics.compute_metrics(TASKS["stsb"], np.array([[1], [2], [3], [4]], np.float32), labels)
     assert values["spearman"] == pytest.approx(1.0)
@@ -48,7 +49,7 @@ def test_correlations_of_scores():
 
 
 @pytest.mark.parametrize("name", list(TASKS))
-def test_constant_predictions_score_without_warnings(name):
+def test_constant_predictions_score_without_warnings(name: str) -> None:
     task = TASKS[name]
     labels = np.arange(12, dtype=np.float32) % 5 if task.regression else np.arange(12) % task.num_labels
     values = metrics.compute_metrics(task, np.ones((12, task.num_labels), np.float32), labels)
@@ -58,7 +59,7 @@ def test_constant_predictions_score_without_warnings(name):
 
 
 @pytest.mark.parametrize("name", ["cola", "mrpc", "mnli"])
-def test_rows_of_one_class_only_score_without_warnings(name):
+def test_rows_of_one_class_only_score_without_warnings(name: str) -> None:
     task = TASKS[name]
     values = metrics.compute_metrics(task, logits_of([0, 0, 0], task.num_labels), np.zeros(3, np.int64))
     assert values["accuracy"] == 1.0
@@ -73,13 +74,13 @@ def test_rows_of_one_class_only_score_without_warnings(name):
         ("stsb", [0.0, 2.5, 5.0], 0.0),
     ],
 )
-def test_baseline_is_the_primary_metric_of_a_constant_answer(name, labels, expected):
+def test_baseline_is_the_primary_metric_of_a_constant_answer(name: str, labels: Any, expected: Any) -> None:
     assert metrics.baseline_score(TASKS[name], np.array(labels)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("skill", [0.0, 0.6, 1.0])
-def test_what_counts_alone_can_tell_is_to_the_bit_what_scikit_learn_has(classes, skill):
+def test_what_counts_alone_can_tell_is_to_the_bit_what_scikit_learn_has(classes: Any, skill: Any) -> None:
     generator = np.random.default_rng(classes)
     for rows in (1, 2, 7, 408, 9815):
         labels = generator.integers(classes, size=rows)

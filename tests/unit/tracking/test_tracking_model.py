@@ -48,7 +48,7 @@ WORDS = (
 CASED = (*WORDS, *string.ascii_uppercase)
 FIRST = ["A short one.", "", "one two three four five six seven", "Ünïcode  and\tspace!", "B", "x y"]
 SECOND = ["a very long one that goes on and on", "alone", "b!", "", "One two three four five", "z"]
-TINY = {
+TINY: dict[str, Any] = {
     "hidden_size": 16,
     "num_hidden_layers": 1,
     "num_attention_heads": 2,
@@ -150,7 +150,7 @@ def inputs_of(loaded: Any) -> list[dict[str, torch.Tensor]]:
 def assert_tokens_are_those_of_training(trained: Trained, folder: Path) -> None:
     loaded = load(trained.champion, folder)
     seen = inputs_of(loaded)
-    loaded.predict(pd.DataFrame(dict(reversed(trained.champion.examples.items()))))  # columns go by name, not by place
+    loaded.predict(pd.DataFrame(dict(reversed(trained.champion.examples.items()))))  # type: ignore[call-overload]  # columns go by name, not by place
     expected = trained.encoded.collate(np.arange(len(FIRST)))
     (batch,) = seen
     assert batch.keys() == expected.keys()

@@ -14,7 +14,7 @@ from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, sta
 
 
 def replay(journal: list[Event]) -> list[RunUpdate]:
-    ledger, trials = EventMapper(plan(), started=0.0), {}
+    ledger, trials = EventMapper(plan(), started=0.0), {}  # type: ignore[var-annotated]
     updates = []
     for event in journal:
         updates += ledger.updates(event, apply_event(trials, event))
@@ -85,7 +85,7 @@ def test_a_name_with_many_fields_is_cut() -> None:
 
 def test_runs_name_the_rows_that_they_read() -> None:
     prints = {"train": "a" * 64, "selection": "b" * 64, "validation": "c" * 64}
-    ledger, trials = EventMapper(plan(tasks=(replace(COLA, fingerprints=prints), MNLI)), started=0.0), {}
+    ledger, trials = EventMapper(plan(tasks=(replace(COLA, fingerprints=prints), MNLI)), started=0.0), {}  # type: ignore[var-annotated]
     updates = [entry for event in events() for entry in ledger.updates(event, apply_event(trials, event))]
     read = {
         key: {rows for entry in updates if entry.run.key == key for rows in entry.datasets}
@@ -133,7 +133,7 @@ def test_search_and_task_show_each_improvement_once() -> None:
 
 def test_a_stopped_trial_that_goes_on_runs_again() -> None:
     journal = [started(0, "cola"), evaluated(0, 1, 0.3), ended(0, "stopped"), evaluated(0, 2, 0.4)]
-    assert merged(replay(journal), "trial:0")[2] == "RUNNING"
+    assert merged(replay(journal), "trial:0")[2] == "RUNNING"  # type: ignore[arg-type]
 
 
 def test_replaying_gives_the_same_entries() -> None:

@@ -147,7 +147,7 @@ def test_mlflow_opens_the_file_and_the_folder_that_are_meant_whatever_they_are_c
         ui=printed,
         summary_file="summary.json",
     )
-    assert printed in shown.file.getvalue()  # type: ignore[attr-defined]
+    assert printed in shown.file.getvalue()
     words = shlex.split(printed)
     assert words[-2:] == ["--backend-store-uri", uri]
     engine = create_sqlalchemy_engine_with_retry(words[-1])

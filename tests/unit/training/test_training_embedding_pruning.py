@@ -69,7 +69,7 @@ def test_weights_are_those_of_training_all_embeddings(family: Encoder, head: str
     assert list(found) == list(expected)
     for name, weight in expected.items():
         atol = 1e-2 if name.endswith(("key.bias", "k_lin.bias", "key_proj.bias")) else 1e-4  # see Trainer's equality
-        torch.testing.assert_close(found[name], weight, atol=atol, rtol=0, msg=lambda m, name=name: f"{name}: {m}")
+        torch.testing.assert_close(found[name], weight, atol=atol, rtol=0, msg=lambda m, name=name: f"{name}: {m}")  # type: ignore[misc]
 
 
 def test_unused_tokens_decay_as_with_adamw() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ from gluetune.config import TrainingConfig
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
 from gluetune.training.optimizer import clip_in_step, decayed_names, layer_scales, make_optimizer, make_scheduler
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "vocab_size": 50,
     "hidden_size": 16,
     "num_hidden_layers": 3,
@@ -34,7 +35,7 @@ SMALL = {
     "max_position_embeddings": 40,
     "pad_token_id": 0,
 }
-DEBERTA = {
+DEBERTA: dict[str, Any] = {
     "relative_attention": True,
     "position_biased_input": False,
     "pos_att_type": ["p2c", "c2p"],
@@ -110,7 +111,7 @@ def test_depths_in_other_families(config: PretrainedConfig, name: str, depth: in
     assert layer_scales(model_of(config), 0.5)[name] == pytest.approx(0.5 ** (5 - depth))
 
 
-def rates(total: int, **fields: object) -> list[float]:
+def rates(total: int, **fields: Any) -> list[float]:
     """The head's learning rate in every step."""
     optimizer = make_optimizer(model_of(BertConfig(**SMALL)), TrainingConfig(learning_rate=1.0, **fields))
     scheduler = make_scheduler(optimizer, TrainingConfig(learning_rate=1.0, **fields), total)
@@ -119,7 +120,7 @@ def rates(total: int, **fields: object) -> list[float]:
         values.append(scheduler.get_last_lr()[0])
         optimizer.step()
         scheduler.step()
-    return values
+    return values  # type: ignore[return-value]
 
 
 def test_linear_warm_up_and_decay() -> None:
@@ -150,7 +151,7 @@ def test_weight_decay_is_decoupled() -> None:
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
     torch.testing.assert_close(weight, before * 0.95)
-    assert torch.equal(bias, torch.ones_like(bias))
+    assert torch.equal(bias, torch.ones_like(bias))  # type: ignore[arg-type]
 
 
 def test_frozen_parameters_are_in_no_group() -> None:

@@ -64,7 +64,7 @@ def learnt(model: PreTrainedModel, encoded: EncodedRows) -> tuple[torch.Tensor, 
     del inputs["labels"]
     logits = model(**inputs).logits
     logits.square().sum().backward()
-    return logits.detach(), {name: weight.grad for name, weight in model.named_parameters()}
+    return logits.detach(), {name: weight.grad for name, weight in model.named_parameters()}  # type: ignore[misc]
 
 
 def assert_same(
@@ -73,7 +73,11 @@ def assert_same(
     torch.testing.assert_close(found[0], expected[0], atol=1e-6, rtol=1e-5)
     for name, gradient in expected[1].items():
         torch.testing.assert_close(
-            found[1][name], gradient, atol=1e-6, rtol=1e-4, msg=lambda m, name=name: f"{name}: {m}"
+            found[1][name],
+            gradient,
+            atol=1e-6,
+            rtol=1e-4,
+            msg=lambda m, name=name: f"{name}: {m}",  # type: ignore[misc]
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,7 @@ from gluetune.training.running_metrics import RunningMetrics
 LENGTHS = np.random.default_rng(0).integers(4, 30, 65)  # 9 steps of 8 rows
 
 
-def plan(**fields: object) -> StepPlan:
+def plan(**fields: Any) -> StepPlan:
     return StepPlan.make(LENGTHS, TrainingConfig(batch_size=8, **fields), seed=1)
 
 
@@ -32,7 +34,7 @@ def plan(**fields: object) -> StepPlan:
         ({"max_steps": 20, "num_train_epochs": 1}, 20, {9, 18, 20}),
     ],
 )
-def test_steps_and_evaluations(fields: dict[str, object], total: int, evaluations: set[int]) -> None:
+def test_steps_and_evaluations(fields: dict[str, Any], total: int, evaluations: set[int]) -> None:
     made = plan(**fields)
     assert (made.per_epoch, made.total, made.evaluations) == (9, total, evaluations)
     assert len(list(made.batches())) == total
