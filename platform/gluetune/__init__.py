@@ -4,9 +4,8 @@ The names below are the public API; they are imported when they are first used, 
 
 Example:
     >>> import gluetune
-    >>> result = gluetune.tune(tasks=["cola"], data={"source": "synthetic"}, search={"num_samples": 4})
-    >>> result.best("cola").load().predict(["The cat sat on the mat."])
-    ['acceptable']
+    >>> gluetune.load("runs/first", "cola").task.name
+    'cola'
 """
 
 from __future__ import annotations

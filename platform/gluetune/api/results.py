@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from gluetune.config import Value
 from gluetune.errors import ConfigError, ConfigIssue, StorageError, did_you_mean
@@ -36,9 +37,9 @@ class BestTrial:
         model_uri: the model's MLflow URI; ``None`` where it is not in MLflow.
 
     Example:
-        >>> best = result.best("cola")
-        >>> best.params, best.score
-        ({'learning_rate': 0.0001, 'batch_size': 16}, 0.58)
+        >>> best = gluetune.SearchResult.open("runs/first").best("cola")
+        >>> best.metric, sorted(best.scores)
+        ('matthews_correlation', ['selection', 'validation'])
     """
 
     task: str
@@ -62,8 +63,9 @@ class BestTrial:
             ModelError: its folder is gone, or broken.
 
         Example:
-            >>> result.best("cola").load().predict(["The cat sat on the mat."])
-            ['acceptable']
+            >>> classifier = gluetune.SearchResult.open("runs/first").best("cola").load(device="cpu")
+            >>> len(classifier.predict(["The cat sat on the mat."]))
+            1
         """
         if self.folder is None:
             raise StorageError(
@@ -82,20 +84,20 @@ class SearchResult:
         summary: what the search's ``summary.json`` holds.
 
     Example:
-        >>> result = gluetune.tune(tasks=["cola"], data={"source": "synthetic"}, search={"num_samples": 2})
-        >>> result.best("cola").score > 0
-        True
-        >>> result.to_pandas()[["name", "status", "best_score"]]
-                name    status  best_score
-        0  cola-0000  finished    0.412310
-        1  cola-0001  finished    0.580012
+        >>> result = gluetune.SearchResult.open("runs/first")
+        >>> result.status, result.tasks
+        ('complete', ['cola'])
+        >>> result.to_pandas()[["name", "status"]]
+                name    status
+        0  cola-0000  finished
+        1  cola-0001  finished
     """
 
     def __init__(self, summary: Summary) -> None:
         self._summary = summary
 
     @classmethod
-    def open(cls, folder: str) -> SearchResult:
+    def open(cls, folder: str | os.PathLike[str]) -> Self:
         """Reads the result of an earlier run.
 
         Args:
@@ -108,7 +110,7 @@ class SearchResult:
             >>> gluetune.SearchResult.open("runs/first").status
             'complete'
         """
-        storage = Storage(str(folder))
+        storage = Storage(os.fspath(folder))
         text = storage.read(_SUMMARY)
         if text is None:
             raise StorageError(f"a run's folder must hold {_SUMMARY}, but {storage.uri()} does not")
@@ -160,8 +162,8 @@ class SearchResult:
             StorageError: no trial of the task has been evaluated.
 
         Example:
-            >>> result.best("cola").params
-            {'learning_rate': 0.0001, 'batch_size': 16}
+            >>> gluetune.SearchResult.open("runs/first").best("cola").task
+            'cola'
         """
         found = self._task(task)
         winner = found.winner
@@ -190,8 +192,9 @@ class SearchResult:
             ``params_<field>`` for each searched field.
 
         Example:
-            >>> result.to_pandas().sort_values("best_score").iloc[-1]["name"]
-            'cola-0001'
+            >>> trials = gluetune.SearchResult.open("runs/first").to_pandas()
+            >>> trials["best_score"].max() == gluetune.SearchResult.open("runs/first").best().score
+            True
         """
         import pandas as pd
 
@@ -234,9 +237,8 @@ class FineTuneResult(SearchResult):
     """A single fine-tuning run: one trial for each of its tasks.
 
     Example:
-        >>> result = gluetune.fine_tune(tasks=["cola"], data={"source": "synthetic"})
-        >>> result.metrics()["validation"]["matthews_correlation"] > 0
-        True
+        >>> gluetune.FineTuneResult.open("runs/one").failed
+        []
     """
 
     @property
@@ -255,8 +257,8 @@ class FineTuneResult(SearchResult):
             StorageError: the run was stopped before its first evaluation.
 
         Example:
-            >>> gluetune.fine_tune("jobs/cola_tutorial.yaml").metrics()["validation"]
-            {'matthews_correlation': 0.55}
+            >>> list(gluetune.FineTuneResult.open("runs/one").metrics()["validation"])
+            ['matthews_correlation', 'accuracy']
         """
         return self.best(task).scores
 
@@ -272,8 +274,8 @@ class FineTuneResult(SearchResult):
             StorageError: the model was not saved, for the run was stopped before.
 
         Example:
-            >>> gluetune.fine_tune("jobs/cola_tutorial.yaml").load().predict(["The cat sat on the mat."])
-            ['acceptable']
+            >>> gluetune.FineTuneResult.open("runs/one").load().task.labels
+            ('unacceptable', 'acceptable')
         """
         return self.best(task).load(device=device, batch_size=batch_size)
 
@@ -293,8 +295,17 @@ class PretrainResult:
         tracking_uri: the MLflow store, without a password.
 
     Example:
-        >>> result = gluetune.pretrain(text={"source": "synthetic"}, training={"max_steps": 1000})
-        >>> gluetune.tune(tasks=["cola"], model={"name_or_path": result.encoder}, data={"source": "synthetic"})
+        >>> sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1}
+        >>> result = gluetune.pretrain(
+        ...     name="small",
+        ...     text={"source": "synthetic", "max_documents": 40},
+        ...     tokenizer={"vocab_size": 200},
+        ...     model=sizes,
+        ...     training={"max_steps": 2, "evaluate_every": 2, "batch_size": 8, "max_seq_length": 32},
+        ...     progress=False,
+        ... )
+        >>> result.status, result.steps, result.encoder.endswith("runs/small/encoder")
+        ('finished', 2, True)
     """
 
     name: str
