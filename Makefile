@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# For `make submit`: which job, its arguments, and where Ray's Jobs API is (docs/cluster.md).
-JOB ?= jobs/tune_glue.py
+# For `make submit`: which command, its arguments, and where Ray's Jobs API is (docs/cluster.md).
+COMMAND ?= tune
 ARGS ?=
 RAY_API_SERVER_ADDRESS ?= http://127.0.0.1:8265
 export RAY_API_SERVER_ADDRESS
@@ -23,7 +23,7 @@ quickstart: $(STAMP)
 	$(BIN)/python jobs/tune_glue.py
 
 submit: $(STAMP)
-	$(BIN)/ray job submit --working-dir . --runtime-env-json '{"env_vars": {"PYTHONPATH": "platform", "RAY_JOB_STOP_WAIT_TIME_S": "60"}}' -- python $(JOB) $(ARGS)
+	$(BIN)/gluetune submit -- $(COMMAND) $(ARGS)
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not cluster and not ray and not slow" tests/unit

@@ -45,7 +45,7 @@ def _contender(name: str, does: str, run: RunGrid, figures: Figures) -> Contende
 def _gluetune(runs: GridRuns, figures: Figures) -> Contender:
     return _contender(
         GLUETUNE,
-        "jobs/tune_glue.py, a lane per core, up to four (on GPUs: auto); the winner evaluated, and all of "
+        "gluetune tune, a lane per core, up to four (on GPUs: auto); the winner evaluated, and all of "
         "it in MLflow (SQLite)",
         runs.gluetune,
         figures,

@@ -28,11 +28,11 @@ def _contenders(config: BenchmarkConfig) -> Sequence[Contender]:
     return (
         Contender(
             RUNNING,
-            "jobs/tune_glue.py --address, a lane per core, on a Ray cluster that runs already",
+            "gluetune tune --address, a lane per core, on a Ray cluster that runs already",
             partial(_on_running_cluster, config),
         ),
         Contender(
-            FRESH, "jobs/tune_glue.py, a lane per core; it starts Ray itself", partial(_gluetune, config, FRESH, None)
+            FRESH, "gluetune tune, a lane per core; it starts Ray itself", partial(_gluetune, config, FRESH, None)
         ),
         Contender(RUN_GLUE, "run_glue.py, one trial", partial(_run_glue, config)),
         Contender(

@@ -1,7 +1,7 @@
 """Measures gluetune beside what people run today, in one run on one machine.
 
-python jobs/benchmark.py --only 1,4 --repeat 3 --json figures.json
-make submit JOB=jobs/benchmark.py ARGS=--help
+gluetune benchmark --only 1,4 --repeat 3 --json figures.json
+make submit COMMAND=benchmark ARGS="--only 3"
 """
 
 import sys

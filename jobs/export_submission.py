@@ -1,6 +1,6 @@
 """Turns the winners of finished runs into a submission to the GLUE benchmark's server.
 
-python jobs/export_submission.py --run quickstart --fill-missing --output submission.zip
+gluetune export --run quickstart --fill-missing --output submission.zip
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Fine-tunes an encoder with one configuration, scores a trained model, or predicts.
 
-python jobs/finetune.py --config jobs/cola_tutorial.yaml --data-dir ~/glue_data
-python jobs/finetune.py --config jobs/mrpc_gluon.yaml --mode predict --input rows.tsv
+gluetune finetune --config jobs/cola_tutorial.yaml --data-dir ~/glue_data
+gluetune finetune --config jobs/mrpc_gluon.yaml --mode predict --input rows.tsv
 """
 
 import sys

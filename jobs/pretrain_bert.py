@@ -1,7 +1,7 @@
 """Pre-trains a BERT encoder by masked language modelling and next-sentence prediction.
 
-python jobs/pretrain_bert.py --config jobs/bert_wikitext_d2l.yaml
-python jobs/pretrain_bert.py --config jobs/bert_wikitext_d2l.yaml --text synthetic --vocab-size 2000 --max-steps 400
+gluetune pretrain --config jobs/bert_wikitext_d2l.yaml
+gluetune pretrain --config jobs/bert_wikitext_d2l.yaml --text synthetic --vocab-size 2000 --max-steps 400
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Searches hyperparameters for fine-tuning an encoder on GLUE tasks.
 
-python jobs/tune_glue.py --config jobs/quickstart.yaml
+gluetune tune --config jobs/quickstart.yaml
 ray job submit -- python jobs/tune_glue.py --help
 """
 

@@ -46,7 +46,7 @@ from gluetune.tracking import TRACKING_FILE
 
 logger = logging.getLogger(__name__)
 LOG = "ray.log"
-_KINDS = {SPACE_FILE: "jobs/tune_glue.py or jobs/finetune.py", PRETRAINING_FILE: "jobs/pretrain_bert.py"}
+_KINDS = {SPACE_FILE: "gluetune tune or gluetune finetune", PRETRAINING_FILE: "gluetune pretrain"}
 UNFILED = "tune"  # what runs without a job file are called
 LEFT_BY_FAILED_STARTS = {LOCK, LEASE, "logs", LANE_FILES, TRACKING_FILE, INPUTS_FILE, SPACE_FILE}  # before the job file
 
@@ -204,7 +204,7 @@ def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
         raise StorageError(f"the run {name!r} in {root.uri()} has lost {missing} and cannot go on; {NEW_RUN_HINT}")
     others = [script for file, script in _KINDS.items() if file not in files and root.exists(f"{name}/{file}")]
     if others:
-        raise StorageError(f"{name!r} is a run of {others[0]}: go on with it by that script's --resume {name}")
+        raise StorageError(f"{name!r} is a run of {others[0]}: go on with it by that command's --resume {name}")
     known = [entry for entry in root.list() if root.exists(f"{entry}/{files[0]}")]
     there = f"there are: {', '.join(known)}" if known else "there are none"
     raise StorageError(f"no run {name!r} to resume in {root.uri()}; {there}")

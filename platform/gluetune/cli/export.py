@@ -1,4 +1,4 @@
-"""``jobs/export_submission.py``: winners to a GLUE submission."""
+"""``gluetune export``: winners to a GLUE submission."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ PROGRAM = Program(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``jobs/export_submission.py``; see `gluetune.cli.main.run`."""
+    """Runs ``gluetune export``; see `gluetune.cli.main.run`."""
     return run(PROGRAM, _export, argv)
 
 

@@ -1,4 +1,4 @@
-"""Flags of ``jobs/pretrain_bert.py``, and its ``main``."""
+"""Flags of ``gluetune pretrain``, and its ``main``."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ PROGRAM = Program(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``jobs/pretrain_bert.py``; see `gluetune.cli.main.run`."""
+    """Runs ``gluetune pretrain``; see `gluetune.cli.main.run`."""
     return run(PROGRAM, _act, argv)
 
 

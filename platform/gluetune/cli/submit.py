@@ -6,6 +6,8 @@ import asyncio
 import os
 import re
 import shlex
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from gluetune.cli.commands import COMMANDS, NOT_SUBMITTED
 from gluetune.cli.flags import ParsedArguments, parse
 from gluetune.cli.main import FAILED, OK, run
+from gluetune.cli.process import temporary_log
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
 from gluetune.config import text_without_passwords
+from gluetune.config.spaces import SHIPPED, shipped_folder
 from gluetune.errors import ClusterError, ConfigError, ConfigIssue, did_you_mean
 from gluetune.supervisor import INTERRUPTED, report
 
@@ -91,18 +95,20 @@ def _submit(arguments: ParsedArguments, command: Sequence[str], terminal: Termin
     address = given.get("--address") or os.environ.get(ADDRESS_VARIABLE) or ADDRESS
     folder = Path(given.get("--working-dir", ".")).expanduser().resolve()
     terminal.note(f"submitting to {text_without_passwords(address)} what {folder} holds …")
-    client = _connect(address)
-    environment = runtime_environment(folder, arguments.repeated.get("--env", ()))
-    job = _start(client, command, environment, given.get("--submission-id"))
-    report(starting=False)  # from now on Ctrl-C ends the following, not the job
-    terminal.note(f"submitted as {job}\n{_how_to(job, address)}")
-    if "--no-wait" in arguments.switches:
-        return OK
-    try:
-        return _follow(client, job, terminal)
-    except KeyboardInterrupt:
-        terminal.note(f"\nthe job {job} goes on\n{_how_to(job, address)}")
-        return INTERRUPTED
+    with temporary_log(terminal) as log, terminal.logging_to(log):  # Ray reports each file that stays behind
+        client = _connect(address)
+        with tempfile.TemporaryDirectory(prefix="gluetune-submit-") as scratch:
+            environment = runtime_environment(folder, Path(scratch), arguments.repeated.get("--env", ()))
+            job = _start(client, command, environment, given.get("--submission-id"))
+        report(starting=False)  # from now on Ctrl-C ends the following, not the job
+        terminal.note(f"submitted as {job}\n{_how_to(job, address)}")
+        if "--no-wait" in arguments.switches:
+            return OK
+        try:
+            return _follow(client, job, terminal)
+        except KeyboardInterrupt:
+            terminal.note(f"\nthe job {job} goes on\n{_how_to(job, address)}")
+            return INTERRUPTED
 
 
 def _check_command(command: Sequence[str]) -> None:
@@ -120,11 +126,15 @@ def _check_command(command: Sequence[str]) -> None:
         parse(command[1:], program)
 
 
-def runtime_environment(folder: Path, variables: Sequence[str] = ()) -> dict[str, Any]:
-    """Ray's runtime environment of a job.
+def runtime_environment(folder: Path, scratch: Path, variables: Sequence[str] = ()) -> dict[str, Any]:
+    """Ray's runtime environment of a job: what is uploaded, and the job's environment variables.
+
+    A checkout as working folder brings its own package. With any other working folder the installed package is
+    uploaded beside it, with the job files and search spaces that a wheel ships.
 
     Args:
         folder: the working folder, which Ray uploads.
+        scratch: an empty folder that lasts until the upload, for a package that lacks the shipped files.
         variables: further environment variables, as ``NAME=VALUE``, or ``NAME`` with the value that it has here.
     """
     environment: dict[str, Any] = {
@@ -135,11 +145,25 @@ def runtime_environment(folder: Path, variables: Sequence[str] = ()) -> dict[str
     if (folder / "platform" / "gluetune" / "__init__.py").is_file():
         environment["env_vars"]["PYTHONPATH"] = "platform"  # a checkout: its own package, as it is now
     else:
-        environment["py_modules"] = [str(Path(__file__).resolve().parents[1])]
+        environment["py_modules"] = [str(_whole_package(scratch))]
     for variable in variables:
         name, equals, value = variable.partition("=")
         environment["env_vars"][name] = value if equals else os.environ[name]
     return environment
+
+
+def _whole_package(scratch: Path) -> Path:
+    """The installed package; of an editable install a copy, with the files that a wheel ships."""
+    package, shipped = Path(__file__).resolve().parents[1], shipped_folder()
+    if shipped.parent == package:
+        return package
+    copy = scratch / package.name
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("jobs", "search_spaces"):
+        (copy / SHIPPED / name).mkdir(parents=True)
+        for file in (shipped / name).glob("*.yaml"):
+            shutil.copy(file, copy / SHIPPED / name)
+    return copy
 
 
 def _connect(address: str) -> JobSubmissionClient:

@@ -36,7 +36,7 @@ PUBLISHED = [path for path in FINETUNES if "published" in read(path)]
 
 
 def load(path: Path, overrides: list[Override]) -> JobConfig:
-    """A job as its program loads it: jobs/finetune.py sets the search space that varies nothing."""
+    """A job as its command loads it: gluetune finetune sets the search space that varies nothing."""
     single = [] if path in SEARCHES else [Override("search.space", "single")]
     return load_job(str(path), single + overrides)
 
@@ -56,7 +56,7 @@ def data_dir(path: Path, folder: Path) -> list[Override]:
 def commands(path: Path) -> list[str]:
     """The commands of a job file's comments, each with the indented comment lines that continue it."""
     text = path.read_text().replace("\n#   ", " ")
-    return re.findall(r"python jobs/\w+\.py [^#\n]*?--config \S+[^#\n]*", text)
+    return re.findall(r"gluetune \w+ [^#\n]*?--config \S+[^#\n]*", text)
 
 
 def overrides_of(command: str) -> list[Override]:
@@ -101,13 +101,13 @@ def test_the_offline_command_of_every_fine_tuning_job_is_accepted(path: Path) ->
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
 def test_commands_in_comments_name_their_own_file(path: Path) -> None:
     for command in commands(path):
-        program, config = re.search(r"python (\S+) .*?--config (\S+)", command).groups()
+        program, config = re.search(r"gluetune (\S+) .*?--config (\S+)", command).groups()
         if "pretrain" in program and path in FINETUNES:
             assert config != f"jobs/{path.name}"  # the command that makes this job's encoder
         else:
             assert config == f"jobs/{path.name}", command
     if path in FINETUNES:
-        assert any(command.startswith("python jobs/finetune.py") for command in commands(path))
+        assert any(command.startswith("gluetune finetune") for command in commands(path))
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)

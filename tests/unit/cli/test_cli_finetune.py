@@ -1,4 +1,4 @@
-"""``jobs/finetune.py`` where it goes wrong before anything starts, and which trained model it takes."""
+"""``gluetune finetune`` where it goes wrong before anything starts, and which trained model it takes."""
 
 from __future__ import annotations
 
@@ -134,6 +134,6 @@ def test_a_run_of_another_kind_is_called_what_it_is(tmp_path: Path, capfd: pytes
     (tmp_path / "wiki").mkdir()
     (tmp_path / "wiki" / "pretraining.yaml").write_text("name: wiki\n")
     assert main(["--resume", "wiki", "--storage-path", str(tmp_path)]) == USER_ERROR
-    assert "'wiki' is a run of jobs/pretrain_bert.py" in "".join(capfd.readouterr())
+    assert "'wiki' is a run of gluetune pretrain" in "".join(capfd.readouterr())
     with pytest.raises(StorageError, match="no run of mrpc_gluon"):
         open_as_typed("--storage-path", str(tmp_path))
