@@ -24,11 +24,7 @@ def main(argv: Sequence[str] | None = None, *, checkout: Path = CHECKOUT) -> int
     if not (checkout / "benchmarks" / "cli.py").is_file():
         print(
             f"error: the comparisons must be run from a checkout of gluetune's repository, but {checkout} holds no "
-<<<<<<< HEAD
-            "benchmarks/ folder: clone the repository, and run `python jobs/benchmark.py` in it",
-=======
-            "benchmarks/ folder: clone the repository and run `gluetune benchmark` there",
->>>>>>> 74491dc (README, docs and job files call gluetune; make submit goes through gluetune submit; the wheel's shipped files travel with a submitted package)
+            "benchmarks/ folder: clone the repository, and run `gluetune benchmark` in it",
             file=sys.stderr,
         )
         return USAGE

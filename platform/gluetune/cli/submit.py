@@ -197,7 +197,14 @@ def _start(client: JobSubmissionClient, command: Sequence[str], environment: dic
     try:
         return client.submit_job(entrypoint=entrypoint, runtime_env=environment, submission_id=name)
     except (RuntimeError, ValueError, OSError) as error:
-        raise ClusterError(f"Ray does not take the job: {error}") from error
+        raise ClusterError(f"Ray does not take the job: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """An error's message, without the server's tracebacks that it may contain."""
+    return (
+        next(iter(re.findall(r"^\w+Error: (.+)$", str(error), re.MULTILINE)[-1:]), str(error)) or type(error).__name__
+    )
 
 
 def _follow(client: JobSubmissionClient, job: str, terminal: Terminal) -> int:

@@ -1,0 +1,46 @@
+"""``gluetune evaluate`` and ``gluetune predict``: which trained models they take, and what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from gluetune.cli.predict import evaluate, predict
+
+Main = Callable[[Sequence[str]], int]
+
+
+@pytest.mark.parametrize("main", [evaluate, predict])
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", ["--run: ", "--config", "--checkpoint"]),
+        ("--run mine --config job.yaml --checkpoint folder", ["--config", "--checkpoint"]),
+        ("--run mine --resume other", ["--resume: no such flag"]),
+        ("--run mine --chekpoint x", ["'--checkpoint'"]),
+    ],
+)
+def test_mistakes(main: Main, line: str, expected: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    err = capfd.readouterr().err
+    assert [part for part in expected if part not in err] == []
+
+
+@pytest.mark.parametrize("main", [evaluate, predict])
+def test_a_run_that_is_not_there_names_the_nearest(
+    main: Main, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "job.yaml").write_text("tasks: cola\n")
+    assert main(["--run", "frist", "--storage-path", str(tmp_path)]) == 2
+    assert "'first'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("main", [evaluate, predict])
+def test_a_run_without_trained_models_is_refused(main: Main, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "job.yaml").write_text("tasks: cola\nsearch: {space: compact_bert}\n")
+    assert main(["--run", "first", "--storage-path", str(tmp_path)]) == 2
+    assert "no run 'first' with a trained model for cola" in capfd.readouterr().err

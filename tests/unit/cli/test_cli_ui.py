@@ -1,0 +1,75 @@
+"""``gluetune ui``: a real MLflow server on the store of a search, and stores that it refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from gluetune.cli.ui import main
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("--storage-path run", ["mlflow.db", "'runs'", "--storage-path"]),
+        ("--tracking-uri sqlite:///none.db", ["none.db"]),
+        ("--tracking-uri htp://host", ["'http'"]),
+        ("--port many --storage-path a --tracking-uri b --hots c", ["--port: ", "--storage-path: ", "'--host'"]),
+    ],
+)
+def test_a_store_that_is_not_there_is_refused(
+    line: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    assert main(line.split()) == 2
+    err = capfd.readouterr().err
+    assert [part for part in expected if part not in err] == []
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "runs"]
+
+
+def test_a_port_in_use_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    sqlite3.connect(tmp_path / "mlflow.db").close()
+    (tmp_path / "mlflow.db").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["--storage-path", str(tmp_path), "--port", port]) == 2
+    assert port in capfd.readouterr().err
+
+
+def test_the_address_of_a_server_is_printed_without_its_password(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--tracking-uri", "http://me:secret@tracking.example:5000"]) == 0
+    out = capfd.readouterr().out
+    assert "tracking.example:5000" in out
+    assert "secret" not in out
+
+
+@pytest.mark.slow
+def test_the_ui_answers_until_ctrl_c(tmp_path: Path) -> None:
+    import mlflow
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    mlflow.MlflowClient(uri).create_experiment("recorded")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "gluetune", "ui", "--storage-path", str(tmp_path), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            assert process.stdout is not None
+            address = next(line for line in process.stdout if line.startswith("http")).split()[0]
+            with urllib.request.urlopen(f"{address}/health", timeout=60) as answer:
+                assert answer.status == 200
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.wait(timeout=120) == 0
+        finally:
+            process.kill()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), 5.0)
