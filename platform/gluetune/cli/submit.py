@@ -20,7 +20,7 @@ from gluetune.cli.process import temporary_log
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
 from gluetune.config import text_without_passwords
-from gluetune.config.spaces import SHIPPED, shipped_folder
+from gluetune.config.space_files import SHIPPED, shipped_folder
 from gluetune.errors import ClusterError, ConfigError, ConfigIssue, did_you_mean
 from gluetune.supervisor import INTERRUPTED, report
 
@@ -202,9 +202,8 @@ def _start(client: JobSubmissionClient, command: Sequence[str], environment: dic
 
 def _reason(error: Exception) -> str:
     """An error's message, without the server's tracebacks that it may contain."""
-    return (
-        next(iter(re.findall(r"^\w+Error: (.+)$", str(error), re.MULTILINE)[-1:]), str(error)) or type(error).__name__
-    )
+    own = re.findall(r"^\w+Error: (.+)$", str(error), re.MULTILINE)
+    return str(own[-1]) if own else str(error) or type(error).__name__
 
 
 def _follow(client: JobSubmissionClient, job: str, terminal: Terminal) -> int:

@@ -16,6 +16,7 @@ from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read
 from gluetune.errors import ConfigError, ConfigIssue, KeyPath, did_you_mean, dotted_path
 
 SPACES = "search_spaces"
+SHIPPED = "shipped"  # folder of the package in a wheel
 _ENDINGS = (".yaml", ".yml")
 _TYPES: dict[str, type[Choice] | type[Float] | type[Int]] = {"choice": Choice, "float": Float, "int": Int}
 _KEYS = ("name", "source", "model_types", "training", "space", "points")
@@ -105,7 +106,7 @@ def shipped_file(relative: str) -> str:
 def shipped_folder() -> Path:
     """Return the folder of the ``jobs`` and ``search_spaces`` that gluetune ships: in the wheel, or the checkout."""
     package = Path(__file__).resolve().parents[1]
-    shipped = package / "shipped"
+    shipped = package / SHIPPED
     return shipped if shipped.is_dir() else package.parents[1]
 
 

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 from itertools import dropwhile
+from pathlib import Path
 
 import pytest
 
@@ -50,22 +51,29 @@ def check_job(words: list[str]) -> None:
 
 
 def what_make_would_run(goals: list[str]) -> list[str]:
-    """The one line with ``job submit``; under another make (`make test`) this one also prints its folder."""
+    """The one line with ``submit``; under another make (`make test`) this one also prints its folder."""
     dry = subprocess.run(["make", "-n", *goals], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    (line,) = [line for line in dry.splitlines() if "job submit" in line]
+    (line,) = [line for line in dry.splitlines() if "gluetune submit" in line]
     return shlex.split(line)
 
 
 @pytest.mark.parametrize("words", of("make"), ids=" ".join)
 def test_make_submits_what_the_page_says(words: list[str]) -> None:
-    job = ray_arguments(["ray", *what_make_would_run(words[1:])[1:]])
-    assert job["working_dir"] == "."
-    check_job(list(job["entrypoint"]))
+    from gluetune.cli.flags import parse
+    from gluetune.cli.main import TUNE
+
+    program, *command = what_make_would_run(words[1:])
+    assert program.endswith("/gluetune")
+    assert command[:3] == ["submit", "--", "tune"]
+    parse(command[3:], TUNE)
 
 
-def test_make_submit_is_the_command_that_the_page_and_the_readme_show() -> None:
+def test_gluetune_submit_gives_a_job_what_the_command_of_the_page_and_the_readme_gives(tmp_path: Path) -> None:
+    from gluetune.cli.submit import runtime_environment
+
     (page,) = [words for words in of("ray") if words[1:3] == ["job", "submit"]]
-    assert what_make_would_run(["submit"])[1:] == page[1:]
+    shown = json.loads(page[page.index("--runtime-env-json") + 1])
+    assert runtime_environment(ROOT, tmp_path)["env_vars"] == shown["env_vars"]
     (readme,) = re.findall(r"^    (ray job submit.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert set(page) <= set(shlex.split(readme))
 
@@ -101,7 +109,7 @@ def test_links_and_files_exist() -> None:
     assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/cluster.md", "docs/reliability.md", "Makefile"])
+@pytest.mark.parametrize("file", ["README.md", "docs/cluster.md", "docs/reliability.md"])
 def test_every_documented_submission_gives_a_stop_the_time_to_end_cleanly(file: str) -> None:
     environments = re.findall(r"--runtime-env-json '([^']+)'", (ROOT / file).read_text())
     assert environments

@@ -82,7 +82,7 @@ def test_no_package_is_left_out(untidy: Path, tmp_path: Path) -> None:
     assert modules <= names
 
 
-def test_make_submit_runs_a_job_where_the_environment_says() -> None:
+def test_make_submit_passes_its_arguments_on() -> None:
     dry = subprocess.run(
         ["make", "-n", "submit", "ARGS=--name 'a b'", "RAY_API_SERVER_ADDRESS=http://127.0.0.1:9"],
         cwd=ROOT,
@@ -90,5 +90,5 @@ def test_make_submit_runs_a_job_where_the_environment_says() -> None:
         text=True,
         check=True,
     ).stdout
-    (line,) = [line for line in dry.splitlines() if "job submit" in line]
-    assert line.endswith("-- python jobs/tune_glue.py --name 'a b'")
+    (line,) = [line for line in dry.splitlines() if "gluetune submit" in line]
+    assert line.endswith("-- tune --name 'a b'")
