@@ -127,7 +127,7 @@ def as_overrides(schema: type[BaseModel], settings: Mapping[str, Any], path: tup
     """Settings by their dotted paths.
 
     Args:
-        schema: tells sections, which are merged, from mappings that are values, which are replaced.
+        schema: distinguishes sections, which are merged, from mappings that are values, which are replaced.
         settings: keys and values; a section may be a mapping or a configuration object.
         path: keys of the sections that they are in.
     """
