@@ -78,7 +78,7 @@ def map_cerebras_keys(document: YamlDocument, overrides: Iterable[Override] = ()
                 )
             )
         elif old != first:
-            mapped.notes.append(f"{dotted_path(old)} is {dotted_path(_GLUETUNE_KEYS[old])} here")
+            mapped.notes.append(f"{dotted_path(old)} is read as {dotted_path(_GLUETUNE_KEYS[old])}")
         if old == first and _move(mapped, old, value) and _GLUETUNE_KEYS[old] == _DIR:
             _set_source(mapped, old, {override.path: override for override in overrides})
     return mapped
@@ -115,7 +115,7 @@ def _move(mapped: MappedJob, old: KeyPath, value: Any) -> bool:
         )
         return False
     values[section][key], lines[section, key] = value, lines[old]
-    mapped.notes.append(f"{dotted_path(old)} is {section}.{key} here")
+    mapped.notes.append(f"{dotted_path(old)} is read as {section}.{key}")
     return True
 
 
@@ -134,7 +134,7 @@ def _set_source(mapped: MappedJob, old: KeyPath, flags: dict[str, Override]) -> 
     if isinstance(data["dir"], str) and _is_task_folder(Path(data["dir"])):
         folder = Path(data["dir"])
         data["dir"] = str(folder.parent)
-        mapped.notes[-1] += f"; it is {folder.parent}, the folder that holds {folder.name}/"
+        mapped.notes[-1] += f"; it is {folder.parent}, the folder that contains {folder.name}/"
 
 
 def _is_task_folder(folder: Path) -> bool:

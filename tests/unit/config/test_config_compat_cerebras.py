@@ -1,4 +1,4 @@
-"""The sections of the YAML-driven classifier in a job file: what they become, and what is said of them."""
+"""Sections of the Cerebras dialect in a job file: what they become, and the notes about them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ eval_input:
   batch_size: 24
 """
 NOTES = [
-    "train_input.data_dir is data.dir here, with data.source dir; it is glue, the folder that holds SST-2/",
-    "train_input.max_sequence_length is data.max_seq_length here",
-    "train_input.batch_size is training.batch_size here",
-    "eval_input.data_dir is data.dir here",
-    "eval_input.max_sequence_length is data.max_seq_length here",
-    "eval_input.batch_size is training.eval_batch_size here",
+    "train_input.data_dir is read as data.dir, with data.source dir; it is glue, the folder that contains SST-2/",
+    "train_input.max_sequence_length is read as data.max_seq_length",
+    "train_input.batch_size is read as training.batch_size",
+    "eval_input.data_dir is read as data.dir",
+    "eval_input.max_sequence_length is read as data.max_seq_length",
+    "eval_input.batch_size is read as training.eval_batch_size",
 ]
 
 
@@ -58,11 +58,11 @@ def test_its_keys_become_job_keys_and_each_is_reported() -> None:
     assert notes == NOTES
 
 
-def test_a_folder_takes_the_place_of_another_source_and_says_so() -> None:
+def test_a_folder_replaces_another_source_and_is_reported() -> None:
     notes: list[str] = []
     job = load("data:\n  source: hub\ntrain_input:\n  data_dir: glue\n", notes=notes)
     assert (job.data.source, job.data.dir) == ("dir", "glue")
-    assert notes == ["train_input.data_dir is data.dir here, with data.source dir instead of 'hub'"]
+    assert notes == ["train_input.data_dir is read as data.dir, with data.source dir instead of 'hub'"]
 
 
 def test_a_job_without_them_has_no_notes() -> None:
@@ -71,19 +71,19 @@ def test_a_job_without_them_has_no_notes() -> None:
     assert notes == []
 
 
-def test_a_dump_has_our_names_only() -> None:
+def test_a_dump_has_gluetunes_keys_only() -> None:
     job = load(JOB)
     assert "_input" not in dump_job(job)
     assert parse_job(dump_job(job).encode(), "job.yaml") == job
 
 
-def test_our_sections_stay_beside_them() -> None:
+def test_gluetunes_sections_stay_beside_them() -> None:
     job = load(JOB + "data: {selection: dev}\ntraining:\n")
     assert (job.data.selection, job.data.dir, job.training.batch_size) == ("dev", "glue", 12)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "sections",
     [
         "train_input: {max_sequence_length: 40}",
         "eval_input: {max_sequence_length: 40}",
@@ -91,8 +91,8 @@ def test_our_sections_stay_beside_them() -> None:
         "eval_input: {}\ntrain_input: {max_sequence_length: 40}",
     ],
 )
-def test_one_section_is_enough(given: str) -> None:
-    job = load(f"search: {{space: single.yaml}}\n{given}\n")
+def test_one_section_is_enough(sections: str) -> None:
+    job = load(f"search: {{space: single.yaml}}\n{sections}\n")
     assert (job.data.max_seq_length, job.data.source) == (40, "synthetic")
 
 
@@ -107,7 +107,7 @@ def test_one_section_is_enough(given: str) -> None:
         ("SNLI", "SNLI"),
     ],
 )
-def test_a_tasks_own_folder_stands_for_the_one_around_it(data_dir: str, folder: str, project: Path) -> None:
+def test_the_folder_of_a_task_becomes_its_parent(data_dir: str, folder: str, project: Path) -> None:
     for name in ("glue/sst-2", "MNLI", "SNLI/SNLI"):
         (project / name).mkdir(parents=True, exist_ok=True)
     assert load(f"search: {{space: single.yaml}}\ntrain_input: {{data_dir: {data_dir}}}\n").data.dir == folder
@@ -132,7 +132,7 @@ def test_a_tasks_own_folder_stands_for_the_one_around_it(data_dir: str, folder: 
         ([Override("data", {"source": "synthetic"})], {"source": "synthetic", "dir": None, "max_seq_length": 128}),
     ],
 )
-def test_flags_win(overrides: list[Override], expected: dict[str, object]) -> None:
+def test_flags_go_before(overrides: list[Override], expected: dict[str, object]) -> None:
     job = load(JOB, *overrides)
     values = job.data.model_dump() | job.training.model_dump()
     assert {name: values[name] for name in expected} == expected
@@ -151,7 +151,7 @@ def test_a_folder_given_by_flag_is_still_checked() -> None:
     )
 
 
-def test_a_flag_settles_what_the_source_is() -> None:
+def test_a_flag_sets_the_source() -> None:
     text = JOB + "data: {source: hub}\n"
     assert load(text, Override("data.source", "dir", "--data")).data.dir == "glue"
     assert load(text, Override("data.source", "synthetic", "--data")).data.dir is None
@@ -203,7 +203,7 @@ def test_mistakes_keep_file_and_line(text: str, message: str) -> None:
     assert mistakes(f"{text}search: {{space: single.yaml}}\n") == message
 
 
-def test_what_the_space_varies_may_not_be_set_by_them() -> None:
+def test_they_must_not_set_what_the_space_varies() -> None:
     Path("single.yaml").write_text("space: {batch_size: [8, 16]}\n")
     assert mistakes(JOB) == (
         "job.yaml:6: training.batch_size: must not be set, because search space 'single' varies it"

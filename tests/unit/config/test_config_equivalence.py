@@ -65,7 +65,7 @@ def test_fields_without_effect_make_no_difference(one: Fields, other: Fields) ->
         ({"evals_per_epoch": 1}, {"evals_per_epoch": 2}),
     ],
 )
-def test_fields_with_an_effect_make_one(one: Fields, other: Fields) -> None:
+def test_fields_with_an_effect_make_a_difference(one: Fields, other: Fields) -> None:
     assert not same(one, other)
 
 
@@ -83,7 +83,7 @@ def test_steps_are_compared_where_the_rows_are_known(one: Fields, other: Fields)
     assert not same(one, other)
 
 
-def test_berts_own_head_is_the_next_sentence_head() -> None:
+def test_the_default_head_of_bert_is_the_next_sentence_head() -> None:
     one: Fields = {"head": "nsp", "pooling": "cls"}
     assert same(one, {"head": "default"}, TaskFacts(nsp_is_default=True))
     assert not same(one | {"pooling": "mean"}, {"head": "default"}, TaskFacts(nsp_is_default=True))
@@ -128,11 +128,11 @@ def test_steps_are_counted_as_training_plans_them(fields: Fields) -> None:
         ({"warmup_steps": [1, 2], "lr_scheduler_type": ["constant", "linear"]}, {}, []),
     ],
 )
-def test_searched_fields_that_cannot_matter_are_found(searched: Fields, fixed: Fields, idle: list[str]) -> None:
+def test_searched_fields_without_effect_are_found(searched: Fields, fixed: Fields, idle: list[str]) -> None:
     assert list(idle_fields(space(searched), TrainingConfig(**fixed))) == idle
 
 
-def test_fields_that_cannot_matter_are_left_out_of_space_and_points() -> None:
+def test_fields_without_effect_are_left_out_of_space_and_points() -> None:
     points = ({"learning_rate": 1e-4, "num_train_epochs": 1}, {"learning_rate": 1e-4, "num_train_epochs": 2})
     given = space({"learning_rate": [1e-4, 2e-4], "num_train_epochs": [1, 2]}, points=points)
     left = without_idle_fields(given, TrainingConfig(max_steps=30))
@@ -150,6 +150,6 @@ def test_fields_that_cannot_matter_are_left_out_of_space_and_points() -> None:
         {"bf16": ["auto", True]},
     ],
 )
-def test_fields_that_never_matter_are_refused(searched: Fields) -> None:
+def test_fields_that_never_have_an_effect_are_mistakes(searched: Fields) -> None:
     with pytest.raises(ConfigError, match=next(iter(searched))):
         check_fit(parse_job(b"", "job.yaml"), space(searched))

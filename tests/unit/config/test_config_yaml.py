@@ -49,7 +49,7 @@ def test_infinity_is_a_number() -> None:
     assert parse_yaml(b"[.inf, -.INF]", "f").value == [float("inf"), float("-inf")]
 
 
-def test_keys_are_text_whatever_they_look_like() -> None:
+def test_keys_are_always_text() -> None:
     assert parse_yaml(b"{on: 1, 5: 2, null: 3}", "f").value == {"on": 1, "5": 2, "null": 3}
 
 
@@ -83,7 +83,7 @@ def test_anchors_may_be_used_again() -> None:
     ],
     ids=["flow", "never closed", "block", "by alias"],
 )
-def test_a_file_nested_without_end_is_a_mistake_whatever_the_recursion_limit(text: bytes) -> None:
+def test_too_deep_nesting_is_a_mistake_under_any_recursion_limit(text: bytes) -> None:
     for limit in (sys.getrecursionlimit(), 100_000):
         before = sys.getrecursionlimit()
         sys.setrecursionlimit(limit)
@@ -96,7 +96,7 @@ def test_a_file_nested_without_end_is_a_mistake_whatever_the_recursion_limit(tex
         assert f"nested deeper than {MAX_DEPTH}" in str(caught.value)
 
 
-def test_merge_keys_are_named_for_what_they_are() -> None:
+def test_merge_keys_are_mistakes() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_yaml(b"base: &b {low: 1}\nspace:\n  rate: {<<: *b, log: true}\n  '<<': 1\n", "f.yaml")
     assert [(issue.path, issue.line) for issue in caught.value.issues] == [("space.rate.<<", 3)]
@@ -112,17 +112,16 @@ def test_nesting_up_to_the_limit_is_read() -> None:
     assert depth == levels - 1
 
 
-def test_aliases_that_multiply_are_a_mistake_at_once() -> None:
+def test_aliases_must_not_expand_to_more_values_than_the_limit() -> None:
     text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     text += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10))
     with pytest.raises(ConfigError, match=r"f\.yaml:\d+: .*100,000 values"):
         parse_yaml(text.encode(), "f.yaml")
 
 
-def test_all_doubled_keys_are_reported_at_once() -> None:
+def test_all_duplicate_keys_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_yaml(b"a: 1\nb: {c: 1, c: 2}\na: 2\n", "f.yaml")
-    assert str(caught.value) == (
-        "f.yaml:2: b.c: a key must be given once, but line 2 has it too\n"
-        "f.yaml:3: a: a key must be given once, but line 1 has it too"
-    )
+    assert [(issue.path, issue.line) for issue in caught.value.issues] == [("b.c", 2), ("a", 3)]
+    assert "line 2" in caught.value.issues[0].message
+    assert "line 1" in caught.value.issues[1].message

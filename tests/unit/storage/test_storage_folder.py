@@ -41,7 +41,7 @@ def test_missing_files_read_as_none_and_missing_folders_are_empty(storage: Stora
     storage.delete("nothing")
 
 
-def test_folders_go_up_and_down_whole_and_replace_what_was_there(storage: Storage, tmp_path: Path) -> None:
+def test_folders_are_uploaded_and_downloaded_and_replace_existing_ones(storage: Storage, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
     storage.write("winners/cola/old.bin", b"")
@@ -53,17 +53,17 @@ def test_folders_go_up_and_down_whole_and_replace_what_was_there(storage: Storag
     assert not storage.exists("winners")
 
 
-def test_it_crosses_process_borders(storage: Storage) -> None:
+def test_it_can_be_pickled(storage: Storage) -> None:
     storage.write("x", b"1")
     assert pickle.loads(pickle.dumps(storage)).read("x") == b"1"
 
 
-def test_an_unknown_kind_of_place_is_an_error() -> None:
+def test_an_unknown_scheme_is_an_error() -> None:
     with pytest.raises(StorageError, match=r"must be a local folder or an s3://, gs:// or hdfs:// URI.*'ftp://host/x'"):
         Storage("ftp://host/x")
 
 
-def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
         Storage(str(tmp_path / "file")).write("x", b"")

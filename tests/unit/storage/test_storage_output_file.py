@@ -17,7 +17,7 @@ from gluetune.storage.output_file import check_output, replaces, write_output
 from gluetune.tasks import get_task
 
 
-def test_a_file_is_replaced_whole_and_keeps_its_permissions(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically_and_keeps_its_permissions(tmp_path: Path) -> None:
     file = tmp_path / "new" / "out.tsv"
     write_output(file, b"one")
     file.chmod(0o640)
@@ -87,7 +87,7 @@ def test_a_terminal_is_written_to() -> None:
         os.close(writer)
 
 
-def test_what_cannot_be_written_is_found_before(tmp_path: Path) -> None:
+def test_outputs_that_cannot_be_written_are_found_by_the_check(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(StorageError, match="is a folder"):

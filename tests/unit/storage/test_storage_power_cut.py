@@ -54,7 +54,7 @@ def test_a_written_file_and_the_folders_that_lead_to_it_are_kept(disk: Disk, roo
     assert (disk.after_power_cut(tmp_path / "again") / "runs/search/a/b/file").read_bytes() == b"three"
 
 
-def test_a_winners_folder_is_kept_whole(disk: Disk, root: Path, tmp_path: Path) -> None:
+def test_a_winners_folder_survives_completely(disk: Disk, root: Path, tmp_path: Path) -> None:
     storage = Storage(str(root))
     for version in ("first", "second"):
         model = tmp_path / version
@@ -104,7 +104,7 @@ def test_a_trials_checkpoint_is_kept_before_its_evaluation_is_reported(disk: Dis
 
 
 @pytest.mark.parametrize("damaged", [b"", b"\0" * 4096])
-def test_a_damaged_state_is_a_trial_that_begins_anew(
+def test_a_trial_with_a_damaged_state_starts_again(
     damaged: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoints = Checkpoints(Storage(str(tmp_path)), "trial")
@@ -134,7 +134,7 @@ def test_an_empty_state_file_is_one_message_with_the_file(file: str, tmp_path: P
         read_run_file(storage, file)
 
 
-def test_a_folder_that_cannot_be_replaced_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_replaced_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, source = tmp_path / "winners" / "cola[1]", tmp_path / "new"
     for path, content in ((folder, "old"), (source, "new")):
         path.mkdir(parents=True)

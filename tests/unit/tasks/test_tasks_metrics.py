@@ -74,13 +74,13 @@ def test_rows_of_one_class_only_score_without_warnings(name: str) -> None:
         ("stsb", [0.0, 2.5, 5.0], 0.0),
     ],
 )
-def test_baseline_is_the_primary_metric_of_a_constant_answer(name: str, labels: Any, expected: Any) -> None:
+def test_baseline_is_the_primary_metric_of_a_constant_prediction(name: str, labels: Any, expected: Any) -> None:
     assert metrics.baseline_score(TASKS[name], np.array(labels)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("skill", [0.0, 0.6, 1.0])
-def test_what_counts_alone_can_tell_is_to_the_bit_what_scikit_learn_has(classes: Any, skill: Any) -> None:
+def test_metrics_from_counts_equal_scikit_learns_to_the_bit(classes: Any, skill: Any) -> None:
     generator = np.random.default_rng(classes)
     for rows in (1, 2, 7, 408, 9815):
         labels = generator.integers(classes, size=rows)

@@ -46,7 +46,7 @@ def test_later_overrides_win_over_earlier_ones_and_the_file() -> None:
     assert config.seed == 3
 
 
-def test_an_override_leaves_its_neighbours_alone() -> None:
+def test_an_override_changes_only_its_own_key() -> None:
     config = job("search: {scheduler: asha, num_samples: 4}", Override("search.scheduler.grace_epochs", 2))
     assert (config.search.scheduler.name, config.search.scheduler.grace_epochs) == ("asha", 2.0)
     assert config.search.num_samples == 4
@@ -60,17 +60,17 @@ def test_a_flag_replaces_all_tasks() -> None:
     assert job("tasks: {cola: 2}", Override("tasks", "rte", "--tasks")).tasks == {"rte": 1.0}
 
 
-def test_overrides_are_left_as_they_were_given() -> None:
+def test_the_values_of_overrides_are_not_changed() -> None:
     given = Override("lanes", {"max_concurrent_trials": 3})
     assert job("", given, Override("lanes.workers_per_lane", 2)).lanes.workers_per_lane == 2
     assert given.value == {"max_concurrent_trials": 3}
 
 
-def test_a_flag_mends_a_mistake_of_the_file() -> None:
+def test_a_flag_replaces_a_wrong_value_of_the_file() -> None:
     assert job("seed: many", Override("seed", 5, "--seed")).seed == 5
 
 
-def test_a_mistake_in_the_file_keeps_its_line_beside_a_flags() -> None:
+def test_mistakes_of_the_file_have_lines_beside_those_of_flags() -> None:
     with pytest.raises(ConfigError) as caught:
         job("# job\nseed: -1\n", Override("search.num_samples", 0, "--num-samples"))
     assert [(p.path, p.file, p.line) for p in caught.value.issues] == [
@@ -147,25 +147,25 @@ KEEPING = [
 
 
 @pytest.mark.parametrize(("path", "value"), CHOOSING)
-def test_the_quickstart_does_not_stand_behind_flags_that_choose_what_is_searched(path: str, value: Any) -> None:
+def test_flags_that_choose_what_is_searched_replace_the_quickstart(path: str, value: Any) -> None:
     chosen = Override(path, value, f"--{path}")
     assert default_job_file([*(Override(*kept) for kept in KEEPING), chosen]) is None
 
 
 @pytest.mark.parametrize(("path", "value"), KEEPING)
-def test_the_quickstart_stands_behind_flags_that_do_not(path: str, value: Any) -> None:
+def test_other_flags_change_the_quickstart(path: str, value: Any) -> None:
     job = load_job(None, [Override(path, value, f"--{path}")])
     assert (job.search.algorithm, job.data.source, list(job.tasks)) == ("random", "synthetic", ["cola", "mrpc", "stsb"])
 
 
-def test_a_grid_without_a_number_is_all_of_it() -> None:
+def test_a_grid_without_num_samples_is_the_whole_grid() -> None:
     job = load_job(
         None, [Override("search.algorithm", "grid", "--algorithm"), Override("data.source", "synthetic", "--data")]
     )
     assert job.search.num_samples is None
 
 
-def test_data_that_nothing_names_are_asked_for() -> None:
+def test_the_data_must_be_named() -> None:
     with pytest.raises(ConfigError) as caught:
         load_job(None, [Override("tasks", "cola", "--tasks")])
     (issue,) = caught.value.issues
@@ -206,7 +206,7 @@ def test_a_folder_does_not_change_what_the_job_file_says(tmp_path: Path) -> None
         ("training: {torch_compile_mode: reduce-overhead}", "training.torch_compile_mode"),
     ],
 )
-def test_a_setting_that_nothing_uses_is_refused_where_it_stands(text: str, path: str, tmp_path: Path) -> None:
+def test_an_unused_setting_is_a_mistake_with_its_line(text: str, path: str, tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(f"seed: 1\n{text}\n")
     with pytest.raises(ConfigError) as caught:
         load_job(str(tmp_path / "job.yaml"))
@@ -225,13 +225,13 @@ def test_a_setting_that_nothing_uses_is_refused_where_it_stands(text: str, path:
         "training: {torch_compile: true, torch_compile_mode: reduce-overhead}",
     ],
 )
-def test_a_setting_that_something_uses_is_taken(text: str, tmp_path: Path) -> None:
+def test_a_used_setting_is_accepted(text: str, tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text("space: {learning_rate: [1e-4, 1e-5]}\n")
     (tmp_path / "job.yaml").write_text(text)
     load_job(str(tmp_path / "job.yaml"), [Override("search.space", "space.yaml")])
 
 
-def test_a_flag_that_chooses_takes_the_files_settings_of_the_former_choice_away(tmp_path: Path) -> None:
+def test_a_flag_that_makes_a_choice_drops_the_files_settings_of_another_choice(tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(
         "data: {selection_fraction: 0.2}\nsearch: {scheduler: {name: asha, reduction_factor: 3, min_trials: 9}}\n"
     )
@@ -245,12 +245,12 @@ def test_a_flag_that_chooses_takes_the_files_settings_of_the_former_choice_away(
         load_job(path, [Override("search.scheduler.brackets", 2), Override("search.scheduler.name", "median")])
 
 
-def test_a_scheduler_made_in_python_is_checked_too() -> None:
+def test_a_scheduler_built_in_python_is_checked_too() -> None:
     with pytest.raises(ValidationError, match="brackets must not be given with name median"):
         SchedulerConfig(name="median", brackets=2)
 
 
-def test_records_of_earlier_versions_hold_settings_that_nothing_uses() -> None:
+def test_job_files_that_earlier_versions_wrote_may_contain_unused_settings() -> None:
     job_text = "search: {scheduler: {name: median, grace_epochs: 1.0, reduction_factor: 4.0, brackets: 3}}"
     assert job(job_text).search.scheduler == SchedulerConfig(name="median")
     assert job(dump_job(job(job_text))) == job(job_text)
