@@ -25,6 +25,7 @@ from gluetune.search.trials import CACHED_FUNCTIONS, _adopt_prestarted, _patched
     [
         ("gluetune.lanes.mailbox", ("torch", "transformers", "sklearn")),
         ("gluetune.lanes.trainable", ("torch", "transformers", "sklearn")),
+        ("gluetune.workloads.fine_tuning", ("torch", "transformers", "sklearn")),  # which the actor unpickles
         ("gluetune.api.ray_session", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
     ],
 )
