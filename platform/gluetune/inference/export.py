@@ -13,8 +13,7 @@ from gluetune.data import DataSource, Examples, open_source
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.inference.archive import check_archive, check_submission, write_archive
 from gluetune.inference.classifier import Classifier, load_classifier, predict_examples
-from gluetune.inference.official_files import load_test
-from gluetune.inference.submission_files import FILES, MODEL_TASKS, SubmissionFile
+from gluetune.inference.submission_files import FILES, MODEL_TASKS, SubmissionFile, load_test
 from gluetune.inference.winners import Winner
 from gluetune.storage.output_file import check_output, replaces
 from gluetune.tasks import get_task

@@ -1,4 +1,4 @@
-"""The eleven files of a GLUE submission: one table row each.
+"""The eleven files of a GLUE submission, and the official test rows that each of them answers.
 
 Names, header and spellings are those of https://gluebenchmark.com/faq, row counts those of the official test files
 (the card of ``nyu-mll/glue`` on the Hugging Face hub lists them).
@@ -9,9 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gluetune.data import DataSource, Examples, FolderSource
+from gluetune.data.folder import find_file
+from gluetune.data.records import read_header, read_records
+from gluetune.errors import DataError
 from gluetune.inference.predictions import Predictions
-from gluetune.tasks import TASKS, Task
+from gluetune.tasks import TASKS, FileLayout, Task
 
+_INDEX = "index"  # the column that official test files count their rows in
 HEADER = "index\tprediction"
 _NUMBER = re.compile(r"[0-4]\.[0-9]{3}|5\.000")
 
@@ -83,3 +88,39 @@ FILES: tuple[SubmissionFile, ...] = tuple(
 )
 MODEL_TASKS: tuple[str, ...] = tuple(dict.fromkeys(file.model_task for file in FILES))
 """The tasks whose winners a submission takes."""
+
+
+def load_test(file: SubmissionFile, source: DataSource) -> Examples:
+    """The rows that a file answers, in the order of their official index.
+
+    Args:
+        file: one of a submission's.
+        source: where the rows come from; synthetic ones may be any number.
+
+    Raises:
+        DataError: the source lacks them, they are not as many as the official ones, or the official file's own index
+            does not count them from 0.
+    """
+    examples = source.load(file.task, file.split, labels=False)
+    if not examples.synthetic and len(examples) != file.rows:
+        raise DataError(
+            f"{file.name} answers {file.rows:,} official test rows, but got {len(examples):,}", examples.source
+        )
+    if isinstance(source, FolderSource):
+        _check_index(file, source)
+    return examples
+
+
+def _check_index(file: SubmissionFile, source: FolderSource) -> None:
+    """Refuses a test file whose index column, where it has one, does not count rows from 0."""
+    for table in file.task.layouts[file.split]:
+        path = find_file(source.folder, table.files[0])
+        if path is None:
+            continue
+        if _INDEX not in read_header(path):
+            return
+        records = read_records(path, FileLayout(table.files, (_INDEX,)))
+        for row, (index, line) in enumerate(zip(records.columns[0], records.lines, strict=True)):
+            if index != str(row):
+                raise DataError(f"the index of test rows must count from 0, here {row}, but got {index!r}", path, line)
+        return
