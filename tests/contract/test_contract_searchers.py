@@ -4,6 +4,7 @@ import math
 from collections import deque
 from itertools import pairwise
 from statistics import mean
+from typing import Any
 
 import pytest
 
@@ -47,24 +48,24 @@ LEARNING = ("tpe", "gp", "cmaes")
 COSTLY = {"gp": 6}  # trials, where others train more: fitting takes GP most of a second
 
 
-def objective(params):
+def objective(params: Any) -> Any:
     rate = math.log10(params["learning_rate"])
     decay = params.get("weight_decay", 0.1)
     return 1.0 - 0.2 * (rate + 4.5) ** 2 - 5.0 * (decay - 0.1) ** 2
 
 
-def make(algorithm, space, num_samples=None, seed=42, tasks=("cola",)):
+def make(algorithm: Any, space: Any, num_samples: Any = None, seed: int = 42, tasks: Any = ("cola",)) -> Any:
     return TrialSampler(dict.fromkeys(tasks, 1.0), space, algorithm, TrainingConfig(), seed, num_samples)
 
 
-def finish(sampler, spec, score):
+def finish(sampler: Any, spec: Any, score: Any) -> None:
     sampler.report(spec.number, 1)
     sampler.tell(spec.number, TrialStatus.FINISHED, score)
 
 
-def run(sampler, trials=10**6, lanes=1):
+def run(sampler: Any, trials: Any = 10**6, lanes: Any = 1) -> Any:
     """Trains up to ``trials`` trials, ``lanes`` at a time; returns them in the order of their start."""
-    specs, running = [], deque()
+    specs, running = [], deque()  # type: ignore[var-annotated]
     while len(specs) < trials and (spec := sampler.ask()) is not None:
         specs.append(spec)
         running.append(spec)
@@ -76,7 +77,7 @@ def run(sampler, trials=10**6, lanes=1):
     return specs
 
 
-def record(spec, status=TrialStatus.FINISHED):
+def record(spec: Any, status: Any = TrialStatus.FINISHED) -> Any:
     trial = TrialRecord(spec.number, spec.task, spec.params, spec.training, spec.seed, 0.0, status)
     trial.evaluations.append(
         Evaluated(
@@ -95,14 +96,14 @@ def record(spec, status=TrialStatus.FINISHED):
     return trial
 
 
-def keys(specs):
+def keys(specs: Any) -> Any:
     return [tuple(spec.params.items()) for spec in specs]
 
 
 @pytest.mark.parametrize("num_samples", [None, 100])
 @pytest.mark.parametrize("lanes", [1, 3])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_finite_space_is_covered_exactly_once_and_ends(algorithm, lanes, num_samples):
+def test_finite_space_is_covered_exactly_once_and_ends(algorithm: Any, lanes: Any, num_samples: Any) -> None:
     sampler = make(algorithm, FINITE, num_samples)
     assert sampler.planned("cola") == 18
     specs = run(sampler, lanes=lanes)
@@ -113,7 +114,7 @@ def test_finite_space_is_covered_exactly_once_and_ends(algorithm, lanes, num_sam
 
 @pytest.mark.parametrize("space", [MIXED, CONTINUOUS], ids=lambda space: space.name)
 @pytest.mark.parametrize("algorithm", SAMPLED)
-def test_num_samples_ends_an_endless_space_without_a_duplicate(algorithm, space):
+def test_num_samples_ends_an_endless_space_without_a_duplicate(algorithm: Any, space: Any) -> None:
     trials = COSTLY.get(algorithm, 20)
     sampler = make(algorithm, space, num_samples=trials)
     specs = run(sampler, lanes=2)
@@ -128,7 +129,7 @@ def test_num_samples_ends_an_endless_space_without_a_duplicate(algorithm, space)
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 @pytest.mark.parametrize("algorithm", SAMPLED)
-def test_same_seed_same_trials(algorithm, space):
+def test_same_seed_same_trials(algorithm: Any, space: Any) -> None:
     trials = COSTLY.get(algorithm, 20)
     first, second = (run(make(algorithm, space, trials), trials, lanes=2) for _ in range(2))
     assert first == second
@@ -136,7 +137,7 @@ def test_same_seed_same_trials(algorithm, space):
 
 
 @pytest.mark.parametrize("algorithm", SAMPLED)
-def test_tasks_are_searched_independently(algorithm):
+def test_tasks_are_searched_independently(algorithm: Any) -> None:
     specs = run(make(algorithm, MIXED, 4, tasks=("cola", "rte")))
     cola, rte = ([spec.params for spec in specs if spec.task == task] for task in ("cola", "rte"))
     assert cola[0] != rte[0]
@@ -145,7 +146,7 @@ def test_tasks_are_searched_independently(algorithm):
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 @pytest.mark.parametrize("algorithm", SAMPLED)
-def test_points_are_tried_first_and_not_again(algorithm, space):
+def test_points_are_tried_first_and_not_again(algorithm: Any, space: Any) -> None:
     point = run(make("random", space, 3, seed=99))[-1].params
     pointed = space.model_copy(update={"points": (point, point)})
     specs = run(make(algorithm, pointed, 8))
@@ -155,7 +156,7 @@ def test_points_are_tried_first_and_not_again(algorithm, space):
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_resumed_search_begins_with_unfinished_trials_and_repeats_no_finished_one(algorithm, space):
+def test_a_resumed_search_begins_with_unfinished_trials_and_repeats_no_finished_one(algorithm: Any, space: Any) -> None:
     if algorithm == "grid" and space is not FINITE:
         pytest.skip("a grid needs a finite space")
     before = make(algorithm, space, 8)
@@ -172,7 +173,7 @@ def test_a_resumed_search_begins_with_unfinished_trials_and_repeats_no_finished_
 
 @pytest.mark.parametrize("space", [MIXED, CONTINUOUS], ids=lambda space: space.name)
 @pytest.mark.parametrize("algorithm", [name for name in SAMPLED if name != "nsga2"])  # its children repeat parents
-def test_a_search_resumed_on_one_lane_has_the_same_trials_as_the_undisturbed_one(algorithm, space):
+def test_a_search_resumed_on_one_lane_has_the_same_trials_as_the_undisturbed_one(algorithm: Any, space: Any) -> None:
     trials = COSTLY.get(algorithm, 24)
     undisturbed = run(make(algorithm, space, trials))
     after = make(algorithm, space, trials)
@@ -181,7 +182,7 @@ def test_a_search_resumed_on_one_lane_has_the_same_trials_as_the_undisturbed_one
 
 
 @pytest.mark.parametrize("algorithm", ["grid", "random"])
-def test_resumed_grid_and_random_search_of_a_finite_space_keep_their_order(algorithm):
+def test_resumed_grid_and_random_search_of_a_finite_space_keep_their_order(algorithm: Any) -> None:
     undisturbed = run(make(algorithm, FINITE))
     after = make(algorithm, FINITE)
     after.replay(map(record, undisturbed[:7]))
@@ -189,7 +190,7 @@ def test_resumed_grid_and_random_search_of_a_finite_space_keep_their_order(algor
 
 
 @pytest.mark.parametrize("algorithm", LEARNING)
-def test_learning_finds_better_configurations_than_chance(algorithm):
+def test_learning_finds_better_configurations_than_chance(algorithm: Any) -> None:
     """Mean score of the last third of the trials; 0.80 is the expectation of a random configuration."""
     seeds, trials = (2, 15) if algorithm in COSTLY else (5, 24)
     late = [
@@ -202,7 +203,7 @@ def test_learning_finds_better_configurations_than_chance(algorithm):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("status", [status for status in TrialStatus if status.final])
-def test_trials_without_a_score_neither_stop_the_search_nor_come_again(algorithm, status):
+def test_trials_without_a_score_neither_stop_the_search_nor_come_again(algorithm: Any, status: Any) -> None:
     sampler, asked = make(algorithm, FINITE), []
     while (spec := sampler.ask()) is not None:
         asked.append(spec)
@@ -211,10 +212,10 @@ def test_trials_without_a_score_neither_stop_the_search_nor_come_again(algorithm
 
 
 @pytest.mark.parametrize("algorithm", ["tpe", "cmaes"])
-def test_search_turns_back_from_a_region_that_diverges(algorithm):
+def test_search_turns_back_from_a_region_that_diverges(algorithm: Any) -> None:
     """The score rises with the learning rate until training diverges; an accident there would teach nothing."""
 
-    def share_beyond_the_edge(status):
+    def share_beyond_the_edge(status: Any) -> Any:
         beyond = []
         for seed in range(3):
             sampler = make(algorithm, CONTINUOUS, 30, seed)
@@ -230,7 +231,7 @@ def test_search_turns_back_from_a_region_that_diverges(algorithm):
     assert share_beyond_the_edge(TrialStatus.DIVERGED) < share_beyond_the_edge(TrialStatus.FAILED) - 0.05
 
 
-def test_tasks_get_trials_in_proportion_to_their_weights():
+def test_tasks_get_trials_in_proportion_to_their_weights() -> None:
     sampler = TrialSampler({"cola": 1.0, "mnli": 2.0}, CONTINUOUS, "random", TrainingConfig(), 0, None)
     tasks = [sampler.ask().task for _ in range(9)]
     assert tasks[:3] == ["cola", "mnli", "mnli"]
@@ -251,7 +252,7 @@ TWINS = SearchSpace.model_validate(
 )
 
 
-def without_twins(specs):
+def without_twins(specs: Any) -> Any:
     """Trials by what they train: a linear head has no hidden units, and the steps are fixed."""
     return {
         (
@@ -265,7 +266,7 @@ def without_twins(specs):
 
 @pytest.mark.parametrize("num_samples", [None, 100])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_configurations_that_train_the_same_are_tried_once(algorithm, num_samples):
+def test_configurations_that_train_the_same_are_tried_once(algorithm: Any, num_samples: Any) -> None:
     sampler = TrialSampler({"cola": 1.0}, TWINS, algorithm, TrainingConfig(max_steps=30), 42, num_samples)
     assert sampler.planned("cola") == sampler.configurations("cola") == 2 * (1 + 3)
     specs = run(sampler, lanes=2)
@@ -274,7 +275,7 @@ def test_configurations_that_train_the_same_are_tried_once(algorithm, num_sample
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_search_that_has_trained_twins_already_goes_on_without_more(algorithm):
+def test_a_search_that_has_trained_twins_already_goes_on_without_more(algorithm: Any) -> None:
     """Recorded before the twins were known to be such, one of them still running."""
     twins = [
         TrialSpec(
@@ -294,7 +295,7 @@ def test_a_search_that_has_trained_twins_already_goes_on_without_more(algorithm)
 
 
 @pytest.mark.parametrize("algorithm", SAMPLED)
-def test_an_endless_space_of_few_different_trials_ends(algorithm):
+def test_an_endless_space_of_few_different_trials_ends(algorithm: Any) -> None:
     """Of 100 rows in batches of 50 any number of epochs up to three makes one to six steps."""
     space = SearchSpace.model_validate(
         {"name": "epochs", "space": {"num_train_epochs": {"type": "float", "low": 0.1, "high": 3.0}}}

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import psutil
@@ -71,8 +72,8 @@ def lane(lanes: Lanes) -> RemoteLane:
     return lanes.get(1)
 
 
-def assignment(number: int, task: str = "cola", **training: object) -> TrialAssignment:
-    chosen = {"learning_rate": 3e-3, "batch_size": 16, "num_train_epochs": EPOCHS} | training
+def assignment(number: int, task: str = "cola", **training: Any) -> TrialAssignment:
+    chosen: dict[str, Any] = {"learning_rate": 3e-3, "batch_size": 16, "num_train_epochs": EPOCHS} | training
     return TrialAssignment(
         number, task, TrainingConfig(**chosen).model_dump(), seed=7, folder=f"trials/{task}-{number:04d}"
     )
@@ -84,7 +85,7 @@ def run_to_end(lane: RemoteLane) -> tuple[list[Evaluated], TrialEnded]:
         report = lane.next_event()
         if isinstance(report, TrialEnded):
             return evaluations, report
-        evaluations.append(report)
+        evaluations.append(report)  # type: ignore[arg-type]
 
 
 def numbers(evaluations: list[Evaluated]) -> list[tuple[object, ...]]:
@@ -168,7 +169,7 @@ def test_a_killed_worker_is_restarted_and_the_trial_continues_from_its_checkpoin
     assert worker_pids() != pids
 
 
-NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+NO_DROPOUT: dict[str, Any] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from gluetune.reporting import Summary
 from gluetune.storage import Storage
 
 if TYPE_CHECKING:
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
 
     from gluetune.inference import Classifier
     from gluetune.reporting.schema import TaskSummary, TrialSummary

@@ -130,7 +130,7 @@ def save_champion(path: str, champion: Champion, description: Model) -> None:
     Raises:
         TrackingError: the winner's folder is missing.
     """
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
     from mlflow.pyfunc import save_model
 
     from gluetune.data import truncation  # imports torch

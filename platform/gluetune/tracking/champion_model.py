@@ -14,7 +14,7 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 import torch
 from mlflow.exceptions import MlflowException
 from transformers import AutoModelForSequenceClassification, AutoTokenizer

@@ -104,7 +104,10 @@ class _Prestarted:
 
 def test_tune_uses_prestarted_lanes_where_it_would_create_actors(monkeypatch: pytest.MonkeyPatch) -> None:
     def create(
-        self: ActorClass, args: object = None, kwargs: object = None, **options: object
+        self: ActorClass,  # type: ignore[type-arg]
+        args: object = None,
+        kwargs: object = None,
+        **options: object,
     ) -> tuple[object, object]:
         return kwargs, options["num_cpus"]
 

@@ -92,7 +92,7 @@ def test_a_lane_can_be_ended_before_it_is_adopted(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(trainable, "Lane", Lane)
     prestarted_trainable = trainable.PrestartedTrainable(None)  # type: ignore[arg-type]
     asyncio.run(prestarted_trainable.stop())
-    assert prestarted_trainable.lane.closed  # type: ignore[attr-defined]
+    assert prestarted_trainable.lane.closed
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_an_error_during_adoption_reaches_tune(
         with pytest.raises((AttributeError, TypeError), match=expected):
             await waiting
         await prestarted_trainable.stop()
-        assert prestarted_trainable.lane.closed  # type: ignore[attr-defined]
+        assert prestarted_trainable.lane.closed
 
     monkeypatch.setattr(trainable, "Lane", Lane)
     asyncio.run(asyncio.wait_for(scene(), 30))

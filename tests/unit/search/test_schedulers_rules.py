@@ -1,6 +1,7 @@
 """Successive halving, Hyperband and the median rule in numbers; warm-up and length of trials."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -19,12 +20,12 @@ from gluetune.search.schedulers.stopping_rules import Halving, Median, rungs
         (3, 2, 3, []),
     ],
 )
-def test_rungs_are_a_geometric_row_below_the_end(grace, factor, end, expected):
+def test_rungs_are_a_geometric_row_below_the_end(grace: float, factor: Any, end: Any, expected: Any) -> None:
     assert rungs(grace, factor, end) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("factor", "kept"), [(2.0, 5), (4.0, 3), (10.0, 1)])
-def test_the_best_share_of_a_rung_continues(factor, kept):
+def test_the_best_share_of_a_rung_continues(factor: Any, kept: Any) -> None:
     """Ten trials in falling order: the n-th is continued while it is among the best ceil(n / factor)."""
     pruner = Halving(1.0, factor, 100.0, min_trials=1)
     first = pruner.report(0, 1.0, 1.0)
@@ -38,12 +39,12 @@ def test_the_best_share_of_a_rung_continues(factor, kept):
     assert not places[-1]
 
 
-def test_no_trial_is_pruned_before_min_trials_others_reached_the_rung():
+def test_no_trial_is_pruned_before_min_trials_others_reached_the_rung() -> None:
     pruner = Halving(1.0, 2.0, 8.0, min_trials=3)
     assert [pruner.report(number, 1.0, 0.9 - number / 10) for number in range(5)] == [True, True, True, False, False]
 
 
-def test_rungs_are_judged_one_by_one():
+def test_rungs_are_judged_one_by_one() -> None:
     pruner = Halving(1.0, 2.0, 8.0, min_trials=1)
     assert pruner.report(0, 1.0, 0.5)
     assert pruner.report(0, 2.0, 0.9)
@@ -52,14 +53,14 @@ def test_rungs_are_judged_one_by_one():
     assert not pruner.report(1, 2.0, 0.6)
 
 
-def test_tenths_of_an_epoch_reach_the_rung_they_add_up_to():
+def test_tenths_of_an_epoch_reach_the_rung_they_add_up_to() -> None:
     pruner, tenths = Halving(1.0, 2.0, 8.0, min_trials=1), sum([0.1] * 10)
     assert tenths < 1.0
     assert pruner.report(0, tenths, 0.9)
     assert not pruner.report(1, tenths, 0.1)
 
 
-def test_trial_evaluated_past_several_rungs_enters_the_last_only():
+def test_trial_evaluated_past_several_rungs_enters_the_last_only() -> None:
     pruner = Halving(1.0, 2.0, 8.0, min_trials=1)
     assert pruner.report(0, 4.0, 0.9)
     assert pruner.report(1, 1.0, 0.1)
@@ -67,7 +68,7 @@ def test_trial_evaluated_past_several_rungs_enters_the_last_only():
     assert not pruner.report(1, 4.0, 0.1)
 
 
-def first_cuts(pruner, count=400):
+def first_cuts(pruner: Any, count: Any = 400) -> Any:
     """Epoch at which each of many bad trials is pruned, counted."""
     for number in range(count):
         for epoch in (1.0, 2.0, 4.0):
@@ -78,19 +79,19 @@ def first_cuts(pruner, count=400):
     )
 
 
-def test_hyperband_divides_trials_by_its_bracket_sizes():
+def test_hyperband_divides_trials_by_its_bracket_sizes() -> None:
     """Three rungs: brackets of 8, 6, 4 and 4 trials, the last of which never prunes (Li et al. 2018, algorithm 1)."""
     cuts = first_cuts(Halving(1.0, 2.0, 8.0, min_trials=3, brackets=9, seed=1))
     for epoch, size in ((1.0, 8), (2.0, 6), (4.0, 4), (None, 4)):
         assert cuts[epoch] == pytest.approx(400 * size / 22, abs=4)
 
 
-def test_one_bracket_is_asha():
+def test_one_bracket_is_asha() -> None:
     assert first_cuts(Halving(1.0, 2.0, 8.0, min_trials=3)) == {1.0: 400}
 
 
-def test_bracket_depends_on_number_and_seed_alone():
-    def kept(seed, order):
+def test_bracket_depends_on_number_and_seed_alone() -> None:
+    def kept(seed: int, order: Any) -> Any:
         pruner = Halving(1.0, 2.0, 8.0, min_trials=3, brackets=4, seed=seed)
         for number in range(100, 160):
             pruner.report(number, 1.0, 1.0)
@@ -99,7 +100,7 @@ def test_bracket_depends_on_number_and_seed_alone():
     assert kept(0, range(20)) == kept(0, reversed(range(20))) != kept(1, range(20))
 
 
-def halving(*curves, warmup=0.0):
+def halving(*curves: Any, warmup: Any = 0.0) -> Any:
     """A pruner with rungs after 1, 2 and 4 epochs, after trials of these scores, epoch by epoch."""
     pruner = Halving(1.0, 2.0, 6.0, min_trials=1)
     for number, scores in enumerate(curves):
@@ -112,29 +113,29 @@ RISING = [[0.5, 0.6, 0.7, 0.8, 0.9]] * 4
 
 
 @pytest.mark.parametrize(("score", "kept"), [(0.81, True), (0.8, True), (0.79, False)])
-def test_trial_that_warms_up_past_rungs_is_judged_at_the_next_one(score, kept):
+def test_trial_that_warms_up_past_rungs_is_judged_at_the_next_one(score: Any, kept: Any) -> None:
     pruner = halving(*RISING)
     assert all(pruner.report(9, epoch, 0.1 * epoch, 1.5) for epoch in (1.0, 2.0, 3.0))
     assert pruner.report(9, 4.0, score, 1.5) == kept
 
 
-def test_half_of_its_training_may_be_warm_up_for_a_trial_to_be_pruned():
+def test_half_of_its_training_may_be_warm_up_for_a_trial_to_be_pruned() -> None:
     assert not halving(*RISING).report(9, 1.0, 0.1, 0.5)
     assert halving(*RISING).report(9, 1.0, 0.1, 0.51)
 
 
-def test_trial_that_warms_up_until_its_end_is_never_pruned():
+def test_trial_that_warms_up_until_its_end_is_never_pruned() -> None:
     pruner = halving(*RISING)
     assert all(pruner.report(9, epoch, 0.1, 3.0) for epoch in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0))
 
 
-def test_scores_of_the_warm_up_count_for_other_trials():
+def test_scores_of_the_warm_up_count_for_other_trials() -> None:
     pruner = halving([0.5], [0.4], [0.3], warmup=1.5)
     assert pruner.report(8, 1.0, 0.45)
     assert not pruner.report(9, 1.0, 0.2)
 
 
-def median(*curves, **settings):
+def median(*curves: Any, **settings: Any) -> Any:
     pruner = Median(**{"grace_epochs": 1.0, "max_epochs": 4.0, "min_trials": 3} | settings)
     for number, scores in enumerate(curves):
         for epoch, score in enumerate(scores, 1):
@@ -142,34 +143,34 @@ def median(*curves, **settings):
     return pruner
 
 
-def test_best_is_compared_with_the_median_of_running_averages():
+def test_best_is_compared_with_the_median_of_running_averages() -> None:
     """Averages up to epoch 2 are 0.3, 0.5 and 0.9: the median is 0.5."""
     curves = ([0.2, 0.4], [0.4, 0.6], [0.8, 1.0])
     assert median(*curves).report(9, 2.0, 0.5)
     assert not median(*curves).report(9, 2.0, 0.49)
 
 
-def test_only_evaluations_up_to_the_same_epoch_count():
+def test_only_evaluations_up_to_the_same_epoch_count() -> None:
     curves = ([0.2, 0.9], [0.3, 0.9], [0.4, 0.9])
     assert median(*curves).report(9, 1.0, 0.3)
     assert not median(*curves).report(9, 1.0, 0.29)
 
 
-def test_trials_with_fewer_epochs_do_not_count():
+def test_trials_with_fewer_epochs_do_not_count() -> None:
     pruner = median([0.9, 0.9], [0.9, 0.9], [0.9])
     assert pruner.report(9, 2.0, 0.1)
     pruner.report(2, 2.0, 0.9)
     assert not pruner.report(8, 2.0, 0.1)
 
 
-def test_evaluations_before_the_grace_period_do_not_count():
+def test_evaluations_before_the_grace_period_do_not_count() -> None:
     curves = ([0.0, 0.5], [0.0, 0.5], [0.0, 0.5])
     assert not median(*curves, grace_epochs=2.0).report(9, 2.0, 0.4)
     assert median(*curves, grace_epochs=1.0).report(9, 2.0, 0.4)
 
 
 @pytest.mark.parametrize("epoch", [4.0, 5.0])
-def test_nothing_is_pruned_at_the_end(epoch):
+def test_nothing_is_pruned_at_the_end(epoch: Any) -> None:
     assert median([0.9] * 5, [0.9] * 5, [0.9] * 5).report(9, epoch, 0.1)
 
 
@@ -181,12 +182,12 @@ def test_nothing_is_pruned_at_the_end(epoch):
         ({"type": "float", "low": 0.5, "high": 2.5}, 2.5),
     ],
 )
-def test_longest_searched_trial(spec, expected):
+def test_longest_searched_trial(spec: Any, expected: Any) -> None:
     space = SearchSpace.model_validate({"name": "s", "space": {"num_train_epochs": spec}})
     assert max_epochs(TrainingConfig(num_train_epochs=9), space) == expected
 
 
-def test_fixed_length_is_the_jobs_before_the_spaces():
+def test_fixed_length_is_the_jobs_before_the_spaces() -> None:
     space = SearchSpace.model_validate(
         {"name": "s", "training": {"num_train_epochs": 10}, "space": {"batch_size": {"type": "choice", "values": [16]}}}
     )
@@ -207,5 +208,5 @@ def test_fixed_length_is_the_jobs_before_the_spaces():
         ({"lr_scheduler_type": "constant_with_warmup"}, 0.3),
     ],
 )
-def test_warm_up_in_epochs_of_a_hundred_steps(training, expected):
+def test_warm_up_in_epochs_of_a_hundred_steps(training: Any, expected: Any) -> None:
     assert warmup_epochs(training, 100) == pytest.approx(expected)

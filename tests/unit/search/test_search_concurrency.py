@@ -98,11 +98,11 @@ def test_prestarted_lanes_are_released_before_a_trial_is_profiled(monkeypatch: p
         monkeypatch.setattr(concurrency, name, lambda *_: ())
     plan_concurrency(
         JobConfig(lanes=LanesConfig(max_concurrent_trials=2)),
-        None,
-        SimpleNamespace(data={}, encoder=None),
+        None,  # type: ignore[arg-type]
+        SimpleNamespace(data={}, encoder=None),  # type: ignore[arg-type]
         lambda _: None,
         lambda: happened.append("release"),
-    )  # type: ignore[arg-type]
+    )
     assert happened == ["release", "wait", "release", "wait"]
 
 

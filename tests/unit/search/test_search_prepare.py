@@ -45,7 +45,7 @@ def test_a_trial_that_cannot_be_built_is_an_error_before_the_search(
     space: dict[str, Choice | Int], message: str, encoder: ModelConfig
 ) -> None:
     with pytest.raises(ModelError, match=message):
-        prepare_inputs(JobConfig(model=encoder, training=TrainingConfig()), SearchSpace(name="s", space=space), print)
+        prepare_inputs(JobConfig(model=encoder, training=TrainingConfig()), SearchSpace(name="s", space=space), print)  # type: ignore[arg-type]
 
 
 def test_the_plan_counts_configurations_that_train_differently(encoder: ModelConfig, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Adaptive algorithms: the results in the Optuna study, and TPE on finite spaces."""
 
 from statistics import mean
+from typing import Any
 
 import optuna
 import pytest
@@ -26,23 +27,23 @@ SPACE = EncodedSpace(
 ADAPTIVE = ("tpe", "gp", "cmaes", "nsga2")
 
 
-def make(algorithm):
+def make(algorithm: Any) -> Any:
     return ALGORITHMS[algorithm](SPACE, "cola", 0, None)
 
 
-def states(sampler):
+def states(sampler: Any) -> Any:
     return [trial.state for trial in sampler.study.trials]
 
 
-def tell(sampler, position, status, score, evaluations=1):
+def tell(sampler: Any, position: Any, status: Any, score: Any, evaluations: Any = 1) -> None:
     config = SPACE.grid_point(position)
     sampler.enqueue(config)
     sampler.tell(config, TrialResult(status, score, evaluations))
 
 
 @pytest.mark.parametrize("algorithm", ADAPTIVE)
-def test_every_suggestion_gets_a_score_and_duplicates_the_known_one(algorithm):
-    sampler, known, score = make(algorithm), set(), {}
+def test_every_suggestion_gets_a_score_and_duplicates_the_known_one(algorithm: Any) -> None:
+    sampler, known, score = make(algorithm), set(), {}  # type: ignore[var-annotated]
     while (config := sampler.suggest(known)) is not None:  # all four run at the same time
         known.add(config)
         score[config] = len(known) / 10
@@ -56,7 +57,7 @@ def test_every_suggestion_gets_a_score_and_duplicates_the_known_one(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ADAPTIVE)
-def test_a_pruned_trial_is_in_the_study_as_the_sampler_learns_from_it(algorithm):
+def test_a_pruned_trial_is_in_the_study_as_the_sampler_learns_from_it(algorithm: Any) -> None:
     sampler = make(algorithm)
     tell(sampler, 0, TrialStatus.PRUNED, 0.4, evaluations=3)
     trial = sampler.study.trials[0]
@@ -67,7 +68,7 @@ def test_a_pruned_trial_is_in_the_study_as_the_sampler_learns_from_it(algorithm)
 
 
 @pytest.mark.parametrize("status", [TrialStatus.DIVERGED, TrialStatus.OUT_OF_MEMORY])
-def test_a_trial_without_a_score_ranks_below_all_once_scores_differ(status):
+def test_a_trial_without_a_score_ranks_below_all_once_scores_differ(status: Any) -> None:
     sampler = make("cmaes")
     tell(sampler, 0, status, None)
     tell(sampler, 1, TrialStatus.FINISHED, 0.8)
@@ -78,14 +79,14 @@ def test_a_trial_without_a_score_ranks_below_all_once_scores_differ(status):
     assert sampler.study.trials[3].value == pytest.approx(0.7)
 
 
-def test_a_failed_trial_has_no_value_in_the_study():
+def test_a_failed_trial_has_no_value_in_the_study() -> None:
     sampler = make("tpe")
     tell(sampler, 0, TrialStatus.FAILED, None)
     assert states(sampler) == [TrialState.FAIL]
 
 
-def test_optuna_is_silent(capfd):
-    sampler, known = make("cmaes"), set()
+def test_optuna_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    sampler, known = make("cmaes"), set()  # type: ignore[var-annotated]
     while (config := sampler.suggest(known)) is not None:
         known.add(config)
         sampler.tell(config, TrialResult(TrialStatus.FINISHED, 0.5, 1))
@@ -102,12 +103,12 @@ REAL = EncodedSpace(
     ("algorithm", "space", "startups"),
     [("tpe", REAL, [10, 10, 4, 3]), ("tpe", SPACE, [4, 4, 4, 3]), ("gp", SPACE, [10, 10, 4, 3])],
 )
-def test_small_budgets_leave_trials_to_the_model(algorithm, space, startups):
+def test_small_budgets_leave_trials_to_the_model(algorithm: Any, space: Any, startups: Any) -> None:
     assert [ALGORITHMS[algorithm](space, "cola", 0, budget).startup_trials for budget in (None, 100, 12, 4)] == startups
 
 
 @pytest.mark.parametrize("fields", [{}, {"weight_decay": {"type": "choice", "values": [0.1]}}])
-def test_tpe_suggests_the_same_as_optunas_own_sampler(fields):
+def test_tpe_suggests_the_same_as_optunas_own_sampler(fields: Any) -> None:
     """Optuna's infers the fields from the trials; gluetune's gets them. In one case a field has a single value."""
     space = EncodedSpace(
         SearchSpace.model_validate(
@@ -124,17 +125,17 @@ def test_tpe_suggests_the_same_as_optunas_own_sampler(fields):
     )
     gluetunes = TPE(space, "cola", 1, 24)
     optunas = TPE(space, "cola", 1, 24)
-    optunas.build = lambda seed: TPESampler(
+    optunas.build = lambda seed: TPESampler(  # type: ignore[method-assign]
         seed=seed, n_startup_trials=optunas.startup_trials, multivariate=True, constant_liar=True
     )
     suggested = []
     for sampler in (gluetunes, optunas):
-        known = set()
+        known = set()  # type: ignore[var-annotated]
         for number in range(24):
-            config = sampler.suggest(known)
+            config = sampler.suggest(known)  # type: ignore[arg-type]
             known.add(config)
             status = (TrialStatus.FINISHED, TrialStatus.PRUNED, TrialStatus.FAILED)[number % 3]
-            sampler.tell(config, TrialResult(status, None if number % 3 == 2 else config[0], 1))
+            sampler.tell(config, TrialResult(status, None if number % 3 == 2 else config[0], 1))  # type: ignore[arg-type]
         suggested.append(known)
     assert suggested[0] == suggested[1]
 
@@ -153,15 +154,15 @@ GRID = EncodedSpace(
 )
 
 
-def score(config):
+def score(config: Any) -> Any:
     """Best at a middling rate, a small batch and one of the labels, neither the first nor the last."""
     rate, batch, label = config
     return 1 - 0.05 * (rate - 3) ** 2 - 0.01 * (batch - 8) ** 2 - (0 if label == 1 else 0.3)
 
 
-def search(algorithm, seed, trials=108, pruned=lambda number: False):
+def search(algorithm: Any, seed: int, trials: Any = 108, pruned: Any = lambda number: False) -> Any:
     """Configurations in the order in which one lane trains them, and the Optuna study."""
-    sampler, configs = ALGORITHMS[algorithm](GRID, "cola", seed, None), []
+    sampler, configs = ALGORITHMS[algorithm](GRID, "cola", seed, None), []  # type: ignore[var-annotated]
     while len(configs) < trials and (config := sampler.suggest(set(configs))) is not None:
         configs.append(config)
         status = TrialStatus.PRUNED if pruned(len(configs)) else TrialStatus.FINISHED
@@ -169,32 +170,32 @@ def search(algorithm, seed, trials=108, pruned=lambda number: False):
     return configs, sampler.study if algorithm == "tpe" else None
 
 
-def test_tpe_on_a_grid_never_suggests_a_known_configuration():
+def test_tpe_on_a_grid_never_suggests_a_known_configuration() -> None:
     configs, study = search("tpe", 0)
     assert len(set(configs)) == len(configs) == len(study.trials) == GRID.size
 
 
-def test_tpe_finds_the_best_of_a_grid_in_a_third_of_the_trials_of_random_search():
-    best = max((GRID.grid_point(place) for place in range(GRID.size)), key=score)
+def test_tpe_finds_the_best_of_a_grid_in_a_third_of_the_trials_of_random_search() -> None:
+    best = max((GRID.grid_point(place) for place in range(GRID.size)), key=score)  # type: ignore[arg-type]
     found = {name: mean(search(name, seed)[0].index(best) + 1 for seed in range(10)) for name in ("tpe", "random")}
     assert found["tpe"] < found["random"] / 3
 
 
-def test_running_trials_are_not_crowded():
+def test_running_trials_are_not_crowded() -> None:
     """Ten suggestions before any of them has a score: no rate has more than half of them."""
     sampler, known = ALGORITHMS["tpe"](GRID, "cola", 0, None), set()
-    for place in range(0, GRID.size, 9):
+    for place in range(0, GRID.size, 9):  # type: ignore[arg-type]
         known.add(GRID.grid_point(place))
         sampler.enqueue(GRID.grid_point(place))
         sampler.tell(GRID.grid_point(place), TrialResult(TrialStatus.FINISHED, score(GRID.grid_point(place)), 1))
     suggested = []
     for _ in range(10):
         suggested.append(sampler.suggest(known))
-        known.add(suggested[-1])
+        known.add(suggested[-1])  # type: ignore[arg-type]
     assert max(sum(config[0] == rate for config in suggested) for rate in range(6)) <= 5
 
 
-def test_a_pruned_trial_is_worse_than_a_finished_one_of_any_score():
+def test_a_pruned_trial_is_worse_than_a_finished_one_of_any_score() -> None:
     """The pruned ones have the higher scores, and the next trial is beside a finished one."""
     sampler = ALGORITHMS["tpe"](GRID, "cola", 0, None)
     results = {(0, batch, 2): (0.9, TrialStatus.PRUNED) for batch in range(8, 14)}
@@ -202,11 +203,11 @@ def test_a_pruned_trial_is_worse_than_a_finished_one_of_any_score():
     for config, (value, status) in results.items():
         sampler.enqueue(config)
         sampler.tell(config, TrialResult(status, value, 1))
-    rate, _, label = sampler.suggest(set(results))
+    rate, _, label = sampler.suggest(set(results))  # type: ignore[misc]
     assert rate >= 3
     assert label != 2
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_seed_decides(seed):
+def test_seed_decides(seed: int) -> None:
     assert search("tpe", seed, 30)[0] == search("tpe", seed, 30)[0] != search("tpe", seed + 1, 30)[0]

@@ -1,5 +1,7 @@
 """The sampler of a search: settings, seeds and errors of its trials, and choices made ahead."""
 
+from typing import Any
+
 import pytest
 
 from gluetune.config import SearchSpace, TrainingConfig
@@ -15,12 +17,19 @@ CHOICES = {
 REAL = {"weight_decay": {"type": "float", "low": 0.0, "high": 0.3}}
 
 
-def make(fields=CHOICES, algorithm="grid", training=None, tasks=None, num_samples=None, **rest):
+def make(
+    fields: Any = CHOICES,
+    algorithm: Any = "grid",
+    training: Any = None,
+    tasks: Any = None,
+    num_samples: Any = None,
+    **rest: Any,
+) -> Any:
     space = SearchSpace.model_validate({"name": "s", "space": fields, **rest})
     return TrialSampler(tasks or {"cola": 1.0}, space, algorithm, TrainingConfig(**training or {}), 42, num_samples)
 
 
-def evaluation(number, score):
+def evaluation(number: int, score: Any) -> Any:
     return Evaluated(
         time=0.0,
         number=number,
@@ -35,7 +44,7 @@ def evaluation(number, score):
     )
 
 
-def test_searched_fields_go_over_the_jobs_and_those_over_the_spaces():
+def test_searched_fields_go_over_the_jobs_and_those_over_the_spaces() -> None:
     space = SearchSpace.model_validate(
         {"name": "s", "space": CHOICES, "training": {"weight_decay": 0.1, "adam_epsilon": 1e-6}}
     )
@@ -44,21 +53,21 @@ def test_searched_fields_go_over_the_jobs_and_those_over_the_spaces():
     assert spec.training == TrainingConfig(weight_decay=0.2, adam_epsilon=1e-6, batch_size=16).model_dump()
 
 
-def test_trial_seed_is_the_jobs_unless_training_sets_or_searches_it():
+def test_trial_seed_is_the_jobs_unless_training_sets_or_searches_it() -> None:
     assert make().ask().seed == 42
     assert make(training={"seed": 7}).ask().seed == 7
     seeds = make({"seed": {"type": "choice", "values": [3, 1, 2]}})
     assert [seeds.ask().seed for _ in range(3)] == [3, 1, 2]
 
 
-def test_a_grid_begins_with_the_points_to_try_first():
+def test_a_grid_begins_with_the_points_to_try_first() -> None:
     sampler = make(points=({"batch_size": 32, "lr_scheduler_type": "linear"},))
     asked = [tuple(sampler.ask().params.values()) for _ in range(4)]
     assert asked == [(32, "linear"), (16, "linear"), (16, "cosine"), (32, "cosine")]
     assert sampler.ask() is None
 
 
-def test_a_task_that_ended_leaves_its_share_to_the_others():
+def test_a_task_that_ended_leaves_its_share_to_the_others() -> None:
     sampler = make(tasks={"cola": 1.0, "rte": 3.0})
     tasks = [sampler.ask().task for _ in range(8)]
     assert tasks.count("cola") == tasks.count("rte") == 4
@@ -66,7 +75,7 @@ def test_a_task_that_ended_leaves_its_share_to_the_others():
     assert sampler.exhausted
 
 
-def test_planned_is_the_smaller_of_budget_and_space():
+def test_planned_is_the_smaller_of_budget_and_space() -> None:
     assert make().planned("cola") == 4
     assert make(num_samples=3).planned("cola") == 3
     assert make(num_samples=9).planned("cola") == 4
@@ -75,7 +84,7 @@ def test_planned_is_the_smaller_of_budget_and_space():
     assert not make(REAL, "random").exhausted
 
 
-def test_a_second_end_of_a_trial_changes_nothing():
+def test_a_second_end_of_a_trial_changes_nothing() -> None:
     sampler = make(algorithm="tpe")
     spec = sampler.ask()
     for _ in range(2):
@@ -83,7 +92,7 @@ def test_a_second_end_of_a_trial_changes_nothing():
     assert sum(sampler.ask() is not None for _ in range(5)) == 3
 
 
-def next_trial_after(*ends):
+def next_trial_after(*ends: Any) -> Any:
     """The trial after four others, the last of which ended with a status and a score, or is still running."""
     sampler = make(REAL, "tpe", num_samples=9)
     for score in (0.1, 0.5, 0.9):
@@ -94,18 +103,18 @@ def next_trial_after(*ends):
     return sampler.ask()
 
 
-def test_stopped_trial_counts_as_running():
+def test_stopped_trial_counts_as_running() -> None:
     assert next_trial_after((TrialStatus.STOPPED, 5.0)) == next_trial_after()
     finished = (TrialStatus.FINISHED, 5.0)
     assert next_trial_after((TrialStatus.STOPPED, 5.0), finished) == next_trial_after(finished) != next_trial_after()
 
 
-def test_nan_is_no_score():
+def test_nan_is_no_score() -> None:
     for status in (TrialStatus.DIVERGED, TrialStatus.FAILED):
         assert next_trial_after((status, float("nan"))) == next_trial_after((status, None))
 
 
-def test_points_that_an_earlier_session_has_tried_are_not_tried_again():
+def test_points_that_an_earlier_session_has_tried_are_not_tried_again() -> None:
     points = ({"batch_size": 32, "lr_scheduler_type": "linear"}, {"batch_size": 32, "lr_scheduler_type": "cosine"})
     spec = make(points=points).ask()
     resumed = make(points=points)
@@ -127,17 +136,17 @@ def test_points_that_an_earlier_session_has_tried_are_not_tried_again():
         ),
     ],
 )
-def test_unusable_settings_are_errors_at_once(change, message):
+def test_unusable_settings_are_errors_at_once(change: Any, message: Any) -> None:
     with pytest.raises(ConfigError, match=message):
         make(**change)
 
 
-def test_seeds_are_the_same_in_every_process():
+def test_seeds_are_the_same_in_every_process() -> None:
     seeds = [derive_seed(42, "cola"), derive_seed(42, "cola", 1), derive_seed(42, "rte"), derive_seed(43, "cola")]
     assert seeds == [2011152981, 2095299208, 3792302289, 2702610285]
 
 
-def test_a_prefetched_trial_is_the_next_one_and_comes_once():
+def test_a_prefetched_trial_is_the_next_one_and_comes_once() -> None:
     ahead, plain = make(tasks={"cola": 1.0, "rte": 3.0}), make(tasks={"cola": 1.0, "rte": 3.0})
     asked = []
     while not ahead.exhausted:
@@ -149,8 +158,8 @@ def test_a_prefetched_trial_is_the_next_one_and_comes_once():
     assert ahead.ask() is None
 
 
-def test_a_prefetched_trial_does_not_use_later_results():
-    def third(*, ahead):
+def test_a_prefetched_trial_does_not_use_later_results() -> None:
+    def third(*, ahead: Any) -> Any:
         sampler = make(REAL, "tpe", num_samples=9)
         for score in (0.1, 0.9, 0.5, 0.2):
             sampler.tell(sampler.ask().number, TrialStatus.FINISHED, score)
@@ -164,7 +173,7 @@ def test_a_prefetched_trial_does_not_use_later_results():
     assert third(ahead=True) == third(ahead=True)
 
 
-def test_a_prefetched_trial_that_was_not_started_leaves_no_trace_in_a_resumed_search():
+def test_a_prefetched_trial_that_was_not_started_leaves_no_trace_in_a_resumed_search() -> None:
     ended = []
     sampler = make(REAL, "tpe", num_samples=9)
     for score in (0.1, 0.9, 0.5, 0.2):

@@ -45,7 +45,7 @@ class FakeClock:
 def test_steps_continue_while_a_checkpoint_is_written_and_its_evaluation_waits_for_it() -> None:
     reported, written = Reported(), Event()
     with AsyncCheckpointer(reported, DistributedContext()) as checkpointer:
-        checkpointer.submit("first", FAR, lambda: written.wait(10) and None, 10)
+        checkpointer.submit("first", FAR, lambda: written.wait(10) and None, 10)  # type: ignore[arg-type]
         assert all(checkpointer.poll(step) for step in range(10, 200))
         assert reported == []
         written.set()

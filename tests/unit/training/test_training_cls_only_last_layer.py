@@ -22,7 +22,10 @@ LIKE_BERT = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
 
 def model(family: str, folder: Path, **training: object) -> PreTrainedModel:
     chosen = TrainingConfig(
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0, **training
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        classifier_dropout=0.0,
+        **training,  # type: ignore[arg-type]
     )
     return build_model(encoder_of(masked_lm(family, folder)), get_task("cola"), chosen, seed=1)
 
@@ -32,7 +35,7 @@ def learnt(model: PreTrainedModel) -> tuple[torch.Tensor, dict[str, torch.Tensor
     pad = getattr(model.config, "pad_token_id", None) or 0
     logits = model(**batch(pad)).logits
     logits.square().sum().backward()
-    return logits.detach(), {name: weight.grad for name, weight in model.named_parameters()}
+    return logits.detach(), {name: weight.grad for name, weight in model.named_parameters()}  # type: ignore[misc]
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +69,11 @@ def test_logits_and_gradients_are_the_whole_layers(
     torch.testing.assert_close(again, logits, atol=1e-6, rtol=1e-5)
     for name, gradient in gradients.items():
         torch.testing.assert_close(
-            others[name], gradient, atol=1e-6, rtol=1e-4, msg=lambda m, name=name: f"{name}: {m}"
+            others[name],
+            gradient,
+            atol=1e-6,
+            rtol=1e-4,
+            msg=lambda m, name=name: f"{name}: {m}",  # type: ignore[misc]
         )
 
 
@@ -74,7 +81,7 @@ def test_the_last_layer_computes_one_token_of_a_row(tmp_path: Path) -> None:
     whole = model("bert", tmp_path)
     use_cls_only_last_layer(whole)
     seen = {}
-    for number, layer in enumerate(whole.bert.encoder.layer):
+    for number, layer in enumerate(whole.bert.encoder.layer):  # type: ignore[arg-type]
         layer.output.register_forward_hook(lambda _, __, out, number=number: seen.update({number: out.shape[1]}))
     learnt(whole)
     assert seen == {0: 20, 1: 1}
