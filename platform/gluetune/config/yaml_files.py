@@ -81,12 +81,12 @@ class YamlDocument:
     lines: dict[KeyPath, int] = field(default_factory=dict)
 
     def line(self, path: KeyPath) -> int | None:
-        """Line of a path, or of the nearest part of it that stands in the file."""
+        """Return the line of a path, or of the nearest part of it that is in the file."""
         return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
 
 
 def read_yaml(path: str) -> YamlDocument:
-    """Reads a YAML file.
+    """Read a YAML file.
 
     Raises:
         ConfigError: the file is missing or unreadable, or breaks a rule of `parse_yaml`.
@@ -100,7 +100,7 @@ def read_yaml(path: str) -> YamlDocument:
 
 
 def parse_yaml(data: bytes, file: str) -> YamlDocument:
-    """Reads YAML.
+    """Read YAML.
 
     Args:
         data: the file's bytes, UTF-8 with or without byte order mark.
@@ -123,7 +123,7 @@ def parse_yaml(data: bytes, file: str) -> YamlDocument:
 
 
 def dump_yaml(values: dict[str, Any]) -> str:
-    """Plain values as YAML, keys in their order; numbers and texts read back equal, by YAML 1.1 readers too."""
+    """Write plain values as YAML, keys in their order; numbers and texts read back equal, by YAML 1.1 readers too."""
     writer = YAML(typ="safe", pure=True)
     writer.Resolver, writer.Representer = _AnySchema, _Representer
     writer.default_flow_style, writer.allow_unicode, writer.width = False, False, _NEVER_WRAP
