@@ -179,11 +179,11 @@ def find_identical_splits(train: Examples | None, dev: Mapping[str, Examples]) -
     found: dict[str, str] = {}
     before = {} if train is None else {"train": train}
     for split, rows in dev.items():
-        twin = next((name for name, others in before.items() if others.columns == rows.columns), None)
-        if twin is None:
+        repeated = next((name for name, others in before.items() if others.columns == rows.columns), None)
+        if repeated is None:
             before[split] = rows
         else:
-            found[split] = twin
+            found[split] = repeated
     return found
 
 

@@ -1,4 +1,4 @@
-"""Every way an official file can be broken gives one message that names file, line, rule and values."""
+"""Broken official files: one error that names the file, the line, the rule and the values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLA = b"gj04\t1\t\tThe sailors rode the breeze.\n"
 
 @dataclass(frozen=True)
 class Case:
-    """Files of a folder, what is loaded, and the message after the folder's name."""
+    """Files of a folder, the split that is loaded, and the message after the name of the folder."""
 
     name: str
     task: str

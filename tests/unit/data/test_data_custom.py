@@ -1,4 +1,4 @@
-"""A user's own dataset class: what it may be, and what is said where it breaks the contract."""
+"""Dataset classes of the user: the accepted forms, and the error for each violation of the contract."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class Rows(list):
         "open('/nowhere/' + split)",
     ],
 )
-def test_what_says_that_a_split_is_missing(tmp_path: Path, error: str) -> None:
+def test_exceptions_that_mean_that_a_split_is_missing(tmp_path: Path, error: str) -> None:
     source = CustomSource(f"{write(tmp_path, MISSING.replace('ERROR', error))}:Rows")
     assert source.has(get_task("cola"), "validation")
     assert not source.has(get_task("cola"), "test")

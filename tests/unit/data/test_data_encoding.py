@@ -1,4 +1,4 @@
-"""Ragged rows give back what the tokenizer itself would have padded."""
+"""Batches of ragged rows equal those that the tokenizer pads itself."""
 
 from __future__ import annotations
 

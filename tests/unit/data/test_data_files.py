@@ -1,4 +1,4 @@
-"""Any file of a task: which layout it is read in, and what is said where none fits."""
+"""Files of a task: the layout that each is read in, and the error if no layout fits."""
 
 from __future__ import annotations
 

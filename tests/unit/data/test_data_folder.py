@@ -1,4 +1,4 @@
-"""The official folder in all its layouts."""
+"""The official GLUE folder in all its layouts."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def test_rows_that_break_the_task(
     assert str(caught.value) == f"hub:{tmp_path}/nyu-mll/glue/{task}/train: {message}"
 
 
-def test_without_a_network_the_message_says_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_message_names_alternatives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(DataError) as caught:
@@ -234,7 +234,7 @@ def test_classes_are_understood_by_name_and_as_whole_numbers(tmp_path: Path, wri
         (None, b"sentence,label\n", "corresponds to no data"),
     ],
 )
-def test_a_copy_that_the_library_cannot_load_says_why(
+def test_a_copy_that_the_library_cannot_load_is_an_error_with_its_cause(
     tmp_path: Path,
     readme: str | None,
     rows: bytes,

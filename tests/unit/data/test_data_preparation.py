@@ -23,7 +23,7 @@ REAL = os.environ.get("GLUETUNE_GLUE_DIR")
 
 
 class Numbered(DataSource):
-    """Rows that say which split they are of, and which row."""
+    """A source whose texts name their split and the number of their row."""
 
     def __init__(self, train: int = 100, dev: int = 40, lacks: str = "") -> None:
         self.sizes = {"train": train, "validation": dev}
@@ -175,7 +175,7 @@ def test_a_folder_source_needs_its_folder() -> None:
 
 
 class Careless(Numbered):
-    """Gives the same rows whatever split it is asked for."""
+    """A source that returns the same rows for every split."""
 
     def __init__(self, shared: tuple[str, ...]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What holds of any file, split and pair of texts: readers, draws and truncation, on generated inputs."""
+"""Property tests of the readers, the splits and the truncation of pairs."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ COLA, MNLI, STSB = get_task("cola"), get_task("mnli"), get_task("stsb")
 
 
 def classes(*counts: int) -> np.ndarray:
-    """Labels in random order, so many of each class."""
+    """Labels in random order, with these numbers of rows per class."""
     labels = np.repeat(np.arange(len(counts)), counts)
     return np.random.default_rng(0).permutation(labels)
 

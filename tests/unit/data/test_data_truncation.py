@@ -1,4 +1,4 @@
-"""Pairs that are too long: who loses how much."""
+"""Truncation of pairs that are too long: how many tokens each text keeps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pairs(*lengths: tuple[int, int]) -> Examples:
 
 
 def kept(examples: Examples, tokenizer: PreTrainedTokenizerBase, max_seq_length: int, truncation: str) -> list[str]:
-    """The rows as text, special tokens shown."""
+    """Return the rows as text, special tokens included."""
     encoded = encode_rows(examples, TASK, tokenizer, max_seq_length, truncation)  # type: ignore[arg-type]
     parts = np.split(encoded.input_ids, encoded.offsets[1:-1])
     return [" ".join(tokenizer.convert_ids_to_tokens(part.tolist())) for part in parts]
@@ -121,7 +121,7 @@ class Long(DataSource):
 
 
 @pytest.mark.parametrize(("truncation", "boundary"), [("longest_first", 17), ("proportional", 22)])
-def test_a_job_says_how_to_cut(bert: PreTrainedTokenizerBase, truncation: str, boundary: int) -> None:
+def test_the_job_selects_the_truncation(bert: PreTrainedTokenizerBase, truncation: str, boundary: int) -> None:
     config = DataConfig.model_validate({"max_seq_length": 33, "truncation": truncation})
     data = prepare_task(TASK, Long(), bert, config, seed=0)
     for part in (data.train, data.selection, data.dev["validation"]):

@@ -1,4 +1,4 @@
-"""Models that cannot be used say why, and nothing unsafe is ever read."""
+"""Models that cannot be used raise a clear error, and unsafe files are never read."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_saved_model_can_be_used_again(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_tokenizer_knows_how_many_positions_the_encoder_has(folder: Path) -> None:
-    """Its own files do not say so; one token more would end in an index error in the middle of a trial."""
+    """The files do not state this limit; one more token would raise an index error in the middle of a trial."""
     assert load_tokenizer(config_of(folder)).model_max_length == 16
 
 
@@ -135,7 +135,7 @@ def test_a_decoder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_tokenizer_is_named(folder: Path) -> None:
-    """Transformers makes a tokenizer of nothing but special tokens of such a folder."""
+    """For such a folder transformers returns a tokenizer that has only special tokens."""
     for path in folder.glob("tokenizer*"):
         path.unlink()
     with pytest.raises(ModelError, match=r"must hold a tokenizer .* got config.json, model.safetensors"):

@@ -80,7 +80,7 @@ def test_training_a_model_leaves_the_encoder_alone(family: str, folders: dict[st
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_weight_is_trained(family: str, folders: dict[str, Path]) -> None:
-    """Workers that train together wait for the gradient of every weight."""
+    """DDP requires a gradient for every parameter."""
     model = build_model(encoder_of(folders[family]), TASKS["rte"], TrainingConfig(), seed=0)
     ids = torch.arange(3, 23).reshape(2, 10)
     model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.sum().backward()

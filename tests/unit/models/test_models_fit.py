@@ -1,4 +1,4 @@
-"""Rows that do not fit an encoder are found before anything trains, and so are encoders that do not mask padding."""
+"""Rows that do not fit an encoder, and encoders that do not mask padding, are refused before training."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def model_of(settings: PretrainedConfig) -> PreTrainedModel:
 def rows(
     lengths: tuple[int, ...] = (20, 12), largest: int = 49, second: int | None = None, pad: int = 0
 ) -> EncodedRows:
-    """Rows of these lengths, the last one with this largest id, each with its second segment from a position on."""
+    """Rows of these lengths; the last one has the largest id, each has a second segment from position ``second`` on."""
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     ids = np.random.default_rng(0).integers(5, 50, offsets[-1]).astype(np.int32)
     ids[-1] = largest

@@ -1,4 +1,4 @@
-"""Frozen weights: which they are, and that training leaves them as they were."""
+"""Frozen parameters: which ones ``freeze_layers`` selects, and that training does not change them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_training_leaves_frozen_weights_as_they_were(family: str, head: str, fol
 
 
 def test_all_layers_may_be_frozen(folders: dict[str, Path]) -> None:
-    """What is left is the head, and BERT's pooler."""
+    """Only the head and BERT's pooler remain trainable."""
     model = model_of(folders["bert"], freeze_layers=2)
     assert {name for name, p in model.named_parameters() if p.requires_grad} == {
         "bert.pooler.dense.weight",

@@ -1,4 +1,4 @@
-"""Heads and poolings: what they compute, what they start from, and which do not go together."""
+"""Heads and poolings: results, initial weights, and combinations that are refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def hidden_states(folder: Path, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Of transformers' own encoder: [rows, tokens, width]."""
+    """Last hidden states of transformers' own encoder: [rows, tokens, width]."""
     return AutoModel.from_pretrained(folder).eval()(**inputs).last_hidden_state.detach()
 
 
@@ -141,7 +141,7 @@ def test_without_a_next_sentence_head_both_layers_are_random(folders: dict[str, 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_step_trains_every_weight(family: str, head: str, folders: dict[str, Path]) -> None:
-    """Workers that train together wait for the gradient of every weight."""
+    """DDP requires a gradient for every parameter."""
     encoder = encoder_of(folders[family])
     model = build_model(encoder, TASKS["rte"], TrainingConfig(head=head, pooling="mean"), seed=0)  # type: ignore[arg-type]
     assert isinstance(model, EncoderWithHead)
@@ -171,7 +171,7 @@ def dropout_of(encoder: Encoder, **fields: Any) -> float:
 
 
 def test_the_heads_dropout(folders: dict[str, Path]) -> None:
-    """What is set, else the family's own for its head, else that of its layers."""
+    """The rate is the one that is set, else that of the family's head, else that of its layers."""
     bert, albert = encoder_of(folders["bert"]), encoder_of(folders["albert"])
     assert dropout_of(bert) == 0.1
     assert dropout_of(bert, hidden_dropout_prob=0.3) == 0.3

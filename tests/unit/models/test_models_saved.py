@@ -114,7 +114,7 @@ def test_code_in_a_folder_is_never_run(head: str, tmp_path: Path) -> None:
 
 
 def test_training_may_go_on_from_a_saved_model(tmp_path: Path) -> None:
-    """Its encoder gets another head, as any checkpoint's."""
+    """The encoder of a saved model gets a new head, like that of any checkpoint."""
     model = saved(tmp_path, TRAININGS["mlp"])
     config = ModelConfig(name_or_path=str(tmp_path / "saved"))
     encoder = load_encoder(config)

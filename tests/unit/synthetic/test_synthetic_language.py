@@ -1,4 +1,4 @@
-"""The grammar says what it means."""
+"""The grammar of the generated text: inflection, realization, questions and changes of meaning."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def test_swapped_roles_share_all_words() -> None:
     )
 
 
-def test_swapping_the_roles_of_an_intransitive_event_is_refused() -> None:
+def test_swapping_the_roles_of_an_intransitive_scene_is_refused() -> None:
     with pytest.raises(ValueError, match="transitive"):
         replace(SCENE, patient=None).with_swapped_roles()
 
 
-def test_a_speaker_renews_words_as_often_as_asked() -> None:
+def test_the_lexical_chooser_switches_synonyms_with_the_given_probability() -> None:
     words = ADJECTIVES[0].words
     always, never = LexicalChooser(Random(0), switch_probability=1.0), LexicalChooser(Random(0), switch_probability=0.0)
     said = [always.choose(words) for _ in range(10)]
@@ -113,7 +113,7 @@ def test_a_change_changes_the_meaning(change: changes.SceneChange) -> None:
     assert changed != SCENE
 
 
-def test_a_change_that_does_not_apply_says_so() -> None:
+def test_changes_that_do_not_apply_are_refused() -> None:
     assert changes.opposite_quality(SCENE, SceneSampler(Random(0))) is None
     with pytest.raises(ValueError, match="must apply"):
         changes.apply_any(SCENE, SceneSampler(Random(0)), [changes.opposite_quality, changes.other_place])

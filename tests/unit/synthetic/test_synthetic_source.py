@@ -110,12 +110,12 @@ def test_the_rows_of_a_split_do_not_depend_on_what_was_loaded_before() -> None:
     assert SyntheticSource(3).load(task, "validation").columns == SyntheticSource(3).load(task, "validation").columns
 
 
-def test_says_everywhere_that_it_is_generated() -> None:
+def test_the_source_names_the_rows_generated() -> None:
     assert SOURCE.load(TASKS["cola"], "train").source == "generated (seed 0)"
     assert SyntheticSource(7).describe(TASKS["cola"]) == "generated (seed 7)"
 
 
-def test_mismatched_rows_speak_of_another_world() -> None:
+def test_mismatched_rows_have_another_vocabulary() -> None:
     task = TASKS["mnli"]
     words = {split: set(" ".join(sum(texts(task, split), ())).lower().split()) for split in task.dev}
     assert "sailor" in words["validation_mismatched"] - words["validation_matched"]
@@ -132,7 +132,7 @@ CEILINGS = {"mrpc": 0.75, "qqp": 0.72, "mnli": 0.68, "snli": 0.60, "qnli": 0.62,
 
 
 def features(task: Task, split: str, vectorizer: CountVectorizer) -> sparse.csr_matrix:
-    """Both bags, their absolute difference and their product."""
+    """Bags of words of both texts, their absolute difference and their product."""
     columns = SyntheticSource().load(task, split).columns
     first, second = (vectorizer.transform(columns[name]).astype(float) for name in task.columns)
     return sparse.hstack([first, second, abs(first - second), first.multiply(second)]).tocsr()
