@@ -62,7 +62,7 @@ def _predict() -> Loaded:
 
 
 def _pretrain() -> Loaded:
-    from gluetune.cli.pretrain_flags import PROGRAM, main
+    from gluetune.cli.pretrain import PROGRAM, main
 
     return PROGRAM, main
 

@@ -1,4 +1,4 @@
-"""``gluetune export``: winners to a GLUE submission."""
+"""``gluetune export``: a submission to the GLUE benchmark from the winners of runs."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ PROGRAM = Program(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``gluetune export``; see `gluetune.cli.main.run`."""
+    """Runs ``gluetune export``; returns the exit code."""
     return run(PROGRAM, _export, argv)
 
 
 def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
-    import torch  # slow to import, and a mistake in a flag need not wait for it
+    import torch  # slow to import: mistakes in flags are reported before
 
     from gluetune.inference import best_winners, export_submission, of_different_rows, read_winners
     from gluetune.training import DistributedContext

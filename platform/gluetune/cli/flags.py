@@ -1,4 +1,4 @@
-"""The command line's flags: read here, checked with the job file they stand on top of."""
+"""Parsing of a command's flags; their values are checked later, together with the job file that they override."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ParsedArguments:
 
     Attributes:
         config: job file; ``None`` where none is given.
-        resume: name of the run to go on with.
+        resume: name of the run to resume.
         overrides: values on top of the job file, in the order given.
         address: Ray address; ``None`` is Ray's own default.
         dry_run: whether to check and show the plan only.
@@ -50,7 +50,7 @@ def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
 
     Args:
         argv: the arguments without the program's name; ``_`` and ``-`` in flags are the same.
-        program: whose they are.
+        program: the command's flags.
 
     Raises:
         ConfigError: unknown flags, missing values, flags that do not go with ``--resume``, and what the program's
@@ -76,14 +76,14 @@ def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
     )
     issues += [*wrong, *_wrong_options(arguments.options, program), *program.check(arguments)]
     if arguments.resume is not None:
-        issues += _not_resumable(arguments.config, overrides, program)
+        issues += _resume_issues(arguments.config, overrides, program)
     if issues:
         raise ConfigError(issues)
     return arguments
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports its errors as this package's own."""
+    """Raises its errors as this package's own."""
 
     def error(self, message: str) -> NoReturn:
         flag = message.removeprefix("argument ").split(":")[0]
@@ -111,7 +111,12 @@ def build_parser(program: Program) -> argparse.ArgumentParser:
         group = parser.add_argument_group(title)
         for flag in flags:
             group.add_argument(
-                flag.name, metavar=flag.metavar, help=flag.help, dest="overrides", action="append", type=_Value(flag)
+                flag.name,
+                metavar=flag.metavar,
+                help=flag.help,
+                dest="overrides",
+                action="append",
+                type=_ValueType(flag),
             )
     return parser
 
@@ -120,7 +125,7 @@ def _job_group(parser: argparse.ArgumentParser, program: Program) -> _Arguments:
     job = parser.add_argument_group("job")
     job.add_argument("--config", metavar="FILE", help=f"job file ({program.config})")
     if program.resumes:
-        job.add_argument("--resume", metavar="NAME", help="go on with a run that was stopped")
+        job.add_argument("--resume", metavar="NAME", help="resume a run that was stopped")
     job.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -149,8 +154,15 @@ def _add_options(group: _Arguments, program: Program) -> None:
             )
 
 
-class _Given(NamedTuple):
-    """A key's new value as it was typed; no ``path`` where ``--set`` could not be taken apart."""
+class _TypedValue(NamedTuple):
+    """A key's new value as it was typed.
+
+    Attributes:
+        flag: the flag that it was typed with.
+        path: dotted path of the key; empty where the text of ``--set`` is no KEY=VALUE.
+        text: the value.
+        verbatim: whether the value is text as it is; otherwise it is read as YAML.
+    """
 
     flag: str
     path: str
@@ -159,21 +171,21 @@ class _Given(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
-    """Takes a flag's value from argparse, unread: it is checked with the job file."""
+class _ValueType:
+    """Keeps a flag's value as text when argparse parses it: it is checked with the job file."""
 
     flag: Flag
 
-    def __call__(self, text: str) -> _Given:
-        return _Given(self.flag.name, self.flag.path, text, self.flag.text)
+    def __call__(self, text: str) -> _TypedValue:
+        return _TypedValue(self.flag.name, self.flag.path, text, self.flag.verbatim)
 
 
-def _setting(text: str) -> _Given:
+def _setting(text: str) -> _TypedValue:
     key, equals, value = text.partition("=")
-    return _Given("--set", key.strip(), value) if equals and key.strip() else _Given("--set", "", text)
+    return _TypedValue("--set", key.strip(), value) if equals and key.strip() else _TypedValue("--set", "", text)
 
 
-def _overrides(given: Sequence[_Given]) -> tuple[list[Override], list[ConfigIssue]]:
+def _overrides(given: Sequence[_TypedValue]) -> tuple[list[Override], list[ConfigIssue]]:
     overrides, issues = [], []
     for flag, path, text, verbatim in given:
         if not path:
@@ -197,8 +209,8 @@ def _wrong_options(options: dict[str, str], program: Program) -> Iterator[Config
             )
 
 
-def _not_resumable(config: str | None, overrides: Sequence[Override], program: Program) -> Iterator[ConfigIssue]:
-    allowed = [flag for flag in program.table if flag.resumable]
+def _resume_issues(config: str | None, overrides: Sequence[Override], program: Program) -> Iterator[ConfigIssue]:
+    allowed = [flag for flag in program.table if flag.allowed_on_resume]
     wrong = ["--config"] if config is not None else []
     wrong += [
         f"--set {o.path}" if o.flag == "--set" else o.flag

@@ -76,7 +76,7 @@ def run_trials(
                 prestarted.shutdown()
             # Tune kills lanes that are slow to end, and their resources are needed to score the winners.
             release_all_placement_groups()
-    if stop.asked:
+    if stop.requested:
         controller.stop(SearchStatus.INTERRUPTED.value)  # trials that started while Tune was ending
         return SearchStatus.INTERRUPTED
     if controller.exhausted and not controller.in_flight:

@@ -133,7 +133,7 @@ class PrefetchStopper(Stopper):
 
     def stop_all(self) -> bool:
         """Return whether to end the search. A stop is recorded before Tune ends the lanes, which takes seconds."""
-        if not self._stop.asked:
+        if not self._stop.requested:
             self._controller.prefetch()
             return False
         if not self._stopped:  # Tune calls this again in each turn until its lanes have ended

@@ -1,4 +1,4 @@
-"""The driver's side: what it reports to its parent, and what it does on a stop signal."""
+"""The driver process: what it reports to its parent, and what it does on a stop signal."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass
 class DeferredStop:
-    """Whether a stop signal came.
+    """A stop signal that is noted instead of raised.
 
     Attributes:
-        asked: whether it did.
+        requested: whether one has come.
     """
 
-    asked: bool = False
+    requested: bool = False
 
 
 class _Driver:
@@ -40,8 +40,8 @@ class _Driver:
         pipe: descriptor that the parent reads; ``None`` without a parent.
         starting: whether nothing has begun that a stop would have to end in an orderly way.
         stopped: when a stop signal was last acted on, by the monotonic clock.
-        resume: the command that goes on with the run, once there is one.
-        deferred: set while a stop signal is waited for rather than raised.
+        resume: the command that resumes the run, once there is one.
+        deferred: set while a stop signal is noted rather than raised.
     """
 
     pipe: int | None = None
@@ -58,8 +58,8 @@ def report(**facts: Any) -> None:
     """Sends the parent process, if there is one, what it prints if this process is killed.
 
     Args:
-        facts: ``starting`` (bool: whether a stop may end this process at once), ``resume`` (the command that goes on
-            with the run; ``None``: there is none), ``log`` (path of the log file), ``end`` (the exit code, at the very
+        facts: ``starting`` (bool: whether a stop may end this process at once), ``resume`` (the command that resumes
+            the run; ``None``: there is none), ``log`` (path of the log file), ``end`` (the exit code, at the very
             end).
     """
     _driver.starting = facts.get("starting", _driver.starting)
@@ -70,7 +70,7 @@ def report(**facts: Any) -> None:
 
 
 def stop_on_signals() -> None:
-    """SIGINT, SIGTERM and SIGHUP stop this process as Ctrl-C does.
+    """Makes SIGINT, SIGTERM and SIGHUP stop this process as Ctrl-C does.
 
     Ray replaces the handler of SIGTERM whenever a process joins a cluster: call this again afterwards. Signals that
     the caller had ignored (``nohup``) stay ignored. Does nothing outside the main thread, where Python has no signals.
@@ -84,7 +84,7 @@ def stop_on_signals() -> None:
 
 @contextmanager
 def deferred_stop() -> Iterator[DeferredStop]:
-    """In this block the first stop signal raises nothing: it is noted in what the block gets. A second one raises."""
+    """Notes the first stop signal in the block instead of raising it; a second one raises `KeyboardInterrupt`."""
     handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     before, _driver.deferred, _driver.stopped = _driver.deferred, DeferredStop(), float("-inf")
     stop_on_signals()
@@ -98,17 +98,17 @@ def deferred_stop() -> Iterator[DeferredStop]:
 
 
 def resume_command() -> str | None:
-    """The command that goes on with this process's run, if it has been reported."""
+    """The command that resumes this process's run, if one has been reported."""
     return _driver.resume
 
 
 @contextmanager
 def own_process_group() -> Iterator[None]:
-    """Processes that start in this block, such as Ray's, are not reached by signals to this command's process group.
+    """Keeps signals to this command's process group from processes that start in the block, such as Ray's.
 
-    ``timeout``, batch systems and terminals signal whole groups. Ray's processes must survive that, or a run on a
-    cluster of its own could not end in an orderly way; they end with this process. Only with a parent process, which
-    stays in the group and gets the signals.
+    ``timeout``, batch systems and terminals signal whole groups. Ray's processes must survive that, so that a run on a
+    cluster that it has started can end in an orderly way; they end with this process. Does nothing without a parent
+    process, which stays in the group and gets the signals.
     """
     group = os.getpgrp()
     if _driver.pipe is None:
@@ -126,7 +126,7 @@ def become_driver(main: Callable[[], int], pipe: int, parent: int) -> int:
 
     Args:
         main: the program.
-        pipe: where reports go.
+        pipe: descriptor that reports are written to.
         parent: process id of the parent; where that is killed, the kernel kills this process too.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
@@ -143,6 +143,6 @@ def _stop(number: int, frame: FrameType | None) -> None:
     if (_driver.starting and _driver.pipe is not None) or now - _driver.stopped < DUPLICATE_STOP_S:
         return
     _driver.stopped = now
-    if _driver.deferred is None or _driver.deferred.asked:
+    if _driver.deferred is None or _driver.deferred.requested:
         raise KeyboardInterrupt
-    _driver.deferred.asked = True
+    _driver.deferred.requested = True

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertModel, BertTokenizer
 from gluetune.api.inputs import check_inputs
 from gluetune.api.pretraining_run import pretraining_inputs
 from gluetune.cli.main import main
-from gluetune.cli.pretrain_flags import main as pretrain_main
+from gluetune.cli.pretrain import main as pretrain_main
 from gluetune.config import DataConfig, JobConfig, ModelConfig, StorageConfig, dump_job, dump_space, load_space
 from gluetune.errors import DataError
 from gluetune.events import Event, Journal, RunInputs

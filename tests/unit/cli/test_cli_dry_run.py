@@ -10,7 +10,7 @@ from transformers import BertConfig, BertModel, BertTokenizer
 from gluetune.api.session import open_folder
 from gluetune.cli.finetune import main as finetune
 from gluetune.cli.main import OK, USER_ERROR, main
-from gluetune.cli.pretrain_flags import main as pretrain
+from gluetune.cli.pretrain import main as pretrain
 from gluetune.storage import Storage
 
 

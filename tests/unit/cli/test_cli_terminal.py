@@ -1,15 +1,24 @@
-"""Output that no process reads: the command goes on without it."""
+"""The terminal: output that no process reads, unprintable text, and logs that are private and temporary."""
 
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from rich.table import Table
+from rich.text import Text
 
-from gluetune.cli.terminal import Terminal
+from gluetune.api.session import open_folder
+from gluetune.cli.main import main
+from gluetune.cli.process import temporary_log
+from gluetune.cli.terminal import Terminal, printable
+from gluetune.errors import StorageError
+from gluetune.storage import Storage
 from searches import ROOT, command
 
 SCRIPTS = ("tune_glue.py", "finetune.py", "pretrain_bert.py", "export_submission.py", "benchmark.py")
@@ -88,3 +97,114 @@ def test_help_into_a_closed_pipe_is_no_mistake(script: str) -> None:
     assert process.stderr is not None
     assert process.stderr.read() == b""
     assert process.wait(timeout=60) == 0
+
+
+BAD = (
+    "red \x1b[31m bell \x07 erase \x1b[2J C1 \x9b2J back \b return \r right-to-left \u202e half \ud800 line \u2028 \x00"
+)
+
+
+def unprintable(text: str) -> set[str]:
+    return {character for character in text if character not in "\n\t\u00a0" and not character.isprintable()}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text, naïve 中文 🙂\n\tand \u00a0spaces", "plain text, naïve 中文 🙂\n\tand \u00a0spaces"),
+        ("\x1b[31m\x07\x9b", "\\x1b[31m\\x07\\x9b"),
+        ("\u202e\ud800\U000e0001", "\\u202e\\ud800\\U000e0001"),
+    ],
+)
+def test_unprintable_characters_are_written_out(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_no_way_to_print_lets_them_through(capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    terminal.error(BAD)
+    terminal.note(BAD)
+    terminal.out.print(Text(BAD), soft_wrap=True)
+    terminal.out.print(BAD, markup=False)
+    terminal.out.print(BAD, style="bold", markup=False, emoji=False, highlight=False)
+    table = Table()
+    table.add_column(BAD)
+    table.add_row(Text(BAD))
+    terminal.out.print(table)
+    terminal.close()
+    captured = capfd.readouterr()
+    assert not unprintable(captured.out + captured.err)
+    assert "\\x1b[31m" in captured.err
+    assert "\\u202e" in captured.out
+
+
+def test_a_file_that_is_no_text_does_not_reach_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "gl\x1b[2Jue"
+    (folder / "CoLA").mkdir(parents=True)
+    (folder / "CoLA" / "train.tsv").write_bytes(b"gj04\t\x1b]0;title\x07\t\tText.\n")
+    (folder / "CoLA" / "dev.tsv").write_bytes(b"gj04\t1\t\tText.\n")
+    assert (
+        main(
+            [
+                "--tasks",
+                "cola",
+                "--data-dir",
+                str(folder),
+                "--data",
+                "dir",
+                "--dry-run",
+                "--storage-path",
+                str(tmp_path / "runs"),
+                "--model-name-or-path",
+                str(tmp_path / "no\x07where"),
+            ]
+        )
+        == 2
+    )
+    captured = capfd.readouterr()
+    assert not unprintable(captured.out + captured.err)
+    assert "no\\x07where" in captured.err
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_the_logs_of_a_bucket_runs_drivers_are_apart_and_private(temporary: Path) -> None:
+    logs = [open_folder(Storage("gs://bucket/runs"), "mine")[1] for _ in range(2)]
+    assert logs[0].parent != logs[1].parent
+    for log in logs:
+        assert log.parent.parent == temporary
+        assert "mine" in log.parent.name
+        assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
+
+
+def test_a_log_that_nothing_was_written_to_leaves_no_folder(tmp_path: Path) -> None:
+    code = "from gluetune.cli.process import private_log; print(private_log('mine'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"TMPDIR": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(str(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_command_that_leaves_no_run_leaves_no_log(temporary: Path) -> None:
+    terminal = Terminal()
+    with temporary_log(terminal) as log, terminal.logging_to(log):
+        assert log.exists()
+    assert not list(temporary.iterdir())
+
+
+def test_the_log_of_a_command_that_fails_is_kept_and_named(temporary: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    with pytest.raises(StorageError), temporary_log(terminal) as log, terminal.logging_to(log):
+        raise StorageError("no")
+    assert log.exists()
+    assert str(log) in "".join(capfd.readouterr()).replace("\n", "")

@@ -17,7 +17,7 @@ def test_a_stop_is_recorded_once_however_often_tune_calls() -> None:
     stop, recorded, controller = DeferredStop(), list[str](), create_autospec(SearchController, instance=True)
     stopper = PrefetchStopper(controller, stop, lambda: recorded.append("stopped"))
     assert not stopper.stop_all()
-    stop.asked = True
+    stop.requested = True
     assert [stopper.stop_all() for _ in range(3)] == [True, True, True]
     assert recorded == ["stopped"]
     controller.stop.assert_called_once()

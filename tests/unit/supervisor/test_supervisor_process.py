@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gluetune.supervisor import deferred_stop
+
 START = "import sys, program; from gluetune.supervisor import supervised; sys.exit(supervised(program.main))"
 RESUME = "python jobs/tune_glue.py --resume mine --storage-path /runs"
 READY = "print('ready', flush=True)"
@@ -183,3 +185,25 @@ def test_the_parent_imports_nothing_heavy() -> None:
     code = "import sys, gluetune.supervisor; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True, text=True, check=True).stdout
     assert not {"rich", "pydantic", "numpy", "ray", "torch"} & set(loaded.split())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_stop_is_noted_and_a_later_one_raises(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gluetune.supervisor.driver.DUPLICATE_STOP_S", 0.0)
+    before = signal.getsignal(number)
+    with deferred_stop() as stop:
+        assert not stop.requested
+        os.kill(os.getpid(), number)
+        assert stop.requested
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
+
+
+def test_a_stop_that_comes_twice_counts_once() -> None:
+    with deferred_stop() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested

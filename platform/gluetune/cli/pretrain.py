@@ -1,4 +1,4 @@
-"""Flags of ``gluetune pretrain``, and its ``main``."""
+"""``gluetune pretrain``: an encoder pre-trained on text."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from gluetune.pretraining.config import PretrainJob
 from gluetune.supervisor import INTERRUPTED, report
 
 TEXT = (
-    Flag("--text", "text.source", "SOURCE", "synthetic (generated), files or hub", text=True),
-    Flag("--text-path", "text.path", "PATH", "a text file, or a folder of them, with --text files", text=True),
+    Flag("--text", "text.source", "SOURCE", "synthetic (generated), files or hub", verbatim=True),
+    Flag("--text-path", "text.path", "PATH", "a text file, or a folder of them, with --text files", verbatim=True),
     Flag(
         "--validation-path",
         "text.validation_path",
         "PATH",
         "text to evaluate on (default: the last documents)",
-        text=True,
+        verbatim=True,
     ),
-    Flag("--text-format", "text.format", "NAME", "wikitext, sentences or paragraphs", text=True),
+    Flag("--text-format", "text.format", "NAME", "wikitext, sentences or paragraphs", verbatim=True),
     Flag("--max-documents", "text.max_documents", "N", "read no more of the text"),
     Flag(
         "--tokenizer",
         "tokenizer.name_or_path",
         "NAME",
         "an existing vocabulary (default: one trained on the text)",
-        text=True,
+        verbatim=True,
     ),
     Flag("--vocab-size", "tokenizer.vocab_size", "N", "size of a vocabulary that is trained"),
 )
@@ -66,7 +66,7 @@ PROGRAM = Program(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``gluetune pretrain``; see `gluetune.cli.main.run`."""
+    """Runs ``gluetune pretrain``; returns the exit code."""
     return run(PROGRAM, _act, argv)
 
 
