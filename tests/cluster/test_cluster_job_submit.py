@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from grids import events, in_the_middle, wait_for
 from hosts import Host, Network
-from jobs_api import copy_project, job_end, submission, submit, wait_until_jobs_run
+from jobs_api import JOBS_API, copy_project, job_end, submission, submit, wait_until_jobs_run
 from searches import readme_command, trials, winners
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
@@ -109,6 +110,25 @@ def test_a_job_whose_results_would_be_deleted_with_it_is_refused(head: Host) -> 
     assert "--storage-path" in said
     assert "submitted job" in said
     assert "Traceback" not in said.partition("error:")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--dry-run"], 0), (["--tasks", "colla"], 2)], ids=["good", "mistake"]
+)
+def test_gluetune_submit_brings_its_package_and_returns_the_exit_code_of_the_job(
+    arguments: list[str], code: int, head: Host, runs: Path, tmp_path: Path
+) -> None:
+    """From an empty folder, where the job has nothing but the package that is uploaded."""
+    tune = ["tune", "--storage-path", str(runs), "--name", "elsewhere", *arguments]
+    job = head.popen(
+        ["python", "-m", "gluetune", "submit", "--address", JOBS_API, "--", *tune],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    said, _ = job.communicate(timeout=300)
+    assert job.returncode == code, said
+    assert ("compact_bert" if code == 0 else "'cola'") in said
 
 
 @pytest.fixture(scope="module")
