@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -96,3 +98,10 @@ def test_a_winner_predicts(installed: Run, quickstart: Path, tmp_path: Path) -> 
     model = ("--checkpoint", str(quickstart / "winners" / "cola"), "--tasks", "cola")
     installed("gluetune", "predict", *model, "--input", str(rows), "--output", str(answers))
     assert len(answers.read_text().splitlines()) == 3
+
+
+def test_the_python_example_of_the_readme_runs(installed: Run) -> None:
+    (example,) = re.findall(r"```python\n(import gluetune\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    short = example.replace('"num_samples": 4', '"num_samples": 1')
+    *_, labels = installed("python", "-c", short).splitlines()
+    assert len(ast.literal_eval(labels)) == 2
