@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -89,3 +92,91 @@ def test_any_other_folder_gets_the_package_with_job_files_and_search_spaces(tmp_
     file, space = done.stdout.split()
     assert file.startswith(str(tmp_path / "uploaded"))
     assert space == "compact_bert"
+
+
+JOBS_API = """
+import asyncio, sys
+from aiohttp import web
+import ray
+
+async def version(request):
+    return web.json_response({"version": "4", "ray_version": ray.__version__, "ray_commit": ""})
+
+async def package(request):
+    return web.json_response({})
+
+async def submit(request):
+    assert (await request.json())["entrypoint"] == "python -m gluetune tune"
+    return web.json_response({"job_id": "job-1", "submission_id": "job-1"})
+
+async def tail(request):
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    await socket.send_str("a line of the job\\n")
+    if sys.argv[1] == "running":
+        await asyncio.sleep(60)
+    await socket.close()
+    return socket
+
+async def details(request):
+    ended = {"status": sys.argv[1], "driver_exit_code": int(sys.argv[2])}
+    return web.json_response({"type": "SUBMISSION", "submission_id": "job-1", "entrypoint": "x", **ended})
+
+async def serve():
+    app = web.Application()
+    app.add_routes([
+        web.get("/api/version", version), web.get("/api/packages/{protocol}/{name}", package),
+        web.post("/api/jobs/", submit), web.get("/api/jobs/{id}/logs/tail", tail), web.get("/api/jobs/{id}", details),
+    ])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    print(site._server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(serve())
+"""
+
+
+@contextmanager
+def submitted(folder: Path, status: str, code: int = 0) -> Iterator[subprocess.Popen[str]]:
+    """A submission to a Jobs API whose only job is in a given state; without a cluster behind it."""
+    api = subprocess.Popen([sys.executable, "-c", JOBS_API, status, str(code)], stdout=subprocess.PIPE, text=True)
+    assert api.stdout is not None
+    command = ["submit", "--address", f"http://127.0.0.1:{api.stdout.readline().strip()}", "--", "tune"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gluetune", *command],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        for each in (process, api):
+            each.kill()
+            each.communicate()
+
+
+@pytest.mark.parametrize(("status", "code", "expected"), [("SUCCEEDED", 0, 0), ("FAILED", 2, 2), ("STOPPED", 0, 130)])
+def test_the_output_is_followed_and_the_exit_code_is_the_jobs(
+    status: str, code: int, expected: int, tmp_path: Path
+) -> None:
+    with submitted(tmp_path, status, code) as process:
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == expected, out
+    assert "a line of the job" in out
+
+
+def test_ctrl_c_ends_the_following_and_names_how_to_stop_the_job(tmp_path: Path) -> None:
+    with submitted(tmp_path, "running") as process:
+        assert process.stdout is not None
+        assert any("a line of the job" in line for line in process.stdout)
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, out
+    assert "goes on" in out
+    assert "ray job stop job-1" in out
