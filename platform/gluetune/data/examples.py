@@ -178,7 +178,7 @@ def _shown(label: str | float) -> str:
     return text if len(text) <= _MAX_LABEL_CHARACTERS else f"{text[:_MAX_LABEL_CHARACTERS]}…"
 
 
-def fingerprint(examples: Examples) -> str:
+def examples_fingerprint(examples: Examples) -> str:
     """Return the SHA-256 of column names, texts and labels, in order.
 
     Args:

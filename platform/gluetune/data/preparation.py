@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from gluetune.config import DataConfig
 from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import EncodedRows, encode_rows
-from gluetune.data.examples import DataSource, Examples, fingerprint
+from gluetune.data.examples import DataSource, Examples, examples_fingerprint
 from gluetune.data.folder import FolderSource
 from gluetune.data.hub import HubSource
 from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, load_labelled, stratified_sample
@@ -35,8 +35,8 @@ class EncodedTask:
         dev: the official rows with labels that `labelled_eval_splits` loads; only the winner is scored on them, once.
         source: where the rows come from, for people to read.
         synthetic: whether gluetune generated some or all of the rows.
-        fingerprints: `gluetune.data.examples.fingerprint` of the rows as text, by ``train``, ``selection`` and the
-            names of the dev splits.
+        fingerprints: `gluetune.data.examples.examples_fingerprint` of the rows as text, by ``train``, ``selection`` and
+            the names of the dev splits.
         same_rows: name of the split whose texts another split repeats, by the name of the repeating split.
     """
 
@@ -206,4 +206,4 @@ def prepare_task(
 
 def _split_fingerprints(train: Examples, selection: Examples, dev: Mapping[str, Examples]) -> dict[str, str]:
     """Return the fingerprints of all rows by `TRAIN`, `SELECTION` and the names of the dev splits."""
-    return {name: fingerprint(rows) for name, rows in {TRAIN: train, SELECTION: selection, **dev}.items()}
+    return {name: examples_fingerprint(rows) for name, rows in {TRAIN: train, SELECTION: selection, **dev}.items()}

@@ -19,7 +19,7 @@ class SplitInput(BaseModel):
 
     Attributes:
         rows: number of rows.
-        sha256: fingerprint of texts and labels, as `gluetune.data.examples.fingerprint` computes it.
+        sha256: fingerprint of texts and labels, as `gluetune.data.examples.examples_fingerprint` computes it.
         tokens: fingerprint of the token ids.
     """
 

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
 from gluetune.data import DataSource, EncodedRows, Examples, FolderSource, HubSource, open_source, prepare_task
-from gluetune.data.examples import fingerprint
+from gluetune.data.examples import examples_fingerprint
 from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import ConfigError, DataError
 from gluetune.tasks import Task, get_task
@@ -223,17 +223,17 @@ ROWS = Examples(
     ids=["fewer", "order", "label", "no_labels", "numbers", "moved_column", "moved_row", "names"],
 )
 def test_other_rows_have_another_fingerprint(other: Examples) -> None:
-    assert fingerprint(other) != fingerprint(ROWS)
+    assert examples_fingerprint(other) != examples_fingerprint(ROWS)
 
 
 def test_the_same_rows_of_another_place_have_the_same_fingerprint() -> None:
-    assert fingerprint(replace(ROWS, split="validation", source="elsewhere")) == fingerprint(ROWS)
+    assert examples_fingerprint(replace(ROWS, split="validation", source="elsewhere")) == examples_fingerprint(ROWS)
 
 
 def test_only_equal_texts_have_equal_fingerprints() -> None:
     texts = ("", "a", "aa", "\0", "é")
     columns = [list(column) for length in range(4) for column in itertools.product(texts, repeat=length)]
-    found = {fingerprint(Examples("cola", "train", {"sentence": column}, None, "")) for column in columns}
+    found = {examples_fingerprint(Examples("cola", "train", {"sentence": column}, None, "")) for column in columns}
     assert len(found) == len(columns)
 
 
