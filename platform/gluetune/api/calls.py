@@ -272,7 +272,7 @@ def load(
     name = os.fspath(folder_or_model_uri)
     given = get_task(task) if isinstance(task, str) else task
     if name.startswith(("models:/", "runs:/")):
-        from gluetune.tracking.downloads import downloaded_model
+        from gluetune.tracking.registration import downloaded_model
 
         with downloaded_model(name, tracking_uri) as folder:
             return load_classifier(folder, given or task_of(folder), device=device, batch_size=batch_size)

@@ -12,6 +12,11 @@ from gluetune.tasks import Task
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.tracking import MlflowClient
+import tempfile
+from pathlib import Path
+
+from gluetune.config import without_password
+from gluetune.errors import ModelError, TrackingError
 
 ALIAS = "champion"
 METRIC, SCORE, FINGERPRINT = "gluetune.metric", "gluetune.score", "gluetune.selection_fingerprint"
@@ -175,3 +180,34 @@ def _ensure_registered(client: MlflowClient, name: str, task: Task) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+
+
+@contextmanager
+def downloaded_model(uri: str, store: str | None = None) -> Iterator[str]:
+    """Downloads a model that gluetune has logged.
+
+    Args:
+        uri: address of the model, such as ``models:/gluetune-cola@champion``.
+        store: address of the MLflow store; ``None`` for MLflow's default.
+
+    Yields:
+        Path of the ``save_pretrained`` folder, which is deleted at the end of the block.
+
+    Raises:
+        TrackingError: the store has no such model, or cannot be used.
+        ModelError: gluetune has not logged the model.
+    """
+    import mlflow
+
+    with tempfile.TemporaryDirectory(prefix="gluetune-model-") as folder:
+        try:
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=uri, dst_path=folder, tracking_uri=store, registry_uri=store
+            )
+        except (mlflow.exceptions.MlflowException, OSError) as error:
+            place = without_password(store or mlflow.get_tracking_uri())
+            raise TrackingError(f"the model {uri} cannot be downloaded from {place}: {error}") from error
+        found = sorted(Path(folder).rglob("checkpoint/config.json"))
+        if not found:
+            raise ModelError(f"{uri} must be a model that gluetune has logged, but it has no folder 'checkpoint'")
+        yield str(found[0].parent)

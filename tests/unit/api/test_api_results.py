@@ -1,4 +1,4 @@
-"""What a result tells of a search that has ended."""
+"""The result of a search that has ended: best trials, tables, summary."""
 
 from __future__ import annotations
 
