@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -153,12 +153,12 @@ def _version(
     known = [version for version in found if version.source == source]
     if known:
         return known[0]
-    with _default_store(client.tracking_uri):
+    with default_store(client.tracking_uri):
         return client.create_model_version(name, source, run_id, dict(tags), model_id=model_id)
 
 
 @contextmanager
-def _default_store(uri: str) -> Iterator[None]:
+def default_store(uri: str) -> Iterator[None]:
     """Makes a store MLflow's default in the block: its SQLAlchemy registry resolves ``models:/`` only there."""
     import mlflow
 
@@ -201,9 +201,8 @@ def downloaded_model(uri: str, store: str | None = None) -> Iterator[str]:
 
     with tempfile.TemporaryDirectory(prefix="gluetune-model-") as folder:
         try:
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=uri, dst_path=folder, tracking_uri=store, registry_uri=store
-            )
+            with default_store(store) if store is not None else nullcontext():
+                mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder)
         except (mlflow.exceptions.MlflowException, OSError) as error:
             place = without_password(store or mlflow.get_tracking_uri())
             raise TrackingError(f"the model {uri} cannot be downloaded from {place}: {error}") from error
