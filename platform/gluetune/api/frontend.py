@@ -15,7 +15,11 @@ from gluetune.storage import Storage
 
 logger = logging.getLogger(__name__)
 _PACKAGE = "gluetune"
-_DRIVER_VARIABLES = ("RAY_AUTH_TOKEN", "TUNE_")  # what `connect` sets for the search that it connects
+_DRIVER_VARIABLES = (
+    "RAY_AUTH_TOKEN",
+    "RAY_AIR_NEW_OUTPUT",
+    "TUNE_",
+)  # what `connect` sets for the search that it connects
 
 
 class Frontend:
@@ -84,10 +88,14 @@ class Frontend:
     @contextmanager
     def connected(self) -> Iterator[None]:
         """What surrounds a session on Ray: the environment variables that a search sets are put back at its end."""
-        before = _driver_variables()
+        before, analysis = _driver_variables(), logging.getLogger("ray.tune.analysis")
+        level = analysis.level
+        os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # Ray Tune's newer output prints a banner whatever its verbosity
+        analysis.setLevel(logging.ERROR)  # it warns that Tune has no results of its own: the journal has them
         try:
             yield
         finally:
+            analysis.setLevel(level)
             for name in _driver_variables().keys() - before.keys():
                 del os.environ[name]
             os.environ.update(before)
