@@ -2,8 +2,9 @@
 
 from gluetune.inference.archive import check_submission, write_archive
 from gluetune.inference.classifier import Classifier, existing, load_classifier, predict_examples, task_of
+from gluetune.inference.evaluation import Scores, evaluate_examples, score_predictions
 from gluetune.inference.export import Answers, export_submission, missing_tasks
-from gluetune.inference.predictions import Predictions, Scores, evaluate_examples, score_predictions, write_predictions
+from gluetune.inference.predictions import Predictions, write_predictions
 from gluetune.inference.rows import Rows, as_examples
 from gluetune.inference.submission_files import FILES, HEADER, SubmissionFile
 from gluetune.inference.text_settings import TextSettings, read_text_settings
