@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gluetune.config import StorageConfig, TrackingConfig
@@ -35,19 +35,23 @@ def check_lasting(paths: Iterable[tuple[str, str | None]]) -> None:
     Raises:
         ConfigError: inside a submitted job a path is relative.
     """
-    if not in_submitted_job():
-        return
-    issues = [
-        ConfigIssue(
-            name,
-            "must be an absolute path or a bucket inside a submitted job, whose working folder Ray "
-            f"deletes afterwards, but got {path!r}",
-        )
-        for name, path in paths
-        if path is not None and _relative(path)
-    ]
-    if issues:
+    if in_submitted_job() and (issues := list(lasting_issues(paths))):
         raise ConfigError(issues)
+
+
+def lasting_issues(paths: Iterable[tuple[str, str | None]]) -> Iterator[ConfigIssue]:
+    """Paths to write to that would end with a submitted job, wherever this process runs.
+
+    Args:
+        paths: settings or flags, and their values; ``None`` is skipped.
+    """
+    for name, path in paths:
+        if path is not None and _relative(path):
+            yield ConfigIssue(
+                name,
+                "must be an absolute path or a bucket inside a submitted job, whose working folder Ray "
+                f"deletes afterwards, but got {path!r}",
+            )
 
 
 def check_job_lasts(storage: StorageConfig, tracking: TrackingConfig) -> None:
@@ -56,17 +60,20 @@ def check_job_lasts(storage: StorageConfig, tracking: TrackingConfig) -> None:
     Raises:
         ConfigError: inside a submitted job a path is relative, or the MLflow store would be made in its working folder.
     """
-    check_lasting([("storage.path (--storage-path)", storage.path), ("tracking.uri (--tracking-uri)", tracking.uri)])
-    if in_submitted_job() and tracking.uri is None and not Storage(storage.path).local:
-        raise ConfigError(
-            [
-                ConfigIssue(
-                    "tracking.uri (--tracking-uri)",
-                    "must name a server or an absolute sqlite:/// file "
-                    "inside a submitted job with a bucket, whose working folder Ray deletes afterwards, "
-                    "but got none",
-                )
-            ]
+    if in_submitted_job() and (issues := list(lasting_job_issues(storage, tracking))):
+        raise ConfigError(issues)
+
+
+def lasting_job_issues(storage: StorageConfig, tracking: TrackingConfig) -> Iterator[ConfigIssue]:
+    """What of a job's results would end with a submitted job, wherever this process runs."""
+    yield from lasting_issues(
+        [("storage.path (--storage-path)", storage.path), ("tracking.uri (--tracking-uri)", tracking.uri)]
+    )
+    if tracking.uri is None and not Storage(storage.path).local:
+        yield ConfigIssue(
+            "tracking.uri (--tracking-uri)",
+            "must name a server or an absolute sqlite:/// file inside a submitted job with a bucket, whose working "
+            "folder Ray deletes afterwards, but got none",
         )
 
 

@@ -114,6 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: that of the command, 0 after a help text, 2 where the command does not exist.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if len(arguments) > 1 and arguments[0] == "help":
+        arguments = [*arguments[1:], "--help"]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return 0

@@ -9,7 +9,7 @@ from gluetune.api.inputs import ACCEPT
 from gluetune.api.settings import searched_issues
 from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.main import FAILED, OK, open_session, run
+from gluetune.cli.main import FAILED, OK, open_session, run, tune_job
 from gluetune.cli.predict import (
     CHECKPOINT,
     INPUT,
@@ -21,6 +21,7 @@ from gluetune.cli.predict import (
 from gluetune.cli.process import ProcessFrontend
 from gluetune.cli.program import ACCEPT_OPTION, Option, Program, accept_issues
 from gluetune.cli.terminal import Terminal
+from gluetune.config import JobConfig
 from gluetune.errors import ConfigError, ConfigIssue, StorageError
 from gluetune.supervisor import INTERRUPTED
 
@@ -33,7 +34,7 @@ _USES = {
 PROGRAM = Program(
     "gluetune finetune",
     "Fine-tune an encoder with one configuration, on the lanes that searches train on; score a trained model; predict.",
-    "such as jobs/cola_tutorial.yaml; must be given",
+    "job file (such as jobs/cola_tutorial.yaml; must be given)",
     {
         "what to train": table.TRAINING,
         "data and model": table.DATA_AND_MODEL,
@@ -70,6 +71,17 @@ def one_run(arguments: ParsedArguments) -> ParsedArguments:
     if arguments.resume is not None:
         return arguments
     return one_configuration(arguments, PROGRAM.name)
+
+
+def finetune_job(arguments: ParsedArguments, terminal: Terminal) -> JobConfig | None:
+    """The job of a new run that the arguments ask for; ``None`` where a trained model is evaluated.
+
+    Raises:
+        ConfigError: mistakes in the job file or the arguments.
+    """
+    mode = arguments.options.get("--mode", MODES[0])
+    _check(arguments, mode)
+    return None if mode in ("eval", "predict") else tune_job(one_run(arguments), terminal)
 
 
 def _check(arguments: ParsedArguments, mode: str) -> None:

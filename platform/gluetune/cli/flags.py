@@ -123,7 +123,7 @@ def build_parser(program: Program) -> argparse.ArgumentParser:
 
 def _job_group(parser: argparse.ArgumentParser, program: Program) -> _Arguments:
     job = parser.add_argument_group("job")
-    job.add_argument("--config", metavar="FILE", help=f"job file ({program.config})")
+    job.add_argument("--config", metavar="FILE", help=program.config)
     if program.resumes:
         job.add_argument("--resume", metavar="NAME", help="resume a run that was stopped")
     job.add_argument(
@@ -227,7 +227,7 @@ def _resume_issues(config: str | None, overrides: Sequence[Override], program: P
 
 def _unknown(argument: str, program: Program) -> ConfigIssue:
     if not argument.startswith("-"):
-        return ConfigIssue("", f"flags must start with --, but got {argument!r}")
+        return ConfigIssue("", f"{program.stray}, but got {argument!r}")
     name = argument.split("=")[0]
     key = name.lstrip("-").replace("-", "_")
     fields = program.schema.model_fields if program.takes_job else {}

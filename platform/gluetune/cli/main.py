@@ -20,7 +20,7 @@ from gluetune.cli.flags import ParsedArguments, parse
 from gluetune.cli.process import ProcessFrontend, resume_command_line
 from gluetune.cli.program import ACCEPT_OPTION, Program, accept_issues
 from gluetune.cli.terminal import Terminal
-from gluetune.config import default_job_file, load_job
+from gluetune.config import JobConfig, default_job_file, load_job
 from gluetune.errors import UserError
 from gluetune.supervisor import INTERRUPTED, report, resume_command
 
@@ -33,7 +33,7 @@ TUNE = Program(
     "--time-budget-s, --max-train-samples, --max-eval-samples, --seed, --name, lanes, storage and tracking. Any other "
     "flag without --config starts from the defaults of a job instead (all of the space, by grid), and --data must be "
     "named; --data-dir alone means --data dir.",
-    "default: see above",
+    "job file (default: see above)",
     {
         "what to search": table.SEARCH,
         "data and model": table.DATA_AND_MODEL,
@@ -95,12 +95,21 @@ def open_session(arguments: ParsedArguments, terminal: Terminal) -> Session:
     overrides = list(arguments.overrides)
     if arguments.resume is None:
         file = arguments.config or default_job_file(overrides)
-        job = load_job(file, overrides, terminal.note)
-        return new_session(job, file, starts=not arguments.dry_run)
+        return new_session(tune_job(arguments, terminal), file, starts=not arguments.dry_run)
     path = storage_path(overrides)
     session = resumed_session(arguments.resume, path, overrides, starts=not arguments.dry_run)
     report(resume=resume_command_line(session.name, session.job.storage, arguments.address))
     return session
+
+
+def tune_job(arguments: ParsedArguments, terminal: Terminal) -> JobConfig:
+    """The job of a new run that the arguments ask for; what was mapped to gluetune's keys is printed.
+
+    Raises:
+        ConfigError: mistakes in the job file or the arguments.
+    """
+    overrides = list(arguments.overrides)
+    return load_job(arguments.config or default_job_file(overrides), overrides, terminal.note)
 
 
 def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:

@@ -14,7 +14,7 @@ from gluetune.cli.program import ACCEPT_OPTION, Program, accept_issues
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.events import TrialStatus
-from gluetune.pretraining.config import PretrainJob
+from gluetune.pretraining.config import PretrainJob, load_pretrain_job
 from gluetune.supervisor import INTERRUPTED, report
 
 TEXT = (
@@ -51,7 +51,7 @@ PROGRAM = Program(
     "gluetune pretrain",
     "Pre-train a BERT encoder by masked language modelling and next-sentence prediction, on one lane of any number of "
     "workers.",
-    "such as jobs/bert_wikitext_d2l.yaml; must be given",
+    "job file (such as jobs/bert_wikitext_d2l.yaml; must be given)",
     {
         "text": TEXT,
         "training": TRAINING,
@@ -70,9 +70,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(PROGRAM, _act, argv)
 
 
-def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
+def pretrain_job(arguments: ParsedArguments) -> PretrainJob:
+    """The job of a new run that the arguments ask for.
+
+    Raises:
+        ConfigError: mistakes in the job file or the arguments.
+    """
+    _check_config(arguments)
+    return load_pretrain_job(arguments.config, arguments.overrides)
+
+
+def _check_config(arguments: ParsedArguments) -> None:
+    """Refuses a run without a job file.
+
+    Raises:
+        ConfigError: neither ``--config`` nor ``--resume`` is given.
+    """
     if arguments.config is None and arguments.resume is None:
         raise ConfigError([ConfigIssue("--config", "must be given: a job file such as jobs/bert_wikitext_d2l.yaml")])
+
+
+def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
+    _check_config(arguments)
     from gluetune.api.pretraining_run import new_pretraining, resumed_pretraining, show_pretraining_plan
     from gluetune.api.runs import pretraining_session
 

@@ -54,14 +54,15 @@ class Program:
     Attributes:
         name: how the command is typed, such as ``gluetune tune``.
         description: what it does, in a sentence or two.
-        config: what ``--config`` means when it is not given; ``None`` where the program reads no job file: then it
-            has none of ``--config``, ``--resume``, ``--set``, ``--dry-run`` and ``--address``.
+        config: the help of ``--config``; ``None`` where the program reads no job file: then it has none of
+            ``--config``, ``--resume``, ``--set``, ``--dry-run`` and ``--address``.
         flags: short cuts for keys of the job file, by group.
         options: its own flags.
         schema: what a job file holds.
         example: a key and a value for the help of ``--set``.
         usage: the help's first line.
         epilog: the help's last lines.
+        stray: what is wrong with an argument that is no flag, before "but got".
         resumes: whether it makes a run, and so has ``--resume`` and ``--dry-run``.
         check: what else is wrong with arguments; reported along with unknown flags.
     """
@@ -75,6 +76,7 @@ class Program:
     example: str = "training.num_train_epochs=3"
     usage: str = _USAGE
     epilog: str = _EPILOG
+    stray: str = "flags must start with --"
     resumes: bool = True
     check: Callable[[ParsedArguments], Iterable[ConfigIssue]] = lambda _: ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shlex
@@ -13,13 +14,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gluetune.api.session import storage_path
+from gluetune.api.submitted import lasting_issues, lasting_job_issues
 from gluetune.cli.commands import COMMANDS, NOT_SUBMITTED
 from gluetune.cli.flags import ParsedArguments, parse
 from gluetune.cli.main import FAILED, OK, run
 from gluetune.cli.process import temporary_log
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
-from gluetune.config import text_without_passwords
+from gluetune.config import StorageConfig, TrackingConfig, text_without_passwords
 from gluetune.config.space_files import SHIPPED, shipped_folder
 from gluetune.errors import ClusterError, ConfigError, ConfigIssue, did_you_mean
 from gluetune.supervisor import INTERRUPTED, report
@@ -34,7 +37,7 @@ EXCLUDES = (
     "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache", "*.egg-info", "*.db", "*.log",
 )  # fmt: skip
 STOP_S = 60  # seconds that `ray job stop` gives a search to end in an orderly way; 3 without this
-_END_S = 60.0  # from the end of the log until the job's state is final
+_END_S = 10.0  # from the end of the log until the job's state is final
 _SEPARATOR = "--"
 
 
@@ -69,7 +72,8 @@ PROGRAM = Program(
     ),
     usage="%(prog)s [--address URL] [flags] -- COMMAND [flags of COMMAND]",
     epilog="Not uploaded: .git, .venv, runs, mlruns and what .gitignore and .rayignore name. The exit code is that of "
-    "the job. Ctrl-C ends the following only; the job goes on.",
+    "the job. Ctrl-C only ends this command; the job continues.",
+    stray="the command must follow --, as in gluetune submit -- tune",
     check=_issues,
 )
 
@@ -90,29 +94,38 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _submit(arguments: ParsedArguments, command: Sequence[str], terminal: Terminal) -> int:
-    _check_command(command)
     given = arguments.options
     address = given.get("--address") or os.environ.get(ADDRESS_VARIABLE) or ADDRESS
     folder = Path(given.get("--working-dir", ".")).expanduser().resolve()
+    _check_command(command, folder, terminal)
     terminal.note(f"submitting to {text_without_passwords(address)} what {folder} holds …")
     with temporary_log(terminal) as log, terminal.logging_to(log):  # Ray reports each file that stays behind
         client = _connect(address)
         with tempfile.TemporaryDirectory(prefix="gluetune-submit-") as scratch:
             environment = runtime_environment(folder, Path(scratch), arguments.repeated.get("--env", ()))
             job = _start(client, command, environment, given.get("--submission-id"))
-        report(starting=False)  # from now on Ctrl-C ends the following, not the job
+        report(starting=False)  # from now on Ctrl-C ends this command, not the job
         terminal.note(f"submitted as {job}\n{_how_to(job, address)}")
         if "--no-wait" in arguments.switches:
             return OK
         try:
-            return _follow(client, job, terminal)
+            return _follow(client, job, address, terminal)
         except KeyboardInterrupt:
-            terminal.note(f"\nthe job {job} goes on\n{_how_to(job, address)}")
+            terminal.note(f"\nthe job {job} continues\n{_how_to(job, address)}")
             return INTERRUPTED
 
 
-def _check_command(command: Sequence[str]) -> None:
-    """Refuses what is no command, and mistakes in its flags, before anything is uploaded.
+def _check_command(command: Sequence[str], folder: Path, terminal: Terminal) -> None:
+    """Refuses a command that would fail in the job, before anything is uploaded.
+
+    Found are: what is no command, mistakes in its flags, in a job file that is uploaded or shipped with gluetune, and
+    paths of results below the job's working folder, which Ray deletes. A job file that only the cluster's machines
+    have is checked in the job.
+
+    Args:
+        command: the command and its flags.
+        folder: the working folder, from which the job reads relative paths.
+        terminal: where notes on the job file go.
 
     Raises:
         ConfigError: all mistakes.
@@ -121,9 +134,80 @@ def _check_command(command: Sequence[str]) -> None:
     if not command or command[0] not in known:
         got = f"but got {command[0]!r}{did_you_mean(command[0], known)}" if command else "but got none"
         raise ConfigError([ConfigIssue(_SEPARATOR, f"a command must follow, one of {', '.join(known)}, {got}")])
-    program, _ = COMMANDS[command[0]].load()
-    if program is not None:
-        parse(command[1:], program)
+    name, *flags = command
+    program, _ = COMMANDS[name].load()
+    if program is None:
+        _check_checkout(folder)
+        return
+    arguments = parse(flags, program)
+    with contextlib.chdir(folder):
+        issues = list(lasting_issues(_result_flags(name, arguments)))
+        if not issues:
+            issues = list(_job_issues(name, arguments, folder, terminal))
+    if issues:
+        raise ConfigError(issues)
+
+
+def _check_checkout(folder: Path) -> None:
+    """Refuses `gluetune benchmark` in a folder without the comparisons.
+
+    Raises:
+        ConfigError: the folder is no checkout.
+    """
+    if not (folder / "benchmarks" / "cli.py").is_file():
+        rule = f"must be a checkout of gluetune for `gluetune benchmark`, but {folder} has no benchmarks/cli.py"
+        raise ConfigError([ConfigIssue("--working-dir", rule)])
+
+
+def _result_flags(name: str, arguments: ParsedArguments) -> Iterator[tuple[str, str | None]]:
+    """The flags of a command that name where results go, and their values."""
+    yield "--output", arguments.options.get("--output", "submission.zip" if name == "export" else None)
+    paths = {"storage.path": "--storage-path", "tracking.uri": "--tracking-uri"}
+    last = {override.path: override for override in arguments.overrides if override.path in paths}
+    for path, override in last.items():
+        yield paths[path], None if override.value is None else str(override.value)
+
+
+def _job_issues(name: str, arguments: ParsedArguments, folder: Path, terminal: Terminal) -> Iterator[ConfigIssue]:
+    """Results of the command's job that would be lost with the working folder, which is the current folder.
+
+    Raises:
+        ConfigError: mistakes in the job file, or in the values on top of it.
+    """
+    trained = name in ("evaluate", "predict") and arguments.config is None and "--checkpoint" not in arguments.options
+    if arguments.resume is not None or trained:  # the storage path is read from the flags alone
+        yield from lasting_issues([("--storage-path", storage_path(arguments.overrides))])
+        return
+    file = arguments.config
+    if file is not None and not Path(file).expanduser().resolve().is_relative_to(folder):
+        return
+    sections = _stored(name, arguments, terminal)
+    if sections is not None:
+        yield from lasting_job_issues(*sections)
+
+
+def _stored(name: str, arguments: ParsedArguments, terminal: Terminal) -> tuple[StorageConfig, TrackingConfig] | None:
+    """Where a command's job stores and records; ``None`` of a command that makes no run.
+
+    Raises:
+        ConfigError: mistakes in the job file, or in the values on top of it.
+    """
+    if name == "tune":
+        from gluetune.cli.main import tune_job
+
+        job = tune_job(arguments, terminal)
+        return job.storage, job.tracking
+    if name == "finetune":
+        from gluetune.cli.finetune import finetune_job
+
+        run_job = finetune_job(arguments, terminal)
+        return None if run_job is None else (run_job.storage, run_job.tracking)
+    if name == "pretrain":
+        from gluetune.cli.pretrain import pretrain_job
+
+        pretraining = pretrain_job(arguments)
+        return pretraining.storage, pretraining.tracking
+    return None
 
 
 def runtime_environment(folder: Path, scratch: Path, variables: Sequence[str] = ()) -> dict[str, Any]:
@@ -136,6 +220,7 @@ def runtime_environment(folder: Path, scratch: Path, variables: Sequence[str] = 
         folder: the working folder, which Ray uploads.
         scratch: an empty folder that lasts until the upload, for a package that lacks the shipped files.
         variables: further environment variables, as ``NAME=VALUE``, or ``NAME`` with the value that it has here.
+            A checkout's ``PYTHONPATH`` is put before one among these.
     """
     environment: dict[str, Any] = {
         "working_dir": str(folder),
@@ -146,9 +231,12 @@ def runtime_environment(folder: Path, scratch: Path, variables: Sequence[str] = 
         environment["env_vars"]["PYTHONPATH"] = "platform"  # a checkout: its own package, as it is now
     else:
         environment["py_modules"] = [str(_whole_package(scratch))]
+    own_path = environment["env_vars"].get("PYTHONPATH")
     for variable in variables:
         name, equals, value = variable.partition("=")
         environment["env_vars"][name] = value if equals else os.environ[name]
+    if own_path is not None and environment["env_vars"]["PYTHONPATH"] != own_path:
+        environment["env_vars"]["PYTHONPATH"] = os.pathsep.join([own_path, environment["env_vars"]["PYTHONPATH"]])
     return environment
 
 
@@ -206,11 +294,11 @@ def _reason(error: Exception) -> str:
     return str(own[-1]) if own else str(error) or type(error).__name__
 
 
-def _follow(client: JobSubmissionClient, job: str, terminal: Terminal) -> int:
+def _follow(client: JobSubmissionClient, job: str, address: str, terminal: Terminal) -> int:
     """Prints the job's output until it ends; returns its exit code.
 
     Raises:
-        ClusterError: the connection to the cluster is lost.
+        ClusterError: the connection to the cluster is lost, or the Jobs API ends the output of a job that runs.
     """
 
     async def tail() -> None:
@@ -223,7 +311,12 @@ def _follow(client: JobSubmissionClient, job: str, terminal: Terminal) -> int:
         while not (details := client.get_job_info(job)).status.is_terminal() and time.monotonic() < deadline:
             time.sleep(0.2)
     except (RuntimeError, OSError) as error:
-        raise ClusterError(f"the connection to the cluster is lost: {error}; the job {job} may go on") from error
+        raise ClusterError(f"the connection to the cluster is lost: {error}; the job {job} may continue") from error
+    if not details.status.is_terminal():
+        raise ClusterError(
+            f"the connection to the job's output ended, but the job {job} is {str(details.status).lower()}\n"
+            f"{_how_to(job, address)}"
+        )
     return _exit_code(str(details.status), details.driver_exit_code, details.message, terminal)
 
 

@@ -117,7 +117,9 @@ def _serve(uri: str, host: str, port: int, terminal: Terminal) -> int:
         )
         try:
             if _answers(server, host, port):
-                terminal.out.print(f"http://{host}:{port}  (Ctrl-C ends the UI)", highlight=False, soft_wrap=True)
+                terminal.out.print(
+                    f"http://{_in_url(host)}:{port}  (Ctrl-C ends the UI)", highlight=False, soft_wrap=True
+                )
                 server.wait()
             raise TrackingError(
                 f"MLflow's server must run until it is stopped, but ended with code {server.returncode}"
@@ -130,7 +132,8 @@ def _serve(uri: str, host: str, port: int, terminal: Terminal) -> int:
 
 def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
     """Waits until the server answers; ``False`` where it ended before."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+    reachable = _in_url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not reach this machine
     while True:
         try:
             server.wait(_POLL_S)
@@ -138,10 +141,15 @@ def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
         except subprocess.TimeoutExpired:
             pass
         try:
-            with urllib.request.urlopen(f"http://{reachable}:{port}/health", timeout=_ANSWER_S):
+            with direct.open(f"http://{reachable}:{port}/health", timeout=_ANSWER_S):
                 return True
         except OSError:
             continue
+
+
+def _in_url(host: str) -> str:
+    """A host as it stands in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

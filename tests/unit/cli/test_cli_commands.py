@@ -36,6 +36,12 @@ def test_help_names_every_command_and_the_quickstart(argv: list[str], capsys: py
     assert "gluetune tune" in shown
 
 
+def test_help_of_a_command_is_that_of_its_flag() -> None:
+    done = gluetune_process("help", "tune")
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: gluetune tune ")
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"gluetune {gluetune.__version__}\n"

@@ -150,7 +150,7 @@ OPTIONS = (
     Option("--fill-missing", "", "fill"),
 )
 JOBLESS = Program("jobless.py", "Reads no job file.", None, options=OPTIONS, check=needs_a_run)
-WITH_JOB = Program("job.py", "Reads a job file.", "must be given", options=OPTIONS)
+WITH_JOB = Program("job.py", "Reads a job file.", "job file (must be given)", options=OPTIONS)
 
 
 @pytest.mark.parametrize("program", [JOBLESS, WITH_JOB], ids=["jobless", "with_job"])

@@ -28,6 +28,18 @@ from launcher_files import ROOT
         ("-- tnue --tasks cola", ["'tune'"]),
         ("-- ui", ["'ui'"]),
         ("--no-wait", ["got none"]),
+        ("-- tune --tasks coal --storage-path /results", ["'coal'", "'cola'"]),
+        ("-- tune --num-samples many --storage-path /results", ["--num-samples: ", "'many'"]),
+        ("-- tune", ["--storage-path", "absolute", "'runs'"]),
+        ("-- tune --storage-path here --tracking-uri sqlite:///m.db", ["--storage-path: ", "--tracking-uri: "]),
+        ("-- tune --resume first", ["--storage-path: ", "'runs'"]),
+        ("-- tune --config no_such_job.yaml --storage-path /results", ["no_such_job.yaml"]),
+        ("-- finetune --config jobs/cola_tutorial.yaml --data synthetic", ["--storage-path", "absolute"]),
+        ("-- finetune --tasks cola --storage-path /results", ["--config: "]),
+        ("-- pretrain --config jobs/bert_wikitext_d2l.yaml", ["--storage-path", "absolute"]),
+        ("-- evaluate --run first", ["--storage-path: ", "'runs'"]),
+        ("-- export --run first --storage-path /results", ["--output: ", "'submission.zip'"]),
+        ("tune --tasks cola", ["the command must follow --", "'tune'"]),
         ("-- tune --tsks cola --num_sample 3", ["'--tasks'", "'--num-samples'"]),
     ],
 )
@@ -40,8 +52,27 @@ def test_mistakes_are_found_here(line: str, expected: list[str], capfd: pytest.C
 
 def test_a_cluster_that_does_not_answer_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     address = "http://127.0.0.1:9"
-    assert main(["--address", address, "--working-dir", str(tmp_path), "--", "tune"]) == 2
+    assert main(["--address", address, "--working-dir", str(tmp_path), "--", *TUNE]) == 2
     assert address in capfd.readouterr().err
+
+
+def test_a_job_file_that_only_the_cluster_has_is_left_to_the_job(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The submission comes as far as the cluster, which does not answer."""
+    own = ["--address", "http://127.0.0.1:9", "--working-dir", str(tmp_path)]
+    assert main([*own, "--", "tune", "--config", "/on/the/cluster.yaml"]) == 2
+    assert "http://127.0.0.1:9" in capfd.readouterr().err
+
+
+def test_benchmarks_need_a_checkout(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--working-dir", str(tmp_path), "--", "benchmark"]) == 2
+    assert "--working-dir: " in capfd.readouterr().err
+
+
+def test_a_checkout_keeps_its_package_beside_a_path_of_the_users(tmp_path: Path) -> None:
+    environment = runtime_environment(ROOT, tmp_path, ["PYTHONPATH=/mine"])
+    assert environment["env_vars"]["PYTHONPATH"] == f"platform{os.pathsep}/mine"
 
 
 def test_a_checkout_brings_its_own_package(tmp_path: Path) -> None:
@@ -94,6 +125,7 @@ def test_any_other_folder_gets_the_package_with_job_files_and_search_spaces(tmp_
     assert space == "compact_bert"
 
 
+TUNE = ["tune", "--storage-path", "/results"]
 JOBS_API = """
 import asyncio, sys
 from aiohttp import web
@@ -106,7 +138,7 @@ async def package(request):
     return web.json_response({})
 
 async def submit(request):
-    assert (await request.json())["entrypoint"] == "python -m gluetune tune"
+    assert (await request.json())["entrypoint"].startswith("python -m gluetune tune ")
     return web.json_response({"job_id": "job-1", "submission_id": "job-1"})
 
 async def tail(request):
@@ -144,7 +176,7 @@ def submitted(folder: Path, status: str, code: int = 0) -> Iterator[subprocess.P
     """A submission to a Jobs API whose only job is in a given state; without a cluster behind it."""
     api = subprocess.Popen([sys.executable, "-c", JOBS_API, status, str(code)], stdout=subprocess.PIPE, text=True)
     assert api.stdout is not None
-    command = ["submit", "--address", f"http://127.0.0.1:{api.stdout.readline().strip()}", "--", "tune"]
+    command = ["submit", "--address", f"http://127.0.0.1:{api.stdout.readline().strip()}", "--", *TUNE]
     process = subprocess.Popen(
         [sys.executable, "-m", "gluetune", *command],
         cwd=folder,
@@ -171,12 +203,21 @@ def test_the_output_is_followed_and_the_exit_code_is_the_jobs(
     assert "a line of the job" in out
 
 
-def test_ctrl_c_ends_the_following_and_names_how_to_stop_the_job(tmp_path: Path) -> None:
+def test_an_output_that_ends_before_the_job_is_no_end_of_the_job(tmp_path: Path) -> None:
+    """The exit code is not that of a job that failed, and the message names how to follow the output again."""
+    with submitted(tmp_path, "RUNNING") as process:
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 2, out
+    assert "output ended" in out
+    assert out.rindex("ray job logs -f job-1") > out.index("output ended")
+
+
+def test_ctrl_c_ends_the_command_and_names_how_to_stop_the_job(tmp_path: Path) -> None:
     with submitted(tmp_path, "running") as process:
         assert process.stdout is not None
         assert any("a line of the job" in line for line in process.stdout)
         os.killpg(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=120)
     assert process.returncode == 130, out
-    assert "goes on" in out
+    assert "continues" in out
     assert "ray job stop job-1" in out
