@@ -90,7 +90,8 @@ def run_here(*arguments: str | Path, code: int = 0, script: str = TUNE) -> str:
         patch.chdir(ROOT)
         patch.setenv("COLUMNS", "120")
         try:
-            returned = COMMANDS[COMMANDS_OF_SCRIPTS[script]].load()([str(argument) for argument in arguments])
+            _, command_main = COMMANDS[COMMANDS_OF_SCRIPTS[script]].load()
+            returned = command_main([str(argument) for argument in arguments])
         finally:
             for number, handler in stops.items():
                 signal.signal(number, handler)

@@ -77,7 +77,8 @@ def test_a_winner_loads_as_a_transformers_folder(printed: str, runs: Path) -> No
     tokens = AutoTokenizer.from_pretrained(folder)("the dog sleeps .", return_tensors="pt")
     assert model(**tokens).logits.shape == (1, 2)
     assert model.config.id2label == {0: "unacceptable", 1: "acceptable"}
-    assert json.loads((folder / "gluetune.json").read_text()) == {"max_seq_length": 128, "truncation": "longest_first"}
+    settings = json.loads((folder / "gluetune.json").read_text())
+    assert settings == {"max_seq_length": 128, "truncation": "longest_first", "task": "cola"}
 
 
 def test_the_registered_winner_gives_the_recorded_dev_score_again_and_is_no_champion(printed: str, runs: Path) -> None:
