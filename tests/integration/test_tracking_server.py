@@ -173,7 +173,7 @@ def test_no_password_is_left_anywhere(
         tracker = Tracker(
             made,
             session.storage,
-            store=tracking_uri(job.storage, job.tracking),
+            store=tracking_uri(job),
             job=dump_job(session.job),
             notify=terminal.note,
         )
@@ -200,7 +200,7 @@ def test_no_password_is_left_anywhere(
     assert {"job.yaml", "summary.json", "tracking.json", "ray.log", "server.db", "server.log"} <= names
     assert [file for file in files if secret.encode() in file.read_bytes()] == []
     kept = parse_job(session.storage.read("job.yaml") or b"", "job.yaml", [Override("tracking.uri", address)])
-    assert tracking_uri(kept.storage, kept.tracking) == address  # as a resume takes it from the flag
+    assert tracking_uri(kept) == address  # as a resume takes it from the flag
     server.start()
     again = Tracker(made, session.storage, store=address, history=events())
     assert again.close()

@@ -11,7 +11,7 @@ from gluetune.api.frontend import Frontend, messages_to
 from gluetune.api.results import FineTuneResult, PretrainResult, SearchResult
 from gluetune.api.runs import pretraining_session, search_session
 from gluetune.api.session import new_session, resumed_session, storage_path
-from gluetune.api.settings import Job, as_overrides, as_values, read_job, read_resume
+from gluetune.api.settings import Job, as_overrides, as_values, check_form, read_job, read_resume
 from gluetune.config import JobConfig
 from gluetune.errors import ModelError, StorageError
 
@@ -214,6 +214,7 @@ def pretrain(
         if resume is None:
             is_file = isinstance(job, str | os.PathLike)
             file = os.fspath(job) if isinstance(job, str | os.PathLike) else None
+            check_form(job)
             base = {} if is_file or job is None else as_values(job)  # type: ignore[arg-type]
             session = new_pretraining(file, [*as_overrides(PretrainJob, base), *as_overrides(PretrainJob, settings)])
         else:
@@ -231,7 +232,7 @@ def pretrain(
         metrics=dict(last.metrics) if last else {},
         steps=last.step if last else 0,
         message=trial.message,
-        tracking_uri=without_password(tracking_uri(session.job.storage, session.job.tracking)),
+        tracking_uri=without_password(tracking_uri(session.job)),
     )
 
 
@@ -325,5 +326,5 @@ def _shown(progress: bool, resume_call: str) -> Iterator[Frontend]:
     def show(message: str, style: str = "dim") -> None:
         console.print(Text(text_without_passwords(message), style=style), soft_wrap=True, highlight=False)
 
-    with messages_to(show, lambda message: show(f"error: {message}", "bold red")):
+    with messages_to(show, lambda message: show(f"error: {message}", "bold red"), propagate=True):
         yield frontend

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -35,17 +36,18 @@ class Frontend:
     def __init__(self, console: Console, resume_call: str = "gluetune.resume(") -> None:
         self.console, self._resume_call = console, resume_call
 
-    def resume_command(self, name: str, storage: StorageConfig, address: str | None, more: Sequence[str] = ()) -> str:
+    def resume_command(self, name: str, storage: StorageConfig, address: str | None, *, score: bool = True) -> str:
         """What the user enters to go on with a run that was stopped.
 
         Args:
             name: the run's name.
             storage: where it lies.
             address: the Ray cluster's address, where one was given.
-            more: arguments beside that.
+            score: whether winners are scored on the official rows.
         """
         where = f", storage={{'path': {Storage(storage.path).uri()!r}}}"
-        return f"{self._resume_call}{name!r}{where}{f', address={address!r}' if address else ''})"
+        more = f"{f', address={address!r}' if address else ''}{'' if score else ', score=False'}"
+        return f"{self._resume_call}{name!r}{where}{more})"
 
     def announce(self, command: str) -> None:
         """Says that the run has begun and how to go on with it, whatever ends it.
@@ -102,24 +104,43 @@ class Frontend:
 
 
 @contextmanager
-def messages_to(show: Callable[[str], None], show_error: Callable[[str], None]) -> Iterator[None]:
-    """Shows the package's log messages of level INFO and above, and keeps them from the root logger's handlers.
+def messages_to(
+    show: Callable[[str], None], show_error: Callable[[str], None], *, propagate: bool = False
+) -> Iterator[None]:
+    """Shows the package's log messages of level INFO and above.
 
     Args:
         show: called with each message below the level ERROR.
         show_error: called with each other message.
+        propagate: whether the root logger's handlers get them too, those excepted that write to the terminal, which
+            would show each message twice.
     """
     package, handler = logging.getLogger(_PACKAGE), _Handler(show, show_error)
-    level, propagate = package.level, package.propagate
+    level, propagated = package.level, package.propagate
+    doubled = [other for other in logging.getLogger().handlers if propagate and _writes_to_terminal(other)]
     package.addHandler(handler)
     package.setLevel(logging.INFO)
-    package.propagate = False
+    package.propagate = propagate and propagated
+    for other in doubled:
+        other.addFilter(_from_elsewhere)
     try:
         yield
     finally:
+        for other in doubled:
+            other.removeFilter(_from_elsewhere)
         package.removeHandler(handler)
         package.setLevel(level)
-        package.propagate = propagate
+        package.propagate = propagated
+
+
+def _writes_to_terminal(handler: logging.Handler) -> bool:
+    """Whether a handler writes to the process's standard streams, itself or by a `rich.console.Console`."""
+    stream = getattr(handler, "stream", None) or getattr(getattr(handler, "console", None), "file", None)
+    return stream is not None and stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+
+
+def _from_elsewhere(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] != _PACKAGE
 
 
 class _Handler(logging.Handler):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gluetune.api.submitted import in_submitted_job
 from gluetune.config import (
@@ -30,15 +30,28 @@ SYNTHETIC = "synthetic"
 _Section = TypeVar("_Section", bound=Section)
 
 
-def tracking_uri(storage: StorageConfig, tracking: TrackingConfig) -> str:
-    """The MLflow store: the one named, else SQLite beside the runs.
+class Recorded(Protocol):
+    """A job of any kind: it has a folder and an MLflow store."""
+
+    @property
+    def storage(self) -> StorageConfig:
+        """Where its runs are."""
+
+    @property
+    def tracking(self) -> TrackingConfig:
+        """Where they are recorded."""
+
+
+def tracking_uri(job: Recorded) -> str:
+    """The MLflow store of a job: the one named, else SQLite beside the runs.
 
     A run's record keeps no password: where ``MLFLOW_TRACKING_URI`` is the same address with one, that is it.
     """
-    if tracking.uri is None:
-        return sqlite_uri(Path(_home(storage).uri("mlflow.db")))
+    uri = job.tracking.uri
+    if uri is None:
+        return sqlite_uri(Path(_home(job.storage).uri("mlflow.db")))
     given = os.environ.get("MLFLOW_TRACKING_URI", "")
-    return given if given and without_password(given) == tracking.uri else tracking.uri
+    return given if given and without_password(given) == uri else uri
 
 
 def artifacts(storage: StorageConfig, tracking: TrackingConfig) -> str | None:

@@ -149,7 +149,7 @@ def _absolute(job: PretrainJob) -> PretrainJob:
 
 def show_pretraining_plan(session: PretrainSession, frontend: Frontend, *, accept_inputs: bool = False) -> None:
     """Loads everything and prints the plan; starts no Ray and leaves nothing."""
-    check_store(_tracking_uri(session), str(session.job.tracking.experiment), write=False)
+    check_store(places.tracking_uri(session.job), str(session.job.tracking.experiment), write=False)
     data, _ = prepare_job(session.job, logger.info)
     check_inputs(session.storage, pretraining_inputs(data), name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
@@ -206,7 +206,7 @@ class _Run:
         tracker = Tracker(
             plan,
             session.storage,
-            store=_tracking_uri(session),
+            store=places.tracking_uri(session.job),
             job=text,
             history=journal.events,
             notify=logger.info,
@@ -273,7 +273,9 @@ class _Run:
             )
         if trial.winner is not None:
             out.print(Text.assemble("\n", ("encoder", "bold"), f"    {trial.winner.folder}"), soft_wrap=True)
-        out.print(Text.assemble(("MLflow UI", "bold"), f"  {ui_command(_tracking_uri(session))}"), soft_wrap=True)
+        out.print(
+            Text.assemble(("MLflow UI", "bold"), f"  {ui_command(places.tracking_uri(session.job))}"), soft_wrap=True
+        )
         if trial.message:
             logger.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
         if not trial.status.final or (trial.status is TrialStatus.FINISHED and trial.winner is None):
@@ -331,7 +333,7 @@ def _plan(session: PretrainSession, data: PretrainingData, resources: str) -> Se
         workers_per_lane=job.lanes.workers_per_lane,
         resources=resources,
         folder=session.storage.uri(),
-        tracking_uri=without_password(_tracking_uri(session)),
+        tracking_uri=without_password(places.tracking_uri(session.job)),
         experiment=str(job.tracking.experiment),
         tasks=(task,),
         fixed=job.training.model_dump(exclude_unset=True),
@@ -346,7 +348,3 @@ def pretraining_inputs(data: PretrainingData) -> RunInputs:
         for name, corpus in data.parts.items()
     }
     return RunInputs(tasks={TASK: splits})
-
-
-def _tracking_uri(session: PretrainSession) -> str:
-    return places.tracking_uri(session.job.storage, session.job.tracking)

@@ -53,7 +53,7 @@ def ray_session(
         TrackingError: the job's tracking store cannot be used.
         ClusterError: there is no cluster at the address, or it refuses the connection.
     """
-    check_store(tracking_uri(job.storage, job.tracking), str(job.tracking.experiment))
+    check_store(tracking_uri(job), str(job.tracking.experiment))
     logger.info(f"joining Ray …{frontend.log_place(log)}")
     try:
         with connection(frontend, prestarted):

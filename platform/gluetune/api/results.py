@@ -101,7 +101,7 @@ class SearchResult:
         """Reads the result of an earlier run.
 
         Args:
-            folder: the run's folder, by path or URI.
+            folder: the run's folder, by path or URI; also one that was moved or copied.
 
         Raises:
             StorageError: there is no result in it.
@@ -114,7 +114,7 @@ class SearchResult:
         text = storage.read(_SUMMARY)
         if text is None:
             raise StorageError(f"a run's folder must hold {_SUMMARY}, but {storage.uri()} does not")
-        return cls(Summary.model_validate_json(text))
+        return cls(_rebased(Summary.model_validate_json(text), storage.uri()))
 
     @property
     def summary(self) -> Summary:
@@ -128,7 +128,12 @@ class SearchResult:
 
     @property
     def status(self) -> str:
-        """``complete``, ``out_of_time`` or ``interrupted``."""
+        """How the search ended, or that it has not.
+
+        ``complete``: all trials are done. ``out_of_time``: its time budget ended it. ``interrupted``: it was stopped,
+        or an error ended it. ``failed``: no trial could be evaluated. ``running``: it had not ended when its
+        ``summary.json`` was written. `gluetune.resume` goes on with all but the complete and the failed.
+        """
         return self._summary.status
 
     @property
@@ -233,6 +238,19 @@ class SearchResult:
         return known[name]
 
 
+def _rebased(summary: Summary, folder: str) -> Summary:
+    """The summary with its paths below the folder that it was read from."""
+    before = summary.folder.rstrip("/") + "/"
+    tasks = []
+    for task in summary.tasks:
+        winner = task.winner
+        if winner is not None and winner.folder is not None and winner.folder.startswith(before):
+            moved = f"{folder.rstrip('/')}/{winner.folder.removeprefix(before)}"
+            task = task.model_copy(update={"winner": winner.model_copy(update={"folder": moved})})
+        tasks.append(task)
+    return summary.model_copy(update={"folder": folder, "tasks": type(summary.tasks)(tasks)})
+
+
 class FineTuneResult(SearchResult):
     """A single fine-tuning run: one trial for each of its tasks.
 
@@ -286,7 +304,8 @@ class PretrainResult:
 
     Attributes:
         name: the run's name, by which ``gluetune.pretrain(resume=…)`` goes on with it.
-        status: ``finished``, ``stopped``, ``diverged``, ``out_of_memory`` or ``failed``.
+        status: that of its only trial, unlike that of a search: ``finished``; ``stopped``, by a stop signal, and
+            ``gluetune.pretrain(resume=…)`` goes on; ``diverged``, ``out_of_memory`` or ``failed``, as ``message`` says.
         folder: the run's folder, by path or URI.
         encoder: the ``from_pretrained`` folder of the encoder; ``None`` where the run has not finished.
         metrics: losses and accuracies of the last evaluation on held-out text, by name.

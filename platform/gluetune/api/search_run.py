@@ -70,7 +70,7 @@ class FinishedSearch:
 
 def show_plan(session: Session, frontend: Frontend, *, accept_inputs: bool = False) -> None:
     """Loads everything and prints the plan; starts no Ray, trains nothing and leaves nothing."""
-    check_store(_tracking_uri(session), str(session.job.tracking.experiment), write=False)
+    check_store(places.tracking_uri(session.job), str(session.job.tracking.experiment), write=False)
     Journal(session.storage)  # of a run that is resumed: a damaged one is refused
     prepared = prepare_inputs(session.job, session.space, logger.info, plan_only=True)
     check_inputs(session.storage, prepared.inputs, name=session.name, accept=accept_inputs, dry_run=True)
@@ -115,8 +115,7 @@ def run_search(
     asked, session = session, _with_lanes(session, lanes)
     resources = resolve_worker_resources(session.job.lanes)
     session = _with_lanes_that_fit(session, resources)
-    more = () if score else ("--mode", "train")
-    return _Run(asked, session, frontend, prepared, inputs, resources, address, views, prestarted, more).run()
+    return _Run(asked, session, frontend, prepared, inputs, resources, address, views, prestarted, score).run()
 
 
 @dataclass
@@ -132,7 +131,7 @@ class _Run:
     address: str | None
     views: ViewFactory
     prestarted: PrestartedLanes
-    resume_flags: tuple[str, ...]
+    score: bool
 
     def run(self) -> FinishedSearch:
         """Searches, records and reports."""
@@ -144,7 +143,7 @@ class _Run:
         tracker = Tracker(
             plan,
             session.storage,
-            store=_tracking_uri(session),
+            store=places.tracking_uri(session.job),
             job=dump_job(session.job),
             history=journal.events,
             artifacts=places.artifacts(session.job.storage, session.job.tracking),
@@ -255,9 +254,7 @@ class _Run:
         out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)  # "[x]" in a name is no markup
 
     def _resume_command(self) -> str:
-        return self.frontend.resume_command(
-            self.session.name, self.session.job.storage, self.address, self.resume_flags
-        )
+        return self.frontend.resume_command(self.session.name, self.session.job.storage, self.address, score=self.score)
 
 
 def _with_lanes_that_fit(session: Session, resources: Resources) -> Session:
@@ -290,12 +287,15 @@ def _pruners(session: Session) -> TaskPruners:
 
 def _plan(session: Session, prepared: SearchInputs, sampler: TrialSampler, resources: str) -> SearchPlan:
     return make_plan(
-        session.name, session.job, session.space, prepared, sampler, session.storage, _tracking_uri(session), resources
+        session.name,
+        session.job,
+        session.space,
+        prepared,
+        sampler,
+        session.storage,
+        places.tracking_uri(session.job),
+        resources,
     )
-
-
-def _tracking_uri(session: Session) -> str:
-    return places.tracking_uri(session.job.storage, session.job.tracking)
 
 
 def _local_folders(storage: Storage, scored: list[TrialRecord]) -> Iterator[tuple[TrialRecord, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import shlex
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -46,7 +47,13 @@ from gluetune.tracking import TRACKING_FILE
 
 logger = logging.getLogger(__name__)
 LOG = "ray.log"
-_KINDS = {SPACE_FILE: "gluetune tune or gluetune finetune", PRETRAINING_FILE: "gluetune pretrain"}
+_KINDS = {
+    SPACE_FILE: (
+        "gluetune tune or gluetune finetune",
+        "gluetune.resume({name!r}) or gluetune.fine_tune(resume={name!r})",
+    ),
+    PRETRAINING_FILE: ("gluetune pretrain", "gluetune.pretrain(resume={name!r})"),
+}  # what makes a run with that file: the commands, and the Python calls that go on with it
 UNFILED = "tune"  # what runs without a job file are called
 LEFT_BY_FAILED_STARTS = {LOCK, LEASE, "logs", LANE_FILES, TRACKING_FILE, INPUTS_FILE, SPACE_FILE}  # before the job file
 
@@ -134,8 +141,9 @@ def check_empty(storage: Storage, name: str) -> None:
     """
     if set(storage.list()) - LEFT_BY_FAILED_STARTS:
         raise StorageError(
-            f"the folder of a new run must be empty, but {storage.uri()} is not; choose another --name, "
-            f"or go on with that run by --resume {name}"
+            f"the folder of a new run must be empty, but {storage.uri()} is not; choose another name "
+            f"(--name), or go on with that run (--resume {shlex.quote(name)}; in Python gluetune.resume({name!r}), or "
+            f"resume={name!r} of fine_tune() and pretrain())"
         )
 
 
@@ -154,7 +162,7 @@ def _with_store(job: JobConfig) -> JobConfig:
     """The job with its MLflow store by name where that is a file in this folder, beside no run: those are elsewhere."""
     if job.tracking.uri is not None or Storage(job.storage.path).local:
         return job
-    tracking = job.tracking.model_copy(update={"uri": tracking_uri(job.storage, job.tracking)})
+    tracking = job.tracking.model_copy(update={"uri": tracking_uri(job)})
     return job.model_copy(update={"tracking": tracking})
 
 
@@ -202,9 +210,13 @@ def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
     if has_events(root.sub(name)):
         missing = ", ".join(file for file, text in zip(files, found, strict=True) if text is None)
         raise StorageError(f"the run {name!r} in {root.uri()} has lost {missing} and cannot go on; {NEW_RUN_HINT}")
-    others = [script for file, script in _KINDS.items() if file not in files and root.exists(f"{name}/{file}")]
+    others = [kind for file, kind in _KINDS.items() if file not in files and root.exists(f"{name}/{file}")]
     if others:
-        raise StorageError(f"{name!r} is a run of {others[0]}: go on with it by that command's --resume {name}")
+        commands, calls = others[0]
+        raise StorageError(
+            f"{name!r} is a run of {commands}: go on with it by that command's --resume {shlex.quote(name)} (in Python "
+            f"{calls.format(name=name)})"
+        )
     known = [entry for entry in root.list() if root.exists(f"{entry}/{files[0]}")]
     there = f"there are: {', '.join(known)}" if known else "there are none"
     raise StorageError(f"no run {name!r} to resume in {root.uri()}; {there}")

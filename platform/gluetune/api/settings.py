@@ -10,9 +10,20 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pydantic import BaseModel
 
-from gluetune.config import JobConfig, Override, SearchSpace, default_job_file, load_job, make_job
-from gluetune.config.checks import space_issues
+from gluetune.config import (
+    Choice,
+    Float,
+    Int,
+    JobConfig,
+    Override,
+    SearchSpace,
+    check_fit,
+    default_job_file,
+    load_job,
+    make_job,
+)
 from gluetune.config.space_files import check_space
+from gluetune.config.validation import format_value
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 
 Job: TypeAlias = "JobConfig | Mapping[str, Any] | str | os.PathLike[str] | None"
@@ -55,11 +66,13 @@ def read_job(job: Job, settings: Mapping[str, Any], *, single: bool = False) -> 
     Raises:
         ConfigError: all mistakes at once.
     """
+    check_form(job)
     values = None if job is None or isinstance(job, str | os.PathLike) else as_values(job)
+    if single:
+        _check_single(as_overrides(JobConfig, settings))
     space, given, base = _take_space(settings, values)
     overrides = [*as_overrides(JobConfig, given)]
     if single:
-        _check_single(overrides)
         overrides += single_run(overrides, "fine_tune()")
     elif space is not None:
         overrides.append(Override("search.space", "single", "search.space"))
@@ -69,11 +82,21 @@ def read_job(job: Job, settings: Mapping[str, Any], *, single: bool = False) -> 
     made = load_job(file, overrides, logger.info) if base is None else make_job(base, overrides, logger.info)
     if space is None or single:
         return ReadJob(made, file, None)
-    if issues := space_issues(made, space):
-        raise ConfigError(issues)
+    check_fit(made, space)
     return ReadJob(
         made.model_copy(update={"search": made.search.model_copy(update={"space": space.name})}), file, space
     )
+
+
+def check_form(job: object) -> None:
+    """Refuses a job that is no file, mapping or configuration.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if job is not None and not isinstance(job, BaseModel | Mapping | str | os.PathLike):
+        message = f"must be a configuration, a mapping of keys, or the path of a job file, but got {format_value(job)}"
+        raise ConfigError([ConfigIssue("job", message)])
 
 
 def single_run(overrides: Iterable[Override], source: str) -> Iterator[Override]:
@@ -124,7 +147,7 @@ def read_resume(schema: type[BaseModel], settings: Mapping[str, Any]) -> list[Ov
 
 
 def as_overrides(schema: type[BaseModel], settings: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[Override]:
-    """Settings by their dotted paths.
+    """Settings by their dotted paths; an empty section sets nothing, and neither does ``None`` for one of the job.
 
     Args:
         schema: distinguishes sections, which are merged, from mappings that are values, which are replaced.
@@ -135,16 +158,18 @@ def as_overrides(schema: type[BaseModel], settings: Mapping[str, Any], path: tup
     for key, value in settings.items():
         inner, keys = _section(schema, key), (*path, key)
         plain = as_values(value) if isinstance(value, BaseModel) else value
-        if inner is not None and isinstance(plain, Mapping) and plain:
+        if inner is not None and isinstance(plain, Mapping):
             found += as_overrides(inner, plain, keys)
-        else:
+        elif inner is None or plain is not None or path:
             found.append(Override(".".join(keys), _plain(plain), ".".join(keys)))
     return found
 
 
 def as_values(section: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
     """A configuration's keys and values, those with their defaults left out, as a job file holds them."""
-    if isinstance(section, BaseModel):
+    if isinstance(section, Choice | Float | Int):
+        section = section.model_dump(exclude_none=True)  # the type is one of their defaults
+    elif isinstance(section, BaseModel):
         section = {name: getattr(section, name) for name in section.model_fields_set}
     return {
         str(key): as_values(value) if isinstance(value, BaseModel | Mapping) else _plain(value)
@@ -178,12 +203,10 @@ def _take_space(
 
 
 def _made_space(space: SearchSpace | Mapping[str, Any]) -> SearchSpace:
-    if isinstance(space, SearchSpace):
-        return space
     values = as_values(space)
     made, issues = check_space(values, str(values.get("name", _UNNAMED_SPACE)))
     if made is None:
-        raise ConfigError(ConfigIssue(f"search.space.{issue.path}", issue.message) for issue in issues)
+        raise ConfigError(ConfigIssue(f"search.space.{issue.path}".rstrip("."), issue.message) for issue in issues)
     return made
 
 
@@ -194,13 +217,13 @@ def _section(schema: type[BaseModel], key: str) -> type[BaseModel] | None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as YAML would give it: paths as text, tuples and sets as lists, NumPy's numbers as Python's."""
+    """A value as YAML would give it: paths as text, tuples, sets and arrays as lists, NumPy's numbers as Python's."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list | set | frozenset):
         return [_plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
-    if type(value).__module__ == "numpy" and hasattr(value, "item"):
-        return value.item()
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
     return value

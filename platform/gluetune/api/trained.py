@@ -282,7 +282,7 @@ def _latest_run(job: JobConfig, job_file: str | None) -> Storage:
     wanted = f"run {job.name!r}" if job.name else f"run of {kind}"
     raise StorageError(
         f"no {wanted} with a trained model for {', '.join(job.tasks)} is in {root.uri()}; train one by "
-        "--mode train, or name a model by --checkpoint or a run by --name"
+        "gluetune finetune, or name a model by --checkpoint or a run by --run (with gluetune finetune: by --name)"
     )
 
 

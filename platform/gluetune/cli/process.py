@@ -33,9 +33,9 @@ class ProcessFrontend(Frontend):
         super().__init__(terminal.out)
         self._terminal = terminal
 
-    def resume_command(self, name: str, storage: StorageConfig, address: str | None, more: Sequence[str] = ()) -> str:
+    def resume_command(self, name: str, storage: StorageConfig, address: str | None, *, score: bool = True) -> str:
         """The shell command that goes on with a run that was stopped."""
-        return resume_command_line(name, storage, address, more)
+        return resume_command_line(name, storage, address, () if score else ("--mode", "train"))
 
     def announce(self, command: str) -> None:
         """Prints how to go on with the run, and reports it to the parent process."""

@@ -17,7 +17,7 @@ from gluetune.cli.main import OK, run
 from gluetune.cli.process import temporary_log
 from gluetune.cli.program import Option, Program
 from gluetune.cli.terminal import Terminal
-from gluetune.config import StorageConfig, TrackingConfig, without_password
+from gluetune.config import JobConfig, StorageConfig, TrackingConfig, without_password
 from gluetune.errors import ConfigError, ConfigIssue, TrackingError, did_you_mean_file
 from gluetune.supervisor import report
 from gluetune.tracking.uris import check_uri, is_server, sqlite_file, store_address
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _open(arguments: ParsedArguments, terminal: Terminal) -> int:
     given = arguments.options
     storage = StorageConfig(path=given["--storage-path"]) if "--storage-path" in given else StorageConfig()
-    uri = tracking_uri(storage, TrackingConfig(uri=given.get("--tracking-uri")))
+    uri = tracking_uri(JobConfig(storage=storage, tracking=TrackingConfig(uri=given.get("--tracking-uri"))))
     _check_store(uri)
     if is_server(uri) or uri == "databricks":
         terminal.out.print(without_password(uri), markup=False, highlight=False, soft_wrap=True)

@@ -80,9 +80,9 @@ def make_job(
         notify: called with one line for each key of the Cerebras dialect that was mapped to one of gluetune's.
 
     Raises:
-        ConfigError: all mistakes of the values and of the search space.
+        ConfigError: all mistakes of the values and of the search space, or no data are named.
     """
-    return _checked_job(YamlDocument(copy.deepcopy(dict(job)), ""), None, overrides, notify, needs_data=False)
+    return _checked_job(YamlDocument(copy.deepcopy(dict(job)), ""), None, overrides, notify, needs_data=True)
 
 
 def _checked_job(

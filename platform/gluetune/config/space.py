@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
 from gluetune.config.training import Section, TrainingConfig
 
@@ -69,23 +69,45 @@ Distribution = Choice | Float | Int
 
 
 class SearchSpace(Section):
-    """The training fields that a search varies.
+    """The training fields that a search varies: a search-space file's keys and values.
+
+    Each field has a list of values, or a mapping with the ``type`` ``choice`` (``values``), ``float`` or ``int``
+    (``low``, ``high``, both included, and ``step`` or ``log``). Mistakes in the form raise
+    ``pydantic.ValidationError``, a ``ValueError``; whether the values suit their training fields is checked where a
+    job takes the space, which raises `gluetune.errors.ConfigError`.
 
     Attributes:
-        name: the name that the file gives, else the file's name without its ending.
+        name: the name that the file gives, else the file's name without its ending; ``space`` without a file.
         source: the publication it comes from.
         model_types: the families of encoders it was published for, as their ``config.json`` names them; empty for any.
         training: fixed training fields that the publication sets beside the varied ones.
         space: distribution by training field, in file order.
         points: configurations to try first; each names every field of ``space``.
+
+    Example:
+        >>> rates = {"type": "float", "low": 1e-5, "high": 1e-4, "log": True}
+        >>> space = gluetune.SearchSpace(name="mine", space={"learning_rate": rates, "batch_size": [16, 32]})
+        >>> list(space.space), gluetune.SearchSpace(space={"batch_size": [16, 32]}).size
+        (['learning_rate', 'batch_size'], 2)
     """
 
-    name: str
+    name: str = "space"
     source: str = ""
     model_types: Annotated[tuple[str, ...], Strict(False)] = ()
     training: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Distribution]
     points: Annotated[tuple[dict[str, Value], ...], Strict(False)] = ()
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _listed(cls, space: Any) -> Any:
+        """Turn lists of values into choices between them, as in files."""
+        if not isinstance(space, Mapping):
+            return space
+        return {
+            field: {"type": "choice", "values": spec} if isinstance(spec, list | tuple) else spec
+            for field, spec in space.items()
+        }
 
     @property
     def size(self) -> int | None:

@@ -158,7 +158,7 @@ def compatibility_warnings(job: JobConfig, space: SearchSpace, encoder: Encoder)
     if job.model.name_or_path == SYNTHETIC and job.data.source != "synthetic":
         yield (
             "the synthetic encoder was pre-trained on generated text only, but the data are not generated; "
-            "--model-name-or-path sets another"
+            "model.name_or_path (--model-name-or-path) sets another"
         )
 
 

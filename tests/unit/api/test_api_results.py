@@ -30,6 +30,22 @@ def test_a_result_is_read_from_the_runs_folder(summary: Summary, tmp_path: Path)
         FineTuneResult.open(tmp_path / "empty")
 
 
+def test_a_result_that_was_moved_has_the_paths_of_its_new_folder(summary: Summary, tmp_path: Path) -> None:
+    before, moved = tmp_path / "before", tmp_path / "moved"
+    tasks = [
+        task.model_copy(update={"winner": task.winner.model_copy(update={"folder": f"{before}/winners/{task.task}"})})
+        for task in summary.tasks
+        if task.winner is not None
+    ]
+    saved = summary.model_copy(update={"folder": str(before), "tasks": tasks})
+    write_summary(Storage(str(before)), saved)
+    before.rename(moved)
+    result = SearchResult.open(moved)
+    assert result.folder == str(moved)
+    assert [result.best(task.task).folder for task in tasks] == [f"{moved}/winners/{task.task}" for task in tasks]
+    assert tasks
+
+
 def test_the_best_trial_has_the_best_score_of_its_task(summary: Summary) -> None:
     result = SearchResult(summary)
     for task in summary.tasks:

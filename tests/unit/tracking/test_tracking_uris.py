@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from gluetune.api.places import artifacts, tracking_uri
-from gluetune.config import StorageConfig, TrackingConfig
+from gluetune.config import JobConfig, StorageConfig, TrackingConfig
 from gluetune.errors import TrackingError
 from gluetune.reporting import print_locations, summarise
 from gluetune.tracking import ui_command
@@ -133,7 +133,7 @@ def test_mlflow_opens_the_file_and_the_folder_that_are_meant_whatever_they_are_c
 
     storage = StorageConfig(path=str(tmp_path / name))
     file = Path(storage.path, "mlflow.db")
-    uri = tracking_uri(storage, TrackingConfig())
+    uri = tracking_uri(JobConfig(storage=storage))
     check_uri(uri)
     assert sqlite_file(uri) == file
     assert file.exists()
@@ -165,11 +165,11 @@ def test_a_file_that_the_user_names_is_decoded_as_mlflow_decodes_it(tmp_path: Pa
 
 
 def test_a_resume_takes_the_password_of_the_address_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = TrackingConfig(uri="postgresql://ann@host/db")
+    kept = JobConfig(tracking=TrackingConfig(uri="postgresql://ann@host/db"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ann:sesame@host/db")
-    assert tracking_uri(StorageConfig(), kept) == "postgresql://ann:sesame@host/db"
+    assert tracking_uri(kept) == "postgresql://ann:sesame@host/db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ann:sesame@elsewhere/db")
-    assert tracking_uri(StorageConfig(), kept) == "postgresql://ann@host/db"
+    assert tracking_uri(kept) == "postgresql://ann@host/db"
 
 
 def test_a_database_that_cannot_be_reached_is_reported_without_the_password() -> None:
