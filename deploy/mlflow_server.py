@@ -115,7 +115,7 @@ class DatabaseBackup:
             if state != self._kept:
                 self._copy()
                 self._kept = state
-        except Exception as error:  # of SQLite, of this machine's disk, of the store: the server goes on
+        except Exception as error:  # of SQLite, of this machine's disk, of the store: the server continues
             self._unwatch()
             print(f"the database is not copied yet: {error}", file=sys.stderr, flush=True)
 

@@ -53,12 +53,12 @@ def test_lanes_are_started_once_and_reused(printed: str, runs: Path) -> None:
 
 def test_the_terminal_shows_the_plan_first_and_the_winners_last(printed: str, runs: Path) -> None:
     assert "generated" in printed.split("starting 2 lanes")[0]
-    closing = printed.rsplit("on the development rows", 1)[1]
+    results = printed.rsplit("on the development rows", 1)[1]
     for task, winner in winners(runs / "whole").items():
         dev = next(iter(winner["dev_scores"].values()))
-        assert f"{winner['score']:.4f}" in closing, task
-        assert any(f"{value:.4f}" in closing for value in dev.values()), task
-    assert f"mlflow ui --backend-store-uri sqlite:///{runs}/mlflow.db" in closing
+        assert f"{winner['score']:.4f}" in results, task
+        assert any(f"{value:.4f}" in results for value in dev.values()), task
+    assert f"mlflow ui --backend-store-uri sqlite:///{runs}/mlflow.db" in results
     assert "ray.log" in printed
     assert "Traceback" not in printed
 

@@ -1,4 +1,4 @@
-"""The functions of the Python API: search, go on, train one configuration, pre-train, load a model."""
+"""The functions of the Python API: search, resume, train one configuration, pre-train, load a model."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def tune(job: Job = None, /, *, address: str | None = None, progress: bool = Tru
     """Searches hyperparameters for fine-tuning an encoder, to the end of the search.
 
     Where Ctrl-C (or a notebook's stop button) comes while trials run, they are stopped, and the result of what has been
-    done is returned with the status ``interrupted``, as Ray Tune does; `gluetune.resume` goes on. At any other time
-    ``KeyboardInterrupt`` is raised.
+    done is returned with the status ``interrupted``, as Ray Tune does; `gluetune.resume` continues it. At any other
+    time ``KeyboardInterrupt`` is raised.
 
     Where this process is connected to Ray already (``ray.init()``), that connection is used and kept; otherwise the
     search connects to a cluster, or starts one on this machine, and disconnects at its end.
@@ -80,7 +80,7 @@ def resume(
     accept_changed_data: bool = False,
     **settings: Any,
 ) -> SearchResult:
-    """Goes on with a search that was stopped, or ended by its time budget; a complete one returns its result.
+    """Resumes a search that was stopped, or ended by its time budget; a complete one returns its result.
 
     Args:
         name: the search's name, its folder in ``storage.path``.
@@ -127,7 +127,7 @@ def fine_tune(
 
     Args:
         job: what is trained, as that of `tune`; of ``search`` only ``time_budget_s`` and ``max_failures`` count.
-        resume: the name of a run to go on with; ``job`` and most settings are then those it was started with.
+        resume: the name of a run to resume; ``job`` and most settings are then those it was started with.
         address: a Ray cluster's address, as that of `tune`.
         progress: whether each evaluation is printed, and the metrics at the end.
         score: whether the trained model is scored on the official development rows; it is saved in any case.
@@ -164,7 +164,7 @@ def fine_tune(
             session = resumed_session(resume, storage_path(overrides), overrides)
             if session.space.space:
                 session.unlock()
-                raise StorageError(f"{resume!r} is a search; go on with it by gluetune.resume({resume!r})")
+                raise StorageError(f"{resume!r} is a search; resume it by gluetune.resume({resume!r})")
         views = RunViews(session.job.published)
         finished = search_session(session, address, frontend, views, score=score, accept_inputs=accept_changed_data)
         return FineTuneResult(finished.summary)
@@ -185,7 +185,7 @@ def pretrain(
     Args:
         job: the path of a pre-training job file, a checked job, or a mapping of its keys; ``None`` for the settings
             alone.
-        resume: the name of a run to go on with.
+        resume: the name of a run to resume.
         address: a Ray cluster's address, as that of `tune`.
         progress: whether each evaluation is printed.
         accept_changed_data: with ``resume``: whether a run whose text has changed starts anew.
@@ -306,7 +306,7 @@ def _refuse_job(job: object) -> None:
     if job is not None:
         from gluetune.errors import ConfigError, ConfigIssue
 
-        raise ConfigError([ConfigIssue("resume", "a run goes on as it was started: give no job with it")])
+        raise ConfigError([ConfigIssue("resume", "a run is resumed as it was started: give no job with it")])
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a run needs of the program around it: where to print, how to go on after a stop, and whose process it is."""
+"""What a run needs of the program around it: where to print, how to resume after a stop, and whose process it is."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Frontend:
 
     Args:
         console: where the plan, the progress and the results are printed.
-        resume_call: the Python call that goes on with such a run, up to its name.
+        resume_call: the Python call that resumes such a run, up to its name.
     """
 
     def __init__(self, console: Console, resume_call: str = "gluetune.resume(") -> None:
         self.console, self._resume_call = console, resume_call
 
     def resume_command(self, name: str, storage: StorageConfig, address: str | None, *, score: bool = True) -> str:
-        """What the user enters to go on with a run that was stopped.
+        """What the user enters to resume a run that was stopped.
 
         Args:
             name: the run's name.
@@ -50,12 +50,12 @@ class Frontend:
         return f"{self._resume_call}{name!r}{where}{more})"
 
     def announce(self, command: str) -> None:
-        """Says that the run has begun and how to go on with it, whatever ends it.
+        """Says that the run has begun and how to resume it, whatever ends it.
 
         Args:
             command: what `resume_command` gave.
         """
-        logger.info("if this run is stopped or cut off, go on with:")
+        logger.info("if this run is stopped or cut off, resume with:")
         logger.info(command)
 
     def begin(self) -> None:

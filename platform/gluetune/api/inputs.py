@@ -14,9 +14,9 @@ logger = logging.getLogger(__name__)
 
 
 def check_inputs(folder: Storage, now: RunInputs, *, name: str, accept: bool, dry_run: bool = False) -> None:
-    """Refuses to go on with a run on other rows, other tokens or another encoder than its trials were trained on.
+    """Refuses to resume a run on other rows, other tokens or another encoder than its trials were trained on.
 
-    Trials on different rows cannot be ranked together, and a trial that goes on with other rows is neither the one nor
+    Trials on different rows cannot be ranked together, and a trial that continues on other rows is neither the one nor
     the other. A run that has begun no trial takes what is there.
 
     Args:
@@ -48,7 +48,7 @@ def check_inputs(folder: Storage, now: RunInputs, *, name: str, accept: bool, dr
     if not accept:
         command = shlex.join(["--resume", name, ACCEPT])
         raise DataError(
-            f"a run goes on with the rows and the encoder that it began with, but got others:{listed}\n"
+            f"a run is resumed on the rows and the encoder that it began with, but got others:{listed}\n"
             f"Bring back the former ones, or start the run anew on these by {command} "
             "(in Python: accept_changed_data=True), which sets aside what it has recorded",
             folder.uri(INPUTS_FILE),

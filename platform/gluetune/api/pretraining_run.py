@@ -114,7 +114,7 @@ def resumed_pretraining(name: str, overrides: Sequence[Override] = (), *, starts
     Args:
         name: its name.
         overrides: what may be different this time; ``storage.path`` says where it lies.
-        starts: whether the run goes on; else its folder is checked, but not locked.
+        starts: whether the run continues; else its folder is checked, but not locked.
 
     Raises:
         UserError: there is no such run, or its folder cannot be used.
@@ -279,7 +279,7 @@ class _Run:
         if trial.message:
             logger.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
         if not trial.status.final or (trial.status is TrialStatus.FINISHED and trial.winner is None):
-            out.print("\nstopped; go on with:", highlight=False)
+            out.print("\nstopped; resume with:", highlight=False)
             out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)
 
     def _resume_command(self) -> str:

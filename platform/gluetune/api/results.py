@@ -69,7 +69,7 @@ class BestTrial:
         """
         if self.folder is None:
             raise StorageError(
-                f"the model of {self.name} was not saved, for the search was stopped before that; go on with it by "
+                f"the model of {self.name} was not saved, for the search was stopped before that; resume it by "
                 "gluetune.resume()"
             )
         from gluetune.api.calls import load
@@ -123,7 +123,7 @@ class SearchResult:
 
     @property
     def name(self) -> str:
-        """The run's name, by which `gluetune.resume` goes on with it."""
+        """The run's name, by which `gluetune.resume` resumes it."""
         return self._summary.name
 
     @property
@@ -132,7 +132,7 @@ class SearchResult:
 
         ``complete``: all trials are done. ``out_of_time``: its time budget ended it. ``interrupted``: it was stopped,
         or an error ended it. ``failed``: no trial could be evaluated. ``running``: it had not ended when its
-        ``summary.json`` was written. `gluetune.resume` goes on with all but the complete and the failed.
+        ``summary.json`` was written. `gluetune.resume` resumes all but the complete and the failed.
         """
         return self._summary.status
 
@@ -303,9 +303,9 @@ class PretrainResult:
     """A pre-training run that has ended, or was stopped.
 
     Attributes:
-        name: the run's name, by which ``gluetune.pretrain(resume=…)`` goes on with it.
-        status: that of its only trial, unlike that of a search: ``finished``; ``stopped``, by a stop signal, and
-            ``gluetune.pretrain(resume=…)`` goes on; ``diverged``, ``out_of_memory`` or ``failed``, as ``message`` says.
+        name: the run's name, by which ``gluetune.pretrain(resume=…)`` resumes it.
+        status: that of its only trial, unlike that of a search: ``finished``; ``stopped``, by a stop signal,
+            to resume; ``diverged``, ``out_of_memory`` or ``failed``, as ``message`` says.
         folder: the run's folder, by path or URI.
         encoder: the ``from_pretrained`` folder of the encoder; ``None`` where the run has not finished.
         metrics: losses and accuracies of the last evaluation on held-out text, by name.

@@ -177,7 +177,7 @@ class _Run:
             recorded = tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
             summary = self._summarise(plan, journal, started, models, ending, tracker.link)
             if not recorded and ending is SearchStatus.COMPLETE:
-                self._say_how_to_go_on("MLflow lacks a part of the record; send it, without training or scoring again")
+                self._say_how_to_resume("MLflow lacks a part of the record; send it, without training or scoring again")
         return FinishedSearch(ending, plan, [trial for _, trial in sorted(journal.trials.items())], summary)
 
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> SearchStatus:
@@ -233,7 +233,7 @@ class _Run:
         )
         try:
             file = write_summary(self.session.storage, summary)
-            self.views.closing(summary, journal.trials.values(), plan, out)
+            self.views.print_summary(summary, journal.trials.values(), plan, out)
             print_models(summary, out)
             print_locations(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link)
         finally:  # also where the disk is full
@@ -245,10 +245,10 @@ class _Run:
                     soft_wrap=True,
                 )
             elif ending is not SearchStatus.COMPLETE:
-                self._say_how_to_go_on(f"{ending.value.replace('_', ' ')}; go on")
+                self._say_how_to_resume(f"{ending.value.replace('_', ' ')}; resume")
         return summary
 
-    def _say_how_to_go_on(self, why: str) -> None:
+    def _say_how_to_resume(self, why: str) -> None:
         out = self.frontend.console
         out.print(f"\n{why} with:", highlight=False)
         out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)  # "[x]" in a name is no markup

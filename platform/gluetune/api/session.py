@@ -53,7 +53,7 @@ _KINDS = {
         "gluetune.resume({name!r}) or gluetune.fine_tune(resume={name!r})",
     ),
     PRETRAINING_FILE: ("gluetune pretrain", "gluetune.pretrain(resume={name!r})"),
-}  # what makes a run with that file: the commands, and the Python calls that go on with it
+}  # what makes a run with that file: the commands, and the Python calls that resume it
 UNFILED = "tune"  # what runs without a job file are called
 LEFT_BY_FAILED_STARTS = {LOCK, LEASE, "logs", LANE_FILES, TRACKING_FILE, INPUTS_FILE, SPACE_FILE}  # before the job file
 
@@ -142,7 +142,7 @@ def check_empty(storage: Storage, name: str) -> None:
     if set(storage.list()) - LEFT_BY_FAILED_STARTS:
         raise StorageError(
             f"the folder of a new run must be empty, but {storage.uri()} is not; choose another name "
-            f"(--name), or go on with that run (--resume {shlex.quote(name)}; in Python gluetune.resume({name!r}), or "
+            f"(--name), or resume that run (--resume {shlex.quote(name)}; in Python gluetune.resume({name!r}), or "
             f"resume={name!r} of fine_tune() and pretrain())"
         )
 
@@ -173,7 +173,7 @@ def resumed_session(name: str, path: str, overrides: Sequence[Override], *, star
         name: its name.
         path: the storage path it lies in.
         overrides: what may be different this time, such as the time budget.
-        starts: whether the search goes on; else its folder is checked, but not locked.
+        starts: whether the search continues; else its folder is checked, but not locked.
 
     Raises:
         ConfigError: inside a submitted job the path is relative.
@@ -209,12 +209,12 @@ def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
         return texts
     if has_events(root.sub(name)):
         missing = ", ".join(file for file, text in zip(files, found, strict=True) if text is None)
-        raise StorageError(f"the run {name!r} in {root.uri()} has lost {missing} and cannot go on; {NEW_RUN_HINT}")
+        raise StorageError(f"the run {name!r} in {root.uri()} has lost {missing} and cannot be resumed; {NEW_RUN_HINT}")
     others = [kind for file, kind in _KINDS.items() if file not in files and root.exists(f"{name}/{file}")]
     if others:
         commands, calls = others[0]
         raise StorageError(
-            f"{name!r} is a run of {commands}: go on with it by that command's --resume {shlex.quote(name)} (in Python "
+            f"{name!r} is a run of {commands}: resume it by that command's --resume {shlex.quote(name)} (in Python "
             f"{calls.format(name=name)})"
         )
     known = [entry for entry in root.list() if root.exists(f"{entry}/{files[0]}")]

@@ -123,7 +123,7 @@ def searched_issues(overrides: Iterable[Override]) -> list[ConfigIssue]:
 
 
 def read_resume(schema: type[BaseModel], settings: Mapping[str, Any]) -> list[Override]:
-    """The settings that may change when a run goes on.
+    """The settings that may change when a run is resumed.
 
     Args:
         schema: what the run's job file holds.
@@ -136,7 +136,7 @@ def read_resume(schema: type[BaseModel], settings: Mapping[str, Any]) -> list[Ov
     if issues := [
         ConfigIssue(
             override.path,
-            f"a run goes on as it was started; only {', '.join(RESUMABLE)} may change"
+            f"a run is resumed as it was started; only {', '.join(RESUMABLE)} may change"
             f"{did_you_mean(override.path, RESUMABLE)}",
         )
         for override in overrides

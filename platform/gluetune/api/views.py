@@ -29,8 +29,10 @@ class ViewFactory(Protocol):
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
         """Follows the session's events."""
 
-    def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
-        """Shows what came out."""
+    def print_summary(
+        self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console
+    ) -> None:
+        """Prints the results at the end of the session."""
 
 
 class SearchViews:
@@ -40,7 +42,9 @@ class SearchViews:
         """A table of the tasks' progress that is redrawn with each event."""
         return LiveTable(plan, console, trials)
 
-    def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
+    def print_summary(
+        self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console
+    ) -> None:
         """Prints the table of winners and how the trials ended."""
         print_results(summary, console)
 
@@ -52,7 +56,7 @@ class RunViews:
         published: figures of others.
 
     Attributes:
-        failed: after the closing, trials that did not come to their end by a fault of their own.
+        failed: after `print_summary`, trials that did not come to their end by a fault of their own.
     """
 
     def __init__(self, published: PublishedConfig | None) -> None:
@@ -63,7 +67,9 @@ class RunViews:
         """A log with one line for each evaluation."""
         return ProgressLog(console)
 
-    def closing(self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console) -> None:
+    def print_summary(
+        self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console
+    ) -> None:
         """Prints the measured figures beside the published ones, and fills `failed`."""
         known = list(trials)
         tasks = {task.task: task for task in plan.tasks}

@@ -67,7 +67,7 @@ def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
 
 
 def one_run(arguments: ParsedArguments) -> ParsedArguments:
-    """The arguments with what makes a job file one configuration; a run that goes on is one already."""
+    """The arguments with what makes a job file one configuration; a run that is resumed is one already."""
     if arguments.resume is not None:
         return arguments
     return one_configuration(arguments, PROGRAM.name)
@@ -110,7 +110,7 @@ def _check(arguments: ParsedArguments, mode: str) -> None:
 def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     session = open_session(arguments, terminal)
     if session.space.space:
-        raise StorageError(f"{session.name!r} is a search; go on with it by gluetune tune --resume {session.name}")
+        raise StorageError(f"{session.name!r} is a search; resume it by gluetune tune --resume {session.name}")
     if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
         from gluetune.api.search_run import show_plan
 

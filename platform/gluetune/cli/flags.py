@@ -221,7 +221,7 @@ def _resume_issues(config: str | None, overrides: Sequence[Override], program: P
         names = ", ".join(["--address", *sorted(flag.name for flag in allowed)])
         yield ConfigIssue(
             "--resume",
-            f"a run goes on as it was started; only {names} may change, but got {', '.join(dict.fromkeys(wrong))}",
+            f"a run is resumed as it was started; only {names} may change, but got {', '.join(dict.fromkeys(wrong))}",
         )
 
 

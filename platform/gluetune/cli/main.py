@@ -77,12 +77,12 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
 
 
 def say_interrupted(terminal: Terminal) -> None:
-    """Prints how to go on with the run that was interrupted, or that there is none."""
+    """Prints how to resume the run that was interrupted, or that there is none."""
     command = resume_command()
     terminal.note(
         "interrupted; nothing was begun that could be resumed"
         if command is None
-        else f"interrupted; go on with:\n{command}"
+        else f"interrupted; resume with:\n{command}"
     )
 
 

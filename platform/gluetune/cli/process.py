@@ -34,11 +34,11 @@ class ProcessFrontend(Frontend):
         self._terminal = terminal
 
     def resume_command(self, name: str, storage: StorageConfig, address: str | None, *, score: bool = True) -> str:
-        """The shell command that goes on with a run that was stopped."""
+        """The shell command that resumes a run that was stopped."""
         return resume_command_line(name, storage, address, () if score else ("--mode", "train"))
 
     def announce(self, command: str) -> None:
-        """Prints how to go on with the run, and reports it to the parent process."""
+        """Prints how to resume the run, and reports it to the parent process."""
         announce_resume(command, self._terminal)
 
     def begin(self) -> None:

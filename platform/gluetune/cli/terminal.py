@@ -94,7 +94,7 @@ class Terminal:
 def announce_resume(command: str, terminal: Terminal) -> None:
     """Prints how a run that has just begun can be resumed, whatever ends it, and reports it to the parent process."""
     report(resume=command)
-    terminal.note("if this run is stopped or cut off, go on with:")
+    terminal.note("if this run is stopped or cut off, resume with:")
     terminal.note(command)
 
 

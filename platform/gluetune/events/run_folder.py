@@ -48,7 +48,7 @@ def read_run_file(storage: Storage, file: str) -> bytes | None:
     if data is not None and not data.strip(b"\0 \t\r\n"):
         raise StorageError(
             f"{storage.uri(file)} is empty ({len(data)} bytes), as a power cut may leave it: the run "
-            f"cannot go on; put the file back (MLflow keeps a copy of a search's job.yaml among its "
+            f"cannot be resumed; put the file back (MLflow keeps a copy of a search's job.yaml among its "
             f"artifacts), or {NEW_RUN_HINT}"
         )
     return data

@@ -25,7 +25,7 @@ from gluetune.lanes.worker_main import serve
 from gluetune.storage import Storage
 
 SHUTDOWN_TIMEOUT_S = 8.0  # Ray Tune kills an actor whose `stop` takes longer than ten seconds
-MAX_RESTARTS = 100  # of a lane's worker group: spot nodes cause some; a group that can never start must not go on
+MAX_RESTARTS = 100  # of a lane's worker group: lost spot nodes cause some; a group that can never start must end
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray colours the name of the process in its error messages
 
 

@@ -112,8 +112,8 @@ class Worker:
     def run(self, assignment: TrialAssignment) -> None:
         """Run one trial, and report its end where it does not finish.
 
-        A finished trial needs no report: `next_assignment` implies it. After an error the worker goes on with the next
-        assignment if it can, and raises if the worker group has to be restarted.
+        A finished trial needs no report: `next_assignment` implies it. After an error the worker continues with the
+        next assignment if it can, and raises if the worker group has to be restarted.
         """
         try:
             self._train(assignment)

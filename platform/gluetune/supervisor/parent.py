@@ -113,7 +113,7 @@ class _Supervisor:
         if came.si_code != _SI_KERNEL or came.si_signo == signal.SIGHUP:
             os.kill(self._child, signal.SIGTERM)
         if self._facts.get("resume") and not self._stopping and not os.isatty(1):
-            _print(1, f"stopping; if this is cut short, go on with:\n{self._facts['resume']}")
+            _print(1, f"stopping; if this is cut short, resume with:\n{self._facts['resume']}")
         self._stopping = True
 
     def _ended(self) -> int | None:
@@ -131,7 +131,7 @@ class _Supervisor:
         os.kill(self._child, signal.SIGKILL)
         os.waitpid(self._child, 0)
         if self._facts.get("resume"):
-            _print(1, f"interrupted while starting; go on with:\n{self._facts['resume']}")
+            _print(1, f"interrupted while starting; resume with:\n{self._facts['resume']}")
         else:
             _print(1, "interrupted while starting; nothing was begun")
         return INTERRUPTED
@@ -178,7 +178,7 @@ def explanation(status: int, facts: dict[str, Any]) -> str:
     if log:
         lines.append(f"the log: {log}")
     if facts.get("resume"):
-        lines += ["go on with:", str(facts["resume"])]
+        lines += ["resume with:", str(facts["resume"])]
     else:
         lines.append("nothing was begun that could be resumed")
     return "\n".join(lines)

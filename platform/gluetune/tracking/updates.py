@@ -298,7 +298,7 @@ class EventMapper:
         return [RunUpdate(self.trial_run(before), event.time, tags=tags)]
 
     def _resumed_status(self, number: int) -> str | None:
-        """The status of a trial that goes on after it had ended; ``None`` for others, whose run is RUNNING already."""
+        """The status of a trial that is resumed after it ended; ``None`` for others, whose run is RUNNING already."""
         if number not in self._ended:
             return None
         self._ended.discard(number)

@@ -1,4 +1,4 @@
-"""What runs print around a Python program or a command: messages, and how to go on with a run."""
+"""What runs print around a Python program or a command: messages, and how to resume a run."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_the_flag_is_for_resumes(capfd: pytest.CaptureFixture[str]) -> None:
     assert "--accept-changed-data: goes with --resume only" in capfd.readouterr().err
 
 
-def test_pretraining_goes_on_with_its_own_text_only(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_pretraining_continues_with_its_own_text_only(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     text = tmp_path / "text.txt"
     text.write_text("a b c\nd e f\n\n" * 20)
     job_file = tmp_path / "pretrain.yaml"

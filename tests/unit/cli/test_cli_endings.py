@@ -1,4 +1,4 @@
-"""What the last lines say: how to go on with a search, or that there is nothing to go on with."""
+"""What the last lines say: how to resume a search, or that there is nothing to resume."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sample_search import events, plan
         (SearchStatus.FAILED, False),
     ],
 )
-def test_a_resume_is_offered_only_where_there_is_something_to_go_on_with(
+def test_a_resume_is_offered_only_where_there_is_something_to_resume_with(
     ending: SearchStatus, resumes: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = new_session(JobConfig(name="small", storage=StorageConfig(path=str(tmp_path))), None)

@@ -125,7 +125,7 @@ def test_a_run_that_diverged_is_reported_as_failed_beside_what_was_published() -
     trials = folded(journal)
     search = plan(fields=(), tasks=(COLA,))
     summary = summarise(search, trials.values(), status="complete", session_started=BEGIN, now=BEGIN + 9)
-    show.closing(summary, trials.values(), search, out)
+    show.print_summary(summary, trials.values(), search, out)
     assert [trial.name for trial in show.failed] == ["cola-0000"]
     assert re.search(r"train.loss +1,800 +0\.1400 +–", out.file.getvalue())
 

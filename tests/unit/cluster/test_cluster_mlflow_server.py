@@ -60,7 +60,7 @@ def test_two_machines_never_share_a_password(server: ModuleType, tmp_path: Path)
     assert server.password(tmp_path / "one") != server.password(tmp_path / "two")
 
 
-def test_a_new_machine_goes_on_with_the_record(server: ModuleType, tmp_path: Path) -> None:
+def test_a_new_machine_continues_with_the_record(server: ModuleType, tmp_path: Path) -> None:
     store = Storage(str(tmp_path / "bucket"))
     old, new = tmp_path / "old.db", tmp_path / "new.db"
     write(old, "first")

@@ -1,4 +1,4 @@
-"""What the user reads: opening, live lines and table, closing."""
+"""What the user reads: the plan, live lines and table, the summary."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def row(output: str, first: str) -> list[str]:
     return re.split(r"\s{2,}", line.strip())
 
 
-def closing(to: Console, of: SearchPlan, trials: dict[int, TrialRecord], status: SearchStatus = "complete") -> str:
+def final_summary(
+    to: Console, of: SearchPlan, trials: dict[int, TrialRecord], status: SearchStatus = "complete"
+) -> str:
     summary = summarise(
         of,
         trials.values(),
@@ -162,7 +164,7 @@ def test_what_others_print_is_not_shown_above_the_live_table(capsys: pytest.Capt
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_closing(width: int) -> None:
-    said = closing(console(width), plan(), folded(events()))
+    said = final_summary(console(width), plan(), folded(events()))
     cells = row(said, "CoLA")
     assert cells[:7] == ["CoLA", "MCC", "0.5000", "0.0000", "0.4500", "2 of 3", "27 s"]
     assert row(said, "MNLI")[:7] == ["MNLI", "accuracy", "0.7000", "0.3450", "m 0.6800", "2", "18 s"]
@@ -189,20 +191,20 @@ def test_closing_compares_selection_and_dev_in_one_precision() -> None:
         else event
         for event in journal
     ]
-    said = closing(console(), plan(), folded(journal))
+    said = final_summary(console(), plan(), folded(journal))
     assert row(said, "CoLA")[2:5] == ["0.4875", "0.0000", "0.4500"]
     assert "bfloat16" in said
-    assert "bfloat16" not in closing(console(), plan(), folded(events()))
+    assert "bfloat16" not in final_summary(console(), plan(), folded(events()))
 
 
 def test_closing_of_a_search_that_evaluated_nothing() -> None:
-    said = closing(console(), plan(), {})
+    said = final_summary(console(), plan(), {})
     assert row(said, "CoLA") == ["CoLA", "MCC", "–", "0.0000", "–", "–", "–", "none", "no trial was evaluated"]
     assert "no trials" in said
 
 
 def test_closing_says_that_the_time_was_up() -> None:
-    said = closing(console(), plan(), folded(events()), "out_of_time")
+    said = final_summary(console(), plan(), folded(events()), "out_of_time")
     assert "\nout of time; 4 trials: 2 finished, 1 pruned, 1 diverged\n" in said
 
 
@@ -211,7 +213,7 @@ def test_epochs_have_two_decimals_at_most() -> None:
     live, out = console(), console()
     journal = [started(0, "cola"), evaluated(0, 1, 0.5, epoch=2.504425), evaluated(0, 2, 0.4, epoch=4.285714), ended(0)]
     trials = send_events(LiveTable(plan(), live), journal)
-    closing(out, plan(), trials)
+    final_summary(out, plan(), trials)
     assert "epoch 2.5:" in text(live)
     assert "2.5 of 4.29" in text(out)
     assert "2.5044" not in text(live) + text(out)
@@ -229,7 +231,7 @@ def test_a_test_split_that_is_the_development_split_is_named_in_plan_and_result(
     trials = folded(event for event in events() if getattr(event, "number", 0) in (0, 2))
     first, last = console(), console()
     print_plan(of, first)
-    closing(last, of, trials)
+    final_summary(last, of, trials)
     for said in (text(first), text(last)):
         assert re.search("CoLA: .*test.*validation", said)
     assert summarise(of, trials.values(), status="complete", session_started=BEGIN, now=BEGIN).tasks[0].same_rows == {

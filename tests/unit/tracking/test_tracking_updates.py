@@ -14,10 +14,10 @@ from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, sta
 
 
 def replay(journal: list[Event]) -> list[RunUpdate]:
-    ledger, trials = EventMapper(plan(), started=0.0), {}  # type: ignore[var-annotated]
+    mapper, trials = EventMapper(plan(), started=0.0), {}  # type: ignore[var-annotated]
     updates = []
     for event in journal:
-        updates += ledger.updates(event, apply_event(trials, event))
+        updates += mapper.updates(event, apply_event(trials, event))
     return updates
 
 
@@ -85,8 +85,8 @@ def test_a_name_with_many_fields_is_cut() -> None:
 
 def test_runs_name_the_rows_that_they_read() -> None:
     prints = {"train": "a" * 64, "selection": "b" * 64, "validation": "c" * 64}
-    ledger, trials = EventMapper(plan(tasks=(replace(COLA, fingerprints=prints), MNLI)), started=0.0), {}  # type: ignore[var-annotated]
-    updates = [entry for event in events() for entry in ledger.updates(event, apply_event(trials, event))]
+    mapper, trials = EventMapper(plan(tasks=(replace(COLA, fingerprints=prints), MNLI)), started=0.0), {}  # type: ignore[var-annotated]
+    updates = [entry for event in events() for entry in mapper.updates(event, apply_event(trials, event))]
     read = {
         key: {rows for entry in updates if entry.run.key == key for rows in entry.datasets}
         for key in ("trial:0", "trial:2", "trial:1")
