@@ -12,11 +12,11 @@ from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.data import EncodedRows, EncodedTask, Examples, encode_rows
 from gluetune.models import load_encoder, load_tokenizer
 from gluetune.tasks import Task
-from gluetune.training import Evaluation, fine_tune
+from gluetune.training import Evaluation, train_trial
 
 
 def measure_gluetune(work: Work, task: Task) -> Speed:
-    """Train with one worker, without Ray; the epochs' times are those that `fine_tune` reports."""
+    """Train with one worker, without Ray; the epochs' times are those that `train_trial` reports."""
     data = EncodedTask(
         task.name, encode_work(work, task, work.train), encode_work(work, task, work.selection), {}, "benchmark"
     )
@@ -26,7 +26,7 @@ def measure_gluetune(work: Work, task: Task) -> Speed:
         evaluations.append(evaluation)
         return True
 
-    fine_tune(
+    train_trial(
         task,
         data,
         load_encoder(ModelConfig(name_or_path=work.model)),

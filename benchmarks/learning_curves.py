@@ -17,7 +17,7 @@ from gluetune.errors import DivergedError
 from gluetune.models import Encoder, load_encoder, load_tokenizer
 from gluetune.pretraining import prepare_synthetic_encoder
 from gluetune.tasks import get_task
-from gluetune.training import Evaluation, fine_tune
+from gluetune.training import Evaluation, train_trial
 
 FOLDER = Path(__file__).with_name("curves")
 
@@ -144,7 +144,7 @@ def _train(curves: Curves, point: Point, data: EncodedTask, encoder: Encoder) ->
 
     settings = curves.search_space.resolve(TrainingConfig(), dict(zip(curves.space, point, strict=True)))
     try:
-        fine_tune(get_task(curves.task), data, encoder, settings, curves.seed, report=report)
+        train_trial(get_task(curves.task), data, encoder, settings, curves.seed, report=report)
     except DivergedError:
         return scores
     return scores

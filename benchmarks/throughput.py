@@ -31,7 +31,7 @@ _EVALUATED = 32  # rows; evaluations are not measured
 def _contenders(config: BenchmarkConfig) -> Sequence[Contender]:
     return [
         _contender(
-            config, GLUETUNE, "gluetune.training.fine_tune: one worker, no Ray", "benchmarks.gluetune_throughput"
+            config, GLUETUNE, "gluetune.training.train_trial: one worker, no Ray", "benchmarks.gluetune_throughput"
         ),
         _trainer(
             config,

@@ -116,8 +116,8 @@ def _remove_placement_groups() -> None:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables: making them takes seconds, copying the file none."""
-    from gluetune.tracking.runs import connect
+    from gluetune.tracking.runs import open_store
 
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    connect(f"sqlite:///{file}", "tests")
+    open_store(f"sqlite:///{file}", "tests")
     return file

@@ -13,7 +13,7 @@ from gluetune.data import EncodedRows, EncodedTask
 from gluetune.models import Encoder
 from gluetune.storage import Storage
 from gluetune.tasks import Task
-from gluetune.training import Checkpoints, DistributedContext, Evaluation, fine_tune
+from gluetune.training import Checkpoints, DistributedContext, Evaluation, train_trial
 
 VOCABULARY = 60
 SIGNAL = 7  # the token that decides the label
@@ -74,7 +74,7 @@ def run_trial(
         evaluations.append(evaluation)
         return evaluation.index != stop_after
 
-    fine_tune(
+    train_trial(
         task,
         task_data(task),
         tiny_encoder(dropout, vocabulary),

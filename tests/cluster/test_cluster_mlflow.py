@@ -23,7 +23,7 @@ from gluetune.tasks import get_task
 from gluetune.tasks.metrics import METRICS
 from gluetune.tracking import Champion, Tracker
 from gluetune.tracking.champion import log_champion
-from gluetune.tracking.runs import connect
+from gluetune.tracking.runs import open_store
 from gluetune.tracking.updates import EVALUATION_METRICS
 from mlflow_gate import gate
 from mlflow_server import Server, missing, postgres
@@ -160,7 +160,7 @@ def ended(folder: Path) -> int:
 
 
 def runs_by_name(server: Server) -> dict[str, Any]:
-    client = connect(server.uri, NAME)
+    client = open_store(server.uri, NAME)
     found = client.search_runs([client.get_experiment_by_name(NAME).experiment_id], max_results=1000)
     assert len({run.info.run_name for run in found}) == len(found)
     return {run.info.run_name.split()[0]: run for run in found}
@@ -210,7 +210,7 @@ def test_a_token_that_the_server_does_not_take_is_reported(
 ) -> None:
     without_credentials.setenv("MLFLOW_TRACKING_TOKEN", "expired")
     with pytest.raises(TrackingError, match="refuses the token in MLFLOW_TRACKING_TOKEN: renew it, or set MLFLOW"):
-        connect(server.uri, NAME)
+        open_store(server.uri, NAME)
 
 
 def test_the_search_goes_on_while_the_server_is_away(recorded: Record) -> None:
@@ -255,7 +255,7 @@ def test_the_run_tree_and_its_parameters(server: Server, recorded: Record, as_re
 def test_artifacts_come_back_through_the_server(
     server: Server, recorded: Record, as_researcher: None, tmp_path: Path
 ) -> None:
-    client, runs = connect(server.uri, NAME), runs_by_name(server)
+    client, runs = open_store(server.uri, NAME), runs_by_name(server)
     assert runs[NAME].info.artifact_uri.startswith("mlflow-artifacts:/")
     job = Path(client.download_artifacts(runs[NAME].info.run_id, "job.yaml", str(tmp_path)))
     assert job.read_bytes() == (recorded.folder / "job.yaml").read_bytes()
@@ -304,7 +304,7 @@ def test_a_token_opens_what_takes_tokens(
         tracker = Tracker(tracked, Storage(str(tmp_path / "small")), job="name: small\n")
         send_events(tracker, events())
         assert tracker.close()
-        client = connect(uri, "gated")
+        client = open_store(uri, "gated")
         found = client.search_runs([client.get_experiment_by_name("gated").experiment_id])
         assert len(found) == 7
         assert "RUNNING" not in {run.info.status for run in found}
@@ -345,7 +345,7 @@ def test_weights_may_take_longer_than_any_other_answer(
     without_credentials.setenv("MLFLOW_TRACKING_TOKEN", "secret")
     without_credentials.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
     with gate(server.uri, "secret", "researcher", PASSWORD, upload_s=1.2 * SHORT_TIMEOUT_S) as uri:
-        client = connect(uri, NAME)
+        client = open_store(uri, NAME)
         experiment = client.get_experiment_by_name(NAME).experiment_id
         assert log_champion(client, experiment, run_id, {}, champion, in_registry=False).uri.startswith("models:/")
 

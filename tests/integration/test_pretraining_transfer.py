@@ -21,7 +21,7 @@ from gluetune.pretraining import (
 from gluetune.pretraining.encoder import build_encoder, named_weights
 from gluetune.synthetic import generate_corpus
 from gluetune.tasks import get_task
-from gluetune.training import Evaluation, fine_tune
+from gluetune.training import Evaluation, train_trial
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +76,7 @@ def scores(folder: Path, name: str) -> list[float]:
             last[seed] = evaluation.score
             return True
 
-        fine_tune(task, data, load_encoder(model), training, seed, report=report)
+        train_trial(task, data, load_encoder(model), training, seed, report=report)
     return [last[seed] for seed in SEEDS]
 
 

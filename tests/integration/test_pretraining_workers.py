@@ -21,7 +21,7 @@ from gluetune.pretraining import (
     Text,
     TokenizerConfig,
     prepare_text,
-    pretrain,
+    train_encoder,
 )
 from gluetune.storage import Storage
 from gluetune.synthetic import generate_corpus
@@ -58,7 +58,7 @@ def run(
         evaluations.append(replace(evaluation, train_seconds=0, eval_seconds=0, first_step_at=None, last_step_at=0))
         return evaluation.index != stop_after
 
-    pretrain(data, case, report=report, checkpoints=checkpoints, distributed=distributed)
+    train_encoder(data, case, report=report, checkpoints=checkpoints, distributed=distributed)
     return evaluations, checkpoints.load_best()
 
 

@@ -25,8 +25,8 @@ from gluetune.tasks import get_task
 from gluetune.tasks.metrics import compute_metrics
 from gluetune.tracking import Champion, Registration, Tracker
 from gluetune.tracking.registration import register
-from gluetune.tracking.runs import connect
-from gluetune.training import predict
+from gluetune.tracking.runs import open_store
+from gluetune.training import predict_logits
 from sample_search import BEGIN, COLA, MNLI, events, plan, send_events, started
 
 MAX_LENGTH = 16  # short enough to cut rows
@@ -70,7 +70,7 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
 def empty_registry(tracker: Any) -> Any:
     """No registered models of other tests."""
     yield
-    client = connect(tracker.uri, "tests")
+    client = open_store(tracker.uri, "tests")
     for model in client.search_registered_models():
         client.delete_registered_model(model.name)
 
@@ -98,7 +98,7 @@ def make_champion(
     model = build_model(encoder, task, training, seed=3).eval()
     encoded = encode_rows(rows, task, tokenizer, MAX_LENGTH)
     assert max(encoded.lengths) == MAX_LENGTH
-    logits = predict(model, encoded, 32)
+    logits = predict_logits(model, encoded, 32)
     save_pretrained(encoder, task, model.state_dict(), tokenizer, str(folder), training)
     score = compute_metrics(task, logits, encoded.labels)[task.primary]  # type: ignore[arg-type]
     return Champion(task, f"{name}-0000", str(folder), score, {}, rows.columns, MAX_LENGTH), rows, logits
@@ -138,7 +138,7 @@ def test_registered_once_with_tags_signature_and_checkpoint(
     champion = replace(champion, score=0.5, dev_scores={"validation": {"matthews_correlation": 0.45}})
     first, again = (tracker.log_winner(tracker.trials[2], champion) for _ in range(2))
     assert first.uri == again.uri == "models:/gluetune-cola@champion"
-    client = connect(tracker.uri, "tests")
+    client = open_store(tracker.uri, "tests")
     (version,) = client.search_model_versions("name = 'gluetune-cola'")
     assert client.get_model_version_by_alias("gluetune-cola", "champion").version == version.version
     assert version.tags["gluetune.score"] == "0.500000"
@@ -159,7 +159,7 @@ def test_a_winner_that_trained_on_becomes_a_new_version(tracker: Any, encoder_fo
     champion, _, _ = make_champion("sst2", encoder_folder, tmp_path)
     tracker.log_winner(tracker.trials[0], replace(champion, score=0.5))
     tracker.log_winner(tracker.trials[0], replace(champion, score=0.6))
-    client = connect(tracker.uri, "tests")
+    client = open_store(tracker.uri, "tests")
     assert len(client.search_model_versions("name = 'gluetune-sst2'")) == 2
     assert client.get_model_version_by_alias("gluetune-sst2", "champion").tags["gluetune.score"] == "0.600000"
 
@@ -196,7 +196,7 @@ print(*answer[["probability_entailment", "probability_not_entailment"]].iloc[0])
 
 def register_model(tracker: Any, name: str, score: float, **changes: str) -> Registration:
     """Registers a model that has tags but no files."""
-    client = connect(tracker.uri, "tests")
+    client = open_store(tracker.uri, "tests")
     experiment = client.get_experiment_by_name("tests").experiment_id
     run_id = client.create_run(experiment).info.run_id
     model = client.create_logged_model(experiment, "model", run_id)
@@ -212,7 +212,7 @@ def register_model(tracker: Any, name: str, score: float, **changes: str) -> Reg
 
 def champion_of(tracker: Any, name: str) -> str | None:
     """The version that the alias is on."""
-    version = connect(tracker.uri, "tests").get_registered_model(name).aliases.get("champion")
+    version = open_store(tracker.uri, "tests").get_registered_model(name).aliases.get("champion")
     return None if version is None else str(version)
 
 
@@ -228,7 +228,7 @@ def test_the_alias_moves_to_a_better_model_of_the_same_data_only(tracker: Any) -
     worse = register_model(tracker, name, 0.5)
     assert (worse.uri, worse.champion, champion_of(tracker, name)) == (f"models:/{name}/6", False, "2")
     assert "version 2 stays champion" in worse.outcome
-    client = connect(tracker.uri, "tests")
+    client = open_store(tracker.uri, "tests")
     assert str(client.get_model_version_by_alias(name, "latest").version) == "6"  # MLflow's alias of the newest
     assert register_model(tracker, name, 0.7).champion is True
     assert champion_of(tracker, name) == "7"
@@ -240,7 +240,7 @@ def test_a_resume_finds_its_version_and_leaves_a_persons_choice(
     tmp_path: Path,
 ) -> None:
     champion, _, _ = make_champion("qnli", encoder_folder, tmp_path)
-    client, name = connect(tracker.uri, "tests"), champion.registered_name
+    client, name = open_store(tracker.uri, "tests"), champion.registered_name
     tracker.log_winner(tracker.trials[0], replace(champion, score=0.5))
     assert tracker.log_winner(tracker.trials[1], replace(champion, score=0.6)).champion is True
     client.set_registered_model_alias(name, "champion", "1")
@@ -253,7 +253,7 @@ def test_a_resume_finds_its_version_and_leaves_a_persons_choice(
 def test_an_attempt_that_was_cut_is_finished(tracker: Any, encoder_folder: Path, tmp_path: Path) -> None:
     """Between making the version, moving the alias, and noting that it is decided."""
     champion, _, _ = make_champion("wnli", encoder_folder, tmp_path)
-    client, name = connect(tracker.uri, "tests"), champion.registered_name
+    client, name = open_store(tracker.uri, "tests"), champion.registered_name
     tracker.log_winner(tracker.trials[0], champion)
     client.delete_model_version_tag(name, "1", "gluetune.promoted")
     assert tracker.log_winner(tracker.trials[0], champion).champion is True  # cut behind the alias

@@ -24,7 +24,7 @@ from gluetune.reporting import print_locations, print_plan, summarise, write_sum
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.tracking import Champion, Tracker, check_store, ui_command
-from gluetune.tracking.runs import connect
+from gluetune.tracking.runs import open_store
 from gluetune.tracking.uris import artifact_location, sqlite_uri
 from sample_search import events, plan, send_events
 
@@ -106,7 +106,7 @@ def test_nothing_is_lost_while_the_server_is_down(server: Server, tmp_path: Path
     send_events(tracker, journal[10:], trials)
     assert tracker.close(60.0)
     assert notes[1:] == ["MLflow answers again; the waiting updates are written"]
-    client = connect(server.uri, "tests")
+    client = open_store(server.uri, "tests")
     found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
     runs = {run.info.run_name.split()[0]: run for run in found}
     assert len(found) == len(runs) == 7
@@ -129,7 +129,7 @@ def test_a_server_that_stays_down_is_said_and_a_resume_writes_the_rest(server: S
     assert notes[-1].endswith("the journal has them: resume 'small' to write them")
     server.start()
     assert Tracker(plan(tracking_uri=server.uri), folder, history=events()).close()
-    client = connect(server.uri, "tests")
+    client = open_store(server.uri, "tests")
     found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
     assert len(found) == 7
     assert all(run.info.status != "RUNNING" for run in found)
@@ -204,7 +204,7 @@ def test_no_password_is_left_anywhere(
     server.start()
     again = Tracker(made, session.storage, store=address, history=events())
     assert again.close()
-    client = connect(server.uri, "tests")
+    client = open_store(server.uri, "tests")
     found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
     assert len(found) == 7, "the address with its password is the same store"
 
@@ -222,7 +222,7 @@ def test_the_printed_command_opens_the_store_of_a_folder_with_an_odd_name(tmp_pa
     served = Server(tmp_path)
     served.start(f"{ui_command(store)} --port {served.port} --workers 1")
     try:
-        client = connect(served.uri, "tests")
+        client = open_store(served.uri, "tests")
         found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
         assert {run.info.run_name for run in found} == {"small", "CoLA", "MNLI"}
         (root,) = [run for run in found if run.info.run_name == "small"]

@@ -19,7 +19,7 @@ from gluetune.errors import TrackingError
 from gluetune.events import WinnerEvaluated
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
-from gluetune.tracking.runs import check_store, connect
+from gluetune.tracking.runs import check_store, open_store
 from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, folded, plan, send_events, started
 
 Open = Callable[..., Tracker]
@@ -48,14 +48,14 @@ def open_tracker(tmp_path: Path, uri: str, notes: list[str]) -> Open:
 
 def runs_of(uri: str, experiment: str = "tests") -> dict[str, Any]:
     """All runs of an experiment by name, those of trials without the configuration in it."""
-    client = connect(uri, experiment)
+    client = open_store(uri, experiment)
     found = client.search_runs([client.get_experiment_by_name(experiment).experiment_id], max_results=1000)
     assert len({run.info.run_name for run in found}) == len(found), "a run was made twice"
     return {run.info.run_name.split()[0]: run for run in found}
 
 
 def history(uri: str, run: Any, metric: str) -> list[tuple[int, float]]:
-    return [(point.step, point.value) for point in connect(uri, "tests").get_metric_history(run.info.run_id, metric)]
+    return [(point.step, point.value) for point in open_store(uri, "tests").get_metric_history(run.info.run_id, metric)]
 
 
 def test_the_whole_tree(open_tracker: Open, uri: str, tmp_path: Path, notes: list[str]) -> None:
@@ -93,7 +93,7 @@ def test_the_experiment_opens_on_the_searchs_trials_with_their_columns(open_trac
     tracker = open_tracker()
     send_events(tracker, events())
     assert tracker.close()
-    client = connect(uri, "tests")
+    client = open_store(uri, "tests")
     experiment = client.get_experiment_by_name("tests")
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert tracker.link is not None
@@ -112,7 +112,7 @@ def test_the_experiment_opens_on_the_searchs_trials_with_their_columns(open_trac
 
 
 def test_a_kind_that_a_user_chose_stays(open_tracker: Open, uri: str) -> None:
-    client = connect(uri, "tests")
+    client = open_store(uri, "tests")
     client.set_experiment_tag(client.create_experiment("tests"), "mlflow.experimentKind", "genai_development")
     assert open_tracker().close()
     assert client.get_experiment_by_name("tests").tags["mlflow.experimentKind"] == "genai_development"
@@ -252,7 +252,7 @@ def test_two_searches_share_an_experiment(open_tracker: Open, uri: str, tmp_path
     for tracker in trackers:
         send_events(tracker, events()[:1])
     assert all(tracker.close() for tracker in trackers)
-    client = connect(uri, "tests")
+    client = open_store(uri, "tests")
     found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
     roots = [run.info.run_name for run in found if "mlflow.parentRunId" not in run.data.tags]
     assert sorted(roots) == ["second", "small"]
@@ -264,7 +264,7 @@ def test_a_run_deleted_meanwhile_does_not_stop_the_others(open_tracker: Open, ur
     tracker = open_tracker()
     trials = send_events(tracker, journal[:4])
     assert tracker.flush()
-    connect(uri, "tests").delete_run(runs_of(uri)["cola-0000"].info.run_id)
+    open_store(uri, "tests").delete_run(runs_of(uri)["cola-0000"].info.run_id)
     send_events(tracker, journal[4:], trials)
     assert not tracker.close()
     assert runs_of(uri)["mnli-0001"].data.metrics["best_score"] == 0.70
@@ -290,14 +290,14 @@ def test_an_old_database_is_refused_at_once(tmp_path: Path, open_tracker: Open) 
 
 
 def test_a_deleted_experiment_is_said(open_tracker: Open, uri: str, notes: list[str]) -> None:
-    client = connect(uri, "tests")
+    client = open_store(uri, "tests")
     client.delete_experiment(client.create_experiment("tests"))
     with pytest.raises(TrackingError, match=r"tracking\.experiment must not be deleted, but got 'tests'"):
         open_tracker()
 
 
 def test_what_a_deleted_experiment_says_restores_it_from_any_folder(tmp_path: Path, uri: str) -> None:
-    client = connect(uri, "tests")
+    client = open_store(uri, "tests")
     client.delete_experiment(client.create_experiment("tests"))
     with pytest.raises(TrackingError, match="'tests'") as raised:
         check_store(uri, "tests", write=False)

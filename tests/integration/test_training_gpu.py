@@ -13,7 +13,7 @@ from torch._dynamo.utils import counters
 from gluetune.config import TrainingConfig
 from gluetune.tasks import TASKS
 from gluetune.training import DistributedContext
-from gluetune.training.evaluate import predict
+from gluetune.training.evaluate import predict_logits
 from gluetune.training.profiling import CudaProfiler, profile_trial
 from gluetune.training.trainer import TrialTrainer
 from training_setup import run_trial, task_data, tiny_encoder
@@ -124,5 +124,5 @@ def test_the_probe_measures_shares_of_the_gpu() -> None:
 def test_predictions_are_those_of_a_cpu() -> None:
     data = task_data(COLA)
     run = TrialTrainer(COLA, data.train, tiny_encoder(), training(), 3, GPU)
-    there = predict(run.model, data.selection, 8, GPU)
-    np.testing.assert_allclose(there, predict(run.model.cpu(), data.selection, 8), atol=1e-4)
+    there = predict_logits(run.model, data.selection, 8, GPU)
+    np.testing.assert_allclose(there, predict_logits(run.model.cpu(), data.selection, 8), atol=1e-4)

@@ -13,7 +13,7 @@ from gluetune.config import TrainingConfig
 from gluetune.errors import DivergedError, TrialOutOfMemoryError
 from gluetune.models import build_model
 from gluetune.tasks import TASKS
-from gluetune.training import Evaluation, fine_tune, trainer
+from gluetune.training import Evaluation, train_trial, trainer
 from training_setup import numbers, run_trial, task_data, tiny_encoder
 
 COLA = TASKS["cola"]
@@ -22,7 +22,7 @@ NOISY = TrainingConfig(batch_size=8, learning_rate=5e-3, num_train_epochs=2, eva
 
 def train(training: TrainingConfig, **kwargs: Any) -> tuple[bool, list[Evaluation]]:
     evaluations: list[Evaluation] = []
-    finished = fine_tune(
+    finished = train_trial(
         COLA,
         task_data(COLA),
         tiny_encoder(),

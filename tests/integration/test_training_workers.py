@@ -15,7 +15,7 @@ from torch import multiprocessing
 from gluetune.config import TrainingConfig
 from gluetune.errors import DivergedError
 from gluetune.tasks import TASKS
-from gluetune.training import Checkpoints, DistributedContext, Evaluation, fine_tune
+from gluetune.training import Checkpoints, DistributedContext, Evaluation, train_trial
 from training_setup import VOCABULARY, numbers, run_trial, task_data, tiny_encoder
 
 COMMON: dict[str, Any] = {"batch_size": 8, "learning_rate": 5e-3, "num_train_epochs": 2, "evals_per_epoch": 2}
@@ -55,7 +55,7 @@ def worker(rank: int, folder: Path) -> None:
     run_trial(TASKS["cola"], noisy, folder / "resumed", distributed=distributed, stop_after=2)
     results["resumed"] = run_trial(TASKS["cola"], noisy, folder / "resumed", distributed=distributed)[0]
     try:
-        fine_tune(
+        train_trial(
             TASKS["cola"],
             task_data(TASKS["cola"]),
             tiny_encoder(),

@@ -50,15 +50,15 @@ def _finetune() -> Loaded:
 
 
 def _evaluate() -> Loaded:
-    from gluetune.cli.predict import EVALUATE, evaluate
+    from gluetune.cli.predict import EVALUATE, evaluate_main
 
-    return EVALUATE, evaluate
+    return EVALUATE, evaluate_main
 
 
 def _predict() -> Loaded:
-    from gluetune.cli.predict import PREDICT, predict
+    from gluetune.cli.predict import PREDICT, predict_main
 
-    return PREDICT, predict
+    return PREDICT, predict_main
 
 
 def _pretrain() -> Loaded:

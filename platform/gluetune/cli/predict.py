@@ -70,12 +70,12 @@ PREDICT = Program(
 )
 
 
-def evaluate(argv: Sequence[str]) -> int:
+def evaluate_main(argv: Sequence[str]) -> int:
     """Runs ``gluetune evaluate``; returns the exit code."""
     return run(EVALUATE, _with_job(evaluate_trained), argv)
 
 
-def predict(argv: Sequence[str]) -> int:
+def predict_main(argv: Sequence[str]) -> int:
     """Runs ``gluetune predict``; returns the exit code."""
     return run(PREDICT, _with_job(predict_trained), argv)
 

@@ -24,7 +24,7 @@ from gluetune.inference.text_settings import read_text_settings
 from gluetune.models import check_token_ids, load_trained, move_to_device
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS, Task, get_task
-from gluetune.training import DistributedContext, predict
+from gluetune.training import DistributedContext, predict_logits
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def predict_examples(
     encoded = encode_rows(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
     check_token_ids(classifier.model, [encoded], classifier.tokenizer, str(classifier.model.name_or_path))
     move_to_device(classifier.model, distributed.device)
-    logits = predict(classifier.model, encoded, batch_size, distributed)
+    logits = predict_logits(classifier.model, encoded, batch_size, distributed)
     broken = int((~np.isfinite(logits).all(axis=1)).sum())
     if broken:
         raise ModelError(

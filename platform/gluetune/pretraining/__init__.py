@@ -13,7 +13,7 @@ from gluetune.pretraining.config import (
 from gluetune.pretraining.corpus import Corpus
 from gluetune.pretraining.encoder import save_encoder
 from gluetune.pretraining.evaluation import PretrainingEvaluation, summary_metrics
-from gluetune.pretraining.loop import pretrain, pretrain_folder
+from gluetune.pretraining.loop import pretrain_folder, train_encoder
 from gluetune.pretraining.prepare import PretrainingData, prepare_job, prepare_text
 from gluetune.pretraining.synthetic_encoder import planned_encoder, prepare_synthetic_encoder
 from gluetune.pretraining.text import Text, read_text
@@ -35,9 +35,9 @@ __all__ = [
     "prepare_job",
     "prepare_synthetic_encoder",
     "prepare_text",
-    "pretrain",
     "pretrain_folder",
     "read_text",
     "save_encoder",
     "summary_metrics",
+    "train_encoder",
 ]

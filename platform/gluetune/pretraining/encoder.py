@@ -145,7 +145,7 @@ def save_encoder(
 
     Args:
         folder: folder to write; created if it does not exist.
-        weights: weights from `named_weights`, as `pretrain` saves them; the others keep their initial values.
+        weights: weights from `named_weights`, as `train_encoder` saves them; the others keep their initial values.
         job: the job that they were trained with.
         tokenizer: tokenizer to save; its ``model_max_length`` is set to the encoder's.
     """

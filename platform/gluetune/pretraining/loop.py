@@ -23,7 +23,7 @@ from gluetune.training.loop import always_continue
 from gluetune.training.memory import free_memory, is_out_of_memory
 
 
-def pretrain(
+def train_encoder(
     data: PretrainingData,
     job: PretrainJob,
     *,
@@ -147,7 +147,7 @@ def pretrain_folder(
 
     with tempfile.TemporaryDirectory() as scratch:
         checkpoints = Checkpoints(Storage(scratch), "run")
-        pretrain(data, job, report=report_and_continue, checkpoints=checkpoints)
+        train_encoder(data, job, report=report_and_continue, checkpoints=checkpoints)
         weights = checkpoints.load_best()
         assert weights is not None  # saved after the last step
         save_encoder(folder, weights, job, tokenizer)

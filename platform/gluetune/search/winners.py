@@ -20,7 +20,7 @@ from gluetune.lanes import LaneSpec, root_cause
 from gluetune.models import load_trained, move_to_device, save_pretrained
 from gluetune.search.ray_tasks import cancel_on_error
 from gluetune.tasks import TASKS, Task, get_task
-from gluetune.training import Checkpoints, DistributedContext, predict
+from gluetune.training import Checkpoints, DistributedContext, predict_logits
 from gluetune.workloads.fine_tuning import FineTuning
 
 LOCAL_SCORING_MAX_ROWS = 20_000  # official rows; with more, new processes pay off
@@ -163,4 +163,6 @@ def score_saved(
 
 def _score_rows(task: Task, model: Any, rows: EncodedRows, batch_size: int, distributed: DistributedContext) -> Scores:
     assert rows.labels is not None  # winners are scored only on splits with labels
-    return score_predictions(Predictions(task, predict(model, rows, batch_size, distributed)), rows.labels, batch_size)
+    return score_predictions(
+        Predictions(task, predict_logits(model, rows, batch_size, distributed)), rows.labels, batch_size
+    )

@@ -50,7 +50,7 @@ def check_store(uri: str, experiment: str, *, write: bool = True) -> None:
     check_uri(uri, make=write)
     local = sqlite_file(uri) is not None
     if is_server(uri) or ((not write or not local) and not is_fresh(uri) and _has_tables(uri)):
-        connect(uri, experiment)
+        open_store(uri, experiment)
 
 
 def _has_tables(uri: str) -> bool:
@@ -74,7 +74,7 @@ def _has_tables(uri: str) -> bool:
             engine.dispose()
 
 
-def connect(uri: str, experiment: str) -> MlflowClient:
+def open_store(uri: str, experiment: str) -> MlflowClient:
     """Opens a store and checks that it answers.
 
     Args:

@@ -12,7 +12,7 @@ from gluetune.events import Event, SearchPlan, TrialRecord, TrialStarted, apply_
 from gluetune.tracking.champion import Champion, log_champion
 from gluetune.tracking.display import runs_link, save_view
 from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC, Registration
-from gluetune.tracking.runs import RunTree, connect, is_permanent, reason, unusable_store
+from gluetune.tracking.runs import RunTree, is_permanent, open_store, reason, unusable_store
 from gluetune.tracking.state import FILE as TRACKING_FILE
 from gluetune.tracking.state import TrackingState, load_state
 from gluetune.tracking.updates import EventMapper, RunUpdate
@@ -72,7 +72,7 @@ class Tracker:
         check_uri(self._store)
         self._plan, self._folder, self._artifacts = plan, folder, artifacts
         fresh = is_fresh(self._store)
-        client = None if fresh else connect(self._store, plan.experiment)
+        client = None if fresh else open_store(self._store, plan.experiment)
         self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment, notify, fresh=fresh)
         self._tree = None if client is None else self._make_tree(client)
         self._mapper = EventMapper(plan, self._state.started)
@@ -218,7 +218,7 @@ class Tracker:
 
     def _open(self) -> _RunTreeBackend:
         if self._tree is None:
-            self._tree = self._make_tree(connect(self._store, self._plan.experiment))
+            self._tree = self._make_tree(open_store(self._store, self._plan.experiment))
         self._save_view(self._tree)
         return _RunTreeBackend(self._tree, self._state, self._folder)
 

@@ -2,8 +2,8 @@
 
 from gluetune.training.checkpoints import Checkpoints
 from gluetune.training.distributed_context import DistributedContext
-from gluetune.training.evaluate import predict
-from gluetune.training.loop import fine_tune
+from gluetune.training.evaluate import predict_logits
+from gluetune.training.loop import train_trial
 from gluetune.training.results import Evaluation, StepLog
 
-__all__ = ["Checkpoints", "DistributedContext", "Evaluation", "StepLog", "fine_tune", "predict"]
+__all__ = ["Checkpoints", "DistributedContext", "Evaluation", "StepLog", "predict_logits", "train_trial"]

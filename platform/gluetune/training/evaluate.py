@@ -38,7 +38,7 @@ class EvalOutput:
     seconds: float
 
 
-def predict(
+def predict_logits(
     model: nn.Module,
     encoded: EncodedRows,
     batch_size: int,
@@ -145,7 +145,7 @@ def evaluate_rows(
         DivergedError: a logit is not finite.
     """
     started = time.monotonic()
-    logits = predict(model, encoded, batch_size, distributed, bf16=bf16)
+    logits = predict_logits(model, encoded, batch_size, distributed, bf16=bf16)
     if not np.isfinite(logits).all():
         raise DivergedError("logits must be finite, but some of this evaluation's are not")
     labels = encoded.labels

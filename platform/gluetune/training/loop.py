@@ -25,7 +25,7 @@ def ignore_log(log: StepLog) -> None:
     """Default of ``log``: drops the step log."""
 
 
-def fine_tune(
+def train_trial(
     task: Task,
     data: EncodedTask,
     encoder: Encoder,

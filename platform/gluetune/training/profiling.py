@@ -18,7 +18,7 @@ from gluetune.data import EncodedTask
 from gluetune.models import Encoder
 from gluetune.tasks import Task
 from gluetune.training.distributed_context import DistributedContext, use_bf16
-from gluetune.training.evaluate import predict
+from gluetune.training.evaluate import predict_logits
 from gluetune.training.trainer import TrialTrainer
 
 MEMORY_HEADROOM = 0.9
@@ -154,7 +154,7 @@ def profile_trial(
     def worst_case_step() -> None:
         for _ in range(2):  # the first step allocates the optimizer's moments
             trainer.train_step(longest)
-        predict(trainer.model, longest_selection, training.eval_batch_size, distributed, bf16=bf16)
+        predict_logits(trainer.model, longest_selection, training.eval_batch_size, distributed, bf16=bf16)
 
     def steps(count: int) -> None:
         for batch in itertools.islice(usual, count):

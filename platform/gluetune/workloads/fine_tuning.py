@@ -35,7 +35,7 @@ class FineTuning:
         checkpoints: Checkpoints,
         distributed: DistributedContext,
     ) -> None:
-        """Trains one trial with `gluetune.training.fine_tune`.
+        """Trains one trial with `gluetune.training.train_trial`.
 
         Args:
             assignment: the trial.
@@ -47,9 +47,9 @@ class FineTuning:
             DivergedError: a loss is not finite.
             TrialOutOfMemoryError: the smallest micro-batch does not fit the memory.
         """
-        from gluetune.training import fine_tune
+        from gluetune.training import train_trial
 
-        fine_tune(
+        train_trial(
             get_task(assignment.task),
             self._fetch(self.data[assignment.task]),
             self._fetch(self.encoder),

@@ -9,7 +9,7 @@ import ray
 
 from gluetune.events import Evaluated
 from gluetune.lanes import TrialAssignment, TrialContext
-from gluetune.pretraining import PretrainingEvaluation, PretrainJob, pretrain
+from gluetune.pretraining import PretrainingEvaluation, PretrainJob, train_encoder
 from gluetune.training import Checkpoints, DistributedContext, Evaluation
 
 _LOSSES = ("masked_lm_loss", "next_sentence_loss")
@@ -35,7 +35,7 @@ class Pretraining:
         checkpoints: Checkpoints,
         distributed: DistributedContext,
     ) -> None:
-        """Runs the job with `gluetune.pretraining.pretrain`.
+        """Runs the job with `gluetune.pretraining.train_encoder`.
 
         Args:
             assignment: not read: the job says what is trained.
@@ -47,7 +47,7 @@ class Pretraining:
             DivergedError: a loss is not finite.
             TrialOutOfMemoryError: the smallest micro-batch does not fit the memory.
         """
-        pretrain(
+        train_encoder(
             ray.get(self._data),
             self._job,
             report=lambda evaluation: context.report(to_evaluation(evaluation)),

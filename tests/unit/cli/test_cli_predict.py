@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.cli.predict import evaluate, predict
+from gluetune.cli.predict import evaluate_main, predict_main
 
 Main = Callable[[Sequence[str]], int]
 
 
-@pytest.mark.parametrize("main", [evaluate, predict])
+@pytest.mark.parametrize("main", [evaluate_main, predict_main])
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -28,7 +28,7 @@ def test_mistakes(main: Main, line: str, expected: list[str], capfd: pytest.Capt
     assert [part for part in expected if part not in err] == []
 
 
-@pytest.mark.parametrize("main", [evaluate, predict])
+@pytest.mark.parametrize("main", [evaluate_main, predict_main])
 def test_a_run_that_is_not_there_names_the_nearest(
     main: Main, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -38,7 +38,7 @@ def test_a_run_that_is_not_there_names_the_nearest(
     assert "'first'" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("main", [evaluate, predict])
+@pytest.mark.parametrize("main", [evaluate_main, predict_main])
 def test_a_run_without_trained_models_is_refused(main: Main, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "first").mkdir()
     (tmp_path / "first" / "job.yaml").write_text("tasks: cola\nsearch: {space: compact_bert}\n")

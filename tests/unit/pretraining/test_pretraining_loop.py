@@ -17,9 +17,9 @@ from gluetune.pretraining import (
     PretrainJob,
     Text,
     prepare_text,
-    pretrain,
     pretrainer,
     summary_metrics,
+    train_encoder,
 )
 from gluetune.storage import Storage
 from gluetune.training import Checkpoints
@@ -58,7 +58,7 @@ class Session:
             self.reported.append(evaluation)
             return evaluation.index != stop_after
 
-        return pretrain(data, job, report=report, checkpoints=self.checkpoints, should_continue=should_continue)
+        return train_encoder(data, job, report=report, checkpoints=self.checkpoints, should_continue=should_continue)
 
     @property
     def numbers(self) -> list[PretrainingEvaluation]:

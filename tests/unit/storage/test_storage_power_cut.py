@@ -16,7 +16,7 @@ from gluetune.events import journal as journal_module
 from gluetune.storage import Storage, durable
 from gluetune.storage.durable import replace_folder
 from gluetune.tasks import TASKS
-from gluetune.training import Checkpoints, Evaluation, fine_tune
+from gluetune.training import Checkpoints, Evaluation, train_trial
 from power_cut import Disk
 from training_setup import task_data, tiny_encoder
 
@@ -90,7 +90,7 @@ def test_a_trials_checkpoint_is_kept_before_its_evaluation_is_reported(disk: Dis
         return True
 
     training = TrainingConfig(batch_size=8, learning_rate=5e-3, num_train_epochs=1, evals_per_epoch=3)
-    fine_tune(
+    train_trial(
         TASKS["cola"],
         task_data(TASKS["cola"]),
         tiny_encoder(),

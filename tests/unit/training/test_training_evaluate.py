@@ -11,7 +11,7 @@ from torch import nn
 
 from gluetune.data import EncodedRows
 from gluetune.tasks import TASKS
-from gluetune.training import DistributedContext, predict
+from gluetune.training import DistributedContext, predict_logits
 from gluetune.training.evaluate import length_sorted_batches, loss_sum
 
 
@@ -47,7 +47,7 @@ def encoded() -> EncodedRows:
 
 def test_predictions_come_in_row_order_without_dropout(encoded: EncodedRows) -> None:
     model = SumOfTokens().train()
-    logits = predict(model, encoded, batch_size=2)
+    logits = predict_logits(model, encoded, batch_size=2)
     assert logits.dtype == np.float32
     assert logits.tolist() == [[0, 3], [9, 9], [2, 1], [15, 5], [28, 7]]
     assert model.training
@@ -55,7 +55,7 @@ def test_predictions_come_in_row_order_without_dropout(encoded: EncodedRows) -> 
 
 def test_batches_hold_rows_of_like_length_the_longest_first(encoded: EncodedRows) -> None:
     model = SumOfTokens()
-    predict(model, encoded, batch_size=2)
+    predict_logits(model, encoded, batch_size=2)
     assert model.widths[0][1] == 9
     assert sum(rows * width for rows, width in model.widths) <= 31  # unsorted, 9 + 9 + 5 + 5 + 7 = 35
 
@@ -69,7 +69,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_so_are_all_later_ones(encoded: 
             return super().forward(input_ids, attention_mask)
 
     small = Small()
-    assert predict(small, encoded, batch_size=4).tolist() == [[0, 3], [9, 9], [2, 1], [15, 5], [28, 7]]
+    assert predict_logits(small, encoded, batch_size=4).tolist() == [[0, 3], [9, 9], [2, 1], [15, 5], [28, 7]]
     assert small.refused == 1
 
 
@@ -79,7 +79,7 @@ def test_one_row_that_does_not_fit_is_an_error(encoded: EncodedRows) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
 
     with pytest.raises(torch.OutOfMemoryError):
-        predict(Full(), encoded, batch_size=4)
+        predict_logits(Full(), encoded, batch_size=4)
 
 
 def test_evaluation_batches_hold_rows_and_tokens_up_to_their_limits() -> None:

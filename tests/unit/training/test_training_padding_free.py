@@ -16,7 +16,7 @@ from gluetune.data import EncodedRows
 from gluetune.models import build_model
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
-from gluetune.training.evaluate import predict
+from gluetune.training.evaluate import predict_logits
 from gluetune.training.speedups import padding_free
 from gluetune.training.speedups.cls_only_last_layer import use_cls_only_last_layer
 from gluetune.training.speedups.cpu_dropout import use_fast_cpu_dropout
@@ -131,10 +131,10 @@ def test_dropout_is_at_random_and_only_in_training(tmp_path: Path) -> None:
 
 def test_predictions_are_the_same(tmp_path: Path) -> None:
     model_ = model("roberta", tmp_path)
-    expected = predict(model_, rows("roberta"), batch_size=3)
+    expected = predict_logits(model_, rows("roberta"), batch_size=3)
     use_padding_free(model_)
     use_cls_only_last_layer(model_)
-    np.testing.assert_allclose(predict(model_, rows("roberta"), batch_size=3), expected, atol=1e-6)
+    np.testing.assert_allclose(predict_logits(model_, rows("roberta"), batch_size=3), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("family", ["albert", "deberta-v2", "modernbert", "distilbert"])
