@@ -1,6 +1,7 @@
 """Hyperparameter search for fine-tuning BERT-type encoders on GLUE: Ray Train, Ray Tune, Optuna, MLflow.
 
-The names below are the public API; they are imported when they are first used, so that ``import gluetune`` is quick.
+The names below and the module ``errors`` are the public API; they are imported when they are first used, so that
+``import gluetune`` is quick.
 
 Example:
     >>> import gluetune
@@ -14,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gluetune import errors as errors
     from gluetune.api.calls import fine_tune, load, pretrain, resume, tune
     from gluetune.api.results import BestTrial, FineTuneResult, PretrainResult, SearchResult
     from gluetune.config import JobConfig, SearchSpace, TrainingConfig
@@ -58,6 +60,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("gluetune.errors")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
@@ -65,4 +69,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "errors"})

@@ -246,6 +246,15 @@ class JobConfig(Section):
     ``tasks`` maps task names to weights: the search divides the lanes' time among tasks by weight. In a list or as
     comma-separated names, each task has weight 1. ``training`` fields that are set here go before those of the search
     space.
+
+    Raises:
+        pydantic.ValidationError: a key does not exist or its value breaks its rule; a ``ValueError``. Rules between
+            keys are checked where a function takes the job, which raises `gluetune.errors.ConfigError`.
+
+    Example:
+        >>> job = gluetune.JobConfig(tasks=["cola", "rte"], data={"source": "synthetic"})
+        >>> job.tasks, job.search.algorithm
+        ({'cola': 1.0, 'rte': 1.0}, 'grid')
     """
 
     name: str | None = Field(

@@ -37,6 +37,14 @@ class TrainingConfig(Section):
     with ``torch.compile``: a lane compiles in the first trial of each architecture (number of labels, head, dropout
     rates, frozen layers), which takes about a minute and pays off in long searches; mode ``reduce-overhead`` also
     records CUDA graphs, one for each shape of a batch.
+
+    Raises:
+        pydantic.ValidationError: a field does not exist or its value breaks its rule; a ``ValueError``.
+
+    Example:
+        >>> training = gluetune.TrainingConfig(learning_rate=2e-5, batch_size=16)
+        >>> training.learning_rate, training.num_train_epochs
+        (2e-05, 3.0)
     """
 
     learning_rate: float = Field(default=3e-5, gt=0)

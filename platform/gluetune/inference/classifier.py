@@ -57,7 +57,8 @@ class Classifier:
 
         Args:
             rows: a list of texts; of pairs of texts for a task of two text columns, such as
-                ``[("A man sleeps.", "No one sleeps.")]``; or a DataFrame with the task's text columns.
+                ``[("A man sleeps.", "No one sleeps.")]``; of dicts from the task's text columns to texts; a NumPy array
+                of texts or pairs; or a DataFrame with the text columns.
             batch_size: rows per batch; ``None`` for `batch_size`.
 
         Returns:

@@ -10,7 +10,10 @@ from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import Task
 
 Rows: TypeAlias = "Sequence[str] | Sequence[Sequence[str]] | Any"
-"""A list of texts, or of pairs of texts for a task of two columns, or a pandas DataFrame with the task's columns."""
+"""A list of texts, of pairs of texts for a task of two columns, or of dicts from the task's columns to texts.
+
+Also a NumPy array of texts or ``[rows, 2]`` texts, and a pandas DataFrame with the task's columns.
+"""
 
 _SHOWN = 60  # characters of a value in a message
 
@@ -19,8 +22,8 @@ def as_examples(rows: Rows, task: Task) -> Examples:
     """Turns rows into examples without labels.
 
     Args:
-        rows: texts, pairs of texts, or a DataFrame (or a mapping of lists) with the task's text columns; other
-            columns are ignored.
+        rows: texts, pairs of texts, dicts from columns to texts, or a DataFrame (or a mapping of lists, or of one
+            row's texts) with the task's text columns; other columns are ignored.
         task: names the columns.
 
     Raises:
@@ -28,6 +31,8 @@ def as_examples(rows: Rows, task: Task) -> Examples:
     """
     if isinstance(rows, str):
         raise DataError(f"rows must be a list of texts, but got one text: {_shown(rows)}")
+    if not isinstance(rows, Iterable):
+        raise DataError(f"rows must be a list of texts, but got {_shown(rows)}")
     if isinstance(rows, Mapping) or hasattr(rows, "columns"):
         columns = {name: list(_column(rows, name, task)) for name in task.columns}
         lengths = {name: len(texts) for name, texts in columns.items()}
@@ -52,11 +57,20 @@ def _column(rows: Any, name: str, task: Task) -> Iterable[Any]:
             f"from {', '.join(known) or 'none'}{did_you_mean(name, known)}"
         )
     column: Iterable[Any] = rows[name]
-    return column
+    return [column] if isinstance(column, str) else column
 
 
 def _texts(row: Any, number: int, task: Task) -> Sequence[Any]:
     """A row's texts, one for each column."""
+    if isinstance(row, Mapping):
+        if missing := [name for name in task.columns if name not in row]:
+            raise DataError(
+                f"rows of {task.name} must have the columns {', '.join(task.columns)}, but row {number} has no "
+                f"{missing[0]!r}{did_you_mean(missing[0], map(str, row))}"
+            )
+        return [row[name] for name in task.columns]
+    if hasattr(row, "tolist"):  # of NumPy or pandas
+        row = row.tolist()
     texts: Sequence[Any] = (row,) if isinstance(row, str) or not isinstance(row, Sequence) else row
     if len(texts) != len(task.columns):
         wanted = "one text" if len(task.columns) == 1 else f"a pair ({', '.join(task.columns)})"

@@ -61,6 +61,13 @@ class Task:
         label_aliases: other spellings of labels in the official files, to class names.
         ignored_labels: labels whose rows are left out (SNLI's ``-``: annotators did not agree).
         minimum, maximum: range of regression labels.
+
+    Example:
+        >>> gluetune.load("runs/first", "cola").task.labels  # doctest: +SKIP
+        ('unacceptable', 'acceptable')
+        >>> task = gluetune.Task("spam", "Spam", ("text",), ("ham", "spam"), ("accuracy",), "accuracy", layouts={})
+        >>> task.num_labels, task.regression
+        (2, False)
     """
 
     name: str

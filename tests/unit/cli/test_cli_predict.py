@@ -43,4 +43,8 @@ def test_a_run_without_trained_models_is_refused(main: Main, tmp_path: Path, cap
     (tmp_path / "first").mkdir()
     (tmp_path / "first" / "job.yaml").write_text("tasks: cola\nsearch: {space: compact_bert}\n")
     assert main(["--run", "first", "--storage-path", str(tmp_path)]) == 2
-    assert "no run 'first' with a trained model for cola" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "no run 'first' with a trained model for cola" in said
+    for form in ("gluetune finetune", "--run", "--checkpoint"):
+        assert form in said
+    assert "--mode" not in said

@@ -30,7 +30,18 @@ def test_pairs_and_data_frames_are_the_same_rows(tmp_path: Path) -> None:
     pairs = [("a b", "c d"), ("x", "y z")]
     frame = pd.DataFrame(pairs, columns=["sentence1", "sentence2"], index=[7, 9]).assign(other=0)
     np.testing.assert_array_equal(classifier.predict_proba(pairs), classifier.predict_proba(frame))
-    assert classifier.predict(pairs) == classifier.predict(frame) == classifier.predict([list(pair) for pair in pairs])
+    dicts = [{"sentence2": second, "sentence1": first, "other": 0} for first, second in pairs]
+    for rows in (frame, [list(pair) for pair in pairs], dicts, np.array(pairs), list(np.array(pairs, object))):
+        assert classifier.predict(rows) == classifier.predict(pairs)
+        np.testing.assert_array_equal(classifier.predict_proba(rows), classifier.predict_proba(pairs))
+    np.testing.assert_array_equal(classifier.predict_proba(dicts[0]), classifier.predict_proba(pairs[:1]))
+
+
+def test_an_array_of_texts_and_dicts_of_a_text_are_rows(tmp_path: Path) -> None:
+    classifier = gluetune.load(write_classifier(tmp_path / "cola", get_task("cola")))
+    texts = ["a b c", "z y x"]
+    for rows in (np.array(texts), np.array(texts)[:, None], [{"sentence": text} for text in texts], pd.Series(texts)):
+        np.testing.assert_array_equal(classifier.predict_proba(rows), classifier.predict_proba(texts))
 
 
 def test_a_regression_answers_numbers(tmp_path: Path) -> None:
@@ -50,6 +61,8 @@ def test_a_regression_answers_numbers(tmp_path: Path) -> None:
         ([("a", None)], "row 0"),
         (pd.DataFrame({"sentence1": ["a"], "sentense2": ["b"]}), "nearest: 'sentense2'"),
         ({"sentence1": ["a"], "sentence2": []}, "one length"),
+        ([("a", "b"), {"sentence1": "a", "sentense2": "b"}], "row 1 .*nearest: 'sentense2'"),
+        (3, "list of texts"),
     ],
 )
 def test_rows_that_are_not_the_tasks_are_refused(rows: object, named: str, tmp_path: Path) -> None:
