@@ -75,9 +75,7 @@ def test_a_folder_that_is_taken_is_refused_with_what_to_do_in_either_form(tmp_pa
         (SPACE_FILE, PRETRAINING_FILE, "gluetune.fine_tune(resume='mine')"),
     ],
 )
-def test_a_run_of_another_kind_is_named_with_what_goes_on_with_it(
-    file: str, wanted: str, call: str, tmp_path: Path
-) -> None:
+def test_a_run_of_another_kind_is_named_with_what_resumes_it(file: str, wanted: str, call: str, tmp_path: Path) -> None:
     Storage(str(tmp_path)).write(f"mine/{file}", b"")
     with pytest.raises(StorageError) as error:
         read_files(Storage(str(tmp_path)), "mine", wanted)

@@ -53,18 +53,29 @@ def test_the_address_of_a_server_is_printed_without_its_password(capfd: pytest.C
 
 
 @pytest.mark.slow
-def test_the_ui_answers_until_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("host", "start"), [("127.0.0.1", "http://127.0.0.1:"), ("::1", "http://[::1]:")])
+def test_the_ui_answers_until_ctrl_c(host: str, start: str, tmp_path: Path) -> None:
+    """Also where the environment names a proxy, which would not reach this machine."""
     import mlflow
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     mlflow.MlflowClient(uri).create_experiment("recorded")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, 0), family=family) as free:
+            port = free.getsockname()[1]
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
     command = [sys.executable, "-m", "gluetune", "ui", "--storage-path", str(tmp_path), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    command += ["--host", host]
+    environment = os.environ | {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment
+    ) as process:
         try:
             assert process.stdout is not None
             address = next(line for line in process.stdout if line.startswith("http")).split()[0]
+            assert address == f"{start}{port}"
             with urllib.request.urlopen(f"{address}/health", timeout=60) as answer:
                 assert answer.status == 200
             os.killpg(process.pid, signal.SIGINT)
@@ -72,4 +83,4 @@ def test_the_ui_answers_until_ctrl_c(tmp_path: Path) -> None:
         finally:
             process.kill()
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", port), 5.0)
+        socket.create_connection((host, port), 5.0)
