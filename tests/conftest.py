@@ -29,16 +29,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-messages", action="store_true", help="write messages.golden.txt anew")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Make one group for pytest-xdist of the tests marked ``ray``, before xdist reads the groups."""
+    if item.get_closest_marker("ray") and not item.get_closest_marker("xdist_group"):
+        item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests that start Ray first, those of `ray_cluster` before the rest, then the slow ones.
 
-    Under pytest-xdist the tests marked ``ray`` are one group, which one worker process runs in this order, while the
-    other worker processes run the remaining tests file by file. Modules with an ``xdist_group`` of their own come last:
-    a worker process takes them when the others are done, and runs their Ray clusters beside the first group's.
+    Under pytest-xdist one worker process runs the group of the tests marked ``ray`` in this order, while the other worker
+    processes run the remaining tests file by file. Modules with an ``xdist_group`` of their own come last: a worker
+    process takes them when the others are done, and runs their Ray clusters beside the first group's.
     """
-    for item in items:
-        if item.get_closest_marker("ray") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
     items.sort(key=_position)
 
 
