@@ -38,9 +38,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests that start Ray first, those of `ray_cluster` before the rest, then the slow ones.
 
-    Under pytest-xdist one worker process runs the group of the tests marked ``ray`` in this order, while the other worker
-    processes run the remaining tests file by file. Modules with an ``xdist_group`` of their own come last: a worker
-    process takes them when the others are done, and runs their Ray clusters beside the first group's.
+    Under pytest-xdist one worker process runs the group of the tests marked ``ray`` in this order, while the others run
+    the remaining tests file by file. Modules with an ``xdist_group`` of their own come last: a worker process takes
+    them when the others are done, and runs their Ray clusters beside the first group's.
     """
     items.sort(key=_position)
 
