@@ -12,15 +12,20 @@ import sysconfig
 import tarfile
 import venv
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from searches import ROOT
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
-pytest.importorskip("hatchling", reason="builds with the project's build backend, of the extra `dev`")
-pytest.importorskip("pip", reason="installs a wheel by pip")
+# Only looked up: importing pip keeps setuptools, and so torch's compiler, from being imported later in this process.
+MISSING = [name for name in ("hatchling", "pip") if find_spec(name) is None]
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING), reason=f"builds and installs a wheel, which needs {' and '.join(MISSING)}"),
+]
 
 SHORT = ("--num-samples", "1", "--max-train-samples", "64", "--max-eval-samples", "32", "--max-concurrent-trials", "1")
 Run = Callable[..., str]
