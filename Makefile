@@ -8,7 +8,7 @@ COMMAND ?= tune
 ARGS ?=
 RAY_API_SERVER_ADDRESS ?= http://127.0.0.1:8265
 export RAY_API_SERVER_ADDRESS
-# Processes that run tests; one of them runs all those that start Ray.
+# Processes that run the tests of `make test-fast`.
 WORKERS ?= 2
 
 .PHONY: quickstart submit test-fast test test-cluster lint types coverage docs clean
@@ -26,10 +26,13 @@ submit: $(STAMP)
 	$(BIN)/gluetune submit -- $(COMMAND) $(ARGS)
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not cluster and not ray and not slow" tests/unit
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not cluster and not ray and not slow" tests/unit
 
+# Two processes: the tests that start Ray, whose output is printed last, and all others.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not cluster" --durations=25
+	log=$$(mktemp); $(BIN)/python -m pytest -m "ray and not cluster" --durations=25 > $$log 2>&1 & ray=$$!; \
+	$(BIN)/python -m pytest -m "not ray and not cluster" --durations=25; others=$$?; \
+	wait $$ray; ray=$$?; cat $$log; rm $$log; exit $$((ray + others))
 
 test-cluster: $(STAMP)
 	$(BIN)/python -m pytest -m cluster -p no:randomly --durations=25
@@ -44,7 +47,7 @@ types: $(STAMP)
 
 # The share of lines that the tests run, in the tests' own processes; a report, without a limit that must be reached.
 coverage: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not cluster" --cov --cov-report=term --cov-report=html
+	$(BIN)/python -m pytest -m "not cluster" --cov --cov-report=term --cov-report=html
 
 docs: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"

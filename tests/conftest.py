@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -29,19 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-messages", action="store_true", help="write messages.golden.txt anew")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Make one group for pytest-xdist of the tests marked ``ray``, before xdist reads the groups."""
-    if item.get_closest_marker("ray") and not item.get_closest_marker("xdist_group"):
-        item.add_marker(pytest.mark.xdist_group("ray"))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that start Ray first, those of `ray_cluster` before the rest, then the slow ones.
-
-    Under pytest-xdist one worker process runs the group of the tests marked ``ray`` in this order, while the others run
-    the remaining tests file by file. Modules with an ``xdist_group`` of their own come last: a worker process takes
-    them when the others are done, and runs their Ray clusters beside the first group's.
-    """
+    """Put the tests of `ray_cluster` first, then those that start Ray themselves, then the slow ones."""
     items.sort(key=_position)
 
 
@@ -49,29 +37,12 @@ def _position(item: pytest.Item) -> int:
     if item.get_closest_marker("cluster"):
         return 4  # these run in the order of their files
     if item.get_closest_marker("ray"):
-        in_first_group = all(mark.args == ("ray",) for mark in item.iter_markers("xdist_group"))
-        return (0 if needs_shared_cluster(item) else 1) if in_first_group else 5
+        return 0 if needs_shared_cluster(item) else 1
     return 2 if item.get_closest_marker("slow") else 3
 
 
 def needs_shared_cluster(item: pytest.Item) -> bool:
     return "ray_cluster" in getattr(item, "fixturenames", ())
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``--dist loadgroup``, assign groups and, of tests without one, files, in the order of the collection."""
-    from xdist.scheduler import LoadGroupScheduling
-
-    class GroupsAndFiles(LoadGroupScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            scope: str = super()._split_scope(nodeid)
-            return scope.partition("::")[0]
-
-    if config.getvalue("dist") != "loadgroup":
-        return None
-    config.option.loadscopereorder = False
-    return GroupsAndFiles(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

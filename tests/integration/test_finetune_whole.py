@@ -13,7 +13,7 @@ import pytest
 from searches import ROOT, command, run_here, summary, wait_for_journal
 from searches import run as run_script
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("ray-commands")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SYNTHETIC = ("--data", "synthetic", "--model-name-or-path", "synthetic")
 SETTINGS = (*SYNTHETIC, "--learning-rate", "3e-4", "--num-train-epochs", "3", "--logging-steps", "10")

@@ -15,7 +15,7 @@ from gluetune.config import ModelConfig
 from gluetune.models import load_encoder
 from searches import ROOT, command, run, run_here, wait_for_journal
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("ray-commands")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SMALL = (
     "--config",
