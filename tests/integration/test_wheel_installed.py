@@ -12,15 +12,17 @@ import sysconfig
 import tarfile
 import venv
 from collections.abc import Callable
-from importlib.util import find_spec
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
 from searches import ROOT
 
-# Only looked up: importing pip keeps setuptools, and so torch's compiler, from being imported later in this process.
-MISSING = [name for name in ("hatchling", "pip") if find_spec(name) is None]
+# By the installed distributions, because importing or finding the module pip keeps setuptools, and so torch's compiler,
+# from being imported later in this process.
+INSTALLED = {distribution.name for distribution in distributions()}
+MISSING = sorted({"hatchling", "pip"} - INSTALLED)
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.slow,
