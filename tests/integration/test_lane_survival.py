@@ -105,7 +105,9 @@ def test_a_trial_reports_every_evaluation_and_its_end(undisturbed: list[tuple[ob
     assert [(index, epoch) for index, _, epoch, *_ in undisturbed] == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
-def test_a_lane_has_no_other_processes_than_its_actor_and_workers(lane: RemoteLane, undisturbed: list[object]) -> None:
+def test_a_lane_has_no_other_processes_than_its_actor_and_workers(lane: RemoteLane) -> None:
+    lane.assign(assignment(18))
+    run_to_end(lane)  # a lane that has just been made has no processes yet
     there = {actor["ActorClassName"] for actor in actors(actor_state_name="ALIVE").values()}
     assert "RayTrainWorker" in there
     assert not there & {"SynchronizationActor", "TrainController", "PlacementGroupCleaner", "DatasetManager"}
