@@ -6,17 +6,13 @@ import importlib
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from ray.actor import ActorClass
-from ray.train import RunConfig, ScalingConfig
 from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.experiment import trial as experiment_trial
 
 from gluetune.lanes.trainable import LaneTrainable
-from gluetune.lanes.worker_group import NoCoordinatorScalingPolicy, OwnedWorkerGroup, WorkerGroupTrainer, _Controller
-from gluetune.lanes.worker_main import serve
 from gluetune.search.trials import CACHED_FUNCTIONS, _adopt_prestarted, _patched_tune
 
 
@@ -48,25 +44,8 @@ def test_garbage_collection_pauses_during_imports_and_works_afterwards() -> None
 
 
 @pytest.mark.parametrize(
-    ("replacement", "names"),
-    [
-        (WorkerGroupTrainer, ("_create_default_callbacks", "_initialize_and_run_controller")),
-        (NoCoordinatorScalingPolicy, ("after_controller_start", "_maybe_send_resource_request")),
-        (_Controller, ("worker_group_cls",)),
-        (OwnedWorkerGroup, ("_create_placement_group", "_get_worker_runtime_env")),
-    ],
-)
-def test_ray_still_has_the_overridden_methods(replacement: type, names: tuple[str, ...]) -> None:
-    for name in names:
-        assert name in vars(replacement)
-        assert any(name in vars(parent) for parent in replacement.__mro__[1:]), f"Ray has no {name} any more"
-
-
-@pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("ray.train.v2._internal.execution.worker_group.worker_group", "SynchronizationActor"),
-        ("ray.train.v2._internal.execution.worker_group.state", "_shutdown_sync_actor"),
         ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
         ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"),
         *(("ray.tune.experiment.trial", name) for name in CACHED_FUNCTIONS),
@@ -119,24 +98,3 @@ def test_tune_uses_prestarted_lanes_where_it_would_create_actors(monkeypatch: py
         raise KeyError
     assert prestarted.asked == [{"config": "1"}, {"config": "2"}]
     assert _ActorClassCache.get is before
-
-
-@pytest.mark.parametrize(("workers", "gpu"), [(1, False), (2, False), (1, True)])
-def test_unused_helpers_of_ray_train_are_not_started(tmp_path: Path, workers: int, gpu: bool) -> None:
-    group = _group(tmp_path, workers, gpu=gpu)
-    names = [type(callback).__name__ for callback in group._create_default_callbacks()]
-    assert "BackendSetupCallback" in names
-    assert not {"DatasetsCallback", "PlacementGroupCleanerCallback"} & set(names)
-
-
-@pytest.mark.parametrize(("workers", "gpu", "backend"), [(2, False, "gloo"), (2, True, "nccl"), (1, True, "nccl")])
-def test_workers_that_need_a_torch_process_group_get_one(tmp_path: Path, workers: int, gpu: bool, backend: str) -> None:
-    assert _group(tmp_path, workers, gpu=gpu).backend_config.backend == backend
-
-
-def _group(folder: Path, workers: int, *, gpu: bool) -> WorkerGroupTrainer:
-    return WorkerGroupTrainer(
-        serve,
-        ScalingConfig(num_workers=workers, use_gpu=gpu),
-        run_config=RunConfig(name="lane", storage_path=str(folder)),
-    )
