@@ -10,9 +10,10 @@ from benchmarks.baselines.work import Work
 from benchmarks.speed import WARM_UP, Speed, argument_parser, print_speed, single_worker
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.data import EncodedRows, EncodedTask, Examples, encode_rows
+from gluetune.events import Evaluation
 from gluetune.models import load_encoder, load_tokenizer
 from gluetune.tasks import Task
-from gluetune.training import Evaluation, train_trial
+from gluetune.training import train_trial
 
 
 def measure_gluetune(work: Work, task: Task) -> Speed:

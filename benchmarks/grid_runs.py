@@ -25,7 +25,7 @@ from gluetune.config import (
     load_space,
 )
 from gluetune.data import Examples, open_source, split_rows
-from gluetune.events import Journal
+from gluetune.events import JournalReader
 from gluetune.reporting.summary import FILE as SUMMARY
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
@@ -104,7 +104,7 @@ def run_job(
     folder: Path,
     address: str | None,
     variables: Mapping[str, str] | None = None,
-) -> tuple[Finished, Journal]:
+) -> tuple[Finished, JournalReader]:
     """Run a job by ``gluetune tune``; return the finished program and the journal.
 
     Args:
@@ -117,7 +117,7 @@ def run_job(
     (folder / "job.yaml").write_text(dump_job(job))
     address_flags = ("--address", address) if address else ()
     done = run_python([*TUNE, "--config", str(folder / "job.yaml"), *address_flags], folder / "gluetune.log", variables)
-    return done, Journal(Storage(str(folder)).sub(NAME))
+    return done, JournalReader(Storage(str(folder)).sub(NAME))
 
 
 class GridRuns:

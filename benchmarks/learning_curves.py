@@ -14,10 +14,11 @@ from typing import Any
 from gluetune.config import DataConfig, ModelConfig, SearchSpace, TrainingConfig, Value
 from gluetune.data import EncodedTask, open_source, prepare_task
 from gluetune.errors import DivergedError
+from gluetune.events import Evaluation
 from gluetune.models import Encoder, load_encoder, load_tokenizer
 from gluetune.pretraining import prepare_synthetic_encoder
 from gluetune.tasks import get_task
-from gluetune.training import Evaluation, train_trial
+from gluetune.training import train_trial
 
 FOLDER = Path(__file__).with_name("curves")
 

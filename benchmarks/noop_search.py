@@ -27,8 +27,10 @@ from gluetune.config import Algorithm, SchedulerConfig, SearchConfig, SearchSpac
 from gluetune.config.job import SchedulerName
 from gluetune.events import (
     Evaluated,
+    Evaluation,
     Event,
     Journal,
+    JournalReader,
     LaneEvent,
     SearchPlan,
     TaskPlan,
@@ -44,7 +46,7 @@ from gluetune.search.searchers import TrialSampler, TrialSpec
 from gluetune.search.trials import SearchStatus, run_trials
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker
-from gluetune.training import Checkpoints, DistributedContext, Evaluation
+from gluetune.training import Checkpoints, DistributedContext
 
 TASK, METRIC, SEED, CPUS = "cola", "matthews_correlation", 1, 0.01
 SPACE = SearchSpace.model_validate(
@@ -162,9 +164,13 @@ class NoopTrial:
 
     def _evaluation(self, assignment: TrialAssignment, index: int, began: float, trained: float) -> Evaluation:
         found, now = noop_score(assignment.training), time.monotonic()
+        steps = max(1, self._trials.steps)
+        total = steps * self._trials.evaluations
         return Evaluation(
             index=index,
-            step=index * max(1, self._trials.steps),
+            step=index * steps,
+            total_steps=total,
+            steps_per_epoch=max(1, total // assignment.training["num_train_epochs"]),
             epoch=index * assignment.training["num_train_epochs"] / self._trials.evaluations,
             score=found,
             metrics={METRIC: found},
@@ -237,7 +243,7 @@ def run_search(trials: NoopSearchSpec, folder: Path, *, track: bool) -> Timeline
             tracker.flush(3600.0)
             recorded = time.time()
             tracker.close()
-    first = [trial.evaluations[0] for trial in Journal(storage).trials.values()]
+    first = [trial.evaluations[0] for trial in JournalReader(storage).trials.values()]
     started = min(evaluation.time - evaluation.train_seconds - evaluation.eval_seconds for evaluation in first)
     return Timeline(started, ends.ended, recorded, ends.cpu_s)
 
@@ -254,7 +260,7 @@ def seed_journal(trials: int, storage: Storage) -> None:
     events: list[Event] = []
     for spec in past_trials(trials):
         events += [TrialStarted(time=0.0, **asdict(spec)), *lane_events(spec.number, noop_score(spec.training))]
-    storage.write("journal/000000.jsonl", b"".join(event.model_dump_json().encode() + b"\n" for event in events))
+    Journal(storage).append(*events)
 
 
 def lane_events(number: int, found: float) -> list[LaneEvent]:
@@ -265,7 +271,9 @@ def lane_events(number: int, found: float) -> list[LaneEvent]:
             number=number,
             index=1,
             step=1,
+            total_steps=2,
             epoch=1.0,
+            steps_per_epoch=1,
             score=found,
             metrics={METRIC: found},
             eval_loss=1 - found,

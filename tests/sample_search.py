@@ -7,8 +7,10 @@ from typing import Any
 
 from gluetune.config import TrainingConfig
 from gluetune.events import (
+    EncoderSaved,
     Evaluated,
     Event,
+    PretrainingEvaluated,
     SearchPlan,
     TaskPlan,
     TrialEnded,
@@ -89,6 +91,8 @@ def evaluated(number: int, index: int, score: float, metric: str = "matthews_cor
         "number": number,
         "index": index,
         "step": 50 * index,
+        "total_steps": 150,
+        "steps_per_epoch": 50,
         "epoch": float(index),
         "score": score,
         "metrics": {metric: score},
@@ -102,6 +106,43 @@ def evaluated(number: int, index: int, score: float, metric: str = "matthews_cor
         "lane": f"lane-{number % 2}",
     }
     return Evaluated(**(fields | changes))
+
+
+def pretraining_evaluated(index: int, **changes: Any) -> PretrainingEvaluated:
+    """An evaluation of a pre-training run of 30 steps, which is evaluated every ten steps."""
+    fields: dict[str, Any] = {
+        "time": BEGIN + 10 * index,
+        "number": 0,
+        "index": index,
+        "step": 10 * index,
+        "total_steps": 30,
+        "epoch": index / 2,
+        "train_masked_lm_loss": 6.5 - index,
+        "train_next_sentence_loss": 0.7,
+        "masked_lm_loss": 6.25 - index,
+        "next_sentence_loss": 0.625,
+        "masked_lm_accuracy": 0.25,
+        "next_sentence_accuracy": 0.75,
+        "learning_rate": 1e-3,
+        "train_seconds": 8.0,
+        "eval_seconds": 1.0,
+        "pairs": 320,
+        "tokens": 9_000,
+        "lane": "lane-0",
+        "precision": "fp32",
+    }
+    return PretrainingEvaluated(**(fields | changes))
+
+
+def pretraining_events() -> list[Event]:
+    """The journal of a pre-training run."""
+    training: dict[str, Any] = {"hidden_size": 128, "max_steps": 30}
+    return [
+        TrialStarted(time=BEGIN, number=0, task="pretraining", params={}, training=training, seed=1),
+        *(pretraining_evaluated(index) for index in (1, 2, 3)),
+        ended(0),
+        EncoderSaved(time=BEGIN + 61, number=0, folder="runs/bert/encoder"),
+    ]
 
 
 def ended(number: int, status: Any = "finished", message: str = "") -> TrialEnded:

@@ -68,7 +68,7 @@ def wait_for_journal(driver: subprocess.Popen[Any], journal: Path, trials: int =
     while time.monotonic() < deadline:
         lines = journal.read_text().splitlines() if journal.exists() else []
         ended = [0] + [number for number, line in enumerate(lines) if '"ended"' in line]
-        if len(ended) > trials and any('"evaluated"' in line for line in lines[ended[trials] :]):
+        if len(ended) > trials and any('evaluated"' in line for line in lines[ended[trials] :]):
             return
         if driver.poll() is not None:
             printed = driver.stdout.read() if driver.stdout is not None else ""

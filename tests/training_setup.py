@@ -10,10 +10,11 @@ from transformers import BertConfig, BertModel
 
 from gluetune.config import TrainingConfig
 from gluetune.data import EncodedRows, EncodedTask
+from gluetune.events import Evaluation
 from gluetune.models import Encoder
 from gluetune.storage import Storage
 from gluetune.tasks import Task
-from gluetune.training import Checkpoints, DistributedContext, Evaluation, train_trial
+from gluetune.training import Checkpoints, DistributedContext, train_trial
 
 VOCABULARY = 60
 SIGNAL = 7  # the token that decides the label

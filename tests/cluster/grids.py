@@ -51,7 +51,7 @@ def events(folder: Path) -> list[dict[str, Any]]:
     """A search's journal so far."""
     file = folder / "journal" / "000000.jsonl"
     lines = file.read_text().splitlines(keepends=True) if file.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    return [json.loads(line) for line in lines[1:] if line.endswith("\n")]  # the first is the header
 
 
 def evaluations(folder: Path) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import signal
@@ -12,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from gluetune.config import ModelConfig
+from gluetune.events import JournalReader
 from gluetune.models import load_encoder
+from gluetune.storage import Storage
 from searches import ROOT, command, run, run_here, wait_for_journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -51,8 +52,8 @@ def printed(runs: Path) -> str:
 
 
 def evaluations(folder: Path) -> list[tuple[float, ...]]:
-    events = [json.loads(text) for text in (folder / "journal" / "000000.jsonl").read_text().splitlines()]
-    return [(e["step"], *e["metrics"].values()) for e in events if e["event"] == "evaluated"]
+    trial = JournalReader(Storage(str(folder))).trials[0]
+    return [(float(evaluation.step), *evaluation.metrics.values()) for evaluation in trial.pretraining]
 
 
 def test_losses_and_speed_are_printed_at_every_evaluation(printed: str) -> None:

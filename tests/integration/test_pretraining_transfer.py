@@ -9,9 +9,9 @@ import pytest
 
 from gluetune.config import DataConfig, ModelConfig, TrainingConfig
 from gluetune.data import open_source, prepare_task
+from gluetune.events import Evaluation, PretrainingEvaluation
 from gluetune.models import load_encoder, load_tokenizer
 from gluetune.pretraining import (
-    PretrainingEvaluation,
     Text,
     prepare_text,
     pretrain_folder,
@@ -21,7 +21,7 @@ from gluetune.pretraining import (
 from gluetune.pretraining.encoder import build_encoder, named_weights
 from gluetune.synthetic import generate_corpus
 from gluetune.tasks import get_task
-from gluetune.training import Evaluation, train_trial
+from gluetune.training import train_trial
 
 pytestmark = pytest.mark.slow
 

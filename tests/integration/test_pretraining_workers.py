@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from torch import distributed as dist
 from torch import multiprocessing
 
 from gluetune.errors import DivergedError
+from gluetune.events import PretrainingEvaluation
 from gluetune.pretraining import (
     EncoderConfig,
     PretrainingConfig,
-    PretrainingEvaluation,
     PretrainJob,
     Text,
     TokenizerConfig,
@@ -55,7 +55,11 @@ def run(
     evaluations: list[PretrainingEvaluation] = []
 
     def report(evaluation: PretrainingEvaluation) -> bool:
-        evaluations.append(replace(evaluation, train_seconds=0, eval_seconds=0, first_step_at=None, last_step_at=0))
+        evaluations.append(
+            evaluation.model_copy(
+                update=dict.fromkeys(("train_seconds", "eval_seconds", "first_step_at", "last_step_at"))
+            )
+        )
         return evaluation.index != stop_after
 
     train_encoder(data, case, report=report, checkpoints=checkpoints, distributed=distributed)

@@ -11,9 +11,10 @@ from torch import nn
 
 from gluetune.config import TrainingConfig
 from gluetune.errors import DivergedError, TrialOutOfMemoryError
+from gluetune.events import Evaluation
 from gluetune.models import build_model
 from gluetune.tasks import TASKS
-from gluetune.training import Evaluation, train_trial, trainer
+from gluetune.training import train_trial, trainer
 from training_setup import numbers, run_trial, task_data, tiny_encoder
 
 COLA = TASKS["cola"]

@@ -14,8 +14,9 @@ from torch import multiprocessing
 
 from gluetune.config import TrainingConfig
 from gluetune.errors import DivergedError
+from gluetune.events import Evaluation
 from gluetune.tasks import TASKS
-from gluetune.training import Checkpoints, DistributedContext, Evaluation, train_trial
+from gluetune.training import Checkpoints, DistributedContext, train_trial
 from training_setup import VOCABULARY, numbers, run_trial, task_data, tiny_encoder
 
 COMMON: dict[str, Any] = {"batch_size": 8, "learning_rate": 5e-3, "num_train_epochs": 2, "evals_per_epoch": 2}

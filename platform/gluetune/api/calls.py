@@ -223,13 +223,13 @@ def pretrain(
         trial = pretraining_session(session, address, frontend, accept_inputs=accept_changed_data)
     if trial is None:
         raise KeyboardInterrupt
-    last = trial.evaluations[-1] if trial.evaluations else None
+    last = trial.pretraining[-1] if trial.pretraining else None
     return PretrainResult(
         name=session.name,
         status=str(trial.status),
         folder=session.storage.uri(),
-        encoder=None if trial.winner is None else trial.winner.folder,
-        metrics=dict(last.metrics) if last else {},
+        encoder=trial.encoder,
+        metrics=last.metrics if last else {},
         steps=last.step if last else 0,
         message=trial.message,
         tracking_uri=without_password(tracking_uri(session.job)),

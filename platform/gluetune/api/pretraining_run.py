@@ -25,7 +25,7 @@ from gluetune.config import LanesConfig, Override, Value, without_password
 from gluetune.events import (
     LANE_FILES,
     PRETRAINING_FILE,
-    Evaluated,
+    EncoderSaved,
     Journal,
     RunInputs,
     SearchPlan,
@@ -34,7 +34,7 @@ from gluetune.events import (
     TrialRecord,
     TrialStarted,
     TrialStatus,
-    WinnerEvaluated,
+    check_journal_schema,
     trial_folder,
 )
 from gluetune.lanes import LaneSpec
@@ -55,7 +55,7 @@ from gluetune.search.single import SingleTrialRunner
 from gluetune.storage import Storage
 from gluetune.tracking import Tracker, check_store, ui_command
 from gluetune.training import Checkpoints
-from gluetune.workloads.pretraining import Pretraining, to_pretraining_evaluation
+from gluetune.workloads.pretraining import Pretraining
 
 TASK, TITLE = "pretraining", "Pre-training"
 UNFILED = "pretrain"  # what runs without a job file are called
@@ -128,6 +128,7 @@ def resumed_pretraining(name: str, overrides: Sequence[Override] = (), *, starts
     if any(override.path == "tracking.uri" for override in overrides):
         job = _absolute(job)
     check_job_lasts(job.storage, job.tracking)
+    check_journal_schema(root.sub(name))
     return PretrainSession(name, job, *open_folder(root, name, starts=starts))
 
 
@@ -236,17 +237,17 @@ class _Run:
             self.session.storage,
             MAX_FAILURES,
         )
-        with ProgressLog(self.frontend.console, line) as log:
+        with ProgressLog(self.frontend.console) as log:
             log.note("starting the lane: it loads its libraries once …")
             run = SingleTrialRunner(spec, journal, [tracker, log], tracker.mark_stopped)
             trial = run.run(_start(self.session.job))
             self.session.storage.delete(LANE_FILES)
-            if trial.status is TrialStatus.FINISHED and trial.winner is None:
+            if trial.status is TrialStatus.FINISHED and trial.encoder is None:
                 run.record(self._save(trial))
                 self.session.storage.delete(trial_folder(trial))
         return trial.status
 
-    def _save(self, trial: TrialRecord) -> WinnerEvaluated:
+    def _save(self, trial: TrialRecord) -> EncoderSaved:
         """Writes the encoder as a ``from_pretrained`` folder."""
         storage = self.session.storage
         weights = Checkpoints(storage, trial_folder(trial)).load_best()
@@ -254,47 +255,36 @@ class _Run:
         with tempfile.TemporaryDirectory() as local:
             save_encoder(local, weights, self.session.job, self.tokenizer)
             storage.upload(local, ENCODER)
-        last = trial.evaluations[-1].metrics
-        scores = {name: value for name, value in last.items() if not name.startswith("train_")}
-        return WinnerEvaluated(
-            time=time.time(), number=trial.number, task=TASK, scores={"validation": scores}, folder=storage.uri(ENCODER)
-        )
+        return EncoderSaved(time=time.time(), number=trial.number, folder=storage.uri(ENCODER))
 
     def _close(self, trial: TrialRecord) -> None:
         session, out = self.session, self.frontend.console
-        if trial.evaluations:
-            measured = summary_metrics([to_pretraining_evaluation(event) for event in trial.evaluations])
+        if trial.pretraining:
             rows = {
                 "train": len(first_sentence_ids(self.data.train)),
                 "validation": len(first_sentence_ids(self.data.held_out)),
             }
             print_metrics(
-                measured, rows, session.job.published, out, source=self.data.source, synthetic=self.data.synthetic
+                summary_metrics(trial.pretraining),
+                rows,
+                session.job.published,
+                out,
+                source=self.data.source,
+                synthetic=self.data.synthetic,
             )
-        if trial.winner is not None:
-            out.print(Text.assemble("\n", ("encoder", "bold"), f"    {trial.winner.folder}"), soft_wrap=True)
+        if trial.encoder is not None:
+            out.print(Text.assemble("\n", ("encoder", "bold"), f"    {trial.encoder}"), soft_wrap=True)
         out.print(
             Text.assemble(("MLflow UI", "bold"), f"  {ui_command(places.tracking_uri(session.job))}"), soft_wrap=True
         )
         if trial.message:
             logger.error(f"{trial.name} {trial.status.replace('_', ' ')}: {trial.message}")
-        if not trial.status.final or (trial.status is TrialStatus.FINISHED and trial.winner is None):
+        if not trial.status.final or (trial.status is TrialStatus.FINISHED and trial.encoder is None):
             out.print("\nstopped; resume with:", highlight=False)
             out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)
 
     def _resume_command(self) -> str:
         return self.frontend.resume_command(self.session.name, self.session.job.storage, self.address)
-
-
-def line(event: Evaluated, trial: TrialRecord) -> str:
-    """An evaluation with the training before it."""
-    at = to_pretraining_evaluation(event)
-    return (
-        f"step {at.step:,}/{trial.training['max_steps']:,} · training MLM {at.train_masked_lm_loss:.3f}, "
-        f"NSP {at.train_next_sentence_loss:.3f} · held-out MLM {at.masked_lm_loss:.3f} "
-        f"({at.masked_lm_accuracy:.1%} right), NSP {at.next_sentence_loss:.3f} ({at.next_sentence_accuracy:.1%}) · "
-        f"{at.pairs_per_second:,.0f} sentence pairs/s"
-    )
 
 
 def _start(job: PretrainJob) -> TrialStarted:
@@ -305,7 +295,7 @@ def _start(job: PretrainJob) -> TrialStarted:
 def _plan(session: PretrainSession, data: PretrainingData, resources: str) -> SearchPlan:
     job, sizes = session.job, session.job.model
     words = f"BERT, {sizes.num_hidden_layers} layers, {sizes.hidden_size} wide, {sizes.num_attention_heads} heads"
-    guessing = -math.log(data.tokens.vocab_size) - math.log(2)
+    guessing = math.log(data.tokens.vocab_size) + math.log(2)
     task = TaskPlan(
         TASK,
         TITLE,
@@ -313,7 +303,7 @@ def _plan(session: PretrainSession, data: PretrainingData, resources: str) -> Se
         len(first_sentence_ids(data.train)),
         len(first_sentence_ids(data.held_out)),
         {},
-        "negative_loss",
+        "loss",
         guessing,
         1,
         synthetic=data.synthetic,

@@ -18,7 +18,7 @@ from gluetune.api.views import ViewFactory
 from gluetune.cluster import Resources, max_lanes, resolve_worker_resources
 from gluetune.config import LanesConfig, dump_job
 from gluetune.errors import AllTrialsFailedError
-from gluetune.events import Journal, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
+from gluetune.events import Journal, JournalReader, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.lanes.prestart import PrestartedLanes
 from gluetune.reporting import (
     Summary,
@@ -71,7 +71,7 @@ class FinishedSearch:
 def show_plan(session: Session, frontend: Frontend, *, accept_inputs: bool = False) -> None:
     """Loads everything and prints the plan; starts no Ray, trains nothing and leaves nothing."""
     check_store(places.tracking_uri(session.job), str(session.job.tracking.experiment), write=False)
-    Journal(session.storage)  # of a run that is resumed: a damaged one is refused
+    JournalReader(session.storage)  # of a run that is resumed: a damaged one is refused
     prepared = prepare_inputs(session.job, session.space, logger.info, plan_only=True)
     check_inputs(session.storage, prepared.inputs, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes

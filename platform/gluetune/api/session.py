@@ -37,11 +37,12 @@ from gluetune.events import (
     NEW_RUN_HINT,
     PRETRAINING_FILE,
     SPACE_FILE,
+    check_journal_schema,
     has_events,
     read_run_file,
 )
 from gluetune.storage import Storage
-from gluetune.storage.durable import remove_drafts
+from gluetune.storage.durable import recover_folder
 from gluetune.storage.lock import LEASE, LOCK, check_folder, lock_folder
 from gluetune.tracking import TRACKING_FILE
 
@@ -188,6 +189,7 @@ def resumed_session(name: str, path: str, overrides: Sequence[Override], *, star
         job = absolute_job(job)
     check_job_lasts(job.storage, job.tracking)
     space = parse_space(space_text, root.uri(f"{name}/{SPACE_FILE}"))
+    check_journal_schema(root.sub(name))
     return Session(name, job, space, *open_folder(root, name, starts=starts))
 
 
@@ -241,8 +243,8 @@ def open_folder(root: Storage, name: str, *, starts: bool = True) -> RunFolder:
         check_folder(folder)
         return RunFolder(storage, log, _nothing)
     unlock = lock_folder(folder)
-    with suppress(OSError):  # they only take space
-        remove_drafts(folder)
+    with suppress(OSError):  # leftovers only take space
+        recover_folder(folder)
     return RunFolder(storage, log, unlock)
 
 

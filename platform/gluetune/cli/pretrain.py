@@ -108,5 +108,5 @@ def _act(arguments: ParsedArguments, terminal: Terminal) -> int:
     if trial is None or not trial.status.final:
         return INTERRUPTED
     if trial.status is TrialStatus.FINISHED:
-        return INTERRUPTED if trial.winner is None else OK  # stopped while the encoder was saved
+        return INTERRUPTED if trial.encoder is None else OK  # stopped while the encoder was saved
     return FAILED

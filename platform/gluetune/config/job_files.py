@@ -12,7 +12,7 @@ from gluetune.config.job import JOB_SETTINGS, SCHEDULER_SETTINGS, JobConfig
 from gluetune.config.overrides import Override, Overrides
 from gluetune.config.space_files import find_space, load_space, shipped_file
 from gluetune.config.validation import drop_unused_settings, format_value, unused_settings, validate
-from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
+from gluetune.config.yaml_files import YamlDocument, dump_job_yaml, parse_yaml, read_yaml, take_job_schema
 from gluetune.errors import ConfigError, ConfigIssue
 
 QUICKSTART = "jobs/quickstart.yaml"
@@ -133,7 +133,7 @@ def dump_job(config: JobConfig) -> str:
     """
     values = config.model_dump(mode="json") | {"training": config.training.model_dump(mode="json", exclude_unset=True)}
     drop_unused_settings(values, JOB_SETTINGS)
-    return dump_yaml(values)
+    return dump_job_yaml(values)
 
 
 def _build(
@@ -144,6 +144,8 @@ def _build(
     if not isinstance(document.value, dict | None):
         message = f"must be a mapping of keys to values, but got {format_value(document.value)}"
         raise ConfigError([ConfigIssue("", message, document.file, 1)])
+    if document.value:
+        take_job_schema(document)
     mapped = map_cerebras_keys(document, overrides)
     if notify is not None:
         for note in mapped.notes:

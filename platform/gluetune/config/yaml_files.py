@@ -19,11 +19,16 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.representer import SafeRepresenter
 from ruamel.yaml.resolver import VersionedResolver, implicit_resolvers
 
+from gluetune import __version__
 from gluetune.errors import ConfigError, ConfigIssue, KeyPath
 
 MAX_DEPTH = 100  # far above any job file or data row, far below what Python's default recursion limit (1,000) carries
 TOO_DEEP = f"must not be nested deeper than {MAX_DEPTH} levels"
 MAX_VALUES = 100_000  # in one file, aliases expanded: each alias of a file may stand for thousands of others
+
+JOB_SCHEMA_VERSION = 1
+"""Version of the job files that this version of gluetune writes into runs; it reads all versions up to it."""
+_SCHEMA_KEY = "schema_version"
 
 _LONGEST = 60  # characters of a value in a message
 _NEVER_WRAP = 1 << 31  # columns: ruamel.yaml loses spaces where it wraps a text with escaped characters
@@ -120,6 +125,31 @@ def parse_yaml(data: bytes, file: str) -> YamlDocument:
     if builder.issues:
         raise ConfigError(builder.issues)
     return builder.document
+
+
+def take_job_schema(document: YamlDocument) -> None:
+    """Check the version of a job file's schema, and remove its key from the values.
+
+    Args:
+        document: the job file, a mapping. A file that a user wrote need not name a version.
+
+    Raises:
+        ConfigError: a newer version of gluetune wrote the file, or the version is not a whole number.
+    """
+    version = document.value.pop(_SCHEMA_KEY, JOB_SCHEMA_VERSION)
+    known = f"a version that gluetune {__version__} reads, from 0 to {JOB_SCHEMA_VERSION}"
+    if isinstance(version, int) and not isinstance(version, bool) and 0 <= version <= JOB_SCHEMA_VERSION:
+        return
+    newer = isinstance(version, int) and version > JOB_SCHEMA_VERSION
+    hint = ": a newer version of gluetune wrote the file; use that version. Nothing was changed" if newer else ""
+    path = (_SCHEMA_KEY,)
+    message = f"must be {known}, but got {version!r}{hint}"
+    raise ConfigError([ConfigIssue.at(path, message, document.file or None, document.line(path))])
+
+
+def dump_job_yaml(values: dict[str, Any]) -> str:
+    """Write the values of a job as YAML, with the version of their schema."""
+    return dump_yaml({_SCHEMA_KEY: JOB_SCHEMA_VERSION} | values)
 
 
 def dump_yaml(values: dict[str, Any]) -> str:

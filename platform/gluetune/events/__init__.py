@@ -5,7 +5,7 @@ table, ``summary.json`` and MLflow runs are written from its events.
 """
 
 from gluetune.events.inputs import RunInputs, SplitInput, load_inputs
-from gluetune.events.journal import Journal, Listener
+from gluetune.events.journal import Journal, JournalReader, Listener, check_journal_schema
 from gluetune.events.plan import SearchPlan, TaskPlan
 from gluetune.events.run_folder import (
     INPUTS_FILE,
@@ -22,14 +22,23 @@ from gluetune.events.run_folder import (
 )
 from gluetune.events.schema import (
     LANE_EVENT_ADAPTER,
+    SCHEMA_VERSION,
+    EncoderSaved,
+    EndStatus,
     Evaluated,
+    Evaluation,
     Event,
     LaneEvent,
+    MayBeNonFinite,
     Precision,
+    PretrainingEvaluated,
+    PretrainingEvaluation,
+    StepLog,
     StepLogged,
     TrialEnded,
     TrialStarted,
     WinnerEvaluated,
+    evaluation_event,
 )
 from gluetune.events.trials import (
     FIELD_LABELS,
@@ -51,16 +60,25 @@ __all__ = [
     "LANE_FILES",
     "NEW_RUN_HINT",
     "PRETRAINING_FILE",
+    "SCHEMA_VERSION",
     "SPACE_FILE",
+    "EncoderSaved",
+    "EndStatus",
     "Evaluated",
+    "Evaluation",
     "Event",
     "Journal",
+    "JournalReader",
     "LaneEvent",
     "Listener",
+    "MayBeNonFinite",
     "Precision",
+    "PretrainingEvaluated",
+    "PretrainingEvaluation",
     "RunInputs",
     "SearchPlan",
     "SplitInput",
+    "StepLog",
     "StepLogged",
     "TaskPlan",
     "TrialEnded",
@@ -69,6 +87,8 @@ __all__ = [
     "TrialStatus",
     "WinnerEvaluated",
     "apply_event",
+    "check_journal_schema",
+    "evaluation_event",
     "format_epochs",
     "format_params",
     "has_events",

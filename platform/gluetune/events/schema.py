@@ -1,128 +1,188 @@
-"""The journal's events. Each is one JSON line: ``{"event": "evaluated", "time": …, "number": …, …}``."""
+"""The records of training and the journal's events; each event is one JSON line.
+
+The lines of schema 1 are strict JSON: ``{"time": …, "number": 3, "score": 0.52, …, "event": "evaluated"}``. Only scores
+and losses may be infinite or undefined; they are then written as ``"Infinity"``, ``"-Infinity"`` and ``"NaN"``. All
+other numbers must be finite.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, TypeAdapter
 
 from gluetune.config import Value
 
+SCHEMA_VERSION = 1
+"""Version of the events that this version of gluetune writes; it reads all versions up to it."""
+
 Precision = Literal["fp32", "bf16"]
+MayBeNonFinite = Annotated[float, AllowInfNan(True)]
+EndStatus = Literal["finished", "pruned", "diverged", "out_of_memory", "failed", "stopped"]
 
 
-class _EventModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
-
-    time: float  # when it happened, in seconds since the epoch
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, ser_json_inf_nan="strings")
 
 
-class TrialStarted(_EventModel):
-    """A trial was created.
+class StepLog(_Record):
+    """Training progress between evaluations, reported every ``training.logging_steps`` steps."""
+
+    step: int = Field(description="optimizer steps done")
+    epoch: float = Field(description="passes over the training rows done")
+    loss: float = Field(description="mean training loss since the previous log or evaluation")
+    accuracy: float | None = Field(
+        default=None, description="accuracy on the training rows since the previous evaluation; null for regression"
+    )
+    learning_rate: float = Field(description="learning rate of the head in the last step")
+    examples_per_second: float = Field(description="rows trained on per second since the previous log or evaluation")
+
+
+class _EvaluationBase(_Record):
+    index: int = Field(description="1-based evaluation of this trial")
+    step: int = Field(description="optimizer steps done")
+    total_steps: int = Field(description="optimizer steps of the whole trial")
+    epoch: float = Field(description="epochs done")
+    learning_rate: float = Field(description="learning rate at this step")
+    train_seconds: float = Field(default=0.0, description="seconds of training since the previous evaluation")
+    eval_seconds: float = Field(default=0.0, description="seconds of this evaluation")
+    precision: Precision | None = Field(
+        default=None, description="precision of the forward passes; null if it was not recorded"
+    )
+    first_step_at: float | None = Field(
+        default=None,
+        exclude=True,
+        description="`time.monotonic()` of the worker when the trial's first step started, in the first evaluation",
+    )
+    last_step_at: float = Field(
+        default=0.0, exclude=True, description="`time.monotonic()` of the worker when the last step was done"
+    )
+
+
+class Evaluation(_EvaluationBase):
+    """One evaluation of a fine-tuning trial on the selection rows."""
+
+    steps_per_epoch: int = Field(description="optimizer steps of one epoch")
+    score: MayBeNonFinite = Field(description="the task's primary metric")
+    metrics: dict[str, MayBeNonFinite] = Field(description="all metrics of the task")
+    eval_loss: MayBeNonFinite = Field(description="mean loss on the selection rows")
+    train_loss: MayBeNonFinite = Field(description="mean training loss since the previous evaluation")
+    train_accuracy: float | None = Field(
+        default=None,
+        description="accuracy on the training rows since then, each before the step that trained on it; null for "
+        "regression",
+    )
+    train_examples: int = Field(default=0, description="rows trained on since the previous evaluation")
+    train_tokens: int = Field(default=0, description="tokens trained on since the previous evaluation, without padding")
+
+
+class PretrainingEvaluation(_EvaluationBase):
+    """One evaluation of a pre-training run on held-out sentence pairs.
+
+    Losses are mean cross-entropies in nats, per masked token and per pair. Those of held-out pairs are computed without
+    dropout.
+    """
+
+    train_masked_lm_loss: float = Field(description="masked-LM loss since the previous evaluation")
+    train_next_sentence_loss: float = Field(description="next-sentence loss since the previous evaluation")
+    masked_lm_loss: float = Field(description="masked-LM loss of the held-out pairs")
+    next_sentence_loss: float = Field(description="next-sentence loss of the held-out pairs")
+    masked_lm_accuracy: float = Field(description="share of masked tokens that are predicted correctly")
+    next_sentence_accuracy: float = Field(description="share of held-out pairs that are classified correctly")
+    pairs: int = Field(description="pairs that all workers have trained on since the previous evaluation")
+    tokens: int = Field(description="tokens of those pairs, without padding")
+
+    @property
+    def pairs_per_second(self) -> float:
+        """Pairs per second that all workers have trained on since the previous evaluation."""
+        return self.pairs / self.train_seconds
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Losses and accuracies of the held-out pairs, and losses of the training before, by name."""
+        train = {
+            "train_masked_lm_loss": self.train_masked_lm_loss,
+            "train_next_sentence_loss": self.train_next_sentence_loss,
+        }
+        return self.validation | train
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """Losses and accuracies of the held-out pairs, by name."""
+        return {
+            "masked_lm_loss": self.masked_lm_loss,
+            "next_sentence_loss": self.next_sentence_loss,
+            "masked_lm_accuracy": self.masked_lm_accuracy,
+            "next_sentence_accuracy": self.next_sentence_accuracy,
+        }
+
+
+class _TrialEvent(_Record):
+    time: float = Field(description="when it happened, in seconds since the epoch")
+    number: int = Field(description="the trial: its position among all trials of the search, counted from 0")
+
+
+class _LaneReport(_TrialEvent):
+    lane: str = Field(default="", description="the lane it ran on")
+    idle_seconds_before: float | None = Field(
+        default=None,
+        description="seconds from the end of the lane's last evaluation of another trial to the first step of this "
+        "one; null but for a trial's first evaluation on a used lane",
+    )
+
+
+class TrialStarted(_TrialEvent):
+    """A trial was created. A pre-training run is one trial, of the task ``pretraining``.
 
     Attributes:
-        number: position among all trials of the search, counted from 0.
         task: name of the task.
         params: values of the searched fields.
-        training: the whole `gluetune.config.TrainingConfig`, by field.
+        training: the whole `gluetune.config.TrainingConfig`, or the sections of a pre-training job, by field.
         seed: seed of head, data order and dropout.
     """
 
     event: Literal["started"] = "started"
-    number: int
     task: str
     params: dict[str, Value]
     training: dict[str, Value | None]
     seed: int
 
 
-class Evaluated(_EventModel):
-    """A trial was evaluated on the selection rows. Durations are those of the lane's rank 0.
-
-    Attributes:
-        number: the trial.
-        index: position among the trial's evaluations, counted from 1.
-        step: optimizer steps done.
-        epoch: epochs done; a fraction within an epoch.
-        score: the task's primary metric; more is better.
-        metrics: all metrics of the task.
-        eval_loss: loss on the selection rows.
-        train_loss: mean training loss since the last evaluation.
-        train_accuracy: accuracy on the training rows, each before the step that trained on it.
-        learning_rate: learning rate of the last step.
-        train_seconds: seconds of training since the last evaluation.
-        eval_seconds: seconds of this evaluation.
-        train_examples: rows trained on since the last evaluation.
-        train_tokens: tokens trained on since the last evaluation.
-        idle_seconds_before: seconds from the end of the lane's last evaluation of another trial to the first training
-            step of this one; ``None`` but for a trial's first evaluation on a used lane.
-        lane: name of the lane.
-        precision: precision of the forward passes; ``None`` in journals of versions that did not record it.
-    """
+class Evaluated(Evaluation, _LaneReport):
+    """A trial was evaluated on the selection rows; durations are those of the lane's rank 0."""
 
     event: Literal["evaluated"] = "evaluated"
-    number: int
-    index: int
-    step: int
-    epoch: float
-    score: float
-    metrics: dict[str, float]
-    eval_loss: float
-    train_loss: float
-    train_accuracy: float | None = None
-    learning_rate: float
-    train_seconds: float = 0.0
-    eval_seconds: float = 0.0
-    train_examples: int = 0
-    train_tokens: int = 0
-    idle_seconds_before: float | None = None
-    lane: str = ""
-    precision: Precision | None = None
 
 
-class StepLogged(_EventModel):
-    """A trial's training loss and speed between evaluations, where the job sets ``logging_steps``.
+class PretrainingEvaluated(PretrainingEvaluation, _LaneReport):
+    """A pre-training run was evaluated; durations are those of the lane's rank 0."""
 
-    Attributes:
-        number: the trial.
-        step: optimizer steps done.
-        epoch: epochs done; a fraction within an epoch.
-        loss: mean training loss since the last log or evaluation.
-        accuracy: accuracy on the training rows since the last evaluation.
-        learning_rate: learning rate of the step.
-        examples_per_second: mean since the last log or evaluation.
-    """
+    event: Literal["pretraining_evaluated"] = "pretraining_evaluated"
+
+
+class StepLogged(StepLog, _TrialEvent):
+    """A trial reported its training loss and speed between evaluations."""
 
     event: Literal["logged"] = "logged"
-    number: int
-    step: int
-    epoch: float
-    loss: float
-    accuracy: float | None = None
-    learning_rate: float
-    examples_per_second: float
 
 
-class TrialEnded(_EventModel):
+class TrialEnded(_TrialEvent):
     """A trial ended.
 
     Attributes:
-        number: the trial.
         status: how it ended.
         message: why, where it did not finish.
     """
 
     event: Literal["ended"] = "ended"
-    number: int
-    status: Literal["finished", "pruned", "diverged", "out_of_memory", "failed", "stopped"]
+    status: EndStatus
     message: str = ""
 
 
-class WinnerEvaluated(_EventModel):
+class WinnerEvaluated(_TrialEvent):
     """The winner of a task was saved and evaluated, in fp32, on official rows that it was not trained or chosen on.
 
     Attributes:
-        number: the trial.
         task: name of the task.
         scores: metrics by split.
         rows: number of rows by split.
@@ -135,18 +195,51 @@ class WinnerEvaluated(_EventModel):
     """
 
     event: Literal["winner"] = "winner"
-    number: int
     task: str
-    scores: dict[str, dict[str, float]]
+    scores: dict[str, dict[str, MayBeNonFinite]]
     rows: dict[str, int] = Field(default_factory=dict)
-    batch_scores: dict[str, list[float]] = Field(default_factory=dict)
-    selection_scores: dict[str, float] = Field(default_factory=dict)
-    selection_loss: float | None = None
+    batch_scores: dict[str, list[MayBeNonFinite]] = Field(default_factory=dict)
+    selection_scores: dict[str, MayBeNonFinite] = Field(default_factory=dict)
+    selection_loss: MayBeNonFinite | None = None
     folder: str
 
 
-LaneEvent = StepLogged | Evaluated | TrialEnded
+class EncoderSaved(_TrialEvent):
+    """A pre-training run saved its encoder.
+
+    Attributes:
+        folder: the ``from_pretrained`` folder, as a path or URI.
+    """
+
+    event: Literal["encoder_saved"] = "encoder_saved"
+    folder: str
+
+
+LaneEvent = StepLogged | Evaluated | PretrainingEvaluated | TrialEnded
 """The events that lanes report."""
-Event = TrialStarted | LaneEvent | WinnerEvaluated
+Event = TrialStarted | LaneEvent | WinnerEvaluated | EncoderSaved
 EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 LANE_EVENT_ADAPTER: TypeAdapter[LaneEvent] = TypeAdapter(Annotated[LaneEvent, Field(discriminator="event")])
+
+
+def evaluation_event(
+    evaluation: Evaluation | PretrainingEvaluation,
+    *,
+    time: float,
+    number: int,
+    lane: str = "",
+    idle_seconds_before: float | None = None,
+) -> Evaluated | PretrainingEvaluated:
+    """Return the journal's event of an evaluation.
+
+    Args:
+        evaluation: the evaluation.
+        time: when it was reported, in seconds since the epoch.
+        number: the trial.
+        lane: name of the lane that ran the trial.
+        idle_seconds_before: seconds that the lane was idle before the trial, where they are known.
+    """
+    event = PretrainingEvaluated if isinstance(evaluation, PretrainingEvaluation) else Evaluated
+    return event(
+        time=time, number=number, lane=lane, idle_seconds_before=idle_seconds_before, **evaluation.model_dump()
+    )

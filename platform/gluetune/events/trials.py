@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gluetune.config import Value
-from gluetune.events.schema import Evaluated, Event, StepLogged, TrialEnded, TrialStarted, WinnerEvaluated
+from gluetune.events.schema import (
+    EncoderSaved,
+    Evaluated,
+    Event,
+    PretrainingEvaluated,
+    StepLogged,
+    TrialEnded,
+    TrialStarted,
+    WinnerEvaluated,
+)
 
 FIELD_LABELS = {
     "learning_rate": "lr",
@@ -60,6 +69,8 @@ class TrialRecord:
         evaluations: its evaluations, in order.
         logs: its logs, in order of their steps.
         winner: the evaluation of its saved model, where it is its task's winner.
+        pretraining: evaluations of a pre-training run, in order; such a run has none in ``evaluations``.
+        encoder: the ``from_pretrained`` folder that a pre-training run saved, as a path or URI; ``None`` before.
     """
 
     number: int
@@ -74,6 +85,8 @@ class TrialRecord:
     evaluations: list[Evaluated] = field(default_factory=list)
     logs: list[StepLogged] = field(default_factory=list)
     winner: WinnerEvaluated | None = None
+    pretraining: list[PretrainingEvaluated] = field(default_factory=list)
+    encoder: str | None = None
 
     @property
     def name(self) -> str:
@@ -90,6 +103,11 @@ class TrialRecord:
     def best_score(self) -> float | None:
         """The score of `best`, by which trials are ranked; ``None`` where there is none."""
         return self.best.score if self.best else None
+
+    @property
+    def reported(self) -> int:
+        """Number of its evaluations, which are those of fine-tuning or those of pre-training."""
+        return len(self.evaluations) or len(self.pretraining)
 
     @property
     def selection_scores(self) -> dict[str, float]:
@@ -140,16 +158,21 @@ def apply_event(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
         )
         return trials[event.number]
     trial = trials[event.number]
-    if isinstance(event, Evaluated):
-        del trial.evaluations[event.index - 1 :]
-        trial.evaluations.append(event)
-        trial.status, trial.ended, trial.message, trial.winner = TrialStatus.RUNNING, None, "", None
+    if isinstance(event, Evaluated | PretrainingEvaluated):
+        if isinstance(event, Evaluated):
+            trial.evaluations[event.index - 1 :] = [event]
+        else:
+            trial.pretraining[event.index - 1 :] = [event]
+        trial.status, trial.ended, trial.message = TrialStatus.RUNNING, None, ""
+        trial.winner = trial.encoder = None  # they had the weights of an earlier evaluation
     elif isinstance(event, StepLogged):
         while trial.logs and trial.logs[-1].step >= event.step:  # reported again after a restart
             trial.logs.pop()
         trial.logs.append(event)
     elif isinstance(event, TrialEnded):
         trial.status, trial.message, trial.ended = TrialStatus(event.status), event.message, event.time
+    elif isinstance(event, EncoderSaved):
+        trial.encoder = event.folder
     else:
         for other in trials.values():
             if other.task == event.task:  # the task's one winner folder now holds the weights of this trial

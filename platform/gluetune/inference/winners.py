@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gluetune.config import DataConfig, Override, TrainingConfig, parse_job
 from gluetune.errors import StorageError, did_you_mean
-from gluetune.events import JOB_FILE, Journal, RunInputs, TrialRecord, load_inputs, read_run_file, winner_folder
+from gluetune.events import JOB_FILE, JournalReader, RunInputs, TrialRecord, load_inputs, read_run_file, winner_folder
 from gluetune.inference.submission_files import MODEL_TASKS
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
@@ -56,7 +56,7 @@ def read_winners(root: Storage, run: str, overrides: Sequence[Override] = ()) ->
         there = f"there are: {', '.join(known)}" if known else "there are none"
         raise StorageError(f"no run {run!r} in {root.uri()}; {there}{did_you_mean(run, known)}")
     job, storage = parse_job(text, root.uri(f"{run}/{JOB_FILE}"), overrides), root.sub(run)
-    trials = [trial for trial in Journal(storage).trials.values() if trial.winner is not None]
+    trials = [trial for trial in JournalReader(storage).trials.values() if trial.winner is not None]
     inputs = load_inputs(storage) or RunInputs()
     winners = [_winner(run, trial, storage, job.data, inputs) for trial in trials if trial.task in MODEL_TASKS]
     if not winners:

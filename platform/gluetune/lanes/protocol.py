@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gluetune.errors import GluetuneError
-from gluetune.events import TrialRecord, trial_folder
+from gluetune.events import Evaluation, PretrainingEvaluation, StepLog, TrialRecord, trial_folder
 
 if TYPE_CHECKING:  # torch and transformers, which only workers need: a lane's other processes start without them
-    from gluetune.training import Checkpoints, DistributedContext, Evaluation, StepLog
+    from gluetune.training import Checkpoints, DistributedContext
 
 
 class LaneError(GluetuneError):
@@ -50,7 +50,7 @@ class TrialAssignment:
             dict(trial.training),
             trial.seed,
             trial_folder(trial),
-            reported=len(trial.evaluations),
+            reported=trial.reported,
             logged=trial.logs[-1].step if trial.logs else 0,
         )
 
@@ -61,7 +61,7 @@ class TrialContext(Protocol):
     All workers of a lane call its methods at the same steps with the same values, and get the same answers.
     """
 
-    def report(self, evaluation: Evaluation) -> bool:
+    def report(self, evaluation: Evaluation | PretrainingEvaluation) -> bool:
         """Report an evaluation, after its checkpoint was saved; return whether to continue training."""
 
     def log(self, log: StepLog) -> None:

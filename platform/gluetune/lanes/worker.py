@@ -6,7 +6,6 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, Literal
 
 import ray
@@ -16,10 +15,18 @@ from ray import train
 from torch import distributed
 
 from gluetune.errors import DivergedError, StorageError, TrialError, TrialOutOfMemoryError
-from gluetune.events import Evaluated, LaneEvent, StepLogged, TrialEnded
+from gluetune.events import (
+    Evaluation,
+    LaneEvent,
+    PretrainingEvaluation,
+    StepLog,
+    StepLogged,
+    TrialEnded,
+    evaluation_event,
+)
 from gluetune.lanes.mailbox import ACCUMULATION_FIELD
 from gluetune.lanes.protocol import TrialAssignment, Workload
-from gluetune.training import Checkpoints, DistributedContext, Evaluation, StepLog
+from gluetune.training import Checkpoints, DistributedContext
 
 POLL_TIMEOUT_S = 60.0  # the ranks of an idle lane meet this often, well within the timeout of torch's collectives
 CANCEL_CHECK_INTERVAL_STEPS = 16  # of lanes with several workers, each of whose checks is a collective
@@ -179,7 +186,7 @@ class Worker:
         """Call a method of the mailbox and wait for its result."""
         return ray.get(self.call_async(method, *arguments))
 
-    def idle_gap(self, evaluation: Evaluation) -> float | None:
+    def idle_gap(self, evaluation: Evaluation | PretrainingEvaluation) -> float | None:
         """Return the seconds from the end of the lane's last trial to the first training step of this one.
 
         The end is that of the last evaluation. ``None`` where there is no trial before, or where the evaluation is not
@@ -218,32 +225,27 @@ class TrialReporter:
         """Wait until the search has acknowledged the last event; return whether the trial continues. Rank 0 only."""
         return bool(self._worker.call("wait_for_ack", self._assignment.assignment_id))
 
-    def report(self, evaluation: Evaluation) -> bool:
+    def report(self, evaluation: Evaluation | PretrainingEvaluation) -> bool:
         """Report an evaluation, unless it is in the journal already; return whether to continue training."""
         if evaluation.index <= self._assignment.reported:
             return True
-        event = self._event(evaluation)
+        gap = self._worker.idle_gap(evaluation) if self._stepped else None  # else its clock is another process's
+        event = evaluation_event(
+            evaluation,
+            time=time.time(),
+            number=self._assignment.number,
+            lane=self._worker.name,
+            idle_seconds_before=gap,
+        )
         return bool(self._worker.broadcast_from_rank0(lambda: self._send(event)))
 
     def log(self, log: StepLog) -> None:
         """Report training loss and speed, unless they are in the journal already."""
         if self._worker.distributed.rank == 0 and log.step > self._assignment.logged:
-            self._send(StepLogged(time=time.time(), number=self._assignment.number, **asdict(log)))
+            self._send(StepLogged(time=time.time(), number=self._assignment.number, **log.model_dump()))
 
     def _send(self, event: LaneEvent) -> bool:
         return bool(self._worker.call("report", self._assignment.assignment_id, event))
-
-    def _event(self, evaluation: Evaluation) -> Evaluated:
-        values = asdict(evaluation)
-        del values["first_step_at"], values["last_step_at"]
-        gap = self._worker.idle_gap(evaluation) if self._stepped else None  # else its clock is another process's
-        return Evaluated(
-            time=time.time(),
-            number=self._assignment.number,
-            idle_seconds_before=gap,
-            lane=self._worker.name,
-            **values,
-        )
 
 
 class AckedCheckpoints(Checkpoints):

@@ -12,7 +12,7 @@ from gluetune.pretraining.config import (
 )
 from gluetune.pretraining.corpus import Corpus
 from gluetune.pretraining.encoder import save_encoder
-from gluetune.pretraining.evaluation import PretrainingEvaluation, summary_metrics
+from gluetune.pretraining.evaluation import summary_metrics
 from gluetune.pretraining.loop import pretrain_folder, train_encoder
 from gluetune.pretraining.prepare import PretrainingData, prepare_job, prepare_text
 from gluetune.pretraining.synthetic_encoder import planned_encoder, prepare_synthetic_encoder
@@ -24,7 +24,6 @@ __all__ = [
     "PretrainJob",
     "PretrainingConfig",
     "PretrainingData",
-    "PretrainingEvaluation",
     "Text",
     "TextConfig",
     "TokenizerConfig",

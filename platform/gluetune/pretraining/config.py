@@ -18,7 +18,7 @@ from gluetune.config.validation import (
     unused_settings,
     validate,
 )
-from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
+from gluetune.config.yaml_files import YamlDocument, dump_job_yaml, parse_yaml, read_yaml, take_job_schema
 from gluetune.errors import ConfigError, ConfigIssue
 
 _SETTINGS = (
@@ -209,13 +209,15 @@ def dump_pretrain_job(job: PretrainJob) -> str:
     """Writes a job as YAML that `parse_pretrain_job` reads back to an equal job."""
     values = job.model_dump(mode="json")
     drop_unused_settings(values, _SETTINGS)
-    return dump_yaml(values)
+    return dump_job_yaml(values)
 
 
 def _build(document: YamlDocument, overrides: Sequence[Override], *, reject_unused: bool = False) -> PretrainJob:
     if not isinstance(document.value, dict | None):
         message = f"must be a mapping of keys to values, but got {format_value(document.value)}"
         raise ConfigError([ConfigIssue("", message, document.file, 1)])
+    if document.value:
+        take_job_schema(document)
     values = Overrides(document, overrides, _SETTINGS)
     job, issues = validate(PretrainJob, values.tree)
     issues += values.issues

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,60 +12,12 @@ from torch.nn import functional
 
 from gluetune.data import length_grouped_batches
 from gluetune.errors import DivergedError
+from gluetune.events import PretrainingEvaluation
 from gluetune.pretraining.batches import Collator
 from gluetune.pretraining.config import PretrainingConfig
 from gluetune.pretraining.corpus import Corpus, draw_pairs
 from gluetune.pretraining.encoder import PretrainingHeads, head_scores
 from gluetune.training.distributed_context import DistributedContext, to_device
-
-
-@dataclass(frozen=True)
-class PretrainingEvaluation:
-    """One evaluation on held-out pairs. Losses are mean cross-entropies in nats, per masked token and per pair.
-
-    Attributes:
-        index: number of the evaluation, from 1.
-        step: optimizer steps done.
-        epoch: passes over the training pairs done.
-        train_masked_lm_loss: mean masked-LM loss over the steps since the last evaluation.
-        train_next_sentence_loss: mean next-sentence loss over the steps since the last evaluation.
-        masked_lm_loss: masked-LM loss of the held-out pairs, without dropout.
-        next_sentence_loss: next-sentence loss of the held-out pairs, without dropout.
-        masked_lm_accuracy: share of masked tokens of the held-out pairs that are predicted correctly.
-        next_sentence_accuracy: share of held-out pairs that are classified correctly.
-        learning_rate: learning rate of the last step.
-        train_seconds: training time since the last evaluation.
-        eval_seconds: duration of this evaluation.
-        pairs: pairs that all workers have trained on since the last evaluation.
-        tokens: tokens of those pairs, without padding.
-        first_step_at: ``time.monotonic()`` when the first step started, in seconds; ``None`` in all evaluations but
-            the first.
-        last_step_at: ``time.monotonic()`` when the last step was done, in seconds.
-        precision: precision of the forward passes of this evaluation; ``None`` if it was not recorded.
-    """
-
-    index: int
-    step: int
-    epoch: float
-    train_masked_lm_loss: float
-    train_next_sentence_loss: float
-    masked_lm_loss: float
-    next_sentence_loss: float
-    masked_lm_accuracy: float
-    next_sentence_accuracy: float
-    learning_rate: float
-    train_seconds: float
-    eval_seconds: float
-    pairs: int
-    tokens: int
-    first_step_at: float | None
-    last_step_at: float
-    precision: Literal["fp32", "bf16"] | None = None
-
-    @property
-    def pairs_per_second(self) -> float:
-        """Pairs per second that all workers have trained on since the last evaluation."""
-        return self.pairs / self.train_seconds
 
 
 def summary_metrics(evaluations: Sequence[PretrainingEvaluation]) -> dict[str, float]:
@@ -86,16 +37,12 @@ def summary_metrics(evaluations: Sequence[PretrainingEvaluation]) -> dict[str, f
         "train.masked_lm_loss": sum(share * evaluation.train_masked_lm_loss for share, evaluation in weighted),
         "train.next_sentence_loss": sum(share * evaluation.train_next_sentence_loss for share, evaluation in weighted),
         "train.pairs_per_second": sum(evaluation.pairs for evaluation in evaluations) / seconds,
-        "validation.masked_lm_loss": last.masked_lm_loss,
-        "validation.next_sentence_loss": last.next_sentence_loss,
-        "validation.masked_lm_accuracy": last.masked_lm_accuracy,
-        "validation.next_sentence_accuracy": last.next_sentence_accuracy,
-    }
+    } | {f"validation.{name}": value for name, value in last.validation.items()}
 
 
 @dataclass(frozen=True)
 class ValidationScores:
-    """Scores of held-out pairs; attributes have the meaning of those of `PretrainingEvaluation`."""
+    """Scores of held-out pairs; attributes have the meaning of those of `gluetune.events.PretrainingEvaluation`."""
 
     masked_lm_loss: float
     next_sentence_loss: float

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from gluetune.errors import TrialOutOfMemoryError
+from gluetune.events import PretrainingEvaluation
 from gluetune.pretraining.config import PretrainJob
 from gluetune.pretraining.encoder import named_weights, save_encoder
-from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.prepare import PretrainingData, prepare_text
 from gluetune.pretraining.pretrainer import Pretrainer
 from gluetune.pretraining.text import Text

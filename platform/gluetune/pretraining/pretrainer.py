@@ -14,11 +14,12 @@ from torch.nn.utils import clip_grad_norm_
 from transformers import BertForPreTraining
 
 from gluetune.data import shard_batch
+from gluetune.events import PretrainingEvaluation
 from gluetune.models import move_to_device
 from gluetune.pretraining.batches import Batch, BatchStream, Collator
 from gluetune.pretraining.config import PretrainingConfig, PretrainJob
 from gluetune.pretraining.encoder import PretrainingHeads, build_encoder, head_scores
-from gluetune.pretraining.evaluation import PretrainingEvaluation, ValidationSet
+from gluetune.pretraining.evaluation import ValidationSet
 from gluetune.pretraining.prepare import PretrainingData
 from gluetune.training.distributed_context import DistributedContext, no_sync, to_device, use_bf16, wrap_ddp
 from gluetune.training.memory import MicroBatches
@@ -94,6 +95,7 @@ class Pretrainer:
         self.last = PretrainingEvaluation(
             index=index,
             step=self.step,
+            total_steps=self._training.max_steps,
             epoch=self._stream.epoch,
             train_masked_lm_loss=masked_lm,
             train_next_sentence_loss=next_sentence,
@@ -123,7 +125,7 @@ class Pretrainer:
             "stream": self._stream.state_dict(),
             "micro_batches": self._micro_batches.count,
             "step": self.step,
-            "last": asdict(self.last) if self.last else None,
+            "last": self.last.model_dump() if self.last else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -136,7 +138,8 @@ class Pretrainer:
         self._scheduler.load_state_dict(state["scheduler"])
         self._stream.load_state_dict(state["stream"])
         self._micro_batches.count, self.step = state["micro_batches"], state["step"]
-        self.last = PretrainingEvaluation(**state["last"]) if state["last"] else None
+        plan = {"total_steps": self._training.max_steps}  # not in older checkpoints
+        self.last = PretrainingEvaluation(**(plan | state["last"])) if state["last"] else None
         self._distributed.set_rng_state(state["random"])
 
     def _accumulate(self, batch: Batch) -> torch.Tensor:

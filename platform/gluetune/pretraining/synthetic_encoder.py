@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
+from gluetune.events import PretrainingEvaluation
 from gluetune.pretraining.config import EncoderConfig, PretrainingConfig, PretrainJob, TokenizerConfig
 from gluetune.pretraining.encoder import save_encoder
-from gluetune.pretraining.evaluation import PretrainingEvaluation
 from gluetune.pretraining.loop import pretrain_folder
 from gluetune.pretraining.text import Text
 from gluetune.pretraining.tokenizer import train_tokenizer
@@ -169,7 +169,7 @@ def _build(documents: list[list[str]], folder: Path, job: PretrainJob, progress:
                 Text(documents, None, "generated text", synthetic=True),
                 built,
                 job,
-                lambda evaluation: progress(describe(evaluation, job.training.max_steps)),
+                lambda evaluation: progress(describe(evaluation)),
             )
         sync_tree(built)  # without it a power cut could leave empty files that later searches load as the encoder
         try:
@@ -191,9 +191,9 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def describe(evaluation: PretrainingEvaluation, max_steps: int) -> str:
+def describe(evaluation: PretrainingEvaluation) -> str:
     """Formats the losses of an evaluation as one line."""
     return (
-        f"step {evaluation.step}/{max_steps}: held-out masked-LM loss {evaluation.masked_lm_loss:.3f}, "
+        f"step {evaluation.step}/{evaluation.total_steps}: held-out masked-LM loss {evaluation.masked_lm_loss:.3f}, "
         f"next-sentence loss {evaluation.next_sentence_loss:.3f}"
     )

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from gluetune.events import MayBeNonFinite
 from gluetune.reporting.schema import (
     EvaluationSummary,
     LaneSummary,
@@ -45,8 +46,9 @@ def markdown() -> str:
 
 def _part(model: type[BaseModel]) -> str:
     rows = "".join(
-        f"| `{name}` | {_type(field.annotation)} | {field.description} |\n"
+        f"| `{name}` | {_type(field.rebuild_annotation())} | {field.description} |\n"
         for name, field in model.model_fields.items()
+        if not field.exclude
     )
     return f"\n## {PARTS[model]}\n\n| field | type | meaning |\n|---|---|---|\n{rows}"
 
@@ -60,6 +62,8 @@ def _names(annotation: Any) -> Iterator[str]:
     arguments = get_args(annotation)
     if annotation in PARTS:
         yield f"[{PARTS[annotation]}](#{PARTS[annotation].lower().replace(' ', '-')})"
+    elif annotation == MayBeNonFinite:
+        yield from ("number", "null")
     elif get_origin(annotation) is Literal:
         yield from (f"`{value}`" for value in arguments)
     elif get_origin(annotation) is list:

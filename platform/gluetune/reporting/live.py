@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
@@ -15,8 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from gluetune.events import (
+    EncoderSaved,
     Evaluated,
     Event,
+    PretrainingEvaluated,
     SearchPlan,
     StepLogged,
     TrialEnded,
@@ -174,11 +175,10 @@ class ProgressLog:
 
     Args:
         console: output.
-        line: formats an evaluation; `format_evaluation` by default.
     """
 
-    def __init__(self, console: Console, line: Callable[[Evaluated, TrialRecord], str] | None = None) -> None:
-        self._console, self._evaluated = console, line or format_evaluation
+    def __init__(self, console: Console) -> None:
+        self._console = console
 
     def __enter__(self) -> Self:
         return self
@@ -199,11 +199,13 @@ class ProgressLog:
         elif isinstance(event, StepLogged):
             self._line(format_log(event))
         elif isinstance(event, Evaluated):
-            self._line(self._evaluated(event, trial), "bold")
+            self._line(format_evaluation(event, trial), "bold")
+        elif isinstance(event, PretrainingEvaluated):
+            self._line(format_pretraining_evaluation(event), "bold")
         elif isinstance(event, TrialEnded):
             why = f" ({formatting.error_line(event.message)})" if event.message else ""
             self.note(f"{trial.name} {event.status.replace('_', ' ')}{why}")
-        elif isinstance(event, WinnerEvaluated):
+        elif isinstance(event, WinnerEvaluated | EncoderSaved):
             self.note(f"{trial.name}: saved to {event.folder}")
 
     def _line(self, text: str, style: str = "") -> None:
@@ -227,4 +229,14 @@ def format_evaluation(event: Evaluated, trial: TrialRecord) -> str:
     return (
         f"epoch {format_epochs(event.epoch)}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
         f"{event.eval_loss:.4f}, {scores}; {formatting.clock(busy_seconds(trial))} elapsed"
+    )
+
+
+def format_pretraining_evaluation(event: PretrainingEvaluated) -> str:
+    """Formats an evaluation of a pre-training run and the training before it."""
+    return (
+        f"step {event.step:,}/{event.total_steps:,} · training MLM {event.train_masked_lm_loss:.3f}, "
+        f"NSP {event.train_next_sentence_loss:.3f} · held-out MLM {event.masked_lm_loss:.3f} "
+        f"({event.masked_lm_accuracy:.1%} right), NSP {event.next_sentence_loss:.3f} "
+        f"({event.next_sentence_accuracy:.1%}) · {event.pairs_per_second:,.0f} sentence pairs/s"
     )

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gluetune.config import Value
-from gluetune.events import Precision
+from gluetune.events import Evaluation, Precision
 
 SCHEMA_VERSION = 1
 SearchStatus = Literal["complete", "out_of_time", "interrupted", "failed", "running"]
@@ -35,26 +35,21 @@ def _finite(value: Any) -> Any:
     return value
 
 
-class EvaluationSummary(_Part):
-    """One evaluation of a trial on the selection rows."""
+class EvaluationSummary(Evaluation):
+    """One evaluation of a trial on the selection rows. Numbers that are not finite are written as ``null``."""
 
-    index: int = Field(description="1-based evaluation of this trial")
-    step: int = Field(description="optimizer steps done")
-    epoch: float = Field(description="epochs done")
-    score: float | None = Field(description="the task's primary metric")
-    metrics: dict[str, float | None] = Field(description="all metrics of the task")
-    eval_loss: float | None = Field(description="mean loss on the selection rows")
-    train_loss: float | None = Field(description="mean training loss since the previous evaluation")
-    train_accuracy: float | None = Field(description="accuracy on the training rows since then; null for regression")
-    learning_rate: float | None = Field(description="learning rate at this step")
-    train_seconds: float | None = Field(description="seconds of training since the previous evaluation")
-    eval_seconds: float | None = Field(description="seconds of this evaluation")
-    train_examples: int = Field(description="rows trained on since the previous evaluation")
-    train_tokens: int = Field(description="tokens trained on since the previous evaluation, without padding")
+    model_config = ConfigDict(ser_json_inf_nan="null")
+
     lane: str = Field(description="the lane it ran on")
-    precision: Precision | None = Field(
-        default=None, description="precision of the forward passes; null if it was not recorded"
-    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_file(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Read ``null`` as an undefined score or loss, and files that were written before steps were recorded."""
+        known = {"total_steps": 0, "steps_per_epoch": 0} | values
+        known |= {name: math.nan for name in ("score", "eval_loss", "train_loss") if known.get(name) is None}
+        metrics = known.get("metrics", {})
+        return known | {"metrics": {name: math.nan if value is None else value for name, value in metrics.items()}}
 
 
 class TrialSummary(_Part):

@@ -147,9 +147,5 @@ def _trial(trial: TrialRecord) -> TrialSummary:
         seconds=busy_seconds(trial),
         best_score=trial.best_score,
         best_epoch=trial.best.epoch if trial.best else None,
-        evaluations=[_evaluation(e) for e in trial.evaluations],
+        evaluations=[EvaluationSummary(**event.model_dump()) for event in trial.evaluations],
     )
-
-
-def _evaluation(event: Evaluated) -> EvaluationSummary:
-    return EvaluationSummary(**event.model_dump(include=set(EvaluationSummary.model_fields)))

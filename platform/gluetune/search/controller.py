@@ -9,14 +9,13 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
-import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Literal
 
 from gluetune.errors import AllTrialsFailedError, StorageError, UserError
 from gluetune.events import (
+    EndStatus,
     Evaluated,
     Event,
     Journal,
@@ -34,8 +33,6 @@ from gluetune.lanes import TrialAssignment, describe_deaths
 from gluetune.search.schedulers import TaskPruners, warmup_epochs
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
-
-EndStatus = Literal["finished", "pruned", "diverged", "out_of_memory", "failed", "stopped"]
 
 MAX_INITIAL_FAILURES = 3  # a search whose first trials all failed is given up after so many
 PREFETCH_THRESHOLD_S = 0.05  # seconds; trials are chosen ahead only where choosing one takes longer
@@ -120,14 +117,16 @@ class SearchController:
         Raises:
             StorageError: the journal cannot be written.
         """
-        spec = None if self.fatal_error else self._sampler.ask()
-        if spec is None:
-            return None
-        self.in_flight.add(spec.number)
-        trial = self._journal.trials.get(spec.number)
-        if trial is None:
-            trial = self.record(TrialStarted(time=time.time(), **dataclasses.asdict(spec)))
-        return TrialAssignment.from_record(trial)
+        while not self.fatal_error and (spec := self._sampler.ask()) is not None:
+            self.in_flight.add(spec.number)
+            trial = self._journal.trials.get(spec.number)
+            if trial is None:
+                trial = self.record(TrialStarted(time=time.time(), **dataclasses.asdict(spec)))
+            elif trial.evaluations:
+                self._end_where_decided(trial)
+            if trial.number in self.in_flight:
+                return TrialAssignment.from_record(trial)
+        return None
 
     def prefetch(self) -> None:
         """While all lanes work, choose the next trial, so that the first free lane need not wait for the choice.
@@ -162,14 +161,16 @@ class SearchController:
         if isinstance(event, StepLogged):
             self.record(event)
             return True
-        last = _is_last(event, self._journal.trials[event.number])  # the lane's own end event is then redundant
+        if not isinstance(event, Evaluated):
+            raise TypeError(f"a search's lane must report evaluations of trials, but got {event.event}")
+        last = event.step >= event.total_steps  # the lane's own end event is then redundant
         trial = self.record(event, *([_end_event(event.number, "finished")] if last else []))
         self._sampler.report(trial.number, event.index)
         continues = self._pruners.report(trial.task, trial.number, event.epoch, trial.best_score, _warmup(trial))
         if last:
             self._finish(trial)
         elif not continues:
-            self.end_trial(trial.number, "pruned", f"after {format_epochs(event.epoch)} epochs")
+            self._prune(trial)
         return trial.number in self.in_flight
 
     def end_trial(self, number: int, status: EndStatus, message: str = "") -> None:
@@ -218,6 +219,17 @@ class SearchController:
             listener.on_event(event, trial)
         return trial
 
+    def _end_where_decided(self, trial: TrialRecord) -> None:
+        """End a resumed trial if its last evaluation ends it, but the driver was killed before it recorded that."""
+        last = trial.evaluations[-1]
+        if last.step >= last.total_steps:
+            self.end_trial(trial.number, "finished")
+        elif not self._pruners.report(trial.task, trial.number, last.epoch, trial.best_score, _warmup(trial)):
+            self._prune(trial)
+
+    def _prune(self, trial: TrialRecord) -> None:
+        self.end_trial(trial.number, "pruned", f"after {format_epochs(trial.evaluations[-1].epoch)} epochs")
+
     def _finish(self, trial: TrialRecord) -> None:
         self.in_flight.discard(trial.number)
         self._lane_errors.pop(trial.number, None)
@@ -245,14 +257,4 @@ def _end_event(number: int, status: EndStatus, message: str = "") -> TrialEnded:
 def _warmup(trial: TrialRecord) -> float:
     """Epochs of a trial's warm-up; 0 before its first evaluation, when there is no score to judge."""
     last = trial.evaluations[-1] if trial.evaluations else None
-    return warmup_epochs(trial.training, round(last.step / last.epoch)) if last else 0.0
-
-
-def _is_last(event: Evaluated, trial: TrialRecord) -> bool:
-    """Whether a trial ends with this evaluation. Its best weights were saved before it was reported."""
-    total = trial.training["max_steps"]
-    if not total:  # as in `gluetune.training`: the number of epochs need not be whole
-        epochs = trial.training["num_train_epochs"]
-        assert epochs is not None
-        total = math.ceil(float(epochs) * round(event.step / event.epoch))
-    return event.step >= int(total)
+    return warmup_epochs(trial.training, last.steps_per_epoch) if last else 0.0

@@ -107,7 +107,7 @@ def replace_folder(source: Path, folder: Path) -> None:
     """Replace a folder by a synced copy of another one.
 
     The old folder is kept until the copy is complete, and is restored if the copy cannot replace it. A process that is
-    killed between the two renames leaves the old folder under a name that ends in ``.old``, until the next call.
+    killed between the two renames leaves the old folder under a name that ends in ``.old``, until `recover_folder`.
 
     Args:
         source: the folder to copy; symbolic links in it are followed, permissions are not copied.
@@ -136,11 +136,21 @@ def replace_folder(source: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def remove_drafts(folder: Path) -> None:
-    """Remove the drafts that a killed process left behind; no other process may write to the folder meanwhile."""
+def recover_folder(folder: Path) -> None:
+    """Clean up after a killed process: restore folders that it was about to replace, and remove drafts.
+
+    Only the process that holds the lock of the folder may call this.
+
+    Args:
+        folder: absolute path of the folder, which need not exist.
+    """
     for root, folders, names in os.walk(folder):
-        for name in [name for name in folders if name.endswith(DRAFT)]:
-            shutil.rmtree(Path(root, name), ignore_errors=True)
+        for name in [name for name in folders if name.endswith((DRAFT, OLD))]:
+            current = Path(root, name.removesuffix(OLD)).with_suffix("")
+            if name.endswith(OLD) and not current.exists():  # killed between the two renames of `replace_folder`
+                move(Path(root, name), current)
+            else:
+                shutil.rmtree(Path(root, name), ignore_errors=True)
             folders.remove(name)
         for name in names:
             if name.endswith(DRAFT):

@@ -93,6 +93,18 @@ def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
     return "\n".join(lines)[:MAX_NOTE_CHARS]
 
 
+def pretraining_note(trial: TrialRecord) -> str:
+    """Description of a pre-training run: its last evaluation, how it ended, and its encoder."""
+    last = trial.pretraining[-1]
+    lines = [
+        f"held-out masked-LM loss **{last.masked_lm_loss:.4f}**, next-sentence loss **{last.next_sentence_loss:.4f}** "
+        f"after step {last.step:,} of {last.total_steps:,}; {trial.status.replace('_', ' ')}"
+    ]
+    if trial.encoder is not None:
+        lines += ["", f"The encoder: {trial.encoder}"]
+    return "\n".join(lines)[:MAX_NOTE_CHARS]
+
+
 def task_note(trial: TrialRecord, task: TaskPlan) -> str:
     """Description of a task's run: its winner and the scores."""
     best = trial.best.score if trial.best else float("nan")

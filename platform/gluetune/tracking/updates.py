@@ -6,7 +6,7 @@ The tree is search → task → trial. A metric's step is the trial's optimizer 
 gather many trials, it is the number of evaluations of that task so far (``trial_score``: the trial's number).
 
 Trials are ranked by ``best_score``. Metrics of single evaluations have the prefix ``eval_``, as those of
-``transformers.Trainer``: ``eval_score`` is the task's primary one.
+``transformers.Trainer``: ``eval_score`` is the task's primary one. Those of a pre-training run keep their own names.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from functools import singledispatchmethod
 
 from gluetune import __version__
 from gluetune.events import (
+    EncoderSaved,
     Evaluated,
     Event,
+    PretrainingEvaluated,
     SearchPlan,
     StepLogged,
     TaskPlan,
@@ -33,6 +35,7 @@ from gluetune.events import (
 from gluetune.tracking.display import (
     NOTE,
     DatasetRows,
+    pretraining_note,
     rows_read,
     rows_scored,
     run_name,
@@ -62,6 +65,10 @@ EVALUATION_METRICS = {
         "train_tokens",
     )
 } | {"eval_score": "score"}
+PRETRAINING_METRICS = {name: name for name in ("learning_rate", "epoch", "train_seconds", "eval_seconds")} | {
+    "train_examples": "pairs",
+    "train_tokens": "tokens",
+}
 MAX_TAG_CHARS = 4000  # stores refuse an update with a tag of more than 5,000 to 8,000 characters
 
 
@@ -211,17 +218,18 @@ class EventMapper:
     def _(self, event: Evaluated, trial: TrialRecord) -> list[RunUpdate]:
         values = _ranking_values(event, trial)  # first: MLflow's page for comparing runs opens on the first metric
         values |= {name: float(getattr(event, attribute)) for name, attribute in EVALUATION_METRICS.items()}
-        values |= self.metrics(event, trial.task)
+        values |= {f"eval_{name}": value for name, value in event.metrics.items()}
         if event.train_accuracy is not None:
             values["train_accuracy"] = event.train_accuracy
         if event.idle_seconds_before is not None:
             values["idle_seconds_before"] = event.idle_seconds_before
-        points = tuple(MetricPoint(name, value, event.time, event.step) for name, value in values.items())
-        tags = {"gluetune.lane": event.lane, "gluetune.status": "running"}
-        update = RunUpdate(
-            self.trial_run(trial), event.time, points, tags=tags, status=self._resumed_status(event.number)
-        )
-        return [update, *self._best_score_updates(event, trial)]
+        return [self._evaluation_update(event, trial, values), *self._best_score_updates(event, trial)]
+
+    @_updates.register
+    def _(self, event: PretrainingEvaluated, trial: TrialRecord) -> list[RunUpdate]:
+        values = event.metrics
+        values |= {name: float(getattr(event, attribute)) for name, attribute in PRETRAINING_METRICS.items()}
+        return [self._evaluation_update(event, trial, values)]
 
     @_updates.register
     def _(self, event: StepLogged, trial: TrialRecord) -> list[RunUpdate]:
@@ -246,7 +254,7 @@ class EventMapper:
             tags["gluetune.pruned_at"] = format_epochs(trial.evaluations[-1].epoch)
         self._ended.add(event.number)
         run, best = self.trial_run(trial), trial.best
-        tags[NOTE] = trial_note(trial, self._plans[trial.task])
+        tags[NOTE] = pretraining_note(trial) if trial.pretraining else trial_note(trial, self._plans[trial.task])
         update = RunUpdate(run, event.time, tags=tags, files=files, status=RUN_STATUS[event.status])
         if best is None:
             return [update]
@@ -280,13 +288,22 @@ class EventMapper:
             RunUpdate(self._search, event.time, tuple(ranked), tags={NOTE: search_note(self._plan, self._winners)}),
         ]
 
-    def metrics(self, event: Evaluated, task: str) -> dict[str, float]:
-        """The task's metrics under the names that ``transformers.Trainer`` gives them: ``eval_accuracy``.
+    @_updates.register
+    def _(self, event: EncoderSaved, trial: TrialRecord) -> list[RunUpdate]:
+        scores = trial.pretraining[-1].validation if trial.pretraining else {}
+        points = tuple(MetricPoint(f"validation.{name}", value, event.time, 0) for name, value in scores.items())
+        tags = {"gluetune.folder": event.folder, NOTE: pretraining_note(trial)}
+        return [
+            RunUpdate(run, event.time, points, tags=tags) for run in (self.trial_run(trial), self._tasks[trial.task])
+        ]
 
-        A pre-training run has no task; its metrics keep their own names.
-        """
-        prefix = "eval_" if self._plans[task].metric in event.metrics else ""
-        return {f"{prefix}{name}": value for name, value in event.metrics.items()}
+    def _evaluation_update(
+        self, event: Evaluated | PretrainingEvaluated, trial: TrialRecord, values: Mapping[str, float]
+    ) -> RunUpdate:
+        points = tuple(MetricPoint(name, value, event.time, event.step) for name, value in values.items())
+        tags = {"gluetune.lane": event.lane, "gluetune.status": "running"}
+        status = self._resumed_status(event.number)
+        return RunUpdate(self.trial_run(trial), event.time, points, tags=tags, status=status)
 
     def _demote_previous_best(self, event: WinnerEvaluated, trial: TrialRecord) -> list[RunUpdate]:
         """Removes the winner's tags from the previous winner, when a resumed search has found a better trial."""

@@ -4,6 +4,5 @@ from gluetune.training.checkpoints import Checkpoints
 from gluetune.training.distributed_context import DistributedContext
 from gluetune.training.evaluate import predict_logits
 from gluetune.training.loop import train_trial
-from gluetune.training.results import Evaluation, StepLog
 
-__all__ = ["Checkpoints", "DistributedContext", "Evaluation", "StepLog", "predict_logits", "train_trial"]
+__all__ = ["Checkpoints", "DistributedContext", "predict_logits", "train_trial"]

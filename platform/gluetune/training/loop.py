@@ -7,12 +7,12 @@ from collections.abc import Callable
 from gluetune.config import TrainingConfig
 from gluetune.data import EncodedTask
 from gluetune.errors import TrialOutOfMemoryError
+from gluetune.events import Evaluation, StepLog
 from gluetune.models import Encoder
 from gluetune.tasks import Task
 from gluetune.training.checkpoints import AsyncCheckpointer, Checkpoints, noop, to_cpu
 from gluetune.training.distributed_context import DistributedContext
 from gluetune.training.memory import free_memory, is_out_of_memory
-from gluetune.training.results import Evaluation, StepLog
 from gluetune.training.trainer import TrialTrainer
 
 

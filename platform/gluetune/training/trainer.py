@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +12,7 @@ from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
 from gluetune.data import EncodedRows, shard_batch
+from gluetune.events import Evaluation, StepLog
 from gluetune.models import Encoder, build_model, move_to_device
 from gluetune.tasks import Task
 from gluetune.training.distributed_context import DistributedContext, mixed_precision, no_sync, use_bf16, wrap_ddp
@@ -20,7 +20,6 @@ from gluetune.training.evaluate import count_correct, evaluate_rows, loss_sum
 from gluetune.training.memory import MicroBatches
 from gluetune.training.optimizer import clip_in_step, make_optimizer, make_scheduler
 from gluetune.training.plan import StepPlan
-from gluetune.training.results import Evaluation, StepLog
 from gluetune.training.running_metrics import RunningMetrics
 from gluetune.training.speedups import apply_speedups, clone_cudagraph_grads
 from gluetune.training.speedups.embedding_pruning import EmbeddingPruner
@@ -113,7 +112,12 @@ class TrialTrainer:
         assert self._metrics is not None  # at least one step was done
         loss, speed = self._metrics.progress()
         return StepLog(
-            self.step, self.step / self.plan.per_epoch, loss, self._accuracy(self._metrics), self._learning_rate, speed
+            step=self.step,
+            epoch=self.step / self.plan.per_epoch,
+            loss=loss,
+            accuracy=self._accuracy(self._metrics),
+            learning_rate=self._learning_rate,
+            examples_per_second=speed,
         )
 
     def evaluate(self, selection: EncodedRows) -> Evaluation:
@@ -135,7 +139,9 @@ class TrialTrainer:
         self.last = Evaluation(
             index=index,
             step=self.step,
+            total_steps=self.plan.total,
             epoch=self.step / self.plan.per_epoch,
+            steps_per_epoch=self.plan.per_epoch,
             score=output.score,
             metrics=output.metrics,
             eval_loss=output.loss,
@@ -177,7 +183,7 @@ class TrialTrainer:
             "pruned_embedding": self.pruner.state_dict(),
             "step": self.step,
             "best_score": self._best_score,
-            "last": asdict(self.last) if self.last else None,
+            "last": self.last.model_dump() if self.last else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -195,7 +201,8 @@ class TrialTrainer:
         # micro-batches that did not fit the memory before do not fit now
         self._micro_batches.count = max(self._micro_batches.count, state["micro_batches"])
         self.step, self._best_score = state["step"], state["best_score"]
-        self.last = Evaluation(**state["last"]) if state["last"] else None
+        plan = {"total_steps": self.plan.total, "steps_per_epoch": self.plan.per_epoch}  # not in older checkpoints
+        self.last = Evaluation(**(plan | state["last"])) if state["last"] else None
         self.distributed.set_rng_state(state["random"])
 
     def _accuracy(self, running: RunningMetrics) -> float | None:

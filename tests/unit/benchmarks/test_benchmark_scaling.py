@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from benchmarks.noop_search import NoopSearchSpec, NoopTrial, Timeline, make_controller
 from benchmarks.scaling import COMPARISONS, LANES, _trials, figures, ideal_per_minute, per_minute
-from gluetune.events import Evaluated
+from gluetune.events import Evaluation, evaluation_event
 from gluetune.lanes import TrialAssignment
 from gluetune.storage import Storage
-from gluetune.training import DistributedContext, Evaluation
+from gluetune.training import DistributedContext
 
 TRIALS = NoopSearchSpec(count=8, lanes=2, evaluations=3, steps=19, step_s=0.05)
 
@@ -49,9 +48,8 @@ def test_every_trial_trains_all_its_evaluations(tmp_path: Path) -> None:
     assert assignment is not None
     goes_on = []
     for index in range(1, trials.evaluations + 1):
-        facts = asdict(work._evaluation(assignment, index, 0.0, 0.0))
-        del facts["first_step_at"], facts["last_step_at"]
-        goes_on.append(controller.handle_event(Evaluated(time=0.0, number=assignment.number, **facts)))
+        event = evaluation_event(work._evaluation(assignment, index, 0.0, 0.0), time=0.0, number=assignment.number)
+        goes_on.append(controller.handle_event(event))
     assert goes_on[:-1] == [True] * (trials.evaluations - 1)
 
 

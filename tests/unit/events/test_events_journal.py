@@ -24,7 +24,9 @@ def evaluated(number: int, index: int, score: float) -> Evaluated:
         number=number,
         index=index,
         step=10 * index,
+        total_steps=30,
         epoch=index,
+        steps_per_epoch=10,
         score=score,
         metrics={},
         eval_loss=0.5,
@@ -129,7 +131,7 @@ def test_a_line_that_is_no_event_is_an_error_with_file_and_line(tmp_path: Path) 
     journal_of(tmp_path, started(0))
     file = tmp_path / "journal" / "000000.jsonl"
     file.write_bytes(file.read_bytes() + b'{"event": "unknown"}\n')
-    with pytest.raises(StorageError, match=r"000000\.jsonl:2: not a journal event"):
+    with pytest.raises(StorageError, match=r"000000\.jsonl:3: not a journal event"):
         Journal(Storage(str(tmp_path)))
 
 

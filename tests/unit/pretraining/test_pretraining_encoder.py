@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertForPreTraining
 
 from gluetune.config import ModelConfig, TrainingConfig
+from gluetune.events import PretrainingEvaluation
 from gluetune.models import build_model, load_encoder, load_tokenizer
-from gluetune.pretraining import PretrainingEvaluation, PretrainJob, Text, pretrain_folder, synthetic_encoder
+from gluetune.pretraining import PretrainJob, Text, pretrain_folder, synthetic_encoder
 from gluetune.tasks import get_task
 
 

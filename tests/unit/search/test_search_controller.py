@@ -51,7 +51,9 @@ def evaluated(number: int, epoch: float, score: float) -> Evaluated:
         number=number,
         index=int(epoch),
         step=int(10 * epoch),
+        total_steps=40,
         epoch=epoch,
+        steps_per_epoch=10,
         score=score,
         metrics={},
         eval_loss=0.0,
@@ -135,26 +137,19 @@ def test_a_trial_is_finished_with_its_last_evaluation_and_not_pruned(tmp_path: P
     assert [event.status for event in recorded if isinstance(event, TrialEnded)] == ["finished", "finished"]
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "steps"),
-    [
-        ("num_train_epochs", 2.2, {25: 1.0, 50: 2.0, 55: 2.2, 56: 2.24}),  # 2.2 × 25 steps are 55.00000000000001: 56
-        ("num_train_epochs", 0.5, {10: 0.4, 13: 0.52}),
-        ("max_steps", 30, {25: 1.0, 30: 1.2}),
-    ],
-)
-def test_the_last_evaluation_is_that_of_the_last_step(
-    tmp_path: Path, field: str, value: float, steps: dict[int, float]
-) -> None:
-    space = {"name": "s", "space": {field: {"type": "choice", "values": [value]}}}
-    controller, _ = make(tmp_path, space=SearchSpace.model_validate(space))
+def test_the_last_evaluation_is_that_of_the_last_planned_step(tmp_path: Path) -> None:
+    controller, recorded = make(tmp_path)
     assignment = controller.next_trial()
     assert assignment is not None
+    planned = {"total_steps": 56, "steps_per_epoch": 25}
     continues = [
-        controller.handle_event(evaluated(assignment.number, epoch, 0.1).model_copy(update={"step": step}))
-        for step, epoch in steps.items()
+        controller.handle_event(
+            evaluated(assignment.number, index, 0.1).model_copy(update=planned | {"step": step, "epoch": step / 25})
+        )
+        for index, step in enumerate((25, 50, 55, 56), 1)
     ]
-    assert continues == [True] * (len(steps) - 1) + [False]
+    assert continues == [True, True, True, False]
+    assert isinstance(recorded[-1], TrialEnded)
 
 
 def test_a_resumed_search_begins_with_unfinished_trials_and_repeats_none(tmp_path: Path) -> None:

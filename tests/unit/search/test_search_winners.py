@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from gluetune.config import TrainingConfig
-from gluetune.events import Evaluated, TrialRecord
+from gluetune.events import TrialRecord, TrialStarted, evaluation_event, replay_events
 from gluetune.models import build_model
 from gluetune.search.winners import score_saved
 from gluetune.tasks import get_task
@@ -25,9 +25,8 @@ def trained(bf16: bool, folder: Path) -> tuple[TrialRecord, TrainingConfig, torc
     """A trial of one epoch as the journal has it, with its best weights in a model."""
     training = TrainingConfig(batch_size=8, num_train_epochs=1, learning_rate=1e-3, bf16=bf16)
     evaluations, checkpoints = run_trial(TASK, training, folder)
-    facts = asdict(evaluations[0])
-    del facts["first_step_at"], facts["last_step_at"]
-    record = TrialRecord(0, TASK.name, {}, {}, 3, 0.0, evaluations=[Evaluated(time=0, number=0, **facts)])
+    event = evaluation_event(evaluations[0], time=0, number=0)
+    record = replay_events([TrialStarted(time=0, number=0, task=TASK.name, params={}, training={}, seed=3), event])[0]
     model = build_model(tiny_encoder(), TASK, training, 3)
     weights = checkpoints.load_best()
     assert weights is not None

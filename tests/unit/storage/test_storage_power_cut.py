@@ -11,12 +11,12 @@ import torch
 
 from gluetune.config import TrainingConfig
 from gluetune.errors import StorageError
-from gluetune.events import Journal, TrialStarted, read_run_file
+from gluetune.events import Evaluation, Journal, TrialStarted, read_run_file
 from gluetune.events import journal as journal_module
 from gluetune.storage import Storage, durable
 from gluetune.storage.durable import replace_folder
 from gluetune.tasks import TASKS
-from gluetune.training import Checkpoints, Evaluation, train_trial
+from gluetune.training import Checkpoints, train_trial
 from power_cut import Disk
 from training_setup import task_data, tiny_encoder
 
@@ -39,7 +39,7 @@ def test_the_disk_of_these_tests_loses_what_is_not_synced(disk: Disk, root: Path
     (root / "draft").rename(root / "file")
     durable.sync_folder(root)
     (root / "later").write_bytes(b"")
-    left = disk.after_power_cut(tmp_path / "after")
+    left = disk.left_after("power cut", tmp_path / "after")
     assert {path.name: path.read_bytes() for path in left.iterdir()} == {"file": b""}
 
 
@@ -47,11 +47,11 @@ def test_a_written_file_and_the_folders_that_lead_to_it_are_kept(disk: Disk, roo
     storage = Storage(str(root)).sub("runs/search")
     for data in (b"one", b"two"):
         storage.write("a/b/file", data)
-        left = disk.after_power_cut(tmp_path / data.decode())
+        left = disk.left_after("power cut", tmp_path / data.decode())
         assert (left / "runs/search/a/b/file").read_bytes() == data
     storage.delete("a")
     storage.write("a/b/file", b"three")
-    assert (disk.after_power_cut(tmp_path / "again") / "runs/search/a/b/file").read_bytes() == b"three"
+    assert (disk.left_after("power cut", tmp_path / "again") / "runs/search/a/b/file").read_bytes() == b"three"
 
 
 def test_a_winners_folder_survives_completely(disk: Disk, root: Path, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_winners_folder_survives_completely(disk: Disk, root: Path, tmp_path: 
         (model / "config.json").write_text(version)
         (model / "inner" / "vocab.txt").write_text(version)
         storage.upload(model, "winners/cola")
-        left = disk.after_power_cut(tmp_path / f"after {version}") / "winners" / "cola"
+        left = disk.left_after("power cut", tmp_path / f"after {version}") / "winners" / "cola"
         assert [(left / name).read_text() for name in ("config.json", "inner/vocab.txt")] == [version, version]
     assert storage.list("winners") == ["cola"]
 
@@ -74,7 +74,7 @@ def test_every_event_is_kept_before_anything_acts_on_it(
     journal = Journal(Storage(str(root)).sub("search"))
     for number in range(5):  # the first one of each segment is written in another way than the next
         journal.append(TrialStarted(time=1.0, number=number, task="cola", params={}, training={}, seed=1))
-        left = disk.after_power_cut(tmp_path / f"after {number}")
+        left = disk.left_after("power cut", tmp_path / f"after {number}")
         assert Journal(Storage(str(left / "search"))).events == journal.events
 
 
@@ -82,7 +82,9 @@ def test_a_trials_checkpoint_is_kept_before_its_evaluation_is_reported(disk: Dis
     steps, reported = [], []
 
     def report(evaluation: Evaluation) -> bool:
-        left = Checkpoints(Storage(str(disk.after_power_cut(tmp_path / str(evaluation.index)))), "trials/cola-0000")
+        left = Checkpoints(
+            Storage(str(disk.left_after("power cut", tmp_path / str(evaluation.index)))), "trials/cola-0000"
+        )
         state = left.load()
         assert left.load_best() is not None
         steps.append(state["step"] if state else 0)

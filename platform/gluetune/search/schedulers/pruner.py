@@ -84,7 +84,7 @@ class Pruner(ABC):
             for evaluation in trial.evaluations:
                 if evaluation.score == evaluation.score:
                     best = evaluation.score if best is None else max(best, evaluation.score)
-                warmup = warmup_epochs(trial.training, round(evaluation.step / evaluation.epoch))
+                warmup = warmup_epochs(trial.training, evaluation.steps_per_epoch)
                 reports.append((evaluation.time, trial.number, evaluation.epoch, best, warmup))
         for _, number, epoch, best, warmup in sorted(reports, key=lambda entry: entry[:3]):
             self.report(number, epoch, best, warmup)
