@@ -192,9 +192,17 @@ def lane_actor_resources() -> dict[str, float]:
 def _launchable() -> dict[str, tuple[dict[str, float], int]]:
     """Kinds of nodes that the launcher's autoscaler may add, by the configuration file on the head node."""
     file = Path(BOOTSTRAP_CONFIG).expanduser()
-    if ray._private.worker._global_node.is_head() or not file.exists():  # type: ignore[attr-defined]  # a cluster that this process started does not grow
+    if _started_by_this_process() or not file.exists():
         return {}
     return launchable(read_yaml(str(file)).value)
+
+
+def _started_by_this_process() -> bool:
+    """Whether the connected cluster is one that this process started on its machine, which does not grow.
+
+    Ray's sessions are named after the time and the process that started them.
+    """
+    return str(ray.get_runtime_context().get_session_name()).rpartition("_")[2] == str(os.getpid())
 
 
 def _size(resources: dict[str, float]) -> tuple[float, float]:

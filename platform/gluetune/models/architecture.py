@@ -24,6 +24,7 @@ from transformers.models.auto.modeling_auto import (
 
 from gluetune.config import ModelConfig
 from gluetune.errors import ModelError, did_you_mean
+from gluetune.internals.transformers_hooks import reset_attention
 from gluetune.models.files import (
     VOCABULARY,
     has_only_vocab_txt,
@@ -144,7 +145,7 @@ def _drop_runtime_settings(settings: PretrainedConfig, config: ModelConfig) -> N
     Raises:
         ModelError: the weights are quantized.
     """
-    settings._attn_implementation = None
+    reset_attention(settings)
     quantization = getattr(settings, "quantization_config", None)
     if quantization is None:
         return

@@ -14,8 +14,8 @@ from encoder_families import FAMILIES, SMALL, batch, encoder_of, masked_lm
 from gluetune.config import TrainingConfig
 from gluetune.models import build_model
 from gluetune.tasks import get_task
-from gluetune.training.speedups.cls_only_last_layer import use_cls_only_last_layer
 from gluetune.training.speedups.cpu_dropout import use_fast_cpu_dropout
+from gluetune.training.speedups.padding_free import use_cls_only_last_layer
 
 LIKE_BERT = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
 

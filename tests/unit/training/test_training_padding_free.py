@@ -18,9 +18,8 @@ from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
 from gluetune.training.evaluate import predict_logits
 from gluetune.training.speedups import padding_free
-from gluetune.training.speedups.cls_only_last_layer import use_cls_only_last_layer
 from gluetune.training.speedups.cpu_dropout import use_fast_cpu_dropout
-from gluetune.training.speedups.padding_free import model_inputs, use_padding_free
+from gluetune.training.speedups.padding_free import model_inputs, use_cls_only_last_layer, use_padding_free
 
 LENGTHS = np.array([20, 12, 7, 7, 3])
 LIKE_BERT = ("bert", "electra", "roberta")

@@ -15,6 +15,8 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from gluetune.internals.transformers_hooks import attention_name
+
 CPU_ATTENTION = "gluetune_cpu"
 """Name under which `fast_cpu_attention` is registered in transformers."""
 
@@ -122,7 +124,7 @@ def use_fast_cpu_dropout(model: PreTrainedModel) -> None:
         for name, child in parent.named_children():
             if type(child) is nn.Dropout and child.p and not child.inplace:
                 setattr(parent, name, FastCpuDropout(child.p).train(child.training))
-    if model.config._attn_implementation == "sdpa":
+    if attention_name(model.config) == "sdpa":
         AttentionInterface.register(CPU_ATTENTION, fast_cpu_attention)
         AttentionMaskInterface.register(CPU_ATTENTION, sdpa_mask)
         model.set_attn_implementation(CPU_ATTENTION)

@@ -10,9 +10,8 @@ from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
 from gluetune.training.distributed_context import DistributedContext
-from gluetune.training.speedups.cls_only_last_layer import use_cls_only_last_layer
 from gluetune.training.speedups.cpu_dropout import use_fast_cpu_dropout
-from gluetune.training.speedups.padding_free import use_padding_free
+from gluetune.training.speedups.padding_free import use_cls_only_last_layer, use_padding_free
 
 _RECOMPILE_LIMIT = 256  # compiled variants that a lane keeps, for each head, dropout rate and number of frozen layers
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt, from glibc's malloc.h
@@ -34,7 +33,8 @@ def apply_speedups(model: PreTrainedModel, training: TrainingConfig, distributed
         configure_malloc()
     if training.torch_compile:  # the compiler fuses torch's own dropout and attention better than the CPU variants
         use_cls_only_last_layer(model)
-        torch._dynamo.config.recompile_limit = _RECOMPILE_LIMIT
+        if hasattr(torch.compiler.config, "recompile_limit"):  # public in newer versions of torch
+            torch.compiler.config.recompile_limit = _RECOMPILE_LIMIT
         model.compile(dynamic=True, mode=training.torch_compile_mode)  # one compilation for batches of all sizes
         return
     if not distributed.cuda:
