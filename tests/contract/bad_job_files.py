@@ -160,6 +160,44 @@ JOB_FILES: BadInputs = [
     ),
 ]
 
+# Sections of the Cerebras dialect, whose mistakes have the lines of that dialect's keys.
+CEREBRAS: BadInputs = [
+    (f"{sections}search: {{space: named}}\n", lines)
+    for sections, lines in (
+        ("train_input:\n  batch_sise: 3\n", [Line("job.yaml:2: train_input.batch_sise", nearest="batch_size")]),
+        ("eval_input: {vocab_file: x}\n", [Line("job.yaml:1: eval_input.vocab_file", "data_dir, max_sequence_length")]),
+        ("train_input: 12\n", [Line("job.yaml:1: train_input", "12")]),
+        (
+            "train_input:\n  max_sequence_length: 96\neval_input:\n  max_sequence_length: 128\n",
+            [Line("job.yaml:4: eval_input.max_sequence_length", "128")],
+        ),
+        (
+            "eval_input:\n  data_dir: glue\ntrain_input:\n  data_dir: other\n",
+            [Line("job.yaml:2: eval_input.data_dir", "'glue'"), Line("job.yaml:4: data.dir", "'other'")],
+        ),
+        (
+            "train_input:\n  batch_size: 0\n  max_sequence_length: four\n",
+            [Line("job.yaml:2: training.batch_size", "0"), Line("job.yaml:3: data.max_seq_length", "'four'")],
+        ),
+        (
+            "training:\n  batch_size: 8\ntrain_input:\n  batch_size: 8\n",
+            [Line("job.yaml:4: train_input.batch_size", "training.batch_size (line 2)")],
+        ),
+        (
+            "data:\n  max_seq_length: 8\neval_input:\n  max_sequence_length: 8\n",
+            [Line("job.yaml:4: eval_input.max_sequence_length", "data.max_seq_length (line 2)")],
+        ),
+        (
+            "data:\n  source: dir\n  dir: glue\ntrain_input:\n  data_dir: glue\n",
+            [Line("job.yaml:5: train_input.data_dir", "data.dir (line 3)")],
+        ),
+        ("train_input:\n  data_dir: glu/SST-2\n", [Line("job.yaml:2: data.dir", "'glu'")]),
+        ("train_input:\n  data_dir: 5\n", [Line("job.yaml:2: data.dir", "5")]),
+        ("training: 5\ntrain_input:\n  batch_size: 8\n", [Line("job.yaml:1: training", "5")]),
+    )
+]
+JOB_FILES += CEREBRAS
+
 NOT_TEXT: list[tuple[bytes, list[Line]]] = [
     (b"seed: 1\n# caf\xe9\n", [Line("job.yaml:2")]),
     (b"\xff\xfes\x00e\x00e\x00d\x00:\x00 \x001\x00\n\x00", [Line("job.yaml:1")]),

@@ -36,6 +36,7 @@ UNREADABLE = [("none.yaml", [Line("none.yaml")]), ("search_spaces", [Line("searc
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "search_spaces").mkdir()
+    (tmp_path / "glue" / "SST-2").mkdir(parents=True)
     for name, text in SPACES.items():
         (tmp_path / "search_spaces" / f"{name}.yaml").write_text(text)
     return tmp_path

@@ -1,4 +1,7 @@
-"""Sections of the Cerebras dialect in a job file: what they become, and the notes about them."""
+"""Sections of the Cerebras dialect in a job file: what they become, and the notes about them.
+
+Mistakes in them are among those of `tests/contract/bad_job_files.py`.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ eval_input:
   max_sequence_length: 96
   batch_size: 24
 """
-NOTES = [
-    "train_input.data_dir is read as data.dir, with data.source dir; it is glue, the folder that contains SST-2/",
-    "train_input.max_sequence_length is read as data.max_seq_length",
-    "train_input.batch_size is read as training.batch_size",
-    "eval_input.data_dir is read as data.dir",
-    "eval_input.max_sequence_length is read as data.max_seq_length",
-    "eval_input.batch_size is read as training.eval_batch_size",
+MAPPED = [
+    ("train_input.data_dir", "data.dir"),
+    ("train_input.max_sequence_length", "data.max_seq_length"),
+    ("train_input.batch_size", "training.batch_size"),
+    ("eval_input.data_dir", "data.dir"),
+    ("eval_input.max_sequence_length", "data.max_seq_length"),
+    ("eval_input.batch_size", "training.eval_batch_size"),
 ]
 
 
@@ -44,10 +47,17 @@ def load(text: str, *overrides: Override, notes: list[str] | None = None) -> Job
     return load_job("job.yaml", overrides, None if notes is None else notes.append)
 
 
-def mistakes(text: str, *overrides: Override) -> str:
+def mistakes(text: str, *overrides: Override) -> list[tuple[str, int | None]]:
+    """Path and line of each mistake."""
     with pytest.raises(ConfigError) as caught:
         load(text, *overrides)
-    return str(caught.value)
+    return [(issue.path, issue.line) for issue in caught.value.issues]
+
+
+def assert_mapped(notes: list[str], expected: list[tuple[str, str]]) -> None:
+    """Check that there is a note on each key, which names the key that it is read as."""
+    assert [note.split()[0] for note in notes] == [key for key, _ in expected]
+    assert [key for note, (_, key) in zip(notes, expected, strict=True) if key not in note.split(" ", 1)[1]] == []
 
 
 def test_its_keys_become_job_keys_and_each_is_reported() -> None:
@@ -55,14 +65,16 @@ def test_its_keys_become_job_keys_and_each_is_reported() -> None:
     job = load(JOB, notes=notes)
     assert (job.data.source, job.data.dir, job.data.max_seq_length) == ("dir", "glue", 96)
     assert (job.training.batch_size, job.training.eval_batch_size) == (12, 24)
-    assert notes == NOTES
+    assert_mapped(notes, MAPPED)
+    assert "SST-2" in notes[0]
 
 
 def test_a_folder_replaces_another_source_and_is_reported() -> None:
     notes: list[str] = []
     job = load("data:\n  source: hub\ntrain_input:\n  data_dir: glue\n", notes=notes)
     assert (job.data.source, job.data.dir) == ("dir", "glue")
-    assert notes == ["train_input.data_dir is read as data.dir, with data.source dir instead of 'hub'"]
+    assert_mapped(notes, MAPPED[:1])
+    assert "'hub'" in notes[0]
 
 
 def test_a_job_without_them_has_no_notes() -> None:
@@ -141,14 +153,12 @@ def test_flags_go_before(overrides: list[Override], expected: dict[str, object])
 def test_a_folder_that_a_flag_makes_useless_is_reported() -> None:
     notes: list[str] = []
     load(JOB, Override("data.source", "synthetic", "--data"), notes=notes)
-    assert notes == ["train_input.data_dir is left unused, because --data says synthetic", *NOTES[1:]]
+    assert_mapped(notes, [("train_input.data_dir", "--data says synthetic"), *MAPPED[1:]])
 
 
 def test_a_folder_given_by_flag_is_still_checked() -> None:
     flags = Override("data.source", "synthetic", "--data"), Override("data.dir", ".", "--data-dir")
-    assert mistakes(JOB, *flags) == (
-        "--data-dir: must not be given unless data.source (--data) is dir, hub or custom, but it is synthetic"
-    )
+    assert mistakes(JOB, *flags) == [("--data-dir", None)]
 
 
 def test_a_flag_sets_the_source() -> None:
@@ -157,54 +167,6 @@ def test_a_flag_sets_the_source() -> None:
     assert load(text, Override("data.source", "synthetic", "--data")).data.dir is None
 
 
-MISTAKES = [
-    ("train_input:\n  batch_sise: 3\n", "job.yaml:2: train_input.batch_sise: no such key; nearest: 'batch_size'"),
-    (
-        "eval_input: {vocab_file: x}\n",
-        "job.yaml:1: eval_input.vocab_file: no such key; there are: data_dir, max_sequence_length, batch_size",
-    ),
-    ("train_input: 12\n", "job.yaml:1: train_input: must be a mapping, but got 12"),
-    (
-        "train_input:\n  max_sequence_length: 96\neval_input:\n  max_sequence_length: 128\n",
-        "job.yaml:4: eval_input.max_sequence_length: must be what train_input.max_sequence_length is, 96, but got 128",
-    ),
-    (
-        "eval_input:\n  data_dir: glue\ntrain_input:\n  data_dir: other\n",
-        "job.yaml:2: eval_input.data_dir: must be what train_input.data_dir is, 'other', but got 'glue'\n"
-        "job.yaml:4: data.dir: must be an existing folder, but got 'other'",
-    ),
-    (
-        "train_input:\n  batch_size: 0\n  max_sequence_length: four\n",
-        "job.yaml:2: training.batch_size: must be a whole number >= 1, but got 0\n"
-        "job.yaml:3: data.max_seq_length: must be a whole number >= 8 and <= 8192, but got 'four'",
-    ),
-    (
-        "training:\n  batch_size: 8\ntrain_input:\n  batch_size: 8\n",
-        "job.yaml:4: train_input.batch_size: must not be given beside training.batch_size (line 2), which is the same "
-        "setting",
-    ),
-    (
-        "data:\n  max_seq_length: 8\neval_input:\n  max_sequence_length: 8\n",
-        "job.yaml:4: eval_input.max_sequence_length: must not be given beside data.max_seq_length (line 2), "
-        "which is the same setting",
-    ),
-    (
-        "data:\n  source: dir\n  dir: glue\ntrain_input:\n  data_dir: glue\n",
-        "job.yaml:5: train_input.data_dir: must not be given beside data.dir (line 3), which is the same setting",
-    ),
-    ("train_input:\n  data_dir: glu/SST-2\n", "job.yaml:2: data.dir: must be an existing folder, but got 'glu'"),
-    ("train_input:\n  data_dir: 5\n", "job.yaml:2: data.dir: must be text or null, but got 5"),
-    ("training: 5\ntrain_input:\n  batch_size: 8\n", "job.yaml:1: training: must be a mapping, but got 5"),
-]
-
-
-@pytest.mark.parametrize(("text", "message"), MISTAKES, ids=[text for text, _ in MISTAKES])
-def test_mistakes_keep_file_and_line(text: str, message: str) -> None:
-    assert mistakes(f"{text}search: {{space: single.yaml}}\n") == message
-
-
 def test_they_must_not_set_what_the_space_varies() -> None:
     Path("single.yaml").write_text("space: {batch_size: [8, 16]}\n")
-    assert mistakes(JOB) == (
-        "job.yaml:6: training.batch_size: must not be set, because search space 'single' varies it"
-    )
+    assert mistakes(JOB) == [("training.batch_size", 6)]

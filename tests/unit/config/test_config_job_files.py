@@ -185,8 +185,9 @@ def test_a_folder_alone_is_the_official_one(file: str | None, tmp_path: Path) ->
 
 def test_a_folder_does_not_change_what_the_job_file_says(tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text("data: {source: synthetic}\n")
-    with pytest.raises(ConfigError, match="--data-dir: must not be given unless"):
+    with pytest.raises(ConfigError) as caught:
         load_job(str(tmp_path / "job.yaml"), [Override("data.dir", str(tmp_path), "--data-dir")])
+    assert [issue.path for issue in caught.value.issues] == ["--data-dir"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_a_flag_that_makes_a_choice_drops_the_files_settings_of_another_choice(t
 
 
 def test_a_scheduler_built_in_python_is_checked_too() -> None:
-    with pytest.raises(ValidationError, match="brackets must not be given with name median"):
+    with pytest.raises(ValidationError, match=r"brackets.*median"):
         SchedulerConfig(name="median", brackets=2)
 
 

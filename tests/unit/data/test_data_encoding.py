@@ -14,6 +14,7 @@ from transformers import BertTokenizerFast, PreTrainedTokenizerBase
 from gluetune.data import EncodedRows, Examples, FolderSource, encode_rows
 from gluetune.errors import ConfigError, ModelError
 from gluetune.tasks import get_task
+from messages import Line, assert_shows
 
 REAL, VOCABULARY = os.environ.get("GLUETUNE_GLUE_DIR"), os.environ.get("GLUETUNE_BERT_VOCAB_DIR")
 FIRST = ["the cat sat on the mat", "a dog", "", "the cats ran " * 9, "not good!", "a"]
@@ -139,7 +140,8 @@ def test_many_rows_cross_the_tokenizers_calls(bert: PreTrainedTokenizerBase) -> 
 def test_longer_than_the_encoder_takes(bert: PreTrainedTokenizerBase) -> None:
     with pytest.raises(ConfigError) as caught:
         encode_rows(single(), get_task("cola"), bert, 513)
-    assert str(caught.value) == "data.max_seq_length: must be at most 512, the encoder's limit, but got 513"
+    assert_shows(str(caught.value), [Line("data.max_seq_length", "513")])
+    assert "512" in str(caught.value)
 
 
 def test_token_types_that_no_boundary_describes(bert: PreTrainedTokenizerBase) -> None:
@@ -149,14 +151,14 @@ def test_token_types_that_no_boundary_describes(bert: PreTrainedTokenizerBase) -
         pair="[CLS]:1 $A:0 [SEP]:0 $B:1 [SEP]:1",
         special_tokens=[("[CLS]", tokenizer.cls_token_id), ("[SEP]", tokenizer.sep_token_id)],
     )
-    with pytest.raises(ModelError, match="token types must be 0…0 1…1"):
+    with pytest.raises(ModelError, match="token types"):
         encode_rows(pairs(), get_task("stsb"), tokenizer, 32)
 
 
 def test_a_tokenizer_without_padding(bert: PreTrainedTokenizerBase) -> None:
     tokenizer = BertTokenizerFast(vocab=bert.get_vocab(), model_max_length=512)
     tokenizer.pad_token = None
-    with pytest.raises(ModelError, match="must have a padding token"):
+    with pytest.raises(ModelError, match="padding token"):
         encode_rows(single(), get_task("cola"), tokenizer, 32)
 
 

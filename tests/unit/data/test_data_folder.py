@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gluetune.data import Examples, FolderSource
+from gluetune.errors import DataError
 from gluetune.tasks import get_task
 
 REAL = os.environ.get("GLUETUNE_GLUE_DIR")
@@ -239,3 +240,18 @@ def test_microsofts_train_file_without_dev_is_glues_train_file(tmp_path: Path) -
     official_form, glues = (FolderSource(folder).load(get_task("mrpc"), "train") for folder in (tmp_path, str(REAL)))
     assert official_form.columns == glues.columns
     assert labels(official_form) == labels(glues)
+
+
+def test_a_tasks_own_folder_is_not_the_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "RTE").mkdir()
+    (tmp_path / "RTE" / "train.tsv").write_text("index\tsentence1\tsentence2\tlabel\n")
+    with pytest.raises(DataError) as caught:
+        FolderSource(tmp_path / "RTE").load(get_task("rte"), "train")
+    assert caught.value.file == f"{tmp_path}/RTE"
+    assert caught.value.message.endswith(f"give {tmp_path}")
+
+
+def test_no_such_data_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"`data\.dir`") as caught:
+        FolderSource(tmp_path / "glue")
+    assert caught.value.file == f"{tmp_path}/glue"

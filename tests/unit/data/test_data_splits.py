@@ -101,10 +101,7 @@ def test_too_few_rows(task: str, rows: int, least: int) -> None:
     labels = np.zeros(rows, np.float32 if found.regression else np.int64)
     with pytest.raises(DataError) as caught:
         hold_out(labels, found, DataConfig(), seed=0)  # type: ignore[arg-type]
-    assert str(caught.value) == (
-        f"holding selection rows out takes at least {least} train rows of {task}, but got {rows}; "
-        "`data.selection: dev` takes none"
-    )
+    assert [part for part in (str(least), task, f"got {rows}") if part not in caught.value.message] == []
 
 
 @pytest.mark.parametrize("size", [1, 2, 10, 99, 100])
@@ -172,7 +169,4 @@ def test_train_test_split_must_leave_rows_to_train_on(rows: int, fraction: float
     config = DataConfig(selection="train_test_split", selection_fraction=fraction)
     with pytest.raises(DataError) as caught:
         hold_out(np.zeros(rows, np.int64), COLA, config, seed=0)
-    assert str(caught.value) == (
-        f"train_test_split must leave rows of cola to train on, but got (rows={rows}, "
-        f"selection_fraction={fraction:g}); `data.selection: dev` takes none"
-    )
+    assert f"(rows={rows}, selection_fraction={fraction:g})" in caught.value.message
