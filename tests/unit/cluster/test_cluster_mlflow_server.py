@@ -8,7 +8,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import time
 import tracemalloc
 from pathlib import Path
 from types import ModuleType
@@ -171,10 +170,17 @@ def test_a_record_that_is_fetched_by_half_is_not_taken_for_a_whole_one(server: M
 
 
 def test_the_record_is_kept_while_the_server_runs_and_after_its_end(server: ModuleType) -> None:
-    kept: list[float] = []
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1); raise SystemExit(7)"])
-    assert server.serve(child, lambda: kept.append(time.monotonic()), 0.2) == 7
-    assert len(kept) >= 3
+    code = "import sys; sys.stdin.read(); raise SystemExit(7)"
+    child, kept = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE), list[bool]()
+
+    def keep() -> None:
+        kept.append(child.poll() is None)
+        if len(kept) == 3 and child.stdin is not None:
+            child.stdin.close()
+
+    assert server.serve(child, keep, 0.05) == 7
+    assert kept[:3] == [True, True, True]
+    assert not kept[-1]
 
 
 def test_a_server_without_a_store_is_refused() -> None:

@@ -95,7 +95,7 @@ def test_without_autoscaler_limits_lanes_get_what_they_ask_for(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("nodes", "wanted", "early"),
+    ("nodes", "wanted", "count"),
     [
         ([{"CPU": 2.0}], {"max_concurrent_trials": 2}, 1),  # one core for the lane, one for the driver
         ([{"CPU": 1.0}], {"max_concurrent_trials": 1}, 0),
@@ -108,15 +108,15 @@ def test_without_autoscaler_limits_lanes_get_what_they_ask_for(monkeypatch: pyte
         ([{"CPU": 8.0, "GPU": 1.0}], {"max_concurrent_trials": 2, "gpus_per_worker": 0.5}, 2),
     ],
 )
-def test_as_many_lanes_start_early_as_there_are_cores_for_them(
-    nodes: list[dict[str, float]], wanted: dict[str, object], early: int, monkeypatch: pytest.MonkeyPatch
+def test_as_many_lanes_are_prestarted_as_there_are_cores_for_them(
+    nodes: list[dict[str, float]], wanted: dict[str, object], count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for function in ("potential_nodes", "current_nodes"):
         monkeypatch.setattr(cluster, function, lambda: [(node, 1) for node in nodes])
-    assert prestarted_lane_count(LanesConfig.model_validate(wanted)) == early
+    assert prestarted_lane_count(LanesConfig.model_validate(wanted)) == count
     assert prestart_resources() == {}
 
 
-def test_an_early_lane_is_driven_from_where_the_cluster_keeps_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prestarted_lane_is_driven_from_where_the_cluster_keeps_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "current_nodes", lambda: GPU_BOXES)
     assert prestart_resources() == {"driver": 0.0001}

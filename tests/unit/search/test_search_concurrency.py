@@ -67,7 +67,6 @@ def test_lanes_that_share_no_gpu_are_counted_not_measured(
 ) -> None:
     monkeypatch.setattr(concurrency, "potential_nodes", lambda: nodes)
     monkeypatch.setattr(concurrency, "autoscaler_limits_unknown", lambda: False)
-    monkeypatch.setattr(concurrency, "_measure_trial", lambda *_: never())
     found = plan_concurrency(JobConfig(lanes=lanes), load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
     assert found == lanes.model_copy(update={"max_concurrent_trials": expected})
 

@@ -29,6 +29,7 @@ def make(
     algorithm: str = "grid",
     lanes: int = 1,
     space: SearchSpace = SPACE,
+    sampler: TrialSampler | None = None,
 ) -> tuple[SearchController, list[Event]]:
     recorded: list[Event] = []
 
@@ -38,11 +39,15 @@ def make(
 
     storage = Storage(str(folder))
     journal = Journal(storage)
-    sampler = TrialSampler(JOB.tasks, space, algorithm, JOB.training, 1, 12)  # type: ignore[arg-type]
+    sampler = sampler or make_sampler(algorithm, space)
     settings = {} if scheduler == "none" else {"min_trials": 1}
     pruners = TaskPruners(JOB.tasks, SchedulerConfig.model_validate({"name": scheduler, **settings}), 4, 1)
     retention = CheckpointRetention(storage, keep, journal.trials.values())
     return SearchController(journal, sampler, pruners, retention, [Recorder()], lanes), recorded
+
+
+def make_sampler(algorithm: str, space: SearchSpace) -> TrialSampler:
+    return TrialSampler(JOB.tasks, space, algorithm, JOB.training, 1, 12)  # type: ignore[arg-type]
 
 
 def evaluated(number: int, epoch: float, score: float) -> Evaluated:
@@ -260,21 +265,23 @@ def test_a_search_on_one_lane_never_prefetches(tmp_path: Path) -> None:
     assert len(ahead) == 12
 
 
-@pytest.mark.usefixtures("slow_choices")
-def test_on_two_lanes_the_next_trial_is_chosen_while_both_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    controller, recorded = make(tmp_path, algorithm="tpe", lanes=2, space=REAL)
+def test_on_two_lanes_the_next_trial_is_chosen_while_both_work(tmp_path: Path) -> None:
+    """Each choice overwrites the time of the last one, which is set to one that makes choosing ahead worthwhile."""
+    sampler, slow = make_sampler("tpe", REAL), 100.0
+    controller, recorded = make(tmp_path, lanes=2, sampler=sampler)
     controller.next_trial()
-    controller.prefetch()  # has no effect while a lane is free
-    assert controller.next_trial() is not None
+    sampler.last_ask_seconds = slow
     controller.prefetch()
-    controller.handle_event(ended(0))
-    monkeypatch.setattr(TrialSampler, "_choose", _fail_to_choose)
+    assert sampler.last_ask_seconds == slow  # nothing is chosen while a lane is free
     assert controller.next_trial() is not None
+    sampler.last_ask_seconds = slow
+    controller.prefetch()
+    assert sampler.last_ask_seconds < slow
+    controller.handle_event(ended(0))
+    sampler.last_ask_seconds = slow
+    assert controller.next_trial() is not None
+    assert sampler.last_ask_seconds == slow  # it had been chosen before
     assert [event.event for event in recorded] == ["started", "started", "ended", "started"]
-
-
-def _fail_to_choose(sampler: TrialSampler) -> None:
-    raise AssertionError("chosen while a lane waits")
 
 
 def test_quick_choices_are_not_prefetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
