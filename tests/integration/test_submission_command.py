@@ -1,10 +1,9 @@
-"""``jobs/export_submission.py`` as a user types it."""
+"""``gluetune export`` as a user types it."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +13,6 @@ from gluetune.cli.export import main
 from gluetune.inference import FILES, check_submission
 from gluetune.inference.submission_files import MODEL_TASKS
 from hand_made_runs import write_run
-
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "jobs" / "export_submission.py"
-
 
 Run = Callable[..., str]
 
@@ -41,31 +36,12 @@ def lines(said: str) -> dict[str, str]:
     return {cells[0]: " ".join(cells[1:]) for cells in rows if cells and cells[0].endswith(".tsv")}
 
 
-def test_two_runs_make_a_whole_submission(tmp_path: Path) -> None:
+def test_two_runs_make_a_whole_submission(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = dict(zip(MODEL_TASKS, range(1, 10), strict=True))
     write_run(tmp_path / "runs", "all", {task: score / 10 for task, score in scores.items()})
     write_run(tmp_path / "runs", "more", {"rte": 0.95, "cola": 0.05})
-    done = subprocess.run(
-        [
-            sys.executable,
-            SCRIPT,
-            "--run",
-            "all",
-            "--run",
-            "more",
-            "--storage_path",
-            tmp_path / "runs",
-            "--output",
-            "out.zip",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=tmp_path,
-        env=os.environ | {"COLUMNS": "140"},
-    )
-    said = done.stdout
-    assert (done.returncode, done.stderr) == (0, "")
+    monkeypatch.chdir(tmp_path)
+    said = run("--run", "all", "--run", "more", "--storage_path", tmp_path / "runs", "--output", "out.zip")
     table = lines(said)
     assert list(table) == [file.name for file in FILES]
     assert table["CoLA.tsv"].startswith("300 all/cola-0000 0.1000 0 ")
@@ -91,22 +67,21 @@ def test_filled_files_are_named(tmp_path: Path, run: Run) -> None:
 
 @pytest.mark.skipif("GLUETUNE_GLUE_DIR" not in os.environ, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
 def test_a_run_on_generated_data_can_answer_the_official_rows(tmp_path: Path, run: Run) -> None:
-    write_run(tmp_path, "one", {"mrpc": 0.4})
-    said = run(
-        "--run",
-        "one",
-        "--storage-path",
-        tmp_path,
-        "--output",
-        tmp_path / "s.zip",
-        "--fill-missing",
-        "--data-dir",
-        os.environ["GLUETUNE_GLUE_DIR"],
-    )
-    assert lines(said)["MRPC.tsv"].startswith("1,725 one/mrpc-0000 0.4000 0 ")
-    assert lines(said)["CoLA.tsv"] == "1,063 constant: majority of train – 0 0%, 1 100%"
+    write_run(tmp_path, "one", {"cola": 0.4, "mrpc": 0.4, "rte": 0.4})
+    where = ("--run", "one", "--storage-path", tmp_path, "--output", tmp_path / "s.zip", "--fill-missing")
+    said = run(*where, "--data-dir", os.environ["GLUETUNE_GLUE_DIR"])
+    table = lines(said)
+    assert table["MRPC.tsv"].startswith("1,725 one/mrpc-0001 0.4000 ")
+    assert table["WNLI.tsv"].startswith("146 constant: majority of train – ")
     assert "generated data" not in said
-    assert check_submission(tmp_path / "s.zip")["QQP.tsv"] == 390965
+    assert check_submission(tmp_path / "s.zip") == {file.name: file.rows for file in FILES}
+    assert all(len(set(answers(tmp_path / "s.zip", name))) == 2 for name in ("CoLA.tsv", "MRPC.tsv", "RTE.tsv"))
+
+
+def answers(path: Path, name: str) -> list[str]:
+    """The predictions of one file."""
+    with zipfile.ZipFile(path) as archive:
+        return [line.split("\t")[1] for line in archive.read(name).decode().splitlines()[1:]]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from gluetune.errors import DivergedError, TrialOutOfMemoryError
 from gluetune.events import Evaluation
 from gluetune.models import build_model
 from gluetune.tasks import TASKS
-from gluetune.training import train_trial, trainer
+from gluetune.training import Checkpoints, train_trial, trainer
 from training_setup import numbers, run_trial, task_data, tiny_encoder
 
 COLA = TASKS["cola"]
@@ -34,8 +34,16 @@ def train(training: TrainingConfig, **kwargs: Any) -> tuple[bool, list[Evaluatio
     return finished, evaluations
 
 
-def test_the_same_trial_gives_the_same_bits_whatever_ran_before(tmp_path: Path) -> None:
-    first, kept = run_trial(COLA, NOISY, tmp_path / "first")
+Run = tuple[list[Evaluated], Checkpoints]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_trial(COLA, NOISY, tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_the_same_trial_gives_the_same_bits_whatever_ran_before(undisturbed: Run, tmp_path: Path) -> None:
+    first, kept = undisturbed
     run_trial(TASKS["stsb"], NOISY, tmp_path / "another", seed=8)
     torch.rand(7)
     second, again = run_trial(COLA, NOISY, tmp_path / "second")
@@ -43,19 +51,21 @@ def test_the_same_trial_gives_the_same_bits_whatever_ran_before(tmp_path: Path) 
     assert_same_bits(kept.load_best(), again.load_best())
 
 
-def test_another_seed_gives_another_trial(tmp_path: Path) -> None:
-    first, _ = run_trial(COLA, NOISY, tmp_path / "first", seed=3)
-    second, _ = run_trial(COLA, NOISY, tmp_path / "second", seed=4)
+def test_another_seed_gives_another_trial(undisturbed: Run, tmp_path: Path) -> None:
+    first, _ = undisturbed
+    second, _ = run_trial(COLA, NOISY, tmp_path / "second", seed=4, stop_after=1)
     assert first[0].train_loss != second[0].train_loss
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 4])
-def test_a_trial_resumes_to_the_same_bits_after_any_evaluation(stop_after: int, tmp_path: Path) -> None:
-    undisturbed, whole = run_trial(COLA, NOISY, tmp_path / "whole")
+def test_a_trial_resumes_to_the_same_bits_after_any_evaluation(
+    stop_after: int, undisturbed: Run, tmp_path: Path
+) -> None:
+    evaluations, whole = undisturbed
     run_trial(COLA, NOISY, tmp_path / "parts", stop_after=stop_after)
     resumed, parts = run_trial(COLA, NOISY, tmp_path / "parts")
     saved = min(stop_after, 3)  # no state is kept of the last evaluation: nothing comes after it
-    assert [numbers(e) for e in resumed] == [numbers(e) for e in undisturbed][saved - 1 :]  # reported again
+    assert [numbers(e) for e in resumed] == [numbers(e) for e in evaluations][saved - 1 :]  # reported again
     assert_same_bits(parts.load_best(), whole.load_best())
     ended, expected = parts.load(), whole.load()
     assert ended is not None
@@ -75,10 +85,10 @@ def test_a_trial_resumes_to_the_same_bits_after_any_evaluation(stop_after: int, 
 )
 def test_frozen_weights_stay_under_any_head_and_a_trial_resumes(fields: dict[str, Any], tmp_path: Path) -> None:
     training = NOISY.model_copy(update={"freeze_layers": 1, **fields})
-    undisturbed, whole = run_trial(COLA, training, tmp_path / "whole")
+    evaluations, whole = run_trial(COLA, training, tmp_path / "whole")
     run_trial(COLA, training, tmp_path / "parts", stop_after=2)
     resumed, parts = run_trial(COLA, training, tmp_path / "parts")
-    assert [numbers(e) for e in resumed] == [numbers(e) for e in undisturbed][1:]
+    assert [numbers(e) for e in resumed] == [numbers(e) for e in evaluations][1:]
     best = parts.load_best()
     assert best is not None
     assert_same_bits(best, whole.load_best())

@@ -37,7 +37,7 @@ EXCLUDES = (
     "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache", "*.egg-info", "*.db", "*.log",
 )  # fmt: skip
 STOP_S = 60  # seconds that `ray job stop` gives a search to end in an orderly way; 3 without this
-_END_S = 10.0  # from the end of the log until the job's state is final
+JOB_END_S = 10.0  # from the end of the log until the job's state is final
 _SEPARATOR = "--"
 
 
@@ -307,7 +307,7 @@ def _follow(client: JobSubmissionClient, job: str, address: str, terminal: Termi
 
     try:
         asyncio.run(tail())
-        deadline = time.monotonic() + _END_S
+        deadline = time.monotonic() + JOB_END_S
         while not (details := client.get_job_info(job)).status.is_terminal() and time.monotonic() < deadline:
             time.sleep(0.2)
     except (RuntimeError, OSError) as error:

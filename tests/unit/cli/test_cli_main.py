@@ -16,7 +16,7 @@ from gluetune.config import load_job
 from gluetune.config.overrides import Override
 from gluetune.errors import StorageError
 from gluetune.supervisor import INTERRUPTED, report
-from searches import run
+from searches import run_here
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from searches import run
     ],
 )
 def test_a_mistake_is_one_message_and_starts_nothing(arguments: list[str], message: str, tmp_path: Path) -> None:
-    said = run(*arguments, "--storage-path", tmp_path / "runs", code=2)
+    said = run_here(*arguments, "--storage-path", tmp_path / "runs", code=2)
     assert said.startswith("error: ")
     assert message in said
     assert "Traceback" not in said
@@ -39,7 +39,7 @@ def test_a_mistake_is_one_message_and_starts_nothing(arguments: list[str], messa
 
 
 def test_several_mistakes_are_reported_at_once() -> None:
-    said = run("--tasks", "colla", "--algorithm", "bayes", "--set", "training.seed=-1", code=2)
+    said = run_here("--tasks", "colla", "--algorithm", "bayes", "--set", "training.seed=-1", code=2)
     assert all(flag in said for flag in ("--tasks", "--algorithm", "--set training.seed"))
 
 

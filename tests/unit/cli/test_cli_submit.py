@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import ray
+from aiohttp import web
 
+from gluetune.cli import submit
 from gluetune.cli.submit import EXCLUDES, main, runtime_environment
 from launcher_files import ROOT
 
@@ -126,98 +129,120 @@ def test_any_other_folder_gets_the_package_with_job_files_and_search_spaces(tmp_
 
 
 TUNE = ["tune", "--storage-path", "/results"]
-JOBS_API = """
-import asyncio, sys
-from aiohttp import web
-import ray
-
-async def version(request):
-    return web.json_response({"version": "4", "ray_version": ray.__version__, "ray_commit": ""})
-
-async def package(request):
-    return web.json_response({})
-
-async def submit(request):
-    assert (await request.json())["entrypoint"].startswith("python -m gluetune tune ")
-    return web.json_response({"job_id": "job-1", "submission_id": "job-1"})
-
-async def tail(request):
-    socket = web.WebSocketResponse()
-    await socket.prepare(request)
-    await socket.send_str("a line of the job\\n")
-    if sys.argv[1] == "running":
-        await asyncio.sleep(60)
-    await socket.close()
-    return socket
-
-async def details(request):
-    ended = {"status": sys.argv[1], "driver_exit_code": int(sys.argv[2])}
-    return web.json_response({"type": "SUBMISSION", "submission_id": "job-1", "entrypoint": "x", **ended})
-
-async def serve():
-    app = web.Application()
-    app.add_routes([
-        web.get("/api/version", version), web.get("/api/packages/{protocol}/{name}", package),
-        web.post("/api/jobs/", submit), web.get("/api/jobs/{id}/logs/tail", tail), web.get("/api/jobs/{id}", details),
-    ])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    print(site._server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(600)
-
-asyncio.run(serve())
-"""
 
 
-@contextmanager
-def submitted(folder: Path, status: str, code: int = 0) -> Iterator[subprocess.Popen[str]]:
-    """A submission to a Jobs API whose only job is in a given state; without a cluster behind it."""
-    api = subprocess.Popen([sys.executable, "-c", JOBS_API, status, str(code)], stdout=subprocess.PIPE, text=True)
-    assert api.stdout is not None
-    command = ["submit", "--address", f"http://127.0.0.1:{api.stdout.readline().strip()}", "--", *TUNE]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gluetune", *command],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        for each in (process, api):
-            each.kill()
-            each.communicate()
+class JobsApi:
+    """Ray's Jobs API with one job, and no cluster behind it; it serves in a thread.
+
+    Args:
+        status: the job's.
+        code: the job's exit code.
+        lasting: whether the job's output goes on after its first line.
+    """
+
+    def __init__(self, status: str, code: int = 0, *, lasting: bool = False) -> None:
+        self._details = {"status": status, "driver_exit_code": code, "type": "SUBMISSION", "entrypoint": "x"}
+        self._lasting = lasting
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> str:
+        """Its address."""
+        self._thread.start()
+        return asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(60)
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(60)
+
+    async def _start(self) -> str:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/api/version", self._version),
+                web.get("/api/packages/{protocol}/{name}", self._package),
+                web.post("/api/jobs/", self._submit),
+                web.get("/api/jobs/{id}/logs/tail", self._tail),
+                web.get("/api/jobs/{id}", self._job),
+            ]
+        )
+        self._runner = web.AppRunner(app, shutdown_timeout=0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def _version(self, request: web.Request) -> web.Response:
+        return web.json_response({"version": "4", "ray_version": ray.__version__, "ray_commit": ""})
+
+    async def _package(self, request: web.Request) -> web.Response:
+        return web.json_response({})
+
+    async def _submit(self, request: web.Request) -> web.Response:
+        assert (await request.json())["entrypoint"].startswith("python -m gluetune tune ")
+        return web.json_response({"job_id": "job-1", "submission_id": "job-1"})
+
+    async def _tail(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str("a line of the job\n")
+        if self._lasting:
+            await socket.receive()  # until the command hangs up
+        await socket.close()
+        return socket
+
+    async def _job(self, request: web.Request) -> web.Response:
+        return web.json_response({"submission_id": "job-1", **self._details})
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder as the current one; Ray's variable for the API's address is put back afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(submit.ADDRESS_VARIABLE, "")
+    return tmp_path
 
 
 @pytest.mark.parametrize(("status", "code", "expected"), [("SUCCEEDED", 0, 0), ("FAILED", 2, 2), ("STOPPED", 0, 130)])
 def test_the_output_is_followed_and_the_exit_code_is_the_jobs(
-    status: str, code: int, expected: int, tmp_path: Path
+    status: str, code: int, expected: int, elsewhere: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with submitted(tmp_path, status, code) as process:
-        out, _ = process.communicate(timeout=120)
-    assert process.returncode == expected, out
-    assert "a line of the job" in out
+    with JobsApi(status, code) as address:
+        assert main(["--address", address, "--", *TUNE]) == expected
+    assert "a line of the job" in capfd.readouterr().out
 
 
-def test_an_output_that_ends_before_the_job_is_no_end_of_the_job(tmp_path: Path) -> None:
+def test_an_output_that_ends_before_the_job_is_no_end_of_the_job(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The exit code is not that of a job that failed, and the message names how to follow the output again."""
-    with submitted(tmp_path, "RUNNING") as process:
-        out, _ = process.communicate(timeout=120)
-    assert process.returncode == 2, out
-    assert "output ended" in out
-    assert out.rindex("ray job logs -f job-1") > out.index("output ended")
+    monkeypatch.setattr(submit, "JOB_END_S", 0.5)
+    with JobsApi("RUNNING") as address:
+        assert main(["--address", address, "--", *TUNE]) == 2
+    err = capfd.readouterr().err
+    assert "output ended" in err
+    assert err.rindex("ray job logs -f job-1") > err.index("output ended")
 
 
 def test_ctrl_c_ends_the_command_and_names_how_to_stop_the_job(tmp_path: Path) -> None:
-    with submitted(tmp_path, "running") as process:
-        assert process.stdout is not None
-        assert any("a line of the job" in line for line in process.stdout)
-        os.killpg(process.pid, signal.SIGINT)
-        out, _ = process.communicate(timeout=120)
+    with (
+        JobsApi("RUNNING", lasting=True) as address,
+        subprocess.Popen(
+            [sys.executable, "-m", "gluetune", "submit", "--address", address, "--", *TUNE],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            assert any("a line of the job" in line for line in process.stdout)
+            os.killpg(process.pid, signal.SIGINT)
+            out, _ = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert process.returncode == 130, out
     assert "continues" in out
     assert "ray job stop job-1" in out

@@ -35,9 +35,10 @@ def distributions(draw: st.DrawFn) -> Distribution:
             if kind == "log int"
             else Int(low=low, high=high, step=draw(st.integers(1, 50)))
         )
+    if kind == "stepped float":  # of hundreds of values, where a million are allowed
+        low, step = draw(NUMBERS), draw(st.floats(0.01, 1e3))
+        return Float(low=low, high=low + step * draw(st.floats(0, 500)), step=step)
     low, high = bounds(draw, POSITIVE if kind == "log float" else NUMBERS)
-    if kind == "stepped float":
-        return Float(low=low, high=high, step=draw(st.floats(0.01, 1e3)))
     return Float(low=low, high=high, log=kind == "log float")
 
 
