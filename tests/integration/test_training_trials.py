@@ -34,7 +34,7 @@ def train(training: TrainingConfig, **kwargs: Any) -> tuple[bool, list[Evaluatio
     return finished, evaluations
 
 
-Run = tuple[list[Evaluated], Checkpoints]
+Run = tuple[list[Evaluation], Checkpoints]
 
 
 @pytest.fixture(scope="module")
