@@ -12,18 +12,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gluetune.api.submitted import check_lasting
+from gluetune.api.places import check_lasting
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.main import OK, run
-from gluetune.cli.program import Option, Program
+from gluetune.cli.options import Option, Program
+from gluetune.cli.process import OK, run
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import BenchmarkError, ConfigIssue, DataError, StorageError, did_you_mean_file
 from gluetune.storage.output_file import write_output
 from gluetune.supervisor import report
 
 if TYPE_CHECKING:
-    from benchmarks.comparison import Comparison
-    from benchmarks.config import BenchmarkConfig
+    from benchmarks.comparison import BenchmarkConfig, Comparison
 
 NUMBERS = tuple(range(1, 12))
 _LEAST = {"--repeat": 1, "--max-train-samples": 32, "--max-eval-samples": 8, "--trials": 1}
@@ -99,9 +98,9 @@ def _benchmark(arguments: ParsedArguments, terminal: Terminal) -> int:
 
 def all_comparisons() -> dict[int, Comparison]:
     """All comparisons, by the number that ``--only`` calls them."""
-    from benchmarks import driver_cost, efficiency, grid, roofline, scaling, start, throughput
+    from benchmarks import efficiency, grid, overhead, roofline, start, throughput
 
-    modules = (grid, throughput, roofline, driver_cost, scaling, efficiency, start)
+    modules = (grid, throughput, roofline, overhead, efficiency, start)
     return {comparison.number: comparison for module in modules for comparison in module.COMPARISONS}
 
 
@@ -123,7 +122,7 @@ def _measure(
 
 
 def _config(arguments: ParsedArguments, scratch: Path, terminal: Terminal) -> BenchmarkConfig:
-    from benchmarks.config import BenchmarkConfig
+    from benchmarks.comparison import BenchmarkConfig
 
     given = arguments.options
     folder = given.get("--data-dir")

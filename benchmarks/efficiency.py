@@ -16,8 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
-from benchmarks.config import BenchmarkConfig
+from benchmarks.comparison import GLUETUNE, BenchmarkConfig, Comparison, Contender, Figure, Target
 from benchmarks.learning_curves import Curves, Point, recorded_curves
 from gluetune.config import Algorithm, SchedulerConfig, TrainingConfig
 from gluetune.config.job import SchedulerName

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.baselines.work import Work
-from benchmarks.speed import WARM_UP, Speed, argument_parser, print_speed, single_worker
+from benchmarks.baselines.work import WARM_UP, Speed, Work, argument_parser, print_speed, single_worker
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.data import EncodedRows, EncodedTask, Examples, encode_rows
 from gluetune.events import Evaluation

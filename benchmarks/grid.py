@@ -4,14 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
-from benchmarks.config import BenchmarkConfig
-from benchmarks.grid_runs import SIZES, EncoderSize, GridRun, GridRuns, grid_runs
-from benchmarks.lane_times import percentile, utilisation
+from benchmarks.comparison import GLUETUNE, BenchmarkConfig, Comparison, Contender, Figure, Target
+from benchmarks.grid_runs import SIZES, EncoderSize, GridRun, GridRuns, grid_runs, percentile, utilisation
 
 LOOP, RECIPE, TRAINER = "run_glue loop", "Ray recipe", "Trainer search"
 RunGrid = Callable[[EncoderSize, int], GridRun]
 Figures = Callable[[GridRun], dict[str, float]]
+Contenders = Callable[[BenchmarkConfig], Sequence[Contender]]
+
+PROGRAMS: dict[str, tuple[str, Callable[[GridRuns], RunGrid]]] = {
+    GLUETUNE: (
+        "gluetune tune, a lane per core, up to four (on GPUs: auto); the winner evaluated, and all of it in MLflow "
+        "(SQLite)",
+        lambda runs: runs.gluetune,
+    ),
+    LOOP: (
+        "a loop over run_glue.py, one process (and GPU) per trial: Trainer, rows padded to 128 tokens, the best epoch "
+        "kept, as it is on all contenders",
+        lambda runs: runs.loop,
+    ),
+    RECIPE: (
+        "Tuner + function + one TorchTrainer per trial, as many at a time as gluetune has lanes, with transformers' "
+        "Trainer inside; rows padded to 128 tokens, as its documented example pads them",
+        lambda runs: runs.recipe,
+    ),
+    TRAINER: (
+        "Trainer.hyperparameter_search with Optuna's GridSampler in one process with all cores; batches padded to "
+        "their longest row",
+        lambda runs: runs.trainer_search,
+    ),
+}
+"""What each contender runs, in words, and its runs."""
 
 _WALL_NOTE = (
     "wall: from the command to its exit, with imports, Ray's start, data and everything recorded. best: the "
@@ -33,76 +56,29 @@ def _utilisation(run: GridRun) -> dict[str, float]:
     return {"utilisation": utilisation(run.trials, run.lanes)}
 
 
-def _contender(name: str, does: str, run: RunGrid, figures: Figures) -> Contender:
-    """Make a contender that runs the grid with each encoder."""
+def grid_contender(name: str, runs: GridRuns, figures: Figures) -> Contender:
+    """Make a contender that runs the grid with each encoder.
+
+    Args:
+        name: a key of `PROGRAMS`.
+        runs: the runs that all comparisons share.
+        figures: the figures of a run.
+    """
+    does, run = PROGRAMS[name]
 
     def measure(repetition: int) -> Mapping[str, float]:
-        return {f"{name} ({size})": value for size in SIZES for name, value in figures(run(size, repetition)).items()}
+        return {
+            f"{figure} ({size})": value
+            for size in SIZES
+            for figure, value in figures(run(runs)(size, repetition)).items()
+        }
 
     return Contender(name, does, measure)
 
 
-def _gluetune(runs: GridRuns, figures: Figures) -> Contender:
-    return _contender(
-        GLUETUNE,
-        "gluetune tune, a lane per core, up to four (on GPUs: auto); the winner evaluated, and all of "
-        "it in MLflow (SQLite)",
-        runs.gluetune,
-        figures,
-    )
-
-
-def _recipe(runs: GridRuns, figures: Figures) -> Contender:
-    return _contender(
-        RECIPE,
-        "Tuner + function + one TorchTrainer per trial, as many at a time as gluetune has lanes, with "
-        "transformers' Trainer inside; rows padded to 128 tokens, as its documented example pads them",
-        runs.recipe,
-        figures,
-    )
-
-
-def _against_loop(config: BenchmarkConfig) -> Sequence[Contender]:
-    runs = grid_runs(config)
-    return (
-        _gluetune(runs, _walls),
-        _contender(
-            LOOP,
-            "a loop over run_glue.py, one process (and GPU) per trial: Trainer, rows padded to 128 tokens, "
-            "the best epoch kept, as it is on all contenders",
-            runs.loop,
-            _walls,
-        ),
-    )
-
-
-def _against_recipe(config: BenchmarkConfig) -> Sequence[Contender]:
-    runs = grid_runs(config)
-    return _gluetune(runs, _walls), _recipe(runs, _walls)
-
-
-def _against_trainer(config: BenchmarkConfig) -> Sequence[Contender]:
-    runs = grid_runs(config)
-    return (
-        _gluetune(runs, _walls),
-        _contender(
-            TRAINER,
-            "Trainer.hyperparameter_search with Optuna's GridSampler in one process with all cores; "
-            "batches padded to their longest row",
-            runs.trainer_search,
-            _walls,
-        ),
-    )
-
-
-def _gap_contenders(config: BenchmarkConfig) -> Sequence[Contender]:
-    runs = grid_runs(config)
-    return _gluetune(runs, _gaps), _recipe(runs, _gaps)
-
-
-def _utilisation_contenders(config: BenchmarkConfig) -> Sequence[Contender]:
-    runs = grid_runs(config)
-    return _gluetune(runs, _utilisation), _recipe(runs, _utilisation)
+def _gluetune_against(name: str, figures: Figures) -> Contenders:
+    """Make gluetune's and another program's contender."""
+    return lambda config: [grid_contender(each, grid_runs(config), figures) for each in (GLUETUNE, name)]
 
 
 def _per_encoder(*figures: Figure) -> tuple[Figure, ...]:
@@ -113,23 +89,23 @@ def _targets(figure: str, limit: float, over: str | None = None) -> tuple[Target
     return tuple(Target(f"{figure} ({size})", limit, over) for size in SIZES)
 
 
-def _wall_comparison(
-    number: int, title: str, over: str, limit: float, contenders: Callable[[BenchmarkConfig], Sequence[Contender]]
-) -> Comparison:
+def _wall_comparison(number: int, title: str, over: str, limit: float) -> Comparison:
     figures = _per_encoder(Figure("wall", "s", "lower"), Figure("best", "", "same"))
-    return Comparison(number, title, figures, _targets("wall", limit, over), contenders, _WALL_NOTE)
+    return Comparison(
+        number, title, figures, _targets("wall", limit, over), _gluetune_against(over, _walls), _WALL_NOTE
+    )
 
 
 COMPARISONS = (
-    _wall_comparison(1, "the recommended grid on CoLA, against a loop over run_glue.py", LOOP, 10.0, _against_loop),
-    _wall_comparison(2, "the same against Ray's documented recipe", RECIPE, 5.0, _against_recipe),
-    _wall_comparison(3, "the same against Trainer.hyperparameter_search", TRAINER, 1.7, _against_trainer),
+    _wall_comparison(1, "the recommended grid on CoLA, against a loop over run_glue.py", LOOP, 10.0),
+    _wall_comparison(2, "the same against Ray's documented recipe", RECIPE, 5.0),
+    _wall_comparison(3, "the same against Trainer.hyperparameter_search", TRAINER, 1.7),
     Comparison(
         4,
         "gap between a trial and the next one on its lane",
         _per_encoder(Figure("gap p50", "s", "lower"), Figure("gap p95", "s", "lower")),
         _targets("gap p50", 0.2),
-        _gap_contenders,
+        _gluetune_against(RECIPE, _gaps),
         f"{_LANE_NOTE} The gap is from the end of its last trial's last evaluation to the next one's first "
         "training step.",
     ),
@@ -138,7 +114,7 @@ COMPARISONS = (
         "share of the lanes' time that they train and evaluate",
         _per_encoder(Figure("utilisation", "", "higher")),
         _targets("utilisation", 0.9),
-        _utilisation_contenders,
+        _gluetune_against(RECIPE, _utilisation),
         f"{_LANE_NOTE} Counted from the first trial's first step to the end of the last one's last evaluation.",
     ),
 )

@@ -22,7 +22,7 @@ import ray
 from rich.console import Console
 
 from benchmarks.programs import TrialEndRecorder
-from gluetune.cluster import connect
+from gluetune.cluster import connect_to_ray
 from gluetune.config import Algorithm, SchedulerConfig, SearchConfig, SearchSpace, TrainingConfig
 from gluetune.config.job import SchedulerName
 from gluetune.events import (
@@ -313,7 +313,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--track", action="store_true")
     flags = parser.parse_args(arguments)
-    connect(None)
+    connect_to_ray(None)
     try:
         times = run_search(NoopSearchSpec(**flags.trials), flags.folder, track=flags.track)
     finally:

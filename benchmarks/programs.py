@@ -126,9 +126,9 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _serve() -> None:
     import ray
 
-    from gluetune.cluster import connect
+    from gluetune.cluster import connect_to_ray
 
-    connect(None)
+    connect_to_ray(None)
     print(json.dumps({"address": ray.get_runtime_context().gcs_address}), flush=True)
     sys.stdin.read()
     ray.shutdown()

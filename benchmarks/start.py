@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
-from benchmarks.config import BenchmarkConfig, compact_encoder
-from benchmarks.grid_runs import grid_work, lane_count, make_job, one_gpu, run_job
-from benchmarks.lane_times import from_record
+from benchmarks.comparison import GLUETUNE, BenchmarkConfig, Comparison, Contender, Figure, Target, compact_encoder
+from benchmarks.grid_runs import from_record, grid_work, lane_count, make_job, one_gpu, run_job
 from benchmarks.programs import run_python, running_cluster
 from gluetune.config import DataConfig
 from gluetune.data import open_source

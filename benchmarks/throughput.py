@@ -7,8 +7,16 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.baselines.work import Work
-from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
-from benchmarks.config import BenchmarkConfig, compact_encoder, minilm_encoder
+from benchmarks.comparison import (
+    GLUETUNE,
+    BenchmarkConfig,
+    Comparison,
+    Contender,
+    Figure,
+    Target,
+    compact_encoder,
+    minilm_encoder,
+)
 from benchmarks.grid_runs import SIZES, EncoderSize, one_gpu
 from benchmarks.programs import run_python
 from gluetune.config import DataConfig

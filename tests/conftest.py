@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,12 @@ def ray_cluster() -> Iterator[None]:
     """
     import ray
 
-    from gluetune.cluster import connect
+    from gluetune.cluster import connect_to_ray
 
     if not ray.is_initialized():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            connect(None)
+            connect_to_ray(None)
     yield
     if ray.is_initialized():
         _remove_placement_groups()
@@ -95,3 +96,10 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     open_store(f"sqlite:///{file}", "tests")
     return file
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """The messages that gluetune has logged since the test began."""
+    caplog.set_level(logging.INFO, "gluetune")
+    return lambda: [record.getMessage() for record in caplog.records if record.name.startswith("gluetune.")]

@@ -29,7 +29,7 @@ def train_fn_per_worker(config: dict[str, Any]) -> None:
     from ray.train.huggingface.transformers import RayTrainReportCallback, prepare_trainer
     from transformers import Trainer
 
-    from benchmarks.baselines.trial import StepClock, compute_metrics, load_model, load_rows, training_arguments
+    from benchmarks.baselines.run_glue import StepClock, compute_metrics, load_model, load_rows, training_arguments
 
     work: Work = config["work"]
     tokenizer, train, selection = load_rows(work, padding=True)

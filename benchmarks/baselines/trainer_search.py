@@ -10,7 +10,7 @@ from optuna import Trial
 from optuna.samplers import GridSampler
 from transformers import DataCollatorWithPadding, PreTrainedModel, Trainer
 
-from benchmarks.baselines.trial import (
+from benchmarks.baselines.run_glue import (
     METRIC,
     compute_metrics,
     load_model,

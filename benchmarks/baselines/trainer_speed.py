@@ -20,9 +20,8 @@ from transformers import (
     set_seed,
 )
 
-from benchmarks.baselines.trial import load_model, settings
-from benchmarks.baselines.work import Work
-from benchmarks.speed import WARM_UP, Speed, argument_parser, print_speed, single_worker
+from benchmarks.baselines.run_glue import load_model, settings
+from benchmarks.baselines.work import WARM_UP, Speed, Work, argument_parser, print_speed, single_worker
 from gluetune.tasks import Task
 from gluetune.training.distributed_context import use_bf16
 

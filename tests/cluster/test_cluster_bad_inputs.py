@@ -20,8 +20,8 @@ ANOTHER_VERSION = """
 import sys
 import ray
 ray.__version__ = "2.59.0"
-from gluetune.cli.main import main
-sys.exit(main(sys.argv[1:]))
+from gluetune.cli.tune import tune_main
+sys.exit(tune_main(sys.argv[1:]))
 """
 
 

@@ -311,25 +311,22 @@ def test_a_token_opens_what_takes_tokens(
 
 
 def test_a_refusal_in_mid_search_is_reported_and_waited_out(
-    server: Server, without_credentials: pytest.MonkeyPatch, tmp_path: Path
+    server: Server, without_credentials: pytest.MonkeyPatch, tmp_path: Path, logged: Callable[[], list[str]]
 ) -> None:
-    notes: list[str] = []
     log_in(without_credentials, "researcher", PASSWORD)
-    tracker = Tracker(
-        plan(tracking_uri=server.uri, experiment="rotated"), Storage(str(tmp_path / "small")), notify=notes.append
-    )
+    tracker = Tracker(plan(tracking_uri=server.uri, experiment="rotated"), Storage(str(tmp_path / "small")))
     trials = send_events(tracker, events()[:4])
     assert tracker.flush()
     log_in(without_credentials, "researcher", "rotated away")
     send_events(tracker, events()[4:], trials)
     assert not tracker.flush(3.0)
-    assert notes == [
+    assert logged() == [
         f"MLflow refuses the updates ({WANTS} refuses 'researcher' with the password it got: {SET}); "
         "updates wait until it answers again"
     ]
     log_in(without_credentials, "researcher", PASSWORD)
     assert tracker.close(30.0)
-    assert notes[1:] == ["MLflow answers again; the waiting updates are written"]
+    assert logged()[1:] == ["MLflow answers again; the waiting updates are written"]
 
 
 def test_weights_may_take_longer_than_any_other_answer(

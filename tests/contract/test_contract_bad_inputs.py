@@ -15,7 +15,7 @@ from bad_flags import FLAGS
 from bad_job_files import JOB_FILES, NOT_TEXT
 from bad_spaces import SPACE_FILES
 from gluetune.cli.flags import parse
-from gluetune.cli.main import TUNE
+from gluetune.cli.tune import TUNE
 from gluetune.config import load_job, load_space
 from gluetune.errors import ConfigError
 from messages import Line, assert_golden, assert_shows

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from gluetune.cluster import Resources, connect, resolve_worker_resources
+from gluetune.cluster import Resources, connect_to_ray, resolve_worker_resources
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
 from gluetune.search.ray_tasks import cancel_on_error
@@ -47,7 +47,7 @@ def test_workers_on_different_nodes_need_as_many_nodes(ray_cluster: None) -> Non
 
 def test_an_address_where_no_cluster_answers_is_an_error() -> None:
     with pytest.raises(ClusterError, match=r"no Ray cluster answers at '127\.0\.0\.1:1'"):
-        connect("127.0.0.1:1")
+        connect_to_ray("127.0.0.1:1")
 
 
 def test_a_task_is_cancelled_where_a_stop_ends_the_wait_for_it(ray_cluster: None, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_the_terminal_shows_the_plan_first_and_the_winners_last(printed: str, ru
         dev = next(iter(winner["dev_scores"].values()))
         assert f"{winner['score']:.4f}" in results, task
         assert any(f"{value:.4f}" in results for value in dev.values()), task
-    assert f"mlflow ui --backend-store-uri sqlite:///{runs}/mlflow.db" in results
+    assert f"gluetune ui --storage-path {runs}" in results
     assert "ray.log" in printed
     assert "Traceback" not in printed
 

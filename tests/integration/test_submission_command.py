@@ -11,7 +11,7 @@ import pytest
 
 from gluetune.cli.export import main
 from gluetune.inference import FILES, check_submission
-from gluetune.inference.submission_files import MODEL_TASKS
+from gluetune.inference.submission import MODEL_TASKS
 from hand_made_runs import write_run
 
 Run = Callable[..., str]

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,17 +56,11 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def notes() -> list[str]:
-    """What the tracker has said."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def tracker(notes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Tracker:
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
     folder = tmp_path_factory.mktemp("champion")
     cola, mnli = (replace(task, synthetic=False, fingerprints={"selection": "f1"}) for task in (COLA, MNLI))
     tracked = plan(tracking_uri=f"sqlite:///{folder}/mlflow.db", tasks=(cola, mnli))
-    made = Tracker(tracked, Storage(str(folder / "small")), artifacts=str(folder / "mlartifacts"), notify=notes.append)
+    made = Tracker(tracked, Storage(str(folder / "small")), artifacts=str(folder / "mlartifacts"))
     made.trials = send_events(made, [*events(), started(4, "cola")])
     made.uri = f"sqlite:///{folder}/mlflow.db"
     assert made.flush()
@@ -324,11 +319,11 @@ def test_what_search_and_readme_print_can_be_pasted_anywhere(
 
 
 def test_a_missing_folder_is_said_and_does_not_raise(
-    tracker: Any, notes: list[str], encoder_folder: Path, tmp_path: Path
+    tracker: Any, encoder_folder: Path, tmp_path: Path, logged: Callable[[], list[str]]
 ) -> None:
     champion, _, _ = make_champion("rte", encoder_folder, tmp_path)
-    notes.clear()
+    before = len(logged())
     assert tracker.log_winner(tracker.trials[4], replace(champion, folder=str(tmp_path / "gone"))) is None
-    (note,) = notes
-    assert "cola-0004" in note
-    assert f"'{tmp_path}/gone'" in note
+    (message,) = logged()[before:]
+    assert "cola-0004" in message
+    assert f"'{tmp_path}/gone'" in message

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from gluetune.api.frontend import messages_to
 from gluetune.api.places import tracking_uri
 from gluetune.api.session import begin, new_session
 from gluetune.cli.terminal import Terminal
@@ -74,10 +75,10 @@ class Server:
                 time.sleep(0.3)
         raise TimeoutError((self._folder / "server.log").read_text())
 
-    def kill(self) -> None:
-        """Kills it and its workers, as a power cut would."""
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Kill it and its workers, as a power cut would."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, number)
             self._process.wait()
             self._process = None
 
@@ -90,22 +91,21 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made.kill()
 
 
-def test_nothing_is_lost_while_the_server_is_down(server: Server, tmp_path: Path) -> None:
-    notes: list[str] = []
+def test_nothing_is_lost_while_the_server_is_down(
+    server: Server, tmp_path: Path, logged: Callable[[], list[str]]
+) -> None:
     journal = events()
-    tracker = Tracker(
-        plan(tracking_uri=server.uri), Storage(str(tmp_path / "small")), job="name: small\n", notify=notes.append
-    )
+    tracker = Tracker(plan(tracking_uri=server.uri), Storage(str(tmp_path / "small")), job="name: small\n")
     trials = send_events(tracker, journal[:4])
     assert tracker.flush()
     server.kill()
     send_events(tracker, journal[4:10], trials)
     assert not tracker.flush(3.0)
-    assert notes[0].startswith("MLflow does not answer (ConnectionRefusedError")
+    assert logged()[0].startswith("MLflow does not answer (ConnectionRefusedError")
     server.start()
     send_events(tracker, journal[10:], trials)
     assert tracker.close(60.0)
-    assert notes[1:] == ["MLflow answers again; the waiting updates are written"]
+    assert logged()[1:] == ["MLflow answers again; the waiting updates are written"]
     client = open_store(server.uri, "tests")
     found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
     runs = {run.info.run_name.split()[0]: run for run in found}
@@ -116,17 +116,18 @@ def test_nothing_is_lost_while_the_server_is_down(server: Server, tmp_path: Path
     assert [file.path for file in client.list_artifacts(runs["small"].info.run_id)] == ["job.yaml"]
 
 
-def test_a_server_that_stays_down_is_said_and_a_resume_writes_the_rest(server: Server, tmp_path: Path) -> None:
-    notes: list[str] = []
+def test_a_server_that_stays_down_is_said_and_a_resume_writes_the_rest(
+    server: Server, tmp_path: Path, logged: Callable[[], list[str]]
+) -> None:
     folder = Storage(str(tmp_path / "small"))
-    tracker = Tracker(plan(tracking_uri=server.uri), folder, notify=notes.append)
+    tracker = Tracker(plan(tracking_uri=server.uri), folder)
     trials = send_events(tracker, events()[:4])
     assert tracker.flush()
     server.kill()
     send_events(tracker, events()[4:], trials)
     assert not tracker.close(2.0)
-    assert f"MLflow at {server.uri} did not take 14 events within 2 s (ConnectionRefusedError" in notes[-1]
-    assert notes[-1].endswith("the journal has them: resume 'small' to write them")
+    assert f"MLflow at {server.uri} did not take 14 events within 2 s (ConnectionRefusedError" in logged()[-1]
+    assert logged()[-1].endswith("the journal has them: resume 'small' to write them")
     server.start()
     assert Tracker(plan(tracking_uri=server.uri), folder, history=events()).close()
     client = open_store(server.uri, "tests")
@@ -135,10 +136,11 @@ def test_a_server_that_stays_down_is_said_and_a_resume_writes_the_rest(server: S
     assert all(run.info.status != "RUNNING" for run in found)
 
 
-def test_all_winners_together_wait_once_for_a_server_that_is_away(server: Server, tmp_path: Path) -> None:
-    notes: list[str] = []
+def test_all_winners_together_wait_once_for_a_server_that_is_away(
+    server: Server, tmp_path: Path, logged: Callable[[], list[str]]
+) -> None:
     folder = Storage(str(tmp_path / "small"))
-    tracker = Tracker(plan(tracking_uri=server.uri), folder, notify=notes.append, patience=3.0)
+    tracker = Tracker(plan(tracking_uri=server.uri), folder, patience=3.0)
     trials = send_events(tracker, events()[:4])
     assert tracker.flush()
     server.kill()
@@ -150,9 +152,9 @@ def test_all_winners_together_wait_once_for_a_server_that_is_away(server: Server
     assert time.monotonic() - began < 10, "the second and third winner do not wait again"
     assert tracker.unsent == [trials[number].name for number in (0, 1, 2)]
     assert not tracker.close()
-    assert [note for note in notes if note.startswith("waiting up to 3 s for MLflow")] == notes[1:2]
-    assert f"and the models of {', '.join(tracker.unsent)} within" in notes[-1]
-    assert len(notes) == 3
+    assert [note for note in logged() if note.startswith("waiting up to 3 s for MLflow")] == logged()[1:2]
+    assert f"and the models of {', '.join(tracker.unsent)} within" in logged()[-1]
+    assert len(logged()) == 3
 
 
 def test_no_password_is_left_anywhere(
@@ -168,14 +170,13 @@ def test_no_password_is_left_anywhere(
     )
     session, terminal = new_session(job, None), Terminal()
     made = plan(tracking_uri=without_password(address), folder=session.storage.uri())
-    with terminal.logging_to(session.log):
+    with terminal.logging_to(session.log), messages_to(terminal.note, terminal.error):
         print_plan(made, terminal.out)
         tracker = Tracker(
             made,
             session.storage,
             store=tracking_uri(job),
             job=dump_job(session.job),
-            notify=terminal.note,
         )
         begin(session)
         trials = send_events(tracker, events())
@@ -220,7 +221,7 @@ def test_the_printed_command_opens_the_store_of_a_folder_with_an_odd_name(tmp_pa
         artifacts=artifact_location(str(folder / "mlartifacts")),
     ).close()
     served = Server(tmp_path)
-    served.start(f"{ui_command(store)} --port {served.port} --workers 1")
+    served.start(f"{ui_command(store)} --port {served.port}")
     try:
         client = open_store(served.uri, "tests")
         found = client.search_runs([client.get_experiment_by_name("tests").experiment_id])
@@ -228,5 +229,5 @@ def test_the_printed_command_opens_the_store_of_a_folder_with_an_odd_name(tmp_pa
         (root,) = [run for run in found if run.info.run_name == "small"]
         assert [file.path for file in client.list_artifacts(root.info.run_id)] == ["job.yaml"]
     finally:
-        served.kill()
+        served.kill(signal.SIGTERM)
     assert sorted(path.name for path in folder.iterdir()) == ["mlartifacts", "mlflow.db", "small"]

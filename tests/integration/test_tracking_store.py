@@ -32,16 +32,11 @@ def uri(tmp_path: Path, empty_store: Path) -> str:
 
 
 @pytest.fixture
-def notes() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def open_tracker(tmp_path: Path, uri: str, notes: list[str]) -> Open:
+def open_tracker(tmp_path: Path, uri: str) -> Open:
     def make(**options: Any) -> Tracker:
         changes: dict[str, Any] = {"tracking_uri": uri} | options.pop("changes", {})
-        defaults = {"job": "name: small\n", "artifacts": str(tmp_path / "mlartifacts"), "notify": notes.append}
-        return Tracker(plan(**changes), Storage(str(tmp_path / "small")), **(defaults | options))  # type: ignore[arg-type]
+        defaults = {"job": "name: small\n", "artifacts": str(tmp_path / "mlartifacts")}
+        return Tracker(plan(**changes), Storage(str(tmp_path / "small")), **(defaults | options))
 
     return make
 
@@ -58,11 +53,11 @@ def history(uri: str, run: Any, metric: str) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in open_store(uri, "tests").get_metric_history(run.info.run_id, metric)]
 
 
-def test_the_whole_tree(open_tracker: Open, uri: str, tmp_path: Path, notes: list[str]) -> None:
+def test_the_whole_tree(open_tracker: Open, uri: str, tmp_path: Path, logged: Callable[[], list[str]]) -> None:
     tracker = open_tracker()
     send_events(tracker, events())
     assert tracker.close()
-    assert notes == []
+    assert logged() == []
     runs = runs_of(uri)
     assert runs.keys() == {"small", "CoLA", "MNLI", "cola-0000", "mnli-0001", "cola-0002", "mnli-0003"}
     parents = {name: run.data.tags.get("mlflow.parentRunId") for name, run in runs.items()}
@@ -260,7 +255,9 @@ def test_two_searches_share_an_experiment(open_tracker: Open, uri: str, tmp_path
     assert len(found) == 8
 
 
-def test_a_run_deleted_meanwhile_does_not_stop_the_others(open_tracker: Open, uri: str, notes: list[str]) -> None:
+def test_a_run_deleted_meanwhile_does_not_stop_the_others(
+    open_tracker: Open, uri: str, logged: Callable[[], list[str]]
+) -> None:
     journal = events()
     tracker = open_tracker()
     trials = send_events(tracker, journal[:4])
@@ -269,7 +266,7 @@ def test_a_run_deleted_meanwhile_does_not_stop_the_others(open_tracker: Open, ur
     send_events(tracker, journal[4:], trials)
     assert not tracker.close()
     assert runs_of(uri)["mnli-0001"].data.metrics["best_score"] == 0.70
-    assert [note for note in notes if "refuses part of the record of cola-0000" in note] == notes
+    assert [note for note in logged() if "refuses part of the record of cola-0000" in note] == logged()
     assert open_tracker(history=journal).close()
     assert "cola-0000" not in runs_of(uri)  # a resumed search leaves it deleted
 
@@ -290,7 +287,7 @@ def test_an_old_database_is_refused_at_once(tmp_path: Path, open_tracker: Open) 
         open_tracker()
 
 
-def test_a_deleted_experiment_is_said(open_tracker: Open, uri: str, notes: list[str]) -> None:
+def test_a_deleted_experiment_is_said(open_tracker: Open, uri: str, logged: Callable[[], list[str]]) -> None:
     client = open_store(uri, "tests")
     client.delete_experiment(client.create_experiment("tests"))
     with pytest.raises(TrackingError, match=r"tracking\.experiment must not be deleted, but got 'tests'"):

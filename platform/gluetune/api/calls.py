@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from gluetune.api.frontend import Frontend, messages_to
 from gluetune.api.results import FineTuneResult, PretrainResult, SearchResult
-from gluetune.api.runs import pretraining_session, search_session
 from gluetune.api.session import new_session, resumed_session, storage_path
 from gluetune.api.settings import Job, as_overrides, as_values, check_form, read_job, read_resume
 from gluetune.config import JobConfig
@@ -63,7 +62,7 @@ def tune(job: Job = None, /, *, address: str | None = None, progress: bool = Tru
         >>> result.best("cola").load().predict(["The cat sat on the mat."])  # doctest: +SKIP
         ['acceptable']
     """
-    from gluetune.api.views import SearchViews
+    from gluetune.api.runs import SearchViews, search_session
 
     with _shown(progress, _RESUME) as frontend:
         read = read_job(job, settings)
@@ -103,7 +102,7 @@ def resume(
         >>> gluetune.resume("first", search={"time_budget_s": 600}, progress=False).status
         'complete'
     """
-    from gluetune.api.views import SearchViews
+    from gluetune.api.runs import SearchViews, search_session
 
     with _shown(progress, _RESUME) as frontend:
         overrides = read_resume(JobConfig, settings)
@@ -152,7 +151,7 @@ def fine_tune(
         >>> result.status, sorted(result.metrics())
         ('complete', ['selection', 'validation'])
     """
-    from gluetune.api.views import RunViews
+    from gluetune.api.runs import RunViews, search_session
 
     with _shown(progress, _FINE_TUNE) as frontend:
         if resume is None:
@@ -207,6 +206,7 @@ def pretrain(
     """
     from gluetune.api.places import tracking_uri
     from gluetune.api.pretraining_run import new_pretraining, resumed_pretraining
+    from gluetune.api.runs import pretraining_session
     from gluetune.config import without_password
     from gluetune.pretraining.config import PretrainJob
 
@@ -284,9 +284,9 @@ def load(
 def _winner(folder: str, task: Task | None) -> str:
     """The folder of a model: the one given, or that of a run's winner."""
     from gluetune.events import winner_folder
-    from gluetune.inference import existing
+    from gluetune.inference import open_model_folder
 
-    storage = existing(folder)
+    storage = open_model_folder(folder)
     if storage.exists("config.json"):
         return folder
     winners = storage.list("winners")

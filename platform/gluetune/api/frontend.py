@@ -77,11 +77,11 @@ class Frontend:
         """Connects to a Ray cluster, or starts one; returns in words where that is.
 
         Args:
-            address: the cluster's; see `gluetune.cluster.connect`.
+            address: the cluster's; see `gluetune.cluster.connect_to_ray`.
         """
-        from gluetune.cluster import connect  # imports Ray
+        from gluetune.cluster import connect_to_ray  # imports Ray
 
-        return connect(address, logger.info)
+        return connect_to_ray(address)
 
     def importing(self) -> AbstractContextManager[None]:
         """What surrounds slow imports."""

@@ -16,10 +16,16 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.api import places
 from gluetune.api.frontend import Frontend
-from gluetune.api.inputs import check_inputs
-from gluetune.api.places import absolute_path, absolute_places, folder_or_name, with_values
-from gluetune.api.session import check_empty_or_unlock, open_folder, read_files, storage_path
-from gluetune.api.submitted import check_job_lasts, check_lasting, in_submitted_job
+from gluetune.api.places import (
+    absolute_path,
+    absolute_places,
+    check_job_lasts,
+    check_lasting,
+    folder_or_name,
+    in_submitted_job,
+    with_values,
+)
+from gluetune.api.session import check_empty_or_unlock, check_inputs, open_folder, read_files, storage_path
 from gluetune.cluster import Resources, resolve_worker_resources
 from gluetune.config import LanesConfig, Override, Value, without_password
 from gluetune.events import (
@@ -210,7 +216,6 @@ class _Run:
             store=places.tracking_uri(session.job),
             job=text,
             history=journal.events,
-            notify=logger.info,
             artifacts=places.artifacts(session.job.storage, session.job.tracking),
         )
         pretraining_inputs(self.data).save(session.storage)

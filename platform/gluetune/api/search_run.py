@@ -12,9 +12,8 @@ from rich.text import Text
 
 from gluetune.api import places
 from gluetune.api.frontend import Frontend
-from gluetune.api.inputs import check_inputs
-from gluetune.api.session import Session, begin
-from gluetune.api.views import ViewFactory
+from gluetune.api.runs import ViewFactory
+from gluetune.api.session import Session, begin, check_inputs
 from gluetune.cluster import Resources, max_lanes, resolve_worker_resources
 from gluetune.config import LanesConfig, dump_job
 from gluetune.errors import AllTrialsFailedError
@@ -30,8 +29,8 @@ from gluetune.reporting import (
     summarise,
     write_summary,
 )
-from gluetune.reporting.curve import FILE_NAME as CURVE
-from gluetune.reporting.curve import curve_file
+from gluetune.reporting.summary import CURVE_NAME as CURVE
+from gluetune.reporting.summary import curve_file
 from gluetune.search.concurrency import plan_concurrency
 from gluetune.search.prepare import SearchInputs, make_plan, prepare_inputs
 from gluetune.search.ray_tasks import ClusterWaitNotice
@@ -72,7 +71,7 @@ def show_plan(session: Session, frontend: Frontend, *, accept_inputs: bool = Fal
     """Loads everything and prints the plan; starts no Ray, trains nothing and leaves nothing."""
     check_store(places.tracking_uri(session.job), str(session.job.tracking.experiment), write=False)
     JournalReader(session.storage)  # of a run that is resumed: a damaged one is refused
-    prepared = prepare_inputs(session.job, session.space, logger.info, plan_only=True)
+    prepared = prepare_inputs(session.job, session.space, plan_only=True)
     check_inputs(session.storage, prepared.inputs, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
@@ -106,7 +105,7 @@ def run_search(
         UserError: data, model or cluster cannot be used, or no trial could be evaluated.
     """
     logger.info("loading the encoder and the data …")
-    prepared = prepare_inputs(session.job, session.space, logger.info)
+    prepared = prepare_inputs(session.job, session.space)
     inputs = prepared.inputs
     check_inputs(session.storage, inputs, name=session.name, accept=accept_inputs)
     if not score:
@@ -147,7 +146,6 @@ class _Run:
             job=dump_job(session.job),
             history=journal.events,
             artifacts=places.artifacts(session.job.storage, session.job.tracking),
-            notify=logger.info,
         )
         self.inputs.save(session.storage)
         begin(self.asked)  # a resume may find another cluster

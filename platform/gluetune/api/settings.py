@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +28,6 @@ from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 Job: TypeAlias = "JobConfig | Mapping[str, Any] | str | os.PathLike[str] | None"
 """A job: a checked one, the keys and values of a job file, or the path of a job file."""
 
-logger = logging.getLogger(__name__)
 RESUMABLE = ("search.time_budget_s", "lanes.max_concurrent_trials", "storage.path", "tracking.uri")
 _UNNAMED_SPACE = "space"  # the name of a search space that is given as a mapping without one
 _SINGLE_RUN = {
@@ -79,7 +77,7 @@ def read_job(job: Job, settings: Mapping[str, Any], *, single: bool = False) -> 
     file = os.fspath(job) if isinstance(job, str | os.PathLike) else None
     if job is None:
         file = default_job_file(overrides)
-    made = load_job(file, overrides, logger.info) if base is None else make_job(base, overrides, logger.info)
+    made = load_job(file, overrides) if base is None else make_job(base, overrides)
     if space is None or single:
         return ReadJob(made, file, None)
     check_fit(made, space)

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from gluetune.api.frontend import Frontend
+from gluetune.api.places import check_lasting
 from gluetune.api.ray_session import connection
 from gluetune.api.session import run_kind
-from gluetune.api.submitted import check_lasting
 from gluetune.cluster import Resources, resolve_worker_resources
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
 from gluetune.data import Examples, labelled_eval_splits, open_source, read_file
@@ -25,8 +25,8 @@ from gluetune.inference import (
     Predictions,
     Scores,
     evaluate_examples,
-    existing,
     load_classifier,
+    open_model_folder,
     predict_examples,
     read_text_settings,
 )
@@ -78,7 +78,7 @@ def open_trained(
         ConfigError: mistakes in the values or the job file.
         StorageError: there is no such run.
     """
-    job = load_job(job_file, (*overrides, *(() if reads_data else _NO_DATA)), logger.info)
+    job = load_job(job_file, (*overrides, *(() if reads_data else _NO_DATA)))
     given = {override.path for override in overrides}
     check_lasting([("storage.path (--storage-path)", job.storage.path)] if checkpoint is None else [])
     if checkpoint is None:
@@ -94,7 +94,7 @@ def open_trained(
                 )
             ]
         )
-    job = _as_saved(job, existing(checkpoint), given)
+    job = _as_saved(job, open_model_folder(checkpoint), given)
     return Trained(job, dict.fromkeys(job.tasks, checkpoint), None)
 
 
@@ -154,7 +154,7 @@ class TaskEvaluation:
         return {split: score.rows for split, score in self.scores.items()}
 
 
-def evaluate(trained: Trained, address: str | None, frontend: Frontend) -> Iterator[TaskEvaluation]:
+def evaluate_trained(trained: Trained, address: str | None, frontend: Frontend) -> Iterator[TaskEvaluation]:
     """Scores the models on the official labelled rows, and records the figures in the run's folder.
 
     Args:
@@ -200,7 +200,7 @@ class TaskPredictions:
     target: str
 
 
-def predict(
+def predict_trained(
     trained: Trained,
     address: str | None,
     frontend: Frontend,

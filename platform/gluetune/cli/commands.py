@@ -6,14 +6,16 @@ driver process, by the function that the table holds: the parent process stays s
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from gluetune.supervisor import supervised
 
 if TYPE_CHECKING:
-    from gluetune.cli.program import Program
+    from gluetune.cli.options import Program
 
 Main: TypeAlias = Callable[[Sequence[str]], int]
 """Runs a command with its arguments, and returns its exit code."""
@@ -22,6 +24,7 @@ Loaded: TypeAlias = "tuple[Program | None, Main]"
 """A command's flags, where its module is part of the package, and what runs it."""
 
 USAGE_ERROR = 2
+CHECKOUT = Path(__file__).resolve().parents[3]  # where platform/gluetune/cli/commands.py is in a checkout
 NOT_SUBMITTED = ("submit", "ui")  # commands of the user's own machine
 
 
@@ -38,15 +41,15 @@ class Command(NamedTuple):
 
 
 def _tune() -> Loaded:
-    from gluetune.cli.main import TUNE, main
+    from gluetune.cli.tune import TUNE, tune_main
 
-    return TUNE, main
+    return TUNE, tune_main
 
 
 def _finetune() -> Loaded:
-    from gluetune.cli.finetune import PROGRAM, main
+    from gluetune.cli.tune import FINETUNE, finetune_main
 
-    return PROGRAM, main
+    return FINETUNE, finetune_main
 
 
 def _evaluate() -> Loaded:
@@ -74,9 +77,7 @@ def _export() -> Loaded:
 
 
 def _benchmark() -> Loaded:
-    from gluetune.cli.benchmark import main
-
-    return None, main
+    return None, benchmark_main
 
 
 def _submit() -> Loaded:
@@ -188,3 +189,33 @@ def _unknown(name: str) -> str:
     if name.startswith("-"):
         return f"{name}: flags must follow a command, such as `gluetune tune {name}`; the commands are {names}"
     return f"{name}: no such command" + (did_you_mean(name, COMMANDS) or f"; the commands are {names}")
+
+
+def benchmark_main(argv: Sequence[str] | None = None, *, checkout: Path = CHECKOUT) -> int:
+    """Run ``gluetune benchmark``: the comparisons of the ``benchmarks/`` folder, which the wheel leaves out.
+
+    Args:
+        argv: the arguments; ``None`` for those of this process.
+        checkout: the folder that holds ``benchmarks/``.
+
+    Returns:
+        The exit code; 2 where gluetune was installed without its repository.
+    """
+    if not (checkout / "benchmarks" / "cli.py").is_file():
+        print(
+            f"error: the comparisons must be run from a checkout of gluetune's repository, but {checkout} holds no "
+            "benchmarks/ folder: clone the repository, and run `gluetune benchmark` in it",
+            file=sys.stderr,
+        )
+        return USAGE_ERROR
+    make_importable(str(checkout))
+    from benchmarks.cli import main as run_benchmarks
+
+    return run_benchmarks(argv)
+
+
+def make_importable(folder: str) -> None:
+    """Have this process, the programs that it starts and the Ray workers of these import from a folder first."""
+    sys.path[:] = [folder, *(path for path in sys.path if path != folder)]
+    inherited = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", folder)]
+    os.environ["PYTHONPATH"] = os.pathsep.join([folder, *inherited])

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from gluetune.cli.commands import COMMANDS
 from gluetune.cli.flags import build_parser
-from gluetune.cli.program import Program
+from gluetune.cli.options import Program
 from gluetune.config.space_files import known_spaces
 from gluetune.tasks import TASKS
 

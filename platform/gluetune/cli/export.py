@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE
 from rich.table import Table
 
-from gluetune.api.submitted import check_lasting
+from gluetune.api.places import check_lasting
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.main import OK, run
-from gluetune.cli.program import Option, Program
+from gluetune.cli.options import Option, Program
+from gluetune.cli.process import OK, run
 from gluetune.cli.terminal import Terminal
 from gluetune.config import Override, StorageConfig
 from gluetune.errors import ConfigIssue
@@ -94,7 +94,6 @@ def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
         distributed,
         fill_missing="--fill-missing" in arguments.switches,
         batch_size=int(given["--batch-size"]) if "--batch-size" in given else None,
-        progress=terminal.note,
     )
     _show(answers, output, terminal)
     return OK

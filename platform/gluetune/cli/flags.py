@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, TypeAlias
 
 import gluetune
-from gluetune.cli.flag_table import Flag
-from gluetune.cli.program import Program
+from gluetune.cli.options import Flag, Program
 from gluetune.config import Override
 from gluetune.config.yaml_files import parse_yaml
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean

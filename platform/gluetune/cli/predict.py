@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 
 from gluetune.api.session import storage_path
 from gluetune.api.settings import single_run
-from gluetune.cli import flag_table as table
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.main import OK, run
-from gluetune.cli.process import ProcessFrontend
-from gluetune.cli.program import Option, Program
+from gluetune.cli.options import DATA_AND_MODEL_FLAGS, STORAGE_FLAGS, TASKS_FLAG, WORKER_FLAGS, Option, Program
+from gluetune.cli.process import OK, ProcessFrontend, run
 from gluetune.cli.terminal import Terminal
 from gluetune.config import Override
 from gluetune.errors import ConfigIssue, StorageError, did_you_mean
@@ -31,9 +29,9 @@ INPUT = Option("--input", "FILE", "a file in the task's layout (default: the off
 OUTPUT = Option("--output", "FILE", "where to (default: predictions/ in the run's folder)")
 _SOURCES = ("--run", "--config", "--checkpoint")
 _FLAGS = {
-    "tasks, data and model": (table.TASKS, *table.DATA_AND_MODEL),
-    "worker": table.WORKERS[1:],
-    "storage": table.STORAGE[:1],
+    "tasks, data and model": (TASKS_FLAG, *DATA_AND_MODEL_FLAGS),
+    "worker": WORKER_FLAGS[1:],
+    "storage": STORAGE_FLAGS[:1],
 }
 
 
@@ -72,12 +70,12 @@ PREDICT = Program(
 
 def evaluate_main(argv: Sequence[str]) -> int:
     """Runs ``gluetune evaluate``; returns the exit code."""
-    return run(EVALUATE, _with_job(evaluate_trained), argv)
+    return run(EVALUATE, _with_job(run_evaluate), argv)
 
 
 def predict_main(argv: Sequence[str]) -> int:
     """Runs ``gluetune predict``; returns the exit code."""
-    return run(PREDICT, _with_job(predict_trained), argv)
+    return run(PREDICT, _with_job(run_predict), argv)
 
 
 def one_configuration(arguments: ParsedArguments, command: str) -> ParsedArguments:
@@ -92,29 +90,29 @@ def one_configuration(arguments: ParsedArguments, command: str) -> ParsedArgumen
     return replace(arguments, overrides=(*arguments.overrides, *single_run(arguments.overrides, command)))
 
 
-def evaluate_trained(arguments: ParsedArguments, terminal: Terminal) -> int:
+def run_evaluate(arguments: ParsedArguments, terminal: Terminal) -> int:
     """Scores the trained models that the arguments name, and prints the scores; returns the exit code.
 
     Raises:
         UserError: there is no such model, or its rows cannot be read.
     """
-    from gluetune.api.trained import evaluate, open_trained
+    from gluetune.api.trained import evaluate_trained, open_trained
     from gluetune.cli.process import temporary_log
 
     trained = open_trained(arguments.config, arguments.overrides, checkpoint=arguments.options.get("--checkpoint"))
     with temporary_log(terminal) as log, terminal.logging_to(log):
-        for evaluation in evaluate(trained, arguments.address, ProcessFrontend(terminal)):
+        for evaluation in evaluate_trained(trained, arguments.address, ProcessFrontend(terminal)):
             _print_evaluation(evaluation, terminal)
     return OK
 
 
-def predict_trained(arguments: ParsedArguments, terminal: Terminal) -> int:
+def run_predict(arguments: ParsedArguments, terminal: Terminal) -> int:
     """Writes predictions of the trained models that the arguments name; returns the exit code.
 
     Raises:
         UserError: there is no such model, or rows or output file cannot be used.
     """
-    from gluetune.api.trained import open_trained, predict
+    from gluetune.api.trained import open_trained, predict_trained
     from gluetune.cli.process import temporary_log
 
     checkpoint, rows, output = (arguments.options.get(name) for name in ("--checkpoint", "--input", "--output"))
@@ -123,7 +121,7 @@ def predict_trained(arguments: ParsedArguments, terminal: Terminal) -> int:
         arguments.config, arguments.overrides, checkpoint=checkpoint, reads_data=checkpoint is None or rows is None
     )
     with temporary_log(terminal) as log, terminal.logging_to(log):
-        answers = predict(
+        answers = predict_trained(
             trained,
             arguments.address,
             ProcessFrontend(terminal),

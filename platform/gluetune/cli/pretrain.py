@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gluetune.api.inputs import ACCEPT
-from gluetune.cli import flag_table as table
-from gluetune.cli.flag_table import Flag
+from gluetune.api.session import ACCEPT
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.main import FAILED, OK, run
-from gluetune.cli.process import ProcessFrontend
-from gluetune.cli.program import ACCEPT_OPTION, Program, accept_issues
+from gluetune.cli.options import (
+    ACCEPT_OPTION,
+    NAME_FLAG,
+    SEED_FLAG,
+    STORAGE_FLAGS,
+    TRACKING_FLAGS,
+    WORKER_FLAGS,
+    Flag,
+    Program,
+    accept_issues,
+)
+from gluetune.cli.process import FAILED, OK, ProcessFrontend, run
 from gluetune.cli.terminal import Terminal
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.events import TrialStatus
@@ -39,13 +46,13 @@ TEXT = (
     Flag("--vocab-size", "tokenizer.vocab_size", "N", "size of a vocabulary that is trained"),
 )
 TRAINING = (
-    table.NAME,
+    NAME_FLAG,
     Flag("--learning-rate", "training.learning_rate", "RATE", "the highest learning rate"),
     Flag("--batch-size", "training.batch_size", "N", "sentence pairs per step, over all workers"),
     Flag("--max-steps", "training.max_steps", "N", "steps in all"),
     Flag("--max-seq-length", "training.max_seq_length", "N", "tokens per pair"),
     Flag("--evaluate-every", "training.evaluate_every", "N", "steps between evaluations, each of them a checkpoint"),
-    table.SEED,
+    SEED_FLAG,
 )
 PROGRAM = Program(
     "gluetune pretrain",
@@ -55,8 +62,8 @@ PROGRAM = Program(
     {
         "text": TEXT,
         "training": TRAINING,
-        "lane": table.WORKERS,
-        "storage and tracking": table.STORAGE[:1] + table.TRACKING,
+        "lane": WORKER_FLAGS,
+        "storage and tracking": STORAGE_FLAGS[:1] + TRACKING_FLAGS,
     },
     options=(ACCEPT_OPTION,),
     check=accept_issues,

@@ -1,24 +1,33 @@
-"""The process of a command: its standard streams, its stop signals, its log, and how its run is resumed."""
+"""The process of a command: its streams, stop signals and log, its exit code, and how its run is resumed."""
 
 from __future__ import annotations
 
+import atexit
+import gc
+import getpass
+import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
-from gluetune.api.frontend import Frontend
+from gluetune.api.frontend import Frontend, messages_to
+from gluetune.api.places import in_submitted_job, submission
 from gluetune.api.session import private_log
-from gluetune.api.submitted import in_submitted_job, submission
+from gluetune.cli.flags import ParsedArguments, parse
+from gluetune.cli.options import Program
 from gluetune.cli.terminal import Terminal, announce_resume
 from gluetune.config import StorageConfig
+from gluetune.errors import UserError
 from gluetune.storage import Storage
 from gluetune.storage.durable import absolute
-from gluetune.supervisor import own_process_group, report, stop_on_signals
-from gluetune.supervisor.process import gc_paused
+from gluetune.supervisor import INTERRUPTED, own_process_group, report, resume_command, stop_on_signals
+from gluetune.supervisor.driver import gc_paused
 
+OK, FAILED, USER_ERROR = 0, 1, 2
 _PROGRAM = ("gluetune", "__main__.py")  # what runs the command `gluetune`, without its folder
 
 
@@ -108,3 +117,65 @@ def temporary_log(terminal: Terminal) -> Iterator[Path]:
             terminal.note(f"the output of Ray and other libraries is in {log}")
         raise
     shutil.rmtree(log.parent, ignore_errors=True)
+
+
+def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv: Sequence[str] | None = None) -> int:
+    """Runs a program.
+
+    Args:
+        program: its flags.
+        act: what it does; returns the exit code.
+        argv: arguments without the program's name; those of the process by default.
+
+    Returns:
+        The exit code: 0 done; 1 a single run that diverged, ran out of memory or failed (or a bug, with a traceback);
+        2 a mistake of the user's; 130 interrupted.
+    """
+    atexit.register(gc.freeze)  # or the interpreter looks for garbage in all that was imported before it ends
+    complete_account()
+    report(resume=None)  # a notebook may have run another command before
+    with closing(Terminal()) as terminal, messages_to(terminal.note, terminal.error):
+        try:
+            return act(parse(sys.argv[1:] if argv is None else argv, program), terminal)
+        except UserError as error:
+            terminal.error(str(error))
+            return USER_ERROR
+        except KeyboardInterrupt:
+            say_interrupted(terminal)
+            return INTERRUPTED
+
+
+def say_interrupted(terminal: Terminal) -> None:
+    """Prints how to resume the run that was interrupted, or that there is none."""
+    command = resume_command()
+    terminal.note(
+        "interrupted; nothing was begun that could be resumed"
+        if command is None
+        else f"interrupted; resume with:\n{command}"
+    )
+
+
+def complete_account() -> None:
+    """Sets ``USER`` and ``HOME`` where they are neither set nor known, for libraries that insist on them.
+
+    The home folder is then ``gluetune-home-UID`` in the temporary folder, or a new one where another user has that.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = f"uid-{os.getuid()}"
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = _new_home()
+
+
+def _new_home() -> str:
+    folder = Path(tempfile.gettempdir()) / f"gluetune-home-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.lstat().st_uid == os.getuid() and not folder.is_symlink():
+            return str(folder)
+    except OSError:
+        pass
+    return tempfile.mkdtemp(prefix="gluetune-home-")

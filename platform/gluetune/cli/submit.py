@@ -14,13 +14,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gluetune.api.places import lasting_issues, lasting_job_issues
 from gluetune.api.session import storage_path
-from gluetune.api.submitted import lasting_issues, lasting_job_issues
 from gluetune.cli.commands import COMMANDS, NOT_SUBMITTED
 from gluetune.cli.flags import ParsedArguments, parse
-from gluetune.cli.main import FAILED, OK, run
-from gluetune.cli.process import temporary_log
-from gluetune.cli.program import Option, Program
+from gluetune.cli.options import Option, Program
+from gluetune.cli.process import FAILED, OK, run, temporary_log
 from gluetune.cli.terminal import Terminal
 from gluetune.config import StorageConfig, TrackingConfig, text_without_passwords
 from gluetune.config.space_files import SHIPPED, shipped_folder
@@ -97,7 +96,7 @@ def _submit(arguments: ParsedArguments, command: Sequence[str], terminal: Termin
     given = arguments.options
     address = given.get("--address") or os.environ.get(ADDRESS_VARIABLE) or ADDRESS
     folder = Path(given.get("--working-dir", ".")).expanduser().resolve()
-    _check_command(command, folder, terminal)
+    _check_command(command, folder)
     terminal.note(f"submitting to {text_without_passwords(address)} what {folder} holds …")
     with temporary_log(terminal) as log, terminal.logging_to(log):  # Ray reports each file that stays behind
         client = _connect(address)
@@ -115,7 +114,7 @@ def _submit(arguments: ParsedArguments, command: Sequence[str], terminal: Termin
             return INTERRUPTED
 
 
-def _check_command(command: Sequence[str], folder: Path, terminal: Terminal) -> None:
+def _check_command(command: Sequence[str], folder: Path) -> None:
     """Refuses a command that would fail in the job, before anything is uploaded.
 
     Found are: what is no command, mistakes in its flags, in a job file that is uploaded or shipped with gluetune, and
@@ -125,7 +124,6 @@ def _check_command(command: Sequence[str], folder: Path, terminal: Terminal) -> 
     Args:
         command: the command and its flags.
         folder: the working folder, from which the job reads relative paths.
-        terminal: where notes on the job file go.
 
     Raises:
         ConfigError: all mistakes.
@@ -143,7 +141,7 @@ def _check_command(command: Sequence[str], folder: Path, terminal: Terminal) -> 
     with contextlib.chdir(folder):
         issues = list(lasting_issues(_result_flags(name, arguments)))
         if not issues:
-            issues = list(_job_issues(name, arguments, folder, terminal))
+            issues = list(_job_issues(name, arguments, folder))
     if issues:
         raise ConfigError(issues)
 
@@ -168,7 +166,7 @@ def _result_flags(name: str, arguments: ParsedArguments) -> Iterator[tuple[str, 
         yield paths[path], None if override.value is None else str(override.value)
 
 
-def _job_issues(name: str, arguments: ParsedArguments, folder: Path, terminal: Terminal) -> Iterator[ConfigIssue]:
+def _job_issues(name: str, arguments: ParsedArguments, folder: Path) -> Iterator[ConfigIssue]:
     """Results of the command's job that would be lost with the working folder, which is the current folder.
 
     Raises:
@@ -181,26 +179,26 @@ def _job_issues(name: str, arguments: ParsedArguments, folder: Path, terminal: T
     file = arguments.config
     if file is not None and not Path(file).expanduser().resolve().is_relative_to(folder):
         return
-    sections = _stored(name, arguments, terminal)
+    sections = _stored(name, arguments)
     if sections is not None:
         yield from lasting_job_issues(*sections)
 
 
-def _stored(name: str, arguments: ParsedArguments, terminal: Terminal) -> tuple[StorageConfig, TrackingConfig] | None:
+def _stored(name: str, arguments: ParsedArguments) -> tuple[StorageConfig, TrackingConfig] | None:
     """Where a command's job stores and records; ``None`` of a command that makes no run.
 
     Raises:
         ConfigError: mistakes in the job file, or in the values on top of it.
     """
     if name == "tune":
-        from gluetune.cli.main import tune_job
+        from gluetune.cli.tune import tune_job
 
-        job = tune_job(arguments, terminal)
+        job = tune_job(arguments)
         return job.storage, job.tracking
     if name == "finetune":
-        from gluetune.cli.finetune import finetune_job
+        from gluetune.cli.tune import finetune_job
 
-        run_job = finetune_job(arguments, terminal)
+        run_job = finetune_job(arguments)
         return None if run_job is None else (run_job.storage, run_job.tracking)
     if name == "pretrain":
         from gluetune.cli.pretrain import pretrain_job

@@ -13,9 +13,8 @@ from contextlib import suppress
 
 from gluetune.api.places import tracking_uri
 from gluetune.cli.flags import ParsedArguments
-from gluetune.cli.main import OK, run
-from gluetune.cli.process import temporary_log
-from gluetune.cli.program import Option, Program
+from gluetune.cli.options import Option, Program
+from gluetune.cli.process import OK, run, temporary_log
 from gluetune.cli.terminal import Terminal
 from gluetune.config import JobConfig, StorageConfig, TrackingConfig, without_password
 from gluetune.errors import ConfigError, ConfigIssue, TrackingError, did_you_mean_file

@@ -1,6 +1,6 @@
 """The Ray cluster: connection, nodes, and the resources that a lane takes of them. Imports Ray and nothing heavier."""
 
-from gluetune.cluster.connect import connect
+from gluetune.cluster.connect import connect_to_ray
 from gluetune.cluster.resources import (
     Nodes,
     Resources,
@@ -21,7 +21,7 @@ __all__ = [
     "Nodes",
     "Resources",
     "autoscaler_limits_unknown",
-    "connect",
+    "connect_to_ray",
     "count_placeable_lanes",
     "current_nodes",
     "lane_actor_resources",

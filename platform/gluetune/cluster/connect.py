@@ -5,6 +5,7 @@ A cluster on this machine needs a folder for its Unix sockets, open files, and t
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import resource
@@ -24,6 +25,7 @@ import ray
 from gluetune.errors import ClusterError
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0  # for a machine to accept a connection
 LOCAL_OBJECT_STORE = 2 * 1024**3  # bytes; holds tokenised data and initial weights once
@@ -36,17 +38,17 @@ _SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 _SLOW = re.compile(r"tim(?:ed|e) ?out|overloaded|failed to (?:get node|connect|register)", re.IGNORECASE)
 
 
-def connect(address: str | None, note: Callable[[str], None] = lambda text: None) -> str:
-    """Joins the cluster at an address, that of ``RAY_ADDRESS`` (set in submitted jobs), or starts one on this machine.
+def connect_to_ray(address: str | None) -> str:
+    """Join the cluster at an address, that of ``RAY_ADDRESS`` (set in submitted jobs), or start one on this machine.
 
     Where this process is connected to Ray already, as in a notebook, that connection is used.
 
     A cluster that this function starts gets a token of its own, so that no web page opened on this machine can reach
     its dashboard (CVE-2023-48022), and leaves no token file behind that would change later ``ray start`` commands.
+    Where starting Ray takes another attempt or another folder, that is logged.
 
     Args:
         address: the cluster's; ``None`` for that of ``RAY_ADDRESS``, else for a new one on this machine.
-        note: called with a line where starting Ray takes another attempt or another folder.
 
     Returns:
         Where the search runs, in words.
@@ -68,7 +70,7 @@ def connect(address: str | None, note: Callable[[str], None] = lambda text: None
         return f"the Ray session of this process ({ray.get_runtime_context().gcs_address})"
     raise_open_file_limit()
     if address is None:
-        _start(note)
+        _start()
         return "this machine"
     if address.startswith("http"):
         raise ClusterError(
@@ -98,13 +100,10 @@ def raise_open_file_limit() -> None:
         )
 
 
-def session_folder(note: Callable[[str], None]) -> str | None:
-    """The folder for Ray's session files where Ray's own choice cannot be used; ``None`` where it can.
+def session_folder() -> str | None:
+    """Return the folder for Ray's session files where Ray's own choice cannot be used; ``None`` where it can.
 
-    Ray takes ``RAY_TMPDIR``, else ``TMPDIR``, else ``/tmp``.
-
-    Args:
-        note: called with one line where another folder is taken.
+    Ray takes ``RAY_TMPDIR``, else ``TMPDIR``, else ``/tmp``. Where another folder is taken, that is logged.
 
     Raises:
         ClusterError: there is no other folder either.
@@ -117,7 +116,7 @@ def session_folder(note: Callable[[str], None]) -> str | None:
     for folder in _SHORT_FOLDERS:
         if folder != chosen and _folder_problem(folder) is None:
             own = _private_folder(folder)
-            note(f"Ray's sockets and logs go to {own}, as {name or 'the temporary folder'} {chosen} {problem}")
+            logger.info(f"Ray's sockets and logs go to {own}, as {name or 'the temporary folder'} {chosen} {problem}")
             return own
     raise ClusterError(
         f"Ray needs a folder for its sockets, but {chosen} {problem}, and none of {', '.join(_SHORT_FOLDERS)} "
@@ -125,12 +124,11 @@ def session_folder(note: Callable[[str], None]) -> str | None:
     )
 
 
-def start_with_retries(start: Callable[[], T], note: Callable[[str], None]) -> T:
-    """Starts Ray, again where its node only took too long.
+def start_with_retries(start: Callable[[], T]) -> T:
+    """Start Ray, again where its node only took too long; each further attempt is logged.
 
     Args:
         start: starts it; raises what Ray raises.
-        note: called with one line before each further attempt.
 
     Raises:
         ClusterError: Ray does not start.
@@ -145,15 +143,17 @@ def start_with_retries(start: Callable[[], T], note: Callable[[str], None]) -> T
             if attempt == ATTEMPTS or not _SLOW.search(str(error)):
                 why = str(error) or type(error).__name__
                 raise ClusterError(f"Ray does not start on this machine: {why}") from error
-            note(f"Ray's node did not start in time, as on a busy machine; attempt {attempt + 1} of {ATTEMPTS} …")
+            logger.info(
+                f"Ray's node did not start in time, as on a busy machine; attempt {attempt + 1} of {ATTEMPTS} …"
+            )
     raise AssertionError("unreachable")
 
 
-def _start(note: Callable[[str], None]) -> None:
-    folder = session_folder(note)
+def _start() -> None:
+    folder = session_folder()
     # Ray turns token authentication on; without this it would write ~/.ray/auth_token
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    start_with_retries(lambda: _init(folder), note)
+    start_with_retries(lambda: _init(folder))
 
 
 def _init(folder: str | None) -> None:

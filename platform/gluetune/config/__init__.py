@@ -12,6 +12,7 @@ from gluetune.config.equivalence import (
     without_idle_fields,
 )
 from gluetune.config.job import (
+    SYNTHETIC_ENCODER,
     Algorithm,
     DataConfig,
     JobConfig,
@@ -20,18 +21,20 @@ from gluetune.config.job import (
     PublishedConfig,
     SchedulerConfig,
     SearchConfig,
+    Section,
     StorageConfig,
     TrackingConfig,
+    TrainingConfig,
 )
 from gluetune.config.job_files import default_job_file, dump_job, load_job, make_job, parse_job
 from gluetune.config.overrides import Override
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, Value, contains, finite_values
 from gluetune.config.space_files import dump_space, known_spaces, load_space, parse_space, spaces_for
-from gluetune.config.training import Section, TrainingConfig
 
 __all__ = [
     "COMPUTATION_FIELDS",
     "DEPENDENT_FIELDS",
+    "SYNTHETIC_ENCODER",
     "Algorithm",
     "Choice",
     "DataConfig",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gluetune.config.checks import job_issues, space_issues
@@ -15,6 +16,7 @@ from gluetune.config.validation import drop_unused_settings, format_value, unuse
 from gluetune.config.yaml_files import YamlDocument, dump_job_yaml, parse_yaml, read_yaml, take_job_schema
 from gluetune.errors import ConfigError, ConfigIssue
 
+logger = logging.getLogger(__name__)
 QUICKSTART = "jobs/quickstart.yaml"
 _QUICKSTART_SETTINGS = (
     "name",
@@ -49,51 +51,46 @@ def default_job_file(overrides: Sequence[Override] = ()) -> str | None:
     return shipped_file(QUICKSTART) if all(fits) else None
 
 
-def load_job(
-    path: str | None = None, overrides: Sequence[Override] = (), notify: Callable[[str], None] | None = None
-) -> JobConfig:
+def load_job(path: str | None = None, overrides: Sequence[Override] = ()) -> JobConfig:
     """Read a job file, put overrides on top and check everything, the search space included.
+
+    Each key of the Cerebras dialect that is mapped to one of gluetune's is logged.
 
     Args:
         path: the file, such as ``jobs/glue_all.yaml`` (also one that gluetune ships); ``None`` for that of
             `default_job_file`. Without any file, fields that no override sets have their defaults, but the data must be
             named.
         overrides: values from the command line; later ones go before earlier ones.
-        notify: called with one line for each key of the Cerebras dialect that was mapped to one of gluetune's.
 
     Raises:
         ConfigError: all mistakes of the file, of the overrides and of the search space.
     """
     path = default_job_file(overrides) if path is None else shipped_file(path)
     document = YamlDocument(None, "") if path is None else read_yaml(path)
-    return _checked_job(document, path, overrides, notify, needs_data=path is None)
+    return _checked_job(document, path, overrides, needs_data=path is None)
 
 
-def make_job(
-    job: Mapping[str, Any], overrides: Sequence[Override] = (), notify: Callable[[str], None] | None = None
-) -> JobConfig:
+def make_job(job: Mapping[str, Any], overrides: Sequence[Override] = ()) -> JobConfig:
     """Check a job that a program holds as plain values, as `load_job` checks a file.
 
     Args:
         job: the keys of a job file and their values.
         overrides: values on top; later ones go before earlier ones.
-        notify: called with one line for each key of the Cerebras dialect that was mapped to one of gluetune's.
 
     Raises:
         ConfigError: all mistakes of the values and of the search space, or no data are named.
     """
-    return _checked_job(YamlDocument(copy.deepcopy(dict(job)), ""), None, overrides, notify, needs_data=True)
+    return _checked_job(YamlDocument(copy.deepcopy(dict(job)), ""), None, overrides, needs_data=True)
 
 
 def _checked_job(
     document: YamlDocument,
     path: str | None,
     overrides: Sequence[Override],
-    notify: Callable[[str], None] | None,
     *,
     needs_data: bool,
 ) -> JobConfig:
-    values, config, issues = _build(document, overrides, notify)
+    values, config, issues = _build(document, overrides, logs=True)
     found = {issue.keys for issue in issues}
     issues += [issue for issue in unused_settings(values.tree, JOB_SETTINGS) if issue.keys not in found]
     located = values.locate(issues) + ([_NO_DATA] if needs_data and not values.is_set("data.source") else [])
@@ -139,7 +136,8 @@ def dump_job(config: JobConfig) -> str:
 def _build(
     document: YamlDocument,
     overrides: Sequence[Override],
-    notify: Callable[[str], None] | None = None,
+    *,
+    logs: bool = False,
 ) -> tuple[Overrides, JobConfig | None, list[ConfigIssue]]:
     if not isinstance(document.value, dict | None):
         message = f"must be a mapping of keys to values, but got {format_value(document.value)}"
@@ -147,9 +145,8 @@ def _build(
     if document.value:
         take_job_schema(document)
     mapped = map_cerebras_keys(document, overrides)
-    if notify is not None:
-        for note in mapped.notes:
-            notify(note)
+    for note in mapped.notes if logs else ():
+        logger.info(note)
     values = Overrides(mapped.document, overrides, JOB_SETTINGS)
     _set_source_of_folder(values, overrides)
     config, issues = validate(JobConfig, values.tree)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict, field_validator, model_validator
 
-from gluetune.config.training import Section, TrainingConfig
+from gluetune.config.job import Section, TrainingConfig
 
 Value = bool | int | float | str
 

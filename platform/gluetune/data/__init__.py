@@ -3,8 +3,7 @@
 from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import EncodedRows, encode_rows, length_grouped_batches, shard_batch, token_fingerprint
 from gluetune.data.examples import DataSource, Examples
-from gluetune.data.files import read_file
-from gluetune.data.folder import FolderSource
+from gluetune.data.files import FolderSource, read_file
 from gluetune.data.hub import HubSource
 from gluetune.data.preparation import EncodedTask, TaskExamples, open_source, prepare_task, split_rows
 from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, stratified_sample

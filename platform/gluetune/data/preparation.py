@@ -14,7 +14,7 @@ from gluetune.config import DataConfig
 from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import EncodedRows, encode_rows
 from gluetune.data.examples import DataSource, Examples, examples_fingerprint
-from gluetune.data.folder import FolderSource
+from gluetune.data.files import FolderSource
 from gluetune.data.hub import HubSource
 from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, load_labelled, stratified_sample
 from gluetune.errors import ConfigError, ConfigIssue

@@ -10,10 +10,19 @@ from typing import ClassVar
 import numpy as np
 
 from gluetune.data.examples import DataSource, Examples, Labels, check_split
-from gluetune.synthetic.entailment import ax_row, mnli_row, qnli_row, rte_row, snli_row, wnli_row
 from gluetune.synthetic.lexicon import Domain
 from gluetune.synthetic.scenes import RowGenerator, SceneSampler, SyntheticRow
-from gluetune.synthetic.similarity import mrpc_row, qqp_row, stsb_row
+from gluetune.synthetic.sentence_pairs import (
+    ax_row,
+    mnli_row,
+    mrpc_row,
+    qnli_row,
+    qqp_row,
+    rte_row,
+    snli_row,
+    stsb_row,
+    wnli_row,
+)
 from gluetune.synthetic.single_sentence import cola_row, sst2_row
 from gluetune.tasks import Task
 

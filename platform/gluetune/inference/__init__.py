@@ -1,14 +1,25 @@
 """Predictions and scores of a trained classifier, and the files of a submission to the GLUE benchmark's server."""
 
-from gluetune.inference.archive import check_submission, write_archive
-from gluetune.inference.classifier import Classifier, existing, load_classifier, predict_examples, task_of
-from gluetune.inference.evaluation import Scores, evaluate_examples, score_predictions
-from gluetune.inference.export import Answers, export_submission, missing_tasks
-from gluetune.inference.predictions import Predictions, write_predictions
-from gluetune.inference.rows import Rows, as_examples
-from gluetune.inference.submission_files import FILES, HEADER, SubmissionFile
-from gluetune.inference.text_settings import TextSettings, read_text_settings
-from gluetune.inference.winners import Winner, best_winners, of_different_rows, read_winners
+from gluetune.inference.classifier import (
+    Classifier,
+    Scores,
+    evaluate_examples,
+    load_classifier,
+    predict_examples,
+    score_predictions,
+)
+from gluetune.inference.export import (
+    Answers,
+    Winner,
+    best_winners,
+    export_submission,
+    missing_tasks,
+    of_different_rows,
+    read_winners,
+)
+from gluetune.inference.model_folder import TextSettings, open_model_folder, read_text_settings, task_of
+from gluetune.inference.predictions import Predictions, Rows, as_examples, write_predictions
+from gluetune.inference.submission import FILES, HEADER, SubmissionFile, check_submission, write_archive
 
 __all__ = [
     "FILES",
@@ -25,11 +36,11 @@ __all__ = [
     "best_winners",
     "check_submission",
     "evaluate_examples",
-    "existing",
     "export_submission",
     "load_classifier",
     "missing_tasks",
     "of_different_rows",
+    "open_model_folder",
     "predict_examples",
     "read_text_settings",
     "read_winners",

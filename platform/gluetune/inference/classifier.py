@@ -1,14 +1,9 @@
-"""Trained classifiers, from the folders that searches write."""
+"""Trained classifiers: loaded from folders, asked for predictions, and scored on labelled rows."""
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,14 +12,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gluetune.config import DataConfig
 from gluetune.data import Examples, encode_rows
-from gluetune.errors import DataError, ModelError, did_you_mean
-from gluetune.inference.predictions import Predictions
-from gluetune.inference.rows import Rows, as_examples
-from gluetune.inference.text_settings import read_text_settings
+from gluetune.data.examples import Labels
+from gluetune.errors import DataError, ModelError
+from gluetune.inference.model_folder import check_classes, local_model_folder, open_model_folder, read_text_settings
+from gluetune.inference.predictions import Predictions, Rows, as_examples
 from gluetune.models import check_token_ids, load_trained, move_to_device
-from gluetune.storage import Storage
-from gluetune.tasks import TASKS, Task, get_task
+from gluetune.tasks import Task
+from gluetune.tasks.metrics import compute_metrics
 from gluetune.training import DistributedContext, predict_logits
+from gluetune.training.evaluate import loss_sum
 
 
 @dataclass(frozen=True)
@@ -153,87 +149,69 @@ def load_classifier(
         ModelError: there is no such folder, it is no trained model, or it answers another task.
     """
     if config is None:
-        settings = read_text_settings(existing(folder))
+        settings = read_text_settings(open_model_folder(folder))
         config = settings.applied_to(DataConfig()) if settings else DataConfig()
-    with _local(folder) as local:
+    with local_model_folder(folder) as local:
         model, tokenizer = load_trained(local)
-    _check_classes(model, task, folder)
+    check_classes(model, task, folder)
     longest = min(config.max_seq_length, int(tokenizer.model_max_length))
     fitted = config.model_copy(update={"max_seq_length": longest})
     return Classifier(task, model, tokenizer, fitted, batch_size, device)
 
 
-def existing(folder: str) -> Storage:
-    """The folder of a trained model.
+@dataclass(frozen=True)
+class Scores:
+    """Scores of predictions.
 
-    Raises:
-        ModelError: there is none; names the nearest.
+    Attributes:
+        rows: number of rows.
+        metrics: all of the task's metrics.
+        loss: mean over rows: cross-entropy, or squared error for regression.
+        batches: the primary metric of each batch in row order; 0.0 where a correlation is not defined.
+        seconds: what tokenising and predicting took.
     """
-    storage = Storage(folder)
-    if not storage.exists():
-        parent, _, name = storage.uri().rpartition("/")
-        raise ModelError(
-            f"a trained model must be a folder that exists, but got {folder!r}"
-            f"{did_you_mean(name, Storage(parent or '/').list())}"
-        )
-    return storage
+
+    rows: int
+    metrics: dict[str, float]
+    loss: float
+    batches: tuple[float, ...]
+    seconds: float = 0.0
 
 
-@contextmanager
-def _local(folder: str) -> Iterator[Path]:
-    """The folder on this machine, fetched where it is in a bucket."""
-    storage = existing(folder)
-    if storage.local:
-        yield Path(storage.uri())
-        return
-    with tempfile.TemporaryDirectory() as local:
-        storage.download("", local)
-        yield Path(local)
-
-
-def _classes(task: Task) -> tuple[str, ...]:
-    """Names of a model's outputs, as `gluetune.models.save_pretrained` writes them."""
-    return task.labels or (task.name,)
-
-
-def _check_classes(model: PreTrainedModel, task: Task, folder: str) -> None:
-    """Refuses a model whose outputs are not the task's: its answers would be read as what they are not."""
-    settings: Any = model.config
-    names = tuple(str(settings.id2label[number]) for number in range(settings.num_labels))
-    if names != _classes(task):
-        others = [other.name for other in TASKS.values() if other.train and _classes(other) == names]
-        hint = f"; it answers {' or '.join(others)}" if others else ""
-        raise ModelError(
-            f"the classes of a model for {task.name} must be ({', '.join(_classes(task))}), but those of "
-            f"{folder!r} are ({', '.join(names)}){hint}"
-        )
-
-
-def task_of(folder: str) -> Task:
-    """The task that a trained model answers, by its settings, its folder's name or its classes.
+def evaluate_examples(
+    classifier: Classifier, examples: Examples, batch_size: int, distributed: DistributedContext = DistributedContext()
+) -> tuple[Predictions, Scores]:
+    """Predicts labelled rows and scores them.
 
     Args:
-        folder: a ``save_pretrained`` folder, by path or URI.
+        classifier: answers them.
+        examples: the rows.
+        batch_size: rows per batch, of the model's work as of ``Scores.batches``.
+        distributed: the workers that share the rows; each must call this.
 
     Raises:
-        ModelError: there is no such folder, or several tasks have the model's classes.
+        DataError: the rows have no labels.
+        ModelError: the model's outputs are not finite.
     """
-    storage = existing(folder)
-    settings, name = read_text_settings(storage), storage.uri().rstrip("/").rpartition("/")[2]
-    if settings is not None and settings.task is not None:
-        return get_task(settings.task)
-    if name in TASKS:
-        return TASKS[name]
-    text = storage.read("config.json")
-    if text is None:
-        raise ModelError(f"a trained model's folder must hold config.json, but {storage.uri()} does not")
-    try:
-        classes = json.loads(text).get("id2label", {})
-        names = tuple(str(classes[str(number)]) for number in range(len(classes)))
-    except (ValueError, KeyError, AttributeError) as error:
-        raise ModelError(f"{storage.uri('config.json')} must hold the model's settings as JSON: {error}") from error
-    fitting = [task for task in TASKS.values() if task.train and _classes(task) == names]
-    if len(fitting) == 1:
-        return fitting[0]
-    hint = f", and several tasks have its classes: {', '.join(task.name for task in fitting)}" if fitting else ""
-    raise ModelError(f"{folder!r} does not say which task its model answers{hint}; name the task (task=…)")
+    if examples.labels is None:
+        raise DataError("rows must have labels to be scored, but these have none", examples.source)
+    begun = time.monotonic()
+    predictions = predict_examples(classifier, examples, batch_size, distributed)
+    return predictions, score_predictions(predictions, examples.labels, batch_size, time.monotonic() - begun)
+
+
+def score_predictions(predictions: Predictions, labels: Labels, batch_size: int, seconds: float = 0.0) -> Scores:
+    """Scores predictions whole and, as the PyTorch tutorial on CoLA prints them, per batch.
+
+    Args:
+        predictions: the rows.
+        labels: [rows] class ids, or numbers for regression.
+        batch_size: rows per batch; the last one may be shorter.
+        seconds: what predicting took.
+    """
+    task, logits = predictions.task, predictions.logits
+    starts = range(batch_size, len(labels), batch_size)
+    parts = zip(np.split(logits, starts), np.split(labels, starts), strict=True)
+    batches = tuple(compute_metrics(task, some, truth)[task.primary] for some, truth in parts)
+    loss = loss_sum(torch.from_numpy(logits), torch.from_numpy(np.array(labels)), task).item() / len(labels)
+    return Scores(len(labels), compute_metrics(task, logits, labels), loss, batches, seconds)

@@ -1,23 +1,34 @@
-"""From winners to a submission zip."""
+"""From the winners of finished runs to the zip of a submission."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from gluetune.config import DataConfig
+from gluetune.config import DataConfig, Override, TrainingConfig, parse_job
 from gluetune.data import DataSource, Examples, open_source
-from gluetune.errors import ConfigError, ConfigIssue
-from gluetune.inference.archive import check_archive, check_submission, write_archive
+from gluetune.errors import ConfigError, ConfigIssue, StorageError, did_you_mean
+from gluetune.events import JOB_FILE, JournalReader, RunInputs, TrialRecord, load_inputs, read_run_file, winner_folder
 from gluetune.inference.classifier import Classifier, load_classifier, predict_examples
-from gluetune.inference.submission_files import FILES, MODEL_TASKS, SubmissionFile, load_test
-from gluetune.inference.winners import Winner
+from gluetune.inference.submission import (
+    FILES,
+    MODEL_TASKS,
+    SubmissionFile,
+    check_archive,
+    check_submission,
+    load_test,
+    write_archive,
+)
+from gluetune.storage import Storage
 from gluetune.storage.output_file import check_output, replaces
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,6 @@ def export_submission(
     *,
     fill_missing: bool = False,
     batch_size: int | None = None,
-    progress: Callable[[str], None] = lambda line: None,
 ) -> list[Answers]:
     """Predicts all test rows, writes the zip and reads it back (from a device or a pipe nothing is read back).
 
@@ -62,7 +72,6 @@ def export_submission(
         fill_missing: whether tasks without a winner get constant predictions; the rows of their files come from the
             first winner's data, or are as many as the official ones where that lacks them.
         batch_size: rows per batch; ``None`` is what each winner's run evaluated with.
-        progress: called with a line of text before each long step.
 
     Returns:
         The answers in the order of `FILES`.
@@ -91,7 +100,7 @@ def export_submission(
     answers = {
         answer.file: answer
         for winner in winners.values()
-        for answer in _predicted(winner, tests, distributed, batch_size or winner.batch_size, progress)
+        for answer in _predicted(winner, tests, distributed, batch_size or winner.batch_size)
     }
     spare = next(iter(winners.values())).data
     answers |= {file: _constant(file, spare) for file in FILES if file not in answers}
@@ -114,13 +123,12 @@ def _predicted(
     tests: Mapping[SubmissionFile, Examples],
     distributed: DistributedContext,
     batch_size: int,
-    progress: Callable[[str], None],
 ) -> Iterable[Answers]:
     """A winner's answers to all files of its task."""
     classifier: Classifier = load_classifier(winner.folder, get_task(winner.task), winner.data)
     for file, examples in tests.items():
         if file.model_task == winner.task:
-            progress(f"{file.name}: {len(examples):,} rows by {winner.run}/{winner.trial} …")
+            logger.info(f"{file.name}: {len(examples):,} rows by {winner.run}/{winner.trial} …")
             predictions = predict_examples(classifier, examples, batch_size, distributed)
             yield Answers(file, file.spell(predictions), winner, synthetic=examples.synthetic)
 
@@ -143,3 +151,101 @@ def _constant_value(file: SubmissionFile, source: DataSource) -> tuple[str, str]
     if labels is None:
         return file.spellings[0], "first class"
     return file.spellings[np.bincount(labels).argmax()], "majority of train"
+
+
+@dataclass(frozen=True)
+class Winner:
+    """A trained model that won its task in a run.
+
+    Attributes:
+        run: the run's name.
+        trial: the trial's name.
+        task: the task's name.
+        score: the primary metric on the run's selection rows, of the saved model in fp32.
+        folder: the ``save_pretrained`` folder, by path or URI.
+        data: where the run's rows come from and how they become tokens.
+        batch_size: rows per batch the run evaluated with.
+        selection: fingerprint of the selection rows; empty where the run kept none.
+    """
+
+    run: str
+    trial: str
+    task: str
+    score: float
+    folder: str
+    data: DataConfig
+    batch_size: int
+    selection: str = ""
+
+
+def read_winners(root: Storage, run: str, overrides: Sequence[Override] = ()) -> list[Winner]:
+    """The winners of a run that a submission can take.
+
+    Args:
+        root: the folder of all runs.
+        run: the run's name.
+        overrides: what replaces values of its job file, such as another data folder.
+
+    Raises:
+        ConfigError: the job file, with the overrides on it, breaks its rules.
+        StorageError: there is no such run, or it has no winner of a GLUE task.
+    """
+    text = read_run_file(root, f"{run}/{JOB_FILE}")
+    if text is None:
+        known = [entry for entry in root.list() if root.exists(f"{entry}/{JOB_FILE}")]
+        there = f"there are: {', '.join(known)}" if known else "there are none"
+        raise StorageError(f"no run {run!r} in {root.uri()}; {there}{did_you_mean(run, known)}")
+    job, storage = parse_job(text, root.uri(f"{run}/{JOB_FILE}"), overrides), root.sub(run)
+    trials = [trial for trial in JournalReader(storage).trials.values() if trial.winner is not None]
+    inputs = load_inputs(storage) or RunInputs()
+    winners = [_winner(run, trial, storage, job.data, inputs) for trial in trials if trial.task in MODEL_TASKS]
+    if not winners:
+        others = f" (it has winners of {', '.join(trial.task for trial in trials)})" if trials else ""
+        raise StorageError(f"a run must have saved a winner of a GLUE task, but {storage.uri()} has none{others}")
+    return winners
+
+
+def _winner(run: str, trial: TrialRecord, storage: Storage, data: DataConfig, inputs: RunInputs) -> Winner:
+    folder = winner_folder(trial.task)
+    if not storage.exists(folder):
+        raise StorageError(
+            f"the model of winner {trial.name} must be in {storage.uri(folder)}, but there is no such folder"
+        )
+    training = TrainingConfig(**trial.training)  # type: ignore[arg-type]
+    score = trial.selection_scores.get(get_task(trial.task).primary, 0.0)
+    rows = inputs.tasks.get(trial.task, {}).get("selection")
+    return Winner(
+        run,
+        trial.name,
+        trial.task,
+        score,
+        storage.uri(folder),
+        data,
+        training.eval_batch_size,
+        rows.sha256 if rows else "",
+    )
+
+
+def of_different_rows(winners: Iterable[Winner]) -> dict[str, list[str]]:
+    """Tasks of several runs whose winners were not all scored on the same selection rows, with the runs' names.
+
+    Their scores can be compared with care only: a harder selection gives a lower score. Rows that are not known count
+    as different.
+    """
+    by_task: dict[str, list[Winner]] = {}
+    for winner in winners:
+        by_task.setdefault(winner.task, []).append(winner)
+    return {
+        task: [winner.run for winner in several]
+        for task, several in by_task.items()
+        if len(several) > 1 and (len({winner.selection for winner in several}) > 1 or not several[0].selection)
+    }
+
+
+def best_winners(winners: Iterable[Winner]) -> dict[str, Winner]:
+    """The winner with the highest selection score of every task, by task; of equals the first."""
+    best: dict[str, Winner] = {}
+    for winner in winners:
+        if winner.task not in best or winner.score > best[winner.task].score:
+            best[winner.task] = winner
+    return best

@@ -15,7 +15,7 @@ from gluetune.errors import ClusterError, StorageError
 from gluetune.events import JOB_FILE, LANE_FILES
 from gluetune.lanes import Workload
 from gluetune.storage import Storage
-from gluetune.supervisor.process import gc_paused
+from gluetune.supervisor.driver import gc_paused
 
 if TYPE_CHECKING:  # Ray Train
     from gluetune.lanes import LaneSpec

@@ -11,7 +11,7 @@ from typing import Any
 
 import ray
 
-from gluetune.supervisor.process import gc_paused
+from gluetune.supervisor.driver import gc_paused
 
 
 def serve(config: dict[str, Any]) -> None:

@@ -14,10 +14,9 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, PreTrain
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models.architecture import load_architecture, model_class
-from gluetune.models.encoder import Encoder, count_layers, freeze_parameters, load_tokenizer
+from gluetune.models.encoder import Encoder, check_shapes, count_layers, freeze_parameters, load_tokenizer, read_model
 from gluetune.models.files import silence_transformers_logging
 from gluetune.models.heads import EncoderWithHeadConfig
-from gluetune.models.weights import check_shapes, read_model
 from gluetune.tasks import Task
 
 # Families whose default head is the next-sentence head: the pre-trained pooler, dropout and a linear layer.

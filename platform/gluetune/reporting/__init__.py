@@ -1,6 +1,5 @@
 """Output of a search: the plan, its progress, its results in the terminal and in ``summary.json``."""
 
-from gluetune.reporting.curve import learning_curve
 from gluetune.reporting.live import LiveTable, ProgressLog
 from gluetune.reporting.plan_view import print_plan
 from gluetune.reporting.results_view import (
@@ -14,7 +13,7 @@ from gluetune.reporting.results_view import (
     trial_metrics,
 )
 from gluetune.reporting.schema import Summary
-from gluetune.reporting.summary import summarise, write_summary
+from gluetune.reporting.summary import learning_curve, summarise, write_summary
 
 __all__ = [
     "LiveTable",

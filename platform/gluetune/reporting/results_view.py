@@ -13,8 +13,8 @@ from rich.text import Text
 from gluetune.config import PublishedConfig
 from gluetune.events import TaskPlan, TrialRecord, format_epochs
 from gluetune.reporting import formatting
-from gluetune.reporting.curve import curve_file
 from gluetune.reporting.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
+from gluetune.reporting.summary import curve_file
 from gluetune.tasks import TASKS
 from gluetune.tracking import store_address
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gluetune.config import (
+    SYNTHETIC_ENCODER,
     Choice,
     DataConfig,
     JobConfig,
@@ -45,7 +47,7 @@ from gluetune.tasks.metrics import baseline_score
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-SYNTHETIC = "synthetic"
+logger = logging.getLogger(__name__)
 SAMPLES = 3  # rows per task
 _MODEL_FIELDS = ("head", "head_hidden_size", "pooling", "freeze_layers")
 
@@ -97,20 +99,15 @@ class SearchInputs:
         return {task: TaskFacts(len(data.train), nsp_default) for task, data in self.data.items()}
 
 
-def prepare_inputs(
-    job: JobConfig,
-    space: SearchSpace,
-    progress: Callable[[str], None],
-    *,
-    plan_only: bool = False,
-) -> SearchInputs:
+def prepare_inputs(job: JobConfig, space: SearchSpace, *, plan_only: bool = False) -> SearchInputs:
     """Load encoder and data of a job, and check that they fit the search space.
+
+    Slow steps are logged before they begin, and unlikely combinations as warnings.
 
     Args:
         job: the job.
         space: its search space. Fields that the encoder's model type does not have are found here, and heads that do
             not fit a pooling.
-        progress: called with a message before slow steps, and with warnings.
         plan_only: whether to use random weights where the synthetic encoder has not been pre-trained yet, instead of
             pre-training it.
 
@@ -118,16 +115,18 @@ def prepare_inputs(
         DataError: a data file is missing or malformed.
         ModelError: the encoder cannot be used, or its tokenizer does not fit it.
     """
-    with _resolved_model(job.model, progress, plan_only=plan_only) as (model, folder):
+    with _resolved_model(job.model, plan_only=plan_only) as (model, folder):
         encoder, tokenizer = replace(load_encoder(model, job.seed), name=job.model.name_or_path), load_tokenizer(model)
-        fingerprint = Path(folder).name if job.model.name_or_path == SYNTHETIC else encoder_fingerprint(encoder, model)
+        fingerprint = (
+            Path(folder).name if job.model.name_or_path == SYNTHETIC_ENCODER else encoder_fingerprint(encoder, model)
+        )
     for warning in compatibility_warnings(job, space, encoder):
-        progress(warning)
+        logger.warning(warning)
     trainings = [resolve_training(job, space, point) for point in corner_points(space)]
     for training in trainings:
         check_training_config(encoder, training)
     built = build_model(encoder, get_task(next(iter(job.tasks))), trainings[0], job.seed)
-    config = job.data.model_copy(update={"max_seq_length": _fitting_length(job.data, tokenizer, progress)})
+    config = job.data.model_copy(update={"max_seq_length": _fitting_length(job.data, tokenizer)})
     source = open_source(config)
     data, samples = {}, {}
     for name in job.tasks:
@@ -155,7 +154,7 @@ def compatibility_warnings(job: JobConfig, space: SearchSpace, encoder: Encoder)
             f"search space {space.name!r} was published for {', '.join(space.model_types)}, but the encoder "
             f"{encoder.name!r} is of type {model_type}{better}"
         )
-    if job.model.name_or_path == SYNTHETIC and job.data.source != "synthetic":
+    if job.model.name_or_path == SYNTHETIC_ENCODER and job.data.source != "synthetic":
         yield (
             "the synthetic encoder was pre-trained on generated text only, but the data are not generated; "
             "model.name_or_path (--model-name-or-path) sets another"
@@ -163,31 +162,26 @@ def compatibility_warnings(job: JobConfig, space: SearchSpace, encoder: Encoder)
 
 
 @contextmanager
-def _resolved_model(
-    model: ModelConfig,
-    progress: Callable[[str], None],
-    *,
-    plan_only: bool,
-) -> Iterator[tuple[ModelConfig, str]]:
+def _resolved_model(model: ModelConfig, *, plan_only: bool) -> Iterator[tuple[ModelConfig, str]]:
     """The model to load, and the folder or name that identifies it.
 
     The folder of the synthetic encoder is named by a fingerprint of its settings, the same on all machines.
     """
-    if model.name_or_path != SYNTHETIC:
+    if model.name_or_path != SYNTHETIC_ENCODER:
         yield model, model.name_or_path
     elif plan_only:
-        with planned_encoder(model.cache_dir, progress) as (folder, home):
+        with planned_encoder(model.cache_dir, logger.info) as (folder, home):
             yield model.model_copy(update={"name_or_path": folder}), home
     else:
-        folder = prepare_synthetic_encoder(model.cache_dir, progress)
+        folder = prepare_synthetic_encoder(model.cache_dir, logger.info)
         yield model.model_copy(update={"name_or_path": folder}), folder
 
 
-def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase, progress: Callable[[str], None]) -> int:
+def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase) -> int:
     """The job's length, or the encoder's maximum if that is shorter, as in Hugging Face's ``run_glue.py``."""
     limit = int(tokenizer.model_max_length)
     if config.max_seq_length > limit and "max_seq_length" in config.model_fields_set:
-        progress(
+        logger.warning(
             f"data.max_seq_length is {config.max_seq_length}, but this encoder takes at most {limit}: using {limit}"
         )
     return min(config.max_seq_length, limit)

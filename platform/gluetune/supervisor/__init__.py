@@ -7,13 +7,13 @@ from gluetune.supervisor.driver import (
     INTERRUPTED,
     DeferredStop,
     deferred_stop,
+    open_standard_streams,
     own_process_group,
     report,
     resume_command,
     stop_on_signals,
 )
 from gluetune.supervisor.parent import supervised
-from gluetune.supervisor.process import open_standard_streams
 
 __all__ = [
     "INTERRUPTED",

@@ -11,8 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gluetune.supervisor.driver import INTERRUPTED, STOP_SIGNALS, become_driver, report
-from gluetune.supervisor.process import flush_standard_streams, open_standard_streams
+from gluetune.supervisor.driver import (
+    INTERRUPTED,
+    STOP_SIGNALS,
+    become_driver,
+    flush_standard_streams,
+    open_standard_streams,
+    report,
+)
 
 FORWARDED_SIGNALS = {signal.SIGUSR1, signal.SIGUSR2}  # batch systems send them, and Ray Tune stops on SIGUSR1
 _SI_KERNEL = 0x80  # sender of a signal that a terminal's key makes, which the driver gets as well

@@ -7,7 +7,10 @@ from itertools import islice
 from random import Random
 
 from gluetune.synthetic import changes
-from gluetune.synthetic.entailment import (
+from gluetune.synthetic.lexicon import Domain
+from gluetune.synthetic.realization import LexicalChooser, Slot, Tense, render_question
+from gluetune.synthetic.scenes import Scene, SceneSampler
+from gluetune.synthetic.sentence_pairs import (
     CAPTION,
     STORY,
     Genre,
@@ -15,9 +18,6 @@ from gluetune.synthetic.entailment import (
     quantifier_pair,
     render_in_genre,
 )
-from gluetune.synthetic.lexicon import Domain
-from gluetune.synthetic.realization import LexicalChooser, Slot, Tense, render_question
-from gluetune.synthetic.scenes import Scene, SceneSampler
 from gluetune.synthetic.single_sentence import acceptable_sentence, opinion_sentence, render_acceptable
 
 DocumentSeries = Callable[[SceneSampler], list[list[str]]]

@@ -148,7 +148,7 @@ KIND_TAG, TRAINING = "mlflow.experimentKind", "custom_model_development"  # set 
 INFERRED_KINDS = ("", "no_inferred_type", "genai_development_inferred", "custom_model_development_inferred")
 VIEW_TAG = "mlflow.sharedViewState."
 VIEW_KEY_CHARS = 12  # characters of the search's id
-LOCAL_UI = "http://127.0.0.1:5000"  # default address of ``mlflow ui``
+LOCAL_UI = "http://127.0.0.1:5000"  # default address of ``gluetune ui``
 
 
 def view_key(search_id: str) -> str:
@@ -157,7 +157,7 @@ def view_key(search_id: str) -> str:
 
 
 def runs_link(uri: str, experiment: str, search_id: str) -> str | None:
-    """Address of the page with a search's trials, on the server or, for a database, on a local ``mlflow ui``.
+    """Address of the page with a search's trials, on the server or, for a database, on a local ``gluetune ui``.
 
     Args:
         uri: the store.

@@ -20,7 +20,7 @@ from gluetune.errors import ModelError, TrackingError
 
 ALIAS = "champion"
 METRIC, SCORE, FINGERPRINT = "gluetune.metric", "gluetune.score", "gluetune.selection_fingerprint"
-SYNTHETIC = "gluetune.synthetic"  # "true" or "false"
+SYNTHETIC_TAG = "gluetune.synthetic"  # "true" or "false"
 PROMOTED = "gluetune.promoted"  # "true" or "false" once it is decided; a resumed search does not decide again
 
 
@@ -91,11 +91,11 @@ def promotes(new: Mapping[str, str], champion: Mapping[str, str] | None) -> tupl
     Returns:
         The decision, and its reason as a phrase.
     """
-    if new.get(SYNTHETIC) == "true":
+    if new.get(SYNTHETIC_TAG) == "true":
         return False, "not champion, because its data is synthetic"
     if champion is None:
         return True, "the first champion"
-    if champion.get(SYNTHETIC) == "true":
+    if champion.get(SYNTHETIC_TAG) == "true":
         return True, "the champion before was trained on synthetic data"
     if not champion.get(FINGERPRINT):
         return False, "not champion, because the rows by which the champion was chosen are not recorded"

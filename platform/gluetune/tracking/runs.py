@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,6 +135,23 @@ def _missing_password(uri: str) -> str:
     if is_server(uri) or sqlite_file(uri) is not None or password(uri):
         return ""
     return "; where it wants a password, give the address with it in --tracking-uri or MLFLOW_TRACKING_URI"
+
+
+class StoreLogger(logging.LoggerAdapter[logging.Logger]):
+    """Logs messages about a store, from which the store's password is removed.
+
+    Args:
+        logger: logs them.
+        uri: the store's address, with its password.
+    """
+
+    def __init__(self, logger: logging.Logger, uri: str) -> None:
+        super().__init__(logger)
+        self._uri = uri
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Return the message without passwords."""
+        return text_without_passwords(str(msg), self._uri), kwargs
 
 
 def reason(error: BaseException) -> str:

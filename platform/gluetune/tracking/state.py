@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gluetune.storage import Storage
 
 FILE = "tracking.json"
+logger = logging.getLogger(__name__)
 
 
 class TrackingState(BaseModel):
@@ -42,17 +43,16 @@ class TrackingState(BaseModel):
         folder.write(FILE, self.model_dump_json(indent=1).encode())
 
 
-def load_state(
-    folder: Storage, uri: str, experiment: str, notify: Callable[[str], None] = print, *, fresh: bool = False
-) -> tuple[TrackingState, bool]:
-    """Loads the saved state, or creates and saves a new one.
+def load_state(folder: Storage, uri: str, experiment: str, *, fresh: bool = False) -> tuple[TrackingState, bool]:
+    """Load the saved state, or create and save a new one.
+
+    Where the file is damaged or the store has been lost, a warning is logged, and the search is recorded anew from its
+    journal; the runs of the earlier record stay in the store.
 
     Args:
         folder: the search's folder.
         uri: the store's address.
         experiment: the experiment in it.
-        notify: called with one line of text if the file is damaged or the store has been lost. The search is then
-            recorded anew from its journal; the runs of the earlier record stay in the store.
         fresh: whether the store is a database without tables.
 
     Returns:
@@ -63,7 +63,7 @@ def load_state(
         try:
             kept = TrackingState.model_validate_json(data)
         except ValueError:
-            notify(
+            logger.warning(
                 f"{folder.uri(FILE)} is damaged ({len(data)} bytes): the search is recorded anew in MLflow, from "
                 "its journal"
             )
@@ -72,7 +72,7 @@ def load_state(
             if same and not (fresh and kept.opened):
                 return kept, True
             if same:
-                notify(
+                logger.warning(
                     f"the database {uri} is missing or empty, but had {kept.written} events of this search: it is "
                     "recorded anew there, from its journal"
                 )

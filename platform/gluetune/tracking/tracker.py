@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from gluetune.config import text_without_passwords
 from gluetune.errors import TrackingError
 from gluetune.events import Event, SearchPlan, TrialRecord, TrialStarted, apply_event
 from gluetune.tracking.champion import Champion, log_champion
 from gluetune.tracking.display import runs_link, save_view
-from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC, Registration
-from gluetune.tracking.runs import RunTree, is_permanent, open_store, reason, unusable_store
+from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC_TAG, Registration
+from gluetune.tracking.runs import RunTree, StoreLogger, is_permanent, open_store, reason, unusable_store
 from gluetune.tracking.state import FILE as TRACKING_FILE
 from gluetune.tracking.state import TrackingState, load_state
 from gluetune.tracking.updates import EventMapper, RunUpdate
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
     from gluetune.storage import Storage
+
+logger = logging.getLogger(__name__)
 
 # Seconds before the first write, unless a trial reports earlier: importing MLflow takes three seconds of CPU time,
 # and creating the tables of a new store takes more, which would slow the start of the lanes.
@@ -36,7 +38,8 @@ class Tracker:
     """Writes a search's events to MLflow from a background thread, so that the search never waits for the store.
 
     While the store does not answer, events wait in memory. They are in the journal as well: a later session with the
-    same ``folder`` writes the events that this session could not write.
+    same ``folder`` writes the events that this session could not write. When the store stops or starts to answer, or
+    refuses a write, that is logged.
 
     Args:
         plan: the search; ``tracking_uri`` and ``experiment`` say where it is recorded.
@@ -45,7 +48,6 @@ class Tracker:
         job: the job file's text, kept as the artifact ``job.yaml``.
         history: the journal so far, from its first event. Events that no earlier session has written are written now.
         artifacts: folder for the artifacts of a new experiment; ``None``: the store's default.
-        notify: called with one line of text when the store stops or starts to answer, or refuses a write.
         patience: seconds that all winners together wait for a store that does not answer.
 
     Attributes:
@@ -65,22 +67,21 @@ class Tracker:
         job: str = "",
         history: Iterable[Event] = (),
         artifacts: str | None = None,
-        notify: Callable[[str], None] = print,
         patience: float = 120.0,
     ) -> None:
         self._store = store or plan.tracking_uri
+        self._log = StoreLogger(logger, self._store)
         check_uri(self._store)
         self._plan, self._folder, self._artifacts = plan, folder, artifacts
         fresh = is_fresh(self._store)
         client = None if fresh else open_store(self._store, plan.experiment)
-        self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment, notify, fresh=fresh)
+        self._state, self._resumed = load_state(folder, plan.tracking_uri, plan.experiment, fresh=fresh)
         self._tree = None if client is None else self._make_tree(client)
         self._mapper = EventMapper(plan, self._state.started)
         self._check_write_access()
-        self._notify_raw = notify
         self.unsent: list[str] = []
         self._patience, self._waiting = patience, False
-        self._writer = Writer(self._open, is_permanent, self._notify, START_DELAY_S)
+        self._writer = Writer(self._open, is_permanent, START_DELAY_S, self._log)
         self._writer.put(
             self._mapper.resume_updates() if self._state.opened else self._mapper.start_updates(job), events=0
         )
@@ -111,8 +112,8 @@ class Tracker:
             register: whether the model becomes a version of the task's registered model.
 
         Returns:
-            The model's address, and whether it is champion. ``None`` if the store refused the model (``notify`` is
-            called with the reason) or did not answer in time (the trial is then in ``unsent``); a later session sends
+            The model's address, and whether it is champion. ``None`` if the store refused the model (the reason
+            is logged) or did not answer in time (the trial is then in ``unsent``); a later session sends
             what is missing.
         """
         while True:
@@ -121,7 +122,7 @@ class Tracker:
                 return self._log_winner(trial, champion, register)
             except Exception as error:
                 if is_permanent(error) or explain_denied(error) or isinstance(error, TrackingError):
-                    self._notify(f"the winner {trial.name} is not in MLflow: {reason(error)}")
+                    self._log.warning(f"the winner {trial.name} is not in MLflow: {reason(error)}")
                     return None
                 if not self._wait_to_retry(time.monotonic() - began):
                     self.unsent.append(trial.name)
@@ -130,7 +131,7 @@ class Tracker:
     def _wait_to_retry(self, spent: float) -> bool:
         """Waits before another attempt; returns ``False`` when ``patience`` has run out."""
         if not self._waiting:
-            self._notify(
+            self._log.info(
                 f"waiting up to {self._patience:.0f} s for MLflow to take the record and the winners' models …"
             )
         self._waiting = True
@@ -151,7 +152,7 @@ class Tracker:
             "gluetune.search_id": self._state.search_id,
             "gluetune.model": self._plan.model,
             "gluetune.data": task.source,
-            SYNTHETIC: str(task.synthetic).lower(),
+            SYNTHETIC_TAG: str(task.synthetic).lower(),
         }
         if selection := task.fingerprints.get("selection"):
             tags[FINGERPRINT] = selection
@@ -173,7 +174,7 @@ class Tracker:
             complete: whether the search has ended; otherwise its runs have the status KILLED until it is resumed.
 
         Returns:
-            Whether everything is written. Otherwise ``notify`` has been called with what is missing.
+            Whether everything is written. Otherwise what is missing has been logged.
         """
         self._writer.put(self._mapper.finish_updates(time.time(), "FINISHED" if complete else "KILLED"), events=0)
         away = self._writer.failure is not None
@@ -182,7 +183,7 @@ class Tracker:
         if not written:
             why = f" ({reason(self._writer.failure)})" if self._writer.failure else ""
             models = f" and the models of {', '.join(self.unsent)}" if self.unsent else ""
-            self._notify(
+            self._log.warning(
                 f"MLflow at {self._plan.tracking_uri} did not take {self._writer.waiting} events{models} "
                 f"within {timeout:.3g} s{why}; the journal has them: resume {self._plan.name!r} to write them"
             )
@@ -193,10 +194,6 @@ class Tracker:
         """Address of the page of MLflow's UI that lists the search's trials; ``None`` before the store is open."""
         experiment = self._tree.known_experiment if self._tree else None
         return None if experiment is None else runs_link(self._store, experiment, self._state.search_id)
-
-    def _notify(self, text: str) -> None:
-        """Calls the caller's ``notify`` with the text, from which the store's password is removed."""
-        self._notify_raw(text_without_passwords(text, self._store))
 
     def _check_write_access(self) -> None:
         """Creates the search's run at once, so that a missing permission is an error before any trial starts."""

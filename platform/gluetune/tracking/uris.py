@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shlex
+import shutil
 import sqlite3
 import sys
 from contextlib import closing
@@ -16,6 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from gluetune.config import without_password
 from gluetune.errors import TrackingError, did_you_mean
 
+DEFAULT_FILE = "mlflow.db"  # of the store in the folder of the runs
 SCHEMES = ("sqlite", "http", "https", "postgresql", "mysql", "mssql", "databricks")
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?(?P<options>.*))?", re.DOTALL)
 _SQLITE_OPTIONS = ("cached_statements", "check_same_thread", "detect_types", "isolation_level", "timeout", "uri")
@@ -102,13 +104,20 @@ def restore_command(uri: str, experiment_id: str) -> str:
 
 
 def ui_command(uri: str) -> str:
-    """The shell command that opens the MLflow UI of a store, or the server's address; without a password.
+    """Return the shell command that opens the MLflow UI of a store, or the server's address; without a password.
 
-    The command holds the path of this Python interpreter, so that it works in a shell without this environment.
+    The command works in any folder. Where the shell would not find this environment's ``gluetune``, it holds the path
+    of this Python interpreter.
     """
     if is_server(uri):
         return without_password(uri)
-    return shlex.join([sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store_address(uri)])
+    file, store = sqlite_file(uri), ["--tracking-uri", store_address(uri)]
+    if file is not None and file.name == DEFAULT_FILE and store[1] == sqlite_uri(file) and str(file).isprintable():
+        store = ["--storage-path", str(file.absolute().parent)]
+    found, own = shutil.which("gluetune"), Path(sys.executable).with_name("gluetune")
+    on_path = found is not None and own.exists() and own.samefile(found)
+    program = ["gluetune"] if on_path else [sys.executable, "-m", "gluetune"]
+    return shlex.join([*program, "ui", *store])
 
 
 def _scheme(uri: str) -> str:

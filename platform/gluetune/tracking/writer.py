@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from gluetune.tracking.runs import reason
 from gluetune.tracking.updates import RunUpdate
 from gluetune.tracking.uris import explain_denied
 
+logger = logging.getLogger(__name__)
 BATCH = 40  # items per write: far below MLflow's limit of 1,000 metrics and 100 params per request
 BATCH_LINGER_S = 0.1  # the thread waits so long for further items, so that a burst takes few requests
 CPU_THROTTLE = 3.0  # seconds of pause for each second of CPU time that a write took: at most a quarter of a core …
@@ -36,18 +38,18 @@ class Writer:
     Args:
         open_backend: opens the store; called by the thread, until it succeeds.
         is_permanent: whether every retry would raise the same error; the update is then left out and counted.
-        notify: called with one line of text when the store stops or starts to answer, or refuses an update.
         start_delay_s: seconds until the thread begins to write, unless `start`, `flush` or `close` is called earlier.
+        log: logs when the store stops or starts to answer, or refuses an update.
     """
 
     def __init__(
         self,
         open_backend: Callable[[], Backend],
         is_permanent: Callable[[BaseException], bool],
-        notify: Callable[[str], None],
         start_delay_s: float = 0.0,
+        log: logging.Logger | logging.LoggerAdapter[logging.Logger] = logger,
     ) -> None:
-        self._open, self._is_permanent, self._notify = open_backend, is_permanent, notify
+        self._open, self._is_permanent, self._log = open_backend, is_permanent, log
         self._items: deque[tuple[Sequence[RunUpdate], int]] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -119,12 +121,12 @@ class Writer:
                 failures, cpu_s = failures + 1, 0.0
                 if failures == 1:
                     trouble = "refuses the updates" if explain_denied(error) else "does not answer"
-                    self._notify(f"MLflow {trouble} ({reason(error)}); updates wait until it answers again")
+                    self._log.warning(f"MLflow {trouble} ({reason(error)}); updates wait until it answers again")
                 self.failure = error
                 self._pause(min(MAX_BACKOFF_S, 0.25 * 2.0**failures))
                 continue
             if failures:
-                self._notify("MLflow answers again; the waiting updates are written")
+                self._log.info("MLflow answers again; the waiting updates are written")
             failures, self.failure, cpu_s = 0, None, time.thread_time() - cpu_before
             with self._changed:
                 for _ in items:
@@ -150,7 +152,7 @@ class Writer:
                     raise
                 self.refused += 1
                 if self.refused == 1:
-                    self._notify(
+                    self._log.warning(
                         f"MLflow refuses part of the record of {update.run.name}, which is left out: {reason(error)}"
                     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli import NUMBERS, all_comparisons, main
-from gluetune.cli import benchmark as command
+from gluetune.cli.commands import benchmark_main
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_every_comparison_is_there() -> None:
 
 
 def test_outside_a_checkout_one_line_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["--only", "10"], checkout=tmp_path) == 2
+    assert benchmark_main(["--only", "10"], checkout=tmp_path) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert str(tmp_path) in line

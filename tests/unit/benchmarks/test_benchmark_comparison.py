@@ -10,8 +10,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Outcome, Samples, Target, run_comparison
-from benchmarks.config import BenchmarkConfig
+from benchmarks.comparison import (
+    GLUETUNE,
+    BenchmarkConfig,
+    Comparison,
+    Contender,
+    Figure,
+    Outcome,
+    Samples,
+    Target,
+    run_comparison,
+)
 from benchmarks.report import as_json, print_outcome
 
 OTHER = "the loop"

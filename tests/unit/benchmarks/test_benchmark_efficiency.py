@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.config import BenchmarkConfig
+from benchmarks.comparison import BenchmarkConfig
 from benchmarks.efficiency import (
     COMPARISONS,
     bootstrap_interval,

@@ -10,15 +10,17 @@ import pytest
 from transformers import TrainingArguments
 
 from benchmarks import grid
-from benchmarks.baselines.trial import METRIC, StepClock, settings, training_arguments
+from benchmarks.baselines.run_glue import METRIC, StepClock, settings, training_arguments
 from benchmarks.baselines.work import Work
-from benchmarks.config import BenchmarkConfig
-from benchmarks.grid_runs import GridRun, grid_work, make_job
-from benchmarks.lane_times import (
+from benchmarks.comparison import GLUETUNE, BenchmarkConfig
+from benchmarks.grid_runs import (
+    GridRun,
     TrialTimes,
     from_clock,
     from_record,
     gaps,
+    grid_work,
+    make_job,
     percentile,
     recorded_gaps,
     utilisation,
@@ -227,8 +229,8 @@ def test_a_run_is_made_once_for_all_comparisons() -> None:
             asked.append((size, repetition))
             return GridRun(10.0, 0.4, 2, [TrialTimes(0.0, 9.0, 9.0), TrialTimes(0.0, 10.0, 6.0)], [0.1, 0.3])
 
-    walls = grid._gluetune(Runs, grid._walls).measure(0)  # type: ignore[arg-type]
-    shares = grid._gluetune(Runs, grid._utilisation).measure(1)  # type: ignore[arg-type]
+    walls = grid.grid_contender(GLUETUNE, Runs, grid._walls).measure(0)  # type: ignore[arg-type]
+    shares = grid.grid_contender(GLUETUNE, Runs, grid._utilisation).measure(1)  # type: ignore[arg-type]
     assert walls == {
         "wall (compact)": 10.0,
         "best (compact)": 0.4,

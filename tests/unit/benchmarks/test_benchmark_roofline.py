@@ -11,10 +11,9 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from benchmarks import roofline, step_roofline
-from benchmarks.comparison import GLUETUNE
-from benchmarks.config import BenchmarkConfig
-from benchmarks.step_roofline import Product, Products, replay
+from benchmarks import roofline
+from benchmarks.comparison import GLUETUNE, BenchmarkConfig
+from benchmarks.roofline import Product, Products, replay
 from gluetune.config import TrainingConfig
 from gluetune.data import EncodedRows
 from gluetune.models import Encoder
@@ -93,8 +92,8 @@ def test_the_same_products_are_computed_again() -> None:
 
 def test_cpu_limit_is_the_median_of_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([5.0, 4.0, 100.0, 8.0, 6.0, 5.0])  # step and products in turns
-    monkeypatch.setattr(step_roofline, "time_call", lambda act: next(seconds))
-    assert step_roofline.cpu_limit(Products(), lambda: None) == (6.0, 5.0)
+    monkeypatch.setattr(roofline, "time_call", lambda act: next(seconds))
+    assert roofline.cpu_limit(Products(), lambda: None) == (6.0, 5.0)
 
 
 def test_what_is_measured_are_the_comparisons_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from benchmarks import start, tokenization
-from benchmarks.config import BenchmarkConfig
+from benchmarks.comparison import BenchmarkConfig
 from benchmarks.grid_runs import GridRuns
 from benchmarks.programs import run_python, running_cluster
 from gluetune.errors import BenchmarkError

@@ -16,11 +16,9 @@ from transformers import AutoTokenizer, BertConfig, BertModel, TrainerState, Tra
 from benchmarks import gluetune_throughput, throughput
 from benchmarks.baselines import trainer_speed
 from benchmarks.baselines.trainer_speed import Counted, EpochClock, speed_arguments
-from benchmarks.baselines.work import Work
-from benchmarks.comparison import GLUETUNE
-from benchmarks.config import BenchmarkConfig
+from benchmarks.baselines.work import Speed, Work
+from benchmarks.comparison import GLUETUNE, BenchmarkConfig
 from benchmarks.programs import peak_memory_mb
-from benchmarks.speed import Speed
 from gluetune.pretraining import prepare_synthetic_encoder
 from gluetune.tasks import get_task
 

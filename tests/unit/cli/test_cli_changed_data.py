@@ -9,10 +9,10 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from gluetune.api.inputs import check_inputs
 from gluetune.api.pretraining_run import pretraining_inputs
-from gluetune.cli.main import main
+from gluetune.api.session import check_inputs
 from gluetune.cli.pretrain import main as pretrain_main
+from gluetune.cli.tune import tune_main
 from gluetune.config import DataConfig, JobConfig, ModelConfig, StorageConfig, dump_job, dump_space, load_space
 from gluetune.errors import DataError
 from gluetune.events import Event, Journal, RunInputs
@@ -74,11 +74,11 @@ def run(tmp_path: Path) -> Path:
 
 
 def inputs_now(job: JobConfig) -> RunInputs:
-    return prepare_inputs(job, load_space("single", None), lambda line: None).inputs
+    return prepare_inputs(job, load_space("single", None)).inputs
 
 
 def resume(run: Path, *more: str) -> int:
-    return main(["--resume", "mine", "--storage-path", str(run.parent), "--dry-run", *more])
+    return tune_main(["--resume", "mine", "--storage-path", str(run.parent), "--dry-run", *more])
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_run_without_the_record_goes_on_and_says_so(run: Path, caplog: pytest.
 
 
 def test_the_flag_is_for_resumes(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["--accept-changed-data"]) == 2
+    assert tune_main(["--accept-changed-data"]) == 2
     assert "--accept-changed-data: goes with --resume only" in capfd.readouterr().err
 
 

@@ -8,9 +8,9 @@ import pytest
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from gluetune.api.session import open_folder
-from gluetune.cli.finetune import main as finetune
-from gluetune.cli.main import OK, USER_ERROR, main
 from gluetune.cli.pretrain import main as pretrain
+from gluetune.cli.process import OK, USER_ERROR
+from gluetune.cli.tune import finetune_main, tune_main
 from gluetune.storage import Storage
 
 
@@ -43,7 +43,7 @@ def left(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "here").rglob("*"))
 
 
-@pytest.mark.parametrize("command", [main, finetune])
+@pytest.mark.parametrize("command", [tune_main, finetune_main])
 @pytest.mark.parametrize("places", [[], ["--storage-path", "new/runs", "--tracking-uri", "sqlite:///other/mlflow.db"]])
 def test_nothing_is_left(command: object, places: list[str], job: str, tmp_path: Path) -> None:
     assert callable(command)
@@ -67,20 +67,20 @@ def test_a_folder_that_another_driver_holds_is_refused(
 ) -> None:
     open_folder(Storage("runs"), "one")
     before = left(tmp_path)
-    assert main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR
+    assert tune_main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR
     assert "another one holds" in capsys.readouterr().err
     assert left(tmp_path) == before
 
 
 def test_a_folder_that_cannot_be_made_is_refused(job: str, tmp_path: Path) -> None:
     (tmp_path / "here" / "runs").write_text("a file")
-    assert main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR
+    assert tune_main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR
 
 
 def test_a_folder_that_is_not_empty_is_refused(job: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "here" / "runs" / "one").mkdir(parents=True)
     (tmp_path / "here" / "runs" / "one" / "job.yaml").write_text("{}")
     before = left(tmp_path)
-    assert main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR
+    assert tune_main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR
     assert "--resume one" in capsys.readouterr().err
     assert left(tmp_path) == before

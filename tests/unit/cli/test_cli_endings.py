@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gluetune.api.runs import SearchViews
 from gluetune.api.search_run import _Run
 from gluetune.api.session import new_session
-from gluetune.api.views import SearchViews
 from gluetune.cli.process import ProcessFrontend
 from gluetune.cli.terminal import Terminal
 from gluetune.config import JobConfig, StorageConfig

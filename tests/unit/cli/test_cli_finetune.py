@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from gluetune.api.runs import RunViews
+from gluetune.api.session import begin, new_session
 from gluetune.api.trained import Trained, open_trained
-from gluetune.api.views import RunViews
-from gluetune.cli.finetune import PROGRAM, main, one_run
-from gluetune.cli.flags import parse
-from gluetune.cli.main import USER_ERROR
-from gluetune.config import PublishedConfig
+from gluetune.cli.flags import ParsedArguments, parse
+from gluetune.cli.process import USER_ERROR, run
+from gluetune.cli.terminal import Terminal
+from gluetune.cli.tune import FINETUNE, finetune_main, one_run, open_session
+from gluetune.config import PublishedConfig, load_job
 from gluetune.data import read_file
 from gluetune.errors import StorageError
 from gluetune.events import Event
 from gluetune.inference import TextSettings
 from gluetune.reporting import summarise
+from gluetune.supervisor import INTERRUPTED
 from gluetune.tasks import get_task
 from sample_search import BEGIN, COLA, ended, folded, plan, started
 from searches import ROOT
@@ -46,7 +50,7 @@ MRPC = ("--config", str(ROOT / "jobs" / "mrpc_gluon.yaml"), "--data", "synthetic
 def test_a_mistake_is_one_message(
     arguments: tuple[str, ...], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*arguments, "--storage-path", str(tmp_path)]) == USER_ERROR
+    assert finetune_main([*arguments, "--storage-path", str(tmp_path)]) == USER_ERROR
     assert message in "".join(capfd.readouterr())
 
 
@@ -57,7 +61,7 @@ def trained_run(root: Path, name: str, max_seq_length: int = 48) -> None:
 
 
 def open_as_typed(*arguments: str) -> Trained:
-    given = one_run(parse([*MRPC, *arguments], PROGRAM))
+    given = one_run(parse([*MRPC, *arguments], FINETUNE))
     return open_trained(given.config, given.overrides, checkpoint=given.options.get("--checkpoint"))
 
 
@@ -87,7 +91,7 @@ def test_a_model_named_by_itself_reads_text_as_it_was_trained_unless_a_flag_says
 
 def test_one_output_file_does_not_take_two_splits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert (
-        main(
+        finetune_main(
             [
                 "--config",
                 str(ROOT / "jobs" / "mnli_base.yaml"),
@@ -133,7 +137,24 @@ def test_a_run_that_diverged_is_reported_as_failed_beside_what_was_published() -
 def test_a_run_of_another_kind_is_called_what_it_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "wiki").mkdir()
     (tmp_path / "wiki" / "pretraining.yaml").write_text("name: wiki\n")
-    assert main(["--resume", "wiki", "--storage-path", str(tmp_path)]) == USER_ERROR
+    assert finetune_main(["--resume", "wiki", "--storage-path", str(tmp_path)]) == USER_ERROR
     assert "'wiki' is a run of gluetune pretrain" in "".join(capfd.readouterr())
     with pytest.raises(StorageError, match="no run of mrpc_gluon"):
         open_as_typed("--storage-path", str(tmp_path))
+
+
+def test_what_resumes_a_run_that_is_stopped_before_its_start_keeps_the_mode(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = one_run(parse([*MRPC, "--name", "one", "--storage-path", str(tmp_path)], FINETUNE))
+    session = new_session(load_job(given.config, given.overrides), given.config)
+    begin(session)
+    session.unlock()
+
+    def stopped(arguments: ParsedArguments, terminal: Terminal) -> int:
+        open_session(arguments, terminal, score=arguments.options["--mode"] != "train")
+        raise KeyboardInterrupt
+
+    resumed = ["--resume", "one", "--storage-path", str(tmp_path), "--mode", "train"]
+    assert run(FINETUNE, stopped, resumed) == INTERRUPTED
+    assert capfd.readouterr().out.rstrip().endswith(shlex.join(resumed))

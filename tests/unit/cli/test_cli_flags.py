@@ -8,10 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 import gluetune
-from gluetune.cli.flag_table import Flag
 from gluetune.cli.flags import ParsedArguments, parse
-from gluetune.cli.main import TUNE
-from gluetune.cli.program import Option, Program
+from gluetune.cli.options import Flag, Option, Program
+from gluetune.cli.tune import TUNE
 from gluetune.config import JobConfig, Override
 from gluetune.errors import ConfigError, ConfigIssue
 

@@ -9,9 +9,9 @@ import pytest
 
 from gluetune.api.session import Session, new_session, resumed_session
 from gluetune.cli.flags import parse
-from gluetune.cli.main import TUNE, main, open_session
-from gluetune.cli.main import run as run_program
+from gluetune.cli.process import run as run_program
 from gluetune.cli.terminal import Terminal
+from gluetune.cli.tune import TUNE, open_session, tune_main
 from gluetune.config import load_job
 from gluetune.config.overrides import Override
 from gluetune.errors import StorageError
@@ -46,7 +46,7 @@ def test_several_mistakes_are_reported_at_once() -> None:
 def test_help_and_version_are_no_mistakes(capfd: pytest.CaptureFixture[str]) -> None:
     for flag in ("--help", "--version"):
         with pytest.raises(SystemExit) as stopped:
-            main([flag])
+            tune_main([flag])
         assert stopped.value.code == 0
 
 

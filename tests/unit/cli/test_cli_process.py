@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.api.places import absolute_places
+from gluetune.api.places import absolute_places, check_lasting
 from gluetune.api.session import begin, new_session, resumed_session
-from gluetune.api.submitted import check_lasting
-from gluetune.cli import export, finetune
-from gluetune.cli.main import main
+from gluetune.cli import export
 from gluetune.cli.process import resume_command_line
+from gluetune.cli.tune import finetune_main, tune_main
 from gluetune.config import Override, StorageConfig, TrackingConfig, load_job
 from gluetune.errors import ConfigError, StorageError
 from gluetune.events import Journal
@@ -116,7 +115,7 @@ def test_a_submitted_job_is_refused_what_would_be_deleted_with_it(
     arguments: tuple[str, ...], named: str, submitted: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(submitted.rglob("*"))
-    assert main([*arguments, "--dry-run"]) == 2
+    assert tune_main([*arguments, "--dry-run"]) == 2
     said = capfd.readouterr().err
     assert "submitted job" in said
     assert named in said
@@ -129,7 +128,7 @@ def test_a_submitted_job_writes_predictions_to_a_place_that_lasts(
     (submitted / "rows.tsv").write_text("sentence\none\n")
     predict = ["--config", "job.yaml", "--mode", "predict", "--checkpoint", "encoder", "--input", "rows.tsv"]
     for output in ([], ["--output", "answers.tsv"]):
-        assert finetune.main([*predict, *output]) == 2
+        assert finetune_main([*predict, *output]) == 2
         assert "--output: must be an absolute path" in capfd.readouterr().err
     assert export.main(["--run", "mine"]) == 2
     assert "--output: must be an absolute path" in capfd.readouterr().err
@@ -167,7 +166,7 @@ def test_a_run_with_an_empty_state_file_is_refused_and_stays_as_it_is(
     (folder / "space.yaml").write_text("space: {learning_rate: [1.0e-4]}\n")
     (folder / file).write_bytes(content)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    assert main(["--resume", "mine", "--storage-path", str(tmp_path)]) == 2
+    assert tune_main(["--resume", "mine", "--storage-path", str(tmp_path)]) == 2
     assert f"{folder / file} is empty" in capfd.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
@@ -178,7 +177,7 @@ def test_a_run_that_has_lost_its_job_file_is_not_taken_for_none(
     folder = write_run(tmp_path, "mine", {"cola": 0.5})
     (folder / "space.yaml").write_text("space: {learning_rate: [1.0e-4]}\n")
     (folder / "job.yaml").unlink()
-    assert main(["--resume", "mine", "--storage-path", str(tmp_path)]) == 2
+    assert tune_main(["--resume", "mine", "--storage-path", str(tmp_path)]) == 2
     assert "has lost job.yaml" in capfd.readouterr().err
     assert len(Journal(Storage(str(folder))).trials) == 1
 

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gluetune.api.session import open_folder
-from gluetune.cli.main import main
 from gluetune.cli.process import temporary_log
 from gluetune.cli.terminal import Terminal, printable
+from gluetune.cli.tune import tune_main
 from gluetune.errors import StorageError
 from gluetune.storage import Storage
 from searches import ROOT, command
@@ -144,7 +144,7 @@ def test_a_file_that_is_no_text_does_not_reach_the_terminal(tmp_path: Path, capf
     (folder / "CoLA" / "train.tsv").write_bytes(b"gj04\t\x1b]0;title\x07\t\tText.\n")
     (folder / "CoLA" / "dev.tsv").write_bytes(b"gj04\t1\t\tText.\n")
     assert (
-        main(
+        tune_main(
             [
                 "--tasks",
                 "cola",

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,19 +49,19 @@ def test_a_low_soft_limit_is_raised_where_it_may_be() -> None:
     assert said.stdout == "(1024, 1024)\n", said.stderr
 
 
-def test_a_temporary_folder_that_can_be_used_is_left_to_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    notes: list[str] = []
+def test_a_temporary_folder_that_can_be_used_is_left_to_ray(
+    monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
+) -> None:
     monkeypatch.setenv("TMPDIR", "/tmp")
-    assert session_folder(notes.append) is None
-    assert not notes
+    assert session_folder() is None
+    assert not logged()
 
 
 @pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
 @pytest.mark.parametrize("kind", ["too long", "no folder", "not writable"])
 def test_another_folder_is_taken_and_named(
-    kind: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
 ) -> None:
-    notes: list[str] = []
     (tmp_path / "file").write_text("")
     chosen = {
         "too long": str(tmp_path / ("x" * 100)),
@@ -68,18 +69,17 @@ def test_another_folder_is_taken_and_named(
         "not writable": "/proc",
     }[kind]
     monkeypatch.setenv(variable, chosen)
-    folder = session_folder(notes.append)
+    folder = session_folder()
     assert folder is not None
     assert len(folder) < 31
     found = os.stat(folder)
     assert (found.st_uid, found.st_mode & 0o777) == (os.getuid(), 0o700)
-    (note,) = notes
+    (note,) = logged()
     assert all(part in note for part in (folder, chosen, variable))
-    assert session_folder(notes.append) == folder  # not a new one each time
+    assert session_folder() == folder  # not a new one each time
 
 
-def test_a_slow_start_is_tried_again() -> None:
-    notes: list[str] = []
+def test_a_slow_start_is_tried_again(logged: Callable[[], list[str]]) -> None:
     outcomes = iter([SLOW, TimeoutError("timed out")])
 
     def start() -> str:
@@ -87,8 +87,8 @@ def test_a_slow_start_is_tried_again() -> None:
             raise error
         return "started"
 
-    assert start_with_retries(start, notes.append) == "started"
-    assert len(notes) == ATTEMPTS - 1
+    assert start_with_retries(start) == "started"
+    assert len(logged()) == ATTEMPTS - 1
 
 
 @pytest.mark.parametrize(("error", "attempts"), [(SLOW, ATTEMPTS), (OSError("No space left on device"), 1)])
@@ -100,14 +100,14 @@ def test_what_stays_wrong_is_one_message(error: Exception, attempts: int) -> Non
         raise error
 
     with pytest.raises(ClusterError, match=str(error)[:20]):
-        start_with_retries(start, lambda text: None)
+        start_with_retries(start)
     assert len(tried) == attempts
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="takes another user's id")
 def test_a_user_without_name_and_home_gets_both() -> None:
     code = (
-        "import getpass, os, pathlib; from gluetune.cli.main import complete_account; os.setuid(54321); "
+        "import getpass, os, pathlib; from gluetune.cli.process import complete_account; os.setuid(54321); "
         "complete_account(); home = pathlib.Path.home().stat(); "
         "print(getpass.getuser(), home.st_uid, oct(home.st_mode))"
     )

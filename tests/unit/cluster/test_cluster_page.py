@@ -44,7 +44,7 @@ def test_ray_knows_the_command(words: list[str]) -> None:
 
 def check_job(words: list[str]) -> None:
     from gluetune.cli.flags import parse
-    from gluetune.cli.main import TUNE
+    from gluetune.cli.tune import TUNE
 
     assert words[:2] == ["python", "jobs/tune_glue.py"]
     parse(words[2:], TUNE)
@@ -60,7 +60,7 @@ def what_make_would_run(goals: list[str]) -> list[str]:
 @pytest.mark.parametrize("words", of("make"), ids=" ".join)
 def test_make_submits_what_the_page_says(words: list[str]) -> None:
     from gluetune.cli.flags import parse
-    from gluetune.cli.main import TUNE
+    from gluetune.cli.tune import TUNE
 
     program, *command = what_make_would_run(words[1:])
     assert program.endswith("/gluetune")

@@ -173,7 +173,7 @@ def test_memory_is_bounded_by_what_is_asked_for() -> None:
 
 def test_the_image_holds_what_the_entrypoint_runs() -> None:
     from gluetune.cli.flags import parse
-    from gluetune.cli.main import TUNE
+    from gluetune.cli.tune import TUNE
 
     words = manifest()["spec"]["entrypoint"].split()
     assert words[1].startswith("/home/ray/gluetune/jobs/")

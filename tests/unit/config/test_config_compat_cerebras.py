@@ -5,6 +5,7 @@ Mistakes in them are among those of `tests/contract/bad_job_files.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def load(text: str, *overrides: Override, notes: list[str] | None = None) -> JobConfig:
+def load(text: str, *overrides: Override) -> JobConfig:
     Path("job.yaml").write_text(text)
-    return load_job("job.yaml", overrides, None if notes is None else notes.append)
+    return load_job("job.yaml", overrides)
 
 
 def mistakes(text: str, *overrides: Override) -> list[tuple[str, int | None]]:
@@ -60,27 +61,24 @@ def assert_mapped(notes: list[str], expected: list[tuple[str, str]]) -> None:
     assert [key for note, (_, key) in zip(notes, expected, strict=True) if key not in note.split(" ", 1)[1]] == []
 
 
-def test_its_keys_become_job_keys_and_each_is_reported() -> None:
-    notes: list[str] = []
-    job = load(JOB, notes=notes)
+def test_its_keys_become_job_keys_and_each_is_reported(logged: Callable[[], list[str]]) -> None:
+    job = load(JOB)
     assert (job.data.source, job.data.dir, job.data.max_seq_length) == ("dir", "glue", 96)
     assert (job.training.batch_size, job.training.eval_batch_size) == (12, 24)
-    assert_mapped(notes, MAPPED)
-    assert "SST-2" in notes[0]
+    assert_mapped(logged(), MAPPED)
+    assert "SST-2" in logged()[0]
 
 
-def test_a_folder_replaces_another_source_and_is_reported() -> None:
-    notes: list[str] = []
-    job = load("data:\n  source: hub\ntrain_input:\n  data_dir: glue\n", notes=notes)
+def test_a_folder_replaces_another_source_and_is_reported(logged: Callable[[], list[str]]) -> None:
+    job = load("data:\n  source: hub\ntrain_input:\n  data_dir: glue\n")
     assert (job.data.source, job.data.dir) == ("dir", "glue")
-    assert_mapped(notes, MAPPED[:1])
-    assert "'hub'" in notes[0]
+    assert_mapped(logged(), MAPPED[:1])
+    assert "'hub'" in logged()[0]
 
 
-def test_a_job_without_them_has_no_notes() -> None:
-    notes: list[str] = []
-    load("search: {space: single.yaml}\ntraining: {batch_size: 8}\n", notes=notes)
-    assert notes == []
+def test_a_job_without_them_has_no_notes(logged: Callable[[], list[str]]) -> None:
+    load("search: {space: single.yaml}\ntraining: {batch_size: 8}\n")
+    assert logged() == []
 
 
 def test_a_dump_has_gluetunes_keys_only() -> None:
@@ -150,10 +148,9 @@ def test_flags_go_before(overrides: list[Override], expected: dict[str, object])
     assert {name: values[name] for name in expected} == expected
 
 
-def test_a_folder_that_a_flag_makes_useless_is_reported() -> None:
-    notes: list[str] = []
-    load(JOB, Override("data.source", "synthetic", "--data"), notes=notes)
-    assert_mapped(notes, [("train_input.data_dir", "--data says synthetic"), *MAPPED[1:]])
+def test_a_folder_that_a_flag_makes_useless_is_reported(logged: Callable[[], list[str]]) -> None:
+    load(JOB, Override("data.source", "synthetic", "--data"))
+    assert_mapped(logged(), [("train_input.data_dir", "--data says synthetic"), *MAPPED[1:]])
 
 
 def test_a_folder_given_by_flag_is_still_checked() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gluetune.cli.flags import parse
-from gluetune.cli.main import TUNE
+from gluetune.cli.tune import TUNE
 from gluetune.config import (
     Choice,
     Float,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -114,15 +115,15 @@ def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
         export_submission(won, tmp_path / "s.zip", DistributedContext(), fill_missing=True)
 
 
-def test_an_output_that_cannot_be_written_is_found_before_predicting(tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_is_found_before_predicting(
+    tmp_path: Path, logged: Callable[[], list[str]]
+) -> None:
     (tmp_path / "file").write_text("")
-    notes: list[str] = []
     with pytest.raises(StorageError, match="cannot write"):
         export_submission(
             winners(tmp_path, "rte"),
             tmp_path / "file" / "s.zip",
             DistributedContext(),
             fill_missing=True,
-            progress=notes.append,
         )
-    assert notes == []
+    assert logged() == []

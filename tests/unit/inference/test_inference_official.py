@@ -13,7 +13,7 @@ from gluetune.data import FolderSource
 from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import DataError
 from gluetune.inference import FILES
-from gluetune.inference.submission_files import load_test
+from gluetune.inference.submission import load_test
 
 FILE = {file.name: file for file in FILES}
 GLUE = os.environ.get("GLUETUNE_GLUE_DIR", "")

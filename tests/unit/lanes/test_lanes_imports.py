@@ -33,7 +33,7 @@ def test_only_workers_import_torch_and_transformers(module: str, without: tuple[
 
 def test_garbage_collection_pauses_during_imports_and_works_afterwards() -> None:
     code = (
-        "import gc, weakref\nfrom gluetune.supervisor.process import gc_paused\nclass Thing: pass\n"
+        "import gc, weakref\nfrom gluetune.supervisor.driver import gc_paused\nclass Thing: pass\n"
         "with gc_paused():\n    enabled, kept = gc.isenabled(), Thing()\n"
         "frozen = gc.get_freeze_count() > 0 and not any(one is kept for one in gc.get_objects())\n"
         "one = Thing(); one.itself = one; gone = weakref.ref(one); del one; gc.collect()\n"

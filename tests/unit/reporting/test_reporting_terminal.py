@@ -52,9 +52,7 @@ def final_summary(
     )
     print_results(summary, to)
     print_models(summary, to)
-    print_locations(
-        summary, to, ui="mlflow ui --backend-store-uri sqlite:///mlflow.db", summary_file="runs/summary.json"
-    )
+    print_locations(summary, to, ui="gluetune ui --storage-path /runs", summary_file="runs/summary.json")
     return text(to)
 
 
@@ -177,7 +175,7 @@ def test_closing(width: int) -> None:
     assert "CoLA checkpoint   runs/small/winners/cola\n" in said
     assert "\ncola = mlflow.pyfunc.load_model('models:/gluetune-cola@champion')  # version 1, champion\n" in said
     assert "\nmnli = " not in said
-    assert said.rstrip().endswith("MLflow UI         mlflow ui --backend-store-uri sqlite:///mlflow.db")
+    assert said.rstrip().endswith("MLflow UI         gluetune ui --storage-path /runs")
     assert max(map(len, said.splitlines()[:12])) <= width
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_trial_that_cannot_be_built_is_an_error_before_the_search(
     space: dict[str, Choice | Int], message: str, encoder: ModelConfig
 ) -> None:
     with pytest.raises(ModelError, match=message):
-        prepare_inputs(JobConfig(model=encoder, training=TrainingConfig()), SearchSpace(name="s", space=space), print)  # type: ignore[arg-type]
+        prepare_inputs(JobConfig(model=encoder, training=TrainingConfig()), SearchSpace(name="s", space=space))  # type: ignore[arg-type]
 
 
 def test_the_plan_counts_configurations_that_train_differently(encoder: ModelConfig, tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_the_plan_counts_configurations_that_train_differently(encoder: ModelCon
         data=DataConfig(max_train_samples=100),
         training=TrainingConfig(max_steps=9, num_train_epochs=2, warmup_ratio=0.2),
     )
-    prepared = prepare_inputs(job, space, print)
+    prepared = prepare_inputs(job, space)
     sampler = TrialSampler(job.tasks, space, "grid", job.training, job.seed, 1, prepared.facts)
     plan = make_plan("one", job, space, prepared, sampler, Storage(str(tmp_path)), "", "")
     (task,) = plan.tasks
@@ -74,14 +75,11 @@ def test_the_plan_counts_configurations_that_train_differently(encoder: ModelCon
 
 @pytest.mark.parametrize(("families", "remarked"), [(("roberta",), True), (("roberta", "bert"), False), ((), False)])
 def test_a_space_of_another_model_type_gets_a_warning(
-    families: tuple[str, ...],
-    remarked: bool,
-    encoder: ModelConfig,
+    families: tuple[str, ...], remarked: bool, encoder: ModelConfig, logged: Callable[[], list[str]]
 ) -> None:
     space = SearchSpace(name="other", model_types=families, space={"learning_rate": Choice(values=(1e-4, 1e-3))})
-    messages: list[str] = []
-    prepare_inputs(JobConfig(model=encoder, tasks={"cola": 1.0}), space, messages.append)
-    assert [all(name in line for name in ("'other'", "roberta", "bert_recommended")) for line in messages] == (
+    prepare_inputs(JobConfig(model=encoder, tasks={"cola": 1.0}), space)
+    assert [all(name in line for name in ("'other'", "roberta", "bert_recommended")) for line in logged()] == (
         [True] if remarked else []
     )
 
@@ -101,6 +99,4 @@ def test_a_tokenizer_that_does_not_fit_is_an_error_before_the_search(encoder: Mo
         ),
     ).save_pretrained(encoder.name_or_path)
     with pytest.raises(ModelError, match=rf"type_vocab_size.*{encoder.name_or_path}.*tokenizer that the encoder was"):
-        prepare_inputs(
-            JobConfig(model=encoder, tasks={"cola": 1.0, "rte": 1.0}), SearchSpace(name="s", space={}), print
-        )
+        prepare_inputs(JobConfig(model=encoder, tasks={"cola": 1.0, "rte": 1.0}), SearchSpace(name="s", space={}))

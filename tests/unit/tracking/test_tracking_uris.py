@@ -148,9 +148,11 @@ def test_mlflow_opens_the_file_and_the_folder_that_are_meant_whatever_they_are_c
         summary_file="summary.json",
     )
     assert printed in shown.file.getvalue()
-    words = shlex.split(printed)
-    assert words[-2:] == ["--backend-store-uri", uri]
-    engine = create_sqlalchemy_engine_with_retry(words[-1])
+    *program, flag, value = shlex.split(printed)
+    assert program[-1] == "ui"
+    named = StorageConfig(path=value) if flag == "--storage-path" else StorageConfig()
+    store = TrackingConfig(uri=value if flag == "--tracking-uri" else None)
+    engine = create_sqlalchemy_engine_with_retry(tracking_uri(JobConfig(storage=named, tracking=store)))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT name FROM experiments")).scalars().all() == ["Default"]
     engine.dispose()
@@ -192,23 +194,41 @@ def test_user_and_password_of_a_server_reach_mlflow_by_its_environment(monkeypat
     assert (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]) == ("ann@x", "p/w")
 
 
-def test_ui_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("uri", "store"),
+    [
+        ("sqlite:////data/my runs/mlflow.db", ["--storage-path", "/data/my runs"]),
+        ("sqlite:///runs/mlflow.db", ["--storage-path", "{folder}/runs"]),
+        ("sqlite:///runs/other.db", ["--tracking-uri", "sqlite:///{folder}/runs/other.db"]),
+        ("sqlite:////data/mlflow.db?timeout=60", ["--tracking-uri", "sqlite:////data/mlflow.db?timeout=60"]),
+        ("postgresql://ann:sesame@db/mlflow", ["--tracking-uri", "postgresql://ann@db/mlflow"]),
+    ],
+)
+def test_the_command_of_the_ui_names_the_store(
+    uri: str, store: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
+    assert shlex.split(ui_command(uri))[-3:] == ["ui", *(word.format(folder=tmp_path) for word in store)]
+
+
+def test_a_server_has_a_ui_of_its_own() -> None:
     assert ui_command("http://tracking:5000") == "http://tracking:5000"
-    assert ui_command("sqlite:////data/my runs/mlflow.db") == (
-        f"{sys.executable} -m mlflow ui --backend-store-uri 'sqlite:////data/my runs/mlflow.db'"
-    )
-    assert ui_command("sqlite:///runs/mlflow.db") == (
-        f"{sys.executable} -m mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db"
-    )
     assert ui_command("http://ann:sesame@tracking:5000") == "http://ann@tracking:5000"
-    assert ui_command("postgresql://ann:sesame@db/mlflow").endswith(" postgresql://ann@db/mlflow")
-    assert ui_command("postgresql://db/mlflow").endswith("mlflow ui --backend-store-uri postgresql://db/mlflow")
 
 
-def test_ui_command_names_an_interpreter_in_a_folder_with_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/my env/bin/python")
-    assert shlex.split(ui_command("postgresql://db/mlflow"))[:3] == ["/my env/bin/python", "-m", "mlflow"]
+def test_the_command_of_the_ui_is_short_where_the_shell_finds_this_environments_gluetune(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my env"
+    folder.mkdir()
+    for name in ("gluetune", "python"):
+        (folder / name).write_text("")
+        (folder / name).chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert shlex.split(ui_command("postgresql://db/mlflow"))[:4] == [str(folder / "python"), "-m", "gluetune", "ui"]
+    monkeypatch.setenv("PATH", str(folder))
+    assert shlex.split(ui_command("postgresql://db/mlflow"))[:2] == ["gluetune", "ui"]
 
 
 def test_importing_the_package_does_not_import_mlflow() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -44,20 +44,15 @@ class Store:
 
 
 @pytest.fixture
-def notes() -> list[str]:
-    return []
-
-
-@pytest.fixture
 def store() -> Store:
     return Store()
 
 
 @pytest.fixture
-def writer(store: Store, notes: list[str], monkeypatch: pytest.MonkeyPatch) -> Writer:
+def writer(store: Store, monkeypatch: pytest.MonkeyPatch) -> Writer:
     monkeypatch.setattr(writing, "MAX_BACKOFF_S", 0.05)
     monkeypatch.setattr(writing, "BATCH_LINGER_S", 0.01)
-    return Writer(lambda: store, lambda error: isinstance(error, RefusedError), notes.append)
+    return Writer(lambda: store, lambda error: isinstance(error, RefusedError))
 
 
 def update(name: str) -> list[RunUpdate]:
@@ -77,7 +72,7 @@ def test_everything_is_written_in_order_and_in_few_requests(writer: Writer, stor
     assert store.calls <= 10
 
 
-def test_nothing_is_lost_while_the_store_is_away(writer: Writer, store: Store, notes: list[str]) -> None:
+def test_nothing_is_lost_while_the_store_is_away(writer: Writer, store: Store, logged: Callable[[], list[str]]) -> None:
     store.away.set()
     for name in names(5):
         writer.put(update(name))
@@ -86,9 +81,9 @@ def test_nothing_is_lost_while_the_store_is_away(writer: Writer, store: Store, n
     store.away.clear()
     assert writer.close(60.0)
     assert store.names == names(5)
-    assert len(notes) == 2
-    assert notes[0].startswith("MLflow does not answer (ConnectionError: connection refused)")
-    assert notes[1] == "MLflow answers again; the waiting updates are written"
+    assert len(logged()) == 2
+    assert logged()[0].startswith("MLflow does not answer (ConnectionError: connection refused)")
+    assert logged()[1] == "MLflow answers again; the waiting updates are written"
 
 
 def test_putting_never_waits_for_the_store(writer: Writer, store: Store) -> None:
@@ -100,14 +95,16 @@ def test_putting_never_waits_for_the_store(writer: Writer, store: Store) -> None
     assert not writer.close(0.1)
 
 
-def test_a_refused_entry_is_left_out_and_said_once(writer: Writer, store: Store, notes: list[str]) -> None:
+def test_a_refused_entry_is_left_out_and_said_once(
+    writer: Writer, store: Store, logged: Callable[[], list[str]]
+) -> None:
     store.refuses = {"run-1", "run-3"}
     for name in names(5):
         writer.put(update(name))
     assert writer.close(60.0)
     assert store.names == ["run-0", "run-2", "run-4"]
     assert writer.refused == 2
-    assert notes == ["MLflow refuses part of the record of run-1, which is left out: RefusedError: no such run"]
+    assert logged() == ["MLflow refuses part of the record of run-1, which is left out: RefusedError: no such run"]
 
 
 def test_closing_returns_in_time_when_the_store_stays_away(writer: Writer, store: Store) -> None:
@@ -119,7 +116,7 @@ def test_closing_returns_in_time_when_the_store_stays_away(writer: Writer, store
     assert isinstance(writer.failure, ConnectionError)
 
 
-def test_a_store_that_opens_late_gets_all(notes: list[str], store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_opens_late_gets_all(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "MAX_BACKOFF_S", 0.05)
     attempts: list[int] = []
 
@@ -129,7 +126,7 @@ def test_a_store_that_opens_late_gets_all(notes: list[str], store: Store, monkey
             raise ConnectionError("not yet")
         return store
 
-    late = Writer(open_late, lambda error: False, notes.append)
+    late = Writer(open_late, lambda error: False)
     late.put(update("run-0"), events=0)
     late.put(update("run-1"))
     assert late.close(60.0)
@@ -168,9 +165,9 @@ def test_writing_does_not_rest_while_much_waits(writer: Writer, store: Store, mo
 
 
 @pytest.mark.parametrize("end", ["start", "flush", "close"])
-def test_a_delayed_writer_opens_no_store_until_it_starts(store: Store, notes: list[str], end: str) -> None:
+def test_a_delayed_writer_opens_no_store_until_it_starts(store: Store, end: str) -> None:
     opened = threading.Event()
-    writer = Writer(lambda: (opened.set(), store)[1], lambda error: False, notes.append, start_delay_s=30.0)
+    writer = Writer(lambda: (opened.set(), store)[1], lambda error: False, start_delay_s=30.0)
     writer.put(update("one"))
     assert not opened.wait(0.3)
     {"start": writer.start, "flush": lambda: writer.flush(60.0), "close": lambda: writer.close(60.0)}[end]()
@@ -179,8 +176,8 @@ def test_a_delayed_writer_opens_no_store_until_it_starts(store: Store, notes: li
     assert store.names == ["one"]
 
 
-def test_a_delayed_writer_starts_by_itself(store: Store, notes: list[str]) -> None:
-    writer = Writer(lambda: store, lambda error: False, notes.append, start_delay_s=0.2)
+def test_a_delayed_writer_starts_by_itself(store: Store) -> None:
+    writer = Writer(lambda: store, lambda error: False, start_delay_s=0.2)
     writer.put(update("one"))
     deadline = time.monotonic() + 60.0
     while not store.names and time.monotonic() < deadline:
@@ -188,13 +185,11 @@ def test_a_delayed_writer_starts_by_itself(store: Store, notes: list[str]) -> No
     assert store.names == ["one"]
 
 
-def test_without_throttling_the_writer_neither_delays_nor_pauses(
-    store: Store, notes: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_throttling_the_writer_neither_delays_nor_pauses(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "CPU_THROTTLE", 10_000.0)
     monkeypatch.setattr(writing, "MAX_REST_S", 60.0)
     store.work_s = 0.05
-    writer = Writer(lambda: store, lambda error: False, notes.append, start_delay_s=60.0)
+    writer = Writer(lambda: store, lambda error: False, start_delay_s=60.0)
     writer.put(update("trial"))
     writer.stop_throttling()
     began = time.monotonic()

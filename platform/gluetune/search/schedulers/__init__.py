@@ -1,6 +1,6 @@
 """Schedulers, which decide which trials are stopped before their last epoch. This package does not import Ray."""
 
 from gluetune.search.schedulers.pruner import NoPruner, Pruner, warmup_epochs
-from gluetune.search.schedulers.registry import SCHEDULERS, TaskPruners, make_pruner, max_epochs
+from gluetune.search.schedulers.stopping_rules import SCHEDULERS, TaskPruners, make_pruner, max_epochs
 
 __all__ = ["SCHEDULERS", "NoPruner", "Pruner", "TaskPruners", "make_pruner", "max_epochs", "warmup_epochs"]

@@ -1,4 +1,4 @@
-"""Asynchronous successive halving, Hyperband, and the median stopping rule.
+"""Asynchronous successive halving, Hyperband, the median stopping rule, and the schedulers of a search's tasks.
 
 These are gluetune's own rather than Ray Tune's. ``AsyncHyperBandScheduler`` assigns brackets by the global, unseeded
 ``np.random``, lets a trial with a NaN score pass every rung, and cannot be rebuilt from recorded results.
@@ -11,11 +11,15 @@ from __future__ import annotations
 import bisect
 import math
 import statistics
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from gluetune.search.schedulers.pruner import TOLERANCE, Pruner
+from gluetune.config import SchedulerConfig, SearchSpace, TrainingConfig
+from gluetune.config.job import SchedulerName
+from gluetune.events import TrialRecord
+from gluetune.search.schedulers.pruner import TOLERANCE, NoPruner, Pruner
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -155,3 +159,64 @@ class Median(Pruner):
         if warming or len(others) < self._min_trials or epoch >= self._max_epochs - TOLERANCE:
             return True
         return score >= statistics.median(others)
+
+
+SCHEDULERS: dict[SchedulerName, Callable[[SchedulerConfig, float, int], Pruner]] = {
+    "none": lambda config, epochs, seed: NoPruner(),
+    "asha": lambda config, epochs, seed: Halving(
+        config.grace_epochs, config.reduction_factor, epochs, config.min_trials
+    ),
+    "hyperband": lambda config, epochs, seed: Halving(
+        config.grace_epochs, config.reduction_factor, epochs, config.min_trials, config.brackets, seed
+    ),
+    "median": lambda config, epochs, seed: Median(config.grace_epochs, epochs, config.min_trials),
+}
+"""Schedulers by name; each is made from its settings, the epochs of the longest trial, and a seed."""
+
+
+def make_pruner(config: SchedulerConfig, max_epochs: float, seed: int) -> Pruner:
+    """Return the scheduler of one task.
+
+    Args:
+        config: the name of the scheduler and its settings.
+        max_epochs: epochs of the longest trial, from the function `max_epochs`.
+        seed: assigns trials to brackets.
+    """
+    return SCHEDULERS[config.name](config, max_epochs, seed)
+
+
+def max_epochs(training: TrainingConfig, space: SearchSpace) -> float:
+    """Return the epochs of the longest trial of a space; schedulers cannot be combined with ``max_steps``."""
+    return space.largest("num_train_epochs", space.resolve(training).num_train_epochs)
+
+
+class TaskPruners:
+    """One scheduler per task, because trials are compared within their task.
+
+    Args:
+        tasks: names of the tasks.
+        config: the scheduler of each.
+        max_epochs: epochs of the longest trial.
+        seed: the job's seed.
+    """
+
+    def __init__(self, tasks: Iterable[str], config: SchedulerConfig, max_epochs: float, seed: int) -> None:
+        self._pruners = {
+            task: make_pruner(config, max_epochs, (seed + zlib.crc32(task.encode())) % 2**32) for task in tasks
+        }
+
+    def report(self, task: str, number: int, epoch: float, best_score: float | None, warmup: float = 0.0) -> bool:
+        """Take note of an evaluation and return whether the trial continues, as `Pruner.report` does for one task."""
+        return self._pruners[task].report(number, epoch, best_score, warmup)
+
+    def complete(self, task: str, number: int, epoch: float, best_score: float | None, warmup: float = 0.0) -> None:
+        """Take note of the end of a trial, as `Pruner.complete` does for one task."""
+        self._pruners[task].complete(number, epoch, best_score, warmup)
+
+    def replay(self, trials: Iterable[TrialRecord]) -> None:
+        """Take note of the trials of an earlier session of the search."""
+        by_task: dict[str, list[TrialRecord]] = {task: [] for task in self._pruners}
+        for trial in trials:
+            by_task[trial.task].append(trial)
+        for task, own in by_task.items():
+            self._pruners[task].replay(own)

@@ -1,14 +1,15 @@
-"""Comparison 8: the driver's cost per trial, and its growth with the number of trials."""
+"""Comparisons 8 and 9, with trials that do nothing: the driver's cost per trial, and trials per minute by lanes."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison import GLUETUNE, Comparison, Contender, Figure, Target
-from benchmarks.config import BenchmarkConfig
+from benchmarks.comparison import GLUETUNE, BenchmarkConfig, Comparison, Contender, Figure, Target
 from benchmarks.noop_search import (
     SEED,
     SPACE,
@@ -22,7 +23,6 @@ from benchmarks.noop_search import (
     seed_journal,
 )
 from benchmarks.programs import run_python
-from benchmarks.scaling import run_noop_program
 from gluetune.config import Value
 from gluetune.search.searchers import EncodedSpace
 from gluetune.search.searchers.algorithms import TPE
@@ -101,12 +101,12 @@ def _gluetune(folder: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for count in MODELLED:
         times = run_noop_program(NoopSearchSpec(count, LANES, "tpe"), folder / str(count), "--track")
-        found |= _figures(times, optuna_ms(count))
+        found |= _cost_figures(times, optuna_ms(count))
     times = run_noop_program(NoopSearchSpec(MANY, LANES, "random"), folder / str(MANY), "--track")
-    return found | _figures(times, 0.0) | {"growth": growth(times.ended, PART)}
+    return found | _cost_figures(times, 0.0) | {"growth": growth(times.ended, PART)}
 
 
-def _figures(times: Timeline, taken_off: float) -> dict[str, float]:
+def _cost_figures(times: Timeline, taken_off: float) -> dict[str, float]:
     count = len(times.ended)
     found = {
         f"at_{count}": per_trial_ms(times.ended) - taken_off,
@@ -132,11 +132,11 @@ def _recipe(folder: Path) -> dict[str, float]:
         done = run_python(
             ["-m", "benchmarks.baselines.optuna_mlflow", str(count), str(LANES), str(output)], output / "log"
         )
-        found |= _figures(Timeline(**done.answer()), optuna_ms(count))
+        found |= _cost_figures(Timeline(**done.answer()), optuna_ms(count))
     return found
 
 
-def _contenders(config: BenchmarkConfig) -> Sequence[Contender]:
+def _cost_contenders(config: BenchmarkConfig) -> Sequence[Contender]:
     folder = config.scratch / "controller-cost"
 
     def gluetune(repetition: int) -> Mapping[str, float]:
@@ -169,29 +169,107 @@ def _contenders(config: BenchmarkConfig) -> Sequence[Contender]:
     )
 
 
-COMPARISONS = (
-    Comparison(
-        number=8,
-        title="driver cost per trial, beyond Optuna's own ask and tell",
-        figures=[
-            *(Figure(f"at_{count}", "ms", "lower") for count in _COUNTS),
-            *(Figure(f"driver_cpu_{count}", "ms", "lower") for count in _COUNTS),
-            *(Figure(f"in_mlflow_{count}", "ms", "lower") for count in _COUNTS),
-            Figure("growth", "", "lower"),
-        ],
-        targets=[
-            *(Target(f"at_{count}", 20.0) for count in _COUNTS),
-            Target("growth", 1.5),
-            Target(f"at_{MANY}", 20.0, contender=BEHIND),
-        ],
-        contenders=_contenders,
-        note="time from one trial's end to the next one's, Ray's own loop and communication with the lanes "
-        "included; a "
-        "bare Optuna study with the same sampler, space and number of trials, timed in the same run, is taken off; "
-        "`driver_cpu`: CPU time of the driver's process alone, MLflow's thread and live table included (on a "
-        "small machine the lanes run on the same cores); "
-        "`in_mlflow`: until MLflow has it all, which gluetune waits for at the end of a search only; "
-        f"`growth`: the last {PART:,} of {MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for "
-        f"{MANY:,} trials, so those are random, and {RECIPE} is left at {MODELLED[-1]:,}",
-    ),
+DRIVER_COST = Comparison(
+    number=8,
+    title="driver cost per trial, beyond Optuna's own ask and tell",
+    figures=[
+        *(Figure(f"at_{count}", "ms", "lower") for count in _COUNTS),
+        *(Figure(f"driver_cpu_{count}", "ms", "lower") for count in _COUNTS),
+        *(Figure(f"in_mlflow_{count}", "ms", "lower") for count in _COUNTS),
+        Figure("growth", "", "lower"),
+    ],
+    targets=[
+        *(Target(f"at_{count}", 20.0) for count in _COUNTS),
+        Target("growth", 1.5),
+        Target(f"at_{MANY}", 20.0, contender=BEHIND),
+    ],
+    contenders=_cost_contenders,
+    note="time from one trial's end to the next one's, Ray's own loop and communication with the lanes "
+    "included; a "
+    "bare Optuna study with the same sampler, space and number of trials, timed in the same run, is taken off; "
+    "`driver_cpu`: CPU time of the driver's process alone, MLflow's thread and live table included (on a "
+    "small machine the lanes run on the same cores); "
+    "`in_mlflow`: until MLflow has it all, which gluetune waits for at the end of a search only; "
+    f"`growth`: the last {PART:,} of {MANY:,} trials over the first {PART:,}. TPE itself needs many minutes for "
+    f"{MANY:,} trials, so those are random, and {RECIPE} is left at {MODELLED[-1]:,}",
 )
+
+
+SCALED_LANES = (1, 2, 4, 8)
+TRIALS_PER_LANE = 8
+EVALUATIONS, STEPS, STEP_S = 3, 19, 0.05
+PROGRAM = "benchmarks.noop_search"
+
+
+def per_minute(times: Timeline) -> float:
+    """Trials per minute from the first one's first step to the last one's end."""
+    return 60 * len(times.ended) / (times.ended[-1] - times.started)
+
+
+def ideal_per_minute(trials: NoopSearchSpec) -> float:
+    """Return the trials per minute of lanes that never wait."""
+    return 60 * trials.lanes / trials.trial_s
+
+
+def scaling_figures(runs: Iterable[tuple[NoopSearchSpec, Timeline]]) -> dict[str, float]:
+    """Trials per minute by number of lanes, and their share of the ideal; ``linear`` is the smallest share."""
+    found, shares = {}, {}
+    for trials, times in runs:
+        found[f"per_minute_{trials.lanes}"] = per_minute(times)
+        shares[f"share_{trials.lanes}"] = per_minute(times) / ideal_per_minute(trials)
+    return found | shares | {"linear": min(shares.values())}
+
+
+def run_noop_program(trials: NoopSearchSpec, folder: Path, *options: str) -> Timeline:
+    """Run a search in a process of its own, on a cluster of its own.
+
+    Raises:
+        BenchmarkError: it fails.
+    """
+    done = run_python(["-m", PROGRAM, json.dumps(asdict(trials)), str(folder), *options], folder / "log")
+    answer: dict[str, Any] = done.answer()
+    return Timeline(**answer)
+
+
+def _scaling_contenders(config: BenchmarkConfig) -> Sequence[Contender]:
+    def gluetune(repetition: int) -> Mapping[str, float]:
+        runs = []
+        for lanes in SCALED_LANES:
+            trials = sleeping_trials(lanes)
+            runs.append((trials, run_noop_program(trials, config.scratch / f"scaling-{repetition}-{lanes}", "--track")))
+        return scaling_figures(runs)
+
+    def ideal(repetition: int) -> Mapping[str, float]:
+        return {f"per_minute_{lanes}": ideal_per_minute(sleeping_trials(lanes)) for lanes in SCALED_LANES}
+
+    return (
+        Contender(
+            GLUETUNE,
+            f"real lanes of {STEP_S * EVALUATIONS * (STEPS + 1):g}-second trials that sleep; journal, MLflow "
+            "record and live table as always",
+            gluetune,
+        ),
+        Contender("ideal", "lanes that never wait", ideal),
+    )
+
+
+def sleeping_trials(lanes: int) -> NoopSearchSpec:
+    """Return a search whose trials sleep like a training step on a GPU."""
+    return NoopSearchSpec(lanes * TRIALS_PER_LANE, lanes, "tpe", "none", EVALUATIONS, STEPS, STEP_S)
+
+
+SCALING = Comparison(
+    number=9,
+    title="trials per minute by number of lanes",
+    figures=[
+        *(Figure(f"per_minute_{lanes}", "trials/min", "higher") for lanes in SCALED_LANES),
+        *(Figure(f"share_{lanes}", "", "higher") for lanes in SCALED_LANES),
+        Figure("linear", "", "higher"),
+    ],
+    targets=[Target("linear", 0.9)],
+    contenders=_scaling_contenders,
+    note=f"{TRIALS_PER_LANE} trials per lane, searched by TPE, none stopped; the lanes' start is not counted: "
+    "the first trials wait until all lanes have started, and the time is from the first trial's first step to the "
+    "last one's end; `share` is that of the ideal, `linear` the smallest share",
+)
+COMPARISONS = (DRIVER_COST, SCALING)

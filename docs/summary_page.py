@@ -1,6 +1,6 @@
-"""Generates ``docs/summary.md`` from the fields of ``summary.json``.
+"""Generate ``docs/summary.md`` from the fields of ``summary.json``.
 
-Run ``python -m gluetune.reporting.docs > docs/summary.md``.
+Run ``python docs/summary_page.py > docs/summary.md``.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ INTRODUCTION = """# summary.json
 the end shows, and the record of every trial. It is strict JSON: a number that is not finite is `null`. Times are
 seconds since the epoch, durations are seconds.
 
-This page is generated: `python -m gluetune.reporting.docs > docs/summary.md`.
+This page is generated: `python docs/summary_page.py > docs/summary.md`.
 """
 
 
 def markdown() -> str:
-    """The page in Markdown."""
+    """Return the page in Markdown."""
     return INTRODUCTION + "".join(_part(model) for model in PARTS)
 
 
@@ -54,7 +54,7 @@ def _part(model: type[BaseModel]) -> str:
 
 
 def _type(annotation: Any) -> str:
-    """The JSON name of a type."""
+    """Return the JSON name of a type."""
     return " or ".join(dict.fromkeys(_names(annotation)))
 
 
