@@ -4,7 +4,6 @@ The journal is the only truth of a search. Searcher and schedulers are rebuilt f
 table, ``summary.json`` and MLflow runs are written from its events.
 """
 
-from gluetune.events.inputs import RunInputs, SplitInput, load_inputs
 from gluetune.events.journal import Journal, JournalReader, Listener, check_journal_schema
 from gluetune.events.plan import SearchPlan, TaskPlan
 from gluetune.events.run_folder import (
@@ -14,7 +13,10 @@ from gluetune.events.run_folder import (
     NEW_RUN_HINT,
     PRETRAINING_FILE,
     SPACE_FILE,
+    RunInputs,
+    SplitInput,
     has_events,
+    load_inputs,
     read_run_file,
     set_aside,
     trial_folder,

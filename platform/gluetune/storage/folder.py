@@ -77,6 +77,9 @@ class Storage:
     def write(self, path: str, data: bytes | memoryview) -> None:
         """Write a file atomically: readers never see half of it, and a later power cut does not lose it.
 
+        In a bucket the object is replaced once the store has confirmed the whole upload (S3 and Google Cloud Storage
+        guarantee this). HDFS rewrites the file in place.
+
         Raises:
             StorageError: the folder cannot be written.
         """

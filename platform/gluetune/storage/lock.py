@@ -16,6 +16,7 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -46,28 +47,37 @@ def lock_folder(folder: Path) -> Callable[[], None]:
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StorageError(f"the search's folder must be writable, but {folder} is not: {error.strerror}") from error
+    if _flock(lock, folder):
+        return partial(os.close, lock)
+    os.close(lock)
+    lease = Lease(folder)
+    lease.acquire()
+    lease.renew_in_background()
+    return lease.release
+
+
+def _flock(descriptor: int, folder: Path) -> bool:
+    """Lock a file by the kernel's lock, until its descriptor is closed; return whether the file system has such locks.
+
+    Raises:
+        StorageError: another process has locked it; the descriptor is closed.
+    """
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        os.close(lock)
-        if error.errno in _HELD:
-            raise StorageError(f"a search is run by one driver at a time, but another one holds {folder}") from error
-        lease = Lease(folder)
-        lease.acquire()
-        lease.renew_in_background()
-        return lease.release
-    return partial(os.close, lock)
+        if error.errno not in _HELD:
+            return False
+        os.close(descriptor)
+        raise StorageError(f"a search is run by one driver at a time, but another one holds {folder}") from error
+    return True
 
 
 def check_folder(folder: Path) -> None:
-    """Check that `lock_folder` would work, as far as permissions show, without creating or locking anything.
+    """Check that `lock_folder` would work, as far as permissions show; write nothing and leave nothing locked.
 
     Raises:
         StorageError: the folder cannot be written or created, or another driver has locked it.
     """
-    if os.path.exists(folder / LOCK):
-        lock_folder(folder)()
-        return
     existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     longest = os.pathconf(existing, "PC_NAME_MAX")
     if any(len(os.fsencode(part)) > longest for part in folder.parts):
@@ -75,6 +85,12 @@ def check_folder(folder: Path) -> None:
     reason = errno.EACCES if existing.is_dir() else errno.ENOTDIR
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise StorageError(f"the search's folder must be writable, but {folder} is not: {os.strerror(reason)}")
+    if os.path.exists(folder / LOCK):
+        lock = os.open(folder / LOCK, os.O_RDONLY)
+        has_flock = _flock(lock, folder)
+        os.close(lock)
+        if not has_flock:
+            Lease(folder).check()
 
 
 class Lease:
@@ -99,11 +115,21 @@ class Lease:
             if not self._create():
                 self._remove_if_free()
                 if not self._create():
-                    raise self._conflict()
+                    raise self._conflict(self._now())
         except OSError as error:
             raise StorageError(
                 f"the search's folder must be writable, but {self._folder} is not: {error.strerror}"
             ) from error
+
+    def check(self) -> None:
+        """Check that the lease is free, by this machine's clock; write nothing.
+
+        Raises:
+            StorageError: another driver has the lease.
+        """
+        owner, now = self._owner(), time.time()
+        if owner is not None and not self._is_free(owner, now):
+            raise self._conflict(now)
 
     def renew_in_background(self) -> None:
         """Renew the lease in a thread, and remove it when this process ends."""
@@ -160,7 +186,7 @@ class Lease:
     def _remove_if_free(self) -> None:
         """Remove the lease of a driver that has ended, by a rename, which only one process can do."""
         owner = self._owner()
-        if owner is None or not (_ended(owner) or self._age() > STALE_S):
+        if owner is None or not self._is_free(owner, self._now()):
             return
         old = self._folder / f"{LEASE}.{self._token}.old"
         with suppress(FileNotFoundError):
@@ -177,23 +203,32 @@ class Lease:
         except FileNotFoundError:
             return None
 
-    def _age(self) -> float:
-        """Return the seconds since the lease was renewed, both times by the file system's clock."""
+    def _is_free(self, owner: dict[str, Any], now: float) -> bool:
+        """Whether the driver that has the lease has ended, or has not renewed it for long."""
+        return _ended(owner) or self._age(now) > STALE_S
+
+    def _now(self) -> float:
+        """Return the time by the file system's clock."""
         probe = self._folder / f"{LEASE}.{self._token}.now"
         probe.write_text("")
         try:
-            return probe.stat().st_mtime - self._file.stat().st_mtime
-        except FileNotFoundError:
-            return 0.0
+            return probe.stat().st_mtime
         finally:
             probe.unlink()
 
-    def _conflict(self) -> StorageError:
+    def _age(self, now: float) -> float:
+        """Return the seconds since the lease was renewed."""
+        try:
+            return now - self._file.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def _conflict(self, now: float) -> StorageError:
         owner = self._owner() or {}
         place = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
         return StorageError(
             f"a search is run by one driver at a time, but {place} holds {self._folder}: it renewed its lease "
-            f"{max(0.0, self._age()):.0f} s ago (this file system has no flock). The lease is free once it has not "
+            f"{max(0.0, self._age(now)):.0f} s ago (this file system has no flock). The lease is free once it has not "
             f"been renewed for {STALE_S:g} s; if that process is gone for good, delete {self._file}"
         )
 

@@ -1,4 +1,4 @@
-"""A resume after the rows, the tokenizer or the encoder have changed, before anything starts."""
+"""A resume after rows, tokenizer or encoder have changed, or of a newer version's run, before anything starts."""
 
 from __future__ import annotations
 
@@ -107,6 +107,31 @@ def test_a_resume_on_other_inputs_is_refused(
     assert all(line in message for line in said)
     assert "--resume mine --accept-changed-data" in message
     assert {*before} <= {path for path in run.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("journal/000000.jsonl", '{"schema_version":1}', '{"schema_version":2}'),
+        ("job.yaml", "schema_version: 1\n", "schema_version: 2\na_new_section: {}\n"),
+        ("inputs.json", '"version": 1', '"version": 2'),
+    ],
+)
+@pytest.mark.parametrize("flags", [[], ["--accept-changed-data"]])
+def test_a_resume_of_a_newer_versions_run_is_refused_with_one_message_and_changes_nothing(
+    run: Path, file: str, old: str, new: str, flags: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = (run / file).read_text()
+    assert old in content
+    (run / file).write_text(content.replace(old, new))
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert main(["--resume", "mine", "--storage-path", str(run.parent), "--dry-run", *flags]) == 2
+    message = capfd.readouterr().err
+    assert str(run / file) in message
+    assert "newer version" in message
+    assert "a_new_section" not in message
+    assert "Traceback" not in message
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 def test_the_same_rows_from_another_file_are_the_same_rows(run: Path) -> None:

@@ -95,6 +95,21 @@ def test_what_is_dumped_reads_back_equal(text: str) -> None:
     assert parse_job(dump_job(config).encode(), "job.yaml") == config
 
 
+@pytest.mark.parametrize("version", ["schema_version: 0\n", "schema_version: 1\n", ""])
+def test_job_files_of_this_and_of_older_schemas_are_read(version: str) -> None:
+    assert dump_job(job("tasks: {rte: 1}")).startswith("schema_version: 1\n")
+    assert job(version + "tasks: {rte: 1}") == job("tasks: {rte: 1}")
+
+
+@pytest.mark.parametrize("version", ["2", "1.0", "null", "true", "-1", "[1]"])
+def test_a_job_file_of_an_unknown_schema_is_one_mistake_with_its_line(version: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        job(f"# by a newer version\nschema_version: {version}\nunknown: 3\n")
+    (issue,) = refused.value.issues
+    assert (issue.path, issue.line) == ("schema_version", 2)
+    assert ("newer version" in issue.message) == (version == "2")
+
+
 def test_a_dump_does_not_take_training_fields_from_the_search_space() -> None:
     again = job(dump_job(job("training: {weight_decay: 0.1}")))
     assert again.training.model_fields_set == {"weight_decay"}

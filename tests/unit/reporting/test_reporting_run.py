@@ -20,7 +20,7 @@ from gluetune.reporting import (
     row_counts,
     trial_metrics,
 )
-from sample_search import BEGIN, COLA, ended, evaluated, folded, plan, send_events, started
+from sample_search import BEGIN, COLA, ended, evaluated, folded, plan, pretraining_events, send_events, started
 
 
 def logged(step: int, **changes: Any) -> StepLogged:
@@ -93,6 +93,18 @@ def test_each_log_and_each_evaluation_is_a_line_with_the_time_gone() -> None:
     ]
     assert lines[4].endswith("0:00:18 elapsed")
     assert lines[5].endswith("cola-0000 finished")
+
+
+def test_each_evaluation_of_a_pretraining_run_is_a_line() -> None:
+    out = console()
+    with ProgressLog(out) as log:
+        send_events(log, pretraining_events())
+    lines = text(out).splitlines()
+    assert lines[1] == (
+        "step 10/30 · training MLM 5.500, NSP 0.700 · held-out MLM 5.250 (25.0% right), NSP 0.625 (75.0%) · "
+        "40 sentence pairs/s"
+    )
+    assert lines[-1].endswith("runs/bert/encoder")
 
 
 def test_what_was_measured_by_name() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.errors import StorageError
-from gluetune.storage.lock import LEASE, STALE_S, Lease, lock_folder
+from gluetune.storage.lock import LEASE, STALE_S, Lease, check_folder, lock_folder
 
 
 @pytest.fixture
@@ -46,6 +46,24 @@ def test_without_flock_a_lease_file_keeps_a_second_driver_out_and_says_what_to_d
     again = lock_folder(tmp_path / "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock", LEASE}
     again()
+
+
+@pytest.mark.parametrize("has_flock", [True, False])
+def test_a_check_finds_another_driver_and_writes_nothing(
+    has_flock: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if not has_flock:
+        request.getfixturevalue("no_flock")
+    run = tmp_path / "run"
+    check_folder(run)
+    assert not run.exists()
+    release = lock_folder(run)
+    before = {path.name: path.stat().st_mtime_ns for path in (run, *run.iterdir())}
+    with pytest.raises(StorageError, match="one driver at a time"):
+        check_folder(run)
+    assert {path.name: path.stat().st_mtime_ns for path in (run, *run.iterdir())} == before
+    release()
+    check_folder(run)
 
 
 def test_a_lease_is_free_after_it_is_released(tmp_path: Path) -> None:

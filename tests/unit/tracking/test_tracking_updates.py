@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gluetune.events import Event, TrialRecord, WinnerEvaluated, apply_event
+from gluetune.events import Event, TaskPlan, TrialRecord, WinnerEvaluated, apply_event
 from gluetune.tracking.display import MAX_NAME_CHARS, run_name
 from gluetune.tracking.updates import EventMapper, RunUpdate
-from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, started
+from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, pretraining_events, started
 
 
 def replay(journal: list[Event]) -> list[RunUpdate]:
@@ -75,6 +75,24 @@ def test_descriptions_tell_the_result() -> None:
     assert notes["trial:3"] == "diverged; never evaluated"
     assert "0.5000** by cola-0000 lr 1e-4 bs 16" in notes["task:cola"]
     assert "| MNLI | accuracy | 0.7000 | 0.3450 | mnli-0001 lr 1e-4 bs 16 |" in notes["search"]
+
+
+PRETRAINING = TaskPlan("pretraining", "Pre-training", "generated text", 900, 100, {}, "loss", 7.5, 1)
+
+
+def test_a_pretraining_run_shows_its_losses_and_its_encoder() -> None:
+    mapper, trials = EventMapper(plan(tasks=(PRETRAINING,)), started=0.0), {}  # type: ignore[var-annotated]
+    updates = [update for event in pretraining_events() for update in mapper.updates(event, apply_event(trials, event))]
+    points, tags, status = merged(updates, "trial:0")
+    assert points["masked_lm_loss"] == [(10, 5.25), (20, 4.25), (30, 3.25)]
+    assert points["train_next_sentence_loss"] == [(10, 0.7), (20, 0.7), (30, 0.7)]
+    assert points["validation.masked_lm_loss"] == [(0, 3.25)]
+    assert {"learning_rate", "epoch", "train_seconds", "train_tokens", "next_sentence_accuracy"} <= points.keys()
+    assert not [name for name in points if name.endswith("score")], "losses are no scores"
+    assert (tags["gluetune.folder"], status) == ("runs/bert/encoder", "FINISHED")
+    for part in ("3.2500", "0.6250", "step 30 of 30", "finished", "runs/bert/encoder"):
+        assert part in tags["mlflow.note.content"]
+    assert merged(updates, "task:pretraining")[1]["gluetune.folder"] == "runs/bert/encoder"
 
 
 def test_a_name_with_many_fields_is_cut() -> None:

@@ -47,11 +47,18 @@ def test_the_record_is_read_back(tmp_path: Path) -> None:
     assert load_inputs(folder) == BEFORE
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}', '{"tasks": {"cola": {"train": {"rows": 1}}}}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 0}', '{"tasks": {"cola": {"train": {"rows": 1}}}}'])
 def test_a_broken_record_is_a_mistake_that_names_the_file(tmp_path: Path, content: str) -> None:
     (tmp_path / "inputs.json").write_text(content)
     with pytest.raises(DataError, match=r"inputs\.json.*delete it"):
         load_inputs(Storage(str(tmp_path)))
+
+
+def test_a_newer_versions_record_is_a_mistake_that_does_not_advise_to_delete_it(tmp_path: Path) -> None:
+    (tmp_path / "inputs.json").write_text('{"version": 2, "more": []}')
+    with pytest.raises(DataError, match=r"inputs\.json.*version 2.*newer version") as refused:
+        load_inputs(Storage(str(tmp_path)))
+    assert "delete" not in str(refused.value)
 
 
 def test_a_run_is_set_aside_whole_and_its_job_stays(tmp_path: Path) -> None:
