@@ -47,7 +47,7 @@ TASK, EVALUATIONS, KEPT = "cola", 2, 1
 SPACE = SearchSpace.model_validate(
     {"name": "s", "space": {"learning_rate": {"type": "choice", "values": [1e-5, 2e-5, 3e-5, 4e-5]}}}
 )
-SCORES = ((0.2, 0.4), (0.1, 0.3), (0.5, 0.3), (0.6, 0.7))  # by trial; the second is pruned, the fourth wins
+SCORES = ((0.2, 0.4), (0.1, 0.3), (0.3, 0.5), (0.7, 0.6))  # by trial; the second is pruned, the fourth wins
 FAILURES: tuple[Failure, ...] = ("kill", "power cut", "torn write")
 
 
@@ -78,7 +78,7 @@ class Session:
     recorder: Recorder = field(default_factory=Recorder)
 
     def run(self, stop_after: int | None = None) -> None:
-        """Run the search, which a stop signal ends after so many evaluations, and save the winner."""
+        """Run the search, which a stop signal ends after so many steps, and save the winner."""
         recover_folder(self.folder)
         storage = Storage(str(self.folder))
         journal = Journal(storage)
@@ -176,7 +176,7 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> list[Moment]:
 
         patch.setattr(Storage, "delete", observed_delete)  # it deletes outside of Python
         disk.before_write = before_write
-        Session(root / "search", recorder).run(stop_after=6)
+        Session(root / "search", recorder).run(stop_after=4)  # the first trial wins
         Session(root / "search", recorder).run()
         disk.before_write = lambda: None
         disk.close()
@@ -256,6 +256,14 @@ def test_no_event_that_was_acted_on_is_lost(moments: list[Moment]) -> None:
 def test_every_checkpoint_that_an_event_refers_to_is_there(moments: list[Moment]) -> None:
     for moment in moments:
         check_checkpoints(moment.left / "search")
+
+
+def test_the_winner_is_whole_once_a_driver_has_opened_the_folder(moments: list[Moment], tmp_path: Path) -> None:
+    for number, moment in enumerate(moments):
+        folder = tmp_path / str(number)
+        shutil.copytree(moment.left, folder)
+        recover_folder(folder)
+        check_winner(folder / "search")
 
 
 def test_a_resume_goes_on_to_the_same_results(
