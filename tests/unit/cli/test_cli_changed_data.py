@@ -125,7 +125,7 @@ def test_a_resume_of_a_newer_versions_run_is_refused_with_one_message_and_change
     assert old in content
     (run / file).write_text(content.replace(old, new))
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    assert main(["--resume", "mine", "--storage-path", str(run.parent), "--dry-run", *flags]) == 2
+    assert resume(run, *flags) == 2
     message = capfd.readouterr().err
     assert str(run / file) in message
     assert "newer version" in message
