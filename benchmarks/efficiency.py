@@ -155,7 +155,7 @@ def search_recorded_grids(
     repetition: int,
     seeds: Iterable[int] = SEEDS,
 ) -> dict[str, float]:
-    """Searches every grid with every seed; all repetitions are the same.
+    """Search every grid with every seed; all repetitions are the same.
 
     Every seed has the grid's file in another order, for the written one is an accident that may put the best first.
     """

@@ -86,7 +86,7 @@ def recorded_gaps(trials: Iterable[TrialRecord]) -> list[float]:
 
 
 def percentile(values: Sequence[float], share: int) -> float:
-    """A percentile, between the two nearest values; a single value is all of them."""
+    """Return a percentile, between the two nearest values; a single value is all of them."""
     return values[0] if len(values) == 1 else quantiles(values, n=100, method="inclusive")[share - 1]
 
 
@@ -123,7 +123,7 @@ class GridRun:
 
 
 def lane_count() -> Lanes:
-    """A lane per core, at most four; as many as gluetune itself chooses where there are GPUs."""
+    """Return a lane per core, at most four; as many as gluetune itself chooses where there are GPUs."""
     import torch
 
     return "auto" if torch.cuda.is_available() else min(MOST_CPU_LANES, len(os.sched_getaffinity(0)))
@@ -295,7 +295,7 @@ def grid_runs(config: BenchmarkConfig) -> GridRuns:
 
 
 def one_gpu() -> dict[str, str]:
-    """The environment of a contender that trains one trial at a time: ``Trainer`` would split batches over all GPUs."""
+    """Return the environment of a contender with one trial at a time: ``Trainer`` would split batches over all GPUs."""
     return {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]}
 
 

@@ -87,7 +87,7 @@ class Curves:
         return sum(map(self.epochs, self.scores))
 
     def save(self, file: Path) -> None:
-        """Writes the curves, a line for each point."""
+        """Write the curves, a line for each point."""
         head = asdict(self)
         del head["scores"]
         lines = ",\n".join(
@@ -122,7 +122,7 @@ TRAINING: dict[str, Value] = {"num_train_epochs": 5}
 
 
 def record_curves(curves: Curves, data: EncodedTask, encoder: Encoder, file: Path) -> None:
-    """Trains every point that is not recorded yet, and writes the file after each."""
+    """Train every point that is not recorded yet, and write the file after each."""
     for point in itertools.product(*curves.space.values()):
         if point in curves.scores:
             continue

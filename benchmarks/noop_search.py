@@ -207,7 +207,7 @@ def make_controller(trials: NoopSearchSpec, storage: Storage, listeners: Sequenc
 
 
 def run_search(trials: NoopSearchSpec, folder: Path, *, track: bool) -> Timeline:
-    """Runs a search on the connected cluster.
+    """Run a search on the connected cluster.
 
     Args:
         trials: its size and settings.
@@ -307,7 +307,7 @@ def _plan(trials: NoopSearchSpec, folder: Path) -> SearchPlan:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The program: the fields of `NoopSearchSpec` as JSON, the folder, and whether to record."""
+    """Run the program: the fields of `NoopSearchSpec` as JSON, the folder, and whether to record."""
     parser = argparse.ArgumentParser()
     parser.add_argument("trials", type=json.loads)
     parser.add_argument("folder", type=Path)

@@ -117,7 +117,7 @@ class Products(TorchDispatchMode):
 
 
 def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, times: int) -> Counter[Product]:
-    """Scores, and the values' weighted sum, of [rows, heads, tokens, width]."""
+    """Count scores, and the values' weighted sum, of [rows, heads, tokens, width]."""
     rows, heads, tokens, width = query.shape
     others, batch = key.shape[2], rows * heads
     return Counter({Product(batch, tokens, width, others, query.dtype): times}) + Counter(
@@ -152,7 +152,7 @@ _ADAMW_PASSES = 7  # reads weight, gradient and two moments, writes all but the 
 
 
 def measure_step(work: Work, task: Task) -> dict[str, float]:
-    """Trains an epoch's batches.
+    """Train an epoch's batches.
 
     Returns:
         ``step`` and ``limit``: milliseconds per step.

@@ -117,7 +117,7 @@ def _tokenize(config: BenchmarkConfig, method: str, repetition: int) -> Mapping[
 
 
 def _large_task(config: BenchmarkConfig) -> dict[str, list[str]]:
-    """Some rows of the large task, by column; of the generated data where the folder does not hold it."""
+    """Return some rows of the large task, by column; of the generated data where the folder does not hold it."""
     task, split = get_task(LARGE_TASK), "train"
     real = open_source(DataConfig(source="dir", dir=config.glue_dir)) if config.glue_dir else None
     source = real if real is not None and real.has(task, split) else open_source(DataConfig())

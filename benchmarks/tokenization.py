@@ -51,7 +51,7 @@ METHODS = {"gluetune": gluetune_encode, "datasets.map": datasets_map}
 def measure_tokenization(
     rows: dict[str, list[str]], count: int, task: str, model: str, method: str, folder: Path
 ) -> dict[str, float]:
-    """Tokenizes ``count`` rows, repeating the given ones.
+    """Tokenize ``count`` rows, repeating the given ones.
 
     Returns:
         ``rows/s``, and ``peak memory`` of the whole process in MB.

@@ -31,7 +31,7 @@ DRIVER = "postgresql+psycopg2://"  # the one of gluetune[cluster]; SQLAlchemy 2.
 
 
 def password(file: Path) -> str:
-    """The server's password, made at first start where MLflow's own clients look for it."""
+    """Return the server's password, made at first start where MLflow's own clients look for it."""
     found = configparser.ConfigParser(interpolation=None)
     found.read(file)
     if not found.has_section("mlflow"):
@@ -44,7 +44,7 @@ def password(file: Path) -> str:
 
 
 def environment(home: Path, database: str, admin_password: str) -> dict[str, str]:
-    """The server's secrets, which a command line would show; users are kept on this machine, apart from the record."""
+    """Return the server's secrets, which a command line would show; users are kept on this machine only."""
     config = home / "auth.ini"
     config.write_text(
         f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{home / 'users.db'}\n"
@@ -61,7 +61,7 @@ def environment(home: Path, database: str, admin_password: str) -> dict[str, str
 
 
 def command(artifacts: str, port: int) -> list[str]:
-    """The server's command; it answers only requests to this machine's own name, as through ``ray exec -p``."""
+    """Return the server's command; it answers only requests to this machine's own name, as through ``ray exec -p``."""
     return [
         sys.executable,
         "-m",
@@ -97,7 +97,7 @@ class DatabaseBackup:
         self._kept: int | None = None  # SQLite's number of the state that is in the store
 
     def restore(self) -> None:
-        """Fetches the database from the store, if this machine has none.
+        """Fetch the database from the store, if this machine has none.
 
         Raises:
             StorageError: the store cannot be read. The server must not start then, because its new, empty database
@@ -107,7 +107,7 @@ class DatabaseBackup:
             print(f"fetched the database from {self._store.uri(DATABASE)}", flush=True)
 
     def copy(self) -> None:
-        """Copies a consistent snapshot, if the database has changed. An error is printed; the next call tries again."""
+        """Copy a consistent snapshot, if the database has changed. An error is printed; the next call tries again."""
         if not self._file.exists():
             return
         try:
@@ -141,7 +141,7 @@ class DatabaseBackup:
 
 
 def serve(server: subprocess.Popen[bytes], copy: Callable[[], None], every_s: float) -> int:
-    """Copies the database while the server runs and after its end. SIGTERM, Ctrl-C or an error here ends the server.
+    """Copy the database while the server runs and after its end. SIGTERM, Ctrl-C or an error here ends the server.
 
     Args:
         server: the server's process.
@@ -169,7 +169,7 @@ def serve(server: subprocess.Popen[bytes], copy: Callable[[], None], every_s: fl
 
 
 def main() -> int:
-    """Runs the server until it is stopped."""
+    """Run the server until it is stopped."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="MLFLOW_DATABASE=postgresql://… replaces the copies by a PostgreSQL database."
     )

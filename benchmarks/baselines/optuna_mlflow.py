@@ -43,7 +43,7 @@ class EndCallback(tune.Callback):
 
 
 def main(count: int, concurrent: int, folder: Path) -> None:
-    """Runs the search."""
+    """Run the search."""
     folder.mkdir(parents=True, exist_ok=True)
     ends = TrialEndRecorder()
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray leaves a token file behind

@@ -64,7 +64,7 @@ def train_driver_fn(config: dict[str, Any]) -> None:
 
 
 def run_grid(work: Work, lanes: int, folder: Path) -> None:
-    """Trains every point once, ``lanes`` of them at a time; their times go to ``times/`` in the folder."""
+    """Train every point once, ``lanes`` of them at a time; their times go to ``times/`` in the folder."""
     times = folder / "times"
     times.mkdir(parents=True)
     loop = {"work": work, "times": str(times), "point": ray.tune.grid_search(list(range(len(work.points))))}

@@ -56,7 +56,7 @@ def training_arguments(point: dict[str, Any], folder: str, seed: int) -> Trainin
 
 
 def settings(point: dict[str, Any]) -> dict[str, Any]:
-    """A point by the names of ``TrainingArguments``, whose ``warmup_steps`` below 1 is a share of all steps."""
+    """Return a point by the names of ``TrainingArguments``, whose ``warmup_steps`` below 1 is a share of all steps."""
     return {
         "learning_rate": point["learning_rate"],
         "per_device_train_batch_size": point["batch_size"],
@@ -68,7 +68,7 @@ def settings(point: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_model(work: Work) -> PreTrainedModel:
-    """The encoder under a new head."""
+    """Return the encoder under a new head."""
     model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(work.model, num_labels=work.num_labels)
     return model
 
@@ -140,7 +140,7 @@ class StepClock(TrainerCallback):
 
 
 def fine_tune_point(work: Work, number: int, folder: str) -> StepClock:
-    """Trains a point and evaluates it once more at the end, as ``run_glue.py`` does."""
+    """Train a point and evaluate it once more at the end, as ``run_glue.py`` does."""
     arguments = training_arguments(work.points[number], folder, work.seed)
     set_seed(arguments.seed)
     model = load_model(work)

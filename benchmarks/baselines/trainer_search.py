@@ -22,7 +22,7 @@ from benchmarks.baselines.work import Work
 
 
 def search_grid(work: Work, folder: str) -> float:
-    """Trains every point once; returns the best trial's score, that of its last evaluation."""
+    """Train every point once; return the best trial's score, that of its last evaluation."""
     tokenizer, train, selection = load_rows(work, padding=False)
 
     def model_init() -> PreTrainedModel:

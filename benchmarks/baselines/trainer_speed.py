@@ -27,7 +27,7 @@ from gluetune.training.distributed_context import use_bf16
 
 
 def measure_trainer(work: Work, task: Task, folder: str, *, padded: bool, sampling: str) -> Speed:
-    """Trains without evaluations, checkpoints and logs.
+    """Train without evaluations, checkpoints and logs.
 
     Args:
         work: model, rows and settings.
@@ -93,7 +93,7 @@ class Counted:
         self.counts: list[tuple[int, int]] = []
 
     def __call__(self, rows: list[Any]) -> Mapping[str, torch.Tensor]:
-        """Makes a batch."""
+        """Make a batch."""
         batch = self._collate(rows)
         self.counts.append((len(rows), int(batch["attention_mask"].sum())))
         return batch

@@ -44,7 +44,7 @@ class Work:
     points: list[dict[str, Any]]
 
     def save(self, file: Path) -> Path:
-        """Writes it as JSON; returns the file."""
+        """Write it as JSON; return the file."""
         file.write_text(json.dumps(asdict(self)))
         return file
 

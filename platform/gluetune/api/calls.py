@@ -17,6 +17,8 @@ from gluetune.errors import ModelError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gluetune.api.pretraining_run import PretrainSession
+    from gluetune.events import TrialRecord
     from gluetune.inference import Classifier
     from gluetune.pretraining.config import PretrainJob
     from gluetune.tasks import Task
@@ -25,7 +27,7 @@ _RESUME, _FINE_TUNE, _PRETRAIN = "gluetune.resume(", "gluetune.fine_tune(resume=
 
 
 def tune(job: Job = None, /, *, address: str | None = None, progress: bool = True, **settings: Any) -> SearchResult:
-    """Searches hyperparameters for fine-tuning an encoder, to the end of the search.
+    """Search hyperparameters for fine-tuning an encoder, to the end of the search.
 
     Where Ctrl-C (or a notebook's stop button) comes while trials run, they are stopped, and the result of what has been
     done is returned with the status ``interrupted``, as Ray Tune does; `gluetune.resume` continues it. At any other
@@ -79,7 +81,7 @@ def resume(
     accept_changed_data: bool = False,
     **settings: Any,
 ) -> SearchResult:
-    """Resumes a search that was stopped, or ended by its time budget; a complete one returns its result.
+    """Resume a search that was stopped, or ended by its time budget; a complete one returns its result.
 
     Args:
         name: the search's name, its folder in ``storage.path``.
@@ -122,7 +124,7 @@ def fine_tune(
     accept_changed_data: bool = False,
     **settings: Any,
 ) -> FineTuneResult:
-    """Trains one configuration, on a lane as searches do, and scores the trained model.
+    """Train one configuration, on a lane as searches do, and score the trained model.
 
     Args:
         job: what is trained, as that of `tune`; of ``search`` only ``time_budget_s`` and ``max_failures`` count.
@@ -179,7 +181,7 @@ def pretrain(
     accept_changed_data: bool = False,
     **settings: Any,
 ) -> PretrainResult:
-    """Pre-trains a BERT encoder by masked language modelling and next-sentence prediction.
+    """Pre-train a BERT encoder by masked language modelling and next-sentence prediction.
 
     Args:
         job: the path of a pre-training job file, a checked job, or a mapping of its keys; ``None`` for the settings
@@ -204,25 +206,38 @@ def pretrain(
         >>> result.encoder  # doctest: +SKIP
         '/home/ann/runs/bert_wikitext_d2l/encoder'
     """
-    from gluetune.api.places import tracking_uri
-    from gluetune.api.pretraining_run import new_pretraining, resumed_pretraining
     from gluetune.api.runs import pretraining_session
-    from gluetune.config import without_password
-    from gluetune.pretraining.config import PretrainJob
 
     with _shown(progress, _PRETRAIN) as frontend:
-        if resume is None:
-            is_file = isinstance(job, str | os.PathLike)
-            file = os.fspath(job) if isinstance(job, str | os.PathLike) else None
-            check_form(job)
-            base = {} if is_file or job is None else as_values(job)  # type: ignore[arg-type]
-            session = new_pretraining(file, [*as_overrides(PretrainJob, base), *as_overrides(PretrainJob, settings)])
-        else:
-            _refuse_job(job)
-            session = resumed_pretraining(resume, read_resume(PretrainJob, settings))
+        session = _pretraining(job, resume, settings)
         trial = pretraining_session(session, address, frontend, accept_inputs=accept_changed_data)
     if trial is None:
         raise KeyboardInterrupt
+    return _pretrain_result(session, trial)
+
+
+def _pretraining(
+    job: PretrainJob | Mapping[str, Any] | str | os.PathLike[str] | None, resume: str | None, settings: dict[str, Any]
+) -> PretrainSession:
+    """Prepare the folder of a new pre-training run, or open that of an earlier one."""
+    from gluetune.api.pretraining_run import new_pretraining, resumed_pretraining
+    from gluetune.pretraining.config import PretrainJob
+
+    if resume is not None:
+        _refuse_job(job)
+        return resumed_pretraining(resume, read_resume(PretrainJob, settings))
+    check_form(job)
+    if job is None or isinstance(job, str | os.PathLike):
+        file, base = None if job is None else os.fspath(job), []
+    else:
+        file, base = None, as_overrides(PretrainJob, as_values(job))
+    return new_pretraining(file, [*base, *as_overrides(PretrainJob, settings)])
+
+
+def _pretrain_result(session: PretrainSession, trial: TrialRecord) -> PretrainResult:
+    from gluetune.api.places import tracking_uri
+    from gluetune.config import without_password
+
     last = trial.pretraining[-1] if trial.pretraining else None
     return PretrainResult(
         name=session.name,
@@ -244,7 +259,7 @@ def load(
     batch_size: int = 32,
     tracking_uri: str | None = None,
 ) -> Classifier:
-    """Loads a trained model.
+    """Load a trained model.
 
     Args:
         folder_or_model_uri: the folder of a winner (``runs/first/winners/cola``, or any ``save_pretrained`` folder of a
@@ -282,7 +297,7 @@ def load(
 
 
 def _winner(folder: str, task: Task | None) -> str:
-    """The folder of a model: the one given, or that of a run's winner."""
+    """Return the folder of a model: the one given, or that of a run's winner."""
     from gluetune.events import winner_folder
     from gluetune.inference import open_model_folder
 
@@ -311,7 +326,7 @@ def _refuse_job(job: object) -> None:
 
 @contextmanager
 def _shown(progress: bool, resume_call: str) -> Iterator[Frontend]:
-    """The program around a run, whose messages are printed if progress is."""
+    """Provide the program around a run, whose messages are printed if progress is."""
     from rich.console import Console
     from rich.text import Text
 

@@ -37,7 +37,7 @@ class Frontend:
         self.console, self._resume_call = console, resume_call
 
     def resume_command(self, name: str, storage: StorageConfig, address: str | None, *, score: bool = True) -> str:
-        """What the user enters to resume a run that was stopped.
+        """Return what the user enters to resume a run that was stopped.
 
         Args:
             name: the run's name.
@@ -50,7 +50,7 @@ class Frontend:
         return f"{self._resume_call}{name!r}{where}{more})"
 
     def announce(self, command: str) -> None:
-        """Says that the run has begun and how to resume it, whatever ends it.
+        """Say that the run has begun and how to resume it, whatever ends it.
 
         Args:
             command: what `resume_command` gave.
@@ -59,10 +59,10 @@ class Frontend:
         logger.info(command)
 
     def begin(self) -> None:
-        """Called when everything is loaded and the run begins: from then on a stop must be an orderly one."""
+        """Note that everything is loaded and the run begins: from then on a stop must be an orderly one."""
 
     def logging_to(self, log: Path) -> AbstractContextManager[None]:
-        """What surrounds a run, to keep the output of libraries off the console.
+        """Return what surrounds a run, to keep the output of libraries off the console.
 
         Args:
             log: the file that such output may go to.
@@ -70,11 +70,11 @@ class Frontend:
         return nullcontext()
 
     def log_place(self, log: Path) -> str:
-        """Says in brackets where the output of libraries goes; empty where it is left alone."""
+        """Say in brackets where the output of libraries goes; empty where it is left alone."""
         return ""
 
     def connect(self, address: str | None) -> str:
-        """Connects to a Ray cluster, or starts one; returns in words where that is.
+        """Connect to a Ray cluster, or start one; return in words where that is.
 
         Args:
             address: the cluster's; see `gluetune.cluster.connect_to_ray`.
@@ -84,12 +84,12 @@ class Frontend:
         return connect_to_ray(address)
 
     def importing(self) -> AbstractContextManager[None]:
-        """What surrounds slow imports."""
+        """Return what surrounds slow imports."""
         return nullcontext()
 
     @contextmanager
     def connected(self) -> Iterator[None]:
-        """What surrounds a session on Ray: the environment variables that a search sets are put back at its end."""
+        """Surround a session on Ray: the environment variables that a search sets are put back at its end."""
         before, analysis = _driver_variables(), logging.getLogger("ray.tune.analysis")
         level = analysis.level
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # Ray Tune's newer output prints a banner whatever its verbosity
@@ -107,7 +107,7 @@ class Frontend:
 def messages_to(
     show: Callable[[str], None], show_error: Callable[[str], None], *, propagate: bool = False
 ) -> Iterator[None]:
-    """Shows the package's log messages of level INFO and above.
+    """Show the package's log messages of level INFO and above.
 
     Args:
         show: called with each message below the level ERROR.
@@ -149,7 +149,7 @@ class _Handler(logging.Handler):
         self._show, self._show_error = show, show_error
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Shows one message as it is, without time and level."""
+        """Show one message as it is, without time and level."""
         (self._show if record.levelno < logging.ERROR else self._show_error)(record.getMessage())
 
 

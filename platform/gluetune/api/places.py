@@ -46,7 +46,7 @@ class Recorded(Protocol):
 
 
 def tracking_uri(job: Recorded) -> str:
-    """The MLflow store of a job: the one named, else SQLite beside the runs.
+    """Return the MLflow store of a job: the one named, else SQLite beside the runs.
 
     A run's record keeps no password: where ``MLFLOW_TRACKING_URI`` is the same address with one, that is it.
     """
@@ -63,7 +63,7 @@ def artifacts(storage: StorageConfig, tracking: TrackingConfig) -> str | None:
 
 
 def absolute_job(job: JobConfig) -> JobConfig:
-    """A search's job with absolute paths."""
+    """Return a search's job with absolute paths."""
     if in_submitted_job():
         return job
     places = absolute_places(job.storage, job.tracking)
@@ -71,7 +71,7 @@ def absolute_job(job: JobConfig) -> JobConfig:
 
 
 def absolute_places(storage: StorageConfig, tracking: TrackingConfig) -> dict[str, Section]:
-    """The sections ``storage`` and ``tracking`` of a job with absolute paths."""
+    """Return the sections ``storage`` and ``tracking`` of a job with absolute paths."""
     storage = with_values(storage, path=Storage(storage.path).uri())
     uri = tracking.uri or ""
     file = sqlite_file(uri)
@@ -81,14 +81,14 @@ def absolute_places(storage: StorageConfig, tracking: TrackingConfig) -> dict[st
 
 
 def _joined(uri: str) -> str:
-    """A SQLite URI with options, whose file begins at the root."""
+    """Return a SQLite URI with options, whose file begins at the root."""
     scheme, slashes, rest = uri.partition(":///")
     prefix = "file:" if rest.startswith("file:") else ""
     return f"{scheme}{slashes}{prefix}{Path.cwd()}/{rest.removeprefix(prefix)}"
 
 
 def _data(data: DataConfig) -> DataConfig:
-    """The files that stand in for official ones stay: they lie in ``dir``."""
+    """Return the section with absolute paths; files that stand in for official ones stay, for they lie in ``dir``."""
     dataset = data.dataset
     parts = None if dataset is None else split_dataset(dataset)
     if parts is not None and parts[0].endswith(".py"):
@@ -102,17 +102,17 @@ def _model(model: ModelConfig) -> ModelConfig:
 
 
 def folder_or_name(name: str | None) -> str | None:
-    """A folder's absolute path; a name on the hub as it is."""
+    """Return a folder's absolute path; a name on the hub as it is."""
     return absolute_path(name) if name is not None and (Path(name).is_dir() or name.startswith((".", "/"))) else name
 
 
 def absolute_path(path: str | None) -> str | None:
-    """A path from the root; one that begins with ``~`` as it is."""
+    """Return a path from the root; one that begins with ``~`` as it is."""
     return path if path is None or path.startswith("~") else str(absolute(Path(path)))
 
 
 def with_values(section: _Section, **values: Any) -> _Section:
-    """The section with those values that have changed; the others stay unset where they were."""
+    """Return the section with those values that have changed; the others stay unset where they were."""
     changed = {name: value for name, value in values.items() if value != getattr(section, name)}
     return section.model_copy(update=changed) if changed else section
 
@@ -133,7 +133,7 @@ def in_submitted_job() -> bool:
 
 
 def check_lasting(paths: Iterable[tuple[str, str | None]]) -> None:
-    """Refuses paths to write to that end with a submitted job; does nothing outside of one.
+    """Refuse paths to write to that end with a submitted job; do nothing outside of one.
 
     Args:
         paths: settings or flags, and their values; ``None`` is skipped.
@@ -146,7 +146,7 @@ def check_lasting(paths: Iterable[tuple[str, str | None]]) -> None:
 
 
 def lasting_issues(paths: Iterable[tuple[str, str | None]]) -> Iterator[ConfigIssue]:
-    """Paths to write to that would end with a submitted job, wherever this process runs.
+    """Yield the paths to write to that would end with a submitted job, wherever this process runs.
 
     Args:
         paths: settings or flags, and their values; ``None`` is skipped.
@@ -161,7 +161,7 @@ def lasting_issues(paths: Iterable[tuple[str, str | None]]) -> Iterator[ConfigIs
 
 
 def check_job_lasts(storage: StorageConfig, tracking: TrackingConfig) -> None:
-    """Refuses a job whose results or MLflow record would end with the submitted job that makes them.
+    """Refuse a job whose results or MLflow record would end with the submitted job that makes them.
 
     Raises:
         ConfigError: inside a submitted job a path is relative, or the MLflow store would be made in its working folder.
@@ -171,7 +171,7 @@ def check_job_lasts(storage: StorageConfig, tracking: TrackingConfig) -> None:
 
 
 def lasting_job_issues(storage: StorageConfig, tracking: TrackingConfig) -> Iterator[ConfigIssue]:
-    """What of a job's results would end with a submitted job, wherever this process runs."""
+    """Yield what of a job's results would end with a submitted job, wherever this process runs."""
     yield from lasting_issues(
         [("storage.path (--storage-path)", storage.path), ("tracking.uri (--tracking-uri)", tracking.uri)]
     )
@@ -184,7 +184,7 @@ def lasting_job_issues(storage: StorageConfig, tracking: TrackingConfig) -> Iter
 
 
 def submission(command: Sequence[str]) -> str:
-    """The shell command that submits a job like this one.
+    """Return the shell command that submits a job like this one.
 
     Args:
         command: the program and its arguments.

@@ -52,7 +52,7 @@ class BestTrial:
     model_uri: str | None
 
     def load(self, *, device: str | None = None, batch_size: int = 32) -> Classifier:
-        """Loads the trained model.
+        """Load the trained model.
 
         Args:
             device: what it computes on, such as ``cuda:0`` or ``cpu``; ``None`` for a GPU if there is one.
@@ -98,7 +98,7 @@ class SearchResult:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Self:
-        """Reads the result of an earlier run.
+        """Read the result of an earlier run.
 
         Args:
             folder: the run's folder, by path or URI; also one that was moved or copied.
@@ -157,7 +157,7 @@ class SearchResult:
         return list(self._summary.trials)
 
     def best(self, task: str | None = None) -> BestTrial:
-        """The best trial of a task.
+        """Return the best trial of a task.
 
         Args:
             task: the task's name; may be left out where the run has one task.
@@ -239,7 +239,7 @@ class SearchResult:
 
 
 def _rebased(summary: Summary, folder: str) -> Summary:
-    """The summary with its paths below the folder that it was read from."""
+    """Return the summary with its paths below the folder that it was read from."""
     before = summary.folder.rstrip("/") + "/"
     tasks = []
     for task in summary.tasks:
@@ -265,7 +265,7 @@ class FineTuneResult(SearchResult):
         return [trial for trial in self.trials if trial.status in ("diverged", "out_of_memory", "failed")]
 
     def metrics(self, task: str | None = None) -> dict[str, dict[str, float | None]]:
-        """The metrics of the trained model by split, ``selection`` included.
+        """Return the metrics of the trained model by split, ``selection`` included.
 
         Args:
             task: the task's name; may be left out where the run has one task.
@@ -281,7 +281,7 @@ class FineTuneResult(SearchResult):
         return self.best(task).scores
 
     def load(self, task: str | None = None, *, device: str | None = None, batch_size: int = 32) -> Classifier:
-        """Loads the trained model.
+        """Load the trained model.
 
         Args:
             task: the task's name; may be left out where the run has one task.

@@ -36,7 +36,7 @@ def search_session(
     score: bool = True,
     accept_inputs: bool = False,
 ) -> FinishedSearch:
-    """Connects to Ray, runs a search or a single run to its end, and unlocks its folder.
+    """Connect to Ray, run a search or a single run to its end, and unlock its folder.
 
     Args:
         session: what to run.
@@ -68,7 +68,7 @@ def search_session(
 def pretraining_session(
     session: PretrainSession, address: str | None, frontend: Frontend, *, accept_inputs: bool = False
 ) -> TrialRecord | None:
-    """Connects to Ray, runs a pre-training to its end, and unlocks its folder.
+    """Connect to Ray, run a pre-training to its end, and unlock its folder.
 
     Args:
         session: what to run.
@@ -102,25 +102,25 @@ class ViewFactory(Protocol):
     """What is shown while a session runs, and at its end."""
 
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
-        """Follows the session's events."""
+        """Follow the session's events."""
 
     def print_summary(
         self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console
     ) -> None:
-        """Prints the results at the end of the session."""
+        """Print the results at the end of the session."""
 
 
 class SearchViews:
     """A table of tasks that renews itself, and the winners."""
 
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
-        """A table of the tasks' progress that is redrawn with each event."""
+        """Return a table of the tasks' progress that is redrawn with each event."""
         return LiveTable(plan, console, trials)
 
     def print_summary(
         self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console
     ) -> None:
-        """Prints the table of winners and how the trials ended."""
+        """Print the table of winners and how the trials ended."""
         print_results(summary, console)
 
 
@@ -139,13 +139,13 @@ class RunViews:
         self.failed: list[TrialRecord] = []
 
     def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
-        """A log with one line for each evaluation."""
+        """Return a log with one line for each evaluation."""
         return ProgressLog(console)
 
     def print_summary(
         self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console
     ) -> None:
-        """Prints the measured figures beside the published ones, and fills `failed`."""
+        """Print the measured figures beside the published ones, and fill `failed`."""
         known = list(trials)
         tasks = {task.task: task for task in plan.tasks}
         self.failed = [trial for trial in known if trial.status in _FAILED]

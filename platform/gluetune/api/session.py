@@ -94,7 +94,7 @@ class RunFolder(NamedTuple):
 def new_session(
     job: JobConfig, job_file: str | None, *, space: SearchSpace | None = None, starts: bool = True
 ) -> Session:
-    """Prepares the folder of a new search; `begin` fills it.
+    """Prepare the folder of a new search; `begin` fills it.
 
     Args:
         job: what to run.
@@ -118,14 +118,14 @@ def new_session(
 
 
 def _effective_space(job: JobConfig, space: SearchSpace) -> SearchSpace:
-    """The search space without the fields that have no effect in this job."""
+    """Return the search space without the fields that have no effect in this job."""
     for field, why in idle_fields(space, job.training).items():
         logger.info(f"search space {space.name!r} varies {field}, which has no effect here ({why}): it is left out")
     return without_idle_fields(space, job.training)
 
 
 def check_empty_or_unlock(storage: Storage, name: str, unlock: Callable[[], None]) -> None:
-    """Does what `check_empty` does, and unlocks the folder where it refuses.
+    """Do what `check_empty` does, and unlock the folder where it refuses.
 
     Raises:
         StorageError: the folder holds more than a start that failed leaves.
@@ -138,7 +138,7 @@ def check_empty_or_unlock(storage: Storage, name: str, unlock: Callable[[], None
 
 
 def check_empty(storage: Storage, name: str) -> None:
-    """Refuses the folder of an earlier run for a new one.
+    """Refuse the folder of an earlier run for a new one.
 
     Raises:
         StorageError: it holds more than a start that failed leaves.
@@ -152,18 +152,18 @@ def check_empty(storage: Storage, name: str) -> None:
 
 
 def run_kind(job: JobConfig, job_file: str | None) -> str:
-    """What runs of a job are called, before the time is added to those without a name of their own."""
+    """Return what runs of a job are called, before the time is added to those without a name of their own."""
     return job.name or (Path(job_file).stem if job_file else UNFILED)
 
 
 def begin(session: Session) -> None:
-    """Writes the search's files: from here on it exists and can be resumed."""
+    """Write the search's files: from here on it exists and can be resumed."""
     session.storage.write(SPACE_FILE, dump_space(session.space).encode())
     session.storage.write(JOB_FILE, dump_job(_with_store(session.job)).encode())
 
 
 def _with_store(job: JobConfig) -> JobConfig:
-    """The job with its MLflow store by name where that is a file in this folder, beside no run: those are elsewhere."""
+    """Return the job with its MLflow store by name where that is a file in this folder, and the runs are elsewhere."""
     if job.tracking.uri is not None or Storage(job.storage.path).local:
         return job
     tracking = job.tracking.model_copy(update={"uri": tracking_uri(job)})
@@ -171,7 +171,7 @@ def _with_store(job: JobConfig) -> JobConfig:
 
 
 def resumed_session(name: str, path: str, overrides: Sequence[Override], *, starts: bool = True) -> Session:
-    """Opens an earlier search.
+    """Open an earlier search.
 
     Args:
         name: its name.
@@ -197,7 +197,7 @@ def resumed_session(name: str, path: str, overrides: Sequence[Override], *, star
 
 
 def storage_path(overrides: Sequence[Override]) -> str:
-    """The folder or bucket that runs lie in, by the last override that names it."""
+    """Return the folder or bucket that runs lie in, by the last override that names it."""
     paths = [str(override.value) for override in overrides if override.path == "storage.path"]
     return paths[-1] if paths else StorageConfig().path
 
@@ -228,7 +228,7 @@ def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
 
 
 def open_folder(root: Storage, name: str, *, starts: bool = True) -> RunFolder:
-    """Opens a run's folder, and locks it where it is on this machine.
+    """Open a run's folder, and lock it where it is on this machine.
 
     Args:
         root: the storage path.
@@ -252,7 +252,7 @@ def open_folder(root: Storage, name: str, *, starts: bool = True) -> RunFolder:
 
 
 def private_log(name: str) -> Path:
-    """The log of a run whose folder is in a bucket: in a new temporary folder that only this user can enter.
+    """Return the log of a run whose folder is in a bucket: in a new temporary folder that only this user can enter.
 
     The folder is removed at the end of the process where nothing was written to it.
     """
@@ -271,7 +271,7 @@ def _nothing() -> None:
 
 
 def check_inputs(folder: Storage, now: RunInputs, *, name: str, accept: bool, dry_run: bool = False) -> None:
-    """Refuses to resume a run on other rows, other tokens or another encoder than its trials were trained on.
+    """Refuse to resume a run on other rows, other tokens or another encoder than its trials were trained on.
 
     Trials on different rows cannot be ranked together, and a trial that continues on other rows is neither the one nor
     the other. A run that has begun no trial takes what is there.

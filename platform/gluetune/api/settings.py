@@ -54,7 +54,7 @@ class ReadJob(NamedTuple):
 
 
 def read_job(job: Job, settings: Mapping[str, Any], *, single: bool = False) -> ReadJob:
-    """Puts settings on top of a job and checks all of it.
+    """Put settings on top of a job and check all of it.
 
     Args:
         job: what the settings stand on; ``None`` for the defaults, or the quickstart where they keep that.
@@ -87,7 +87,7 @@ def read_job(job: Job, settings: Mapping[str, Any], *, single: bool = False) -> 
 
 
 def check_form(job: object) -> None:
-    """Refuses a job that is no file, mapping or configuration.
+    """Refuse a job that is no file, mapping or configuration.
 
     Raises:
         ConfigError: it is something else.
@@ -98,7 +98,7 @@ def check_form(job: object) -> None:
 
 
 def single_run(overrides: Iterable[Override], source: str) -> Iterator[Override]:
-    """What makes a job one configuration. Figures published for its own task are not compared with another's.
+    """Yield what makes a job one configuration. Figures published for its own task are not compared with another's.
 
     Args:
         overrides: those that the user gave.
@@ -111,7 +111,7 @@ def single_run(overrides: Iterable[Override], source: str) -> Iterator[Override]
 
 
 def searched_issues(overrides: Iterable[Override]) -> list[ConfigIssue]:
-    """Settings of a search among those of a single run."""
+    """Return the settings of a search among those of a single run."""
     searched = ("search.space", "search.algorithm", "search.scheduler", "search.num_samples")
     return [
         ConfigIssue(override.path, "must not be set: one configuration is run; gluetune tune searches")
@@ -121,7 +121,7 @@ def searched_issues(overrides: Iterable[Override]) -> list[ConfigIssue]:
 
 
 def read_resume(schema: type[BaseModel], settings: Mapping[str, Any]) -> list[Override]:
-    """The settings that may change when a run is resumed.
+    """Return the settings that may change when a run is resumed.
 
     Args:
         schema: what the run's job file holds.
@@ -145,7 +145,7 @@ def read_resume(schema: type[BaseModel], settings: Mapping[str, Any]) -> list[Ov
 
 
 def as_overrides(schema: type[BaseModel], settings: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[Override]:
-    """Settings by their dotted paths; an empty section sets nothing, and neither does ``None`` for one of the job.
+    """Return settings by their dotted paths; an empty section sets nothing, nor does ``None`` for one of the job.
 
     Args:
         schema: distinguishes sections, which are merged, from mappings that are values, which are replaced.
@@ -164,7 +164,7 @@ def as_overrides(schema: type[BaseModel], settings: Mapping[str, Any], path: tup
 
 
 def as_values(section: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration's keys and values, those with their defaults left out, as a job file holds them."""
+    """Return a configuration's keys and values, those with their defaults left out, as a job file holds them."""
     if isinstance(section, Choice | Float | Int):
         section = section.model_dump(exclude_none=True)  # the type is one of their defaults
     elif isinstance(section, BaseModel):
@@ -186,7 +186,7 @@ def _check_single(overrides: Sequence[Override]) -> None:
 def _take_space(
     settings: Mapping[str, Any], job: dict[str, Any] | None
 ) -> tuple[SearchSpace | None, dict[str, Any], dict[str, Any] | None]:
-    """A search space that is given as an object or a mapping, and settings and job without it."""
+    """Return a search space that is given as an object or a mapping, and settings and job without it."""
     space: Any = None
     taken: list[Any] = []
     for values in (job, settings):
@@ -215,7 +215,7 @@ def _section(schema: type[BaseModel], key: str) -> type[BaseModel] | None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as YAML would give it: paths as text, tuples, sets and arrays as lists, NumPy's numbers as Python's."""
+    """Return a value as YAML would give it: paths as text, tuples, sets and arrays as lists, plain numbers."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):

@@ -66,7 +66,7 @@ class Trained:
 def open_trained(
     job_file: str | None, overrides: Sequence[Override] = (), *, checkpoint: str | None = None, reads_data: bool = True
 ) -> Trained:
-    """Finds the trained models of a job.
+    """Find the trained models of a job.
 
     Args:
         job_file: the job file.
@@ -99,7 +99,7 @@ def open_trained(
 
 
 def _as_trained(job: JobConfig, run: Storage, flags: Container[str]) -> JobConfig:
-    """The job with rows cut as the run cut them, unless flags say otherwise."""
+    """Return the job with rows cut as the run cut them, unless flags say otherwise."""
     text = read_run_file(run, JOB_FILE)
     if text is None:
         raise StorageError(
@@ -111,7 +111,7 @@ def _as_trained(job: JobConfig, run: Storage, flags: Container[str]) -> JobConfi
 
 
 def _as_saved(job: JobConfig, folder: Storage, flags: Container[str]) -> JobConfig:
-    """The job with rows cut as a saved model says that it was trained, unless flags say otherwise."""
+    """Return the job with rows cut as a saved model says that it was trained, unless flags say otherwise."""
     settings = read_text_settings(folder)
     if settings is None:
         return job
@@ -155,7 +155,7 @@ class TaskEvaluation:
 
 
 def evaluate_trained(trained: Trained, address: str | None, frontend: Frontend) -> Iterator[TaskEvaluation]:
-    """Scores the models on the official labelled rows, and records the figures in the run's folder.
+    """Score the models on the official labelled rows, and record the figures in the run's folder.
 
     Args:
         trained: the models.
@@ -178,7 +178,7 @@ def evaluate_trained(trained: Trained, address: str | None, frontend: Frontend) 
 
 
 def _comparable(published: PublishedConfig | None, splits: Container[str]) -> PublishedConfig | None:
-    """The published figures of some splits: those of training cannot be measured any more."""
+    """Return the published figures of some splits: those of training cannot be measured any more."""
     if published is None:
         return None
     figures = {name: value for name, value in published.figures.items() if name.partition(".")[0] in splits}
@@ -209,7 +209,7 @@ def predict_trained(
     output: str | None = None,
     is_stream: Callable[[str], bool] = lambda target: False,
 ) -> Iterator[TaskPredictions]:
-    """Predicts a file's rows, or the official test rows.
+    """Predict a file's rows, or the official test rows.
 
     Args:
         trained: the models.
@@ -271,7 +271,7 @@ def _default_output(trained: Trained, task: str, split: str) -> str:
 
 
 def _latest_run(job: JobConfig, job_file: str | None) -> Storage:
-    """The run that the job names, or the latest one of its file, with trained models for all its tasks."""
+    """Return the run that the job names, or the latest one of its file, with trained models for all its tasks."""
     root, kind = Storage(job.storage.path), run_kind(job, job_file)
     started = re.compile(re.escape(kind) + r"-\d{8}-\d{6}")
     known = [job.name] if job.name else sorted(filter(started.fullmatch, root.list()))
@@ -288,7 +288,7 @@ def _latest_run(job: JobConfig, job_file: str | None) -> Storage:
 
 @contextmanager
 def _one_worker(trained: Trained, address: str | None, frontend: Frontend) -> Iterator[Resources]:
-    """Connects to Ray; gives what one worker may take."""
+    """Connect to Ray, and provide what one worker may take."""
     with connection(frontend):
         where = frontend.connect(address)
         frontend.begin()

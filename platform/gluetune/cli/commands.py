@@ -106,7 +106,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``gluetune COMMAND …``.
+    """Run ``gluetune COMMAND …``.
 
     Args:
         argv: the command and its arguments; those of the process by default.
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(name: str, argv: Sequence[str] | None = None) -> int:
-    """Runs a command in a supervised driver process.
+    """Run a command in a supervised driver process.
 
     Args:
         name: a key of `COMMANDS`.
@@ -182,7 +182,7 @@ def _print_completion(arguments: Sequence[str]) -> int:
 
 
 def _unknown(name: str) -> str:
-    """The message about a first argument that is no command."""
+    """Return the message about a first argument that is no command."""
     from gluetune.errors import did_you_mean
 
     names = ", ".join(COMMANDS)

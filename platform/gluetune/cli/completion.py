@@ -21,7 +21,7 @@ _PATHS = {"FILE": shtab.FILE, "PATH": shtab.FILE, "MODEL": shtab.DIRECTORY, "FOL
 
 
 def script(shell: str) -> str:
-    """The completion script for a shell.
+    """Return the completion script for a shell.
 
     Args:
         shell: one of `SHELLS`.
@@ -30,7 +30,7 @@ def script(shell: str) -> str:
 
 
 def _whole_parser() -> argparse.ArgumentParser:
-    """A parser of all commands; it is only read by shtab."""
+    """Return a parser of all commands; it is only read by shtab."""
     parser = argparse.ArgumentParser("gluetune")
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument("--print-completion", choices=SHELLS, help="print the completion script of a shell")
@@ -47,7 +47,7 @@ def _whole_parser() -> argparse.ArgumentParser:
 
 
 def _add_values(parser: argparse.ArgumentParser, program: Program) -> None:
-    """Adds to a command's flags what their values can be."""
+    """Add to a command's flags what their values can be."""
     choices = dict(_choices(program))
     for action in parser._actions:
         name = next(iter(action.option_strings), "")
@@ -58,7 +58,7 @@ def _add_values(parser: argparse.ArgumentParser, program: Program) -> None:
 
 
 def _choices(program: Program) -> Iterator[tuple[str, list[str]]]:
-    """Flags that take one of a few values, and these."""
+    """Yield flags that take one of a few values, and these."""
     for option in program.options:
         if option.choices:
             yield option.name, list(option.choices)
@@ -71,7 +71,7 @@ def _choices(program: Program) -> Iterator[tuple[str, list[str]]]:
 
 
 def _annotation(model: Any, path: str) -> Any:
-    """The type of a job file's key."""
+    """Return the type of a job file's key."""
     for key in path.split("."):
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             return None

@@ -64,7 +64,7 @@ PROGRAM = Program(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``gluetune export``; returns the exit code."""
+    """Run ``gluetune export``; return the exit code."""
     return run(PROGRAM, _export, argv)
 
 
@@ -100,7 +100,7 @@ def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
 
 
 def _overrides(given: Mapping[str, str]) -> list[Override]:
-    """What replaces values of the runs' job files.
+    """Return what replaces values of the runs' job files.
 
     A submission answers the official test files: a run's own single files are left out.
     """

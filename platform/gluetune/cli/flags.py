@@ -45,7 +45,7 @@ class ParsedArguments:
 
 
 def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
-    """Reads the command line. ``--help`` and ``--version`` print and raise ``SystemExit(0)``.
+    """Read the command line. ``--help`` and ``--version`` print and raise ``SystemExit(0)``.
 
     Args:
         argv: the arguments without the program's name; ``_`` and ``-`` in flags are the same.
@@ -91,7 +91,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser(program: Program) -> argparse.ArgumentParser:
-    """The parser of a program's flags, in the groups that its help shows; values of flags stay text.
+    """Return the parser of a program's flags, in the groups that its help shows; values of flags stay text.
 
     Args:
         program: the program.

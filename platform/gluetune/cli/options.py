@@ -122,7 +122,7 @@ ACCEPT_OPTION = Option(
 
 
 def accept_issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
-    """What is wrong with `ACCEPT` among some arguments."""
+    """Yield what is wrong with `ACCEPT` among some arguments."""
     if ACCEPT in arguments.switches and arguments.resume is None:
         yield ConfigIssue(ACCEPT, "goes with --resume only: a new run starts on the rows that are there")
 

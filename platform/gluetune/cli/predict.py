@@ -69,17 +69,17 @@ PREDICT = Program(
 
 
 def evaluate_main(argv: Sequence[str]) -> int:
-    """Runs ``gluetune evaluate``; returns the exit code."""
+    """Run ``gluetune evaluate``; return the exit code."""
     return run(EVALUATE, _with_job(run_evaluate), argv)
 
 
 def predict_main(argv: Sequence[str]) -> int:
-    """Runs ``gluetune predict``; returns the exit code."""
+    """Run ``gluetune predict``; return the exit code."""
     return run(PREDICT, _with_job(run_predict), argv)
 
 
 def one_configuration(arguments: ParsedArguments, command: str) -> ParsedArguments:
-    """The arguments, and on top what makes a job file one configuration instead of a search.
+    """Return the arguments, and on top what makes a job file one configuration instead of a search.
 
     Figures published for the job's own task are left out where another task is chosen.
 
@@ -91,7 +91,7 @@ def one_configuration(arguments: ParsedArguments, command: str) -> ParsedArgumen
 
 
 def run_evaluate(arguments: ParsedArguments, terminal: Terminal) -> int:
-    """Scores the trained models that the arguments name, and prints the scores; returns the exit code.
+    """Score the trained models that the arguments name, and print the scores; return the exit code.
 
     Raises:
         UserError: there is no such model, or its rows cannot be read.
@@ -107,7 +107,7 @@ def run_evaluate(arguments: ParsedArguments, terminal: Terminal) -> int:
 
 
 def run_predict(arguments: ParsedArguments, terminal: Terminal) -> int:
-    """Writes predictions of the trained models that the arguments name; returns the exit code.
+    """Write predictions of the trained models that the arguments name; return the exit code.
 
     Raises:
         UserError: there is no such model, or rows or output file cannot be used.
@@ -135,7 +135,7 @@ def run_predict(arguments: ParsedArguments, terminal: Terminal) -> int:
 
 
 def _with_job(act: Callable[[ParsedArguments, Terminal], int]) -> Callable[[ParsedArguments, Terminal], int]:
-    """What runs a command with the job file of the run that ``--run`` names, where it is given."""
+    """Return what runs a command with the job file of the run that ``--run`` names, where it is given."""
 
     def act_on_job(arguments: ParsedArguments, terminal: Terminal) -> int:
         with ExitStack() as stack:
@@ -147,7 +147,7 @@ def _with_job(act: Callable[[ParsedArguments, Terminal], int]) -> Callable[[Pars
 
 
 def _of_run(arguments: ParsedArguments, folder: Path) -> ParsedArguments:
-    """The arguments with the recorded job file of a run.
+    """Return the arguments with the recorded job file of a run.
 
     Args:
         arguments: with ``--run``.
@@ -169,7 +169,7 @@ def _of_run(arguments: ParsedArguments, folder: Path) -> ParsedArguments:
 
 
 def _print_evaluation(evaluation: TaskEvaluation, terminal: Terminal) -> None:
-    """Prints one task's scores with the published ones beside them, and where they are recorded."""
+    """Print one task's scores with the published ones beside them, and where they are recorded."""
     from gluetune.data import find_identical_splits
     from gluetune.reporting import print_batch_metrics, print_metrics
     from gluetune.tasks import get_task
@@ -192,7 +192,7 @@ def _print_evaluation(evaluation: TaskEvaluation, terminal: Terminal) -> None:
 
 
 def _write_answers(answers: TaskPredictions, terminal: Terminal) -> None:
-    """Writes predictions to their file, or to the process's own stream where the file names one, and says so."""
+    """Write predictions to their file, or to the process's own stream where the file names one, and say so."""
     from gluetune.inference import write_predictions
 
     write_predictions(answers.predictions, terminal.data_stream(answers.target) or answers.target)

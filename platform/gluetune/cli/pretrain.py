@@ -73,12 +73,12 @@ PROGRAM = Program(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``gluetune pretrain``; returns the exit code."""
+    """Run ``gluetune pretrain``; return the exit code."""
     return run(PROGRAM, _act, argv)
 
 
 def pretrain_job(arguments: ParsedArguments) -> PretrainJob:
-    """The job of a new run that the arguments ask for.
+    """Return the job of a new run that the arguments ask for.
 
     Raises:
         ConfigError: mistakes in the job file or the arguments.
@@ -88,7 +88,7 @@ def pretrain_job(arguments: ParsedArguments) -> PretrainJob:
 
 
 def _check_config(arguments: ParsedArguments) -> None:
-    """Refuses a run without a job file.
+    """Refuse a run without a job file.
 
     Raises:
         ConfigError: neither ``--config`` nor ``--resume`` is given.

@@ -43,27 +43,27 @@ class ProcessFrontend(Frontend):
         self._terminal = terminal
 
     def resume_command(self, name: str, storage: StorageConfig, address: str | None, *, score: bool = True) -> str:
-        """The shell command that resumes a run that was stopped."""
+        """Return the shell command that resumes a run that was stopped."""
         return resume_command_line(name, storage, address, () if score else ("--mode", "train"))
 
     def announce(self, command: str) -> None:
-        """Prints how to resume the run, and reports it to the parent process."""
+        """Print how to resume the run, and report it to the parent process."""
         announce_resume(command, self._terminal)
 
     def begin(self) -> None:
-        """Reports to the parent process that a stop must be an orderly one from now on."""
+        """Report to the parent process that a stop must be an orderly one from now on."""
         report(starting=False)
 
     def logging_to(self, log: Path) -> AbstractContextManager[None]:
-        """Sends the process's standard streams to the log, except for what the terminal's consoles print."""
+        """Send the process's standard streams to the log, except for what the terminal's consoles print."""
         return self._terminal.logging_to(log)
 
     def log_place(self, log: Path) -> str:
-        """Says in brackets where the output of libraries goes."""
+        """Say in brackets where the output of libraries goes."""
         return f" (its output, and that of the libraries, goes to {log})"
 
     def connect(self, address: str | None) -> str:
-        """Connects to Ray such that stop signals end this process as they do before and after."""
+        """Connect to Ray such that stop signals end this process as they do before and after."""
         stop_on_signals()
         with own_process_group():
             where = super().connect(address)
@@ -71,17 +71,17 @@ class ProcessFrontend(Frontend):
         return where
 
     def importing(self) -> AbstractContextManager[None]:
-        """Surrounds slow imports: the garbage collector is paused, and what is there afterwards is never collected."""
+        """Surround slow imports: the garbage collector is paused, and what is there afterwards is never collected."""
         return gc_paused()
 
     @contextmanager
     def connected(self) -> Iterator[None]:
-        """Surrounds a session on Ray; the environment ends with the process."""
+        """Surround a session on Ray; the environment ends with the process."""
         yield
 
 
 def resume_command_line(name: str, storage: StorageConfig, address: str | None, more: Sequence[str] = ()) -> str:
-    """The shell command that resumes a run from any folder; of a submitted job, the one that submits it again.
+    """Return the shell command that resumes a run from any folder; of a submitted job, the one that submits it again.
 
     Args:
         name: the run's name.
@@ -104,7 +104,7 @@ def resume_command_line(name: str, storage: StorageConfig, address: str | None, 
 
 @contextmanager
 def temporary_log(terminal: Terminal) -> Iterator[Path]:
-    """The log of a command that leaves no run behind: removed after it, or named where the command fails.
+    """Provide the log of a command that leaves no run behind: removed after it, or named where the command fails.
 
     Args:
         terminal: where to name it.
@@ -120,7 +120,7 @@ def temporary_log(terminal: Terminal) -> Iterator[Path]:
 
 
 def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv: Sequence[str] | None = None) -> int:
-    """Runs a program.
+    """Run a program.
 
     Args:
         program: its flags.
@@ -146,7 +146,7 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
 
 
 def say_interrupted(terminal: Terminal) -> None:
-    """Prints how to resume the run that was interrupted, or that there is none."""
+    """Print how to resume the run that was interrupted, or that there is none."""
     command = resume_command()
     terminal.note(
         "interrupted; nothing was begun that could be resumed"
@@ -156,7 +156,7 @@ def say_interrupted(terminal: Terminal) -> None:
 
 
 def complete_account() -> None:
-    """Sets ``USER`` and ``HOME`` where they are neither set nor known, for libraries that insist on them.
+    """Set ``USER`` and ``HOME`` where they are neither set nor known, for libraries that insist on them.
 
     The home folder is then ``gluetune-home-UID`` in the temporary folder, or a new one where another user has that.
     """

@@ -78,13 +78,13 @@ PROGRAM = Program(
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs ``gluetune submit``; returns the exit code."""
+    """Run ``gluetune submit``; return the exit code."""
     own, command = _split(argv)
     return run(PROGRAM, lambda arguments, terminal: _submit(arguments, command, terminal), own)
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments before and after ``--``."""
+    """Return the arguments before and after ``--``."""
     arguments = list(argv)
     if _SEPARATOR not in arguments:
         return arguments, []
@@ -115,7 +115,7 @@ def _submit(arguments: ParsedArguments, command: Sequence[str], terminal: Termin
 
 
 def _check_command(command: Sequence[str], folder: Path) -> None:
-    """Refuses a command that would fail in the job, before anything is uploaded.
+    """Refuse a command that would fail in the job, before anything is uploaded.
 
     Found are: what is no command, mistakes in its flags, in a job file that is uploaded or shipped with gluetune, and
     paths of results below the job's working folder, which Ray deletes. A job file that only the cluster's machines
@@ -147,7 +147,7 @@ def _check_command(command: Sequence[str], folder: Path) -> None:
 
 
 def _check_checkout(folder: Path) -> None:
-    """Refuses `gluetune benchmark` in a folder without the comparisons.
+    """Refuse `gluetune benchmark` in a folder without the comparisons.
 
     Raises:
         ConfigError: the folder is no checkout.
@@ -158,7 +158,7 @@ def _check_checkout(folder: Path) -> None:
 
 
 def _result_flags(name: str, arguments: ParsedArguments) -> Iterator[tuple[str, str | None]]:
-    """The flags of a command that name where results go, and their values."""
+    """Yield the flags of a command that name where results go, and their values."""
     yield "--output", arguments.options.get("--output", "submission.zip" if name == "export" else None)
     paths = {"storage.path": "--storage-path", "tracking.uri": "--tracking-uri"}
     last = {override.path: override for override in arguments.overrides if override.path in paths}
@@ -239,7 +239,7 @@ def runtime_environment(folder: Path, scratch: Path, variables: Sequence[str] = 
 
 
 def _whole_package(scratch: Path) -> Path:
-    """The installed package; of an editable install a copy, with the files that a wheel ships."""
+    """Return the installed package; of an editable install a copy, with the files that a wheel ships."""
     package, shipped = Path(__file__).resolve().parents[1], shipped_folder()
     if shipped.parent == package:
         return package
@@ -253,7 +253,7 @@ def _whole_package(scratch: Path) -> Path:
 
 
 def _connect(address: str) -> JobSubmissionClient:
-    """A client of the Jobs API, which answers.
+    """Return a client of the Jobs API, which answers.
 
     Raises:
         ClusterError: there is none, or it refuses this user.
@@ -274,7 +274,7 @@ def _connect(address: str) -> JobSubmissionClient:
 
 
 def _start(client: JobSubmissionClient, command: Sequence[str], environment: dict[str, Any], name: str | None) -> str:
-    """Uploads the folder and starts the job; returns its id.
+    """Upload the folder and start the job; return its id.
 
     Raises:
         ClusterError: Ray refuses the folder or the job.
@@ -287,13 +287,13 @@ def _start(client: JobSubmissionClient, command: Sequence[str], environment: dic
 
 
 def _reason(error: Exception) -> str:
-    """An error's message, without the server's tracebacks that it may contain."""
+    """Return an error's message, without the server's tracebacks that it may contain."""
     own = re.findall(r"^\w+Error: (.+)$", str(error), re.MULTILINE)
     return str(own[-1]) if own else str(error) or type(error).__name__
 
 
 def _follow(client: JobSubmissionClient, job: str, address: str, terminal: Terminal) -> int:
-    """Prints the job's output until it ends; returns its exit code.
+    """Print the job's output until it ends; return its exit code.
 
     Raises:
         ClusterError: the connection to the cluster is lost, or the Jobs API ends the output of a job that runs.

@@ -38,25 +38,25 @@ class Terminal:
         self._log: Path | None = None
 
     def close(self) -> None:
-        """Closes the copies. What a thread prints later goes to the streams themselves."""
+        """Close the copies. What a thread prints later goes to the streams themselves."""
         for console, stream in ((self._stdout, sys.stdout), (self._stderr, sys.stderr)):
             file, console.file = console.file, stream
             if isinstance(file, _Copy):
                 file.close()
 
     def error(self, message: str) -> None:
-        """Prints the message of a user's mistake; into the log where no process reads the error stream any more."""
+        """Print the message of a user's mistake; into the log where no process reads the error stream any more."""
         self.err.print(f"[bold red]error:[/] {_escaped(message)}", highlight=False, soft_wrap=True)
         if self._log is not None and isinstance(self.err.file, _Copy) and self.err.file.lost:
             with suppress(OSError), self._log.open("a") as log:
                 log.write(f"error: {text_without_passwords(message)}\n")
 
     def note(self, message: str) -> None:
-        """Prints one line of progress."""
+        """Print one line of progress."""
         self.out.print(_escaped(message), style="dim", highlight=False, soft_wrap=True)
 
     def data_stream(self, path: str) -> BinaryIO | None:
-        """The terminal's own stream where a path names it, as ``/dev/stdout`` does, else ``None``.
+        """Return the terminal's own stream where a path names it, as ``/dev/stdout`` does, else ``None``.
 
         Inside `logging_to`, that name would lead into the log; and a file that standard output is redirected to, if it
         were opened anew, would be written at another position than what the terminal prints.
@@ -66,13 +66,13 @@ class Terminal:
         return file.buffer if isinstance(file, _Copy) else None  # type: ignore[return-value]
 
     def keep_out_of(self, path: str | None) -> None:
-        """Prints everything on the error stream from now on, where a path names standard output: it carries data."""
+        """Print everything on the error stream from now on, where a path names standard output: it carries data."""
         if path in _STDOUT:
             self.out = self._stderr
 
     @contextmanager
     def logging_to(self, path: Path) -> Iterator[None]:
-        """Sends the process's standard streams, down to the file descriptors, to a file."""
+        """Send the process's standard streams, down to the file descriptors, to a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         _flush()
         saved = [os.dup(1), os.dup(2)]
@@ -92,7 +92,7 @@ class Terminal:
 
 
 def announce_resume(command: str, terminal: Terminal) -> None:
-    """Prints how a run that has just begun can be resumed, whatever ends it, and reports it to the parent process."""
+    """Print how a run that has just begun can be resumed, whatever ends it, and report it to the parent process."""
     report(resume=command)
     terminal.note("if this run is stopped or cut off, resume with:")
     terminal.note(command)
@@ -108,7 +108,7 @@ class _Lasting(io.FileIO):
     lost = False
 
     def write(self, data: object) -> int:
-        """Writes bytes, waiting where the descriptor is set not to block."""
+        """Write bytes, waiting where the descriptor is set not to block."""
         content = memoryview(data).cast("B")  # type: ignore[arg-type]
         try:
             while not self.lost:
@@ -136,7 +136,7 @@ class _Copy(io.TextIOWrapper):
 
 
 def _console(stream: object) -> Console:
-    """A console on a copy of a stream's descriptor, or on the stream itself where it has none (tests, notebooks)."""
+    """Return a console on a copy of a stream's descriptor, or on the stream where it has none (tests, notebooks)."""
     try:
         descriptor = os.dup(stream.fileno())  # type: ignore[attr-defined]
     except (OSError, AttributeError, ValueError):
@@ -151,14 +151,14 @@ def _flush() -> None:
 
 
 def _escaped(text: str) -> str:
-    """A text without the passwords of addresses in it, and without meaning to Rich."""
+    """Return a text without the passwords of addresses in it, and without meaning to Rich."""
     from rich.markup import escape
 
     return escape(text_without_passwords(text))
 
 
 def printable(text: str) -> str:
-    r"""The text with every unprintable character as Python writes it: an escape becomes ``\x1b``, U+202E ``\u202e``.
+    r"""Return the text with unprintable characters as Python writes them: an escape is ``\x1b``, U+202E ``\u202e``.
 
     Line ends, tabs and all spaces stay.
     """
@@ -168,7 +168,7 @@ def printable(text: str) -> str:
 
 
 def escape_unprintable(console: Console) -> Console:
-    """The console, which from now on prints nothing unprintable but its own styles and controls."""
+    """Return the console, which from now on prints nothing unprintable but its own styles and controls."""
     console.push_render_hook(_Hook())
     return console
 

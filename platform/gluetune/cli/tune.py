@@ -78,7 +78,7 @@ FINETUNE = Program(
 
 
 def tune_main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``gluetune tune``; returns the exit code."""
+    """Run ``gluetune tune``; return the exit code."""
     return run(TUNE, _tune, argv)
 
 
@@ -130,7 +130,7 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
 
 
 def finetune_main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``gluetune finetune``; returns the exit code."""
+    """Run ``gluetune finetune``; return the exit code."""
     return run(FINETUNE, _finetune, argv)
 
 
@@ -146,7 +146,7 @@ def _finetune(arguments: ParsedArguments, terminal: Terminal) -> int:
 
 
 def one_run(arguments: ParsedArguments) -> ParsedArguments:
-    """The arguments with what makes a job file one configuration; a run that is resumed is one already."""
+    """Return the arguments with what makes a job file one configuration; a run that is resumed is one already."""
     if arguments.resume is not None:
         return arguments
     return one_configuration(arguments, FINETUNE.name)

@@ -53,7 +53,7 @@ PROGRAM = Program(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``gluetune ui``; returns the exit code."""
+    """Run ``gluetune ui``; return the exit code."""
     return run(PROGRAM, _open, argv)
 
 
@@ -72,7 +72,7 @@ def _open(arguments: ParsedArguments, terminal: Terminal) -> int:
 
 
 def _check_store(uri: str) -> None:
-    """Refuses a store that does not exist, which MLflow would make.
+    """Refuse a store that does not exist, which MLflow would make.
 
     Raises:
         TrackingError: the address is wrong, or the SQLite file is not there.
@@ -87,7 +87,7 @@ def _check_store(uri: str) -> None:
 
 
 def _check_port(host: str, port: int) -> None:
-    """Refuses an address that another program listens on.
+    """Refuse an address that another program listens on.
 
     Raises:
         ConfigError: it cannot be listened on.
@@ -105,7 +105,7 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _serve(uri: str, host: str, port: int, terminal: Terminal) -> int:
-    """Runs MLflow's server until a stop signal; its output goes to a log, which is named where the server fails."""
+    """Run MLflow's server until a stop signal; its output goes to a log, which is named where the server fails."""
     terminal.note(f"starting the MLflow UI of {store_address(uri)} …")
     with temporary_log(terminal) as log, terminal.logging_to(log):
         server = subprocess.Popen(
@@ -130,7 +130,7 @@ def _serve(uri: str, host: str, port: int, terminal: Terminal) -> int:
 
 
 def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
-    """Waits until the server answers; ``False`` where it ended before."""
+    """Wait until the server answers; ``False`` where it ended before."""
     reachable = _in_url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not reach this machine
     while True:
@@ -147,12 +147,12 @@ def _answers(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
 
 
 def _in_url(host: str) -> str:
-    """A host as it stands in a URL: an IPv6 address in brackets."""
+    """Return a host as it stands in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    """Ends the server with the processes that it has started."""
+    """End the server with the processes that it has started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if server.poll() is not None:
             return

@@ -82,7 +82,7 @@ def connect_to_ray(address: str | None) -> str:
 
 
 def raise_open_file_limit() -> None:
-    """Raises the limit of open files of this process, which Ray's inherit, as far as the system allows.
+    """Raise the limit of open files of this process, which Ray's inherit, as far as the system allows.
 
     Raises:
         ClusterError: the limit is too low for Ray.
@@ -199,7 +199,7 @@ def _folder_problem(folder: str) -> str | None:
 
 
 def _private_folder(parent: str) -> str:
-    """A folder that only this user can enter: the same one each time, unless another user has taken its name."""
+    """Return a folder that only this user can enter: the same one each time, unless another user has taken its name."""
     folder = f"{parent}/gluetune-{os.getuid()}"
     with suppress(FileExistsError):
         os.mkdir(folder, 0o700)

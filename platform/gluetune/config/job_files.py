@@ -162,7 +162,7 @@ def _set_source_of_folder(values: Overrides, overrides: Sequence[Override]) -> N
 
 
 def _space_name(tree: dict[str, Any]) -> Any:
-    """The search space that a job with mistakes names, so that one error lists the mistakes of both files."""
+    """Return the search space that a job with mistakes names, so that one error lists the mistakes of both files."""
     search = tree.get("search")
     return search.get("space") if isinstance(search, dict) else None
 

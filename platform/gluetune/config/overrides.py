@@ -104,7 +104,7 @@ class Overrides:
         return replace(issue, file=self._file or None)
 
     def _flag_inside(self, path: KeyPath) -> str | None:
-        """The flag that created a section by setting a key in it; ``None`` where the file has the section."""
+        """Return the flag that created a section by setting a key in it; ``None`` where the file has the section."""
         inside = (flag for known, flag in self._flags.items() if known[: len(path)] == path)
         return None if path in self._lines else next(inside, None)
 

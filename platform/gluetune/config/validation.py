@@ -80,7 +80,7 @@ def _one_per_key(model: type[BaseModel], details: Iterable[Any]) -> list[ConfigI
 
 
 def _issue(model: type[BaseModel], detail: Any) -> tuple[ConfigIssue, bool]:
-    """The mistake, and whether it does no more than state the type of the key."""
+    """Return the mistake, and whether it does no more than state the type of the key."""
     path, owner, rule = _locate(model, detail["loc"])
     if detail["type"] == "extra_forbidden":
         return ConfigIssue.at(path, unknown_key(str(path[-1]), owner.model_fields)), False

@@ -249,7 +249,7 @@ def find_lone_surrogate(text: str) -> str | None:
 
 
 def json_too_deep(text: str) -> bool:
-    """Returns whether a JSON text nests more than `MAX_DEPTH` arrays and objects.
+    """Return whether a JSON text nests more than `MAX_DEPTH` arrays and objects.
 
     Python's parser stops at the recursion limit instead, which depends on the process: libraries raise it on import,
     and the caller has used up some of it. Brackets inside strings do not count. Texts with few brackets, which is

@@ -49,7 +49,7 @@ class Classifier:
     device: str | None = None
 
     def predict(self, rows: Rows, *, batch_size: int | None = None) -> list[str] | list[float]:
-        """Predicts the label of each row, or its number where the task is a regression.
+        """Predict the label of each row, or its number where the task is a regression.
 
         Args:
             rows: a list of texts; of pairs of texts for a task of two text columns, such as
@@ -72,7 +72,7 @@ class Classifier:
         return [float(score) for score in found.scores] if self.task.regression else found.labels
 
     def predict_proba(self, rows: Rows, *, batch_size: int | None = None) -> NDArray[np.float64]:
-        """Predicts the probability of each class.
+        """Predict the probability of each class.
 
         Args:
             rows: as those of `predict`.
@@ -107,7 +107,7 @@ class Classifier:
 def predict_examples(
     classifier: Classifier, examples: Examples, batch_size: int, distributed: DistributedContext = DistributedContext()
 ) -> Predictions:
-    """Predicts every row of ``examples``, whose labels do not matter.
+    """Predict every row of ``examples``, whose labels do not matter.
 
     Args:
         classifier: answers them; its model is moved to ``distributed.device``.
@@ -135,7 +135,7 @@ def predict_examples(
 def load_classifier(
     folder: str, task: Task, config: DataConfig | None = None, *, device: str | None = None, batch_size: int = 32
 ) -> Classifier:
-    """Loads a trained model, such as a search's ``winners/<task>``.
+    """Load a trained model, such as a search's ``winners/<task>``.
 
     Args:
         folder: a ``save_pretrained`` folder, by path or URI.
@@ -181,7 +181,7 @@ class Scores:
 def evaluate_examples(
     classifier: Classifier, examples: Examples, batch_size: int, distributed: DistributedContext = DistributedContext()
 ) -> tuple[Predictions, Scores]:
-    """Predicts labelled rows and scores them.
+    """Predict labelled rows and score them.
 
     Args:
         classifier: answers them.
@@ -201,7 +201,7 @@ def evaluate_examples(
 
 
 def score_predictions(predictions: Predictions, labels: Labels, batch_size: int, seconds: float = 0.0) -> Scores:
-    """Scores predictions whole and, as the PyTorch tutorial on CoLA prints them, per batch.
+    """Score predictions whole and, as the PyTorch tutorial on CoLA prints them, per batch.
 
     Args:
         predictions: the rows.

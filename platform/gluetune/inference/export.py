@@ -51,7 +51,7 @@ class Answers:
 
 
 def missing_tasks(winners: Mapping[str, Winner]) -> list[str]:
-    """The tasks that a submission takes a winner of and that have none."""
+    """Return the tasks that a submission takes a winner of and that have none."""
     return [task for task in MODEL_TASKS if task not in winners]
 
 
@@ -63,7 +63,7 @@ def export_submission(
     fill_missing: bool = False,
     batch_size: int | None = None,
 ) -> list[Answers]:
-    """Predicts all test rows, writes the zip and reads it back (from a device or a pipe nothing is read back).
+    """Predict all test rows, write the zip and read it back (from a device or a pipe nothing is read back).
 
     Args:
         winners: by task; at least one.
@@ -124,7 +124,7 @@ def _predicted(
     distributed: DistributedContext,
     batch_size: int,
 ) -> Iterable[Answers]:
-    """A winner's answers to all files of its task."""
+    """Yield a winner's answers to all files of its task."""
     classifier: Classifier = load_classifier(winner.folder, get_task(winner.task), winner.data)
     for file, examples in tests.items():
         if file.model_task == winner.task:
@@ -134,7 +134,7 @@ def _predicted(
 
 
 def _constant(file: SubmissionFile, data: DataConfig) -> Answers:
-    """The same prediction for every row, where no winner gives one."""
+    """Return the same prediction for every row, where no winner gives one."""
     source = open_source(data)
     rows = len(load_test(file, source)) if source.has(file.task, file.split) else file.rows
     value, how = _constant_value(file, source)
@@ -179,7 +179,7 @@ class Winner:
 
 
 def read_winners(root: Storage, run: str, overrides: Sequence[Override] = ()) -> list[Winner]:
-    """The winners of a run that a submission can take.
+    """Return the winners of a run that a submission can take.
 
     Args:
         root: the folder of all runs.
@@ -243,7 +243,7 @@ def of_different_rows(winners: Iterable[Winner]) -> dict[str, list[str]]:
 
 
 def best_winners(winners: Iterable[Winner]) -> dict[str, Winner]:
-    """The winner with the highest selection score of every task, by task; of equals the first."""
+    """Return the winner with the highest selection score of every task, by task; of equals the first."""
     best: dict[str, Winner] = {}
     for winner in winners:
         if winner.task not in best or winner.score > best[winner.task].score:

@@ -42,16 +42,16 @@ class TextSettings(BaseModel):
         return self.model_dump(exclude={"task"})
 
     def write(self, folder: Path) -> None:
-        """Writes the file into a ``save_pretrained`` folder."""
+        """Write the file into a ``save_pretrained`` folder."""
         (folder / SETTINGS_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     def applied_to(self, config: DataConfig) -> DataConfig:
-        """A data section with these settings in it."""
+        """Return a data section with these settings in it."""
         return config.model_copy(update=self.cut)
 
 
 def read_text_settings(folder: Storage) -> TextSettings | None:
-    """The settings that a trained model's folder holds; ``None`` where it holds none, as one made by other software.
+    """Return the settings that a trained model's folder holds; ``None`` where other software has made it.
 
     Raises:
         ModelError: the file breaks its format.
@@ -71,7 +71,7 @@ def read_text_settings(folder: Storage) -> TextSettings | None:
 
 
 def open_model_folder(folder: str) -> Storage:
-    """The folder of a trained model.
+    """Return the folder of a trained model.
 
     Raises:
         ModelError: there is none; names the nearest.
@@ -88,7 +88,7 @@ def open_model_folder(folder: str) -> Storage:
 
 @contextmanager
 def local_model_folder(folder: str) -> Iterator[Path]:
-    """The folder on this machine, fetched where it is in a bucket."""
+    """Provide the folder on this machine, fetched where it is in a bucket."""
     storage = open_model_folder(folder)
     if storage.local:
         yield Path(storage.uri())
@@ -99,12 +99,12 @@ def local_model_folder(folder: str) -> Iterator[Path]:
 
 
 def class_names(task: Task) -> tuple[str, ...]:
-    """Names of a model's outputs, as `gluetune.models.save_pretrained` writes them."""
+    """Name of a model's outputs, as `gluetune.models.save_pretrained` writes them."""
     return task.labels or (task.name,)
 
 
 def check_classes(model: PreTrainedModel, task: Task, folder: str) -> None:
-    """Refuses a model whose outputs are not the task's: its answers would be read as what they are not."""
+    """Refuse a model whose outputs are not the task's: its answers would be read as what they are not."""
     settings: Any = model.config
     names = tuple(str(settings.id2label[number]) for number in range(settings.num_labels))
     if names != class_names(task):
@@ -117,7 +117,7 @@ def check_classes(model: PreTrainedModel, task: Task, folder: str) -> None:
 
 
 def task_of(folder: str) -> Task:
-    """The task that a trained model answers, by its settings, its folder's name or its classes.
+    """Return the task that a trained model answers, by its settings, its folder's name or its classes.
 
     Args:
         folder: a ``save_pretrained`` folder, by path or URI.

@@ -56,7 +56,7 @@ class Predictions:
 
 
 def write_predictions(predictions: Predictions, target: str | Path | BinaryIO) -> None:
-    """Writes predictions as a tab-separated file with a header; links and devices included.
+    """Write predictions as a tab-separated file with a header; links and devices included.
 
     Columns: ``index`` (rows count from 0), ``label``, ``probability`` (the label's), then ``probability_<class>`` for
     each class; for regression ``index`` and ``score``. Numbers have six decimals.
@@ -96,7 +96,7 @@ _SHOWN = 60  # characters of a value in a message
 
 
 def as_examples(rows: Rows, task: Task) -> Examples:
-    """Turns rows into examples without labels.
+    """Turn rows into examples without labels.
 
     Args:
         rows: texts, pairs of texts, dicts from columns to texts, or a DataFrame (or a mapping of lists, or of one
@@ -138,7 +138,7 @@ def _column(rows: Any, name: str, task: Task) -> Iterable[Any]:
 
 
 def _texts(row: Any, number: int, task: Task) -> Sequence[Any]:
-    """A row's texts, one for each column."""
+    """Return a row's texts, one for each column."""
     if isinstance(row, Mapping):
         if missing := [name for name in task.columns if name not in row]:
             raise DataError(

@@ -69,7 +69,7 @@ class SubmissionFile:
         return [self.spellings[number] for number in predictions.label_ids]
 
     def number(self, score: float) -> str:
-        """A regression's prediction, clipped."""
+        """Return a regression's prediction, clipped."""
         return f"{max(self.task.minimum, min(float(score), self.task.maximum)):.3f}"
 
     def accepts(self, text: str) -> bool:
@@ -98,7 +98,7 @@ MODEL_TASKS: tuple[str, ...] = tuple(dict.fromkeys(file.model_task for file in F
 
 
 def load_test(file: SubmissionFile, source: DataSource) -> Examples:
-    """The rows that a file answers, in the order of their official index.
+    """Return the rows that a file answers, in the order of their official index.
 
     Args:
         file: one of a submission's.
@@ -119,7 +119,7 @@ def load_test(file: SubmissionFile, source: DataSource) -> Examples:
 
 
 def _check_index(file: SubmissionFile, source: FolderSource) -> None:
-    """Refuses a test file whose index column, where it has one, does not count rows from 0."""
+    """Refuse a test file whose index column, where it has one, does not count rows from 0."""
     for table in file.task.layouts[file.split]:
         path = find_file(source.folder, table.files[0])
         if path is None:
@@ -137,7 +137,7 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same predictions give the same bytes
 
 
 def write_archive(path: str | Path, predictions: Mapping[str, Sequence[str]]) -> bytes:
-    """Writes a zip; see `gluetune.storage.output_file` for links and devices.
+    """Write a zip; see `gluetune.storage.output_file` for links and devices.
 
     Args:
         path: the zip, local or by URI.
@@ -161,7 +161,7 @@ def write_archive(path: str | Path, predictions: Mapping[str, Sequence[str]]) ->
 
 
 def check_submission(path: str | Path, official: bool = True) -> dict[str, int]:
-    """Reads a submission back against the format's rules.
+    """Read a submission back against the format's rules.
 
     The zip holds the eleven files and nothing else; each has the header ``index<TAB>prediction``; ``index`` counts
     rows from 0; predictions are spelled as the file's task is; there is one row per official test row.
@@ -213,7 +213,7 @@ def _check_names(names: Sequence[str], path: str | Path) -> None:
 
 
 def _check_file(file: SubmissionFile, data: bytes, place: str, official: bool) -> int:
-    """The number of rows of a file that breaks no rule."""
+    """Return the number of rows of a file that breaks no rule."""
     try:
         header, *lines = data.decode("utf-8").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:

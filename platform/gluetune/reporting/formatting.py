@@ -12,17 +12,17 @@ NARROW = 100  # on terminals with fewer columns, configurations are printed belo
 
 
 def metric(name: str) -> str:
-    """The short name of a metric, for tables."""
+    """Return the short name of a metric, for tables."""
     return METRICS.get(name, name)
 
 
 def score(value: float | None) -> str:
-    """A score with four decimals; ``–`` for ``None``."""
+    """Return a score with four decimals; ``–`` for ``None``."""
     return "–" if value is None else f"{value:.4f}"
 
 
 def error_line(message: str) -> str:
-    """Shortens an error's message to one line: the last line of a traceback, else the first line of the message.
+    """Shorten an error's message to one line: the last line of a traceback, else the first line of the message.
 
     Text before ``Traceback`` on its line, such as the number of worker failures, is kept.
     """
@@ -36,7 +36,7 @@ def error_line(message: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Formats seconds as ``8 s``, ``3 min 20 s`` or ``2 h 05 min``; ``–`` for ``None``."""
+    """Format seconds as ``8 s``, ``3 min 20 s`` or ``2 h 05 min``; ``–`` for ``None``."""
     if seconds is None:
         return "–"
     whole = round(seconds)
@@ -48,19 +48,19 @@ def duration(seconds: float | None) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun: ``1 trial``, ``2,000 trials``."""
+    """Return a number with its noun: ``1 trial``, ``2,000 trials``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def millions(number: int) -> str:
-    """Formats a large number as ``4.4M`` or ``12k``."""
+    """Format a large number as ``4.4M`` or ``12k``."""
     if number >= 1_000_000:
         return f"{number / 1e6:.1f}M"
     return f"{number / 1e3:.0f}k" if number >= 1000 else str(number)
 
 
 def clock(seconds: float) -> str:
-    """Formats seconds as ``0:03:20``."""
+    """Format seconds as ``0:03:20``."""
     whole = round(seconds)
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
 

@@ -70,13 +70,13 @@ class LiveTable:
             self._live = None
 
     def note(self, text: str) -> None:
-        """Shows a message, such as that lanes start: below the table, or as a line."""
+        """Show a message, such as that lanes start: below the table, or as a line."""
         if self._live is None:
             self._line(text)
         self._note = text
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
-        """Updates the output with an event of the journal."""
+        """Update the output with an event of the journal."""
         self._progress.update(trial)
         if isinstance(event, Evaluated):
             self._note = ""
@@ -87,7 +87,7 @@ class LiveTable:
             self._say(f"{self._titles[trial.task]}: the winner {trial.name} has been evaluated on the development rows")
 
     def render(self) -> RenderableType:
-        """Builds the current table."""
+        """Build the current table."""
         rows = self._progress.rows()
         table = Table(box=SIMPLE, pad_edge=False)
         table.add_column("task", style="bold", no_wrap=True)
@@ -189,11 +189,11 @@ class ProgressLog:
         pass
 
     def note(self, text: str) -> None:
-        """Prints a message with the time."""
+        """Print a message with the time."""
         self._console.print(Text(f"{time.strftime('%H:%M:%S')} {text}", style="dim"), soft_wrap=True)
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
-        """Prints the line of an event of the journal, if it has one."""
+        """Print the line of an event of the journal, if it has one."""
         if isinstance(event, TrialStarted):
             self.note(f"{trial.name}: training starts")
         elif isinstance(event, StepLogged):
@@ -213,7 +213,7 @@ class ProgressLog:
 
 
 def format_log(event: StepLogged) -> str:
-    """Formats a logged step: ``epoch 0.03 · step 4 · loss 0.6931 · accuracy 0.6562 · lr 5.00e-06 · 31 examples/s``."""
+    """Format a logged step: ``epoch 0.03 · step 4 · loss 0.6931 · accuracy 0.6562 · lr 5.00e-06 · 31 examples/s``."""
     accuracy = "" if event.accuracy is None else f" · accuracy {event.accuracy:.4f}"
     return (
         f"epoch {event.epoch:.2f} · step {event.step} · loss {event.loss:.4f}{accuracy} · "
@@ -222,7 +222,7 @@ def format_log(event: StepLogged) -> str:
 
 
 def format_evaluation(event: Evaluated, trial: TrialRecord) -> str:
-    """Formats an evaluation, the training before it, and the time spent in training and evaluation so far."""
+    """Format an evaluation, the training before it, and the time spent in training and evaluation so far."""
     accuracy = "" if event.train_accuracy is None else f", accuracy {event.train_accuracy:.4f}"
     speed = f", {event.train_examples / event.train_seconds:,.0f} examples/s" if event.train_seconds else ""
     scores = ", ".join(f"{formatting.metric(name)} {formatting.score(value)}" for name, value in event.metrics.items())
@@ -233,7 +233,7 @@ def format_evaluation(event: Evaluated, trial: TrialRecord) -> str:
 
 
 def format_pretraining_evaluation(event: PretrainingEvaluated) -> str:
-    """Formats an evaluation of a pre-training run and the training before it."""
+    """Format an evaluation of a pre-training run and the training before it."""
     return (
         f"step {event.step:,}/{event.total_steps:,} · training MLM {event.train_masked_lm_loss:.3f}, "
         f"NSP {event.train_next_sentence_loss:.3f} · held-out MLM {event.masked_lm_loss:.3f} "

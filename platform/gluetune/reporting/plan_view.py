@@ -16,7 +16,7 @@ _MAX_NAMED_PARTS = 4  # of a checkpoint
 
 
 def print_plan(plan: SearchPlan, console: Console) -> None:
-    """Prints the settings of a search and the table of its tasks."""
+    """Print the settings of a search and the table of its tasks."""
     console.print(_search(plan))
     console.print(_tasks(plan.tasks))
     by_source: dict[tuple[str, bool], list[str]] = {}
@@ -86,7 +86,7 @@ def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:
 
 
 def _planned(task: TaskPlan) -> str:
-    """Number of trials, such as ``18``, or ``8 of 18`` if the space has more configurations than trials."""
+    """Return the number of trials, such as ``18``, or ``8 of 18`` if the space has more configurations than trials."""
     if task.planned is None:
         return "–"
     partly = task.configurations is not None and task.planned < task.configurations

@@ -56,7 +56,7 @@ class Progress:
             self.update(trial)
 
     def update(self, trial: TrialRecord) -> None:
-        """Updates the progress with the current state of a trial."""
+        """Update the progress with the current state of a trial."""
         counts, before = self._counts[trial.task], self._status.get(trial.number)
         if before is not None:
             counts[before] -= 1
@@ -67,7 +67,7 @@ class Progress:
         self._best |= {best.task: best for best in ranking(candidates, trial.task)[:1]}
 
     def rows(self) -> list[TaskProgress]:
-        """Returns the progress of each task, in the order of the plan."""
+        """Return the progress of each task, in the order of the plan."""
         left = self._eta.remaining()
         return [
             TaskProgress(
@@ -110,7 +110,7 @@ class EtaEstimator:
         self._seconds = dict.fromkeys(planned, 0.0)
 
     def update(self, trial: TrialRecord) -> None:
-        """Updates the progress with the current state of a trial."""
+        """Update the progress with the current state of a trial."""
         self._forget(trial)
         if not trial.status.final:
             self._open[trial.number] = trial
@@ -120,7 +120,7 @@ class EtaEstimator:
         self._add(trial.task, seconds, +1)
 
     def remaining(self) -> dict[str, float | None]:
-        """Estimates the seconds until the planned trials of each task have ended.
+        """Estimate the seconds until the planned trials of each task have ended.
 
         The search starts trials of all tasks in turn: while a task with ``r`` trials left completes them, at most ``r``
         trials of every other task run. A task without an ended trial is assumed to need the mean of all trials.
@@ -148,7 +148,7 @@ class EtaEstimator:
         return {task: until(task) if task in left else None for task in self._planned}
 
     def _forget(self, trial: TrialRecord) -> None:
-        """Removes an ended trial from the statistics, because it is updated again or has been resumed."""
+        """Remove an ended trial from the statistics, because it is updated again or has been resumed."""
         if trial.number in self._ended:
             self._add(trial.task, self._ended.pop(trial.number), -1)
 

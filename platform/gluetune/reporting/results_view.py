@@ -20,7 +20,7 @@ from gluetune.tracking import store_address
 
 
 def print_results(summary: Summary, console: Console) -> None:
-    """Prints the table of winners, the number of trials, and how well the lanes were used."""
+    """Print the table of winners, the number of trials, and how well the lanes were used."""
     narrow = console.width < formatting.NARROW
     console.print(_winners(summary.tasks, narrow))
     if narrow:
@@ -38,7 +38,7 @@ def print_results(summary: Summary, console: Console) -> None:
 
 
 def print_locations(summary: Summary, console: Console, *, ui: str, summary_file: str, runs: str | None = None) -> None:
-    """Prints where the results are, and the command that opens the MLflow UI.
+    """Print where the results are, and the command that opens the MLflow UI.
 
     Args:
         summary: the search.
@@ -53,7 +53,7 @@ def print_locations(summary: Summary, console: Console, *, ui: str, summary_file
 
 
 def print_models(summary: Summary, console: Console) -> None:
-    """Prints Python code that loads the winners from MLflow; its comments say what was done in the registry.
+    """Print Python code that loads the winners from MLflow; its comments say what was done in the registry.
 
     The code names the store, so that it works in any folder.
     """
@@ -65,7 +65,7 @@ def print_models(summary: Summary, console: Console) -> None:
 
 
 def _model_code(store: str, won: dict[str, WinnerSummary]) -> Iterator[str]:
-    """Yields the lines of the code."""
+    """Yield the lines of the code."""
     yield "import mlflow"
     yield f"mlflow.set_tracking_uri({store!r})"
     for task, winner in won.items():
@@ -125,7 +125,7 @@ def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
 
 
 def _dev(task: TaskSummary, winner: WinnerSummary) -> str:
-    """The primary metric of every development split, with names if there are several (MNLI's two, and AX)."""
+    """Return the primary metric of every development split, with names if there are several (MNLI's two, and AX)."""
     scores = {
         split: formatting.score(metrics.get(TASKS[split].primary if split in TASKS else task.metric))
         for split, metrics in winner.dev_scores.items()
@@ -157,7 +157,7 @@ TRAIN, SELECTION = "train", "selection"
 
 
 def trial_metrics(trial: TrialRecord) -> dict[str, float]:
-    """The metrics of a trial, by ``<split>.<metric>``.
+    """Return the metrics of a trial, by ``<split>.<metric>``.
 
     ``train`` holds the training loss and accuracy of the last epoch or evaluation interval, and the speed over the
     whole trial. ``selection`` holds its best evaluation, in fp32 if its weights were saved. All other splits are those
@@ -180,12 +180,12 @@ def trial_metrics(trial: TrialRecord) -> dict[str, float]:
 
 
 def split_metrics(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Flattens metrics by split to metrics by ``<split>.<metric>``."""
+    """Flatten metrics by split to metrics by ``<split>.<metric>``."""
     return {f"{split}.{name}": value for split, metrics in scores.items() for name, value in metrics.items()}
 
 
 def row_counts(plan: TaskPlan, trial: TrialRecord) -> dict[str, int]:
-    """Number of rows by split."""
+    """Return the number of rows by split."""
     scored = trial.winner.rows if trial.winner else {}
     return {TRAIN: plan.train_rows, SELECTION: plan.selection_rows} | plan.dev_rows | scored
 
@@ -200,7 +200,7 @@ def print_metrics(
     synthetic: bool = False,
     same_rows: Mapping[str, str] | None = None,
 ) -> None:
-    """Prints metrics, with the published values beside them.
+    """Print metrics, with the published values beside them.
 
     Args:
         metrics: measured values by ``<split>.<metric>``.
@@ -232,14 +232,14 @@ def print_metrics(
 
 
 def print_batch_metrics(metric: str, batches: Mapping[str, list[float]], batch_size: int, console: Console) -> None:
-    """Prints a metric for each batch, as the PyTorch tutorial on CoLA does."""
+    """Print a metric for each batch, as the PyTorch tutorial on CoLA does."""
     for split, values in batches.items():
         text = " ".join(f"{value:.2f}" for value in values)
         console.print(Text(f"{split}: {metric} of each {batch_size} rows: {text}"), soft_wrap=True)
 
 
 def number(value: float | None) -> str:
-    """Formats a value: four decimals, or one for values of 100 and more; ``–`` for ``None``."""
+    """Format a value: four decimals, or one for values of 100 and more; ``–`` for ``None``."""
     if value is None:
         return "–"
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4f}"

@@ -27,7 +27,7 @@ class _Part(BaseModel):
 
 
 def _finite(value: Any) -> Any:
-    """Replaces every NaN and infinity in a value by ``None``."""
+    """Replace every NaN and infinity in a value by ``None``."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -38,7 +38,7 @@ def summarise(
     now: float,
     models: Mapping[str, Registration] | None = None,
 ) -> Summary:
-    """Builds the summary of a search.
+    """Build the summary of a search.
 
     Args:
         plan: the search.
@@ -72,7 +72,7 @@ def summarise(
 
 
 def write_summary(folder: Storage, summary: Summary) -> str:
-    """Writes ``summary.json`` to the search's folder and returns its path or URI."""
+    """Write ``summary.json`` to the search's folder and return its path or URI."""
     folder.write(FILE, (summary.model_dump_json(indent=2) + "\n").encode())
     return folder.uri(FILE)
 
@@ -163,7 +163,7 @@ def curve_file(task: str) -> str:
 
 
 def learning_curve(trial: TrialRecord) -> bytes:
-    """Draws the losses and scores of training and validation over the epochs.
+    """Draw the losses and score of training and validation over the epochs.
 
     Args:
         trial: a trial with at least one evaluation.

@@ -57,7 +57,7 @@ _driver = _Driver()
 
 
 def report(**facts: Any) -> None:
-    """Sends the parent process, if there is one, what it prints if this process is killed.
+    """Send the parent process, if there is one, what it prints if this process is killed.
 
     Args:
         facts: ``starting`` (bool: whether a stop may end this process at once), ``resume`` (the command that resumes
@@ -72,7 +72,7 @@ def report(**facts: Any) -> None:
 
 
 def stop_on_signals() -> None:
-    """Makes SIGINT, SIGTERM and SIGHUP stop this process as Ctrl-C does.
+    """Make SIGINT, SIGTERM and SIGHUP stop this process as Ctrl-C does.
 
     Ray replaces the handler of SIGTERM whenever a process joins a cluster: call this again afterwards. Signals that
     the caller had ignored (``nohup``) stay ignored. Does nothing outside the main thread, where Python has no signals.
@@ -86,7 +86,7 @@ def stop_on_signals() -> None:
 
 @contextmanager
 def deferred_stop() -> Iterator[DeferredStop]:
-    """Notes the first stop signal in the block instead of raising it; a second one raises `KeyboardInterrupt`."""
+    """Note the first stop signal in the block instead of raising it; a second one raises `KeyboardInterrupt`."""
     handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     before, _driver.deferred, _driver.stopped = _driver.deferred, DeferredStop(), float("-inf")
     stop_on_signals()
@@ -100,13 +100,13 @@ def deferred_stop() -> Iterator[DeferredStop]:
 
 
 def resume_command() -> str | None:
-    """The command that resumes this process's run, if one has been reported."""
+    """Return the command that resumes this process's run, if one has been reported."""
     return _driver.resume
 
 
 @contextmanager
 def own_process_group() -> Iterator[None]:
-    """Keeps signals to this command's process group from processes that start in the block, such as Ray's.
+    """Keep signals to this command's process group from processes that start in the block, such as Ray's.
 
     ``timeout``, batch systems and terminals signal whole groups. Ray's processes must survive that, so that a run on a
     cluster that it has started can end in an orderly way; they end with this process. Does nothing without a parent
@@ -124,7 +124,7 @@ def own_process_group() -> Iterator[None]:
 
 
 def become_driver(main: Callable[[], int], pipe: int, parent: int) -> int:
-    """Runs a program's ``main`` in a process whose parent watches it; returns its exit code.
+    """Run a program's ``main`` in a process whose parent watches it; return its exit code.
 
     Args:
         main: the program.
@@ -140,7 +140,7 @@ def become_driver(main: Callable[[], int], pipe: int, parent: int) -> int:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """Handles a stop signal. During the start the parent ends this process, which must not print anything first."""
+    """Handle a stop signal. During the start the parent ends this process, which must not print anything first."""
     now = time.monotonic()
     if (_driver.starting and _driver.pipe is not None) or now - _driver.stopped < DUPLICATE_STOP_S:
         return
@@ -151,7 +151,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def open_standard_streams() -> None:
-    """Opens the null device in place of standard streams that are closed, as after ``command >&- 2>&-``.
+    """Open the null device in place of standard streams that are closed, as after ``command >&- 2>&-``.
 
     Otherwise the next files that the process opens, such as a run's lock, get the descriptors 0 to 2, and what
     libraries print goes there.
@@ -167,7 +167,7 @@ def open_standard_streams() -> None:
 
 
 def flush_standard_streams() -> None:
-    """Writes out what Python has buffered, and drops it where no process reads it any more.
+    """Write out what Python has buffered, and drop it where no process reads it any more.
 
     The interpreter would complain of a closed pipe on exit, and exit with code 120.
     """
@@ -183,7 +183,7 @@ def flush_standard_streams() -> None:
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Pauses the garbage collector in the block, and exempts all objects made until its end from later collections.
+    """Pause the garbage collector in the block, and exempt all objects made until its end from later collections.
 
     Imports of torch, transformers and MLflow make half a million objects that live as long as the process; searching
     them for garbage is a fifth of the CPU time that such imports take.

@@ -33,7 +33,7 @@ _FATAL = re.compile(
 
 
 def supervised(main: Callable[[], int]) -> int:
-    """Runs a program in a child process, and returns its exit code.
+    """Run a program in a child process, and return its exit code.
 
     Ray ends a driver at once, without an exception, where the driver's node or Ray's control store dies; the kernel
     does so where memory is exhausted. The parent process then prints what happened and how to resume the run.
@@ -96,7 +96,7 @@ class _Supervisor:
         self._stopping = False
 
     def wait(self, signals: set[signal.Signals]) -> int:
-        """Waits for the driver, forwards signals to it meanwhile, and returns its exit code."""
+        """Wait for the driver, forward signals to it meanwhile, and return its exit code."""
         while True:
             came = signal.sigwaitinfo(signals)
             if came.si_signo == signal.SIGCHLD:
@@ -112,7 +112,7 @@ class _Supervisor:
                 self._stop(came)
 
     def _stop(self, came: signal.struct_siginfo) -> None:
-        """Asks the driver to end in an orderly way, and prints the resume command where the output is no terminal.
+        """Ask the driver to end in an orderly way, and print the resume command where the output is no terminal.
 
         ``ray job stop`` kills a job that has not ended three seconds later.
         """
@@ -133,7 +133,7 @@ class _Supervisor:
                 return status if pid else None
 
     def _end_at_once(self) -> int:
-        """Kills a driver that has begun nothing; the Ray processes that it started end with it."""
+        """Kill a driver that has begun nothing; the Ray processes that it started end with it."""
         os.kill(self._child, signal.SIGKILL)
         os.waitpid(self._child, 0)
         if self._facts.get("resume"):
@@ -151,7 +151,7 @@ class _Supervisor:
         return 128 - code if code < 0 else code or 1
 
     def _read(self) -> None:
-        """Reads what the driver has reported so far."""
+        """Read what the driver has reported so far."""
         try:
             while part := os.read(self._pipe, 65536):
                 self._unread += part
@@ -163,14 +163,14 @@ class _Supervisor:
 
 
 def _print(descriptor: int, text: str) -> None:
-    """Prints to a standard stream; on a terminal below what the driver's live table left, with the cursor shown."""
+    """Print to a standard stream; on a terminal below what the driver's live table left, with the cursor shown."""
     start = "\r\x1b[?25h" if os.isatty(descriptor) else ""
     with suppress(OSError):  # closed
         os.write(descriptor, (start + text + "\n").encode(errors="replace"))
 
 
 def explanation(status: int, facts: dict[str, Any]) -> str:
-    """The message about a driver that was cut off: why, by its exit status and its log, and how to resume its run.
+    """Return the message about a driver that was cut off: why, by exit status and log, and how to resume its run.
 
     Args:
         status: as ``os.waitpid`` returned it.

@@ -238,7 +238,7 @@ def _gender_schema(sampler: SceneSampler) -> tuple[str, str, str]:
 
 
 def _size_schema(sampler: SceneSampler) -> tuple[str, str, str]:
-    """``The lamp does not fit into the bag because it is too big.``: thing too big or container too small."""
+    """Return ``The lamp does not fit into the bag because it is too big.``: thing too big or container too small."""
     thing, container = (
         sampler.rng.choice(noun.words)
         for noun in sampler.rng.sample(sampler.nouns(frozenset({"object", "vehicle"})), 2)

@@ -64,7 +64,7 @@ def _determined(scene: Scene, rng: Random) -> Scene:
 
 
 def _agreement(sampler: SceneSampler) -> str:
-    """``*The dogs is sleeping.``: the number of the verb is wrong."""
+    """Return ``*The dogs is sleeping.``: the number of the verb is wrong."""
     scene = _determined(sampler.scene(place=0.4, time=0.2), sampler.rng)
     wrong = replace(scene, agent=replace(scene.agent, plural=not scene.agent.plural))
     style = Style(tense=sampler.rng.choice((Tense.PRESENT, Tense.PROGRESSIVE)), fronted=sampler.rng.random() < 0.3)
@@ -76,7 +76,7 @@ def _agreement(sampler: SceneSampler) -> str:
 
 
 def _determiner(sampler: SceneSampler) -> str:
-    """``*These dog sleeps.``: the number of the determiner is wrong."""
+    """Return ``*These dog sleeps.``: the number of the determiner is wrong."""
     scene = sampler.scene(place=0.4, time=0.2)
     wrong = _SINGULAR[1:] if scene.agent.plural else _PLURAL[1:]
     return join_phrases(
@@ -85,7 +85,7 @@ def _determiner(sampler: SceneSampler) -> str:
 
 
 def _order_in_phrase(sampler: SceneSampler) -> str:
-    """``*The dog old sleeps.``: the words of a noun phrase are in the wrong order."""
+    """Return ``*The dog old sleeps.``: the words of a noun phrase are in the wrong order."""
     phrases = _base(sampler, sampler.verb())
     place = next(i for i, phrase in enumerate(phrases) if phrase.role is Role.SUBJECT)
     words = phrases[place].words
@@ -95,14 +95,14 @@ def _order_in_phrase(sampler: SceneSampler) -> str:
 
 
 def _order_of_phrases(sampler: SceneSampler) -> str:
-    """``*Helped the dog the chef.``: the verb does not follow its subject."""
+    """Return ``*Helped the dog the chef.``: the verb does not follow its subject."""
     phrases = [phrase for phrase in _base(sampler, sampler.verb(transitive=True)) if phrase.role is not Role.TIME]
     subject, verb, *rest = phrases
     return join_phrases(sampler.rng.choice(([verb, subject, *rest], [subject, *rest, verb])))
 
 
 def _valency(sampler: SceneSampler) -> str:
-    """``*The chef slept the dog.``, ``*The chef helped.``: one object too many or too few."""
+    """Return ``*The chef slept the dog.``, ``*The chef helped.``: one object too many or too few."""
     scene = _determined(sampler.scene(sampler.verb(transitive=True), place=0.4, time=0.2), sampler.rng)
     if sampler.rng.random() < 0.5:
         return join_phrases(build_clause(replace(scene, patient=None), LexicalChooser(sampler.rng), Style()))
@@ -111,7 +111,7 @@ def _valency(sampler: SceneSampler) -> str:
 
 
 def _auxiliary(sampler: SceneSampler) -> str:
-    """``*The dog did not slept.``: the verb form after the auxiliary is wrong."""
+    """Return ``*The dog did not slept.``: the verb form after the auxiliary is wrong."""
     scene = _determined(sampler.scene(place=0.4, time=0.2), sampler.rng)
     tense = sampler.rng.choice((Tense.PAST, Tense.PROGRESSIVE))
     phrases = build_clause(replace(scene, negated=True), LexicalChooser(sampler.rng), Style(tense=tense))

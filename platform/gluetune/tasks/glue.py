@@ -63,7 +63,7 @@ def _mnli() -> _Layouts:
 
 
 def _ax() -> _Layouts:
-    """The published diagnostic set with labels, or GLUE's file without."""
+    """Return the published diagnostic set with labels, or GLUE's file without."""
     folders = ("AX", "diagnostic")
     labelled = (
         FileLayout((f"{folder}/diagnostic-full.tsv",), ("Premise", "Hypothesis"), "Label") for folder in folders
@@ -212,7 +212,7 @@ TASKS: dict[str, Task] = {
 
 
 def get_task(name: str) -> Task:
-    """Looks a task up by its name.
+    """Look a task up by its name.
 
     Args:
         name: a key of `TASKS`; letter case, ``-`` and ``_`` do not count (``SST-2`` is ``sst2``).

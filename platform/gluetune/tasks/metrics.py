@@ -43,7 +43,7 @@ def _f1(predictions: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """The correlation of class ids (Gorodkin 2004 for more than two); 0.0 where either are all the same."""
+    """Return the correlation of class ids (Gorodkin 2004 for more than two); 0.0 where either are all the same."""
     classes = 1 + int(max(predictions.max(), labels.max()))
     predicted, true = np.bincount(predictions, minlength=classes), np.bincount(labels, minlength=classes)
     rows, correct = len(labels), np.count_nonzero(predictions == labels)

@@ -73,7 +73,7 @@ class Champion:
 def log_champion(
     client: MlflowClient, experiment: str, run_id: str, search: Mapping[str, str], champion: Champion, in_registry: bool
 ) -> Registration:
-    """Logs a winner and registers it. A second call for the same run completes what the first one left undone.
+    """Log a winner and register it. A second call for the same run completes what the first one left undone.
 
     Args:
         client: client of the open store.
@@ -125,7 +125,7 @@ def _log(client: MlflowClient, experiment: str, run_id: str, tags: dict[str, str
 
 
 def save_champion(path: str, champion: Champion, description: Model) -> None:
-    """Writes the folder of the MLflow model.
+    """Write the folder of the MLflow model.
 
     Raises:
         TrackingError: the winner's folder is missing.
@@ -162,7 +162,7 @@ def save_champion(path: str, champion: Champion, description: Model) -> None:
 
 
 def signature(task: Task) -> Any:
-    """The model's inputs and outputs as ``mlflow.models.ModelSignature``."""
+    """Return the model's inputs and outputs as ``mlflow.models.ModelSignature``."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
@@ -173,5 +173,5 @@ def signature(task: Task) -> Any:
 
 
 def requirements() -> list[str]:
-    """The packages that the model needs, at the installed versions, without local parts such as ``+cpu``."""
+    """Return the packages that the model needs, at the installed versions, without local parts such as ``+cpu``."""
     return [f"{package}=={version(package).split('+')[0]}" for package in PACKAGES]

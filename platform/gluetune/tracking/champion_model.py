@@ -26,7 +26,7 @@ class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
     """Reads the ``save_pretrained`` folder ``checkpoint``; its own settings are in the model's ``model_config``."""
 
     def load_context(self, context: Any) -> None:
-        """Loads the tokenizer, the weights and the module that truncates rows."""
+        """Load the tokenizer, the weights and the module that truncates rows."""
         folder = context.artifacts["checkpoint"]
         # The code of a gluetune head is stored with the model, as this file is.
         custom = "auto_map" in json.loads(Path(folder, "config.json").read_text(encoding="utf-8"))
@@ -39,7 +39,7 @@ class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
         self._truncation = _load_module("gluetune_truncation", context.artifacts["truncation"])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Predicts labels and scores of rows.
+        """Predict labels and score of rows.
 
         Args:
             context: MLflow's context, whose ``model_config`` holds ``columns``, ``labels``, ``max_seq_length``,
@@ -77,7 +77,7 @@ class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
         return logits.float().cpu()
 
     def _inputs(self, texts: list[list[str]], config: dict[str, Any]) -> dict[str, torch.Tensor]:
-        """A batch as in training: int32 ``[rows, width]``, padded on the right to its longest row."""
+        """Return a batch as in training: int32 ``[rows, width]``, padded on the right to its longest row."""
         ids, types, lengths = self._truncation.tokenize(
             texts, self._tokenizer, config["max_seq_length"], config["truncation"]
         )
@@ -89,7 +89,7 @@ class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
 
 
 def text_rows(model_input: Any, columns: list[str]) -> pd.DataFrame:
-    """Converts an input to a DataFrame with the text columns, one text in each cell.
+    """Convert an input to a DataFrame with the text columns, one text in each cell.
 
     MLflow turns a dict of lists of texts into a DataFrame of one row; here it becomes one row for each text.
 
@@ -120,7 +120,7 @@ def text_rows(model_input: Any, columns: list[str]) -> pd.DataFrame:
 
 
 def _frame(model_input: Any, columns: list[str]) -> pd.DataFrame:
-    """Converts an input to a DataFrame; lists stay in their cells."""
+    """Convert an input to a DataFrame; lists stay in their cells."""
     if isinstance(model_input, pd.DataFrame):
         return model_input
     if isinstance(model_input, dict):
@@ -138,7 +138,7 @@ def _frame(model_input: Any, columns: list[str]) -> pd.DataFrame:
 
 
 def _unfolded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Turns a frame of one row of lists into one row for each item; returns any other frame unchanged."""
+    """Turn a frame of one row of lists into one row for each item; return any other frame unchanged."""
     if len(frame) != 1:
         return frame
     cells = {name: _plain(frame[name].iloc[0]) for name in frame}
@@ -152,12 +152,12 @@ def _unfolded(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(value: Any) -> Any:
-    """Converts an array or Series to a list, and an array without dimensions to its value."""
+    """Convert an array or Series to a list, and an array without dimensions to its value."""
     return value.tolist() if isinstance(value, np.ndarray | pd.Series) else value
 
 
 def _padded(flat: Any, mask: Any, fill: int) -> Any:
-    """Puts the concatenated values of all rows in the places of a ``[rows, width]`` mask."""
+    """Put the concatenated values of all rows in the places of a ``[rows, width]`` mask."""
     array = np.full(mask.shape, fill, np.int32)
     array[mask] = flat
     return array

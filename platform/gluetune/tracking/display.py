@@ -57,13 +57,13 @@ class DatasetRows:
 
 
 def rows_read(task: TaskPlan) -> tuple[DatasetRows, ...]:
-    """The training and selection rows, which every trial of a task reads; empty if their fingerprints are unknown."""
+    """Return the training and selection rows that a task's trials read; empty if their fingerprints are unknown."""
     numbers = {"train": (task.train_rows, "training"), "selection": (task.selection_rows, "selection")}
     return tuple(_rows(task, name, *of) for name, of in numbers.items() if task.fingerprints.get(name))
 
 
 def rows_scored(task: TaskPlan) -> tuple[DatasetRows, ...]:
-    """The official development rows that a task's winner is scored on."""
+    """Return the official development rows that a task's winner is scored on."""
     return tuple(
         _rows(task, name, rows, "evaluation") for name, rows in task.dev_rows.items() if task.fingerprints.get(name)
     )
@@ -74,13 +74,13 @@ def _rows(task: TaskPlan, split: str, rows: int, context: str) -> DatasetRows:
 
 
 def run_name(trial: TrialRecord) -> str:
-    """A trial's name with its configuration: ``cola-0007 lr 3e-4 bs 16``."""
+    """Return a trial's name with its configuration: ``cola-0007 lr 3e-4 bs 16``."""
     whole = f"{trial.name} {format_params(trial.params, ' ', _SHORT)}".rstrip()
     return whole if len(whole) <= MAX_NAME_CHARS else f"{whole[: MAX_NAME_CHARS - 1]}…"
 
 
 def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
-    """Description of a trial's run: its best score and how it ended."""
+    """Return the description of a trial's run: its best score and how it ended."""
     end = str(trial.status).replace("_", " ")
     if trial.best is None:
         return f"{end}; never evaluated"[:MAX_NOTE_CHARS]
@@ -94,7 +94,7 @@ def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
 
 
 def pretraining_note(trial: TrialRecord) -> str:
-    """Description of a pre-training run: its last evaluation, how it ended, and its encoder."""
+    """Return the description of a pre-training run: its last evaluation, how it ended, and its encoder."""
     last = trial.pretraining[-1]
     lines = [
         f"held-out masked-LM loss **{last.masked_lm_loss:.4f}**, next-sentence loss **{last.next_sentence_loss:.4f}** "
@@ -106,7 +106,7 @@ def pretraining_note(trial: TrialRecord) -> str:
 
 
 def task_note(trial: TrialRecord, task: TaskPlan) -> str:
-    """Description of a task's run: its winner and the scores."""
+    """Return the description of a task's run: its winner and the scores."""
     best = trial.best.score if trial.best else float("nan")
     lines = [
         f"**{task.metric} {best:.4f}** by {run_name(trial)} on {task.selection_rows:,} selection rows "
@@ -118,7 +118,7 @@ def task_note(trial: TrialRecord, task: TaskPlan) -> str:
 
 
 def search_note(plan: SearchPlan, winners: Mapping[str, TrialRecord]) -> str:
-    """Description of a search's run: what is searched, and the winners so far."""
+    """Return the description of a search's run: what is searched, and the winners so far."""
     varied = f"{', '.join(plan.fields)} by {plan.algorithm}" if plan.fields else "one configuration"
     lines = [f"{plan.model}: {varied} on {', '.join(task.title for task in plan.tasks)}"]
     if winners:
@@ -133,7 +133,7 @@ def _row(task: TaskPlan, trial: TrialRecord) -> str:
 
 
 def _scores(scores: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    """Yields the lines of a Markdown list."""
+    """Yield the lines of a Markdown list."""
     yield ""
     for split, metrics in scores.items():
         yield f"- {split}: {_figures(metrics.items())}"
@@ -152,7 +152,7 @@ LOCAL_UI = "http://127.0.0.1:5000"  # default address of ``gluetune ui``
 
 
 def view_key(search_id: str) -> str:
-    """The key of a search's view."""
+    """Return the key of a search's view."""
     return search_id[:VIEW_KEY_CHARS]
 
 
@@ -173,7 +173,7 @@ def runs_link(uri: str, experiment: str, search_id: str) -> str | None:
 
 
 def save_view(client: MlflowClient, experiment: str, plan: SearchPlan, search_id: str, started: float) -> None:
-    """Saves the search's view as a tag of the experiment, and sets the experiment's kind to model training.
+    """Save the search's view as a tag of the experiment, and set the experiment's kind to model training.
 
     Args:
         client: client of the open store.
@@ -191,7 +191,7 @@ def save_view(client: MlflowClient, experiment: str, plan: SearchPlan, search_id
 
 
 def view(plan: SearchPlan, search_id: str, started: float) -> dict[str, Any]:
-    """Builds the view: a search's trials, best first, grouped by task if there are several.
+    """Build the view: a search's trials, best first, grouped by task if there are several.
 
     The result holds the view's name and its state as JSON text, which the UI of MLflow 3.17 lists under *Views*, and
     beside them the fields of that state, which the UI reads for a view without a name.

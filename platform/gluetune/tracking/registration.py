@@ -48,7 +48,7 @@ def register(
     run_id: str,
     tags: Mapping[str, str],
 ) -> Registration:
-    """Registers a logged model as a version, and makes it champion where `promotes` says so.
+    """Register a logged model as a version, and make it champion where `promotes` says so.
 
     MLflow has no compare-and-set operation, so the champion is read immediately before the alias is moved. MLflow
     itself resolves ``@latest`` to the newest version.
@@ -79,7 +79,7 @@ def register(
 
 
 def promotes(new: Mapping[str, str], champion: Mapping[str, str] | None) -> tuple[bool, str]:
-    """Decides whether a new version becomes champion.
+    """Decide whether a new version becomes champion.
 
     A model of synthetic data never does. Another one does if there is no champion, if the champion was trained on
     synthetic data, or if the champion was chosen on the same selection rows by the same metric with a lower score.
@@ -115,7 +115,7 @@ def _promoted(name: str, version: ModelVersion, reason: str) -> Registration:
 
 
 def _as_decided(client: MlflowClient, name: str, version: ModelVersion) -> Registration:
-    """The decision of an earlier session; a user may have moved the alias since then."""
+    """Return the decision of an earlier session; a user may have moved the alias since then."""
     champion = _champion(client, name)
     if champion is not None and _same(champion, version):
         return Registration(
@@ -146,7 +146,7 @@ def _version(
     run_id: str,
     tags: Mapping[str, str],
 ) -> ModelVersion:
-    """The version of a logged model, which is created if it does not exist."""
+    """Return the version of a logged model, which is created if it does not exist."""
     source = f"models:/{model_id}"
     _ensure_registered(client, name, task)
     found = client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
@@ -159,7 +159,7 @@ def _version(
 
 @contextmanager
 def default_store(uri: str) -> Iterator[None]:
-    """Makes a store MLflow's default in the block: its SQLAlchemy registry resolves ``models:/`` only there."""
+    """Make a store MLflow's default in the block: its SQLAlchemy registry resolves ``models:/`` only there."""
     import mlflow
 
     before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
@@ -184,7 +184,7 @@ def _ensure_registered(client: MlflowClient, name: str, task: Task) -> None:
 
 @contextmanager
 def downloaded_model(uri: str, store: str | None = None) -> Iterator[str]:
-    """Downloads a model that gluetune has logged.
+    """Download a model that gluetune has logged.
 
     Args:
         uri: address of the model, such as ``models:/gluetune-cola@champion``.

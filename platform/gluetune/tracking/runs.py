@@ -35,7 +35,7 @@ _PERMANENT = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST
 
 
 def check_store(uri: str, experiment: str, *, write: bool = True) -> None:
-    """Checks that a store can be used, before Ray starts.
+    """Check that a store can be used, before Ray starts.
 
     Args:
         uri: the store.
@@ -75,7 +75,7 @@ def _has_tables(uri: str) -> bool:
 
 
 def open_store(uri: str, experiment: str) -> MlflowClient:
-    """Opens a store and checks that it answers.
+    """Open a store and check that it answers.
 
     Args:
         uri: the store.
@@ -107,7 +107,7 @@ def open_store(uri: str, experiment: str) -> MlflowClient:
 
 @contextmanager
 def upload_timeout() -> Iterator[None]:
-    """Raises MLflow's request timeout: a server with a bucket uploads a model to the bucket before it answers."""
+    """Raise MLflow's request timeout: a server with a bucket uploads a model to the bucket before it answers."""
     name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
     is_default = os.environ.get(name) == _ENVIRONMENT[name]
     if is_default:
@@ -120,7 +120,7 @@ def upload_timeout() -> Iterator[None]:
 
 
 def unusable_store(uri: str, error: BaseException) -> TrackingError:
-    """Creates the error for a store that cannot be used from the start."""
+    """Create the error for a store that cannot be used from the start."""
     shown = without_password(uri)
     if (refused := explain_denied(error)) is not None:
         return TrackingError(f"MLflow at {shown!r} refuses this search: {refused}")
@@ -131,7 +131,7 @@ def unusable_store(uri: str, error: BaseException) -> TrackingError:
 
 
 def _missing_password(uri: str) -> str:
-    """A hint for the database of a resumed run, whose files hold no password."""
+    """Return a hint for the database of a resumed run, whose files hold no password."""
     if is_server(uri) or sqlite_file(uri) is not None or password(uri):
         return ""
     return "; where it wants a password, give the address with it in --tracking-uri or MLFLOW_TRACKING_URI"
@@ -155,7 +155,7 @@ class StoreLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 def reason(error: BaseException) -> str:
-    """Describes an error in one line: what a server refused, else the first line of the innermost cause.
+    """Describe an error in one line: what a server refused, else the first line of the innermost cause.
 
     Example: ``ConnectionRefusedError: [Errno 111] Connection refused``.
     """
@@ -204,7 +204,7 @@ class RunTree:
         return self._state.runs[run.key]
 
     def _ensure(self, run: Run, tags: dict[str, str]) -> bool:
-        """Creates a run with its parents and these tags if it does not exist; returns whether it did so."""
+        """Create a run with its parents and these tags if it does not exist; return whether it did so."""
         if self._must_search:
             self._find_runs()
         if missing := run.key not in self._state.runs:
@@ -217,7 +217,7 @@ class RunTree:
         return missing
 
     def write(self, updates: Sequence[RunUpdate]) -> None:
-        """Writes updates, with one ``log_batch`` for each run."""
+        """Write updates, with one ``log_batch`` for each run."""
         by_run: dict[str, list[RunUpdate]] = {}
         for update in updates:
             by_run.setdefault(update.run.key, []).append(update)
@@ -263,7 +263,7 @@ class RunTree:
             self.client.set_terminated(run_id, update.status, _milliseconds(update.time))
 
     def _find_runs(self) -> None:
-        """Finds the search's runs by its tag; deleted runs count as existing, so that they are not created again."""
+        """Find the search's runs by its tag; deleted runs count as existing, so that they are not created again."""
         from mlflow.entities import ViewType
 
         query, page = f"tags.`gluetune.search_id` = '{self._state.search_id}'", None

@@ -39,7 +39,7 @@ class TrackingState(BaseModel):
     opened: bool = False
 
     def save(self, folder: Storage) -> None:
-        """Writes the state to ``tracking.json``."""
+        """Write the state to ``tracking.json``."""
         folder.write(FILE, self.model_dump_json(indent=1).encode())
 
 

@@ -88,21 +88,21 @@ class Tracker:
         self._replay(history)
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
-        """Queues the updates that follow from an event."""
+        """Queue the updates that follow from an event."""
         if not isinstance(event, TrialStarted):
             self._writer.start()
         self._writer.put(self._mapper.updates(event, trial))
 
     def log_artifact(self, trial: TrialRecord, file: str, content: bytes) -> None:
-        """Queues a file as an artifact of a trial's run."""
+        """Queue a file as an artifact of a trial's run."""
         self._writer.put([RunUpdate(self._mapper.trial_run(trial), time.time(), files={file: content})], events=0)
 
     def flush(self, timeout: float = 60.0) -> bool:
-        """Waits at most ``timeout`` seconds until all queued updates are written; returns whether they are."""
+        """Wait at most ``timeout`` seconds until all queued updates are written; return whether they are."""
         return self._writer.flush(timeout)
 
     def log_winner(self, trial: TrialRecord, champion: Champion, *, register: bool = True) -> Registration | None:
-        """Logs a winner's model to its trial's run and registers it, after all earlier updates are written.
+        """Log a winner's model to its trial's run and register it, after all earlier updates are written.
 
         If the store does not answer, this call waits; all winners together wait at most ``patience`` seconds.
 
@@ -129,7 +129,7 @@ class Tracker:
                     return None
 
     def _wait_to_retry(self, spent: float) -> bool:
-        """Waits before another attempt; returns ``False`` when ``patience`` has run out."""
+        """Wait before another attempt; return ``False`` when ``patience`` has run out."""
         if not self._waiting:
             self._log.info(
                 f"waiting up to {self._patience:.0f} s for MLflow to take the record and the winners' models …"
@@ -159,7 +159,7 @@ class Tracker:
         return log_champion(self._tree.client, self._tree.experiment, run_id, tags, champion, register)
 
     def mark_stopped(self) -> None:
-        """Marks the search's runs as killed and stops throttling the writer, because little time may be left.
+        """Mark the search's runs as killed and stop throttling the writer, because little time may be left.
 
         Returns at once; `close` waits until the updates are written.
         """
@@ -167,7 +167,7 @@ class Tracker:
         self._writer.stop_throttling()
 
     def close(self, timeout: float = 60.0, *, complete: bool = True) -> bool:
-        """Sets the final status of the search's runs and waits for the last write.
+        """Set the final status of the search's runs and wait for the last write.
 
         Args:
             timeout: seconds to wait at most.
@@ -196,7 +196,7 @@ class Tracker:
         return None if experiment is None else runs_link(self._store, experiment, self._state.search_id)
 
     def _check_write_access(self) -> None:
-        """Creates the search's run at once, so that a missing permission is an error before any trial starts."""
+        """Create the search's run at once, so that a missing permission is an error before any trial starts."""
         if self._tree is None:
             return
         try:
@@ -220,7 +220,7 @@ class Tracker:
         return _RunTreeBackend(self._tree, self._state, self._folder)
 
     def _save_view(self, tree: RunTree) -> None:
-        """Saves the search's view with the experiment, if the user has the permission for it."""
+        """Save the search's view with the experiment, if the user has the permission for it."""
         try:
             save_view(tree.client, tree.experiment, self._plan, self._state.search_id, self._state.started)
         except Exception as error:
@@ -238,11 +238,11 @@ class _RunTreeBackend:
         self._tree, self._state, self._folder = tree, state, folder
 
     def write(self, updates: Sequence[RunUpdate]) -> None:
-        """Writes updates to their runs."""
+        """Write updates to their runs."""
         self._tree.write(updates)
 
     def commit_offset(self, events: int) -> None:
-        """Adds to the number of written events, first on disk: after a failure, memory and disk still agree."""
+        """Add to the number of written events, first on disk: after a failure, memory and disk still agree."""
         after = self._state.model_copy(update={"written": self._state.written + events, "opened": True})
         after.save(self._folder)
         self._state.written, self._state.opened = after.written, True

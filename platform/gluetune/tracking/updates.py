@@ -144,7 +144,7 @@ class EventMapper:
         }
 
     def start_updates(self, job: str) -> list[RunUpdate]:
-        """Creates the runs of the search and its tasks, before the first trial; ``job`` is the job file's text."""
+        """Create the runs of the search and its tasks, before the first trial; ``job`` is the job file's text."""
         time = self._search.started
         tags = {"gluetune.level": "search", NOTE: search_note(self._plan, {})} | self._common_tags
         updates = [RunUpdate(self._search, time, params=_search_params(self._plan), tags=tags, files={"job.yaml": job})]
@@ -167,11 +167,11 @@ class EventMapper:
         return updates
 
     def resume_updates(self) -> list[RunUpdate]:
-        """Sets the runs of the search and its tasks to RUNNING again, when a search is resumed."""
+        """Set the runs of the search and its tasks to RUNNING again, when a search is resumed."""
         return [RunUpdate(run, run.started, status="RUNNING") for run in (self._search, *self._tasks.values())]
 
     def finish_updates(self, time: float, status: str) -> list[RunUpdate]:
-        """Sets the final status of the runs of the search and its tasks."""
+        """Set the final status of the runs of the search and its tasks."""
         return [RunUpdate(run, time, status=status) for run in (*self._tasks.values(), self._search)]
 
     @property
@@ -180,11 +180,11 @@ class EventMapper:
         return self._search
 
     def trial_run(self, trial: TrialRecord) -> Run:
-        """The run of a trial."""
+        """Return the run of a trial."""
         return Run(f"trial:{trial.number}", run_name(trial), trial.started, self._tasks[trial.task])
 
     def updates(self, event: Event, trial: TrialRecord) -> list[RunUpdate]:
-        """Returns the updates that follow from an event which has been applied to ``trial``."""
+        """Return the updates that follow from an event which has been applied to ``trial``."""
         return self._updates(event, trial)
 
     @singledispatchmethod
@@ -306,7 +306,7 @@ class EventMapper:
         return RunUpdate(self.trial_run(trial), event.time, points, tags=tags, status=status)
 
     def _demote_previous_best(self, event: WinnerEvaluated, trial: TrialRecord) -> list[RunUpdate]:
-        """Removes the winner's tags from the previous winner, when a resumed search has found a better trial."""
+        """Remove the winner's tags from the previous winner, when a resumed search has found a better trial."""
         before, self._winners[event.task] = self._winners.get(event.task), trial
         if before is None or before.number == trial.number:
             return []
@@ -315,14 +315,14 @@ class EventMapper:
         return [RunUpdate(self.trial_run(before), event.time, tags=tags)]
 
     def _resumed_status(self, number: int) -> str | None:
-        """The status of a trial that is resumed after it ended; ``None`` for others, whose run is RUNNING already."""
+        """Return the status of a trial that is resumed after it ended; ``None`` for others, which are RUNNING."""
         if number not in self._ended:
             return None
         self._ended.discard(number)
         return "RUNNING"
 
     def _best_score_updates(self, event: Evaluated, trial: TrialRecord) -> list[RunUpdate]:
-        """Updates of the search's and the task's run, where the task has a new best score."""
+        """Return the updates of the search's and the task's run, where the task has a new best score."""
         self._evaluations[trial.task] += 1
         if not event.score > self._best.get(trial.task, float("-inf")):
             return []
@@ -336,7 +336,7 @@ class EventMapper:
 
 
 def _ranking_values(event: Evaluated, trial: TrialRecord) -> dict[str, float]:
-    """The metrics by which trials are ranked, where this evaluation is the best of its trial so far."""
+    """Return the metrics by which trials are ranked, where this evaluation is the best of its trial so far."""
     best = trial.best
     return {"best_score": best.score, "best_score_epoch": best.epoch} if best and best.index == event.index else {}
 

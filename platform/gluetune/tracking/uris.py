@@ -24,7 +24,7 @@ _SQLITE_OPTIONS = ("cached_statements", "check_same_thread", "detect_types", "is
 
 
 def check_uri(uri: str, *, make: bool = True) -> None:
-    """Checks a tracking URI without opening the store.
+    """Check a tracking URI without opening the store.
 
     Args:
         uri: the store, such as ``sqlite:////data/runs/mlflow.db`` or ``http://tracking:5000``.
@@ -47,7 +47,7 @@ def check_uri(uri: str, *, make: bool = True) -> None:
 
 
 def sqlite_uri(file: Path) -> str:
-    """The URI by which MLflow opens a SQLite file, whatever characters its path holds.
+    """Return the URI by which MLflow opens a SQLite file, whatever characters its path holds.
 
     SQLAlchemy splits a URI at ``?`` and, since version 2.1, decodes ``%25``. For a URI that begins with
     ``sqlite:///``, MLflow creates the folder under its undecoded name; for one that names the driver, it does not.
@@ -59,7 +59,7 @@ def sqlite_uri(file: Path) -> str:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The file of a ``sqlite:///`` URI (three slashes: relative, four: absolute), ``None`` for other stores."""
+    """Return the file of a ``sqlite:///`` URI (three slashes: relative, four: absolute), ``None`` for other stores."""
     found = _SQLITE.fullmatch(uri)
     if found is None:
         return None
@@ -70,7 +70,7 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def artifact_location(folder: str) -> str:
-    """The address by which MLflow finds a local folder of artifacts, whatever characters its path holds."""
+    """Return the address by which MLflow finds a local folder of artifacts, whatever characters its path holds."""
     return folder if quote(folder) == folder else Path(folder).absolute().as_uri()
 
 
@@ -86,19 +86,19 @@ def is_fresh(uri: str) -> bool:
 
 
 def store_address(uri: str) -> str:
-    """A store's address with an absolute path and without a password."""
+    """Return a store's address with an absolute path and without a password."""
     file = sqlite_file(uri)
     return without_password(uri) if file is None or "?" in uri else sqlite_uri(file)
 
 
 def without_login(uri: str) -> str:
-    """A server's address without user and password."""
+    """Return a server's address without user and password."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def restore_command(uri: str, experiment_id: str) -> str:
-    """The shell command that restores a deleted experiment."""
+    """Return the shell command that restores a deleted experiment."""
     command = [sys.executable, "-m", "mlflow", "experiments", "restore", "--experiment-id", experiment_id]
     return f"MLFLOW_TRACKING_URI={shlex.quote(store_address(uri))} {shlex.join(command)}"
 
@@ -166,7 +166,7 @@ def _check_sqlite(uri: str, *, make: bool) -> None:
 
 
 def _check_can_be_made(file: Path) -> None:
-    """Raises the `OSError` that making a file and its folders would raise, as far as permissions tell."""
+    """Raise the `OSError` that making a file and its folders would raise, as far as permissions tell."""
     there = next(folder for folder in file.absolute().parents if folder.exists())
     if not there.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
@@ -184,7 +184,7 @@ USER, PASSWORD, TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", 
 
 
 def log_in(uri: str) -> str:
-    """Moves user and password of a server's address to the environment variables that MLflow's client reads.
+    """Move user and password of a server's address to the environment variables that MLflow's client reads.
 
     The address that MLflow prints and stores then holds no password.
 
@@ -203,7 +203,7 @@ def log_in(uri: str) -> str:
 
 
 def explain_denied(error: BaseException) -> str | None:
-    """Explains what a server refused and what to change; ``None`` if the error is no refusal."""
+    """Explain what a server refused and what to change; ``None`` if the error is no refusal."""
     code = getattr(error, "error_code", None)
     if code == "UNAUTHENTICATED":
         return f"it wants a user that it knows, but {_credentials_seen()}"
@@ -216,7 +216,7 @@ def explain_denied(error: BaseException) -> str | None:
 
 
 def _credentials_seen() -> str:
-    """Describes the credentials that this process sends. MLflow sends no token if it has user and password."""
+    """Describe the credentials that this process sends. MLflow sends no token if it has user and password."""
     user, password = _credentials()
     if user and password:
         return f"refuses {user!r} with the password it got: set {USER} and {PASSWORD}"

@@ -26,10 +26,10 @@ class Backend(Protocol):
     """Destination of the thread's writes. After a method has raised, it is called again with the same items."""
 
     def write(self, updates: Sequence[RunUpdate]) -> None:
-        """Writes updates; a second call with the same updates must change nothing."""
+        """Write updates; a second call with the same updates must change nothing."""
 
     def commit_offset(self, events: int) -> None:
-        """Records that ``events`` further journal events are completely written."""
+        """Record that ``events`` further journal events are completely written."""
 
 
 class Writer:
@@ -63,26 +63,26 @@ class Writer:
         self._thread.start()
 
     def put(self, updates: Sequence[RunUpdate], events: int = 1) -> None:
-        """Queues updates, which are written together; ``events`` is the number of journal events they stand for."""
+        """Queue updates, which are written together; ``events`` is the number of journal events they stand for."""
         with self._changed:
             self._items.append((updates, events))
             self._changed.notify_all()
 
     def start(self) -> None:
-        """Ends the start delay."""
+        """End the start delay."""
         if self._delayed:
             with self._changed:
                 self._delayed = False
                 self._changed.notify_all()
 
     def stop_throttling(self) -> None:
-        """Writes all queued and later updates without pauses."""
+        """Write all queued and later updates without pauses."""
         with self._changed:
             self._flushing += 1
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
-        """Waits at most ``timeout`` seconds until the queue is empty; returns whether it is."""
+        """Wait at most ``timeout`` seconds until the queue is empty; return whether it is."""
         with self._changed:
             self._flushing += 1
             self._changed.notify_all()
@@ -92,7 +92,7 @@ class Writer:
                 self._flushing -= 1
 
     def close(self, timeout: float) -> bool:
-        """Flushes the queue and ends the thread; returns whether everything is written."""
+        """Flush the queue and end the thread; return whether everything is written."""
         written = self.flush(timeout)
         with self._changed:
             self._closing = True
@@ -143,7 +143,7 @@ class Writer:
         backend.commit_offset(events)
 
     def _write_singly(self, backend: Backend, updates: list[RunUpdate]) -> None:
-        """Writes a refused batch update by update, and leaves out what the store refuses for good."""
+        """Write a refused batch update by update, and leave out what the store refuses for good."""
         for update in updates:
             try:
                 backend.write([update])
@@ -157,7 +157,7 @@ class Writer:
                     )
 
     def _wait_for_items(self, cpu_s: float) -> bool:
-        """Waits for items, then pauses to limit CPU use, unless a caller waits in `flush`.
+        """Wait for items, then pause to limit CPU use, unless a caller waits in `flush`.
 
         Args:
             cpu_s: seconds of CPU time that the last write took.
@@ -174,6 +174,6 @@ class Writer:
         return True
 
     def _pause(self, seconds: float) -> None:
-        """Waits between two attempts; `flush` and `close` end the wait."""
+        """Wait between two attempts; `flush` and `close` end the wait."""
         with self._changed:
             self._changed.wait(seconds)
