@@ -24,7 +24,7 @@ def summary(tmp_path: Path) -> Summary:
 def test_a_result_is_read_from_the_runs_folder(summary: Summary, tmp_path: Path) -> None:
     write_summary(Storage(str(tmp_path)), summary)
     result = SearchResult.open(tmp_path)
-    assert result.summary == summary
+    assert result.summary.model_dump_json() == summary.model_dump_json()
     assert (result.status, result.folder) == ("interrupted", str(tmp_path))
     with pytest.raises(StorageError, match=r"summary\.json"):
         FineTuneResult.open(tmp_path / "empty")
