@@ -30,12 +30,12 @@ test-fast: $(STAMP)
 
 # Two processes: the tests that start Ray, whose output is printed last, and all others.
 test: $(STAMP)
-	log=$$(mktemp); $(BIN)/python -m pytest -m "ray and not cluster" --durations=25 > $$log 2>&1 & ray=$$!; \
+	log=$$(mktemp); $(BIN)/python -m pytest -m "ray and not cluster" --durations=25 tests/integration > $$log 2>&1 & ray=$$!; \
 	$(BIN)/python -m pytest -m "not ray and not cluster" --durations=25; others=$$?; \
 	wait $$ray; ray=$$?; cat $$log; rm $$log; exit $$((ray + others))
 
 test-cluster: $(STAMP)
-	$(BIN)/python -m pytest -m cluster -p no:randomly --durations=25
+	$(BIN)/python -m pytest -m cluster -p no:randomly --durations=25 tests/cluster tests/integration tests/unit/benchmarks
 
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .

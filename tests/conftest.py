@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -9,9 +10,13 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from two_workers import TwoWorkers
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)  # no time limit of an example
 settings.load_profile("repeatable")
@@ -30,8 +35,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of `ray_cluster` first, then those that start Ray themselves, then the slow ones."""
-    items.sort(key=_position)
+    """Put the tests of `ray_cluster` first, then those that start Ray themselves, then the slow ones.
+
+    In a module, tests of the same open lane follow each other: to open another one takes seconds.
+    """
+    modules: dict[Path, int] = {}
+    for item in items:
+        modules.setdefault(item.path, len(modules))
+    items.sort(key=lambda item: (_position(item), modules[item.path], _lane(item)))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the libraries, which all tests have imported by now."""
+    gc.collect()
+    gc.freeze()
 
 
 def _position(item: pytest.Item) -> int:
@@ -40,6 +57,12 @@ def _position(item: pytest.Item) -> int:
     if item.get_closest_marker("ray"):
         return 0 if needs_shared_cluster(item) else 1
     return 2 if item.get_closest_marker("slow") else 3
+
+
+def _lane(item: pytest.Item) -> int:
+    """The fixture that a test has its lane from."""
+    fixtures = getattr(item, "fixturenames", ())
+    return next((number for number, name in enumerate(("lane", "pair")) if name in fixtures), 2)
 
 
 def needs_shared_cluster(item: pytest.Item) -> bool:
@@ -103,3 +126,13 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """The messages that gluetune has logged since the test began."""
     caplog.set_level(logging.INFO, "gluetune")
     return lambda: [record.getMessage() for record in caplog.records if record.name.startswith("gluetune.")]
+
+
+@pytest.fixture(scope="session")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoWorkers]:
+    """Two processes of a torch process group."""
+    from two_workers import TwoWorkers
+
+    workers = TwoWorkers(tmp_path_factory.mktemp("two_workers"))
+    yield workers
+    workers.close()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import distributed as dist
-from torch import multiprocessing
 
 from gluetune.errors import DivergedError
 from gluetune.events import PretrainingEvaluation
@@ -26,6 +22,7 @@ from gluetune.pretraining import (
 from gluetune.storage import Storage
 from gluetune.synthetic import generate_corpus
 from gluetune.training import Checkpoints, DistributedContext
+from two_workers import TwoWorkers
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -66,10 +63,8 @@ def run(
     return evaluations, checkpoints.load_best()
 
 
-def worker(rank: int, folder: Path) -> None:
-    torch.set_num_threads(1)
-    distributed = DistributedContext(rank, 2)
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
+def all_cases(distributed: DistributedContext, folder: Path) -> dict[str, Any]:
+    """The evaluations of each case, of a run and the same one resumed, and the message of a run that diverges."""
     results: dict[str, Any] = {}
     for number, (case, changes) in enumerate(CASES.items()):
         results[case] = run(folder / str(number), job(**changes), distributed)[0]
@@ -81,20 +76,17 @@ def worker(rank: int, folder: Path) -> None:
         run(folder / "diverged", job(learning_rate=1e30), distributed)
     except DivergedError as error:
         results["diverged"] = str(error)
-    (folder / f"rank{rank}").write_bytes(pickle.dumps(results))
-    dist.destroy_process_group()
+    return results
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("workers")
-    multiprocessing.spawn(worker, (path,), nprocs=2)
-    return path
+    return tmp_path_factory.mktemp("workers")
 
 
 @pytest.fixture(scope="module")
-def ranks(folder: Path) -> list[dict[str, Any]]:
-    return [pickle.loads((folder / f"rank{rank}").read_bytes()) for rank in range(2)]
+def ranks(two_workers: TwoWorkers, folder: Path) -> list[dict[str, Any]]:
+    return two_workers.run(all_cases, folder)
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=CASES)
@@ -102,7 +94,7 @@ def test_two_workers_equal_one(number: int, ranks: list[dict[str, Any]], folder:
     case = list(CASES)[number]
     alone, weights = run(tmp_path, job(**CASES[case]))
     for one, two in zip(alone, ranks[0][case], strict=True):
-        assert astuple(two) == pytest.approx(astuple(one), abs=1e-4)
+        assert two.model_dump() == pytest.approx(one.model_dump(), abs=1e-4)
     together = Checkpoints(Storage(str(folder / str(number))), "run").load_best()
     assert weights is not None
     assert together is not None

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import distributed as dist
-from torch import multiprocessing
 
 from gluetune.config import TrainingConfig
 from gluetune.errors import DivergedError
@@ -18,6 +14,7 @@ from gluetune.events import Evaluation
 from gluetune.tasks import TASKS
 from gluetune.training import Checkpoints, DistributedContext, train_trial
 from training_setup import VOCABULARY, numbers, run_trial, task_data, tiny_encoder
+from two_workers import TwoWorkers
 
 COMMON: dict[str, Any] = {"batch_size": 8, "learning_rate": 5e-3, "num_train_epochs": 2, "evals_per_epoch": 2}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -43,10 +40,8 @@ def train(
     )
 
 
-def worker(rank: int, folder: Path) -> None:
-    torch.set_num_threads(1)
-    distributed = DistributedContext(rank, 2)
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
+def all_cases(distributed: DistributedContext, folder: Path) -> dict[str, Any]:
+    """What each case gives, a trial and the same one resumed, and the message of a trial that diverges."""
     results: dict[str, Any] = {}
     for case in CASES:
         evaluations, checkpoints = train(case, folder / case, distributed)
@@ -67,15 +62,12 @@ def worker(rank: int, folder: Path) -> None:
         )
     except DivergedError as error:
         results["diverged"] = str(error)
-    (folder / f"rank{rank}").write_bytes(pickle.dumps(results))
-    dist.destroy_process_group()
+    return results
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("workers")
-    multiprocessing.spawn(worker, (folder,), nprocs=2)
-    return [pickle.loads((folder / f"rank{rank}").read_bytes()) for rank in range(2)]
+def ranks(two_workers: TwoWorkers, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return two_workers.run(all_cases, tmp_path_factory.mktemp("workers"))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -95,8 +95,9 @@ def test_the_quickstart_searches_its_three_tasks(quickstart: Path) -> None:
 
 
 def test_job_files_and_search_spaces_are_found_by_their_names(installed: Run) -> None:
-    job = ("--config", "jobs/glue_all.yaml", "--data", "synthetic", "--model-name-or-path", "synthetic")
-    assert "bert_recommended" in installed("gluetune", "tune", *job, *SHORT, "--space", "bert_recommended", "--dry-run")
+    job = ("--config", "jobs/glue_all.yaml", "--tasks", "cola", "--data", "synthetic")
+    model = ("--model-name-or-path", "synthetic", "--space", "bert_recommended")
+    assert "bert_recommended" in installed("gluetune", "tune", *job, *model, *SHORT, "--dry-run")
 
 
 def test_a_winner_predicts(installed: Run, quickstart: Path, tmp_path: Path) -> None:
@@ -109,6 +110,8 @@ def test_a_winner_predicts(installed: Run, quickstart: Path, tmp_path: Path) -> 
 
 def test_the_python_example_of_the_readme_runs(installed: Run) -> None:
     (example,) = re.findall(r"```python\n(import gluetune\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    short = example.replace('"num_samples": 4', '"num_samples": 1')
+    short = example.replace('"num_samples": 4', '"num_samples": 1').replace(
+        '{"source": "synthetic"}', '{"source": "synthetic", "max_train_samples": 64, "max_eval_samples": 32}'
+    )
     *_, labels = installed("python", "-c", short).splitlines()
     assert len(ast.literal_eval(labels)) == 2

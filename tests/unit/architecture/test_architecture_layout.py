@@ -51,6 +51,13 @@ def test_no_file_is_a_maze() -> None:
     assert len(longest.read_text().splitlines()) <= 400, longest
 
 
+def test_make_finds_the_tests_that_start_ray() -> None:
+    """`make test` looks for them in tests/integration, `make test-cluster` in tests/unit/benchmarks too."""
+    mark = ".".join(("mark", "ray"))
+    tests = [*(ROOT / "tests" / "unit").rglob("test_*.py"), *(ROOT / "tests" / "contract").glob("test_*.py")]
+    assert {path.parent.name for path in tests if mark in path.read_text()} == {"benchmarks"}
+
+
 def test_job_scripts_are_thin() -> None:
     for script in (ROOT / "jobs").glob("*.py"):
         assert len(script.read_text().splitlines()) < 60, script
