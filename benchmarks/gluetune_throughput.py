@@ -12,7 +12,7 @@ from gluetune.data import EncodedRows, EncodedTask, Examples, encode_rows
 from gluetune.events import Evaluation
 from gluetune.models import load_encoder, load_tokenizer
 from gluetune.tasks import Task
-from gluetune.training import train_trial
+from gluetune.training import configure_process, train_trial
 
 
 def measure_gluetune(work: Work, task: Task) -> Speed:
@@ -26,6 +26,7 @@ def measure_gluetune(work: Work, task: Task) -> Speed:
         evaluations.append(evaluation)
         return True
 
+    configure_process(single_worker())
     train_trial(
         task,
         data,

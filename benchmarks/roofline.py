@@ -41,6 +41,7 @@ from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.data import EncodedTask
 from gluetune.models import load_encoder
 from gluetune.tasks import Task, get_task
+from gluetune.training import configure_process
 from gluetune.training.distributed_context import use_bf16
 from gluetune.training.trainer import TrialTrainer
 
@@ -159,8 +160,9 @@ def measure_step(work: Work, task: Task) -> dict[str, float]:
     """
     train, encoder = encode_work(work, task, work.train), load_encoder(ModelConfig(name_or_path=work.model))
     place = single_worker()
-    seen = EncodedTask(task.name, train, train, {}, "benchmark").vocabulary
-    run = TrialTrainer(task, train, encoder, TrainingConfig(**work.points[0]), work.seed, place, seen)
+    configure_process(place)
+    data = EncodedTask(task.name, train, train, {}, "benchmark")
+    run = TrialTrainer(task, data, encoder, TrainingConfig(**work.points[0]), work.seed, place)
     limit = gpu_limit(run) if place.cuda else cpu_limit
     steps, limits = 0.0, 0.0
     batches = list(run.plan.batches())[: run.plan.per_epoch]

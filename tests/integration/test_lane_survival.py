@@ -235,16 +235,16 @@ def test_if_one_of_two_workers_is_out_of_memory_both_continue_with_smaller_batch
             checkpoints: Checkpoints,
             distributed: DistributedContext,
         ) -> None:
-            from gluetune.training.trainer import TrialTrainer
+            from gluetune.training import trainer
 
-            backward = TrialTrainer._backward
+            model_inputs = trainer.model_inputs
 
-            def short(run: TrialTrainer, micro_batches: list[np.ndarray], scale: float) -> object:
-                if run.distributed.rank == 1 and len(micro_batches[0]) > 4:
+            def short(model: Any, encoded: Any, rows: np.ndarray, distributed: DistributedContext) -> dict[str, Any]:
+                if distributed.rank == 1 and len(rows) > 4:
                     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
-                return backward(run, micro_batches, scale)
+                return model_inputs(model, encoded, rows, distributed)
 
-            TrialTrainer._backward = short  # type: ignore[method-assign,assignment]
+            trainer.model_inputs = short
             super().run(assignment, context, checkpoints, distributed)
 
     lane = lanes.make(2, ShortOfMemory(lanes.work.data, lanes.work.encoder))

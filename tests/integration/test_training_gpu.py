@@ -97,7 +97,7 @@ def test_a_batch_that_does_not_fit_is_split_and_the_trial_goes_on() -> None:
     batch = np.arange(4096)
 
     def step() -> TrialTrainer:
-        run = TrialTrainer(COLA, data.train, tiny_encoder(), training(batch_size=4096), 3, GPU)
+        run = TrialTrainer(COLA, data, tiny_encoder(), training(batch_size=4096), 3, GPU)
         run.train_step(batch)
         torch.cuda.synchronize()
         return run
@@ -123,6 +123,6 @@ def test_the_probe_measures_shares_of_the_gpu() -> None:
 
 def test_predictions_are_those_of_a_cpu() -> None:
     data = task_data(COLA)
-    run = TrialTrainer(COLA, data.train, tiny_encoder(), training(), 3, GPU)
+    run = TrialTrainer(COLA, data, tiny_encoder(), training(), 3, GPU)
     there = predict_logits(run.model, data.selection, 8, GPU)
     np.testing.assert_allclose(there, predict_logits(run.model.cpu(), data.selection, 8), atol=1e-4)

@@ -51,6 +51,12 @@ def test_the_same_trial_gives_the_same_bits_whatever_ran_before(undisturbed: Run
     assert_same_bits(kept.load_best(), again.load_best())
 
 
+def test_the_random_state_of_the_caller_is_not_changed() -> None:
+    before = torch.get_rng_state()
+    train(NOISY.model_copy(update={"max_steps": 2}))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_another_seed_gives_another_trial(undisturbed: Run, tmp_path: Path) -> None:
     first, _ = undisturbed
     second, _ = run_trial(COLA, NOISY, tmp_path / "second", seed=4, stop_after=1)

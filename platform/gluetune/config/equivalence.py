@@ -12,7 +12,14 @@ from gluetune.config.job import TrainingConfig
 from gluetune.config.space import Choice, SearchSpace, Value
 
 COMPUTATION_FIELDS = frozenset(
-    {"gradient_accumulation_steps", "eval_batch_size", "logging_steps", "torch_compile", "torch_compile_mode"}
+    {
+        "gradient_accumulation_steps",
+        "eval_batch_size",
+        "logging_steps",
+        "speedups",
+        "torch_compile",
+        "torch_compile_mode",
+    }
 )
 """Training fields of how a trial is computed and reported. None of them changes the trained model."""
 DEPENDENT_FIELDS = COMPUTATION_FIELDS | {
@@ -60,7 +67,7 @@ def equivalence_key(training: Mapping[str, Any], facts: TaskFacts) -> Hashable:
 
 
 def _steps(training: Mapping[str, Any], rows: int | None) -> Iterator[Hashable]:
-    """Yield batches, steps, evaluations and the learning-rate schedule, as `gluetune.training.StepPlan` counts them."""
+    """Yield batches, steps, evaluations and the schedule, as `gluetune.training.trainer.StepPlan` counts them."""
     size, evaluations = training["batch_size"], training["evals_per_epoch"]
     per_epoch = None if rows is None else math.ceil(rows / size)
     total = training["max_steps"] or (per_epoch and math.ceil(training["num_train_epochs"] * per_epoch))

@@ -173,7 +173,9 @@ class TrainingConfig(Section):
     between reports of the running loss, which are made beside the evaluations. ``torch_compile`` compiles the model
     with ``torch.compile``: a lane compiles in the first trial of each architecture (number of labels, head, dropout
     rates, frozen layers), which takes about a minute and pays off in long searches; mode ``reduce-overhead`` also
-    records CUDA graphs, one for each shape of a batch.
+    records CUDA graphs, one for each shape of a batch. ``speedups`` changes how a step is computed, not what is
+    trained: ``auto`` uses gluetune's own layers, dropout, embedding and clipping for the model families that they are
+    verified for, and transformers' and torch's for all others; ``off`` always uses the latter.
 
     Raises:
         pydantic.ValidationError: a field does not exist or its value breaks its rule; a ``ValueError``.
@@ -211,6 +213,7 @@ class TrainingConfig(Section):
     bf16: Literal["auto"] | bool = "auto"
     torch_compile: bool = False
     torch_compile_mode: Literal["default", "reduce-overhead"] = "default"
+    speedups: Literal["auto", "off"] = "auto"
     logging_steps: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=0)
 

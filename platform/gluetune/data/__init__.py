@@ -1,7 +1,14 @@
 """Rows of the tasks: data sources, readers, splits, tokenization and batching."""
 
 from gluetune.data.custom import CustomSource
-from gluetune.data.encoding import EncodedRows, encode_rows, length_grouped_batches, shard_batch, token_fingerprint
+from gluetune.data.encoding import (
+    EncodedRows,
+    bucket_by_length,
+    encode_rows,
+    length_grouped_batches,
+    shard_batch,
+    token_fingerprint,
+)
 from gluetune.data.examples import DataSource, Examples
 from gluetune.data.files import FolderSource, read_file
 from gluetune.data.hub import HubSource
@@ -17,6 +24,7 @@ __all__ = [
     "FolderSource",
     "HubSource",
     "TaskExamples",
+    "bucket_by_length",
     "encode_rows",
     "find_identical_splits",
     "hold_out",

@@ -191,13 +191,31 @@ def length_grouped_batches(
     """
     generator = np.random.default_rng(np.random.SeedSequence((seed, epoch)))
     order = generator.permutation(len(lengths)) if shuffle else np.arange(len(lengths))
-    bucket = batch_size * _BATCHES_PER_BUCKET if shuffle else max(len(lengths), 1)
+    batches = bucket_by_length(order, lengths, batch_size, _BATCHES_PER_BUCKET if shuffle else len(lengths))
+    return [batches[index] for index in generator.permutation(len(batches))] if shuffle else batches
+
+
+def bucket_by_length(
+    order: RowIndices, lengths: NDArray[np.int64], batch_size: int, batches_per_bucket: int
+) -> list[RowIndices]:
+    """Divide rows into batches whose rows have similar lengths.
+
+    Args:
+        order: [rows] row positions, which are divided into buckets in this order.
+        lengths: number of tokens by row position.
+        batch_size: rows per batch.
+        batches_per_bucket: number of batches whose rows are sorted by length together.
+
+    Returns:
+        One array of row positions per batch, bucket by bucket, each sorted by length.
+    """
+    bucket = batch_size * max(batches_per_bucket, 1)
     batches: list[RowIndices] = []
     for start in range(0, len(order), bucket):
         rows = order[start : start + bucket]
         rows = rows[np.argsort(lengths[rows], kind="stable")]
         batches += [rows[first : first + batch_size] for first in range(0, len(rows), batch_size)]
-    return [batches[index] for index in generator.permutation(len(batches))] if shuffle else batches
+    return batches
 
 
 def shard_batch(batch: RowIndices, rank: int, world_size: int) -> tuple[RowIndices, int]:

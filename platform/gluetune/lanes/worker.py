@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import ray
 import ray.train.torch
-import torch
 from ray import train
 from torch import distributed
 
@@ -26,7 +25,7 @@ from gluetune.events import (
 )
 from gluetune.lanes.mailbox import ACCUMULATION_FIELD
 from gluetune.lanes.protocol import TrialAssignment, Workload
-from gluetune.training import Checkpoints, DistributedContext
+from gluetune.training import Checkpoints, DistributedContext, configure_process
 
 POLL_TIMEOUT_S = 60.0  # the ranks of an idle lane meet this often, well within the timeout of torch's collectives
 CANCEL_CHECK_INTERVAL_STEPS = 16  # of lanes with several workers, each of whose checks is a collective
@@ -65,7 +64,7 @@ class Worker:
         self._group = uuid.uuid4().hex
         self._last_step: float | None = None
         self._workload: Workload | None = None
-        torch.set_num_threads(max(1, int(spec.cpus)))
+        configure_process(self.distributed, threads=max(1, int(spec.cpus)))
 
     def start(self) -> bool:
         """Register the start of the worker group and wait for the lane's workload.

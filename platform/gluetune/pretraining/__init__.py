@@ -13,8 +13,8 @@ from gluetune.pretraining.config import (
 from gluetune.pretraining.corpus import Corpus
 from gluetune.pretraining.encoder import save_encoder
 from gluetune.pretraining.evaluation import summary_metrics
-from gluetune.pretraining.loop import pretrain_folder, train_encoder
 from gluetune.pretraining.prepare import PretrainingData, prepare_job, prepare_text
+from gluetune.pretraining.pretrainer import pretrain_folder, train_encoder
 from gluetune.pretraining.synthetic_encoder import planned_encoder, prepare_synthetic_encoder
 from gluetune.pretraining.text import Text, read_text
 

@@ -2,6 +2,11 @@
 
 Tokens are masked as in Devlin et al. 2019, §3.1: of the tokens to predict, 80% become ``[MASK]``, 10% a random token
 and 10% stay. They are masked anew in every pass over the text (dynamic masking, Liu et al. 2019).
+
+``transformers.DataCollatorForLanguageModeling`` masks by the same rule, but for its random tokens: it draws them from
+the whole vocabulary, where `Masker` leaves out special tokens such as ``[PAD]`` and ``[SEP]``. The collator has no
+option for that. It also draws from another random generator, so that the synthetic encoder would get other weights,
+although its name, a fingerprint of its text and configuration, would stay the same.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gluetune.data import bucket_by_length
 from gluetune.pretraining.config import PretrainingConfig
 from gluetune.pretraining.corpus import Corpus, Pairs, draw_pairs
 from gluetune.pretraining.tokenizer import TokenIds
@@ -19,9 +25,7 @@ from gluetune.pretraining.tokenizer import TokenIds
 IGNORE_INDEX = -100
 """Label of tokens that are not predicted."""
 
-_BUCKET_BATCHES = 16
-"""Number of batches whose pairs are sorted by length together, so that there is little padding."""
-
+_BATCHES_PER_BUCKET = 16  # pairs are in random order, and those of so many batches are sorted by length together
 _MASKED, _RANDOM = 0.8, 0.9  # cumulative shares of the tokens to predict
 
 
@@ -178,25 +182,6 @@ class Collator:
         return first, second
 
 
-def bucket_by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Batches pairs of similar length; the batches are in random order.
-
-    Args:
-        lengths: ``[pairs]`` token counts of the pairs, which are in random order.
-        batch_size: pairs per batch.
-        rng: random generator of the order of the batches.
-
-    Returns:
-        Positions of the pairs of each batch.
-    """
-    bucket = batch_size * _BUCKET_BATCHES
-    batches = []
-    for start in range(0, len(lengths), bucket):
-        sorted_rows = start + np.argsort(lengths[start : start + bucket], kind="stable")
-        batches += [sorted_rows[i : i + batch_size] for i in range(0, len(sorted_rows), batch_size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
 class BatchStream:
     """Endless stream of batches; each epoch draws other pairs and masks.
 
@@ -247,4 +232,6 @@ class BatchStream:
         self._epoch_random = self._rng.bit_generator.state
         self._epochs, self._done = self._epochs + 1, 0
         self._pairs = draw_pairs(self._corpus, self._rng, self._training.hard_negative_fraction)
-        self._batches = bucket_by_length(self._pairs.lengths(self._corpus), self._training.batch_size, self._rng)
+        lengths = self._pairs.lengths(self._corpus)
+        batches = bucket_by_length(np.arange(len(lengths)), lengths, self._training.batch_size, _BATCHES_PER_BUCKET)
+        self._batches = [batches[number] for number in self._rng.permutation(len(batches))]

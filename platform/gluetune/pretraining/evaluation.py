@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,11 +14,12 @@ from torch.nn import functional
 from gluetune.data import length_grouped_batches
 from gluetune.errors import DivergedError
 from gluetune.events import PretrainingEvaluation
-from gluetune.pretraining.batches import Collator
+from gluetune.pretraining.batches import Batch, Collator
 from gluetune.pretraining.config import PretrainingConfig
 from gluetune.pretraining.corpus import Corpus, draw_pairs
 from gluetune.pretraining.encoder import PretrainingHeads, head_scores
 from gluetune.training.distributed_context import DistributedContext, to_device
+from gluetune.training.memory import MicroBatches
 
 
 def summary_metrics(evaluations: Sequence[PretrainingEvaluation]) -> dict[str, float]:
@@ -82,8 +84,11 @@ class ValidationSet:
         heads.eval()
         totals = torch.zeros(6, dtype=torch.float64, device=distributed.device)
         with torch.inference_mode():
+            halving = MicroBatches()
             for number in range(distributed.rank, len(self._batches), distributed.world_size):
-                totals += self._totals(heads, number, distributed, bf16=bf16)
+                batch = self._batch(number)
+                compute = partial(_totals, heads, batch, distributed, bf16)
+                totals += halving.run(np.arange(len(batch)), compute)
             masked_lm, masked_hits, masked, next_sentence, pair_hits, pairs = distributed.all_reduce(totals).tolist()
         heads.train(training)
         scores = ValidationScores(
@@ -96,19 +101,25 @@ class ValidationSet:
             )
         return scores
 
-    def _totals(
-        self, heads: PretrainingHeads, number: int, distributed: DistributedContext, *, bf16: bool
-    ) -> torch.Tensor:
-        """Computes [6]: summed loss, correct predictions and count, first of masked tokens, then of pairs."""
+    def _batch(self, number: int) -> Batch:
         rng = np.random.default_rng((self._seed, 2, number))
-        batch = self._collator(self._corpus, self._pairs.take(self._batches[number]), rng)
-        tensors = to_device(batch.tensors(np.arange(len(batch))), distributed)
+        return self._collator(self._corpus, self._pairs.take(self._batches[number]), rng)
+
+
+def _totals(
+    heads: PretrainingHeads, batch: Batch, distributed: DistributedContext, bf16: bool, micro_batches: list[np.ndarray]
+) -> torch.Tensor:
+    """Compute [6]: summed loss, correct predictions and count, first of masked tokens, then of pairs."""
+    totals = torch.zeros(6, dtype=torch.float64, device=distributed.device)
+    for rows in micro_batches:
+        tensors = to_device(batch.tensors(rows), distributed)
         labels_of_heads = (tensors["labels"], tensors["next_sentence_labels"])
-        totals = []
+        values = []
         for scores, labels in zip(head_scores(heads, tensors, distributed, bf16=bf16), labels_of_heads, strict=True):
-            totals += [
+            values += [
                 functional.cross_entropy(scores, labels, reduction="sum").double(),
                 (scores.argmax(-1) == labels).sum().double(),
-                torch.tensor(len(labels)).to(distributed.device),
+                torch.tensor(len(labels), dtype=torch.float64, device=distributed.device),
             ]
-        return torch.stack([total.double() for total in totals])
+        totals += torch.stack(values)
+    return totals

@@ -18,7 +18,7 @@ import torch
 from gluetune.events import PretrainingEvaluation
 from gluetune.pretraining.config import EncoderConfig, PretrainingConfig, PretrainJob, TokenizerConfig
 from gluetune.pretraining.encoder import save_encoder
-from gluetune.pretraining.loop import pretrain_folder
+from gluetune.pretraining.pretrainer import pretrain_folder
 from gluetune.pretraining.text import Text
 from gluetune.pretraining.tokenizer import train_tokenizer
 from gluetune.storage.durable import sync_folder, sync_tree, write_file

@@ -3,6 +3,7 @@
 from gluetune.training.checkpoints import Checkpoints
 from gluetune.training.distributed_context import DistributedContext
 from gluetune.training.evaluate import predict_logits
-from gluetune.training.loop import train_trial
+from gluetune.training.speedups import configure_process
+from gluetune.training.trainer import train_trial
 
-__all__ = ["Checkpoints", "DistributedContext", "predict_logits", "train_trial"]
+__all__ = ["Checkpoints", "DistributedContext", "configure_process", "predict_logits", "train_trial"]

@@ -15,7 +15,7 @@ from gluetune.data import EncodedRows
 from gluetune.errors import DivergedError
 from gluetune.tasks import Task, metrics
 from gluetune.training.distributed_context import DistributedContext, mixed_precision
-from gluetune.training.memory import free_memory, is_out_of_memory
+from gluetune.training.memory import MicroBatches
 from gluetune.training.speedups.padding_free import model_inputs
 
 _CPU_TOKENS = 1024
@@ -67,46 +67,28 @@ def predict_logits(
         torch.OutOfMemoryError: a single row does not fit the memory.
     """
     tokens = None if distributed.cuda else _CPU_TOKENS
-    remaining = length_sorted_batches(encoded.lengths, batch_size, tokens)[distributed.rank :: distributed.world_size]
+    batches = length_sorted_batches(encoded.lengths, batch_size, tokens)[distributed.rank :: distributed.world_size]
     training = model.training
     model.eval()
     with torch.inference_mode():
         settings: Any = model.config
         logits = torch.zeros(len(encoded), settings.num_labels, device=distributed.device)
-        while remaining:
-            computed = _logits(model, encoded, remaining[0], distributed, bf16)
-            if computed is None:
-                free_memory()
-                remaining = _halved(remaining)
-                continue
-            logits[torch.from_numpy(remaining[0]).to(distributed.device)] = computed.float()
-            del remaining[0]
+
+        def predict(micro_batches: list[np.ndarray]) -> None:
+            for rows in micro_batches:
+                inputs = model_inputs(model, encoded, rows, distributed)
+                inputs.pop("labels", None)
+                with mixed_precision(distributed, bf16):
+                    computed: torch.Tensor = model(**inputs).logits
+                logits[torch.from_numpy(rows).to(distributed.device)] = computed.float()
+
+        halving = MicroBatches()
+        for batch in batches:
+            halving.run(batch, predict)
         distributed.all_reduce(logits)
     model.train(training)
     array: np.ndarray = logits.numpy(force=True)
     return array
-
-
-def _logits(
-    model: nn.Module, encoded: EncodedRows, rows: np.ndarray, distributed: DistributedContext, bf16: bool
-) -> torch.Tensor | None:
-    """Computes the logits of a batch; returns ``None`` if several rows do not fit the memory."""
-    inputs = model_inputs(model, encoded, rows, distributed)
-    inputs.pop("labels", None)
-    try:
-        with mixed_precision(distributed, bf16):
-            logits: torch.Tensor = model(**inputs).logits
-            return logits
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error) or len(rows) == 1:
-            raise
-    return None
-
-
-def _halved(batches: list[np.ndarray]) -> list[np.ndarray]:
-    """Splits batches into batches of at most half the size of the first one."""
-    limit = len(batches[0]) // 2
-    return [part for batch in batches for part in np.array_split(batch, -(-len(batch) // limit))]
 
 
 def length_sorted_batches(lengths: np.ndarray, batch_size: int, tokens: int | None) -> list[np.ndarray]:
@@ -171,17 +153,14 @@ def loss_sum(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Te
     return functional.cross_entropy(logits.float(), labels.long(), reduction="sum")  # torch takes no int32 classes
 
 
-def count_correct(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Tensor:
-    """Counts the rows whose largest logit is that of their label; 0 for regression.
+def count_correct(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Count the rows whose largest logit is that of their label.
 
     Args:
         logits: ``[rows, num_labels]``.
-        labels: ``[rows]`` class ids, or numbers for regression.
-        task: the task of the labels.
+        labels: ``[rows]`` class ids.
 
     Returns:
-        A scalar.
+        A scalar, fp32.
     """
-    if task.regression:
-        return torch.zeros((), device=logits.device)
-    return (logits.detach().argmax(dim=1) == labels).sum()
+    return (logits.detach().argmax(dim=1) == labels).sum(dtype=torch.float32)

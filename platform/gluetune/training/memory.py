@@ -1,4 +1,4 @@
-"""Out-of-memory errors: how they are recognised, and retried with smaller micro-batches."""
+"""Out-of-memory errors: how they are recognised, retried with smaller micro-batches, and reported as a trial's end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+
+from gluetune.errors import TrialOutOfMemoryError
 
 _MESSAGES = ("out of memory", "can't allocate memory", "cannot allocate memory")  # CUDA's, PyTorch's CPU allocator's
 
@@ -22,7 +24,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_memory() -> None:
-    """Returns unreferenced memory to the GPU.
+    """Return unreferenced memory to the GPU.
 
     Call it outside of the ``except`` block: the traceback of the error still refers to the tensors.
     """
@@ -31,39 +33,72 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def run_in_memory(run: Callable[[], _Result], device: str, batch_size: int, accumulation_steps: int) -> _Result:
+    """Run a whole training run, and turn a lack of memory into an error that names the settings to change.
+
+    Args:
+        run: trains; it owns all tensors of the run, so that they are freed before the error is raised.
+        device: device of this worker, for the message.
+        batch_size: rows per step, for the message.
+        accumulation_steps: micro-batches per step and worker, for the message.
+
+    Returns:
+        What ``run`` returns.
+
+    Raises:
+        TrialOutOfMemoryError: the run does not fit the memory.
+    """
+    try:
+        return run()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = str(error).split("\n", 1)[0] or type(error).__name__
+    free_memory()  # after the except block, which keeps the run's tensors alive through the traceback
+    raise TrialOutOfMemoryError(
+        f"training must fit the memory of {device}, but got (batch_size={batch_size}, "
+        f"gradient_accumulation_steps={accumulation_steps}): {reason}"
+    )
+
+
 class MicroBatches:
-    """Splits a worker's share of each batch into micro-batches, and halves them when they do not fit the memory.
+    """Splits batches into micro-batches, and halves them when they do not fit the memory.
 
     Args:
         count: number of micro-batches per batch.
-        world_size: number of workers. Only a single worker retries: with several, the others already wait for this
-            worker's gradients.
+        retry: whether to retry with smaller ones. Several workers that exchange gradients must not: when one runs out
+            of memory, the others already wait for its gradients.
     """
 
-    def __init__(self, count: int, world_size: int) -> None:
-        self.count, self._world_size = count, world_size
+    def __init__(self, count: int = 1, *, retry: bool = True) -> None:
+        self.count, self._retry = count, retry
 
-    def accumulate(
-        self, rows: np.ndarray, backward: Callable[[list[np.ndarray]], _Result], reset: Callable[[], None]
+    def run(
+        self,
+        rows: np.ndarray,
+        compute: Callable[[list[np.ndarray]], _Result],
+        reset: Callable[[], None] = lambda: None,
     ) -> _Result:
-        """Accumulates the gradients of a batch; on a single worker, retries with twice as many micro-batches.
+        """Compute a batch; retry with twice as many micro-batches until they fit.
+
+        Later batches are split into as many micro-batches.
 
         Args:
             rows: [rows] row numbers of the batch.
-            backward: runs forward and backward passes of micro-batches of row numbers.
-            reset: drops the gradients of an attempt that ran out of memory.
+            compute: computes micro-batches of row numbers.
+            reset: drops what an attempt that ran out of memory has left, such as gradients.
 
         Returns:
-            What ``backward`` returns.
+            What ``compute`` returns.
 
         Raises:
-            torch.OutOfMemoryError: a micro-batch of one row does not fit, or there are several workers.
+            torch.OutOfMemoryError: a micro-batch of one row does not fit, or must not be retried.
         """
         while True:
             try:
-                return backward(np.array_split(rows, min(self.count, len(rows))))
+                return compute(np.array_split(rows, min(self.count, len(rows))))
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or self._world_size > 1 or self.count >= len(rows):
+                if not is_out_of_memory(error) or not self._retry or self.count >= len(rows):
                     raise
             reset()
             free_memory()

@@ -19,6 +19,7 @@ from gluetune.models import Encoder
 from gluetune.tasks import Task
 from gluetune.training.distributed_context import DistributedContext, use_bf16
 from gluetune.training.evaluate import predict_logits
+from gluetune.training.speedups import configure_process
 from gluetune.training.trainer import TrialTrainer
 
 MEMORY_HEADROOM = 0.9
@@ -126,7 +127,9 @@ def profile_trial(
     profiler: Profiler,
     distributed: DistributedContext,
 ) -> ResourceProfile:
-    """Trains a few steps and measures them: memory with the largest batch of the longest rows, time with usual ones.
+    """Train a few steps and measure them: memory with the largest batch of the longest rows, time with usual ones.
+
+    The process is configured as a worker's (`gluetune.training.configure_process`).
 
     Args:
         task: task to fine-tune on.
@@ -145,7 +148,8 @@ def profile_trial(
     Raises:
         torch.OutOfMemoryError: one trial alone does not fit the memory.
     """
-    trainer = TrialTrainer(task, data.train, encoder, training, seed, distributed, used)
+    configure_process(distributed)
+    trainer = TrialTrainer(task, data, encoder, training, seed, distributed, used)
     longest = np.argsort(data.train.lengths)[-training.batch_size :]
     longest_selection = data.selection.select(np.argsort(data.selection.lengths)[-training.eval_batch_size :])
     usual = itertools.cycle(batch[:usual_batch_size] for batch in trainer.plan.batches())

@@ -1,9 +1,12 @@
-"""Model, optimizer, learning rate and random generators of one trial, and what is done with them in a step."""
+"""Fine-tuning of one trial: the plan of its steps, its trainer, and the function that runs it."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Any, cast
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,19 +14,121 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
-from gluetune.data import EncodedRows, shard_batch
+from gluetune.data import EncodedTask, length_grouped_batches
 from gluetune.events import Evaluation, StepLog
 from gluetune.models import Encoder, build_model, move_to_device
 from gluetune.tasks import Task
-from gluetune.training.distributed_context import DistributedContext, mixed_precision, no_sync, use_bf16, wrap_ddp
+from gluetune.training.checkpoints import Checkpoints
+from gluetune.training.distributed_context import DistributedContext, mixed_precision
 from gluetune.training.evaluate import count_correct, evaluate_rows, loss_sum
-from gluetune.training.memory import MicroBatches
-from gluetune.training.optimizer import clip_in_step, make_optimizer, make_scheduler
-from gluetune.training.plan import StepPlan
-from gluetune.training.running_metrics import RunningMetrics
-from gluetune.training.speedups import apply_speedups, clone_cudagraph_grads
+from gluetune.training.loop import RunHooks, always_continue, ignore_log, run_training
+from gluetune.training.optimizer import layer_scales, make_optimizer, make_scheduler
+from gluetune.training.speedups import apply_speedups, clone_cudagraph_grads, uses_speedups
 from gluetune.training.speedups.embedding_pruning import EmbeddingPruner
 from gluetune.training.speedups.padding_free import model_inputs
+from gluetune.training.trainer_state import TrainerState
+
+
+def train_trial(
+    task: Task,
+    data: EncodedTask,
+    encoder: Encoder,
+    training: TrainingConfig,
+    seed: int,
+    *,
+    report: Callable[[Evaluation], bool],
+    checkpoints: Checkpoints | None = None,
+    log: Callable[[StepLog], None] = ignore_log,
+    should_continue: Callable[[int], bool] = always_continue,
+    distributed: DistributedContext = DistributedContext(),
+) -> bool:
+    """Fine-tune an encoder on a task: one trial.
+
+    All workers of a trial must call this function with the same arguments but ``distributed``. They call ``report``
+    and ``should_continue`` after the same steps with the same values, and the functions must return the same on all
+    workers. The caller's random state is not changed.
+
+    Args:
+        task: task to fine-tune on.
+        data: training and selection rows.
+        encoder: pre-trained weights to start from; not changed.
+        training: hyperparameters.
+        seed: seed of the head's weights, the data order and dropout. The same seed gives the same numbers on the same
+            machine with the same number of threads, whatever the process has run before.
+        report: receives every evaluation after its checkpoint is saved (training continues meanwhile); returns
+            whether the trial is to continue.
+        checkpoints: files of the trial. If they hold a state, the trial reports its last evaluation again, because
+            the process may have ended between saving and reporting, and resumes to the same numbers as without the
+            interruption.
+        log: receives the training progress every ``training.logging_steps`` steps.
+        should_continue: called before every optimizer step with the number of steps done; returns whether the trial
+            is to continue.
+        distributed: this worker.
+
+    Returns:
+        ``True`` after the last step; ``False`` if ``report`` or ``should_continue`` stopped the trial.
+
+    Raises:
+        DivergedError: a loss or a logit is not finite.
+        TrialOutOfMemoryError: a batch of one row, or the optimizer, does not fit the memory; with several workers, a
+            worker's share of the batch.
+        StorageError: the state in ``checkpoints`` belongs to other data, or a checkpoint cannot be written.
+    """
+    return run_training(
+        lambda: TrialTrainer(task, data, encoder, training, seed, distributed),
+        training,
+        distributed,
+        RunHooks(report, should_continue, checkpoints, log, training.logging_steps),
+    )
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """Steps of one trial: a pure function of lengths, configuration and seed, so a resume needs the step alone.
+
+    Attributes:
+        lengths: ``[rows]`` token counts of the training rows.
+        batch_size: rows per step, over all workers.
+        seed: seed of the data order.
+        per_epoch: steps of one pass over the rows.
+        total: steps of the trial.
+        evaluations: numbers of steps after which the trial is evaluated; the last step is among them.
+    """
+
+    lengths: np.ndarray
+    batch_size: int
+    seed: int
+    per_epoch: int
+    total: int
+    evaluations: frozenset[int]
+
+    @classmethod
+    def make(cls, lengths: np.ndarray, training: TrainingConfig, seed: int) -> StepPlan:
+        """Plan a trial.
+
+        Args:
+            lengths: ``[rows]`` token counts of the training rows.
+            training: hyperparameters; ``max_steps`` takes precedence over ``num_train_epochs``.
+            seed: seed of the data order.
+        """
+        per_epoch = len(length_grouped_batches(lengths, training.batch_size, seed, 0))
+        total = training.max_steps or math.ceil(training.num_train_epochs * per_epoch)
+        count = math.ceil(total * training.evals_per_epoch / per_epoch)
+        steps = (math.ceil(k * per_epoch / training.evals_per_epoch) for k in range(1, count + 1))
+        return cls(lengths, training.batch_size, seed, per_epoch, total, frozenset(min(step, total) for step in steps))
+
+    def batches(self, step: int = 0) -> Iterator[np.ndarray]:
+        """Yield the row numbers of the global batches of the remaining steps.
+
+        Args:
+            step: number of steps done.
+        """
+        while step < self.total:
+            epoch, done = divmod(step, self.per_epoch)
+            batches = length_grouped_batches(self.lengths, self.batch_size, self.seed, epoch)
+            batches = batches[done : done + self.total - step]
+            yield from batches
+            step += len(batches)
 
 
 class TrialTrainer:
@@ -31,54 +136,73 @@ class TrialTrainer:
 
     Args:
         task: task to fine-tune on.
-        train: training rows.
+        data: training and selection rows.
         encoder: pre-trained weights to start from; not changed.
         training: hyperparameters.
         seed: seed of the head's weights, the data order and dropout.
         distributed: this worker.
-        used: [tokens] ids of all tokens in training and selection rows, sorted; ``None``: the whole vocabulary.
+        used: [tokens] ids of the tokens whose embeddings may be needed, sorted; by default, those of ``data``.
 
     Attributes:
         model: the model that is trained.
+        state: its optimizer, learning rate and random generators.
         pruner: its token embedding, reduced to the used tokens.
         plan: the trial's steps.
-        step: optimizer steps done.
         distributed: this worker.
-        last: the last evaluation; ``None`` before the first.
     """
 
     def __init__(
         self,
         task: Task,
-        train: EncodedRows,
+        data: EncodedTask,
         encoder: Encoder,
         training: TrainingConfig,
         seed: int,
         distributed: DistributedContext,
         used: NDArray[np.int64] | None = None,
     ) -> None:
-        self._task, self._train, self._training, self.distributed = task, train, training, distributed
-        self._lengths = train.lengths
-        self._bf16 = use_bf16(training.bf16, distributed)
-        self._micro_batches = MicroBatches(training.gradient_accumulation_steps, distributed.world_size)
-        self._cuda_graphs = training.torch_compile and training.torch_compile_mode == "reduce-overhead"
+        self._task, self._data, self._training, self.distributed = task, data, training, distributed
+        self._lengths = data.train.lengths
         self._best_score = -float("inf")
-        self._learning_rate = 0.0
-        self._metrics: RunningMetrics | None = None
-        self.step = 0
-        self.last: Evaluation | None = None
         self.plan = StepPlan.make(self._lengths, training, seed)
         self.model: PreTrainedModel = build_model(encoder, task, training, seed)
-        self.pruner = EmbeddingPruner(self.model, used)
+        fast = uses_speedups(self.model, training)
+        used = data.vocabulary if used is None else used
+        self.pruner = pruner = EmbeddingPruner(self.model, used if fast else None)
         move_to_device(self.model, distributed.device)
         apply_speedups(self.model, training, distributed)
-        self._ddp = wrap_ddp(self.model, distributed)
-        self._optimizer = make_optimizer(self.model, training)
-        self._scheduler = make_scheduler(self._optimizer, training, self.plan.total)
-        torch.manual_seed(int(np.random.SeedSequence((seed, distributed.rank)).generate_state(1)[0]))  # dropout
+        optimizer = make_optimizer(self.model, training, layer_scales(self.model, training.layerwise_lr_decay))
+        optimizer.register_step_post_hook(lambda optimizer, *_: pruner.apply_weight_decay(optimizer))
+        plan = {"total_steps": self.plan.total, "steps_per_epoch": self.plan.per_epoch}  # not in older checkpoints
+        cuda_graphs = training.torch_compile and training.torch_compile_mode == "reduce-overhead"
+        self.state = TrainerState(
+            self.model,
+            optimizer,
+            make_scheduler(optimizer, training, self.plan.total),
+            training,
+            distributed,
+            lambda values: Evaluation(**(plan | values)),
+            seed,
+            clip_in_step=fast,
+            after_backward=partial(clone_cudagraph_grads, self.model) if cuda_graphs else None,
+        )
+
+    @property
+    def evaluations(self) -> frozenset[int]:
+        """Numbers of the steps after which the trial is evaluated."""
+        return self.plan.evaluations
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training rows done."""
+        return self.state.step / self.plan.per_epoch
+
+    def batches(self) -> Iterator[np.ndarray]:
+        """Yield the row numbers of the global batches of the remaining steps."""
+        return self.plan.batches(self.state.step)
 
     def train_step(self, batch: np.ndarray) -> None:
-        """Does one optimizer step.
+        """Do one optimizer step.
 
         Args:
             batch: [rows] row numbers of the global batch.
@@ -86,159 +210,84 @@ class TrialTrainer:
         Raises:
             DivergedError: a loss of the last few steps is not finite.
         """
-        self._metrics = self._metrics or RunningMetrics(self.distributed, self.step)
-        loss, correct = self._accumulate(batch)
-        if self._training.max_grad_norm:
-            clip_in_step(self._optimizer, self._training.max_grad_norm)
-        self._learning_rate = cast(float, self._scheduler.get_last_lr()[0])
-        self._optimizer.step()
-        self.pruner.apply_weight_decay(self._optimizer)
-        self._scheduler.step()
-        self._optimizer.zero_grad(set_to_none=True)
-        self.step += 1
-        self._metrics.add(loss[None], len(batch), int(self._lengths[batch].sum()), correct)
+        tokens = int(self._lengths[batch].sum())
+        self.state.train_step(batch, tokens, partial(self._loss, len(batch)))
 
-    def exclude(self, seconds: float) -> None:
-        """Leaves time since the last evaluation in which nothing was trained out of the training time."""
-        if self._metrics:
-            self._metrics.exclude(seconds)
+    def _loss(self, batch_size: int, rows: np.ndarray, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute a micro-batch's part of a batch's mean loss, and [2] that and its correct rows (none: [1])."""
+        inputs = model_inputs(self.model, self._data.train, rows, self.distributed)
+        labels = inputs.pop("labels")
+        with mixed_precision(self.distributed, self.state.bf16):
+            logits = self.state.forward(**inputs).logits
+        loss = loss_sum(logits, labels, self._task) * (factor / batch_size)
+        if self._task.regression:
+            return loss, loss.detach()[None]
+        return loss, torch.stack((loss.detach(), count_correct(logits, labels)))
 
-    def log(self) -> StepLog:
-        """Summarises the steps since the last log or evaluation; all workers must call it after the same step.
+    def evaluate(self) -> Evaluation:
+        """Evaluate the model on the selection rows and summarise the steps since the last evaluation.
 
-        Raises:
-            DivergedError: a loss since then is not finite.
-        """
-        assert self._metrics is not None  # at least one step was done
-        loss, speed = self._metrics.progress()
-        return StepLog(
-            step=self.step,
-            epoch=self.step / self.plan.per_epoch,
-            loss=loss,
-            accuracy=self._accuracy(self._metrics),
-            learning_rate=self._learning_rate,
-            examples_per_second=speed,
-        )
-
-    def evaluate(self, selection: EncodedRows) -> Evaluation:
-        """Evaluates the model and summarises the steps since the last evaluation; all workers must call it.
-
-        Args:
-            selection: the selection rows.
+        All workers must call it after the same step.
 
         Raises:
             DivergedError: a loss or a logit is not finite.
         """
-        running, self._metrics = self._metrics, None
-        assert running is not None  # at least one step was done
-        (train_loss,), train_seconds = running.finish()
-        index = self.last.index + 1 if self.last else 1
+        state, trained = self.state, self.state.summary()
         output = evaluate_rows(
-            self.model, self._task, selection, self._training.eval_batch_size, self.distributed, bf16=self._bf16
+            self.model,
+            self._task,
+            self._data.selection,
+            self._training.eval_batch_size,
+            self.distributed,
+            bf16=state.bf16,
         )
-        self.last = Evaluation(
-            index=index,
-            step=self.step,
+        state.last = Evaluation(
+            index=state.next_index,
+            step=state.step,
             total_steps=self.plan.total,
-            epoch=self.step / self.plan.per_epoch,
+            epoch=self.epoch,
             steps_per_epoch=self.plan.per_epoch,
             score=output.score,
             metrics=output.metrics,
             eval_loss=output.loss,
-            train_loss=train_loss,
-            train_accuracy=self._accuracy(running),
-            learning_rate=self._learning_rate,
-            train_seconds=train_seconds,
+            train_loss=trained.losses[0],
+            train_accuracy=trained.accuracy,
+            learning_rate=state.learning_rate,
+            train_seconds=trained.seconds,
             eval_seconds=output.seconds,
-            train_examples=running.examples,
-            train_tokens=running.tokens,
-            first_step_at=running.started if index == 1 else None,
-            last_step_at=running.started + train_seconds,
-            precision="bf16" if self._bf16 else "fp32",
+            train_examples=trained.examples,
+            train_tokens=trained.tokens,
+            first_step_at=trained.started if state.next_index == 1 else None,
+            last_step_at=trained.ended,
+            precision=state.precision,
         )
-        return self.last
+        return state.last
 
     def is_best(self) -> bool:
         """Whether the last evaluation has the best score so far; of equal scores, the first is the best.
 
         Call it once after each evaluation: it updates the best score.
         """
-        assert self.last is not None
-        better = self.last.score > self._best_score
-        self._best_score = max(self.last.score, self._best_score)
+        assert self.state.last is not None
+        better = self.state.last.score > self._best_score
+        self._best_score = max(self.state.last.score, self._best_score)
         return better
 
-    def state_dict(self) -> dict[str, Any]:
-        """State to resume from; all workers must call it, because each contributes its random generators.
+    def best_weights(self, state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+        """Return the weights of a `state_dict` by parameter name, with the embeddings of the whole vocabulary."""
+        return self.pruner.merge(state["model"], state["pruned_embedding"]["decay_factor"])
 
-        Returns:
-            Tensors and plain values, not copied: further steps change them.
-        """
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "scheduler": self._scheduler.state_dict(),
-            "random": self.distributed.rng_states(),
-            "micro_batches": self._micro_batches.count,
-            "pruned_embedding": self.pruner.state_dict(),
-            "step": self.step,
-            "best_score": self._best_score,
-            "last": self.last.model_dump() if self.last else None,
-        }
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state to resume from, as `TrainerState.state_dict` does."""
+        own = {"pruned_embedding": self.pruner.state_dict(), "best_score": self._best_score}
+        return self.state.state_dict() | own
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resumes from the `state_dict` of an earlier process.
-
-        With the same number of workers the following steps give the same numbers as without the interruption.
+        """Resume from the `state_dict` of an earlier process, as `TrainerState.load_state_dict` does.
 
         Raises:
             StorageError: the state belongs to other data.
         """
         self.pruner.load_state_dict(state["pruned_embedding"])
-        self.model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._scheduler.load_state_dict(state["scheduler"])
-        # micro-batches that did not fit the memory before do not fit now
-        self._micro_batches.count = max(self._micro_batches.count, state["micro_batches"])
-        self.step, self._best_score = state["step"], state["best_score"]
-        plan = {"total_steps": self.plan.total, "steps_per_epoch": self.plan.per_epoch}  # not in older checkpoints
-        self.last = Evaluation(**(plan | state["last"])) if state["last"] else None
-        self.distributed.set_rng_state(state["random"])
-
-    def _accuracy(self, running: RunningMetrics) -> float | None:
-        return None if self._task.regression else running.accuracy
-
-    def _accumulate(self, batch: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Accumulates the gradients of this worker's share of a global batch of row numbers.
-
-        Returns:
-            Scalars: this worker's part of the loss, and how many of its rows were classified correctly.
-        """
-        rows, counted = shard_batch(batch, self.distributed.rank, self.distributed.world_size)
-        scale = self.distributed.world_size / len(batch) if counted else 0.0
-        loss, correct = self._micro_batches.accumulate(
-            rows,
-            lambda micro_batches: self._backward(micro_batches, scale),
-            lambda: self._optimizer.zero_grad(set_to_none=True),
-        )
-        return loss, correct * bool(counted)
-
-    def _backward(self, micro_batches: list[np.ndarray], scale: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Runs forward and backward passes.
-
-        ``scale`` turns the mean over the workers of their summed losses into the mean loss of the global batch.
-        """
-        total, correct = torch.zeros(2, device=self.distributed.device)
-        for number, rows in enumerate(micro_batches, 1):
-            inputs = model_inputs(self.model, self._train, rows, self.distributed)
-            labels = inputs.pop("labels")
-            with no_sync(self._ddp) if number < len(micro_batches) else nullcontext():
-                with mixed_precision(self.distributed, self._bf16):
-                    logits = self._ddp(**inputs).logits
-                loss = loss_sum(logits, labels, self._task) * scale
-                loss.backward()
-            if self._cuda_graphs and number < len(micro_batches):
-                clone_cudagraph_grads(self.model)
-            total += loss.detach()
-            correct += count_correct(logits, labels, self._task)
-        return total, correct
+        self.state.load_state_dict(state)
+        self._best_score = state["best_score"]

@@ -42,6 +42,7 @@ def space(fields: Fields, **rest: Any) -> SearchSpace:
         ({"lr_scheduler_type": "constant"}, {"lr_scheduler_type": "constant_with_warmup", "warmup_steps": 0}),
         ({"freeze_layers": 1}, {"freeze_layers": 1, "freeze_embeddings": True}),
         ({"gradient_accumulation_steps": 4, "eval_batch_size": 8, "logging_steps": 1}, {"torch_compile": True}),
+        ({"speedups": "off"}, {"speedups": "auto"}),
     ],
 )
 def test_fields_without_effect_make_no_difference(one: Fields, other: Fields) -> None:
@@ -99,7 +100,7 @@ def test_the_default_head_of_bert_is_the_next_sentence_head() -> None:
     ],
 )
 def test_steps_are_counted_as_training_plans_them(fields: Fields) -> None:
-    from gluetune.training.plan import StepPlan
+    from gluetune.training.trainer import StepPlan
 
     training = TrainingConfig(**{"batch_size": 8, **fields})
     plan = StepPlan.make(np.full(77, 5), training, seed=1)
@@ -146,6 +147,7 @@ def test_fields_without_effect_are_left_out_of_space_and_points() -> None:
         {"eval_batch_size": [8, 16]},
         {"gradient_accumulation_steps": [1, 2]},
         {"logging_steps": [1, 2]},
+        {"speedups": ["auto", "off"]},
         {"torch_compile": [True, False]},
         {"bf16": ["auto", True]},
     ],

@@ -8,12 +8,13 @@ import sys
 
 import numpy as np
 import pytest
-from transformers import PreTrainedTokenizerBase
+import torch
+from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerBase
 
 from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import ModelError
 from gluetune.pretraining import Corpus, PretrainingConfig
-from gluetune.pretraining.batches import IGNORE_INDEX, Batch, BatchStream, Collator, Masker, bucket_by_length
+from gluetune.pretraining.batches import IGNORE_INDEX, Batch, BatchStream, Collator, Masker
 from gluetune.pretraining.corpus import IS_NEXT, IS_RANDOM, Pairs, draw_pairs, tokenize_documents
 from gluetune.pretraining.tokenizer import TokenIds, train_tokenizer
 from gluetune.synthetic import generate_corpus
@@ -66,13 +67,14 @@ def test_the_longer_sentence_is_cut_first(lengths: tuple[int, int], max_length: 
     assert (ids.count(10), ids.count(12)) == (first, second)
 
 
-def test_buckets_hold_every_pair_once_and_little_padding() -> None:
+def test_an_epoch_holds_every_pair_once_with_little_padding() -> None:
     text = tokenize_documents(TEXT, TOKENIZER)
-    pairs = draw_pairs(text, np.random.default_rng(0))
-    batches = bucket_by_length(pairs.lengths(text), 16, np.random.default_rng(0))
-    assert sorted(np.concatenate(batches).tolist()) == list(range(len(pairs)))
-    masks = [collator()(text, pairs.take(rows), np.random.default_rng(0)).attention_mask for rows in batches]
-    assert sum(mask.sum() for mask in masks) / sum(mask.size for mask in masks) > 0.9
+    pairs = len(draw_pairs(text, np.random.default_rng(0)))
+    stream = BatchStream(text, collator(), PretrainingConfig(batch_size=16), 0)
+    batches = [stream.next_batch() for _ in range(math.ceil(pairs / 16))]
+    assert stream.epoch == 1
+    assert sum(len(batch) for batch in batches) == pairs
+    assert sum(batch.tokens for batch in batches) / sum(batch.attention_mask.size for batch in batches) > 0.9
 
 
 def test_every_epoch_draws_other_pairs() -> None:
@@ -200,3 +202,26 @@ def test_each_call_masks_other_tokens_and_a_seed_repeats_them() -> None:
     first, second = MASKER(ids, rng)[0], MASKER(ids, rng)[0]
     assert (first != second).any()
     assert (first == MASKER(ids, np.random.default_rng(0))[0]).all()
+
+
+def test_transformers_collator_masks_by_the_same_rule_but_for_special_random_tokens() -> None:
+    """The reason why gluetune has a masker of its own."""
+    tokenizer = train_tokenizer((line for document in TEXT[:50] for line in document), 200, 64)
+    tokens, size = TokenIds.from_tokenizer(tokenizer), len(tokenizer)
+    ids = np.random.default_rng(0).integers(0, size, size=(1000, 100))
+    special = np.isin(ids, tokens.special)
+    collator = DataCollatorForLanguageModeling(tokenizer)
+    collator.generator = torch.Generator().manual_seed(0)
+    collated, collated_labels = collator.torch_mask_tokens(torch.from_numpy(ids.copy()), torch.from_numpy(special))
+    own, labels = Masker.from_tokens(tokens, 0.15)(ids, np.random.default_rng(0))
+    for inputs, chosen in ((collated.numpy(), collated_labels.numpy() != IGNORE_INDEX), (own, labels != IGNORE_INDEX)):
+        assert not (chosen & special).any()
+        assert within_chance(chosen[~special], 0.15)
+        assert within_chance(inputs[chosen] == tokens.mask, 0.8 + (inputs is not own) * 0.1 / size)
+    drawn = {
+        "transformers": collated.numpy()[(collated_labels.numpy() != IGNORE_INDEX) & (collated.numpy() != ids)],
+        "gluetune": own[(labels != IGNORE_INDEX) & (own != ids)],
+    }
+    other_special = np.setdiff1d(tokens.special, [tokens.mask])
+    assert np.isin(drawn["transformers"], other_special).any()
+    assert not np.isin(drawn["gluetune"], other_special).any()

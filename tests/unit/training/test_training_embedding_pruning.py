@@ -40,9 +40,8 @@ def family(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def trained(encoder: Encoder, data: EncodedTask, training: TrainingConfig, *, all_tokens: bool) -> TrialTrainer:
-    trainer = TrialTrainer(
-        COLA, data.train, encoder, training, 1, DistributedContext(), None if all_tokens else data.vocabulary
-    )
+    training = training.model_copy(update={"speedups": "off" if all_tokens else "auto"})
+    trainer = TrialTrainer(COLA, data, encoder, training, 1, DistributedContext())
     for batch in trainer.plan.batches():
         trainer.train_step(batch)
     return trainer
@@ -87,7 +86,7 @@ def test_tokens_of_the_selection_rows_are_used_too() -> None:
     other = rows(COLA, 21, 2)
     data = replace(data, selection=replace(other, input_ids=other.input_ids + VOCABULARY))
     trainer = trained(tiny_encoder(vocabulary=LARGE), data, TRAINING, all_tokens=False)
-    assert np.isfinite(trainer.evaluate(data.selection).eval_loss)
+    assert np.isfinite(trainer.evaluate().eval_loss)
     with pytest.raises(IndexError):  # not the embedding of another token
         trainer.model(input_ids=torch.tensor([[LARGE - 1]]))
 
@@ -119,7 +118,7 @@ def test_a_trial_does_not_resume_with_other_tokens() -> None:
     other = replace(data.train, input_ids=np.where(data.train.input_ids == 8, VOCABULARY, data.train.input_ids))
     trainer = TrialTrainer(
         COLA,
-        other,
+        replace(data, train=other),
         encoder,
         TRAINING,
         1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +14,28 @@ from transformers import (
     AlbertConfig,
     AutoModelForSequenceClassification,
     BertConfig,
+    BertForPreTraining,
     DebertaV2Config,
+    DistilBertConfig,
     ElectraConfig,
     ModernBertConfig,
     PretrainedConfig,
     PreTrainedModel,
     RobertaConfig,
+    Trainer,
+    TrainingArguments,
 )
-from transformers.trainer_pt_utils import get_parameter_names
 
 from gluetune.config import TrainingConfig
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
-from gluetune.training.optimizer import clip_in_step, decayed_names, layer_scales, make_optimizer, make_scheduler
+from gluetune.training.optimizer import (
+    can_clip_in_step,
+    clip_in_step,
+    decayed_names,
+    layer_scales,
+    make_optimizer,
+    make_scheduler,
+)
 
 SMALL: dict[str, Any] = {
     "vocab_size": 50,
@@ -42,7 +53,6 @@ DEBERTA: dict[str, Any] = {
     "norm_rel_ebd": "layer_norm",
     "position_buckets": 8,
 }
-TRAINERS_PATTERNS = [r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)"]
 
 
 def model_of(config: PretrainedConfig) -> PreTrainedModel:
@@ -58,20 +68,30 @@ def model_of(config: PretrainedConfig) -> PreTrainedModel:
         AlbertConfig(**SMALL),
         ElectraConfig(**SMALL, embedding_size=8),
         ModernBertConfig(**SMALL, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2),
+        DistilBertConfig(vocab_size=50, dim=16, n_layers=2, n_heads=2, hidden_dim=32),
     ],
     ids=lambda config: config.model_type,
 )
-def test_the_same_weights_decay_as_in_trainer(config: PretrainedConfig) -> None:
+def test_the_same_weights_decay_as_in_trainer(config: PretrainedConfig, tmp_path: Path) -> None:
     model = model_of(config)
-    expected = set(get_parameter_names(model, [nn.LayerNorm], TRAINERS_PATTERNS))
-    assert set(decayed_names(model)) == expected
-    assert "classifier.weight" in expected or "classifier.out_proj.weight" in expected
+    trainer = Trainer(model, TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to=[]))
+    assert decayed_names(model) == set(trainer.get_decay_parameter_names(model))
+    assert decayed_names(model) & {"classifier.weight", "classifier.out_proj.weight"}
+
+
+def test_bert_is_pre_trained_without_decay_of_vectors() -> None:
+    """Biases and LayerNorms are the vectors among its weights (Devlin et al. 2019, reference code)."""
+    model = BertForPreTraining(BertConfig(**SMALL))
+    decays, rest = make_optimizer(model, TrainingConfig(weight_decay=0.2)).param_groups
+    assert (decays["weight_decay"], rest["weight_decay"]) == (0.2, 0.0)
+    assert {weight.ndim for weight in decays["params"]} == {2}
+    assert {weight.ndim for weight in rest["params"]} == {1}
 
 
 def test_every_parameter_is_in_one_group() -> None:
     model = model_of(BertConfig(**SMALL))
     for decay in (1.0, 0.8):
-        optimizer = make_optimizer(model, TrainingConfig(layerwise_lr_decay=decay))
+        optimizer = make_optimizer(model, TrainingConfig(), layer_scales(model, decay))
         grouped = [id(p) for group in optimizer.param_groups for p in group["params"]]
         assert sorted(grouped) == sorted(id(p) for p in model.parameters())
 
@@ -158,7 +178,7 @@ def test_frozen_parameters_are_in_no_group() -> None:
     model = model_of(BertConfig(**SMALL))
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("embeddings" not in name and ".layer.0." not in name)
-    optimizer = make_optimizer(model, TrainingConfig(layerwise_lr_decay=0.5, learning_rate=1.0))
+    optimizer = make_optimizer(model, TrainingConfig(learning_rate=1.0), layer_scales(model, 0.5))
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     assert rates.keys() == {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
     assert rates[id(model.bert.encoder.layer[1].output.dense.weight)] == 0.5**3  # as without freezing
@@ -203,3 +223,22 @@ def test_gradients_clipped_in_the_step_are_clipped_as_torch_does_it(size: float)
             optimizer.zero_grad()
         stepped.append(torch.cat([weight.detach().view(-1) for weight in layers.parameters()]))
     torch.testing.assert_close(*stepped, rtol=1e-5, atol=1e-6)
+
+
+def test_clipping_in_the_step_is_checked_on_the_gradients() -> None:
+    class IgnoresScale(torch.optim.AdamW):
+        def step(self, closure: Any = None) -> Any:
+            self.grad_scale = None
+            return super().step(closure)
+
+    assert can_clip_in_step("cpu")
+    for kind, size in ((torch.optim.AdamW, 9.0), (IgnoresScale, 1e-3)):
+        weight = nn.Parameter(torch.zeros(2))
+        weight.grad = torch.full_like(weight, size)
+        optimizer = kind([weight], fused=True)
+        clip_in_step(optimizer, 1.0, check=True)
+        optimizer.step()  # divided, or too small to be divided
+    weight.grad = torch.full_like(weight, 9.0)
+    clip_in_step(optimizer, 1.0, check=True)
+    with pytest.raises(AssertionError, match="grad_scale"):
+        optimizer.step()

@@ -12,8 +12,8 @@ from gluetune.config import TrainingConfig
 from gluetune.errors import DivergedError
 from gluetune.training import DistributedContext
 from gluetune.training.memory import is_out_of_memory
-from gluetune.training.plan import StepPlan
 from gluetune.training.running_metrics import RunningMetrics
+from gluetune.training.trainer import StepPlan
 
 LENGTHS = np.random.default_rng(0).integers(4, 30, 65)  # 9 steps of 8 rows
 
@@ -57,11 +57,17 @@ def test_a_resumed_trial_continues_with_the_next_batch(step: int) -> None:
 def test_running_metrics_give_the_mean_loss_of_their_steps() -> None:
     running = RunningMetrics(DistributedContext(), step=10)
     for loss in range(20):
-        running.add(torch.tensor([float(loss)]), examples=2, tokens=7, correct=torch.tensor(1.0))
-    means, seconds = running.finish()
-    assert (means, running.examples, running.tokens) == ([9.5], 40, 140)
-    assert seconds > 0
-    assert running.accuracy == 0.5
+        running.add(torch.tensor([float(loss), 1.0]), examples=2, tokens=7)
+    trained = running.finish()
+    assert (trained.losses, trained.examples, trained.tokens, trained.accuracy) == ((9.5,), 40, 140, 0.5)
+    assert trained.seconds > 0
+    assert trained.ended == trained.started + trained.seconds
+
+
+def test_running_metrics_without_counts_of_correct_rows_have_no_accuracy() -> None:
+    running = RunningMetrics(DistributedContext(), step=0)
+    running.add(torch.tensor([1.0]), examples=2, tokens=7)
+    assert running.finish().accuracy is None
 
 
 def test_running_metrics_name_the_step_whose_loss_is_not_finite() -> None:

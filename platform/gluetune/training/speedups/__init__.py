@@ -1,5 +1,10 @@
 """Exact speed-ups: each makes a model compute the same logits and gradients in less time or memory."""
 
-from gluetune.training.speedups.runtime import apply_speedups, clone_cudagraph_grads
+from gluetune.training.speedups.runtime import (
+    apply_speedups,
+    clone_cudagraph_grads,
+    configure_process,
+    uses_speedups,
+)
 
-__all__ = ["apply_speedups", "clone_cudagraph_grads"]
+__all__ = ["apply_speedups", "clone_cudagraph_grads", "configure_process", "uses_speedups"]
