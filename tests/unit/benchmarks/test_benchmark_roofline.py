@@ -15,7 +15,7 @@ from benchmarks import roofline
 from benchmarks.comparison import GLUETUNE, BenchmarkConfig
 from benchmarks.roofline import Product, Products, replay
 from gluetune.config import TrainingConfig
-from gluetune.data import EncodedRows
+from gluetune.data import EncodedRows, EncodedTask
 from gluetune.models import Encoder
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
@@ -45,9 +45,9 @@ def run(rate: float, **training: Any) -> TrialTrainer:
         True,
     )
     settings = TrainingConfig(batch_size=ROWS, bf16=False, **training)
-    return TrialTrainer(
-        get_task("cola"), rows, Encoder("tiny", config.to_dict(), weights), settings, 1, DistributedContext()
-    )
+    data = EncodedTask("cola", rows, rows, {}, "generated for a test")
+    encoder = Encoder("tiny", config.to_dict(), weights)
+    return TrialTrainer(get_task("cola"), data, encoder, settings, 1, DistributedContext())
 
 
 def forward_flops() -> int:
