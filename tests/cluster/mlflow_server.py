@@ -85,7 +85,12 @@ class Server:
                     str(self._port),
                 ],
                 env=environment
-                | {"HOME": str(self._folder), "PYTHONPATH": str(ROOT / "platform"), "MLFLOW_DATABASE": self._database},
+                | {
+                    "HOME": str(self._folder),
+                    "PYTHONPATH": str(ROOT / "platform"),
+                    "MLFLOW_DATABASE": self._database,
+                    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                },
                 stdout=out,
                 stderr=out,
                 start_new_session=True,

@@ -54,7 +54,8 @@ def status(url: str, **headers: str) -> int:
 
 def environment(home: Path, store: Path) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    return kept | {"HOME": str(home), "MLFLOW_STORE": str(store), "PYTHONPATH": str(ROOT / "platform")}
+    own = {"HOME": str(home), "MLFLOW_STORE": str(store), "PYTHONPATH": str(ROOT / "platform")}
+    return kept | own | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 @contextmanager
