@@ -14,7 +14,7 @@ from tiny_classifiers import write_classifier
 
 
 def write_run(root: Path, name: str, scores: Mapping[str, float], **data: Any) -> Path:
-    """Writes a run in which one trial per task was evaluated once and won.
+    """Write a run in which one trial per task was evaluated once and won.
 
     Args:
         root: the folder of all runs.

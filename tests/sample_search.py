@@ -196,7 +196,7 @@ def folded(journal: Iterable[Any]) -> dict[int, TrialRecord]:
 def send_events(
     listener: Any, journal: Iterable[Any], trials: dict[int, TrialRecord] | None = None
 ) -> dict[int, TrialRecord]:
-    """Sends a listener every event as the driver does, and returns the trials."""
+    """Send a listener every event as the driver does, and return the trials."""
     trials = {} if trials is None else trials
     for event in journal:
         listener.on_event(event, apply_event(trials, event))

@@ -49,7 +49,7 @@ def command(*arguments: str | Path, script: str = TUNE) -> list[str]:
 
 
 def run(*arguments: str | Path, code: int = 0, timeout: float = 600, script: str = TUNE) -> str:
-    """Runs a script of ``jobs/`` and returns what it printed; its exit code must be ``code``."""
+    """Run a script of ``jobs/`` and return what it printed; its exit code must be ``code``."""
     done = subprocess.run(
         command(*arguments, script=script),
         capture_output=True,
@@ -81,7 +81,7 @@ COMMANDS_OF_SCRIPTS = {TUNE: "tune", "finetune.py": "finetune", "pretrain_bert.p
 
 
 def run_here(*arguments: str | Path, code: int = 0, script: str = TUNE) -> str:
-    """Does the same in this process, which has loaded the libraries already.
+    """Do the same in this process, which has loaded the libraries already.
 
     Its standard streams, working directory and signal handlers are as before afterwards.
     """
@@ -104,7 +104,7 @@ def run_here(*arguments: str | Path, code: int = 0, script: str = TUNE) -> str:
 
 @contextmanager
 def streams_to(descriptor: int) -> Iterator[None]:
-    """Sends this process's standard streams to a file, down to the descriptors, as a shell does for a new process."""
+    """Send this process's standard streams to a file, down to the descriptors, as a shell does for a new process."""
     saved = [os.dup(1), os.dup(2)]
     for stream in (1, 2):
         os.dup2(descriptor, stream)

@@ -67,7 +67,7 @@ def run_trial(
     distributed: DistributedContext = DistributedContext(),
     vocabulary: int = VOCABULARY,
 ) -> tuple[list[Evaluation], Checkpoints]:
-    """Runs or resumes a trial; ``stop_after`` ends it at that evaluation."""
+    """Run or resume a trial; ``stop_after`` ends it at that evaluation."""
     checkpoints = Checkpoints(Storage(str(folder)), "trial")
     evaluations: list[Evaluation] = []
 

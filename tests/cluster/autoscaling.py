@@ -56,12 +56,12 @@ def config() -> dict[str, Any]:
 
 
 def give_token(host: Host) -> None:
-    """Puts a token where Ray looks for it."""
+    """Put a token where Ray looks for it."""
     host.run(["bash", "-c", f"mkdir -p ~/.ray && printf {secrets.token_hex(32)} > ~/.ray/auth_token"])
 
 
 def start_head(host: Host, folder: Path) -> None:
-    """Starts the head; its Jobs API listens on the host's loopback."""
+    """Start the head; its Jobs API listens on the host's loopback."""
     (folder / "autoscaling.json").write_text(json.dumps(config()))
     host.run(["bash", "-c", f"cp {folder}/autoscaling.json ~/ray_bootstrap_config.yaml"])  # as `ray up` does
     host.run(

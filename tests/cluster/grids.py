@@ -59,7 +59,7 @@ def evaluations(folder: Path) -> list[dict[str, Any]]:
 
 
 def wait_for(condition: Callable[[], Any], what: str, timeout: float = 300) -> Any:
-    """Waits until something is so, and returns it."""
+    """Wait until something is so, and return it."""
     deadline = time.monotonic() + timeout
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {timeout:g} s in vain for {what}"
@@ -68,7 +68,7 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = 300) -> A
 
 
 def in_the_middle(folder: Path, ended: int = 1, lanes: int = 1) -> dict[str, Any]:
-    """Waits until trials have ended, on so many lanes, and a later one is between evaluations; the last evaluation.
+    """Wait until trials have ended, on so many lanes, and a later one is between evaluations; the last evaluation.
 
     Does not wait for another lane any more once half of the trials have ended: it may come up late.
     """
@@ -137,6 +137,6 @@ class Watch:
         return not self.now["actors"] and not self.now["groups"]
 
     def close(self) -> None:
-        """Ends it."""
+        """End it."""
         for process in self._host.processes("watch.py"):
             process.kill()

@@ -67,7 +67,7 @@ class Host:
     def popen(
         self, command: Sequence[str | Path], cwd: Path = ROOT, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.Popen[str]:
-        """Starts a command on the host."""
+        """Start a command on the host."""
         environment = self._environment | dict(env or {})
         return subprocess.Popen(self.inside(command, cwd), env=environment, text=True, **options)
 
@@ -79,7 +79,7 @@ class Host:
         timeout: float = 600,
         code: int | None = 0,
     ) -> str:
-        """Runs a command on the host and returns what it printed; its exit code must be ``code``."""
+        """Run a command on the host and return what it printed; its exit code must be ``code``."""
         done = subprocess.run(
             self.inside(command, cwd),
             env=self._environment | dict(env or {}),
@@ -105,7 +105,7 @@ class Host:
         return next(process for process in self.processes() if _number(process.pid) == pid)
 
     def kill(self) -> None:
-        """Ends the host and all its processes by ``kill -9``."""
+        """End the host and all its processes by ``kill -9``."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self._namespace.wait(timeout=60)
@@ -145,13 +145,13 @@ class Network:
         return host
 
     def lose(self, host: Host) -> None:
-        """Simulates the loss of a host: its network is cut, then all its processes are killed."""
+        """Simulate the loss of a host: its network is cut, then all its processes are killed."""
         self._ip(self.laptop, f"link set {host.name} down")
         host.kill()
         self.hosts.remove(host)
 
     def close(self) -> None:
-        """Ends all hosts."""
+        """End all hosts."""
         for host in [*self.hosts, self.laptop]:
             host.kill()
 

@@ -44,7 +44,7 @@ def submit(
     cwd: Path = ROOT,
     options: tuple[str, ...] = (),
 ) -> subprocess.Popen[str]:
-    """Submits a search and follows its log."""
+    """Submit a search and follow its log."""
     return host.popen(
         submission(*arguments, storage=storage, options=options),
         cwd=cwd,

@@ -17,7 +17,7 @@ DROPPED = ("transfer-encoding", "connection", "content-length", "date", "server"
 
 @contextmanager
 def gate(uri: str, token: str, user: str, password: str, upload_s: float = 0.0) -> Iterator[str]:
-    """Forwards to a server; ``upload_s`` is how long it takes weights that it was sent. Its address."""
+    """Forward to a server; ``upload_s`` is how long it takes weights that it was sent. Its address."""
     basic = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
     class Handler(BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ def gate(uri: str, token: str, user: str, password: str, upload_s: float = 0.0) 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _forward  # noqa: N815
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Keeps the tests' output clean."""
+            """Keep the tests' output clean."""
 
     doors = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=doors.serve_forever, daemon=True).start()

@@ -69,7 +69,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts it and waits until it answers."""
+        """Start it and wait until it answers."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         log = self._folder / "server.log"
         with log.open("ab") as out:
@@ -102,7 +102,7 @@ class Server:
             time.sleep(0.3)
 
     def kill(self) -> None:
-        """Kills it and its workers, as a power cut would."""
+        """Kill it and its workers, as a power cut would."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

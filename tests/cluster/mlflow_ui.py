@@ -58,7 +58,7 @@ def row(page: Page, run: str) -> Locator:
 
 
 def unfold(page: Page, run: str, child: str) -> None:
-    """Shows a run's children, if they are not shown yet."""
+    """Show a run's children, if they are not shown yet."""
     row(page, run).wait_for()
     with suppress(Exception):
         row(page, child).wait_for(timeout=GLANCE_MS)

@@ -43,7 +43,7 @@ class SlowNodes(FakeMultiNodeProvider):
         resources: dict[str, float],
         labels: dict[str, str],
     ) -> None:
-        """Starts nodes; Ray's autoscaler calls it in threads of its own."""
+        """Start nodes; Ray's autoscaler calls it in threads of its own."""
         for _ in range(count):
             with self._one_by_one:
                 time.sleep(NEXT_S if self._next_node_id else FIRST_S)

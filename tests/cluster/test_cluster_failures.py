@@ -49,7 +49,7 @@ class Cluster:
         self._names = iter(f"worker{number}" for number in range(100))
 
     def fill(self) -> None:
-        """Adds workers until there are three."""
+        """Add workers until there are three."""
         while len(self.workers) < 3:
             self.workers.append(self.add("--num-cpus=1"))
 
@@ -60,7 +60,7 @@ class Cluster:
         return host
 
     def lose(self, host: Host) -> None:
-        """Pulls a host's plug."""
+        """Pull a host's plug."""
         self._network.lose(host)
         if host in self.workers:
             self.workers.remove(host)
@@ -112,7 +112,7 @@ Finish = Callable[["subprocess.Popen[str]", Path], None]
 
 @pytest.fixture
 def start(cluster: Cluster, runs: Path) -> Start:
-    """Starts a search on the cluster's head."""
+    """Start a search on the cluster's head."""
 
     def start(*arguments: str | Path) -> subprocess.Popen[str]:
         return cluster.head.popen(
@@ -126,7 +126,7 @@ def start(cluster: Cluster, runs: Path) -> Start:
 
 @pytest.fixture
 def finish(cluster: Cluster, laptop: Path, watch: Watch) -> Finish:
-    """Waits for a search's end, and holds it against the undisturbed one."""
+    """Wait for a search's end, and hold it against the undisturbed one."""
 
     def placement_groups(look: dict[str, Any]) -> list[list[str]]:
         """Placement groups of workers, on nodes other than the drivers'."""

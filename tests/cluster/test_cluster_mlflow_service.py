@@ -84,7 +84,7 @@ def machine(home: Path, store: Path) -> Iterator[str]:
 
 
 def use(address: str, home: Path, store: Path, run: str) -> str:
-    """Writes and reads with MLflow's own client, which finds the password in the home."""
+    """Write and read with MLflow's own client, which finds the password in the home."""
     done = subprocess.run(
         [sys.executable, "-c", CLIENT, address, run],
         env=environment(home, store),

@@ -47,7 +47,7 @@ def trial_name(task: str, params: dict[str, Any]) -> str:
 
 
 def table(found: dict[str, tuple[dict[str, float], dict[str, str]]]) -> str:
-    """Scores side by side, a star beside winners."""
+    """Show the scores side by side, a star beside winners."""
     trials = sorted(found["laptop"][0])
     lines = ["", "  " + "  ".join(["trial".ljust(16), *PLACES.values()])]
     for trial in trials:

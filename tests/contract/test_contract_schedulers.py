@@ -24,7 +24,7 @@ def curve(quality: Any, epoch: Any) -> Any:
 
 
 def train(pruner: Any, number: int, quality: Any, every: Any = 1.0) -> Any:
-    """Trains one trial to its end or until it is cut; returns the epochs it was evaluated at."""
+    """Train one trial to its end or until it is cut; return the epochs it was evaluated at."""
     epochs = []
     for i in range(1, round(EPOCHS / every) + 1):
         epochs.append(i * every)
@@ -40,7 +40,7 @@ def warmup(number: int) -> Any:
 
 
 def interleave(pruner: Any, qualities: Any, lanes: Any = 4, warmup: Any = lambda number: 0.0) -> Any:
-    """Trains trials ``lanes`` at a time, evaluation by evaluation; returns (number, epoch, answer) in order."""
+    """Train trials ``lanes`` at a time, evaluation by evaluation; return (number, epoch, answer) in order."""
     reported, waiting, running = [], list(enumerate(qualities)), {}  # type: ignore[var-annotated]
     while waiting or running:
         while waiting and len(running) < lanes:

@@ -64,7 +64,7 @@ def finish(sampler: Any, spec: Any, score: Any) -> None:
 
 
 def run(sampler: Any, trials: Any = 10**6, lanes: Any = 1) -> Any:
-    """Trains up to ``trials`` trials, ``lanes`` at a time; returns them in the order of their start."""
+    """Train up to ``trials`` trials, ``lanes`` at a time; return them in the order of their start."""
     specs, running = [], deque()  # type: ignore[var-annotated]
     while len(specs) < trials and (spec := sampler.ask()) is not None:
         specs.append(spec)

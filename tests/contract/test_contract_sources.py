@@ -27,7 +27,7 @@ def official_label(task: Task, row: int) -> str:
 
 
 def write_table(folder: Path, task: Task, split: str, table: FileLayout) -> None:
-    """Writes one split in its official layout."""
+    """Write one split in its official layout."""
     texts = [[f"{split} {column} number {row}" for column in task.columns] for row in range(ROWS)]
     lines = ["\t".join(map(str, (*table.text, *([] if table.label is None else [table.label]))))] * table.header
     for row, text in enumerate(texts):

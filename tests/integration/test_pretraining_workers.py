@@ -46,7 +46,7 @@ def run(
     distributed: DistributedContext = DistributedContext(),
     stop_after: int | None = None,
 ) -> tuple[list[PretrainingEvaluation], dict[str, torch.Tensor] | None]:
-    """Runs or resumes a case; its evaluations, and its weights once it is done."""
+    """Run or resume a case; its evaluations, and its weights once it is done."""
     data, _ = prepare_text(Text(list(generate_corpus(documents=60)), None, "generated"), case)
     checkpoints = Checkpoints(Storage(str(folder)), "run")
     evaluations: list[PretrainingEvaluation] = []

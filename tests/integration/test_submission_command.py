@@ -19,7 +19,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command in this process and returns what it printed."""
+    """Run the command in this process and return what it printed."""
     monkeypatch.setenv("COLUMNS", "140")
 
     def call(*arguments: str | Path, code: int = 0) -> str:

@@ -196,7 +196,7 @@ print(*answer[["probability_entailment", "probability_not_entailment"]].iloc[0])
 
 
 def register_model(tracker: Any, name: str, score: float, **changes: str) -> Registration:
-    """Registers a model that has tags but no files."""
+    """Register a model that has tags but no files."""
     client = open_store(tracker.uri, "tests")
     experiment = client.get_experiment_by_name("tests").experiment_id
     run_id = client.create_run(experiment).info.run_id
@@ -265,7 +265,7 @@ def test_an_attempt_that_was_cut_is_finished(tracker: Any, encoder_folder: Path,
 
 
 def paste(code: str, folder: Path) -> str:
-    """Runs Python code in an empty folder, in which it must leave nothing; what it prints."""
+    """Run Python code in an empty folder, in which it must leave nothing; what it prints."""
     folder.mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     done = subprocess.run(

@@ -43,7 +43,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, command: str | None = None) -> None:
-        """Starts it, or what a shell makes of a command, and waits until it answers."""
+        """Start it, or what a shell makes of a command, and wait until it answers."""
         log = (self._folder / "server.log").open("ab")
         self._process = subprocess.Popen(
             ["sh", "-c", command]

@@ -177,7 +177,7 @@ def test_logits_that_are_no_numbers_end_the_trial() -> None:
 
 
 def limit_memory(monkeypatch: pytest.MonkeyPatch, most_rows: int) -> None:
-    """Makes models that have memory for so many rows at a time."""
+    """Make models that have memory for so many rows at a time."""
 
     def short_of_memory(*args: Any) -> nn.Module:
         def check(module: nn.Module, positional: Any, inputs: dict[str, torch.Tensor]) -> None:

@@ -59,7 +59,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs a program of an environment with the wheel, in a folder that starts empty.
+    """Run a program of an environment with the wheel, in a folder that starts empty.
 
     The environment imports this one's libraries by a .pth file, whose folder's own .pth files, such as that of an
     editable install, Python leaves unread.

@@ -93,7 +93,7 @@ class PretrainSession:
 def new_pretraining(
     job_file: str | None, overrides: Sequence[Override] = (), *, starts: bool = True
 ) -> PretrainSession:
-    """Prepares the folder of a new run.
+    """Prepare the folder of a new run.
 
     Args:
         job_file: its job file; ``None`` for the defaults.
@@ -115,7 +115,7 @@ def new_pretraining(
 
 
 def resumed_pretraining(name: str, overrides: Sequence[Override] = (), *, starts: bool = True) -> PretrainSession:
-    """Opens an earlier run.
+    """Open an earlier run.
 
     Args:
         name: its name.
@@ -139,7 +139,7 @@ def resumed_pretraining(name: str, overrides: Sequence[Override] = (), *, starts
 
 
 def _absolute(job: PretrainJob) -> PretrainJob:
-    """The job with absolute paths, so that it can be resumed from any folder."""
+    """Return the job with absolute paths, so that it can be resumed from any folder."""
     if in_submitted_job():
         return job
     text, tokenizer = job.text, job.tokenizer
@@ -155,7 +155,7 @@ def _absolute(job: PretrainJob) -> PretrainJob:
 
 
 def show_pretraining_plan(session: PretrainSession, frontend: Frontend, *, accept_inputs: bool = False) -> None:
-    """Loads everything and prints the plan; starts no Ray and leaves nothing."""
+    """Load everything and print the plan; start no Ray and leave nothing."""
     check_store(places.tracking_uri(session.job), str(session.job.tracking.experiment), write=False)
     data, _ = prepare_job(session.job, logger.info)
     check_inputs(session.storage, pretraining_inputs(data), name=session.name, accept=accept_inputs, dry_run=True)
@@ -171,7 +171,7 @@ def run_pretraining(
     *,
     accept_inputs: bool = False,
 ) -> TrialRecord | None:
-    """Runs a session on the connected cluster until it ends, fails or is stopped.
+    """Run a session on the connected cluster until it ends, fails or is stopped.
 
     Args:
         session: what to run.
@@ -204,7 +204,7 @@ class _Run:
     address: str | None
 
     def run(self) -> TrialRecord | None:
-        """Trains, records and reports."""
+        """Train, record and report."""
         session, out = self.session, self.frontend.console
         journal, plan = Journal(session.storage), _plan(session, self.data, str(self.resources))
         print_plan(plan, out)
@@ -253,7 +253,7 @@ class _Run:
         return trial.status
 
     def _save(self, trial: TrialRecord) -> EncoderSaved:
-        """Writes the encoder as a ``from_pretrained`` folder."""
+        """Write the encoder as a ``from_pretrained`` folder."""
         storage = self.session.storage
         weights = Checkpoints(storage, trial_folder(trial)).load_best()
         assert weights is not None  # saved before the run was recorded as finished

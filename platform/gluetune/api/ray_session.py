@@ -35,7 +35,7 @@ def ray_session(
     frontend: Frontend,
     prestarted: PrestartedLanes | None = None,
 ) -> Iterator[None]:
-    """Connects to a Ray cluster, or starts one on this machine, and disconnects when the block ends.
+    """Connect to a Ray cluster, or start one on this machine, and disconnect when the block ends.
 
     Where this process is connected to Ray already, that connection is used, and it is there afterwards too.
 
@@ -75,7 +75,7 @@ def ray_session(
 
 @contextmanager
 def connection(frontend: Frontend, prestarted: PrestartedLanes | None = None) -> Iterator[None]:
-    """Surrounds a connection to Ray that the block makes; ends it, unless this process had been connected before.
+    """Surround a connection to Ray that the block makes; end it, unless this process had been connected before.
 
     Args:
         frontend: the program around the run.

@@ -68,7 +68,7 @@ class FinishedSearch:
 
 
 def show_plan(session: Session, frontend: Frontend, *, accept_inputs: bool = False) -> None:
-    """Loads everything and prints the plan; starts no Ray, trains nothing and leaves nothing."""
+    """Load everything and print the plan; start no Ray, train nothing and leave nothing."""
     check_store(places.tracking_uri(session.job), str(session.job.tracking.experiment), write=False)
     JournalReader(session.storage)  # of a run that is resumed: a damaged one is refused
     prepared = prepare_inputs(session.job, session.space, plan_only=True)
@@ -90,7 +90,7 @@ def run_search(
     score: bool = True,
     accept_inputs: bool = False,
 ) -> FinishedSearch:
-    """Runs a session on the connected cluster to its end.
+    """Run a session on the connected cluster to its end.
 
     Args:
         session: what to run.
@@ -133,7 +133,7 @@ class _Run:
     score: bool
 
     def run(self) -> FinishedSearch:
-        """Searches, records and reports."""
+        """Search, record and report."""
         session = self.session
         journal, sampler = Journal(session.storage), _sampler(session, self.prepared)
         plan = _plan(session, self.prepared, sampler, str(self.resources))
@@ -185,7 +185,7 @@ class _Run:
             return search.run([tracker, live], tracker.mark_stopped)
 
     def _register(self, tracker: Tracker, journal: Journal) -> dict[str, Registration]:
-        """Logs the winners' models to MLflow; what became of them by task."""
+        """Log the winners' models to MLflow; what became of them by task."""
         register = self.session.job.tracking.register_models
         scored = [trial for trial in winners(journal.trials.values(), self.session.job.tasks) if trial.winner]
         found = {
@@ -195,7 +195,7 @@ class _Run:
         return {task: model for task, model in found.items() if model is not None}
 
     def _draw(self, tracker: Tracker, journal: Journal) -> None:
-        """Keeps the winners' learning curves as pictures, beside the winners and in MLflow."""
+        """Keep the winners' learning curves as pictures, beside the winners and in MLflow."""
         for trial in winners(journal.trials.values(), self.session.job.tasks):
             picture = learning_curve(trial)
             self.session.storage.write(curve_file(trial.task), picture)
@@ -256,7 +256,7 @@ class _Run:
 
 
 def _with_lanes_that_fit(session: Session, resources: Resources) -> Session:
-    """The session with no more lanes than the cluster can ever hold: a trial must not wait on one that never comes."""
+    """Return the session with no more lanes than the cluster can ever hold: no trial waits for one that never comes."""
     asked, lanes = session.job.lanes.lanes, max_lanes(session.job.lanes, resources)
     if lanes == asked:
         return session

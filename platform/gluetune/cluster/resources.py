@@ -63,7 +63,7 @@ def autoscaler_limits_unknown() -> bool:
 
 
 def total(nodes: Nodes, kind: str) -> float:
-    """The sum of a resource over all nodes.
+    """Return the sum of a resource over all nodes.
 
     Args:
         nodes: the nodes.
@@ -97,7 +97,7 @@ def launchable(config: dict[str, Any]) -> dict[str, tuple[dict[str, float], int]
 
 
 def resolve_worker_resources(lanes: LanesConfig) -> Resources:
-    """What each worker takes; ``auto`` divides all that the cluster has or that its autoscaler may add.
+    """Return what each worker takes; ``auto`` divides all that the cluster has or that its autoscaler may add.
 
     Raises:
         ClusterError: the cluster can never hold one lane.
@@ -175,12 +175,12 @@ def prestarted_lane_count(lanes: LanesConfig) -> int:
 
 
 def prestart_resources() -> dict[str, float]:
-    """What the actor of a prestarted lane requests: a place on the nodes where `lane_actor_resources` puts it."""
+    """Return what a prestarted lane's actor requests: a place on the nodes where `lane_actor_resources` puts it."""
     return {DRIVER: PRESTART_SHARE} if any(DRIVER in node for node, _ in current_nodes()) else {}
 
 
 def lane_actor_resources() -> dict[str, float]:
-    """What the actor that drives a lane requests: no CPU and no GPU, which are for its workers.
+    """Return what the actor that drives a lane requests: no CPU and no GPU, which are for its workers.
 
     Where the cluster has nodes with the resource ``driver``, as `cluster.yaml` gives its head node, the actor runs
     there: it then survives the end of a spot node, and keeps no idle node from being removed.
@@ -214,7 +214,7 @@ def _largest(nodes: Nodes, kind: str) -> float:
 
 
 def _share(total: float, workers: int, at_most: float) -> float:
-    """An equal share: whole units where there is one for each worker, else a fraction in hundredths, rounded down."""
+    """Return an equal share: whole units where each worker gets one, else a fraction in hundredths, rounded down."""
     share = min(total / workers, at_most)
     if share >= 1:
         return float(int(share))

@@ -215,7 +215,7 @@ def format_params(params: Mapping[str, object], separator: str = " · ", names: 
 
 
 def _format_value(value: object) -> str:
-    """A number with three digits, below 0.001 as papers write it (``3e-5``)."""
+    """Return a number with three digits, below 0.001 as papers write it (``3e-5``)."""
     if not isinstance(value, float):
         return str(value)
     if value == 0 or abs(value) >= 0.001:

@@ -79,7 +79,7 @@ class NoCoordinatorScalingPolicy(FixedScalingPolicy):
     """
 
     def after_controller_start(self, train_run_context: Any) -> None:
-        """Does not start the coordinator."""
+        """Do not start the coordinator."""
 
     def _maybe_send_resource_request(self) -> None:
         pass
@@ -108,7 +108,7 @@ class NamedWorkerGroup(WorkerGroup):
 
     @staticmethod
     def _get_worker_runtime_env(custom_runtime_env: Any) -> Any:
-        """Adds no variables, so that a worker can run in a process that Ray has started already.
+        """Add no variables, so that a worker can run in a process that Ray has started already.
 
         Workers inherit the environment of the lane's actor, which has all variables that Ray Train would add.
         """

@@ -223,7 +223,7 @@ class _PaddingFreeStack(nn.Module):
         packed_layout: PackedLayout | None = None,
         **kwargs: Any,
     ) -> BaseModelOutput:
-        """Replaces the ``forward`` of a stack such as `transformers.models.bert.modeling_bert.BertEncoder`.
+        """Replace the ``forward`` of a stack such as `transformers.models.bert.modeling_bert.BertEncoder`.
 
         Args:
             hidden_states: [rows, width, hidden size].
@@ -300,7 +300,7 @@ def _cls_only_forward(
     *args: Any,
     **kwargs: Any,
 ) -> torch.Tensor:
-    """Replaces the ``forward`` of a layer such as `transformers.models.bert.modeling_bert.BertLayer`.
+    """Replace the ``forward`` of a layer such as `transformers.models.bert.modeling_bert.BertLayer`.
 
     Args:
         layer: the layer.

@@ -47,7 +47,7 @@ class Masker:
 
     @classmethod
     def from_tokens(cls, tokens: TokenIds, probability: float) -> Masker:
-        """Makes a masker for a tokenizer's vocabulary."""
+        """Make a masker for a tokenizer's vocabulary."""
         special = np.array(tokens.special)
         return cls(tokens.mask, np.setdiff1d(np.arange(tokens.vocab_size), special), special, probability)
 
@@ -102,7 +102,7 @@ class Batch:
         return int(self.attention_mask.sum())
 
     def tensors(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
-        """Converts some pairs to int64 tensors.
+        """Convert some pairs to int64 tensors.
 
         Args:
             rows: ``[n]`` positions of the pairs.
@@ -140,11 +140,11 @@ class Collator:
 
     @classmethod
     def from_config(cls, tokens: TokenIds, training: PretrainingConfig) -> Collator:
-        """Makes a collator with the masking probability and the maximum length of a configuration."""
+        """Make a collator with the masking probability and the maximum length of a configuration."""
         return cls(tokens, Masker.from_tokens(tokens, training.mlm_probability), training.max_seq_length)
 
     def __call__(self, corpus: Corpus, pairs: Pairs, rng: np.random.Generator) -> Batch:
-        """Makes a batch of pairs.
+        """Make a batch of pairs.
 
         Args:
             corpus: text of the pairs.
@@ -205,7 +205,7 @@ class BatchStream:
         return self._epochs - 1 + self._done / len(self._batches)
 
     def next_batch(self) -> Batch:
-        """Returns the next batch."""
+        """Return the next batch."""
         if self._done == len(self._batches):
             self._start_epoch()
         rows = self._batches[self._done]
@@ -222,7 +222,7 @@ class BatchStream:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resumes from a `state_dict`: draws the pairs of its epoch again and skips the batches done."""
+        """Resume from a `state_dict`: draw the pairs of its epoch again and skip the batches done."""
         self._rng.bit_generator.state = state["epoch_random"]
         self._start_epoch()
         self._epochs, self._done = state["epochs"], state["done"]

@@ -177,7 +177,7 @@ class PretrainJob(Section):
 
 
 def load_pretrain_job(path: str | None = None, overrides: Sequence[Override] = ()) -> PretrainJob:
-    """Reads and validates a job file, with overrides from flags.
+    """Read and validate a job file, with overrides from flags.
 
     Args:
         path: the YAML file, such as ``jobs/bert_wikitext_d2l.yaml`` (also one that gluetune ships); ``None`` for a job
@@ -192,7 +192,7 @@ def load_pretrain_job(path: str | None = None, overrides: Sequence[Override] = (
 
 
 def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = ()) -> PretrainJob:
-    """Validates the content of a recorded job file, with overrides from flags.
+    """Validate the content of a recorded job file, with overrides from flags.
 
     Args:
         data: content of the YAML file; settings that have no effect are accepted.
@@ -206,7 +206,7 @@ def parse_pretrain_job(data: bytes, file: str, overrides: Sequence[Override] = (
 
 
 def dump_pretrain_job(job: PretrainJob) -> str:
-    """Writes a job as YAML that `parse_pretrain_job` reads back to an equal job."""
+    """Write a job as YAML that `parse_pretrain_job` reads back to an equal job."""
     values = job.model_dump(mode="json")
     drop_unused_settings(values, _SETTINGS)
     return dump_job_yaml(values)

@@ -78,7 +78,7 @@ class Corpus(Sequence[Sequence[np.ndarray]]):
 
 
 def tokenize_documents(documents: Sequence[Sequence[str]], tokenizer: PreTrainedTokenizerBase) -> Corpus:
-    """Tokenises documents of sentences, without special tokens.
+    """Tokenise documents of sentences, without special tokens.
 
     Sentences are tokenised in chunks, so that the tokenizer's Python lists of the whole text are never in memory.
 
@@ -129,19 +129,19 @@ class Pairs:
         return both
 
     def take(self, rows: np.ndarray) -> Pairs:
-        """Selects the pairs at these positions, ``[n]``."""
+        """Select the pairs at these positions, ``[n]``."""
         return Pairs(self.first[rows], self.second[rows], self.labels[rows])
 
 
 def first_sentence_ids(corpus: Corpus) -> np.ndarray:
-    """Numbers, int64 ``[pairs]``, of the sentences that are followed by another sentence of their document."""
+    """Return the numbers, int64 ``[pairs]``, of the sentences that another sentence of their document follows."""
     last = np.zeros(len(corpus.sentences), dtype=bool)
     last[corpus.documents[1:] - 1] = True
     return np.flatnonzero(~last[:-1])
 
 
 def draw_pairs(corpus: Corpus, rng: np.random.Generator, hard_negative_fraction: float = 0.0) -> Pairs:
-    """Draws one pair for each sentence that is followed by another one, in random order.
+    """Draw one pair for each sentence that is followed by another one, in random order.
 
     Args:
         corpus: at least two documents, none of them empty.
@@ -164,7 +164,7 @@ def draw_pairs(corpus: Corpus, rng: np.random.Generator, hard_negative_fraction:
 def _random_sentences(
     corpus: Corpus, first: np.ndarray, rng: np.random.Generator, hard_negative_fraction: float
 ) -> list[int]:
-    """Draws a sentence of another document for each of ``first``.
+    """Draw a sentence of another document for each of ``first``.
 
     The draws are a loop, because the count of numbers that a draw takes from ``rng`` depends on the draw. Python lists
     are faster than arrays here.

@@ -21,7 +21,7 @@ _ATTENTION_FRACTION = 0.5
 
 
 def build_encoder(job: PretrainJob, tokens: TokenIds) -> BertForPreTraining:
-    """Builds BERT with both pre-training heads and its initial weights.
+    """Build BERT with both pre-training heads and its initial weights.
 
     Args:
         job: sizes, kind of initialisation and seed.
@@ -40,7 +40,7 @@ def build_encoder(job: PretrainJob, tokens: TokenIds) -> BertForPreTraining:
 
 
 def mimetic_init_(model: BertForPreTraining) -> None:
-    """Changes random initial weights so that a token attends to equal tokens and passes them on.
+    """Change random initial weights so that a token attends to equal tokens and passes them on.
 
     This is mimetic initialisation (Trockman and Kolter 2023, "Mimetic Initialization of Self-Attention Layers"): in
     trained encoders the product of query and key weights is near the identity, and so is that of value and output
@@ -85,7 +85,7 @@ class PretrainingHeads(nn.Module):
         token_type_ids: torch.Tensor,
         positions: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Computes the scores of the masked tokens and of the pairs.
+        """Compute the scores of the masked tokens and of the pairs.
 
         Args:
             input_ids: ``[pairs, length]``.
@@ -109,7 +109,7 @@ def head_scores(
     *,
     bf16: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Computes the scores of both heads for a batch.
+    """Compute the scores of both heads for a batch.
 
     Args:
         heads: `PretrainingHeads`, wrapped in ``DistributedDataParallel`` or not.
@@ -128,7 +128,7 @@ def head_scores(
 
 
 def count_weights(job: PretrainJob, tokens: TokenIds) -> int:
-    """Counts the weights of the encoder without its heads; allocates none of them."""
+    """Count the weights of the encoder without its heads; allocate none of them."""
     with torch.device("meta"):
         return sum(weight.numel() for weight in BertModel(_bert_config(job, tokens)).parameters())
 
@@ -141,7 +141,7 @@ def named_weights(model: BertForPreTraining) -> dict[str, torch.Tensor]:
 def save_encoder(
     folder: str | Path, weights: Mapping[str, torch.Tensor], job: PretrainJob, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    """Writes a ``from_pretrained`` folder: config.json, model.safetensors (encoder, pooler, both heads), tokenizer.
+    """Write a ``from_pretrained`` folder: config.json, model.safetensors (encoder, pooler, both heads), tokenizer.
 
     Args:
         folder: folder to write; created if it does not exist.

@@ -46,7 +46,7 @@ def prepare_job(
     job: PretrainJob,
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[PretrainingData, PreTrainedTokenizerBase]:
-    """Reads the text of a job, trains or loads the tokenizer, and tokenises the text.
+    """Read the text of a job, train or load the tokenizer, and tokenise the text.
 
     Args:
         job: the job.
@@ -69,7 +69,7 @@ def prepare_text(
     job: PretrainJob,
     progress: Callable[[str], None] = lambda line: None,
 ) -> tuple[PretrainingData, PreTrainedTokenizerBase]:
-    """Trains or loads the tokenizer of a job, and tokenises a text.
+    """Train or load the tokenizer of a job, and tokenise a text.
 
     Args:
         text: the text; if it has no validation documents, its last documents are held out.

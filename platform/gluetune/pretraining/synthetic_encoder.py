@@ -62,7 +62,7 @@ FINGERPRINT_FILE = "maker.txt"
 
 
 def prepare_synthetic_encoder(cache_dir: str | None = None, progress: Callable[[str], None] = print) -> str:
-    """Returns the folder of the synthetic encoder; pre-trains the encoder if it is not cached.
+    """Return the folder of the synthetic encoder; pre-train the encoder if it is not cached.
 
     Args:
         cache_dir: cache folder; by default ``$GLUETUNE_CACHE_DIR``, else ``~/.cache/gluetune``.
@@ -115,7 +115,7 @@ def planned_encoder(
 
 
 def _find(cache_dir: str | None) -> tuple[Path, list[list[str]] | None]:
-    """Returns the encoder's folder, and the generated text if it was needed to compute the folder's name."""
+    """Return the encoder's folder, and the generated text if it was needed to compute the folder's name."""
     cache = Path(cache_dir or os.environ.get("GLUETUNE_CACHE_DIR") or Path.home() / ".cache" / "gluetune")
     if (cached := _cached_by_source(fingerprint(_generator_source(), JOB), cache)) is not None:
         return cached, None
@@ -124,7 +124,7 @@ def _find(cache_dir: str | None) -> tuple[Path, list[list[str]] | None]:
 
 
 def fingerprint(documents: Iterable[list[str]], job: PretrainJob) -> str:
-    """Computes twelve hexadecimal digits that change with the text or the configuration."""
+    """Compute twelve hexadecimal digits that change with the text or the configuration."""
     fields = {**job.tokenizer.model_dump(), **job.model.model_dump(), **job.training.model_dump(), "seed": job.seed}
     counted = {
         FINGERPRINT_NAMES.get(name, name): value
@@ -138,7 +138,7 @@ def fingerprint(documents: Iterable[list[str]], job: PretrainJob) -> str:
 
 
 def _generator_source() -> Iterator[list[str]]:
-    """Yields the source code that generates the text: while it is the same, the text need not be generated again."""
+    """Yield the source code that generates the text: while it is the same, the text need not be generated again."""
     yield [platform.python_version()]
     for source in sorted(files("gluetune.synthetic").iterdir(), key=lambda source: source.name):
         if source.name.endswith(".py"):
@@ -146,7 +146,7 @@ def _generator_source() -> Iterator[list[str]]:
 
 
 def _cached_by_source(fingerprint: str, cache: Path) -> Path | None:
-    """Finds the folder that was made by the source code and configuration with this fingerprint."""
+    """Find the folder that was made by the source code and configuration with this fingerprint."""
     for file in cache.glob(f"synthetic-encoder-*/{FINGERPRINT_FILE}"):
         with suppress(OSError):  # the folder may belong to another user, or be removed meanwhile
             if file.read_bytes() == fingerprint.encode() and not _has_empty_files(file.parent):
@@ -160,7 +160,7 @@ def _has_empty_files(folder: Path) -> bool:
 
 
 def _build(documents: list[list[str]], folder: Path, job: PretrainJob, progress: Callable[[str], None]) -> None:
-    """Pre-trains into a temporary folder and renames it: processes that build at once never see an incomplete one."""
+    """Pre-train into a temporary folder and rename it: processes that build at once never see an incomplete one."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".synthetic-encoder-") as scratch:
         built = Path(scratch) / "encoder"
@@ -182,7 +182,7 @@ def _build(documents: list[list[str]], folder: Path, job: PretrainJob, progress:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Makes the weights independent of the number of cores; more threads do not speed up matrices of this size."""
+    """Make the weights independent of the number of cores; more threads do not speed up matrices of this size."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -192,7 +192,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def describe(evaluation: PretrainingEvaluation) -> str:
-    """Formats the losses of an evaluation as one line."""
+    """Format the losses of an evaluation as one line."""
     return (
         f"step {evaluation.step}/{evaluation.total_steps}: held-out masked-LM loss {evaluation.masked_lm_loss:.3f}, "
         f"next-sentence loss {evaluation.next_sentence_loss:.3f}"

@@ -66,7 +66,7 @@ def _fingerprint(documents: list[list[str]]) -> str:
 
 
 def read_text(config: TextConfig) -> Text:
-    """Reads the text of a job; the same configuration gives the same documents in the same order.
+    """Read the text of a job; the same configuration gives the same documents in the same order.
 
     Raises:
         DataError: a file is missing or not UTF-8, the dataset cannot be loaded, or it holds no document.
@@ -125,7 +125,7 @@ def _paths(name: str, setting: str) -> list[Path]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Yields the lines of a file without line ends, then a blank line, so that no document spans two files."""
+    """Yield the lines of a file without line ends, then a blank line, so that no document spans two files."""
     try:
         opened = path.open("rb")
     except OSError as error:
@@ -144,7 +144,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _rows(config: TextConfig, split: str) -> Iterator[str]:
-    """Yields the lines of a dataset's rows; for prose, each row is followed by a blank line: it is a text by itself."""
+    """Yield the lines of a dataset's rows; for prose, each row is followed by a blank line: it is a text by itself."""
     ends = [""] if config.format == "paragraphs" else []
     for row in _column(config, split):
         yield from ((row or "").splitlines() or [""]) + ends

@@ -42,7 +42,7 @@ class TokenIds:
 
     @classmethod
     def from_tokenizer(cls, tokenizer: PreTrainedTokenizerBase) -> TokenIds:
-        """Reads the ids of a tokenizer.
+        """Read the ids of a tokenizer.
 
         Raises:
             ModelError: the tokenizer lacks a special token.
@@ -68,7 +68,7 @@ def train_tokenizer(
     *,
     do_lower_case: bool = True,
 ) -> PreTrainedTokenizerBase:
-    """Trains a BERT tokenizer; the same text gives the same ids in every process.
+    """Train a BERT tokenizer; the same text gives the same ids in every process.
 
     The trainer of ``tokenizers`` numbers the pieces inside words in the order of a hash table, which differs between
     processes, and this order decides between merges of equal frequency. The pieces of one character are therefore
@@ -97,7 +97,7 @@ def train_tokenizer(
 
 
 def _alphabet(lines: Iterable[str], normalizer: BertNormalizer) -> list[str]:
-    """Lists the most frequent characters, sorted by code point."""
+    """List the most frequent characters, sorted by code point."""
     counts: Counter[str] = Counter()
     for line in lines:
         counts.update(normalizer.normalize_str(line))

@@ -148,7 +148,7 @@ def _profile_on_gpu(
     usual_size: int,
     seed: int,
 ) -> ResourceProfile:
-    """Runs as a Ray task with a GPU of its own. A trial that does not fit it runs alone, with micro-batches."""
+    """Run as a Ray task with a GPU of its own. A trial that does not fit it runs alone, with micro-batches."""
     device = "cuda:0"
     try:
         return profile_trial(

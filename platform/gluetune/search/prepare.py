@@ -163,7 +163,7 @@ def compatibility_warnings(job: JobConfig, space: SearchSpace, encoder: Encoder)
 
 @contextmanager
 def _resolved_model(model: ModelConfig, *, plan_only: bool) -> Iterator[tuple[ModelConfig, str]]:
-    """The model to load, and the folder or name that identifies it.
+    """Provide the model to load, and the folder or name that identifies it.
 
     The folder of the synthetic encoder is named by a fingerprint of its settings, the same on all machines.
     """
@@ -178,7 +178,7 @@ def _resolved_model(model: ModelConfig, *, plan_only: bool) -> Iterator[tuple[Mo
 
 
 def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase) -> int:
-    """The job's length, or the encoder's maximum if that is shorter, as in Hugging Face's ``run_glue.py``."""
+    """Return the job's length, or the encoder's maximum if that is shorter, as in Hugging Face's ``run_glue.py``."""
     limit = int(tokenizer.model_max_length)
     if config.max_seq_length > limit and "max_seq_length" in config.model_fields_set:
         logger.warning(

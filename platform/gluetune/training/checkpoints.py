@@ -41,7 +41,7 @@ class Checkpoints:
         self._state, self._best = f"{folder}/state.pt", f"{folder}/best.safetensors"
 
     def load(self) -> dict[str, Any] | None:
-        """Loads the last saved state onto the CPU. Only tensors and plain values are unpickled.
+        """Load the last saved state onto the CPU. Only tensors and plain values are unpickled.
 
         Returns:
             The state; ``None`` if there is none, or if the file is damaged, as a power cut may leave it on a file
@@ -67,7 +67,7 @@ class Checkpoints:
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replaces the state to resume from.
+        """Replace the state to resume from.
 
         Raises:
             StorageError: the file cannot be written.
@@ -77,7 +77,7 @@ class Checkpoints:
         self._storage.write(self._state, buffer.getbuffer())  # a view: no second copy in memory
 
     def load_best(self) -> dict[str, torch.Tensor] | None:
-        """Loads the weights of the best evaluation, by parameter name; ``None`` before the first evaluation.
+        """Load the weights of the best evaluation, by parameter name; ``None`` before the first evaluation.
 
         Raises:
             StorageError: the file is damaged.
@@ -92,7 +92,7 @@ class Checkpoints:
             ) from error
 
     def save_best(self, weights: dict[str, torch.Tensor]) -> None:
-        """Replaces the weights of the best evaluation.
+        """Replace the weights of the best evaluation.
 
         Raises:
             StorageError: the file cannot be written.
@@ -120,7 +120,7 @@ class AsyncCheckpointer(Generic[_Evaluation]):
         self._wait_seconds = 0.0
 
     def submit(self, evaluation: _Evaluation, deadline: int, save: Callable[[], None], step: int) -> None:
-        """Starts to save a checkpoint; the evaluation before must have been flushed.
+        """Start to save a checkpoint; the evaluation before must have been flushed.
 
         Args:
             evaluation: reported once ``save`` has returned.
@@ -137,7 +137,7 @@ class AsyncCheckpointer(Generic[_Evaluation]):
         )
 
     def poll(self, step: int) -> bool:
-        """Reports the pending evaluation if its checkpoint is saved or its deadline is reached.
+        """Report the pending evaluation if its checkpoint is saved or its deadline is reached.
 
         Args:
             step: optimizer steps done.
@@ -155,7 +155,7 @@ class AsyncCheckpointer(Generic[_Evaluation]):
         return not due or self.flush()
 
     def flush(self) -> bool:
-        """Waits for the pending checkpoint and reports its evaluation; does nothing if none is pending.
+        """Wait for the pending checkpoint and report its evaluation; do nothing if none is pending.
 
         Returns:
             Whether the run is to continue.
@@ -192,7 +192,7 @@ class AsyncCheckpointer(Generic[_Evaluation]):
 
 
 def to_cpu(state: Any) -> Any:
-    """Copies all tensors in nested dictionaries and lists to the CPU, so that training can change the originals."""
+    """Copy all tensors in nested dictionaries and lists to the CPU, so that training can change the originals."""
     if isinstance(state, torch.Tensor):
         return state.detach().to("cpu", copy=True)
     if isinstance(state, dict):

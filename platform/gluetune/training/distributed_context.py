@@ -40,13 +40,13 @@ class DistributedContext:
         return 8 if self.cuda else 1
 
     def all_reduce(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Sums a tensor over all workers, in place; every worker must call it and gets the same bits."""
+        """Sum a tensor over all workers, in place; every worker must call it and gets the same bits."""
         if self.world_size > 1:
             torch.distributed.all_reduce(tensor)
         return tensor
 
     def all_gather(self, value: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
-        """Collects the values of all workers, sorted by rank; every worker must call it."""
+        """Collect the values of all workers, sorted by rank; every worker must call it."""
         if self.world_size == 1:
             return [value]
         values: list[dict[str, torch.Tensor]] = [{} for _ in range(self.world_size)]
@@ -65,7 +65,7 @@ class DistributedContext:
         return self.all_gather(states)
 
     def set_rng_state(self, states: list[dict[str, torch.Tensor]]) -> None:
-        """Sets this worker's random generators to its entry of `rng_states`.
+        """Set this worker's random generators to its entry of `rng_states`.
 
         A worker whose rank had no entry, because fewer workers saved the states, keeps its generators as they are.
         """
@@ -76,14 +76,14 @@ class DistributedContext:
 
 
 def to_device(batch: Mapping[str, torch.Tensor], distributed: DistributedContext) -> dict[str, torch.Tensor]:
-    """Copies a batch to the worker's device; copies to a GPU run asynchronously, from pinned memory."""
+    """Copy a batch to the worker's device; copies to a GPU run asynchronously, from pinned memory."""
     if not distributed.cuda:
         return dict(batch)
     return {name: tensor.pin_memory().to(distributed.device, non_blocking=True) for name, tensor in batch.items()}
 
 
 def wrap_ddp(module: nn.Module, distributed: DistributedContext) -> nn.Module:
-    """Wraps a module in ``DistributedDataParallel``, which averages gradients over the workers.
+    """Wrap a module in ``DistributedDataParallel``, which averages gradients over the workers.
 
     Args:
         module: on the worker's device. It must not change its buffers in training: they are not broadcast.
@@ -104,7 +104,7 @@ def no_sync(module: nn.Module) -> AbstractContextManager[Any]:
 
 
 def use_bf16(setting: Literal["auto"] | bool, distributed: DistributedContext) -> bool:
-    """Decides whether to compute in bfloat16.
+    """Decide whether to compute in bfloat16.
 
     Args:
         setting: ``auto`` is ``True`` on GPUs with bfloat16 in hardware (compute capability 8.0 and later), else

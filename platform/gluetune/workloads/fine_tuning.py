@@ -35,7 +35,7 @@ class FineTuning:
         checkpoints: Checkpoints,
         distributed: DistributedContext,
     ) -> None:
-        """Trains one trial with `gluetune.training.train_trial`.
+        """Train one trial with `gluetune.training.train_trial`.
 
         Args:
             assignment: the trial.

@@ -29,7 +29,7 @@ class Pretraining:
         checkpoints: Checkpoints,
         distributed: DistributedContext,
     ) -> None:
-        """Runs the job with `gluetune.pretraining.train_encoder`.
+        """Run the job with `gluetune.pretraining.train_encoder`.
 
         Args:
             assignment: not read: the job says what is trained.

@@ -91,7 +91,7 @@ def test_a_checkout_brings_its_own_package(tmp_path: Path) -> None:
 
 
 def uploaded(folder: Path, target: Path) -> None:
-    """Unpacks what Ray would upload of a package's folder."""
+    """Unpack what Ray would upload of a package's folder."""
     from ray._private.runtime_env.packaging import create_package
 
     archive = target.with_suffix(".zip")

@@ -53,7 +53,7 @@ def test_a_slow_reader_gets_every_line_of_a_pipe_that_does_not_block(monkeypatch
 
 
 def closed(*arguments: str, script: str = "tune_glue.py") -> subprocess.CompletedProcess[bytes]:
-    """Runs a script with standard input, output and error closed."""
+    """Run a script with standard input, output and error closed."""
     return subprocess.run(
         ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command(*arguments, script=script)], cwd=ROOT, timeout=60
     )

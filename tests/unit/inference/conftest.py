@@ -13,5 +13,5 @@ from tiny_classifiers import Tiny, write_classifier
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Tiny:
-    """Makes, saves and loads a tiny classifier for a task."""
+    """Make, save and load a tiny classifier for a task."""
     return lambda name: load_classifier(str(write_classifier(tmp_path / name, get_task(name))), get_task(name))

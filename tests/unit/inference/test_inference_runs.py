@@ -32,7 +32,7 @@ def test_the_higher_selection_score_answers_and_of_equals_the_first_run(tmp_path
 
 
 def keep_fingerprints(run: Path, **selection: str) -> None:
-    """Writes which selection rows a run's winners were chosen on."""
+    """Write which selection rows a run's winners were chosen on."""
     tasks = {task: {"selection": SplitInput(rows=10, sha256=sha256)} for task, sha256 in selection.items()}
     RunInputs(tasks=tasks).save(Storage(str(run)))
 

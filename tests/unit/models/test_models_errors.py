@@ -252,6 +252,6 @@ def test_a_trained_model_whose_files_are_broken_is_named(folder: Path, tmp_path:
 
 
 def write_settings(folder: Path, more: dict[str, Any]) -> None:
-    """Adds to a folder's config.json."""
+    """Add to a folder's config.json."""
     file = folder / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | more))

@@ -167,7 +167,7 @@ def test_a_run_that_diverges_names_the_step(data: PretrainingData, tiny: Pretrai
 
 
 def limited(monkeypatch: pytest.MonkeyPatch, pairs: int) -> list[int]:
-    """Lets a forward pass of more than so many pairs run out of memory; returns the sizes that passed."""
+    """Let a forward pass of more than so many pairs run out of memory; return the sizes that passed."""
     passed: list[int] = []
     original = pretrainer.head_scores
 

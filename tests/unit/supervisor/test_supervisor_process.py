@@ -25,7 +25,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a program from its lines, as the scripts in ``jobs/`` do."""
+    """Start a program from its lines, as the scripts in ``jobs/`` do."""
     running: list[subprocess.Popen[str]] = []
 
     def run(*lines: str) -> subprocess.Popen[str]:

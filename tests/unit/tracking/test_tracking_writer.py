@@ -135,7 +135,7 @@ def test_a_store_that_opens_late_gets_all(store: Store, monkeypatch: pytest.Monk
 
 
 def rest_after(writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves the writer with an item that it was given while it rests for twenty seconds."""
+    """Leave the writer with an item that it was given while it rests for twenty seconds."""
     monkeypatch.setattr(writing, "CPU_THROTTLE", 1000.0)
     monkeypatch.setattr(writing, "MAX_REST_S", 20.0)
     store.work_s = 0.02

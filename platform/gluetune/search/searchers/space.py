@@ -176,7 +176,7 @@ class EncodedSpace:
         return tuple(config[place] for place in self._free), self._effect_of(part)
 
     def _effect_of(self, part: EncodedConfig) -> Hashable:
-        """The effect of codes of the dependent fields."""
+        """Return the effect of codes of the dependent fields."""
         if part not in self._effects:
             assert self._effect is not None  # else no field is dependent
             pairs = zip(self._dependent, part, strict=True)

@@ -75,7 +75,7 @@ class _TaskSearch:
         return enough or self._covered or (self.space.size is not None and len(self._known) >= self.space.size)
 
     def ask(self) -> EncodedConfig | None:
-        """The next configuration; ``None`` where all are known, which ends the task."""
+        """Return the next configuration; ``None`` where all are known, which ends the task."""
         while self._first:
             config = self._first.popleft()
             if config not in self._known:

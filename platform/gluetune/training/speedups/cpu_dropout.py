@@ -33,7 +33,7 @@ class FastCpuDropout(nn.Dropout):
 
 
 def dropout_mask(like: torch.Tensor, rate: float) -> torch.Tensor:
-    """Draws a dropout mask: 0 with probability ``rate`` (to 16 bits), else the value that makes the mean 1.
+    """Draw a dropout mask: 0 with probability ``rate`` (to 16 bits), else the value that makes the mean 1.
 
     Args:
         like: tensor on the CPU with the shape and type of the mask.
@@ -115,7 +115,7 @@ class _ShortSoftmax(torch.autograd.Function):
 
 
 def use_fast_cpu_dropout(model: PreTrainedModel) -> None:
-    """Replaces dropout and attention of a model on the CPU by the functions above, with the same rates.
+    """Replace dropout and attention of a model on the CPU by the functions above, with the same rates.
 
     Args:
         model: changed in place; without dropout it computes the same as before.

@@ -56,7 +56,7 @@ class EmbeddingPruner:
                     self._key = f"{path}.{name}.weight".removeprefix(".")
 
     def apply_weight_decay(self, optimizer: Optimizer) -> None:
-        """Applies the weight decay of one optimizer step to the unused embeddings.
+        """Apply the weight decay of one optimizer step to the unused embeddings.
 
         Call it after ``optimizer.step()`` and before ``scheduler.step()`` changes the learning rate.
         """
@@ -74,7 +74,7 @@ class EmbeddingPruner:
         return {"decay_factor": self.decay_factor, "tokens": self._fingerprint()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Resumes from a `state_dict`; call it before the model loads its weights.
+        """Resume from a `state_dict`; call it before the model loads its weights.
 
         Raises:
             StorageError: the state belongs to other tokens, and its embeddings would be loaded for the wrong ones.
@@ -90,7 +90,7 @@ class EmbeddingPruner:
         return "all" if self._pruned is None else sha256(self._used.numpy().tobytes()).hexdigest()
 
     def merge(self, weights: Mapping[str, torch.Tensor], decay_factor: float) -> dict[str, torch.Tensor]:
-        """Restores the embeddings of all tokens in the weights of a model.
+        """Restore the embeddings of all tokens in the weights of a model.
 
         Args:
             weights: a ``state_dict`` of the model.
@@ -121,7 +121,7 @@ class _PrunedEmbedding(nn.Module):
         self.padding_idx = None if padding < 0 else padding
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Looks up the embeddings of token ids."""
+        """Look up the embeddings of token ids."""
         return functional.embedding(self.rows[ids], self.weight, self.padding_idx)
 
 

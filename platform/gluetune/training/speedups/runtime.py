@@ -42,7 +42,7 @@ def uses_speedups(model: PreTrainedModel, training: TrainingConfig) -> bool:
 
 
 def apply_speedups(model: PreTrainedModel, training: TrainingConfig, distributed: DistributedContext) -> None:
-    """Makes a model compute the same results in less time.
+    """Make a model compute the same results in less time.
 
     Args:
         model: model on ``distributed.device``; changed in place.
@@ -65,7 +65,7 @@ def apply_speedups(model: PreTrainedModel, training: TrainingConfig, distributed
 
 
 def clone_cudagraph_grads(model: PreTrainedModel) -> None:
-    """Copies gradients out of the memory of CUDA graphs, which the graphs of the next micro-batch overwrite."""
+    """Copy gradients out of the memory of CUDA graphs, which the graphs of the next micro-batch overwrite."""
     for parameter in model.parameters():
         if parameter.grad is not None:
             parameter.grad = parameter.grad.clone()
@@ -91,7 +91,7 @@ def configure_process(distributed: DistributedContext, threads: int | None = Non
 
 
 def configure_malloc() -> None:
-    """Makes glibc's malloc keep up to 1 GiB of freed memory for the next training step.
+    """Make glibc's malloc keep up to 1 GiB of freed memory for the next training step.
 
     By default glibc returns large blocks to the kernel, which hands them out again page by page, zeroed. With an
     encoder of MiniLM's size these are 20,000 page faults per training step, a twentieth of its time. Threads other
