@@ -23,7 +23,7 @@ from gluetune.training.memory import MicroBatches
 
 
 def summary_metrics(evaluations: Sequence[PretrainingEvaluation]) -> dict[str, float]:
-    """Computes the metrics of a run by the names of `gluetune.config.PublishedConfig`.
+    """Compute the metrics of a run by the names of `gluetune.config.PublishedConfig`.
 
     The ``train`` metrics are those of the whole run, with losses as means over all its steps, as D2L's ``train_bert``
     prints them. The ``validation`` metrics are those of the last evaluation.
@@ -70,7 +70,7 @@ class ValidationSet:
         )
 
     def evaluate(self, heads: PretrainingHeads, distributed: DistributedContext, *, bf16: bool) -> ValidationScores:
-        """Evaluates a model on the held-out pairs.
+        """Evaluate a model on the held-out pairs.
 
         Args:
             heads: model on ``distributed.device``; its training mode is restored.

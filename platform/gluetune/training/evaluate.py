@@ -46,7 +46,7 @@ def predict_logits(
     *,
     bf16: bool = False,
 ) -> np.ndarray:
-    """Computes the logits of all rows.
+    """Compute the logits of all rows.
 
     Rows are batched by length, longest first, and the batches are distributed over the workers. The composition of
     the batches, and so every logit, does not depend on the number of workers. On a CPU a batch holds about a thousand
@@ -113,7 +113,7 @@ def length_sorted_batches(lengths: np.ndarray, batch_size: int, tokens: int | No
 def evaluate_rows(
     model: nn.Module, task: Task, encoded: EncodedRows, batch_size: int, distributed: DistributedContext, *, bf16: bool
 ) -> EvalOutput:
-    """Computes the metrics of a model on labelled rows.
+    """Compute the metrics of a model on labelled rows.
 
     Args:
         model: model on ``distributed.device``; its training mode is restored.
@@ -138,7 +138,7 @@ def evaluate_rows(
 
 
 def loss_sum(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Tensor:
-    """Sums the loss over rows, in fp32: squared error for regression, else cross-entropy.
+    """Sum the loss over rows, in fp32: squared error for regression, else cross-entropy.
 
     Args:
         logits: ``[rows, num_labels]``.

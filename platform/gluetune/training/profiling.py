@@ -58,10 +58,10 @@ class Profiler(Protocol):
     """Measures the use of a GPU while a function runs."""
 
     def memory(self, work: Callable[[], None]) -> float:
-        """Runs a function; returns the largest share of the GPU's memory that the process uses meanwhile."""
+        """Run a function; return the largest share of the GPU's memory that the process uses meanwhile."""
 
     def busy(self, work: Callable[[], None]) -> float:
-        """Runs a function; returns the share of its time in which the GPU computes."""
+        """Run a function; return the share of its time in which the GPU computes."""
 
 
 class CudaProfiler:
@@ -75,7 +75,7 @@ class CudaProfiler:
         self._device = torch.device(device)
 
     def memory(self, work: Callable[[], None]) -> float:
-        """Runs a function and measures the memory that this process uses, its CUDA context included.
+        """Run a function and measure the memory that this process uses, its CUDA context included.
 
         Returns:
             The peak, as a share of the GPU's memory.
@@ -88,7 +88,7 @@ class CudaProfiler:
         return float((context + torch.cuda.max_memory_reserved(self._device)) / total)
 
     def busy(self, work: Callable[[], None]) -> float:
-        """Runs a function and measures how long kernels run on the GPU.
+        """Run a function and measure how long kernels run on the GPU.
 
         Returns:
             The share of the function's time in which at least one kernel runs.
