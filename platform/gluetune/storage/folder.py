@@ -188,6 +188,8 @@ class Storage:
     def upload(self, folder: str | Path, path: str) -> None:
         """Copy a local folder into this one, replacing an existing one; on a local file system atomically, and synced.
 
+        In a bucket the existing folder is deleted first, so that no reader can mix its files with the new ones.
+
         Raises:
             StorageError: the copy cannot be written.
         """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.errors import StorageError
-from gluetune.events import Evaluated, Event, Journal, TrialEnded, TrialStarted
+from gluetune.events import Evaluated, Event, Journal, JournalReader, TrialEnded, TrialStarted
 from gluetune.events import journal as journal_module
 from gluetune.storage import Storage
 from limits import files_of_at_most
@@ -60,7 +60,7 @@ def test_a_line_that_does_not_fit_on_the_disk_leaves_the_journal_as_it_was(tmp_p
         journal.append(evaluated(0, 1, 0.5))
     assert not journal.trials[0].evaluations
     journal.append(ended(0))
-    assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started", "ended"]
+    assert [event.event for event in JournalReader(Storage(str(tmp_path))).events] == ["started", "ended"]
 
 
 def test_events_written_together_are_read_back_together_or_not_at_all(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_events_written_together_are_read_back_together_or_not_at_all(tmp_path: 
     with files_of_at_most(limit), pytest.raises(StorageError):
         journal.append(evaluated(0, 1, 0.5), ended(0))
     assert not journal.trials[0].evaluations
-    assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started"]
+    assert [event.event for event in JournalReader(Storage(str(tmp_path))).events] == ["started"]
     assert journal.append(evaluated(0, 1, 0.5), ended(0)).status == "finished"
     again = Journal(Storage(str(tmp_path)))
     assert [event.event for event in again.events] == ["started", "evaluated", "ended"]
@@ -83,7 +83,7 @@ def test_a_line_that_was_cut_short_is_dropped_and_the_journal_goes_on(tmp_path: 
     file.write_bytes(file.read_bytes() + b'{"time":2.0,"event":"eval')
     journal = Journal(Storage(str(tmp_path)))
     journal.append(evaluated(0, 1, 0.5))
-    assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started", "evaluated"]
+    assert [event.event for event in JournalReader(Storage(str(tmp_path))).events] == ["started", "evaluated"]
 
 
 def test_reading_a_running_searchs_journal_never_writes(tmp_path: Path) -> None:
@@ -91,11 +91,11 @@ def test_reading_a_running_searchs_journal_never_writes(tmp_path: Path) -> None:
     file = tmp_path / "journal" / "000000.jsonl"
     whole, line = file.read_bytes(), evaluated(0, 1, 0.5).model_dump_json().encode() + b"\n"
     file.write_bytes(whole + line[:20])  # the driver is in the middle of a line
-    assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started"]
+    assert [event.event for event in JournalReader(Storage(str(tmp_path))).events] == ["started"]
     assert file.read_bytes() == whole + line[:20]
     file.write_bytes(whole + line)
     running.append(ended(0))
-    assert [event.event for event in Journal(Storage(str(tmp_path))).events] == ["started", "evaluated", "ended"]
+    assert [event.event for event in JournalReader(Storage(str(tmp_path))).events] == ["started", "evaluated", "ended"]
 
 
 def test_a_cut_line_at_the_end_of_a_full_segment_is_removed_before_the_next_one(
@@ -106,7 +106,7 @@ def test_a_cut_line_at_the_end_of_a_full_segment_is_removed_before_the_next_one(
     with open(tmp_path / "journal" / "000000.jsonl", "ab") as file:
         file.write(b'{"time":2.0')
     journal_of(tmp_path, started(1), started(2))
-    assert [event.number for event in Journal(Storage(str(tmp_path))).events] == [0, 1, 2]
+    assert [event.number for event in JournalReader(Storage(str(tmp_path))).events] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b""), Path.unlink], ids=["empty", "missing"])
@@ -141,7 +141,7 @@ def test_segments_are_read_back_in_order(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(list((tmp_path / "journal").iterdir())) == 3
     again = Journal(Storage(str(tmp_path)))
     again.append(started(5))
-    assert [event.number for event in Journal(Storage(str(tmp_path))).events] == [0, 1, 2, 3, 4, 5]
+    assert [event.number for event in JournalReader(Storage(str(tmp_path))).events] == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("segments", [1, 2])
