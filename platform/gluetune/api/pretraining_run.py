@@ -26,7 +26,7 @@ from gluetune.api.places import (
     with_values,
 )
 from gluetune.api.session import check_empty_or_unlock, check_inputs, open_folder, read_files, storage_path
-from gluetune.cluster import Resources, resolve_worker_resources
+from gluetune.cluster import Resources, resolve_worker_resources, take_snapshot
 from gluetune.config import LanesConfig, Override, Value, without_password
 from gluetune.events import (
     LANE_FILES,
@@ -188,7 +188,7 @@ def run_pretraining(
     data, tokenizer = prepare_job(session.job, logger.info)
     check_inputs(session.storage, pretraining_inputs(data), name=session.name, accept=accept_inputs)
     lanes = session.job.lanes.model_copy(update={"max_concurrent_trials": 1})
-    return _Run(session, frontend, data, tokenizer, lanes, resolve_worker_resources(lanes), address).run()
+    return _Run(session, frontend, data, tokenizer, lanes, resolve_worker_resources(lanes, take_snapshot()), address).run()
 
 
 @dataclass
@@ -233,20 +233,19 @@ class _Run:
         return journal.trials.get(0)
 
     def _train(self, journal: Journal, tracker: Tracker) -> TrialStatus:
-        spec = LaneSpec(
-            self.lanes.workers_per_lane,
-            self.resources.cpus,
-            self.resources.gpus,
-            self.lanes.placement_strategy,
-            Pretraining(ray.put(self.data), self.session.job),
-            self.session.storage,
-            MAX_FAILURES,
-        )
+        pool = LanePool()
+        pool.configure(lane_spec(self.lanes, self.resources, self.session.storage, MAX_FAILURES), 1)
+        pool.set_workload(Pretraining(ray.put(self.data), self.session.job))
         with ProgressLog(self.frontend.console) as log:
             log.note("starting the lane: it loads its libraries once …")
-            run = SingleTrialRunner(spec, journal, [tracker, log], tracker.mark_stopped)
-            trial = run.run(_start(self.session.job))
-            self.session.storage.delete(LANE_FILES)
+            run = SingleTrialRunner(pool, journal, [tracker, log], tracker.mark_stopped)
+            status = TrialStatus.STOPPED
+            try:
+                trial = run.run(_start(self.session.job))
+                status = trial.status
+            finally:
+                pool.shutdown(0.0 if status is TrialStatus.FINISHED else SHUTDOWN_TIMEOUT_S)
+                self.session.storage.delete(LANE_FILES)
             if trial.status is TrialStatus.FINISHED and trial.encoder is None:
                 run.record(self._save(trial))
                 self.session.storage.delete(trial_folder(trial))

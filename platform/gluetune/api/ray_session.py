@@ -89,7 +89,7 @@ def connection(frontend: Frontend, prestarted: PrestartedLanes | None = None) ->
         if not lasting:
             ray.shutdown()
         elif prestarted is not None and ray.is_initialized():
-            prestarted.release()
+            prestarted.pool.shutdown()
 
 
 def _import_data_and_models() -> None:

@@ -14,11 +14,11 @@ from gluetune.api import places
 from gluetune.api.frontend import Frontend
 from gluetune.api.runs import ViewFactory
 from gluetune.api.session import Session, begin, check_inputs
-from gluetune.cluster import Resources, max_lanes, resolve_worker_resources
-from gluetune.config import LanesConfig, dump_job
+from gluetune.cluster import Resources, take_snapshot
+from gluetune.config import dump_job
 from gluetune.errors import AllTrialsFailedError
 from gluetune.events import Journal, JournalReader, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
-from gluetune.lanes.prestart import PrestartedLanes
+from gluetune.lanes import LanePool
 from gluetune.reporting import (
     Summary,
     formatting,
@@ -31,7 +31,7 @@ from gluetune.reporting import (
 )
 from gluetune.reporting.summary import CURVE_NAME as CURVE
 from gluetune.reporting.summary import curve_file
-from gluetune.search.concurrency import plan_concurrency
+from gluetune.search.concurrency import measure_trial, plan_lanes
 from gluetune.search.prepare import SearchInputs, make_plan, prepare_inputs
 from gluetune.search.ray_tasks import ClusterWaitNotice
 from gluetune.search.schedulers import TaskPruners, max_epochs
@@ -85,7 +85,7 @@ def run_search(
     address: str | None,
     frontend: Frontend,
     views: ViewFactory,
-    prestarted: PrestartedLanes,
+    pool: LanePool,
     *,
     score: bool = True,
     accept_inputs: bool = False,
@@ -97,7 +97,7 @@ def run_search(
         address: the cluster's, as it was given.
         frontend: the program around the run.
         views: how progress and results are shown.
-        prestarted: lanes that have started already.
+        pool: the lanes, some of which may have started already.
         score: whether winners are scored on the official rows; they are saved in any case.
         accept_inputs: whether a run whose rows or encoder have changed starts anew.
 
@@ -110,11 +110,13 @@ def run_search(
     check_inputs(session.storage, inputs, name=session.name, accept=accept_inputs)
     if not score:
         prepared = prepared.without_dev()
-    lanes = plan_concurrency(session.job, session.space, prepared, logger.info, prestarted.release)
-    asked, session = session, _with_lanes(session, lanes)
-    resources = resolve_worker_resources(session.job.lanes)
-    session = _with_lanes_that_fit(session, resources)
-    return _Run(asked, session, frontend, prepared, inputs, resources, address, views, prestarted, score).run()
+    plan = plan_lanes(
+        session.job.lanes,
+        take_snapshot(),
+        lambda: measure_trial(session.job, session.space, prepared, pool.shutdown),
+    )
+    fitting = replace(session, job=session.job.model_copy(update={"lanes": plan.lanes}))
+    return _Run(session, fitting, frontend, prepared, inputs, plan.resources, address, views, pool, score).run()
 
 
 @dataclass
@@ -129,7 +131,7 @@ class _Run:
     resources: Resources
     address: str | None
     views: ViewFactory
-    prestarted: PrestartedLanes
+    pool: LanePool
     score: bool
 
     def run(self) -> FinishedSearch:
@@ -159,7 +161,7 @@ class _Run:
             self.resources,
             sampler,
             _pruners(session),
-            self.prestarted,
+            self.pool,
         )
         started, ending, models = time.time(), SearchStatus.INTERRUPTED, {}
         try:
@@ -253,22 +255,6 @@ class _Run:
 
     def _resume_command(self) -> str:
         return self.frontend.resume_command(self.session.name, self.session.job.storage, self.address, score=self.score)
-
-
-def _with_lanes_that_fit(session: Session, resources: Resources) -> Session:
-    """Return the session with no more lanes than the cluster can ever hold: no trial waits for one that never comes."""
-    asked, lanes = session.job.lanes.lanes, max_lanes(session.job.lanes, resources)
-    if lanes == asked:
-        return session
-    logger.info(
-        f"{lanes} of {formatting.count(asked, 'lane')}: the cluster, with all that its autoscaler may add, holds "
-        f"no more of {session.job.lanes.workers_per_lane} × ({resources}) each"
-    )
-    return _with_lanes(session, session.job.lanes.model_copy(update={"max_concurrent_trials": lanes}))
-
-
-def _with_lanes(session: Session, lanes: LanesConfig) -> Session:
-    return replace(session, job=session.job.model_copy(update={"lanes": lanes}))
 
 
 def _sampler(session: Session, prepared: SearchInputs) -> TrialSampler:

@@ -16,7 +16,7 @@ from gluetune.api.frontend import Frontend
 from gluetune.api.places import check_lasting
 from gluetune.api.ray_session import connection
 from gluetune.api.session import run_kind
-from gluetune.cluster import Resources, resolve_worker_resources
+from gluetune.cluster import Resources, resolve_worker_resources, take_snapshot
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
 from gluetune.data import Examples, labelled_eval_splits, open_source, read_file
 from gluetune.errors import ConfigError, ConfigIssue, StorageError
@@ -293,7 +293,7 @@ def _one_worker(trained: Trained, address: str | None, frontend: Frontend) -> It
         where = frontend.connect(address)
         frontend.begin()
         lanes = trained.job.lanes.model_copy(update={"max_concurrent_trials": 1, "workers_per_lane": 1})
-        resources = resolve_worker_resources(lanes)
+        resources = resolve_worker_resources(lanes, take_snapshot())
         logger.info(f"running on {where} ({resources})")
         yield resources
 

@@ -1,4 +1,7 @@
-"""The nodes that a cluster has or may get, what one worker takes of them, and how many lanes they hold."""
+"""The nodes that a cluster has or may get, what one worker takes of them, and how many lanes they hold.
+
+All decisions are made from a `ClusterSnapshot`, so that those of one plan agree while nodes come and go.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,7 @@ Nodes = list[tuple[dict[str, float], int]]
 
 BOOTSTRAP_CONFIG = "~/ray_bootstrap_config.yaml"  # Ray's cluster launcher leaves its configuration there on the head
 NODE_TYPE = "ray.io/node-group"  # label of nodes that an autoscaler made
-DRIVER, DRIVER_SHARE = "driver", 0.001  # custom resource of nodes that stay, and what one lane takes of it
-PRESTART_SHARE = 0.0001  # what a lane started ahead of its search takes of it beside that: the least that Ray counts
+DRIVER, DRIVER_SHARE = "driver", 0.001  # custom resource of nodes that stay, and what one Trainable takes of it
 MAX_PRESTARTED_LANES = 16  # hardly more lanes finish their imports before their search is loaded
 
 
@@ -40,26 +42,42 @@ class Resources:
         return f"{self.cpus:g} CPU{gpus}"
 
 
-def potential_nodes() -> Nodes:
-    """Nodes of the cluster, and those that its autoscaler's configuration allows it to add.
+@dataclass(frozen=True)
+class ClusterSnapshot:
+    """The nodes of a cluster at one time.
+
+    Attributes:
+        current: nodes that are part of the cluster.
+        potential: those that stay, and those that the autoscaler's configuration allows it to add.
+        growth_unknown: whether nodes of unknown number and size may be added: on Kubernetes, KubeRay's operator keeps
+            the limits.
+    """
+
+    current: Nodes
+    potential: Nodes
+    growth_unknown: bool = False
+
+    @classmethod
+    def of(cls, *nodes: dict[str, float]) -> ClusterSnapshot:
+        """Return the snapshot of a cluster that does not grow.
+
+        Args:
+            nodes: the resources of each node.
+        """
+        present = [(node, 1) for node in nodes]
+        return cls(present, present)
+
+
+def take_snapshot() -> ClusterSnapshot:
+    """Take a snapshot of the connected cluster.
 
     Ray's API does not say what an autoscaler may add. Drivers run on the head node, where the configuration file is.
     """
     types = _launchable()
-    present = [
-        (node["Resources"], 1) for node in ray.nodes() if node["Alive"] and node["Labels"].get(NODE_TYPE) not in types
-    ]
-    return present + list(types.values())
-
-
-def current_nodes() -> Nodes:
-    """Nodes that are part of the cluster now."""
-    return [(node["Resources"], 1) for node in ray.nodes() if node["Alive"]]
-
-
-def autoscaler_limits_unknown() -> bool:
-    """Whether nodes of unknown number and size may be added: on Kubernetes, KubeRay's operator keeps the limits."""
-    return os.environ.get("RAY_USAGE_STATS_KUBERAY_IN_USE") == "1" and not _launchable()
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    stay = [(node["Resources"], 1) for node in alive if node["Labels"].get(NODE_TYPE) not in types]
+    unknown = os.environ.get("RAY_USAGE_STATS_KUBERAY_IN_USE") == "1" and not types
+    return ClusterSnapshot([(node["Resources"], 1) for node in alive], stay + list(types.values()), unknown)
 
 
 def total(nodes: Nodes, kind: str) -> float:
@@ -96,13 +114,13 @@ def launchable(config: dict[str, Any]) -> dict[str, tuple[dict[str, float], int]
     return found
 
 
-def resolve_worker_resources(lanes: LanesConfig) -> Resources:
+def resolve_worker_resources(lanes: LanesConfig, cluster: ClusterSnapshot) -> Resources:
     """Return what each worker takes; ``auto`` divides all that the cluster has or that its autoscaler may add.
 
     Raises:
         ClusterError: the cluster can never hold one lane.
     """
-    nodes, unknown = potential_nodes(), autoscaler_limits_unknown()
+    nodes, unknown = cluster.potential, cluster.growth_unknown
     if unknown and "auto" in (lanes.cpus_per_worker, lanes.gpus_per_worker) and not total(nodes, "CPU"):
         raise ClusterError(
             "lanes.cpus_per_worker and lanes.gpus_per_worker must be numbers where no node has joined yet and the "
@@ -120,17 +138,18 @@ def resolve_worker_resources(lanes: LanesConfig) -> Resources:
     return share
 
 
-def max_lanes(lanes: LanesConfig, share: Resources) -> int:
-    """How many of the requested lanes the cluster can ever hold at the same time.
+def max_lanes(lanes: LanesConfig, share: Resources, cluster: ClusterSnapshot) -> int:
+    """Return how many of the requested lanes the cluster can ever hold at the same time.
 
     Args:
         lanes: the request.
         share: what each worker takes.
+        cluster: the cluster.
     """
     requested = lanes.lanes
-    if autoscaler_limits_unknown():
+    if cluster.growth_unknown:
         return requested
-    return min(requested, count_placeable_lanes(lanes, share, potential_nodes()))
+    return min(requested, count_placeable_lanes(lanes, share, cluster.potential))
 
 
 def count_placeable_lanes(lanes: LanesConfig, share: Resources, nodes: Nodes) -> int:
@@ -150,15 +169,15 @@ def count_placeable_lanes(lanes: LanesConfig, share: Resources, nodes: Nodes) ->
     return sum(fits) // workers
 
 
-def lanes_share_gpus(lanes: LanesConfig, nodes: Nodes) -> bool:
-    """Whether several lanes are to share a GPU, by a share that a measured trial determines."""
-    auto, gpus = lanes.max_concurrent_trials == "auto", total(nodes, "GPU")
-    shared = gpus and not autoscaler_limits_unknown() and (auto or lanes.lanes * lanes.workers_per_lane > gpus)
+def lanes_share_gpus(lanes: LanesConfig, cluster: ClusterSnapshot) -> bool:
+    """Return whether several lanes are to share a GPU, by a share that a measured trial determines."""
+    auto, gpus = lanes.max_concurrent_trials == "auto", total(cluster.potential, "GPU")
+    shared = gpus and not cluster.growth_unknown and (auto or lanes.lanes * lanes.workers_per_lane > gpus)
     return bool(lanes.gpus_per_worker == "auto" and shared)
 
 
-def prestarted_lane_count(lanes: LanesConfig) -> int:
-    """How many lanes may start while the driver still loads their search.
+def prestarted_lane_count(lanes: LanesConfig, cluster: ClusterSnapshot) -> int:
+    """Return how many lanes may start while the driver still loads their search.
 
     As many as the current nodes hold, with one core left for the driver's loading. None where the number of lanes is
     ``auto``, which is known only when data and model are loaded, nor where a trial has to measure their share of a GPU.
@@ -166,27 +185,20 @@ def prestarted_lane_count(lanes: LanesConfig) -> int:
     Raises:
         ClusterError: the cluster can never hold one lane.
     """
-    if lanes.max_concurrent_trials == "auto" or lanes_share_gpus(lanes, potential_nodes()):
+    if lanes.max_concurrent_trials == "auto" or lanes_share_gpus(lanes, cluster):
         return 0
-    nodes = current_nodes()
-    by_cores = int(total(nodes, "CPU") - 1) // lanes.workers_per_lane
-    placeable = count_placeable_lanes(lanes, resolve_worker_resources(lanes), nodes)
+    by_cores = int(total(cluster.current, "CPU") - 1) // lanes.workers_per_lane
+    placeable = count_placeable_lanes(lanes, resolve_worker_resources(lanes, cluster), cluster.current)
     return max(0, min(lanes.lanes, by_cores, placeable, MAX_PRESTARTED_LANES))
 
 
-def prestart_resources() -> dict[str, float]:
-    """Return what a prestarted lane's actor requests: a place on the nodes where `lane_actor_resources` puts it."""
-    return {DRIVER: PRESTART_SHARE} if any(DRIVER in node for node, _ in current_nodes()) else {}
-
-
-def lane_actor_resources() -> dict[str, float]:
-    """Return what the actor that drives a lane requests: no CPU and no GPU, which are for its workers.
+def trainable_resources(cluster: ClusterSnapshot) -> dict[str, float]:
+    """Return what Ray Tune's actor of a trial requests: no CPU and no GPU, which are for the workers of lanes.
 
     Where the cluster has nodes with the resource ``driver``, as `cluster.yaml` gives its head node, the actor runs
     there: it then survives the end of a spot node, and keeps no idle node from being removed.
     """
-    nodes = potential_nodes()
-    return {DRIVER: DRIVER_SHARE} if any(DRIVER in node for node, _ in nodes) else {"memory": 1}
+    return {DRIVER: DRIVER_SHARE} if any(DRIVER in node for node, _ in cluster.potential) else {"memory": 1}
 
 
 def _launchable() -> dict[str, tuple[dict[str, float], int]]:

@@ -215,9 +215,9 @@ class EncoderSaved(_TrialEvent):
     folder: str
 
 
-LaneEvent = StepLogged | Evaluated | PretrainingEvaluated | TrialEnded
+LaneEvent = StepLogged | Evaluated | PretrainingEvaluated | TrialEnded | WinnerEvaluated
 """The events that lanes report."""
-Event = TrialStarted | LaneEvent | WinnerEvaluated | EncoderSaved
+Event = TrialStarted | LaneEvent | EncoderSaved
 EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 LANE_EVENT_ADAPTER: TypeAdapter[LaneEvent] = TypeAdapter(Annotated[LaneEvent, Field(discriminator="event")])
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from gluetune.events import LaneEvent, StepLogged, TrialEnded
+from gluetune.events import Evaluated, LaneEvent, StepLogged, TrialEnded
 from gluetune.lanes.protocol import LaneError, TrialAssignment
 
 MAX_START_ATTEMPTS = 3  # worker groups in a row that may die before they request work
@@ -32,7 +32,9 @@ class Mailbox:
     def __init__(self, max_failures: int) -> None:
         self._max_failures = max_failures
         self._assignment: TrialAssignment | None = None
-        self._last_id = 0
+        self._last_id = 0  # of the assignment that was given last
+        self._cancelled_id = 0  # this assignment and all before it are cancelled
+        self._ready = False  # whether a worker has requested work
         self._group: str | None = None  # the worker group that works on the assignment
         self._requesting_group = ""  # the worker group that requested work last
         self._failures = 0  # worker groups that died over the assignment
@@ -57,16 +59,29 @@ class Mailbox:
         return self._workload if self._close_reason is None else None
 
     def assign(self, assignment: TrialAssignment) -> None:
-        """Replace the current assignment, whether or not it has ended, and drop its events."""
-        self._last_id += 1
-        self._assignment = replace(assignment, assignment_id=self._last_id)
+        """Replace the current assignment, whether or not it has ended, and drop its events.
+
+        Calls of an actor's coroutines can overtake each other: an assignment that a later one has overtaken, or that
+        was cancelled before it arrived, is ignored.
+        """
+        if assignment.assignment_id <= max(self._last_id, self._cancelled_id):
+            return
+        self._last_id, self._assignment = assignment.assignment_id, assignment
         self._group, self._failures, self._events_requested, self._events_reported = None, 0, 0, 0
         self._error, self._error_reported = "", False
         self._events.clear()
         self._notify()
 
+    def cancel(self, assignment_id: int) -> None:
+        """Cancel an assignment and all before it: its workers stop, and `next_event` returns ``None``."""
+        self._cancelled_id = max(self._cancelled_id, assignment_id)
+        if self._last_id <= self._cancelled_id:
+            self._assignment = None
+            self._events.clear()
+        self._notify()
+
     def close(self, reason: str = "") -> None:
-        """Close the lane: its workers leave their loop, and `next_event` raises.
+        """Close the lane: its workers leave their loop, and `next_event` raises if there is a reason.
 
         Args:
             reason: why; empty where the lane is closed on purpose. The reason of the first call counts, because later
@@ -125,6 +140,9 @@ class Mailbox:
             TimeoutError: there is no assignment yet.
         """
         self._starts, self._requesting_group = 0, group
+        if not self._ready:
+            self._ready = True
+            self._notify()
         if self._assignment is not None and self._assignment.assignment_id == after:
             self.report(after, TrialEnded(time=time.time(), number=self._assignment.number, status="finished"))
 
@@ -183,25 +201,53 @@ class Mailbox:
             self._assignment = None
         elif isinstance(event, StepLogged):
             self._assignment = replace(assignment, logged=event.step)
-        else:
+        elif isinstance(event, Evaluated):
             self._assignment = replace(assignment, reported=event.index)
         self._events_reported += 1
         self._events.append(event)
         self._notify()
         return self._assignment is not None
 
-    async def next_event(self) -> LaneEvent:
-        """Wait for the next event of the assignment. Calling it acknowledges the event before.
+    async def next_event(self, assignment_id: int) -> LaneEvent | None:
+        """Wait for the next event of an assignment. Calling it acknowledges the event before.
+
+        Args:
+            assignment_id: the assignment, which may arrive after this call.
+
+        Returns:
+            The event; ``None`` where the assignment was cancelled or replaced, or the lane was closed on purpose.
 
         Raises:
-            LaneError: the lane is closed; the message is the reason, empty where it was closed on purpose.
+            LaneError: the lane was closed for a reason.
         """
-        self._events_requested += 1
-        self._notify()
-        await self._wait_until(lambda: bool(self._events) or self._close_reason is not None)
-        if not self._events:
+
+        def superseded() -> bool:
+            return assignment_id < self._last_id or assignment_id <= self._cancelled_id
+
+        await self._wait_until(
+            lambda: superseded() or assignment_id == self._last_id or self._close_reason is not None
+        )
+        if assignment_id == self._last_id:
+            self._events_requested += 1
+            self._notify()
+        await self._wait_until(lambda: superseded() or bool(self._events) or self._close_reason is not None)
+        if superseded():
+            return None
+        if self._events:
+            return self._events.popleft()
+        if self._close_reason:
             raise LaneError(self._close_reason)
-        return self._events.popleft()
+        return None
+
+    async def wait_until_ready(self) -> None:
+        """Wait until a worker has requested work for the first time."""
+        await self._wait_until(lambda: self._ready)
+
+    async def wait_until_closed(self) -> str:
+        """Wait until the lane is closed, and return why; empty where it was closed on purpose."""
+        await self._wait_until(lambda: self._close_reason is not None)
+        assert self._close_reason is not None
+        return self._close_reason
 
     async def wait_for_ack(self, assignment_id: int) -> bool:
         """Wait until the search has acknowledged the last event.

@@ -7,14 +7,51 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gluetune.errors import GluetuneError
-from gluetune.events import Evaluation, PretrainingEvaluation, StepLog, TrialRecord, trial_folder
+from gluetune.events import Evaluation, LaneEvent, PretrainingEvaluation, StepLog, TrialRecord, trial_folder
 
 if TYPE_CHECKING:  # torch and transformers, which only workers need: a lane's other processes start without them
+    from ray.train import ScalingConfig
+
+    from gluetune.storage import Storage
     from gluetune.training import Checkpoints, DistributedContext
 
 
 class LaneError(GluetuneError):
-    """A lane's worker group could not be started or kept alive."""
+    """A lane's worker group could not be started or kept alive, or its actor died."""
+
+
+@dataclass(frozen=True)
+class LaneSpec:
+    """The resources and limits that all lanes of a run share.
+
+    Attributes:
+        workers: number of Ray Train workers, one process each.
+        cpus: CPU cores of one worker; fractions allowed.
+        gpus: GPUs of one worker; fractions allowed.
+        placement_strategy: Ray's placement strategy of the workers, such as ``PACK``.
+        storage: the run's folder.
+        max_failures: how often an assignment's worker group may die before the assignment counts as failed.
+    """
+
+    workers: int
+    cpus: float
+    gpus: float
+    placement_strategy: str
+    storage: Storage
+    max_failures: int
+
+    @property
+    def scaling(self) -> ScalingConfig:
+        """The worker group as Ray Train's configuration."""
+        from ray.train import ScalingConfig
+
+        resources = {"CPU": self.cpus} | ({"GPU": self.gpus} if self.gpus else {})
+        return ScalingConfig(
+            num_workers=self.workers,
+            use_gpu=self.gpus > 0,
+            resources_per_worker=resources,
+            placement_strategy=self.placement_strategy,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +66,8 @@ class TrialAssignment:
         folder: the trial's folder, relative to the search's folder.
         reported: number of evaluations in the journal; a resumed trial does not report them again.
         logged: step of the last log in the journal; a resumed trial does not report earlier ones again.
-        assignment_id: position among the lane's assignments, counted from 1; set by the mailbox.
+        workload: what the workers run on this assignment; ``None`` for the workload of their lane.
+        assignment_id: number that the lane pool gives to each assignment, greater than those of earlier ones.
     """
 
     number: int
@@ -39,10 +77,11 @@ class TrialAssignment:
     folder: str
     reported: int = 0
     logged: int = 0
+    workload: Any = field(default=None, hash=False, compare=False)
     assignment_id: int = 0
 
     @classmethod
-    def from_record(cls, trial: TrialRecord) -> TrialAssignment:
+    def from_record(cls, trial: TrialRecord, workload: Workload | None = None) -> TrialAssignment:
         """Assign a recorded trial, new or interrupted, from where the journal ends."""
         return cls(
             trial.number,
@@ -52,11 +91,12 @@ class TrialAssignment:
             trial_folder(trial),
             reported=trial.reported,
             logged=trial.logs[-1].step if trial.logs else 0,
+            workload=workload,
         )
 
 
 class TrialContext(Protocol):
-    """A running trial's connection to the search.
+    """A running assignment's connection to the search.
 
     All workers of a lane call its methods at the same steps with the same values, and get the same answers.
     """
@@ -70,9 +110,12 @@ class TrialContext(Protocol):
     def should_continue(self, step: int) -> bool:
         """Return whether to train this step; called before every step."""
 
+    def send(self, event: LaneEvent) -> None:
+        """Report any other event, such as the scores of a winner."""
+
 
 class Workload(Protocol):
-    """The training that a lane's workers do. It is pickled into every worker once and then runs every assignment."""
+    """What a lane's workers run. It is pickled into every worker once and then runs every assignment."""
 
     def run(
         self,

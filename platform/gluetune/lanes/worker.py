@@ -47,7 +47,7 @@ class Worker:
     """One rank of a lane's worker group.
 
     Args:
-        spec: the lane's `LaneSpec`, without its workload.
+        spec: the lane's `LaneSpec`.
         lane_actor: handle of the `LaneActor`. Only rank 0 reports to it; every rank reports errors.
         name: the lane's name.
 
@@ -164,10 +164,11 @@ class Worker:
             raise error
 
     def _train(self, assignment: TrialAssignment) -> None:
-        assert self._workload is not None  # set by `start`
+        workload = assignment.workload or self._workload
+        assert workload is not None  # set by `start`
         reporter = TrialReporter(self, assignment)
         checkpoints = AckedCheckpoints(self._spec.storage, assignment.folder, reporter.wait_for_ack)
-        self._workload.run(assignment, reporter, checkpoints, self.distributed)
+        workload.run(assignment, reporter, checkpoints, self.distributed)
 
     def broadcast_from_rank0(self, compute: Callable[[], Any]) -> Any:
         """Call a function on rank 0 and return its result on every rank."""
@@ -242,6 +243,11 @@ class TrialReporter:
         """Report training loss and speed, unless they are in the journal already."""
         if self._worker.distributed.rank == 0 and log.step > self._assignment.logged:
             self._send(StepLogged(time=time.time(), number=self._assignment.number, **log.model_dump()))
+
+    def send(self, event: LaneEvent) -> None:
+        """Report any other event. Only rank 0's call counts."""
+        if self._worker.distributed.rank == 0:
+            self._send(event)
 
     def _send(self, event: LaneEvent) -> bool:
         return bool(self._worker.call("report", self._assignment.assignment_id, event))

@@ -1,9 +1,14 @@
-"""The number of lanes of a search and each lane's share of a GPU, measured where lanes share GPUs."""
+"""The number of lanes of a search and what each of their workers takes, decided from one snapshot of the cluster.
+
+Where lanes share GPUs, a trial is measured first.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +16,12 @@ import ray
 from numpy.typing import NDArray
 
 from gluetune.cluster import (
+    ClusterSnapshot,
     Resources,
-    autoscaler_limits_unknown,
     count_placeable_lanes,
     lanes_share_gpus,
-    potential_nodes,
+    max_lanes,
+    resolve_worker_resources,
     total,
 )
 from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig, resolve_training
@@ -29,54 +35,74 @@ from gluetune.training.memory import is_out_of_memory
 from gluetune.training.profiling import CudaProfiler, ResourceProfile, profile_trial
 
 
-def plan_concurrency(
-    job: JobConfig,
-    space: SearchSpace,
-    prepared: SearchInputs,
-    notify: Callable[[str], None],
-    release_workers: Callable[[], None],
-) -> LanesConfig:
-    """Decide the number of lanes and each worker's share of a GPU.
+logger = logging.getLogger(__name__)
 
-    Where lanes share GPUs and ``gpus_per_worker`` is ``auto``, one trial is first profiled on one GPU for some dozens
+Measure = Callable[[], ResourceProfile]
+
+
+@dataclass(frozen=True)
+class LanePlan:
+    """The lanes of a search.
+
+    Attributes:
+        lanes: the job's lanes with a number for ``max_concurrent_trials`` and ``gpus_per_worker``, where they were
+            ``auto`` and depend on the cluster or on a measured trial; no more than the cluster can ever hold.
+        resources: what each worker takes.
+    """
+
+    lanes: LanesConfig
+    resources: Resources
+
+
+def plan_lanes(lanes: LanesConfig, cluster: ClusterSnapshot, measure: Measure) -> LanePlan:
+    """Decide the number of lanes and what each of their workers takes.
+
+    Where lanes share GPUs and ``gpus_per_worker`` is ``auto``, one trial is first measured on one GPU for some dozens
     of steps. Workers that train one trial together never share a GPU, because NCCL does not support it.
 
     Args:
-        job: the job.
-        space: its search space.
-        prepared: encoder and data.
-        notify: called with a message when a trial is profiled.
-        release_workers: ends lanes that have started already, before a trial is profiled: in a cluster that has lost
-            nodes since, one of them may hold the only GPU.
-
-    Returns:
-        The job's lanes with a number for ``max_concurrent_trials`` and ``gpus_per_worker``, where they were ``auto``
-        and depend on the profile.
+        lanes: the job's lanes.
+        cluster: the cluster.
+        measure: profiles one trial on one GPU.
 
     Raises:
-        ClusterError: the number of lanes is ``auto``, but it is unknown how large the cluster may grow.
+        ClusterError: the cluster can never hold one lane, or the number of lanes is ``auto``, but it is unknown how
+            large the cluster may grow.
     """
-    lanes, nodes = job.lanes, potential_nodes()
+    requested = _requested_lanes(lanes, cluster, measure)
+    resources = resolve_worker_resources(requested, cluster)
+    count = max_lanes(requested, resources, cluster)
+    if count == requested.lanes:
+        return LanePlan(requested, resources)
+    logger.info(
+        f"{count} of {requested.lanes} lanes: the cluster, with all that its autoscaler may add, holds no more of "
+        f"{requested.workers_per_lane} × ({resources}) each"
+    )
+    return LanePlan(requested.model_copy(update={"max_concurrent_trials": count}), resources)
+
+
+def _requested_lanes(lanes: LanesConfig, cluster: ClusterSnapshot, measure: Measure) -> LanesConfig:
     auto = lanes.max_concurrent_trials == "auto"
-    if auto and autoscaler_limits_unknown():
+    if auto and cluster.growth_unknown:
         raise ClusterError(
             "lanes.max_concurrent_trials must be a number where it is unknown which nodes may join "
             "(KubeRay), but got auto"
         )
-    if lanes_share_gpus(lanes, nodes):
-        gpus = total(nodes, "GPU")
-        shared = plan_gpu_sharing(lanes, gpus, lambda: _measure_trial(job, space, prepared, notify, release_workers))
+    if lanes_share_gpus(lanes, cluster):
+        gpus = total(cluster.potential, "GPU")
+        shared = plan_gpu_sharing(lanes, gpus, measure)
         if not auto and shared.lanes < lanes.lanes:
-            notify(f"{shared.lanes} of {lanes.lanes} lanes: no more fit the memory of {gpus:g} GPU(s)")
+            logger.info(f"{shared.lanes} of {lanes.lanes} lanes: no more fit the memory of {gpus:g} GPU(s)")
         return shared
     if auto:
         cpus, gpus_per_worker = lanes.cpus_per_worker, lanes.gpus_per_worker
         share = Resources(1.0 if cpus == "auto" else cpus, 0.0 if gpus_per_worker == "auto" else gpus_per_worker)
-        return lanes.model_copy(update={"max_concurrent_trials": max(1, count_placeable_lanes(lanes, share, nodes))})
+        count = max(1, count_placeable_lanes(lanes, share, cluster.potential))
+        return lanes.model_copy(update={"max_concurrent_trials": count})
     return lanes
 
 
-def plan_gpu_sharing(lanes: LanesConfig, gpus: float, measure: Callable[[], ResourceProfile]) -> LanesConfig:
+def plan_gpu_sharing(lanes: LanesConfig, gpus: float, measure: Measure) -> LanesConfig:
     """Plan lanes that share GPUs: as many as keep the GPUs busy, or as many as the job sets, if they fit the memory.
 
     Args:
@@ -115,24 +141,29 @@ def worst_case_data(data: Mapping[str, EncodedTask]) -> tuple[str, EncodedTask, 
     return longest, data[longest], np.union1d(data[longest].vocabulary, largest)
 
 
-def _measure_trial(
-    job: JobConfig,
-    space: SearchSpace,
-    prepared: SearchInputs,
-    notify: Callable[[str], None],
-    release_workers: Callable[[], None],
+def measure_trial(
+    job: JobConfig, space: SearchSpace, prepared: SearchInputs, end_lanes: Callable[[], None]
 ) -> ResourceProfile:
-    release_workers()
-    notify("profiling one trial on one GPU, to decide how many share it …")
+    """Profile one trial on one GPU of the cluster, as a Ray task.
+
+    Args:
+        job: the job.
+        space: its search space.
+        prepared: encoder and data.
+        end_lanes: ends lanes that have started already: in a cluster that has lost nodes since, one of them may hold
+            the only GPU.
+    """
+    end_lanes()
+    logger.info("profiling one trial on one GPU, to decide how many share it …")
     measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_profile_on_gpu).remote(
         *worst_case_data(prepared.data), prepared.encoder, *worst_case_config(job, space), job.seed
     )
     with cancel_on_error([measured]):
         while not ray.wait([measured], timeout=NOTICE_INTERVAL_S)[0]:
-            notify("waiting for a GPU to profile one trial on; not needed with a number for lanes.gpus_per_worker")
-            release_workers()  # a lane that was ending may have taken the GPU
+            logger.info("waiting for a GPU to profile one trial on; not needed with a number for lanes.gpus_per_worker")
+            end_lanes()  # a lane that was ending may have taken the GPU
         need: ResourceProfile = ray.get(measured)
-    notify(
+    logger.info(
         f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
         f"{need.trials_per_gpu} at once on each"
     )

@@ -184,6 +184,10 @@ class SearchController:
         if number in self.in_flight:
             self._finish(self.record(_end_event(number, status, message)))
 
+    def assignment(self, number: int) -> TrialAssignment:
+        """Return the assignment of a trial that lost its lane, from where the journal ends."""
+        return TrialAssignment.from_record(self._journal.trials[number])
+
     def record_lane_death(self, number: int, message: str) -> None:
         """Remember why a lane died over a trial, which may be tried again on another lane."""
         self._lane_errors.setdefault(number, []).append(message)

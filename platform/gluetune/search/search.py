@@ -10,17 +10,19 @@ import ray
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchSpace
 from gluetune.errors import AllTrialsFailedError
-from gluetune.events import LANE_FILES, Journal, Listener, TrialStatus, winners
-from gluetune.lanes import LaneSpec
-from gluetune.lanes.prestart import PrestartedLanes, lane_spec
+from gluetune.events import LANE_FILES, Journal, Listener, TrialRecord, TrialStatus, winners
+from gluetune.lanes import LanePool
+from gluetune.lanes.pool import SHUTDOWN_TIMEOUT_S
+from gluetune.lanes.prestart import lane_spec
 from gluetune.search.controller import CheckpointRetention, SearchController
 from gluetune.search.prepare import SearchInputs
 from gluetune.search.schedulers import TaskPruners
 from gluetune.search.searchers import TrialSampler
 from gluetune.search.trials import SearchStatus, run_trials
-from gluetune.search.winners import score_winners
+from gluetune.search.winners import needs_selection_scores, score_winners
 from gluetune.storage import Storage
 from gluetune.workloads.fine_tuning import FineTuning
+from gluetune.workloads.winner_scoring import WinnerScoring
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Search:
         resources: CPUs and GPUs of one worker.
         sampler: chooses its trials.
         pruners: decide which of its trials continue.
-        prestarted: lanes that have started already.
+        pool: its lanes, some of which may have started already.
     """
 
     job: JobConfig
@@ -47,7 +49,7 @@ class Search:
     resources: Resources
     sampler: TrialSampler
     pruners: TaskPruners
-    prestarted: PrestartedLanes
+    pool: LanePool
 
     def run(self, listeners: Iterable[Listener], on_stop: Callable[[], None] = lambda: None) -> SearchStatus:
         """Run trials until all are done, the time is up, or a stop signal comes; then evaluate the winners.
@@ -73,12 +75,18 @@ class Search:
         workload = FineTuning(
             {task: ray.put(data) for task, data in self.prepared.data.items()}, ray.put(self.prepared.encoder)
         )
-        spec = lane_spec(self.job, self.resources, self.storage, workload)
-        status = run_trials(controller, spec, self.job.search, self.job.lanes.lanes, self.prestarted, on_stop)
-        self.storage.delete(LANE_FILES)
-        self._raise_failures(controller)
-        if status is not SearchStatus.INTERRUPTED:
-            self._score_winners(controller, spec, workload)
+        lanes = self.job.lanes
+        self.pool.configure(lane_spec(lanes, self.resources, self.storage, self.job.search.max_failures), lanes.lanes)
+        self.pool.set_workload(workload)
+        status = SearchStatus.INTERRUPTED
+        try:
+            status = run_trials(controller, self.pool, self.job.search, lanes.lanes, on_stop)
+            self._raise_failures(controller)
+            if status is not SearchStatus.INTERRUPTED:
+                self._score_winners(controller, workload)
+        finally:
+            self.pool.shutdown(0.0 if status is SearchStatus.COMPLETE else SHUTDOWN_TIMEOUT_S)
+            self.storage.delete(LANE_FILES)
         return status
 
     def _raise_failures(self, controller: SearchController) -> None:
@@ -89,11 +97,19 @@ class Search:
         if failed and len(failed) == len(trials):
             raise AllTrialsFailedError(f"all trials failed, the last one with:\n{failed[-1].message}")
 
-    def _score_winners(self, controller: SearchController, spec: LaneSpec, workload: FineTuning) -> None:
+    def _score_winners(self, controller: SearchController, workload: FineTuning) -> None:
         unscored = [
             trial
             for trial in winners(self.journal.trials.values(), self.job.tasks)
             if trial.winner is None or not trial.winner.scores
         ]  # without official rows to score, a winner is saved all the same, and scored by a resume that has them
-        for event in score_winners(spec, workload, self.prepared.tokenizer, self.prepared.text, unscored):
-            controller.record(event)
+        if unscored:
+            tokenizer = ray.put(self.prepared.tokenizer)
+
+            def scoring(trial: TrialRecord) -> WinnerScoring:
+                again = needs_selection_scores(trial)
+                return WinnerScoring(workload, tokenizer, self.prepared.text, self.storage, score_selection=again)
+
+            rows = sum(len(split) for trial in unscored for split in self.prepared.data[trial.task].dev.values())
+            for event in score_winners(self.pool, self.job.lanes.lanes, self.storage, scoring, unscored, rows):
+                controller.record(event)

@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterable
 
 from gluetune.errors import ClusterError
 from gluetune.events import Event, Journal, Listener, TrialEnded, TrialRecord, TrialStarted, TrialStatus
-from gluetune.lanes import LaneError, LaneSpec, RemoteLane, TrialAssignment, describe_deaths
+from gluetune.lanes import LaneError, LanePool, TrialAssignment, describe_deaths
 
 
 class SingleTrialRunner:
     """Runs one trial, records its events, and starts a new lane where one dies.
 
     Args:
-        spec: the resources and the workload of the lane; ``max_failures`` limits the deaths of lanes as well as of
-            workers.
+        pool: leases the lane; ``max_failures`` of its lanes limits the deaths of lanes as well as of workers.
         journal: the run's journal; evaluations that it holds already are not reported again.
         listeners: receive every event after it was written.
         on_stop: called when a stop signal ends the run, before its lane is ended, which takes seconds.
@@ -23,12 +22,12 @@ class SingleTrialRunner:
 
     def __init__(
         self,
-        spec: LaneSpec,
+        pool: LanePool,
         journal: Journal,
         listeners: Iterable[Listener],
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
-        self._spec, self._journal, self._listeners, self._on_stop = spec, journal, list(listeners), on_stop
+        self._pool, self._journal, self._listeners, self._on_stop = pool, journal, list(listeners), on_stop
 
     def run(self, start: TrialStarted) -> TrialRecord:
         """Run the trial to its end.
@@ -50,7 +49,7 @@ class SingleTrialRunner:
                 trial = self._run_on_lane(trial)
             except LaneError as error:
                 reasons.append(str(error))
-                if len(reasons) > self._spec.max_failures:
+                if len(reasons) > self._pool.spec.max_failures:
                     message = describe_deaths("its lane", reasons)
                     self._stop(trial, message)  # not failed: a resume continues the trial
                     raise ClusterError(f"the run was given up: {message}") from error
@@ -70,18 +69,18 @@ class SingleTrialRunner:
         return trial
 
     def _run_on_lane(self, trial: TrialRecord) -> TrialRecord:
-        lane = RemoteLane(self._spec)
+        lease = self._pool.lease(TrialAssignment.from_record(trial))
         try:
-            lane.assign(TrialAssignment.from_record(trial))
-            while True:
-                trial = self.record(lane.next_event())
+            while (event := lease.next_event()) is not None:
+                trial = self.record(event)
                 if trial.status is not TrialStatus.RUNNING:
-                    return trial
+                    break
+            return trial
         except KeyboardInterrupt:
             self._stop_running(trial.number)
             raise
         finally:
-            lane.close()
+            self._pool.release(lease)
 
     def _stop_running(self, number: int) -> TrialRecord:
         """Record the stop of a trial that has not ended yet."""

@@ -1,0 +1,291 @@
+"""The pool of a run's lanes, in the driver: it starts lanes, leases them, replaces dead ones, and ends all.
+
+A lane outlives the trials that lease it, and Ray Tune's experiment: the same lanes evaluate the winners afterwards.
+Lane actors run on the driver's node, because a run ends with its driver anyway; their workers run where the cluster has
+resources. A lane whose workers wait for resources can be leased too: its first assignment begins when an autoscaler has
+added the node.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from gluetune.errors import GluetuneError
+from gluetune.events import LaneEvent
+from gluetune.lanes.placement_groups import release_all_placement_groups, release_placement_groups
+from gluetune.lanes.protocol import LaneError, LaneSpec, TrialAssignment, Workload
+
+SHUTDOWN_TIMEOUT_S = 8.0  # for the workers of closed lanes to end their last step and checkpoint
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray colours the name of the process in its error messages
+_PROPAGATED_PREFIXES = ("RAY_TRAIN_", "GLUETUNE_")
+_PROPAGATED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
+
+
+@dataclass
+class _Lane:
+    """A lane of the pool.
+
+    Attributes:
+        name: the name of its actor.
+        actor: the actor's handle.
+        ready: reference that becomes available when a worker first requests work; ``None`` once it has.
+        closed: reference to why the lane closed; available, or an error, when the lane is dead.
+    """
+
+    name: str
+    actor: Any
+    ready: Any
+    closed: Any
+
+    @property
+    def dead(self) -> bool:
+        """Whether the lane has closed or its actor has died."""
+        return _done(self.closed)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One assignment's lease of a lane.
+
+    Attributes:
+        lane: the name of the lane's actor.
+        actor: its handle.
+        assignment_id: the assignment.
+    """
+
+    lane: str
+    actor: Any
+    assignment_id: int
+
+    def request_event(self) -> Any:
+        """Request the assignment's next event; return a Ray reference for `resolve_event`."""
+        return self.actor.next_event.remote(self.assignment_id)
+
+    def next_event(self) -> LaneEvent | None:
+        """Wait for the assignment's next event.
+
+        Returns:
+            The event; ``None`` where the lease was released.
+
+        Raises:
+            LaneError: the lane died.
+        """
+        return resolve_event(self.request_event())
+
+
+class LanePool:
+    """Starts, leases, replaces and ends the lanes of one run. It is used by one thread of the driver.
+
+    Lanes can start before the run's data are loaded: `start` is then called before `set_workload`.
+
+    Example:
+        >>> pool = LanePool()  # doctest: +SKIP
+        >>> pool.start(spec, 2)  # doctest: +SKIP
+        >>> pool.set_workload(workload)  # doctest: +SKIP
+        >>> lease = pool.lease(assignment)  # doctest: +SKIP
+        >>> lease.next_event()  # doctest: +SKIP
+        Evaluated(...)
+        >>> pool.release(lease)  # doctest: +SKIP
+        >>> pool.shutdown()  # doctest: +SKIP
+
+    Attributes:
+        spec: the resources and limits of each lane; ``None`` before `start` or `configure`.
+    """
+
+    def __init__(self) -> None:
+        self.spec: LaneSpec | None = None
+        self._workload: Workload | None = None
+        self._lanes: dict[str, _Lane] = {}  # by name, in the order of their start
+        self._reasons: dict[str, str] = {}  # why lanes died, by name
+        self._leases: dict[int, Lease] = {}  # by assignment
+        self._last_id = 0
+
+    def __len__(self) -> int:
+        """Return the number of living lanes."""
+        self._drop_dead()
+        return len(self._lanes)
+
+    def start(self, spec: LaneSpec, lanes: int) -> None:
+        """Start lanes until there are this many.
+
+        Args:
+            spec: the resources and limits of each lane.
+            lanes: the number of lanes.
+        """
+        self.configure(spec, lanes)
+        for _ in range(lanes - len(self)):
+            self._start_lane()
+
+    def configure(self, spec: LaneSpec, lanes: int) -> None:
+        """Set what the lanes are; end those that have started if they are not of this kind, or if they are too many.
+
+        They are too many where the cluster has lost nodes: any of them may then lack its resources.
+
+        Args:
+            spec: the resources and limits of each lane.
+            lanes: the largest number of lanes.
+        """
+        if self._lanes and (spec != self.spec or len(self) > lanes):
+            self.shutdown()
+        self.spec = spec
+
+    def set_workload(self, workload: Workload) -> None:
+        """Set what the workers of all lanes run."""
+        self._workload = workload
+        for lane in self._lanes.values():
+            lane.actor.set_workload.remote(workload)
+
+    def lease(self, assignment: TrialAssignment) -> Lease:
+        """Give an assignment to a free lane, preferably one whose workers have started; start a lane if none is free.
+
+        Args:
+            assignment: the assignment, without an id.
+
+        Returns:
+            The lease, which `release` ends.
+        """
+        lane = self._free_lane() or self._start_lane()
+        self._last_id += 1
+        lease = Lease(lane.name, lane.actor, self._last_id)
+        lane.actor.assign.remote(replace(assignment, assignment_id=lease.assignment_id))
+        self._leases[lease.assignment_id] = lease
+        return lease
+
+    def release(self, lease: Lease) -> None:
+        """End a lease, and cancel what its lane still does for it. The lane can be leased again at once."""
+        if self._leases.pop(lease.assignment_id, None) is not None:
+            lease.actor.cancel.remote(lease.assignment_id)
+
+    def release_all(self) -> None:
+        """End all leases. Processes that wait for an event of one get ``None``."""
+        for lease in list(self._leases.values()):
+            self.release(lease)
+
+    def death_reason(self, lease: Lease) -> str | None:
+        """Return why the lane of a lease died; ``None`` where it lives."""
+        self._drop_dead()
+        return self._reasons.get(lease.lane)
+
+    def shutdown(self, timeout_s: float = 0.0) -> None:
+        """End all lanes, and release their resources.
+
+        Args:
+            timeout_s: seconds for the workers to end by themselves, before they are killed.
+        """
+        self._leases.clear()
+        lanes = list(self._lanes.values())
+        self._lanes.clear()
+        if not ray.is_initialized():
+            return
+        if timeout_s and lanes:
+            closing = [lane.actor.close.remote() for lane in lanes]
+            ray.wait(closing, num_returns=len(closing), timeout=timeout_s)
+        for lane in lanes:
+            ray.kill(lane.actor)
+        release_all_placement_groups()
+
+    def _free_lane(self) -> _Lane | None:
+        self._drop_dead()
+        leased = {lease.lane for lease in self._leases.values()}
+        free = [lane for lane in self._lanes.values() if lane.name not in leased]
+        for lane in free:
+            if lane.ready is not None and _done(lane.ready):
+                lane.ready = None
+        return min(free, key=lambda lane: lane.ready is not None, default=None)
+
+    def _drop_dead(self) -> None:
+        dead = [lane for lane in self._lanes.values() if lane.dead]
+        for lane in dead:
+            self._reasons[lane.name] = _death_reason(lane)
+            del self._lanes[lane.name]
+            ray.kill(lane.actor)  # a lane that closed by itself still has its actor
+            release_placement_groups(lane.name)
+
+    def _start_lane(self) -> _Lane:
+        from gluetune.lanes.lane import LaneActor
+
+        if self.spec is None:
+            raise ValueError("a lane pool must be configured before it leases a lane")
+        name = f"lane-{uuid.uuid4().hex[:6]}"
+        same_node = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        options: dict[str, Any] = {"num_cpus": 0, "name": name, "scheduling_strategy": same_node}
+        if variables := propagated_variables():  # without any, the actor can run in a process that Ray has started
+            options["runtime_env"] = {"env_vars": variables}
+        actor: Any = ray.remote(**options)(LaneActor).remote(self.spec, name, self._workload)
+        lane = _Lane(name, actor, actor.wait_until_ready.remote(), actor.wait_until_closed.remote())
+        self._lanes[name] = lane
+        return lane
+
+
+def propagated_variables() -> dict[str, str]:
+    """Return the variables of this process's environment that lanes on other nodes must have."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_PROPAGATED_PREFIXES) or name in _PROPAGATED
+    }
+
+
+def _done(reference: Any) -> bool:
+    return bool(ray.wait([reference], timeout=0)[0])
+
+
+def _death_reason(lane: _Lane) -> str:
+    try:
+        return str(ray.get(lane.closed))
+    except ray.exceptions.RayActorError as error:
+        return f"its actor died: {error}"
+    except ray.exceptions.RayTaskError as error:  # the actor could not be made
+        return root_cause(error)
+
+
+def next_event(lane: Any, assignment_id: int) -> LaneEvent | None:
+    """Wait for the next event of an assignment of a lane, from any process of the search.
+
+    Args:
+        lane: handle of the `LaneActor`.
+        assignment_id: the assignment.
+
+    Returns:
+        The event; ``None`` where the assignment was cancelled or replaced, or the lane closed.
+
+    Raises:
+        LaneError: the worker group could not be started or kept alive, or the actor died.
+    """
+    return resolve_event(lane.next_event.remote(assignment_id))
+
+
+def resolve_event(reference: Any) -> LaneEvent | None:
+    """Wait for the result of a call of `LaneActor.next_event`, and return it.
+
+    Raises:
+        LaneError: the worker group could not be started or kept alive, or the actor died.
+    """
+    try:
+        event: LaneEvent | None = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise LaneError(root_cause(error)) from None
+    except ray.exceptions.RayActorError as error:
+        raise LaneError(f"its actor died: {error}") from None
+    return event
+
+
+def root_cause(error: BaseException) -> str:
+    """Return the message of an error that Ray brings from another process.
+
+    Args:
+        error: as `ray.get` raised it.
+
+    Returns:
+        The message alone for gluetune's own errors; message and traceback for all others.
+    """
+    while isinstance(error, ray.exceptions.RayTaskError) and isinstance(error.cause, GluetuneError):
+        error = error.cause
+    return _COLOURS.sub("", str(error)) or type(error).__name__
