@@ -38,7 +38,7 @@ from gluetune.events import (
     TrialRecord,
     TrialStarted,
 )
-from gluetune.lanes import LaneSpec, TrialAssignment, TrialContext
+from gluetune.lanes import LanePool, LaneSpec, TrialAssignment, TrialContext
 from gluetune.reporting import LiveTable
 from gluetune.search.controller import CheckpointRetention, SearchController
 from gluetune.search.schedulers import TaskPruners, max_epochs
@@ -225,17 +225,20 @@ def run_search(trials: NoopSearchSpec, folder: Path, *, track: bool) -> Timeline
         cpus=CPUS,
         gpus=0.0,
         placement_strategy="PACK",
-        workload=NoopTrial(trials, barrier),
         storage=storage,
         max_failures=0,
     )
+    pool = LanePool()
+    pool.configure(spec, trials.lanes)
+    pool.set_workload(NoopTrial(trials, barrier))
     plan = _plan(trials, folder)
     with Path(os.devnull).open("w") as nowhere:
         tracker = Tracker(plan, storage) if track else None
         with LiveTable(plan, Console(file=nowhere, force_terminal=True, width=120)) as live:
             listeners = [tracker, live, ends] if tracker else [ends]
             controller = make_controller(trials, storage, listeners)
-            ending = run_trials(controller, spec, SearchConfig(), trials.lanes)
+            ending = run_trials(controller, pool, SearchConfig(), trials.lanes)
+        pool.shutdown()
         if ending is not SearchStatus.COMPLETE or len(ends.ended) != trials.count:
             raise RuntimeError(f"a search of {trials.count} trials must run to its end, but {len(ends.ended)} ended")
         recorded = None

@@ -103,7 +103,7 @@ def ray_cluster() -> Iterator[None]:
 def _remove_placement_groups() -> None:
     from ray.util import placement_group_table
 
-    from gluetune.lanes.worker_group import release_all_placement_groups
+    from gluetune.lanes.placement_groups import release_all_placement_groups
 
     release_all_placement_groups()
     deadline = time.monotonic() + 60

@@ -26,7 +26,7 @@ QUICK_TO_NOTICE = {  # see docs/reliability.md
     "RAY_health_check_failure_threshold": "3",
 }
 LANES = 2
-WORKER, LANE = "RayTrainWorker", ("PrestartedTrainable", "ResourceTrainable")
+WORKER, LANE, TRAINABLE = "RayTrainWorker", "LaneActor", ("LaneTrainable", "ResourceTrainable")
 HOLD = """
 import sys, time, ray
 ray.init(sys.argv[1], log_to_driver=False)
@@ -199,14 +199,32 @@ def test_a_workers_node_is_lost(
 ) -> None:
     driver, folder = start("--config", grid, "--name", "node-lost"), runs / "node-lost"
     in_the_middle(folder, lanes=LANES)
-    assert set(watch.nodes_of(*LANE)) == {cluster.head.address}
+    assert set(watch.nodes_of(LANE, *TRAINABLE)) == {cluster.head.address}
     cluster.lose(cluster.at(watch.nodes_of(WORKER)[0]))
     at = time.time()
     finish(driver, folder)
     tell("a worker's node lost", recovery(folder, at))
 
 
-def test_the_node_of_the_lanes_own_actors_is_lost(
+def test_the_actor_of_a_lane_is_killed(
+    cluster: Cluster,
+    watch: Watch,
+    start: Start,
+    finish: Finish,
+    grid: Path,
+    runs: Path,
+    tell: Callable[[str, float], None],
+) -> None:
+    driver, folder = start("--config", grid, "--name", "lane-lost"), runs / "lane-lost"
+    in_the_middle(folder, lanes=LANES)
+    _, _, pid, _ = next(actor for actor in watch.now["actors"] if actor[0] == LANE)
+    cluster.head.process(pid).kill()
+    at = time.time()
+    finish(driver, folder)
+    tell("the actor of a lane killed", recovery(folder, at))
+
+
+def test_the_node_of_the_trials_trainables_is_lost(
     cluster: Cluster,
     watch: Watch,
     start: Start,
@@ -220,14 +238,15 @@ def test_the_node_of_the_lanes_own_actors_is_lost(
     assert held.stdout.readline() == "held\n"
     permanent = cluster.add("--num-cpus=0", '--resources={"driver": 1}')
     cluster.drivers.add(permanent.address)
-    driver, folder = start("--config", grid, "--name", "lanes-lost"), runs / "lanes-lost"
+    driver, folder = start("--config", grid, "--name", "trainables-lost"), runs / "trainables-lost"
     in_the_middle(folder, lanes=LANES)
-    assert watch.nodes_of(*LANE) == [permanent.address] * LANES
+    assert watch.nodes_of(*TRAINABLE) == [permanent.address] * LANES
+    assert set(watch.nodes_of(LANE)) == {cluster.head.address}
     cluster.head.processes(HOLD)[-1].kill()
     cluster.lose(permanent)
     at = time.time()
     finish(driver, folder)
-    tell("the node of both lanes' actors lost", recovery(folder, at))
+    tell("the node of both trials' Trainables lost", recovery(folder, at))
 
 
 def test_the_driver_is_killed_and_resumed(

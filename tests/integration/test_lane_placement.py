@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from ray.util import placement_group_table
 
 from gluetune.config import TrainingConfig
 from gluetune.events import TrialEnded
-from gluetune.lanes import Lane, LaneActor, LaneError, LaneSpec, RemoteLane, TrialAssignment
-from gluetune.lanes.worker_group import release_all_placement_groups
+from gluetune.lanes import LaneError, LanePool, LaneSpec, Lease, TrialAssignment
+from gluetune.lanes.lane import LaneActor
+from gluetune.lanes.placement_groups import release_all_placement_groups
+from gluetune.lanes.pool import next_event
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.workloads.fine_tuning import FineTuning
@@ -27,9 +29,12 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 LONG_S = 180.0
 
 
+def workload() -> FineTuning:
+    return FineTuning({"cola": ray.put(task_data(get_task("cola"), train=64))}, ray.put(tiny_encoder(dropout=0.0)))
+
+
 def spec(folder: Path, workers: int, cpus: float, storage: Storage | None = None) -> LaneSpec:
-    work = FineTuning({"cola": ray.put(task_data(get_task("cola"), train=64))}, ray.put(tiny_encoder(dropout=0.0)))
-    return LaneSpec(workers, cpus, 0.0, "PACK", work, storage or Storage(str(folder)), max_failures=1)
+    return LaneSpec(workers, cpus, 0.0, "PACK", storage or Storage(str(folder)), max_failures=1)
 
 
 def assignment(folder: str) -> TrialAssignment:
@@ -37,21 +42,21 @@ def assignment(folder: str) -> TrialAssignment:
     return TrialAssignment(0, "cola", training, seed=7, folder=folder)
 
 
-def actor_with_lane(lane: LaneSpec, before: Callable[[], None] = lambda: None) -> ray.actor.ActorHandle:  # type: ignore[type-arg]
-    """An actor with a lane, as Ray Tune's trials are; it calls `before` first."""
+@pytest.fixture
+def pool(ray_cluster: None) -> Iterator[LanePool]:
+    """A pool whose lanes end with the test."""
+    pool = LanePool()
+    yield pool
+    pool.shutdown()
 
-    class WithLane(LaneActor):  # a local class, which Ray pickles by value
-        def __init__(self) -> None:
-            before()
-            self.lane = Lane(lane)
 
-        async def run(self, assignment: TrialAssignment) -> str:
-            self.lane.assign(assignment)
-            while not isinstance(event := await self.lane.next_event(), TrialEnded):
-                pass
-            return event.status
-
-    return ray.remote(num_cpus=0)(WithLane).remote()  # type: ignore[return-value]
+def run(pool: LanePool, folder: str) -> str:
+    """Run an assignment on a free or a new lane; return its status."""
+    lease = pool.lease(assignment(folder))
+    while not isinstance(event := lease.next_event(), TrialEnded):
+        assert event is not None
+    pool.release(lease)
+    return event.status
 
 
 def dies_as_it_joins(rank: int, marker: str) -> Callable[[], None]:
@@ -87,36 +92,41 @@ def living_actors() -> set[str]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_group_of_a_killed_lane_is_released_by_the_next_one_or_by_the_driver(
-    ray_cluster: None, tmp_path: Path, workers: int
+def test_the_group_of_a_killed_lane_is_released_for_the_lane_that_replaces_it(
+    pool: LanePool, tmp_path: Path, workers: int
 ) -> None:
-    lane = spec(tmp_path, workers, 2.0 / workers)  # all CPUs that there are
-    first = actor_with_lane(lane)
-    assert ray.get(first.run.remote(assignment("trials/a")), timeout=LONG_S) == "finished"
-    ray.kill(first)
-    second = actor_with_lane(lane)
-    assert ray.get(second.run.remote(assignment("trials/b")), timeout=LONG_S) == "finished"
+    pool.configure(spec(tmp_path, workers, 2.0 / workers), 1)  # all CPUs that there are
+    pool.set_workload(workload())
+    lease = pool.lease(assignment("trials/a"))
+    assert lease.next_event() is not None
+    ray.kill(lease.actor)
+    with pytest.raises(LaneError, match="its actor died"):
+        lease.next_event()
+    pool.release(lease)
+    assert run(pool, "trials/b") == "finished"
     assert len(created_groups()) == 1
-    ray.kill(second)
-    assert len(created_groups()) == 1
-    release_all_placement_groups()
+    pool.shutdown()
     release_all_placement_groups()  # what is gone already does no harm
     wait_until_released()
 
 
-def test_a_lane_that_starts_leaves_living_ones_their_groups(ray_cluster: None, tmp_path: Path) -> None:
-    lanes = []
-    for number in range(2):
-        lanes.append(actor_with_lane(spec(tmp_path, 1, 1.0)))
-        assert ray.get(lanes[-1].run.remote(assignment(f"trials/{number}")), timeout=LONG_S) == "finished"
-        if not number:
-            groups_of_first = created_groups()
-    assert len(groups_of_first) == 1
-    assert groups_of_first < created_groups()
-    assert ray.get(lanes[0].run.remote(assignment("trials/2")), timeout=LONG_S) == "finished"
-    assert groups_of_first < created_groups()
-    for lane in lanes:
-        ray.kill(lane)
+def test_lanes_at_the_same_time_keep_their_groups_and_a_free_one_is_leased_again(
+    pool: LanePool, tmp_path: Path
+) -> None:
+    pool.configure(spec(tmp_path, 1, 1.0), 2)
+    pool.set_workload(workload())
+    leases = [pool.lease(assignment(f"trials/{number}")) for number in range(2)]
+    assert len({lease.lane for lease in leases}) == 2
+    for lease in leases:
+        while not isinstance(event := lease.next_event(), TrialEnded):
+            assert event is not None
+    groups = created_groups()
+    assert len(groups) == 2
+    pool.release(leases[1])
+    again = pool.lease(assignment("trials/2"))
+    assert again.lane == leases[1].lane
+    assert again.next_event() is not None
+    assert created_groups() == groups
 
 
 def blocking() -> Any:
@@ -133,35 +143,30 @@ def blocking() -> Any:
     return Blocking()
 
 
-def start_blocking(folder: Path) -> tuple[RemoteLane, Path]:
-    """A lane whose worker blocks, and the file that it wrote."""
-    lane, written = RemoteLane(replace(spec(folder, 1, 2.0), workload=blocking())), folder / "written"
-    lane.assign(assignment(str(written)))
+def start_blocking(pool: LanePool, folder: Path) -> tuple[Lease, Path]:
+    """A lease of a lane whose worker blocks, and the file that it wrote."""
+    written = folder / "written"
+    pool.configure(spec(folder, 1, 2.0), 1)
+    pool.set_workload(blocking())
+    lease = pool.lease(assignment(str(written)))
     wait_until(lambda: written.exists() and written.read_text(), "no worker works")
-    return lane, written
+    return lease, written
 
 
-def test_a_closed_lane_whose_workers_do_not_end_keeps_no_group(ray_cluster: None, tmp_path: Path) -> None:
-    lane, _ = start_blocking(tmp_path)
-    lane.close()
+def test_a_closed_lane_whose_workers_do_not_end_keeps_no_group(pool: LanePool, tmp_path: Path) -> None:
+    lease, _ = start_blocking(pool, tmp_path)
+    pool.shutdown(timeout_s=0.5)
     wait_until_released()
     wait_until(lambda: not living_actors(), "an actor is left that could start workers anew")
     assert not created_groups()
+    with pytest.raises(LaneError, match="its actor died"):
+        lease.next_event()
 
 
-def test_a_lane_whose_actor_dies_raises_and_keeps_no_group(
-    ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ray_trains_settings_reach_the_workers(pool: LanePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "3")
-    lane, written = start_blocking(tmp_path)
-    assert written.read_text() == "3"  # Ray Train's settings reach the workers
-    ray.kill(lane._actor)
-    with pytest.raises(LaneError, match="its actor died"):
-        lane.next_event()
-    with pytest.raises(LaneError, match="its actor died"):
-        lane.assign(assignment(str(written)))
-    lane.close()
-    wait_until_released()
+    _, written = start_blocking(pool, tmp_path)
+    assert written.read_text() == "3"
 
 
 def wait_until_released() -> None:
@@ -180,22 +185,35 @@ def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_group(
     ray_cluster: None, tmp_path: Path, rank: int
 ) -> None:
     died = tmp_path / "died"
-    lane = actor_with_lane(spec(tmp_path, 2, 1.0), dies_as_it_joins(rank, str(died)))
+    prepare = dies_as_it_joins(rank, str(died))
+
+    class Disturbed(LaneActor):  # a local class, which Ray pickles by value
+        def __init__(self, *arguments: Any) -> None:
+            prepare()
+            super().__init__(*arguments)
+
+    lane: Any = ray.remote(num_cpus=0)(Disturbed).remote(spec(tmp_path, 2, 1.0), "disturbed", workload())
     try:
-        assert ray.get(lane.run.remote(assignment("trials/c")), timeout=LONG_S) == "finished"
+        lane.assign.remote(replace(assignment("trials/c"), assignment_id=1))
+        while not isinstance(event := next_event(lane, 1), TrialEnded):
+            assert event is not None
+        assert event.status == "finished"
         assert died.exists()
         assert len(created_groups()) == 1
     finally:
         ray.kill(lane)
 
 
-def test_a_lane_whose_workers_cannot_start_gives_up_and_keeps_no_group(ray_cluster: None, tmp_path: Path) -> None:
+def test_a_lane_whose_workers_cannot_start_gives_up_and_keeps_no_group(pool: LanePool, tmp_path: Path) -> None:
     class Nowhere(Storage):
         def exists(self, path: str = "") -> bool:
             return False
 
-    lane = RemoteLane(spec(tmp_path, 1, 2.0, Nowhere(str(tmp_path))))
-    with pytest.raises(Exception, match="must be a folder or bucket that every node reaches"):
-        lane.next_event()
-    lane.close()
+    pool.configure(spec(tmp_path, 1, 2.0, Nowhere(str(tmp_path))), 1)
+    pool.set_workload(workload())
+    lease = pool.lease(assignment("trials/d"))
+    reason = "must be a folder or bucket that every node reaches"
+    with pytest.raises(LaneError, match=reason):
+        lease.next_event()
+    assert reason in (pool.death_reason(lease) or "")
     assert not created_groups()

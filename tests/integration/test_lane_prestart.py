@@ -1,25 +1,21 @@
-"""Prestarted lanes: Tune uses them, or they end and leave nothing behind."""
+"""Lanes that start before their search is loaded: trials use them, or they end and leave nothing behind."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import ray
 from ray._private.state import actors
 from ray.util import placement_group_table
 
-from gluetune.cluster import resolve_worker_resources
+from gluetune.cluster import resolve_worker_resources, take_snapshot
 from gluetune.config import JobConfig, LanesConfig, TrainingConfig, load_space
-from gluetune.events import JOB_FILE
+from gluetune.events import JOB_FILE, Evaluated
 from gluetune.lanes import LaneSpec, TrialAssignment
 from gluetune.lanes.prestart import PrestartedLanes, lane_spec
-from gluetune.lanes.worker_group import release_all_placement_groups
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.workloads.fine_tuning import FineTuning
@@ -32,13 +28,9 @@ JOB = JobConfig(name="prestarted", tasks={"cola": 1.0}, lanes=LanesConfig(max_co
 LONG_S = 300.0  # also on a busy machine
 
 
-def settings() -> dict[str, Any]:
+def assignment() -> TrialAssignment:
     training = TrainingConfig(learning_rate=1e-3, batch_size=16, num_train_epochs=2).model_dump()
-    return {
-        "config": {
-            "assignment": json.dumps(dataclasses.asdict(TrialAssignment(0, "cola", training, 7, "trials/cola-0000")))
-        }
-    }
+    return TrialAssignment(0, "cola", training, 7, "trials/cola-0000")
 
 
 def workload() -> FineTuning:
@@ -50,7 +42,8 @@ def lanes(folder: Path) -> PrestartedLanes:
 
 
 def spec(folder: Path) -> LaneSpec:
-    return lane_spec(JOB, resolve_worker_resources(JOB.lanes), Storage(str(folder)), workload())
+    resources = resolve_worker_resources(JOB.lanes, take_snapshot())
+    return lane_spec(JOB.lanes, resources, Storage(str(folder)), JOB.search.max_failures)
 
 
 def alive_actor_classes() -> set[str]:
@@ -74,16 +67,13 @@ def prestarted(ray_cluster: None, tmp_path: Path) -> Iterator[PrestartedLanes]:
     prestarted_lanes = lanes(tmp_path)
     prestarted_lanes.load()
     prestarted_lanes.start()
-    started = list(prestarted_lanes.actors)
     wait_until(lambda: "RayTrainWorker" in alive_actor_classes())
     yield prestarted_lanes
-    for actor in started:
-        ray.kill(actor)
-    release_all_placement_groups()
+    prestarted_lanes.pool.shutdown()
     wait_until(lambda: not alive_actor_classes())
 
 
-def test_one_core_is_left_to_the_driver_and_lanes_of_other_resources_are_released(
+def test_one_core_is_left_to_the_driver_and_lanes_of_other_resources_are_ended(
     prestarted: PrestartedLanes, tmp_path: Path
 ) -> None:
     def cleaned_up() -> bool:
@@ -91,26 +81,34 @@ def test_one_core_is_left_to_the_driver_and_lanes_of_other_resources_are_release
         return Storage(str(tmp_path)).list() == []
 
     assert states().count("CREATED") == 1
-    assert prestarted.acquire(spec(tmp_path / "another"), settings()) is None
+    assert len(prestarted.pool) == 1
+    prestarted.pool.configure(spec(tmp_path / "another"), 2)
+    assert not len(prestarted.pool)
     wait_until(lambda: not alive_actor_classes())
     wait_until(lambda: set(states()) == {"REMOVED"})
     wait_until(cleaned_up)  # a process may still write while it is killed
 
 
-def test_a_lane_trains_even_if_train_is_called_before_it_is_adopted(
-    prestarted: PrestartedLanes, tmp_path: Path
-) -> None:
-    first = prestarted.actors[0].train.remote()  # calls of an async actor can overtake each other
-    actor = prestarted.acquire(spec(tmp_path), settings())
-    assert json.loads(ray.get(first)["event"])["epoch"] == 1.0
-    assert json.loads(ray.get(actor.train.remote())["event"])["epoch"] == 2.0
-    ray.get(actor.stop.remote())
+def test_the_search_trains_on_a_lane_that_started_before_it(prestarted: PrestartedLanes, tmp_path: Path) -> None:
+    pool = prestarted.pool
+    pool.configure(spec(tmp_path), 2)
+    assert len(pool) == 1
+    pool.set_workload(workload())
+    lease = pool.lease(assignment())
+    assert len(pool) == 1
+    for epoch in (1.0, 2.0):
+        event = lease.next_event()
+        assert isinstance(event, Evaluated)
+        assert event.epoch == epoch
 
 
-def test_a_lane_that_died_before_a_trial_is_skipped(prestarted: PrestartedLanes, tmp_path: Path) -> None:
-    ray.kill(prestarted.actors[0])
-    wait_until(lambda: not alive_actor_classes())
-    assert prestarted.acquire(spec(tmp_path), settings()) is None
+def test_a_lane_that_died_before_a_trial_is_replaced(prestarted: PrestartedLanes, tmp_path: Path) -> None:
+    pool = prestarted.pool
+    dead = pool.lease(assignment())
+    pool.release(dead)
+    ray.kill(dead.actor)
+    wait_until(lambda: not len(pool))
+    assert pool.lease(assignment()).lane != dead.lane
 
 
 def test_a_resumed_search_prestarts_no_lanes(ray_cluster: None, tmp_path: Path) -> None:
@@ -118,7 +116,7 @@ def test_a_resumed_search_prestarts_no_lanes(ray_cluster: None, tmp_path: Path) 
     prestarted_lanes = lanes(tmp_path)
     prestarted_lanes.load()
     prestarted_lanes.start()
-    assert not prestarted_lanes.actors
+    assert not len(prestarted_lanes.pool)
 
 
 def test_an_error_after_the_lanes_have_started_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import torch
 from ray._private.state import actors
 
 from gluetune.config import TrainingConfig
-from gluetune.events import Evaluated, TrialEnded
-from gluetune.lanes import LaneSpec, RemoteLane, TrialAssignment, TrialContext
+from gluetune.events import Evaluated, LaneEvent, TrialEnded
+from gluetune.lanes import LaneError, LanePool, LaneSpec, Lease, TrialAssignment, TrialContext
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.training import Checkpoints, DistributedContext
@@ -29,6 +29,28 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 EPOCHS = 3
 
 
+class Lane:
+    """A pool of one lane, and the lease of its last assignment."""
+
+    def __init__(self, workers: int, work: FineTuning, storage: Storage) -> None:
+        self.pool = LanePool()
+        self.pool.start(LaneSpec(workers, 1.0, 0.0, "PACK", storage, max_failures=1), 1)
+        self.pool.set_workload(work)
+        self._lease: Lease | None = None
+
+    def assign(self, assignment: TrialAssignment) -> None:
+        """Give the lane an assignment in place of its last one."""
+        if self._lease is not None:
+            self.pool.release(self._lease)
+        self._lease = self.pool.lease(assignment)
+
+    def next_event(self) -> LaneEvent:
+        assert self._lease is not None
+        event = self._lease.next_event()
+        assert event is not None
+        return event
+
+
 class Lanes:
     """The one lane that is open: the two CPUs of the tests' cluster hold no second one.
 
@@ -37,24 +59,24 @@ class Lanes:
 
     def __init__(self, work: FineTuning, storage: Storage) -> None:
         self.work, self.storage = work, storage
-        self._open: tuple[int, RemoteLane] | None = None
+        self._open: tuple[int, Lane] | None = None
 
-    def get(self, workers: int) -> RemoteLane:
+    def get(self, workers: int) -> Lane:
         """The open lane if it has this number of workers, else a new one."""
         if self._open is None or self._open[0] != workers:
             return self.make(workers, self.work)
         return self._open[1]
 
-    def make(self, workers: int, work: FineTuning) -> RemoteLane:
+    def make(self, workers: int, work: FineTuning) -> Lane:
         """A new lane, after the open one was closed."""
         self.close()
-        lane = RemoteLane(LaneSpec(workers, 1.0, 0.0, "PACK", work, self.storage, max_failures=1))
+        lane = Lane(workers, work, self.storage)
         self._open = (workers, lane)
         return lane
 
     def close(self) -> None:
         if self._open is not None:
-            self._open[1].close()
+            self._open[1].pool.shutdown()
         self._open = None
 
 
@@ -68,7 +90,7 @@ def lanes(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def lane(lanes: Lanes) -> RemoteLane:
+def lane(lanes: Lanes) -> Lane:
     return lanes.get(1)
 
 
@@ -79,13 +101,19 @@ def assignment(number: int, task: str = "cola", **training: Any) -> TrialAssignm
     )
 
 
-def run_to_end(lane: RemoteLane) -> tuple[list[Evaluated], TrialEnded]:
+def run_to_end(lane: Lane) -> tuple[list[Evaluated], TrialEnded]:
     evaluations: list[Evaluated] = []
     while True:
         report = lane.next_event()
         if isinstance(report, TrialEnded):
             return evaluations, report
         evaluations.append(report)  # type: ignore[arg-type]
+
+
+def drain(lease: Lease) -> None:
+    """Read a lease's events until there are no more."""
+    while lease.next_event() is not None:
+        pass
 
 
 def numbers(evaluations: list[Evaluated]) -> list[tuple[object, ...]]:
@@ -105,7 +133,7 @@ def test_a_trial_reports_every_evaluation_and_its_end(undisturbed: list[tuple[ob
     assert [(index, epoch) for index, _, epoch, *_ in undisturbed] == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
-def test_a_lane_has_no_other_processes_than_its_actor_and_workers(lane: RemoteLane) -> None:
+def test_a_lane_has_no_other_processes_than_its_actor_and_workers(lane: Lane) -> None:
     lane.assign(assignment(18))
     run_to_end(lane)  # a lane that has just been made has no processes yet
     there = {actor["ActorClassName"] for actor in actors(actor_state_name="ALIVE").values()}
@@ -113,7 +141,7 @@ def test_a_lane_has_no_other_processes_than_its_actor_and_workers(lane: RemoteLa
     assert not there & {"SynchronizationActor", "TrainController", "PlacementGroupCleaner", "DatasetManager"}
 
 
-def test_the_same_trial_gives_the_same_numbers_on_a_used_lane(lane: RemoteLane, undisturbed: list[object]) -> None:
+def test_the_same_trial_gives_the_same_numbers_on_a_used_lane(lane: Lane, undisturbed: list[object]) -> None:
     lane.assign(assignment(15))
     assert numbers(run_to_end(lane)[0]) == undisturbed
     lane.assign(assignment(1))
@@ -123,7 +151,7 @@ def test_the_same_trial_gives_the_same_numbers_on_a_used_lane(lane: RemoteLane, 
     assert evaluations[0].idle_seconds_before > 0
 
 
-def test_a_diverging_trial_is_a_result(lane: RemoteLane, undisturbed: list[object]) -> None:
+def test_a_diverging_trial_is_a_result(lane: Lane, undisturbed: list[object]) -> None:
     lane.assign(assignment(2, learning_rate=1e30, max_grad_norm=0.0))
     _, end = run_to_end(lane)
     assert end.status == "diverged"
@@ -132,7 +160,7 @@ def test_a_diverging_trial_is_a_result(lane: RemoteLane, undisturbed: list[objec
     assert numbers(run_to_end(lane)[0]) == undisturbed
 
 
-def test_an_exception_in_a_trial_is_a_result_with_its_traceback(lane: RemoteLane, undisturbed: list[object]) -> None:
+def test_an_exception_in_a_trial_is_a_result_with_its_traceback(lane: Lane, undisturbed: list[object]) -> None:
     lane.assign(assignment(4, task="mrpc"))  # this lane has no MRPC rows
     _, end = run_to_end(lane)
     assert end.status == "failed"
@@ -142,7 +170,7 @@ def test_an_exception_in_a_trial_is_a_result_with_its_traceback(lane: RemoteLane
 
 
 def test_a_pruned_trial_ends_at_once_and_its_checkpoints_stay(
-    lane: RemoteLane, lanes: Lanes, undisturbed: list[object]
+    lane: Lane, lanes: Lanes, undisturbed: list[object]
 ) -> None:
     long = assignment(6, num_train_epochs=300)
     lane.assign(long)
@@ -159,7 +187,7 @@ def test_a_pruned_trial_ends_at_once_and_its_checkpoints_stay(
 
 
 def test_a_killed_worker_is_restarted_and_the_trial_continues_from_its_checkpoint(
-    lane: RemoteLane, undisturbed: list[object]
+    lane: Lane, undisturbed: list[object]
 ) -> None:
     lane.assign(assignment(8))
     first = lane.next_event()
@@ -169,6 +197,25 @@ def test_a_killed_worker_is_restarted_and_the_trial_continues_from_its_checkpoin
     assert end.status == "finished"
     assert numbers([first, *evaluations]) == undisturbed  # type: ignore[list-item]
     assert worker_pids() != pids
+
+
+def test_a_cancelled_lane_is_free_and_a_killed_one_is_replaced(lane: Lane, undisturbed: list[object]) -> None:
+    lane.assign(assignment(19, num_train_epochs=300))
+    lane.next_event()
+    before = worker_pids()
+    lane.assign(assignment(20))
+    assert numbers(run_to_end(lane)[0]) == undisturbed
+    assert worker_pids() == before, "the cancelled assignment's lane was not used again"
+    lease = lane.pool.lease(assignment(21, num_train_epochs=300))
+    assert lease.next_event() is not None
+    ray.kill(lease.actor)
+    with pytest.raises(LaneError, match="its actor died"):
+        drain(lease)
+    assert "its actor died" in (lane.pool.death_reason(lease) or "")
+    lane.pool.release(lease)
+    lane.assign(assignment(22))
+    assert numbers(run_to_end(lane)[0]) == undisturbed
+    assert len(lane.pool) == 1
 
 
 NO_DROPOUT: dict[str, Any] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -183,7 +230,7 @@ def alone(lanes: Lanes) -> list[Evaluated]:
 
 
 @pytest.fixture
-def pair(lanes: Lanes, alone: list[Evaluated]) -> RemoteLane:
+def pair(lanes: Lanes, alone: list[Evaluated]) -> Lane:
     return lanes.get(2)
 
 
@@ -194,14 +241,14 @@ def assert_alike(some: list[Evaluated], others: list[Evaluated]) -> None:
         assert one.eval_loss == pytest.approx(other.eval_loss, abs=1e-4)
 
 
-def test_two_workers_with_half_the_rows_each_equal_one_worker(pair: RemoteLane, alone: list[Evaluated]) -> None:
+def test_two_workers_with_half_the_rows_each_equal_one_worker(pair: Lane, alone: list[Evaluated]) -> None:
     pair.assign(assignment(10, **NO_DROPOUT))
     together, end = run_to_end(pair)
     assert end.status == "finished"
     assert_alike(together, alone)
 
 
-def test_one_of_two_workers_is_killed_and_the_trial_continues(pair: RemoteLane, alone: list[Evaluated]) -> None:
+def test_one_of_two_workers_is_killed_and_the_trial_continues(pair: Lane, alone: list[Evaluated]) -> None:
     pair.assign(assignment(11, **NO_DROPOUT))
     first = pair.next_event()
     assert isinstance(first, Evaluated)
@@ -211,7 +258,7 @@ def test_one_of_two_workers_is_killed_and_the_trial_continues(pair: RemoteLane, 
     assert_alike([first, *rest], alone)
 
 
-def test_a_diverging_trial_leaves_both_workers_alive(pair: RemoteLane, alone: list[Evaluated]) -> None:
+def test_a_diverging_trial_leaves_both_workers_alive(pair: Lane, alone: list[Evaluated]) -> None:
     pair.assign(assignment(16, **NO_DROPOUT))
     run_to_end(pair)
     before = worker_pids()

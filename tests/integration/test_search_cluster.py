@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from gluetune.cluster import Resources, connect_to_ray, resolve_worker_resources
+from gluetune.cluster import Resources, connect_to_ray, resolve_worker_resources, take_snapshot
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
 from gluetune.search.ray_tasks import cancel_on_error
@@ -23,26 +23,30 @@ def lanes(**settings: object) -> LanesConfig:
     return LanesConfig.model_validate(settings)
 
 
+def worker_resources(config: LanesConfig) -> Resources:
+    return resolve_worker_resources(config, take_snapshot())
+
+
 def test_auto_divides_the_cpus_among_all_workers(ray_cluster: None) -> None:
-    assert resolve_worker_resources(lanes(max_concurrent_trials=CPUS)) == Resources(1.0, 0.0)
-    assert resolve_worker_resources(lanes(max_concurrent_trials=2 * CPUS)) == Resources(0.5, 0.0)
-    assert resolve_worker_resources(lanes(max_concurrent_trials=1)) == Resources(float(CPUS), 0.0)
+    assert worker_resources(lanes(max_concurrent_trials=CPUS)) == Resources(1.0, 0.0)
+    assert worker_resources(lanes(max_concurrent_trials=2 * CPUS)) == Resources(0.5, 0.0)
+    assert worker_resources(lanes(max_concurrent_trials=1)) == Resources(float(CPUS), 0.0)
 
 
 def test_more_workers_than_the_cluster_can_ever_hold_is_an_error(ray_cluster: None) -> None:
     rule = rf"{CPUS + 1} workers of 1 CPU each do not fit on 1 node\(s\) with {CPUS} CPU"
     with pytest.raises(ClusterError, match=rule):
-        resolve_worker_resources(lanes(workers_per_lane=CPUS + 1, cpus_per_worker=1.0))
+        worker_resources(lanes(workers_per_lane=CPUS + 1, cpus_per_worker=1.0))
 
 
 def test_a_missing_gpu_is_an_error(ray_cluster: None) -> None:
     with pytest.raises(ClusterError, match="workers of 1 CPU, 1 GPU each do not fit"):
-        resolve_worker_resources(lanes(cpus_per_worker=1.0, gpus_per_worker=1.0))
+        worker_resources(lanes(cpus_per_worker=1.0, gpus_per_worker=1.0))
 
 
 def test_workers_on_different_nodes_need_as_many_nodes(ray_cluster: None) -> None:
     with pytest.raises(ClusterError, match="on different nodes do not fit"):
-        resolve_worker_resources(lanes(workers_per_lane=2, cpus_per_worker=0.5, placement_strategy="STRICT_SPREAD"))
+        worker_resources(lanes(workers_per_lane=2, cpus_per_worker=0.5, placement_strategy="STRICT_SPREAD"))
 
 
 def test_an_address_where_no_cluster_answers_is_an_error() -> None:

@@ -16,6 +16,8 @@ from searches import ROOT, command, run, run_here, summary, trials, wait_for_jou
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
+TRAINABLE = ("ray::LaneTrainable", "ray::ResourceTrainable")  # Ray Tune's subclass has the second name
+
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -161,13 +163,21 @@ def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_continues(printe
     driver = start(job, runs, "lane-lost")
     wait_for_journal(driver, journal(runs, "lane-lost"), 1)
     titles = {p: " ".join(p.cmdline()) for p in psutil.Process(driver.pid).children(recursive=True)}
-    next(
-        p for p, title in titles.items() if title.startswith(("ray::PrestartedTrainable", "ray::LaneTrainable"))
-    ).kill()
+    next(p for p, title in titles.items() if title.startswith("ray::LaneActor")).kill()
     assert driver.stdout is not None
     driver.stdout.close()  # as `| head` does: the search needs no terminal either
     assert driver.wait(timeout=300) == 0, (runs / "lane-lost/logs/ray.log").read_text()[-5000:]
     assert trials(runs / "lane-lost") == trials(runs / "whole")
+
+
+def test_a_trainable_that_is_killed_is_replaced_and_its_trial_continues(printed: str, job: Path, runs: Path) -> None:
+    driver = start(job, runs, "trainable-lost")
+    wait_for_journal(driver, journal(runs, "trainable-lost"), 1)
+    titles = {p: " ".join(p.cmdline()) for p in psutil.Process(driver.pid).children(recursive=True)}
+    next(p for p, title in titles.items() if title.startswith(TRAINABLE)).kill()
+    said, _ = driver.communicate(timeout=300)
+    assert driver.returncode == 0, said
+    assert trials(runs / "trainable-lost") == trials(runs / "whole")
 
 
 def test_the_death_of_the_drivers_node_is_reported_with_the_command_to_resume(

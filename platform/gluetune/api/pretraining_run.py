@@ -43,7 +43,9 @@ from gluetune.events import (
     check_journal_schema,
     trial_folder,
 )
-from gluetune.lanes import LaneSpec
+from gluetune.lanes import LanePool
+from gluetune.lanes.pool import SHUTDOWN_TIMEOUT_S
+from gluetune.lanes.prestart import lane_spec
 from gluetune.pretraining import (
     PretrainingData,
     PretrainJob,
@@ -188,7 +190,8 @@ def run_pretraining(
     data, tokenizer = prepare_job(session.job, logger.info)
     check_inputs(session.storage, pretraining_inputs(data), name=session.name, accept=accept_inputs)
     lanes = session.job.lanes.model_copy(update={"max_concurrent_trials": 1})
-    return _Run(session, frontend, data, tokenizer, lanes, resolve_worker_resources(lanes, take_snapshot()), address).run()
+    resources = resolve_worker_resources(lanes, take_snapshot())
+    return _Run(session, frontend, data, tokenizer, lanes, resources, address).run()
 
 
 @dataclass

@@ -60,7 +60,9 @@ def search_session(
         ):
             from gluetune.api.search_run import run_search
 
-            return run_search(session, address, frontend, views, prestarted.pool, score=score, accept_inputs=accept_inputs)
+            return run_search(
+                session, address, frontend, views, prestarted.pool, score=score, accept_inputs=accept_inputs
+            )
     finally:
         session.unlock()
 

@@ -12,9 +12,10 @@ import ray
 from ray.train import FailureConfig, RunConfig
 
 from gluetune.events import LANE_FILES, LaneEvent
+from gluetune.internals.ray_train import run_worker_group
 from gluetune.lanes.mailbox import Mailbox
+from gluetune.lanes.placement_groups import group_name, release_placement_groups
 from gluetune.lanes.protocol import LaneSpec, TrialAssignment, Workload
-from gluetune.lanes.worker_group import WorkerGroupTrainer
 from gluetune.lanes.worker_main import serve
 
 MAX_RESTARTS = 100  # of a lane's worker group: lost spot nodes cause some; a group that can never start must end
@@ -35,16 +36,7 @@ class LaneActor:
         self._mailbox = Mailbox(spec.max_failures)
         self._mailbox.set_workload(workload)
         self._actor = ray.get_runtime_context().current_actor
-        self._trainer = WorkerGroupTrainer(
-            serve,
-            train_loop_config={"spec": spec, "lane_actor": self._actor, "name": name},
-            scaling_config=spec.scaling,
-            run_config=RunConfig(
-                name=name,
-                storage_path=spec.storage.uri(LANE_FILES),
-                failure_config=FailureConfig(max_failures=MAX_RESTARTS),
-            ),
-        )
+        self._spec, self._name = spec, name
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -91,9 +83,24 @@ class LaneActor:
 
     def _run(self) -> None:
         try:
-            self._trainer.fit()
+            self._run_workers()
             reason = "its workers left their loop"
         except Exception as error:
             reason = f"its worker group ended: {error}"
         with suppress(ray.exceptions.RayActorError):  # the actor may be gone by now
             ray.get(self._actor.call_mailbox.remote("close", reason))
+
+    def _run_workers(self) -> None:
+        """Run the worker group, restarted after failures, until all workers return."""
+        run_worker_group(
+            serve,
+            {"spec": self._spec, "lane_actor": self._actor, "name": self._name},
+            self._spec.scaling,
+            RunConfig(
+                name=self._name,
+                storage_path=self._spec.storage.uri(LANE_FILES),
+                failure_config=FailureConfig(max_failures=MAX_RESTARTS),
+            ),
+            group_name(self._name),
+            lambda: release_placement_groups(self._name),
+        )

@@ -224,9 +224,7 @@ class Mailbox:
         def superseded() -> bool:
             return assignment_id < self._last_id or assignment_id <= self._cancelled_id
 
-        await self._wait_until(
-            lambda: superseded() or assignment_id == self._last_id or self._close_reason is not None
-        )
+        await self._wait_until(lambda: superseded() or assignment_id == self._last_id or self._close_reason is not None)
         if assignment_id == self._last_id:
             self._events_requested += 1
             self._notify()

@@ -19,12 +19,13 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from gluetune.errors import GluetuneError
 from gluetune.events import LaneEvent
+from gluetune.internals.guard import VARIABLE
 from gluetune.lanes.placement_groups import release_all_placement_groups, release_placement_groups
 from gluetune.lanes.protocol import LaneError, LaneSpec, TrialAssignment, Workload
 
 SHUTDOWN_TIMEOUT_S = 8.0  # for the workers of closed lanes to end their last step and checkpoint
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray colours the name of the process in its error messages
-_PROPAGATED_PREFIXES = ("RAY_TRAIN_", "GLUETUNE_")
+_PROPAGATED_PREFIXES = ("RAY_TRAIN_", VARIABLE)
 _PROPAGATED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 
 

@@ -66,7 +66,8 @@ class TrialAssignment:
         folder: the trial's folder, relative to the search's folder.
         reported: number of evaluations in the journal; a resumed trial does not report them again.
         logged: step of the last log in the journal; a resumed trial does not report earlier ones again.
-        workload: what the workers run on this assignment; ``None`` for the workload of their lane.
+        workload: reference to the `Workload`, in Ray's object store, that the workers run on this assignment; ``None``
+            for the workload of their lane.
         assignment_id: number that the lane pool gives to each assignment, greater than those of earlier ones.
     """
 
@@ -81,7 +82,7 @@ class TrialAssignment:
     assignment_id: int = 0
 
     @classmethod
-    def from_record(cls, trial: TrialRecord, workload: Workload | None = None) -> TrialAssignment:
+    def from_record(cls, trial: TrialRecord, workload: Any = None) -> TrialAssignment:
         """Assign a recorded trial, new or interrupted, from where the journal ends."""
         return cls(
             trial.number,

@@ -164,7 +164,7 @@ class Worker:
             raise error
 
     def _train(self, assignment: TrialAssignment) -> None:
-        workload = assignment.workload or self._workload
+        workload = self._workload if assignment.workload is None else ray.get(assignment.workload)
         assert workload is not None  # set by `start`
         reporter = TrialReporter(self, assignment)
         checkpoints = AckedCheckpoints(self._spec.storage, assignment.folder, reporter.wait_for_ack)

@@ -34,7 +34,6 @@ from gluetune.training import DistributedContext
 from gluetune.training.memory import is_out_of_memory
 from gluetune.training.profiling import CudaProfiler, ResourceProfile, profile_trial
 
-
 logger = logging.getLogger(__name__)
 
 Measure = Callable[[], ResourceProfile]

@@ -55,4 +55,3 @@ def event_json(result: dict[str, Any]) -> str:
     """Return the event in a result of `LaneTrainable.step`."""
     text: str = result[EVENT_KEY]
     return text
-

@@ -90,7 +90,7 @@ def score_on_lanes(pool: LanePool, lanes: int, scoring: MakeScoring, trials: lis
         while waiting or running:
             while waiting and len(running) < lanes:
                 trial = waiting.popleft()
-                lease = pool.lease(TrialAssignment.from_record(trial, scoring(trial)))
+                lease = pool.lease(TrialAssignment.from_record(trial, ray.put(scoring(trial))))
                 running[lease.request_event()] = trial, lease
             (done,), _ = ray.wait(list(running), num_returns=1)
             trial, lease = running.pop(done)

@@ -1,4 +1,4 @@
-"""The evaluation of a winner as the workload of a lane: saved for ``from_pretrained``, loaded again, and scored once."""
+"""A winner's evaluation as the workload of a lane: saved for ``from_pretrained``, loaded again, and scored once."""
 
 from __future__ import annotations
 
@@ -80,9 +80,7 @@ class WinnerScoring:
             [self._workload.encoder, self._workload.data[assignment.task], self._tokenizer]
         )
         model = self._save(task, training, encoder, tokenizer, checkpoints, upload=distributed.rank == 0)
-        scores, selection = score_saved(
-            model, task, data, training, distributed, score_selection=self._score_selection
-        )
+        scores, selection = score_saved(model, task, data, training, distributed, score_selection=self._score_selection)
         return WinnerEvaluated(
             time=time.time(),
             number=assignment.number,

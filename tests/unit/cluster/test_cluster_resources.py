@@ -5,24 +5,19 @@ from __future__ import annotations
 import pytest
 
 from gluetune.cluster import (
+    ClusterSnapshot,
     Resources,
-    lane_actor_resources,
     max_lanes,
-    prestart_resources,
     prestarted_lane_count,
     resolve_worker_resources,
+    trainable_resources,
 )
-from gluetune.cluster import resources as cluster
 from gluetune.cluster.resources import launchable
 from gluetune.config import LanesConfig
 from gluetune.errors import ClusterError
 
-GPU_BOXES = [({"CPU": 0.0, "driver": 1.0}, 1), ({"CPU": 8.0, "GPU": 2.0}, 3)]
-
-
-@pytest.fixture(autouse=True)
-def nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "potential_nodes", lambda: GPU_BOXES)
+HEAD, GPU_BOX = {"CPU": 0.0, "driver": 1.0}, {"CPU": 8.0, "GPU": 2.0}
+GPU_BOXES = ClusterSnapshot.of(HEAD, GPU_BOX, GPU_BOX, GPU_BOX)
 
 
 @pytest.mark.parametrize(
@@ -47,24 +42,23 @@ def test_lanes_that_fit_at_the_same_time(strategy: str, workers: int, lanes: int
         placement_strategy=strategy,  # type: ignore[arg-type]
     )
     if lanes:
-        assert max_lanes(wanted, resolve_worker_resources(wanted)) == lanes
+        assert max_lanes(wanted, resolve_worker_resources(wanted, GPU_BOXES), GPU_BOXES) == lanes
     else:
         with pytest.raises(ClusterError, match=r"do not fit on 4 node\(s\) with 24 CPU and 6 GPU"):
-            resolve_worker_resources(wanted)
+            resolve_worker_resources(wanted, GPU_BOXES)
 
 
 def test_no_more_lanes_than_asked_for() -> None:
-    assert max_lanes(LanesConfig(max_concurrent_trials=2), Resources(1.0, 0.0)) == 2
+    assert max_lanes(LanesConfig(max_concurrent_trials=2), Resources(1.0, 0.0), GPU_BOXES) == 2
 
 
-def test_a_lane_is_driven_from_where_the_cluster_keeps_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lane_actor_resources() == {"driver": 0.001}
-    monkeypatch.setattr(cluster, "potential_nodes", lambda: GPU_BOXES[1:])
-    assert lane_actor_resources() == {"memory": 1}
+def test_trials_are_followed_from_where_the_cluster_keeps_drivers() -> None:
+    assert trainable_resources(GPU_BOXES) == {"driver": 0.001}
+    assert trainable_resources(ClusterSnapshot.of(GPU_BOX)) == {"memory": 1}
 
 
 def test_auto_gives_a_worker_no_more_than_a_node_has() -> None:
-    assert resolve_worker_resources(LanesConfig(max_concurrent_trials=2)) == Resources(8.0, 1.0)
+    assert resolve_worker_resources(LanesConfig(max_concurrent_trials=2), GPU_BOXES) == Resources(8.0, 1.0)
 
 
 LAUNCHER = {
@@ -84,14 +78,13 @@ def test_an_autoscaler_adds_the_largest_nodes_that_its_limits_allow() -> None:
     assert launchable({"available_node_types": None}) == {}
 
 
-def test_without_autoscaler_limits_lanes_get_what_they_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "autoscaler_limits_unknown", lambda: True)
-    monkeypatch.setattr(cluster, "potential_nodes", lambda: GPU_BOXES[:1])
+def test_without_autoscaler_limits_lanes_get_what_they_ask_for() -> None:
+    cluster = ClusterSnapshot([(HEAD, 1)], [(HEAD, 1)], growth_unknown=True)
     lanes = LanesConfig(max_concurrent_trials=5, cpus_per_worker=4.0, gpus_per_worker=1.0)
-    assert resolve_worker_resources(lanes) == Resources(4.0, 1.0)
-    assert max_lanes(lanes, Resources(4.0, 1.0)) == 5
+    assert resolve_worker_resources(lanes, cluster) == Resources(4.0, 1.0)
+    assert max_lanes(lanes, Resources(4.0, 1.0), cluster) == 5
     with pytest.raises(ClusterError, match=r"must be numbers .* \(cpus_per_worker=auto, gpus_per_worker=1\.0\)"):
-        resolve_worker_resources(LanesConfig(gpus_per_worker=1.0))
+        resolve_worker_resources(LanesConfig(gpus_per_worker=1.0), cluster)
 
 
 @pytest.mark.parametrize(
@@ -108,15 +101,7 @@ def test_without_autoscaler_limits_lanes_get_what_they_ask_for(monkeypatch: pyte
         ([{"CPU": 8.0, "GPU": 1.0}], {"max_concurrent_trials": 2, "gpus_per_worker": 0.5}, 2),
     ],
 )
-def test_as_many_lanes_are_prestarted_as_there_are_cores_for_them(
-    nodes: list[dict[str, float]], wanted: dict[str, object], count: int, monkeypatch: pytest.MonkeyPatch
+def test_as_many_lanes_start_before_the_search_as_there_are_cores_for_them(
+    nodes: list[dict[str, float]], wanted: dict[str, object], count: int
 ) -> None:
-    for function in ("potential_nodes", "current_nodes"):
-        monkeypatch.setattr(cluster, function, lambda: [(node, 1) for node in nodes])
-    assert prestarted_lane_count(LanesConfig.model_validate(wanted)) == count
-    assert prestart_resources() == {}
-
-
-def test_a_prestarted_lane_is_driven_from_where_the_cluster_keeps_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "current_nodes", lambda: GPU_BOXES)
-    assert prestart_resources() == {"driver": 0.0001}
+    assert prestarted_lane_count(LanesConfig.model_validate(wanted), ClusterSnapshot.of(*nodes)) == count

@@ -36,6 +36,10 @@ def evaluated(index: int) -> Evaluated:
     )
 
 
+def give(box: Mailbox, assignment_id: int = 1, **changes: Any) -> None:
+    box.assign(replace(ASSIGNMENT, assignment_id=assignment_id, **changes))
+
+
 END = TrialEnded(time=0.0, number=4, status="finished")
 
 
@@ -46,15 +50,15 @@ def play(scene: Coroutine[Any, Any, None]) -> None:
 def test_an_assignment_reaches_the_workers_and_their_events_come_back() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=1)
-        box.assign(ASSIGNMENT)
+        give(box)
         assignment_id = 1
         assignment = await box.next_assignment("group", 0, 1.0)
         assert assignment is not None
         assert (assignment.number, assignment.assignment_id) == (4, assignment_id)
         assert box.report(assignment_id, evaluated(1))
         assert not box.report(assignment_id, END)
-        assert await box.next_event() == evaluated(1)
-        assert await box.next_event() == END
+        assert await box.next_event(1) == evaluated(1)
+        assert await box.next_event(1) == END
 
     play(scene())
 
@@ -62,22 +66,22 @@ def test_an_assignment_reaches_the_workers_and_their_events_come_back() -> None:
 def test_a_request_for_the_next_assignment_finishes_the_last_one() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=0)
-        box.assign(ASSIGNMENT)
+        give(box)
         assert await box.next_assignment("group", 0, 1.0) is not None
         box.report(1, evaluated(1))
         with pytest.raises(TimeoutError):
             await box.next_assignment("group", 1, 0.01)
         with pytest.raises(TimeoutError):
             await box.next_assignment("group", 1, 0.01)  # reported once
-        assert await box.next_event() == evaluated(1)
-        end = await box.next_event()
+        assert await box.next_event(1) == evaluated(1)
+        end = await box.next_event(1)
         assert (end.event, end.number, end.status) == ("ended", 4, "finished")
-        box.assign(ASSIGNMENT)
+        give(box, 2)
         assert await box.next_assignment("group", 1, 1.0) is not None
-        box.assign(ASSIGNMENT)  # Tune ended it
+        give(box, 3)  # Tune ended it
         assert await box.next_assignment("group", 2, 1.0) is not None
         assert box.report(3, evaluated(2))
-        assert await box.next_event() == evaluated(2)  # and no event of the one before
+        assert await box.next_event(3) == evaluated(2)  # and no event of the one before
 
     play(scene())
 
@@ -89,7 +93,7 @@ def test_a_group_that_died_while_it_waited_is_no_failure_of_the_next_assignment(
         await asyncio.sleep(0)
         living = asyncio.ensure_future(box.next_assignment("living", 0, 1.0))
         await asyncio.sleep(0)
-        box.assign(ASSIGNMENT)
+        give(box)
         assert await dead is None
         assignment = await living
         assert assignment is not None
@@ -102,15 +106,15 @@ def test_a_group_that_died_while_it_waited_is_no_failure_of_the_next_assignment(
 def test_events_of_a_replaced_assignment_are_dropped() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        box.assign(ASSIGNMENT)
+        give(box)
         old = 1
         assert box.report(old, evaluated(1))
-        box.assign(ASSIGNMENT)
+        give(box, 2)
         new = 2
         await asyncio.wait_for(box.wait_for_cancel(old), 1)
         assert not box.report(old, evaluated(2))
         assert box.report(new, evaluated(3))
-        assert await box.next_event() == evaluated(3)
+        assert await box.next_event(2) == evaluated(3)
 
     play(scene())
 
@@ -118,22 +122,22 @@ def test_events_of_a_replaced_assignment_are_dropped() -> None:
 def test_checkpoints_wait_for_the_acknowledgement_of_the_search() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        box.assign(ASSIGNMENT)
+        give(box)
         assignment_id = 1
-        first = asyncio.ensure_future(box.next_event())
+        first = asyncio.ensure_future(box.next_event(1))
         assert await box.wait_for_ack(assignment_id)
         box.report(assignment_id, evaluated(1))
         await first
         waiting = asyncio.ensure_future(box.wait_for_ack(assignment_id))
         await asyncio.sleep(0.05)
         assert not waiting.done()
-        second = asyncio.ensure_future(box.next_event())  # Tune lets the trial continue
+        second = asyncio.ensure_future(box.next_event(1))  # Tune lets the trial continue
         assert await waiting
         box.report(assignment_id, evaluated(2))
         await second
         waiting = asyncio.ensure_future(box.wait_for_ack(assignment_id))
         await asyncio.sleep(0.05)
-        box.assign(ASSIGNMENT)  # Tune ended it
+        give(box, 2)  # Tune ended it
         assert not await waiting
 
     play(scene())
@@ -142,7 +146,7 @@ def test_checkpoints_wait_for_the_acknowledgement_of_the_search() -> None:
 def test_a_restarted_group_gets_the_same_assignment_until_it_has_died_too_often() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=1)
-        box.assign(ASSIGNMENT)
+        give(box)
         assignment_id = 1
         await box.next_assignment("first", 0, 1.0)
         box.report(assignment_id, evaluated(1))
@@ -151,8 +155,8 @@ def test_a_restarted_group_gets_the_same_assignment_until_it_has_died_too_often(
         assert again.reported == 1
         with pytest.raises(TimeoutError):
             await box.next_assignment("third", 0, 0.05)
-        assert await box.next_event() == evaluated(1)
-        end = await box.next_event()
+        assert await box.next_event(1) == evaluated(1)
+        end = await box.next_event(1)
         assert isinstance(end, TrialEnded)
         assert end.status == "failed"
         assert "died 2 times" in end.message
@@ -163,7 +167,7 @@ def test_a_restarted_group_gets_the_same_assignment_until_it_has_died_too_often(
 def test_workers_out_of_memory_get_the_assignment_again_with_smaller_batches() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=0)
-        box.assign(replace(ASSIGNMENT, training={ACCUMULATION_FIELD: 1, "batch_size": 8}))
+        give(box, training={ACCUMULATION_FIELD: 1, "batch_size": 8})
         assignment_id = 1
         await box.next_assignment("first", 0, 1.0)
         assert box.halve_micro_batch(assignment_id, micro_batches=1, max_micro_batches=4)
@@ -180,11 +184,81 @@ def test_workers_out_of_memory_get_the_assignment_again_with_smaller_batches() -
     play(scene())
 
 
+def test_an_event_can_be_awaited_before_its_assignment_arrives_and_not_after_the_next_one() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        soon = asyncio.ensure_future(box.next_event(2))
+        give(box, 1)
+        late = asyncio.ensure_future(box.next_event(1))
+        await asyncio.sleep(0)
+        give(box, 2)
+        assert await late is None
+        box.report(2, evaluated(1))
+        assert await soon == evaluated(1)
+
+    play(scene())
+
+
+def test_a_cancelled_assignment_ends_even_if_it_arrives_afterwards() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        give(box, 1)
+        waiting = asyncio.ensure_future(box.next_event(1))
+        await asyncio.sleep(0)
+        box.cancel(2)
+        give(box, 2)
+        assert await waiting is None
+        assert await box.next_event(2) is None
+        assert not box.report(2, evaluated(1))
+        give(box, 3)
+        assert box.report(3, evaluated(1))
+        box.cancel(2)
+        assert await box.next_event(3) == evaluated(1)
+
+    play(scene())
+
+
+def test_an_overtaken_assignment_does_not_replace_a_later_one() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        give(box, 2)
+        give(box, 1)
+        assignment = await box.next_assignment("group", 0, 1.0)
+        assert assignment is not None
+        assert assignment.assignment_id == 2
+
+    play(scene())
+
+
+def test_a_closed_lane_says_why_and_that_it_was_ready() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        ready, closed = (asyncio.ensure_future(wait) for wait in (box.wait_until_ready(), box.wait_until_closed()))
+        give(box)
+        await box.next_assignment("group", 0, 1.0)
+        await ready
+        assert not closed.done()
+        box.close("no such GPU")
+        assert await closed == "no such GPU"
+
+    play(scene())
+
+
+def test_a_lane_that_was_closed_on_purpose_has_no_more_events() -> None:
+    async def scene() -> None:
+        box = Mailbox(1)
+        give(box)
+        box.close()
+        assert await box.next_event(1) is None
+
+    play(scene())
+
+
 def test_a_failed_lane_ends_every_wait() -> None:
     async def scene() -> None:
         box = Mailbox(1)
-        box.assign(ASSIGNMENT)
-        waiting = asyncio.ensure_future(box.next_event())
+        give(box)
+        waiting = asyncio.ensure_future(box.next_event(1))
         await asyncio.sleep(0)
         box.close("no such GPU")
         with pytest.raises(LaneError, match="no such GPU"):
@@ -199,14 +273,14 @@ def test_the_first_reason_of_a_lanes_end_is_reported() -> None:
 
     async def scene() -> None:
         box = Mailbox(1)
-        box.assign(ASSIGNMENT)
+        give(box)
         for _ in range(MAX_START_ATTEMPTS):
             assert box.register_start()
             box.report_error("the bucket is out of reach")
         assert not box.register_start()
         box.close("its workers left their loop")
         with pytest.raises(LaneError, match=r"die as they start: the bucket is out of reach"):
-            await box.next_event()
+            await box.next_event(1)
 
     play(scene())
 
@@ -214,7 +288,7 @@ def test_the_first_reason_of_a_lanes_end_is_reported() -> None:
 def test_of_workers_that_die_together_the_first_ones_error_is_reported() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=0)
-        box.assign(ASSIGNMENT)
+        give(box)
         box.register_start()
         await box.next_assignment("first", 0, 1.0)
         box.report_error("IndexError: index out of range")
@@ -222,7 +296,7 @@ def test_of_workers_that_die_together_the_first_ones_error_is_reported() -> None
         box.register_start()
         with pytest.raises(TimeoutError):
             await box.next_assignment("second", 0, 0.05)
-        end = await box.next_event()
+        end = await box.next_event(1)
         assert "IndexError: index out of range" in end.message
         assert "closed by peer" not in end.message
 
@@ -236,7 +310,7 @@ def test_a_failed_start_counts_as_a_start_and_its_error_is_reported() -> None:
             True
         ] * 3 + [False]
         with pytest.raises(LaneError, match=r"ImportError: libcudart\.so"):
-            await box.next_event()
+            await box.next_event(1)
 
     play(scene())
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from gluetune.cluster.resources import Nodes
+from gluetune.cluster import ClusterSnapshot, Resources
 from gluetune.config import JobConfig, LanesConfig, load_space
 from gluetune.errors import ClusterError
 from gluetune.search import concurrency
-from gluetune.search.concurrency import plan_concurrency, plan_gpu_sharing, worst_case_config, worst_case_data
+from gluetune.search.concurrency import measure_trial, plan_gpu_sharing, plan_lanes, worst_case_config, worst_case_data
 from gluetune.tasks import get_task
 from gluetune.training.profiling import ResourceProfile
 from training_setup import task_data
@@ -55,31 +56,34 @@ def test_workers_of_one_trial_never_share_a_gpu(asked: int, gpus: int, lanes: in
 @pytest.mark.parametrize(
     ("nodes", "lanes", "expected"),
     [
-        ([({"CPU": 6.0}, 1)], LanesConfig(max_concurrent_trials="auto"), 6),
-        ([({"CPU": 6.0}, 2)], LanesConfig(max_concurrent_trials="auto", cpus_per_worker=4.0), 2),
-        ([({"CPU": 8.0, "GPU": 2.0}, 1)], LanesConfig(max_concurrent_trials="auto", gpus_per_worker=0.5), 4),
-        ([({"CPU": 8.0, "GPU": 2.0}, 1)], LanesConfig(max_concurrent_trials=2), 2),
-        ([({"CPU": 6.0}, 1)], LanesConfig(max_concurrent_trials=3), 3),
+        ([{"CPU": 6.0}], LanesConfig(max_concurrent_trials="auto"), 6),
+        ([{"CPU": 6.0}] * 2, LanesConfig(max_concurrent_trials="auto", cpus_per_worker=4.0), 2),
+        ([{"CPU": 8.0, "GPU": 2.0}], LanesConfig(max_concurrent_trials="auto", gpus_per_worker=0.5), 4),
+        ([{"CPU": 8.0, "GPU": 2.0}], LanesConfig(max_concurrent_trials=2), 2),
+        ([{"CPU": 6.0}], LanesConfig(max_concurrent_trials=3), 3),
+        ([{"CPU": 6.0}], LanesConfig(max_concurrent_trials=3, cpus_per_worker=3.0), 2),
     ],
 )
 def test_lanes_that_share_no_gpu_are_counted_not_measured(
-    monkeypatch: pytest.MonkeyPatch, nodes: Nodes, lanes: LanesConfig, expected: int
+    nodes: list[dict[str, float]], lanes: LanesConfig, expected: int
 ) -> None:
-    monkeypatch.setattr(concurrency, "potential_nodes", lambda: nodes)
-    monkeypatch.setattr(concurrency, "autoscaler_limits_unknown", lambda: False)
-    found = plan_concurrency(JobConfig(lanes=lanes), load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
+    found = plan_lanes(lanes, ClusterSnapshot.of(*nodes), never).lanes
     assert found == lanes.model_copy(update={"max_concurrent_trials": expected})
 
 
-def test_auto_is_an_error_where_the_size_of_the_cluster_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(concurrency, "potential_nodes", list)
-    monkeypatch.setattr(concurrency, "autoscaler_limits_unknown", lambda: True)
-    job = JobConfig(lanes=LanesConfig(max_concurrent_trials="auto"))
+def test_lanes_that_share_a_gpu_are_measured() -> None:
+    lanes = LanesConfig(max_concurrent_trials=3)
+    plan = plan_lanes(lanes, ClusterSnapshot.of({"CPU": 8.0, "GPU": 1.0}), lambda: ResourceProfile(0.3, 0.3))
+    assert (plan.lanes.max_concurrent_trials, plan.resources) == (3, Resources(2.0, 0.33))
+
+
+def test_auto_is_an_error_where_the_size_of_the_cluster_is_unknown() -> None:
     with pytest.raises(ClusterError, match="must be a number where it is unknown which nodes may join"):
-        plan_concurrency(job, load_space("compact_bert", None), None, print, never)  # type: ignore[arg-type]
+        plan_lanes(LanesConfig(max_concurrent_trials="auto"), ClusterSnapshot([], [], growth_unknown=True), never)
 
 
-def test_prestarted_lanes_are_released_before_a_trial_is_profiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_started_lanes_end_before_a_trial_is_profiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulated GPU, which becomes free after the first wait."""
     happened: list[str] = []
     waits = iter([([], [None]), ([None], [])])
     task = SimpleNamespace(remote=lambda *_: None)
@@ -92,17 +96,9 @@ def test_prestarted_lanes_are_released_before_a_trial_is_profiled(monkeypatch: p
             wait=lambda *_, **__: happened.append("wait") or next(waits),
         ),
     )
-    monkeypatch.setattr(concurrency, "potential_nodes", lambda: [({"CPU": 8.0, "GPU": 1.0}, 1)])
-    for name in ("worst_case_data", "worst_case_config"):
-        monkeypatch.setattr(concurrency, name, lambda *_: ())
-    plan_concurrency(
-        JobConfig(lanes=LanesConfig(max_concurrent_trials=2)),
-        None,  # type: ignore[arg-type]
-        SimpleNamespace(data={}, encoder=None),  # type: ignore[arg-type]
-        lambda _: None,
-        lambda: happened.append("release"),
-    )
-    assert happened == ["release", "wait", "release", "wait"]
+    prepared: Any = SimpleNamespace(data={"cola": task_data(get_task("cola"))}, encoder=None)
+    measure_trial(JobConfig(), load_space("compact_bert", None), prepared, lambda: happened.append("end"))
+    assert happened == ["end", "wait", "end", "wait"]
 
 
 def test_memory_is_measured_with_the_largest_batches_of_the_space() -> None:

@@ -7,6 +7,7 @@ from unittest.mock import create_autospec
 import pytest
 import ray
 
+from gluetune.lanes import LanePool
 from gluetune.search.controller import SearchController
 from gluetune.search.ray_tasks import cancel_on_error
 from gluetune.search.tune_adapters import PrefetchStopper
@@ -15,7 +16,8 @@ from gluetune.supervisor import DeferredStop
 
 def test_a_stop_is_recorded_once_however_often_tune_calls() -> None:
     stop, recorded, controller = DeferredStop(), list[str](), create_autospec(SearchController, instance=True)
-    stopper = PrefetchStopper(controller, stop, lambda: recorded.append("stopped"))
+    controller.fatal_error = None
+    stopper = PrefetchStopper(controller, LanePool(), stop, on_stop=lambda: recorded.append("stopped"))
     assert not stopper.stop_all()
     stop.requested = True
     assert [stopper.stop_all() for _ in range(3)] == [True, True, True]

@@ -11,10 +11,11 @@ import torch
 from gluetune.config import TrainingConfig
 from gluetune.events import TrialRecord, TrialStarted, evaluation_event, replay_events
 from gluetune.models import build_model
-from gluetune.search.winners import score_saved
+from gluetune.search.winners import needs_selection_scores
 from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
 from gluetune.training.evaluate import evaluate_rows
+from gluetune.workloads.winner_scoring import score_saved
 from training_setup import rows, run_trial, task_data, tiny_encoder
 
 TASK = get_task("mnli")
@@ -47,7 +48,8 @@ def test_an_evaluation_records_its_precision(bf16: bool, tmp_path: Path) -> None
 def test_selection_rows_are_scored_again_where_trials_computed_in_bf16(tmp_path: Path) -> None:
     record, training, model = trained(True, tmp_path)
     data = replace(task_data(TASK), dev={"validation_matched": rows(TASK, 30, 5)})
-    scores, selection = score_saved(model, TASK, data, training, record, CPU)  # type: ignore[arg-type]
+    assert needs_selection_scores(record)
+    scores, selection = score_saved(model, TASK, data, training, CPU, score_selection=True)  # type: ignore[arg-type]
     assert selection is not None
     expected = evaluate_rows(model, TASK, data.selection, 128, CPU, bf16=False)
     assert selection.loss == pytest.approx(expected.loss, rel=1e-6)
@@ -60,10 +62,12 @@ def test_selection_rows_are_scored_again_where_trials_computed_in_bf16(tmp_path:
 
 def test_selection_rows_are_not_scored_twice_in_the_same_precision(tmp_path: Path) -> None:
     record, training, model = trained(False, tmp_path)
-    assert score_saved(model, TASK, task_data(TASK), training, record, CPU)[1] is None  # type: ignore[arg-type]
+    assert not needs_selection_scores(record)
+    data = task_data(TASK)
+    assert score_saved(model, TASK, data, training, CPU, score_selection=False)[1] is None  # type: ignore[arg-type]
 
 
 def test_a_winner_whose_precision_is_unknown_is_scored_again(tmp_path: Path) -> None:
-    record, training, model = trained(False, tmp_path)
+    record, _, _ = trained(False, tmp_path)
     record.evaluations = [each.model_copy(update={"precision": None}) for each in record.evaluations]
-    assert score_saved(model, TASK, task_data(TASK), training, record, CPU)[1] is not None  # type: ignore[arg-type]
+    assert needs_selection_scores(record)
