@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from ray import tune
 
-from gluetune.cluster import trainable_resources
+from gluetune.cluster import take_snapshot, trainable_resources
 from gluetune.config import SearchConfig
 from gluetune.lanes import LanePool
 from gluetune.search.controller import SearchController
@@ -95,7 +95,7 @@ def _tuner(
     stopper: PrefetchStopper,
 ) -> tune.Tuner:
     return tune.Tuner(
-        tune.with_resources(LaneTrainable, trainable_resources()),
+        tune.with_resources(LaneTrainable, trainable_resources(take_snapshot())),
         tune_config=tune.TuneConfig(
             search_alg=ControllerSearcher(controller, trials),
             scheduler=ControllerScheduler(controller, trials),
