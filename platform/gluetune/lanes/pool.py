@@ -113,6 +113,11 @@ class LanePool:
         self._drop_dead()
         return len(self._lanes)
 
+    @property
+    def max_failures(self) -> int:
+        """How often an assignment may lose its lane before it counts as failed."""
+        return 0 if self.spec is None else self.spec.max_failures
+
     def start(self, spec: LaneSpec, lanes: int) -> None:
         """Start lanes until there are this many.
 

@@ -49,7 +49,7 @@ class SingleTrialRunner:
                 trial = self._run_on_lane(trial)
             except LaneError as error:
                 reasons.append(str(error))
-                if len(reasons) > self._pool.spec.max_failures:
+                if len(reasons) > self._pool.max_failures:
                     message = describe_deaths("its lane", reasons)
                     self._stop(trial, message)  # not failed: a resume continues the trial
                     raise ClusterError(f"the run was given up: {message}") from error

@@ -98,7 +98,7 @@ def score_on_lanes(pool: LanePool, lanes: int, scoring: MakeScoring, trials: lis
                 yield trial, _outcome(resolve_event(done))
             except LaneError as error:
                 deaths[trial.number].append(pool.death_reason(lease) or str(error))
-                if len(deaths[trial.number]) <= _max_failures(pool):
+                if len(deaths[trial.number]) <= pool.max_failures:
                     waiting.append(trial)
                 else:
                     yield trial, describe_deaths("its lane", deaths[trial.number])
