@@ -23,6 +23,7 @@ from gluetune.internals.guard import VARIABLE
 from gluetune.lanes.placement_groups import release_all_placement_groups, release_placement_groups
 from gluetune.lanes.protocol import LaneError, LaneSpec, TrialAssignment, Workload
 
+_DEATH_TIMEOUT_S = 1.0
 SHUTDOWN_TIMEOUT_S = 8.0  # for the workers of closed lanes to end their last step and checkpoint
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray colours the name of the process in its error messages
 _PROPAGATED_PREFIXES = ("RAY_TRAIN_", VARIABLE)
@@ -175,7 +176,14 @@ class LanePool:
             self.release(lease)
 
     def death_reason(self, lease: Lease) -> str | None:
-        """Return why the lane of a lease died; ``None`` where it lives."""
+        """Return why the lane of a lease died; ``None`` where it lives.
+
+        A lane whose call has just failed is given `_DEATH_TIMEOUT_S` seconds to prove dead, because Ray reports the
+        failures of an actor's calls one by one.
+        """
+        lane = self._lanes.get(lease.lane)
+        if lane is not None:
+            ray.wait([lane.closed], timeout=_DEATH_TIMEOUT_S)
         self._drop_dead()
         return self._reasons.get(lease.lane)
 

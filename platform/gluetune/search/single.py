@@ -76,6 +76,8 @@ class SingleTrialRunner:
                 if trial.status is not TrialStatus.RUNNING:
                     break
             return trial
+        except LaneError as error:
+            raise LaneError(self._pool.death_reason(lease) or str(error)) from error
         except KeyboardInterrupt:
             self._stop_running(trial.number)
             raise

@@ -113,7 +113,3 @@ def _outcome(event: LaneEvent | None) -> WinnerEvaluated | str:
     if isinstance(event, WinnerEvaluated):
         return event
     return event.message if isinstance(event, TrialEnded) else "its lane was closed"
-
-
-def _max_failures(pool: LanePool) -> int:
-    return 0 if pool.spec is None else pool.spec.max_failures
