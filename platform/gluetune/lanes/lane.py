@@ -71,6 +71,10 @@ class LaneActor:
         """Wait until the lane is closed, and return why; empty where it was closed on purpose."""
         return await self._mailbox.wait_until_closed()
 
+    async def block(self) -> None:
+        """Never return: Ray ends this call with an error when the actor's process has ended."""
+        await asyncio.Event().wait()
+
     async def close(self) -> None:
         """Close the lane and wait until its workers have ended."""
         self._mailbox.close()

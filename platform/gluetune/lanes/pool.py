@@ -23,7 +23,8 @@ from gluetune.internals.guard import VARIABLE
 from gluetune.lanes.placement_groups import release_all_placement_groups, release_placement_groups
 from gluetune.lanes.protocol import LaneError, LaneSpec, TrialAssignment, Workload
 
-_DEATH_TIMEOUT_S = 1.0
+_DEATH_TIMEOUT_S = 5.0
+_NOTICE_TIMEOUT_S = 1.0
 SHUTDOWN_TIMEOUT_S = 8.0  # for the workers of closed lanes to end their last step and checkpoint
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Ray colours the name of the process in its error messages
 _PROPAGATED_PREFIXES = ("RAY_TRAIN_", VARIABLE)
@@ -39,12 +40,14 @@ class _Lane:
         actor: the actor's handle.
         ready: reference that becomes available when a worker first requests work; ``None`` once it has.
         closed: reference to why the lane closed; available, or an error, when the lane is dead.
+        process: reference that becomes an error when the process of the actor has ended.
     """
 
     name: str
     actor: Any
     ready: Any
     closed: Any
+    process: Any
 
     @property
     def dead(self) -> bool:
@@ -178,12 +181,12 @@ class LanePool:
     def death_reason(self, lease: Lease) -> str | None:
         """Return why the lane of a lease died; ``None`` where it lives.
 
-        A lane whose call has just failed is given `_DEATH_TIMEOUT_S` seconds to prove dead, because Ray reports the
+        A lane whose call has just failed is given `_NOTICE_TIMEOUT_S` seconds to prove dead, because Ray reports the
         failures of an actor's calls one by one.
         """
         lane = self._lanes.get(lease.lane)
         if lane is not None:
-            ray.wait([lane.closed], timeout=_DEATH_TIMEOUT_S)
+            ray.wait([lane.closed], timeout=_NOTICE_TIMEOUT_S)
         self._drop_dead()
         return self._reasons.get(lease.lane)
 
@@ -201,8 +204,7 @@ class LanePool:
         if timeout_s and lanes:
             closing = [lane.actor.close.remote() for lane in lanes]
             ray.wait(closing, num_returns=len(closing), timeout=timeout_s)
-        for lane in lanes:
-            ray.kill(lane.actor)
+        _kill(lanes)
         release_all_placement_groups()
 
     def _free_lane(self) -> _Lane | None:
@@ -219,7 +221,7 @@ class LanePool:
         for lane in dead:
             self._reasons[lane.name] = _death_reason(lane)
             del self._lanes[lane.name]
-            ray.kill(lane.actor)  # a lane that closed by itself still has its actor
+            _kill([lane])  # a lane that closed by itself still has its actor
             release_placement_groups(lane.name)
 
     def _start_lane(self) -> _Lane:
@@ -233,7 +235,9 @@ class LanePool:
         if variables := propagated_variables():  # without any, the actor can run in a process that Ray has started
             options["runtime_env"] = {"env_vars": variables}
         actor: Any = ray.remote(**options)(LaneActor).remote(self.spec, name, self._workload)
-        lane = _Lane(name, actor, actor.wait_until_ready.remote(), actor.wait_until_closed.remote())
+        lane = _Lane(
+            name, actor, actor.wait_until_ready.remote(), actor.wait_until_closed.remote(), actor.block.remote()
+        )
         self._lanes[name] = lane
         return lane
 
@@ -245,6 +249,14 @@ def propagated_variables() -> dict[str, str]:
         for name, value in os.environ.items()
         if name.startswith(_PROPAGATED_PREFIXES) or name in _PROPAGATED
     }
+
+
+def _kill(lanes: list[_Lane]) -> None:
+    """Kill the actors of lanes and wait for their end: a process that still lives could make a placement group."""
+    for lane in lanes:
+        ray.kill(lane.actor)
+    if lanes:
+        ray.wait([lane.process for lane in lanes], num_returns=len(lanes), timeout=_DEATH_TIMEOUT_S)
 
 
 def _done(reference: Any) -> bool:
