@@ -1,7 +1,8 @@
-"""``training.speedups``: with it and without, a trial of every verified family ends with the same numbers."""
+"""``training.speedups`` and ``torch_compile``: with them and without, trials end with the same numbers."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch._dynamo.utils import counters
 from transformers import CamembertConfig, XLMRobertaConfig
 
 from encoder_families import FAMILIES, SMALL, encoder_of, masked_lm
@@ -18,7 +20,7 @@ from gluetune.tasks import TASKS
 from gluetune.training import DistributedContext
 from gluetune.training.speedups import padding_free, runtime, uses_speedups
 from gluetune.training.trainer import TrialTrainer
-from training_setup import VOCABULARY, task_data
+from training_setup import VOCABULARY, run_trial, task_data
 
 COLA = TASKS["cola"]
 LIKE_ROBERTA: dict[str, Any] = {**SMALL, "pad_token_id": 1, "type_vocab_size": 1}
@@ -83,3 +85,22 @@ def test_unknown_families_use_no_speedups(encoder: Encoder, monkeypatch: pytest.
     unknown, plain = trained(encoder), trained(encoder, speedups="off")
     found, expected = (trainer.best_weights(trainer.state_dict()) for trainer in (unknown, plain))
     assert all(torch.equal(found[name], weight) for name, weight in expected.items())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for CPUs with a C++ compiler, such as g++")
+def test_compiled_trials_give_the_numbers_of_others_and_compile_once(tmp_path: Path) -> None:
+    compiled = []
+    for rate in (5e-3, 1e-3):
+        training = TrainingConfig(learning_rate=rate, batch_size=8, num_train_epochs=2, evals_per_epoch=2)
+        plain, _ = run_trial(COLA, training, tmp_path / f"plain-{rate}")
+        evaluations, _ = run_trial(COLA, training.model_copy(update={"torch_compile": True}), tmp_path / f"{rate}")
+        compiled.append(counters["stats"]["unique_graphs"])
+        for figure in ("train_loss", "eval_loss"):
+            np.testing.assert_allclose(
+                [getattr(evaluation, figure) for evaluation in evaluations],
+                [getattr(evaluation, figure) for evaluation in plain],
+                atol=1e-5,
+                rtol=0,
+            )
+    assert compiled[0] == compiled[1] > 0

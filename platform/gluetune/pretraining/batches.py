@@ -52,7 +52,7 @@ class Masker:
         return cls(tokens.mask, np.setdiff1d(np.arange(tokens.vocab_size), special), special, probability)
 
     def __call__(self, input_ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Masks token ids.
+        """Mask token ids.
 
         Args:
             input_ids: int array of any shape; not changed.

@@ -89,7 +89,7 @@ def planned_encoder(
     cache_dir: str | None = None,
     progress: Callable[[str], None] = print,
 ) -> Iterator[tuple[str, str]]:
-    """Stands in for `prepare_synthetic_encoder` in a dry run: pre-trains nothing and leaves no files.
+    """Stand in for `prepare_synthetic_encoder` in a dry run: pre-train nothing and leave no files.
 
     Args:
         cache_dir: cache folder, as for `prepare_synthetic_encoder`.

@@ -92,7 +92,7 @@ def predict_logits(
 
 
 def length_sorted_batches(lengths: np.ndarray, batch_size: int, tokens: int | None) -> list[np.ndarray]:
-    """Batches rows of similar length, the longest first, so that a lack of memory shows in the first batch.
+    """Batch rows of similar length, the longest first, so that a lack of memory shows in the first batch.
 
     Args:
         lengths: [rows] tokens per row.

@@ -28,7 +28,7 @@ class FastCpuDropout(nn.Dropout):
     """``nn.Dropout`` with a mask from `dropout_mask`."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Zeroes elements at random and scales up the others, in training mode only."""
+        """Zero elements at random and scale up the others, in training mode only."""
         return x * dropout_mask(x, self.p) if self.training and self.p else x
 
 
