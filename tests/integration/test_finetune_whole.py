@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from searches import ROOT, command, run_here, summary, wait_for_journal
-from searches import run as run_script
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -30,14 +29,14 @@ def figure(printed: str, name: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all runs, which train on the cluster that this process is connected to."""
     return tmp_path_factory.mktemp("runs")
 
 
 @pytest.fixture(scope="module")
 def trained(runs: Path) -> str:
-    job = ROOT / "jobs" / "cola_tutorial.yaml"
-    return run_script("--config", job, *SETTINGS, "--storage-path", runs, "--name", "cola", script="finetune.py")
+    return run("cola_tutorial.yaml", *SETTINGS, "--storage-path", runs, "--name", "cola")
 
 
 def test_running_figures_come_every_logging_steps_and_a_line_per_epoch(trained: str) -> None:
@@ -171,7 +170,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(trained: str, runs: Path) -> N
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     assert b'"ended"' not in journal.read_bytes()
-    run_script("--resume", "killed", "--storage-path", runs, script="finetune.py")
+    run_here("--resume", "killed", "--storage-path", runs, script="finetune.py")
     kept = [
         [(e["step"], e["score"], e["train_loss"]) for e in summary(runs / name)["trials"][0]["evaluations"]]
         for name in ("cola", "killed")

@@ -14,7 +14,7 @@ from gluetune.config import ModelConfig
 from gluetune.events import JournalReader
 from gluetune.models import load_encoder
 from gluetune.storage import Storage
-from searches import ROOT, command, run, run_here, wait_for_journal
+from searches import ROOT, command, run_here, wait_for_journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -42,13 +42,14 @@ SCRIPT = "pretrain_bert.py"
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all runs, which train on the cluster that this process is connected to."""
     return tmp_path_factory.mktemp("runs")
 
 
 @pytest.fixture(scope="module")
 def printed(runs: Path) -> str:
-    return run(*SMALL, "--storage-path", runs, "--name", "whole", script=SCRIPT)
+    return run_here(*SMALL, "--storage-path", runs, "--name", "whole", script=SCRIPT)
 
 
 def evaluations(folder: Path) -> list[tuple[float, ...]]:
@@ -105,7 +106,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(printed: str, runs: Path) -> N
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     assert len(evaluations(runs / "killed")) < 6
-    said = run("--resume", "killed", "--storage-path", runs, script=SCRIPT)
+    said = run_here("--resume", "killed", "--storage-path", runs, script=SCRIPT)
     assert "step 90/90" in said
     assert evaluations(runs / "killed") == evaluations(runs / "whole")
     assert (runs / "killed" / "encoder" / "model.safetensors").exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from searches import ROOT, command, run, run_here, summary, trials, wait_for_journal, winners, write_job
+from searches import ROOT, command, run_here, summary, trials, wait_for_journal, winners, write_job
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -30,8 +30,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def printed(job: Path, runs: Path) -> str:
-    return run("--config", job, "--name", "whole", "--storage-path", runs)
+def printed(ray_cluster: None, job: Path, runs: Path) -> str:
+    """What the undisturbed search printed."""
+    return run_here("--config", job, "--name", "whole", "--storage-path", runs)
 
 
 def test_the_grid_is_covered_exactly_once_per_task(printed: str, runs: Path) -> None:
@@ -137,7 +138,7 @@ def killed(printed: str, job: Path, runs: Path) -> list[str]:
     driver.kill()
     driver.communicate()
     ended = [line for line in journal(runs, "killed").read_text().splitlines() if '"ended"' in line]
-    run("--resume", "killed", "--storage-path", runs)
+    run_here("--resume", "killed", "--storage-path", runs)
     return ended
 
 
@@ -204,24 +205,31 @@ def test_a_stop_while_ray_starts_begins_nothing_and_the_name_can_be_used_again(j
     assert "trials" in run_here("--config", job, "--name", "too-soon", "--storage-path", runs, "--dry-run")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "kill"])
 def test_a_search_stops_cleanly_and_the_command_that_it_prints_resumes_it_in_any_folder(
-    how: signal.Signals, printed: str, job: Path, runs: Path, tmp_path: Path
+    printed: str, job: Path, runs: Path, tmp_path: Path
 ) -> None:
-    name = f"stopped-{how.name.lower()}"
-    driver = start(Path(job.name), Path(os.path.relpath(runs, job.parent)), name, cwd=job.parent)
-    wait_for_journal(driver, journal(runs, name), 1)
-    os.killpg(driver.pid, how)  # as terminals, `timeout` and `ray job stop` do
+    """Stopped by Ctrl-C, its printed command by SIGTERM, as `timeout` and `ray job stop` do, and resumed once more."""
+    first = start(Path(job.name), Path(os.path.relpath(runs, job.parent)), "stopped", cwd=job.parent)
+    resume = stop(first, signal.SIGINT, runs, ended=1)
+    again = subprocess.Popen(
+        resume, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    assert stop(again, signal.SIGTERM, runs, ended=journal(runs, "stopped").read_text().count('"ended"')) == resume
+    assert not list(tmp_path.iterdir())
+    run_here(*resume[2:])
+    assert trials(runs / "stopped") == trials(runs / "whole")
+    assert winners(runs / "stopped") == winners(runs / "whole")
+
+
+def stop(driver: subprocess.Popen[str], how: signal.Signals, runs: Path, ended: int) -> list[str]:
+    """Stop the search `stopped` once so many trials have ended and one more runs; the command that it prints."""
+    wait_for_journal(driver, journal(runs, "stopped"), ended)
+    os.killpg(driver.pid, how)
     said, _ = driver.communicate(timeout=120)
     assert driver.returncode == 130, said
     assert "Traceback" not in said
-    assert {t["status"] for t in summary(runs / name)["trials"]} >= {"finished", "stopped"}
-    assert not (runs / name / "lanes").exists()
+    assert {t["status"] for t in summary(runs / "stopped")["trials"]} >= {"finished", "stopped"}
+    assert not (runs / "stopped" / "lanes").exists()
     resume = shlex.split(next(line for line in said.splitlines() if "--resume" in line))
-    assert resume[2:] == ["--resume", name, "--storage-path", str(runs)]
-    if how is signal.SIGINT:
-        done = subprocess.run(resume, cwd=tmp_path, capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert trials(runs / name) == trials(runs / "whole")
-        assert winners(runs / name) == winners(runs / "whole")
-        assert not list(tmp_path.iterdir())
+    assert resume[2:] == ["--resume", "stopped", "--storage-path", str(runs)]
+    return resume
