@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+import psutil
 import pytest
 
 from gluetune.cli.commands import COMMANDS
@@ -75,6 +76,15 @@ def wait_for_journal(driver: subprocess.Popen[Any], journal: Path, trials: int =
             raise AssertionError(f"the command ended with exit code {driver.returncode} before that\n{printed}")
         time.sleep(0.02)
     raise AssertionError("the run did not get that far")
+
+
+def kill(command: subprocess.Popen[Any]) -> None:
+    """Kill a running command, and wait until its driver, the child that holds the run's lock, has ended too."""
+    drivers = psutil.Process(command.pid).children()
+    command.kill()
+    command.wait()
+    _, alive = psutil.wait_procs(drivers, timeout=120)
+    assert not alive
 
 
 COMMANDS_OF_SCRIPTS = {TUNE: "tune", "finetune.py": "finetune", "pretrain_bert.py": "pretrain"}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from searches import ROOT, command, run_here, summary, wait_for_journal
+from searches import ROOT, command, kill, run_here, summary, wait_for_journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -167,8 +166,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(trained: str, runs: Path) -> N
     )
     journal = runs / "killed" / "journal" / "000000.jsonl"
     wait_for_journal(driver, journal)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    kill(driver)
     assert b'"ended"' not in journal.read_bytes()
     run_here("--resume", "killed", "--storage-path", runs, script="finetune.py")
     kept = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import signal
 import subprocess
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from gluetune.config import ModelConfig
 from gluetune.events import JournalReader
 from gluetune.models import load_encoder
 from gluetune.storage import Storage
-from searches import ROOT, command, run_here, wait_for_journal
+from searches import ROOT, command, kill, run_here, wait_for_journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -103,8 +102,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(printed: str, runs: Path) -> N
         stderr=subprocess.DEVNULL,
     )
     wait_for_journal(driver, runs / "killed" / "journal" / "000000.jsonl")
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
+    kill(driver)
     assert len(evaluations(runs / "killed")) < 6
     said = run_here("--resume", "killed", "--storage-path", runs, script=SCRIPT)
     assert "step 90/90" in said

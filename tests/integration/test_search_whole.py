@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from searches import ROOT, command, run_here, summary, trials, wait_for_journal, winners, write_job
+from searches import ROOT, command, kill, run_here, summary, trials, wait_for_journal, winners, write_job
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -135,8 +135,7 @@ def killed(printed: str, job: Path, runs: Path) -> list[str]:
     """Journal lines of the trials that had ended when the driver of the search ``killed`` was killed; then resumed."""
     driver = start(job, runs, "killed")
     wait_for_journal(driver, journal(runs, "killed"), 2)
-    driver.kill()
-    driver.communicate()
+    kill(driver)
     ended = [line for line in journal(runs, "killed").read_text().splitlines() if '"ended"' in line]
     run_here("--resume", "killed", "--storage-path", runs)
     return ended
