@@ -36,7 +36,7 @@ from gluetune.internals.guard import Hook, ProbeError
 FAMILIES = frozenset({"bert", "camembert", "electra", "roberta", "xlm-roberta"})
 """The values of ``model_type`` whose layers are BERT's."""
 
-_VERIFIED = ">=5,<6"
+_PADDING_FREE_VERIFIED, _CLS_ONLY_VERIFIED = ">=5,<6", ">=5.8,<6"  # of transformers
 _SUFFIX = "_padding_free"  # of the attention functions that accept a PackedLayout
 _TINY = {
     "vocab_size": 32,
@@ -175,7 +175,7 @@ def padding_free_hook(family: str) -> Hook:
     return Hook(
         name=f"encoder layers of {family} without padding",
         library="transformers",
-        verified=_VERIFIED,
+        verified=_PADDING_FREE_VERIFIED,
         probe=partial(_probe, family, _make_padding_free),
         fallback="padded batches",
     )
@@ -187,7 +187,7 @@ def cls_only_hook(family: str) -> Hook:
     return Hook(
         name=f"a last layer of {family} that computes the first token only",
         library="transformers",
-        verified=_VERIFIED,
+        verified=_CLS_ONLY_VERIFIED,
         probe=partial(_probe, family, _make_cls_only),
         fallback="a last layer that computes all tokens",
     )
