@@ -15,6 +15,7 @@ from ray.util import placement_group_table
 
 from gluetune.config import TrainingConfig
 from gluetune.events import TrialEnded
+from gluetune.internals.guard import internals_off
 from gluetune.lanes import LaneError, LanePool, LaneSpec, Lease, TrialAssignment
 from gluetune.lanes.lane import LaneActor
 from gluetune.lanes.placement_groups import release_all_placement_groups
@@ -88,7 +89,9 @@ def created_groups() -> set[str]:
 
 
 def living_actors() -> set[str]:
-    return {number for number, actor in actors().items() if actor["State"] != "DEAD"}
+    """Ids of the actors that live, without the one that Ray Train's own controllers of all lanes share."""
+    living = {number: actor for number, actor in actors().items() if actor["State"] != "DEAD"}
+    return {number for number, actor in living.items() if actor["ActorClassName"] != "_AutoscalingCoordinatorActor"}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -190,6 +193,7 @@ def test_lanes_that_are_ended_while_they_start_keep_no_group(pool: LanePool, tmp
     assert run(pool, "trials/e") == "finished"
 
 
+@pytest.mark.skipif(internals_off(), reason="Ray Train's own controller keeps the placement group")
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_group(
     ray_cluster: None, tmp_path: Path, rank: int

@@ -52,6 +52,10 @@ class Hook:
         """
         return not _turned_off(self) if internals_off() else _problem(self) is None
 
+    def accepts_version(self) -> bool:
+        """Return whether hooks are switched on and this one was verified with the installed version; runs no probe."""
+        return not internals_off() and _version_problem(self) is None
+
 
 def internals_off() -> bool:
     """Return whether ``GLUETUNE_INTERNALS`` turns all hooks off.

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import ray
 from ray.train import RunConfig, ScalingConfig
 
 from gluetune.internals.guard import Hook
@@ -36,6 +37,17 @@ IN_PROCESS_CONTROLLER = Hook(
     probe=_probe,
     fallback="Ray Train's controller in an actor",
 )
+
+
+def lane_variables() -> dict[str, str]:
+    """Return environment variables that the actor of a lane must be made with; none where the hook is used.
+
+    The actor of Ray's that releases the placement groups of dead controllers asks Ray's dashboard whether they live.
+    Where several Ray clusters run on a machine, it finds the dashboard only by ``RAY_ADDRESS``.
+    """
+    if IN_PROCESS_CONTROLLER.accepts_version():
+        return {}
+    return {"RAY_ADDRESS": ray.get_runtime_context().gcs_address}
 
 
 def run_worker_group(

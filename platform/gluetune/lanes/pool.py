@@ -225,6 +225,7 @@ class LanePool:
             release_placement_groups(lane.name)
 
     def _start_lane(self) -> _Lane:
+        from gluetune.internals.ray_train import lane_variables
         from gluetune.lanes.lane import LaneActor
 
         if self.spec is None:
@@ -232,7 +233,9 @@ class LanePool:
         name = f"lane-{uuid.uuid4().hex[:6]}"
         same_node = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options: dict[str, Any] = {"num_cpus": 0, "name": name, "scheduling_strategy": same_node}
-        if variables := propagated_variables():  # without any, the actor can run in a process that Ray has started
+        if (
+            variables := propagated_variables() | lane_variables()
+        ):  # without any, the actor can run in a process that Ray has started
             options["runtime_env"] = {"env_vars": variables}
         actor: Any = ray.remote(**options)(LaneActor).remote(self.spec, name, self._workload)
         lane = _Lane(

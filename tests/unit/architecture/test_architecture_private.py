@@ -13,8 +13,6 @@ INTERNALS = ROOT / "platform" / "gluetune" / "internals"
 FOLDERS = ("platform/gluetune", "benchmarks", "deploy", "jobs")
 PRIVATE_MODULES = ("ray.train.v2", "ray.tune.execution", "ray.tune.experiment.trial")  # whatever their names
 OWN = ("gluetune", "benchmarks")
-UNTIL_LANES_HAVE_A_POOL = {f"platform/gluetune/{name}.py" for name in ("lanes/lane", "lanes/prestart", "search/trials")}
-UNTIL_LANES_HAVE_A_POOL.add("platform/gluetune/lanes/worker_group.py")
 ALLOWED = {  # documented in spite of their names, or, of argparse, without a public counterpart
     "os._exit",
     "_replace",
@@ -26,8 +24,7 @@ SETTINGS = {"torch.compiler.config.recompile_limit", "package.propagate"}  # pub
 
 def files() -> list[Path]:
     found = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
-    excepted = {ROOT / name for name in UNTIL_LANES_HAVE_A_POOL}
-    return [path for path in found if not path.is_relative_to(INTERNALS) and path not in excepted]
+    return [path for path in found if not path.is_relative_to(INTERNALS)]
 
 
 def private_uses(tree: ast.Module) -> Iterator[tuple[int, str]]:
