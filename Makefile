@@ -15,7 +15,7 @@ WORKERS ?= 2
 # hook into private names off (docs/explanation/internals.md), or with other versions of Ray or transformers.
 LANE_TESTS := tests/integration/test_lane_placement.py tests/integration/test_lane_survival.py
 SEARCH_TESTS := tests/integration/test_search_whole.py
-TRAINER_TESTS := tests/integration/test_training_equals_trainer.py
+TRAINER_TESTS := tests/integration/test_training_equals_trainer.py tests/integration/test_training_speedups.py
 
 .PHONY: quickstart submit test-fast test test-cluster test-internals-off test-ray test-transformers lint types coverage \
 	docs clean
@@ -52,7 +52,7 @@ test-ray: $(STAMP)
 	tests/other_version.sh $(BIN)/python "ray==$(RAY)" $(LANE_TESTS) $(SEARCH_TESTS)
 
 test-transformers: $(STAMP)
-	tests/other_version.sh $(BIN)/python "transformers==$(TRANSFORMERS)" tests/unit/models tests/unit/training \
+	tests/other_version.sh $(BIN)/python "transformers==$(TRANSFORMERS)" tests/unit/models/test_models_families.py \
 		$(TRAINER_TESTS) $(SEARCH_TESTS)
 
 lint: $(STAMP)

@@ -104,7 +104,7 @@ def test_the_group_of_a_killed_lane_is_released_for_the_lane_that_replaces_it(
     assert lease.next_event() is not None
     ray.kill(lease.actor)
     with pytest.raises(LaneError, match="its actor died"):
-        lease.next_event()
+        list(iter(lease.next_event, None))  # the events that the lane had reported before come first
     pool.release(lease)
     assert run(pool, "trials/b") == "finished"
     assert len(created_groups()) == 1
