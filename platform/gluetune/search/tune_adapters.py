@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from gluetune.errors import StorageError
 from gluetune.events import LANE_EVENT_ADAPTER
 from gluetune.lanes import LanePool, Lease
 from gluetune.search.controller import SearchController
@@ -53,12 +54,12 @@ class LeasedTrials:
             error: what Tune knows of the death.
 
         Returns:
-            Tune's new configuration of the trial; ``None`` where the trial has failed too often.
+            Tune's new configuration of the trial; ``None`` where the trial has failed too often, or has ended.
         """
         number, lease = self._leases[trial_id]
         self._controller.record_lane_death(number, self._pool.death_reason(lease) or error)
         self._failures[trial_id] = self._failures.get(trial_id, 0) + 1
-        if self._failures[trial_id] > self._max_failures:
+        if self._failures[trial_id] > self._max_failures or number not in self._controller.in_flight:
             return None
         self._pool.release(lease)
         lease = self._pool.lease(self._controller.assignment(number))
@@ -204,6 +205,8 @@ class PrefetchStopper(Stopper):
             self._on_stop()
         elif self._controller.fatal_error is None:
             self._controller.stop("out of time")
+        elif not isinstance(self._controller.fatal_error, StorageError):  # the journal can still be written
+            self._controller.stop("the search was given up")
         self._pool.release_all()
 
     def __getstate__(self) -> dict[str, Any]:

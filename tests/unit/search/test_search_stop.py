@@ -7,7 +7,7 @@ from unittest.mock import create_autospec
 import pytest
 import ray
 
-from gluetune.errors import StorageError
+from gluetune.errors import AllTrialsFailedError, StorageError, UserError
 from gluetune.lanes import LanePool
 from gluetune.search.controller import SearchController
 from gluetune.search.ray_tasks import cancel_on_error
@@ -37,10 +37,15 @@ class ReleasingPool(LanePool):
 
 @pytest.mark.parametrize(
     ("budget", "fatal", "reason"),
-    [(0.0, None, "out of time"), (None, StorageError("the disk is full"), None), (3600.0, None, None)],
+    [
+        (0.0, None, "out of time"),
+        (None, StorageError("the disk is full"), None),
+        (None, AllTrialsFailedError("the first 3 trials all failed"), "the search was given up"),
+        (3600.0, None, None),
+    ],
 )
 def test_a_search_ends_when_its_time_is_up_or_it_cannot_continue(
-    budget: float | None, fatal: StorageError | None, reason: str | None
+    budget: float | None, fatal: UserError | None, reason: str | None
 ) -> None:
     controller, pool = create_autospec(SearchController, instance=True), ReleasingPool()
     controller.fatal_error = fatal
