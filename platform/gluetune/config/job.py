@@ -174,7 +174,7 @@ class TrainingConfig(Section):
     with ``torch.compile``: a lane compiles in the first trial of each architecture (number of labels, head, dropout
     rates, frozen layers), which takes about a minute and pays off in long searches; mode ``reduce-overhead`` also
     records CUDA graphs, one for each shape of a batch. ``speedups`` changes how a step is computed, not what is
-    trained: ``auto`` uses gluetune's own layers, dropout and embedding for the model families that they are
+    trained: ``auto`` uses gluetune's own layers, dropout, embedding and clipping for the model families that they are
     verified for, and transformers' and torch's for all others; ``off`` always uses the latter.
 
     Raises:

@@ -1,19 +1,23 @@
-"""AdamW with decoupled weight decay, and its learning-rate schedule."""
+"""AdamW with decoupled weight decay, its learning-rate schedule, and clipping of gradients in its step."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from functools import cache
+from typing import Any, Literal, Protocol
 
+import torch
 from torch import nn
+from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import PreTrainedModel, get_scheduler
 from transformers.trainer_pt_utils import get_parameter_names
 
 from gluetune.config import TrainingConfig
+from gluetune.internals.guard import internals_off
 from gluetune.models import layer_depths
 
 _NO_DECAY = (r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)")
@@ -126,3 +130,60 @@ def make_scheduler(optimizer: AdamW, training: TrainingConfig, total: int) -> LR
         training.lr_scheduler_type, optimizer, num_warmup_steps=warmup, num_training_steps=total
     )
     return scheduler
+
+
+def clip_in_step(optimizer: AdamW, max_norm: float, *, check: bool = False) -> None:
+    """Make the optimizer's next step clip gradients by their global norm, as ``torch.nn.utils.clip_grad_norm_`` does.
+
+    Fused optimizers divide gradients by ``grad_scale`` while they read them, and write them back; that is how
+    `torch.amp.GradScaler` unscales gradients. Scaling them beforehand would be one more pass over all of them.
+
+    Args:
+        optimizer: a fused optimizer of float32 parameters whose gradients are computed.
+        max_norm: largest norm that is not clipped, above 0.
+        check: whether to assert after the step that the gradients were divided. On a GPU this waits for the step.
+
+    Raises:
+        AssertionError: from the step, if ``check`` is set and the gradients were not divided.
+    """
+    gradients = [
+        parameter.grad
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+        if parameter.grad is not None
+    ]
+    fused: Any = optimizer
+    fused.grad_scale = ((get_total_norm(gradients) + 1e-6) / max_norm).clamp(min=1.0)
+    if check:
+        _check_after_step(optimizer, min(gradients, key=torch.numel), fused.grad_scale)
+
+
+def _check_after_step(optimizer: AdamW, gradient: torch.Tensor, scale: torch.Tensor) -> None:
+    expected = gradient / scale
+
+    def compare(*_: Any) -> None:
+        hook.remove()
+        if not torch.allclose(gradient, expected, equal_nan=True):
+            raise AssertionError("the optimizer's step must divide gradients by grad_scale, but did not")
+
+    hook = optimizer.register_step_post_hook(compare)
+
+
+@cache
+def can_clip_in_step(device: str) -> bool:
+    """Whether torch's fused AdamW on a device divides gradients as `clip_in_step` expects; tries it on one parameter.
+
+    It is not used with ``GLUETUNE_INTERNALS=off``: the attribute is not documented, although `torch.amp.GradScaler`
+    relies on it.
+    """
+    if internals_off():
+        return False
+    weight = nn.Parameter(torch.zeros(1, device=device))
+    weight.grad = torch.full_like(weight, 4.0)
+    optimizer = AdamW([weight], fused=True)
+    clip_in_step(optimizer, 1.0, check=True)
+    try:
+        optimizer.step()
+    except AssertionError:
+        return False
+    return True

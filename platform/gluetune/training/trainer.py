@@ -183,6 +183,7 @@ class TrialTrainer:
             distributed,
             lambda values: Evaluation(**(plan | values)),
             seed,
+            clip_in_step=fast,
             after_backward=partial(clone_cudagraph_grads, self.model) if cuda_graphs else None,
         )
 

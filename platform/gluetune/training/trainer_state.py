@@ -22,7 +22,7 @@ from gluetune.data import shard_batch
 from gluetune.events import Evaluation, Precision, PretrainingEvaluation, StepLog
 from gluetune.training.distributed_context import DistributedContext, no_sync, use_bf16, wrap_ddp
 from gluetune.training.memory import MicroBatches
-from gluetune.training.optimizer import TrainingSettings
+from gluetune.training.optimizer import TrainingSettings, can_clip_in_step, clip_in_step
 from gluetune.training.running_metrics import RunningMetrics, TrainingSummary
 
 MicroBatchLoss = Callable[[np.ndarray, int], tuple[torch.Tensor, torch.Tensor]]
@@ -49,6 +49,7 @@ class TrainerState(Generic[_Evaluation]):
         seed: seed of dropout; with this worker's rank, it seeds torch's random generators.
         forward: the module that computes losses from the model; by default the model.
         losses: names of the losses, for messages.
+        clip_in_step: whether the optimizer clips gradients while it reads them, where its kernel can.
         after_backward: called after each micro-batch but the last.
 
     Attributes:
@@ -72,6 +73,7 @@ class TrainerState(Generic[_Evaluation]):
         *,
         forward: nn.Module | None = None,
         losses: Sequence[str] = ("loss",),
+        clip_in_step: bool = False,
         after_backward: Callable[[], None] | None = None,
     ) -> None:
         self.model, self.distributed = model, distributed
@@ -82,6 +84,8 @@ class TrainerState(Generic[_Evaluation]):
         self._optimizer, self._scheduler, self._restore = optimizer, scheduler, restore
         self._micro_batches = MicroBatches(settings.gradient_accumulation_steps, retry=distributed.world_size == 1)
         self._max_grad_norm, self._losses, self._after_backward = settings.max_grad_norm, tuple(losses), after_backward
+        self._clips_in_step = clip_in_step and can_clip_in_step(distributed.device)
+        self._clipped = False
         self._metrics: RunningMetrics | None = None
         torch.manual_seed(int(np.random.SeedSequence((seed, distributed.rank)).generate_state(1)[0]))
 
@@ -98,8 +102,7 @@ class TrainerState(Generic[_Evaluation]):
         """
         self._metrics = self._metrics or RunningMetrics(self.distributed, self.step, self._losses)
         values = self._accumulate(rows, loss)
-        if self._max_grad_norm:
-            clip_grad_norm_(self.model.parameters(), self._max_grad_norm)
+        self._clip()
         self.learning_rate = cast(float, self._scheduler.get_last_lr()[0])
         self._optimizer.step()
         self._scheduler.step()
@@ -126,6 +129,13 @@ class TrainerState(Generic[_Evaluation]):
             total = values if total is None else total + values
         assert total is not None  # a batch has rows
         return total
+
+    def _clip(self) -> None:
+        if self._max_grad_norm and self._clips_in_step:
+            clip_in_step(self._optimizer, self._max_grad_norm, check=not self._clipped)
+            self._clipped = True
+        elif self._max_grad_norm:
+            clip_grad_norm_(self.model.parameters(), self._max_grad_norm)
 
     def _zero_grad(self) -> None:
         self._optimizer.zero_grad(set_to_none=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
 from transformers import (
     AlbertConfig,
     AutoModelForSequenceClassification,
@@ -27,6 +29,8 @@ from transformers import (
 from gluetune.config import TrainingConfig
 from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
 from gluetune.training.optimizer import (
+    can_clip_in_step,
+    clip_in_step,
     decayed_names,
     layer_scales,
     make_optimizer,
@@ -200,3 +204,41 @@ def test_depths_under_gluetunes_heads(config: PretrainedConfig, name: str, depth
     model = EncoderWithHead(EncoderWithHeadConfig(encoder=config.to_dict(), head="mlp"))
     top = 3 if config.model_type == "albert" else 5  # its layers share their weights
     assert layer_scales(model, 0.5)[name] == pytest.approx(0.5 ** (top - depth if depth >= 0 else -1 - depth))
+
+
+@pytest.mark.parametrize("size", [1e-3, 50.0])
+def test_gradients_clipped_in_the_step_are_clipped_as_torch_does_it(size: float) -> None:
+    stepped = []
+    for in_step in (True, False):
+        torch.manual_seed(3)
+        layers = nn.Sequential(nn.Linear(7, 5), nn.Linear(5, 2))
+        optimizer = torch.optim.AdamW(layers.parameters(), lr=0.1, fused=True, eps=1e-3)
+        for _ in range(3):
+            (size * layers(torch.randn(4, 7)).square().sum()).backward()
+            if in_step:
+                clip_in_step(optimizer, 0.5)
+            else:
+                clip_grad_norm_(layers.parameters(), 0.5)
+            optimizer.step()
+            optimizer.zero_grad()
+        stepped.append(torch.cat([weight.detach().view(-1) for weight in layers.parameters()]))
+    torch.testing.assert_close(*stepped, rtol=1e-5, atol=1e-6)
+
+
+def test_clipping_in_the_step_is_checked_on_the_gradients() -> None:
+    class IgnoresScale(torch.optim.AdamW):
+        def step(self, closure: Any = None) -> Any:
+            self.grad_scale = None
+            return super().step(closure)
+
+    assert can_clip_in_step("cpu")
+    for kind, size in ((torch.optim.AdamW, 9.0), (IgnoresScale, 1e-3)):
+        weight = nn.Parameter(torch.zeros(2))
+        weight.grad = torch.full_like(weight, size)
+        optimizer = kind([weight], fused=True)
+        clip_in_step(optimizer, 1.0, check=True)
+        optimizer.step()  # divided, or too small to be divided
+    weight.grad = torch.full_like(weight, 9.0)
+    clip_in_step(optimizer, 1.0, check=True)
+    with pytest.raises(AssertionError, match="grad_scale"):
+        optimizer.step()
