@@ -216,6 +216,7 @@ def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_group(
         assert len(created_groups()) == 1
     finally:
         ray.kill(lane)
+        wait_until(lambda: release_all_placement_groups() or not created_groups(), "a placement group is left")
 
 
 def test_a_lane_whose_workers_cannot_start_gives_up_and_keeps_no_group(pool: LanePool, tmp_path: Path) -> None:
