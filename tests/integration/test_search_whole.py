@@ -16,7 +16,7 @@ from searches import ROOT, command, kill, run_here, summary, trials, wait_for_jo
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-TRAINABLE = ("ray::LaneTrainable", "ray::ResourceTrainable")  # Ray Tune's subclass has the second name
+LANE, TRAINABLE = "ray::LaneActor", ("ray::LaneTrainable", "ray::ResourceTrainable")  # the last is Ray Tune's subclass
 
 
 @pytest.fixture(scope="module")
@@ -159,25 +159,18 @@ def test_mlflow_has_one_run_per_trial_after_a_resume(killed: list[str], runs: Pa
         assert len(client.get_metric_history(one.info.run_id, "eval_score")) == 2
 
 
-def test_a_lane_whose_actor_is_killed_is_replaced_and_its_trial_continues(printed: str, job: Path, runs: Path) -> None:
-    driver = start(job, runs, "lane-lost")
-    wait_for_journal(driver, journal(runs, "lane-lost"), 1)
-    titles = {p: " ".join(p.cmdline()) for p in psutil.Process(driver.pid).children(recursive=True)}
-    next(p for p, title in titles.items() if title.startswith("ray::LaneActor")).kill()
+def test_a_trainable_and_a_lane_that_are_killed_are_replaced_and_their_trials_continue(
+    printed: str, job: Path, runs: Path
+) -> None:
+    driver = start(job, runs, "actors-lost")
+    for title, ended in ((TRAINABLE, 1), (LANE, 3)):
+        wait_for_journal(driver, journal(runs, "actors-lost"), ended)
+        titles = {p: " ".join(p.cmdline()) for p in psutil.Process(driver.pid).children(recursive=True)}
+        next(p for p, found in titles.items() if found.startswith(title)).kill()
     assert driver.stdout is not None
     driver.stdout.close()  # as `| head` does: the search needs no terminal either
-    assert driver.wait(timeout=300) == 0, (runs / "lane-lost/logs/ray.log").read_text()[-5000:]
-    assert trials(runs / "lane-lost") == trials(runs / "whole")
-
-
-def test_a_trainable_that_is_killed_is_replaced_and_its_trial_continues(printed: str, job: Path, runs: Path) -> None:
-    driver = start(job, runs, "trainable-lost")
-    wait_for_journal(driver, journal(runs, "trainable-lost"), 1)
-    titles = {p: " ".join(p.cmdline()) for p in psutil.Process(driver.pid).children(recursive=True)}
-    next(p for p, title in titles.items() if title.startswith(TRAINABLE)).kill()
-    said, _ = driver.communicate(timeout=300)
-    assert driver.returncode == 0, said
-    assert trials(runs / "trainable-lost") == trials(runs / "whole")
+    assert driver.wait(timeout=300) == 0, (runs / "actors-lost/logs/ray.log").read_text()[-5000:]
+    assert trials(runs / "actors-lost") == trials(runs / "whole")
 
 
 def test_the_death_of_the_drivers_node_is_reported_with_the_command_to_resume(
