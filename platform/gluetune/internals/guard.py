@@ -29,14 +29,14 @@ class Hook:
 
     Attributes:
         name: what the hook does, for the log.
-        library: the library's name as a distribution, such as ``ray``.
+        distribution: the library's name on PyPI, such as ``ray``.
         verified: versions that the hook was tested with, such as ``>=2.60,<2.61``.
         probe: raises where the library lacks what the hook relies on, or behaves in another way.
         fallback: what runs instead, for the log.
     """
 
     name: str
-    library: str
+    distribution: str
     verified: str
     probe: Callable[[], None]
     fallback: str
@@ -109,12 +109,12 @@ def _problem(hook: Hook) -> str | None:
 
 def _version_problem(hook: Hook) -> str | None:
     try:
-        version = importlib.metadata.version(hook.library)
+        version = importlib.metadata.version(hook.distribution)
     except importlib.metadata.PackageNotFoundError:
-        return f"{hook.library} is not installed"
+        return f"{hook.distribution} is not installed"
     if SpecifierSet(hook.verified, prereleases=True).contains(version):
         return None
-    return f"it was verified with {hook.library} {hook.verified}, but {version} is installed"
+    return f"it was verified with {hook.distribution} {hook.verified}, but {version} is installed"
 
 
 def _probe_problem(hook: Hook) -> str | None:

@@ -174,7 +174,7 @@ def padding_free_hook(family: str) -> Hook:
     """Return the guard of `use_padding_free` for a family."""
     return Hook(
         name=f"encoder layers of {family} without padding",
-        library="transformers",
+        distribution="transformers",
         verified=_PADDING_FREE_VERIFIED,
         probe=partial(_probe, family, _make_padding_free),
         fallback="padded batches",
@@ -186,7 +186,7 @@ def cls_only_hook(family: str) -> Hook:
     """Return the guard of `use_cls_only_last_layer` for a family."""
     return Hook(
         name=f"a last layer of {family} that computes the first token only",
-        library="transformers",
+        distribution="transformers",
         verified=_CLS_ONLY_VERIFIED,
         probe=partial(_probe, family, _make_cls_only),
         fallback="a last layer that computes all tokens",

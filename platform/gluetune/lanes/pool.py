@@ -49,11 +49,6 @@ class _Lane:
     closed: Any
     process: Any
 
-    @property
-    def dead(self) -> bool:
-        """Whether the lane has closed or its actor has died."""
-        return _done(self.closed)
-
 
 @dataclass(frozen=True)
 class Lease:
@@ -217,8 +212,9 @@ class LanePool:
         return min(free, key=lambda lane: lane.ready is not None, default=None)
 
     def _drop_dead(self) -> None:
-        dead = [lane for lane in self._lanes.values() if lane.dead]
-        for lane in dead:
+        closed = {lane.closed: lane for lane in self._lanes.values()}
+        dead = ray.wait(list(closed), num_returns=len(closed), timeout=0)[0] if closed else []
+        for lane in (closed[reference] for reference in dead):
             self._reasons[lane.name] = _death_reason(lane)
             del self._lanes[lane.name]
             _kill([lane])  # a lane that closed by itself still has its actor
@@ -233,9 +229,8 @@ class LanePool:
         name = f"lane-{uuid.uuid4().hex[:6]}"
         same_node = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options: dict[str, Any] = {"num_cpus": 0, "name": name, "scheduling_strategy": same_node}
-        if (
-            variables := propagated_variables() | lane_variables()
-        ):  # without any, the actor can run in a process that Ray has started
+        variables = propagated_variables() | lane_variables()
+        if variables:  # without any, the actor can run in a process that Ray has started
             options["runtime_env"] = {"env_vars": variables}
         actor: Any = ray.remote(**options)(LaneActor).remote(self.spec, name, self._workload)
         lane = _Lane(

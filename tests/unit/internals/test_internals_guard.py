@@ -20,8 +20,8 @@ def fine() -> None:
     pass
 
 
-def hook(probe: Callable[[], None] = fine, library: str = "pytest", verified: str = ">=1") -> Hook:
-    return Hook("the fast way", library, verified, probe, "the slow way")
+def hook(probe: Callable[[], None] = fine, distribution: str = "pytest", verified: str = ">=1") -> Hook:
+    return Hook("the fast way", distribution, verified, probe, "the slow way")
 
 
 class Library:
@@ -58,7 +58,7 @@ def failing_import() -> None:
     ("unusable", "reason"),
     [
         (hook(verified="<1"), "pytest <1"),
-        (hook(library="no-such-library"), "no-such-library is not installed"),
+        (hook(distribution="no-such-library"), "no-such-library is not installed"),
         (hook(missing_name), "Library has no stop"),
         (hook(unused_name), "start does not use finish"),
         (hook(failing_import), "no_such_module"),
