@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gluetune.config.equivalence import COMPUTATION_FIELDS, unused_fields, without_idle_fields
-from gluetune.config.job import DataConfig, JobConfig, TrainingConfig
+from gluetune.config.job import DataConfig, JobConfig
 from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values
+from gluetune.config.training import TrainingConfig
 from gluetune.config.validation import format_value
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean_file
 

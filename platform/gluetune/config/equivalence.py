@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gluetune.config.job import TrainingConfig
 from gluetune.config.space import Choice, SearchSpace, Value
+from gluetune.config.training import TrainingConfig
 
 COMPUTATION_FIELDS = frozenset(
     {

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict, field_validator, model_validator
 
-from gluetune.config.job import Section, TrainingConfig
+from gluetune.config.section import Section
+from gluetune.config.training import TrainingConfig
 
 Value = bool | int | float | str
 

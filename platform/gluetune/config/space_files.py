@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gluetune.config.job import TrainingConfig
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, contains
+from gluetune.config.training import TrainingConfig
 from gluetune.config.validation import format_value, unknown_key, validate
 from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
 from gluetune.errors import ConfigError, ConfigIssue, KeyPath, did_you_mean, dotted_path

@@ -126,6 +126,7 @@ TASKS: dict[str, Task] = {
             "pearson_and_spearman",
             hub=("nyu-mll/glue", "stsb"),
             layouts=_same("STS-B", _PAIR, "score"),
+            problem="regression",
         ),
         Task(
             "qqp",

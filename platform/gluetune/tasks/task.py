@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Problem = Literal["single_label", "multi_label", "regression"]
+"""What a task's labels are: one class per row, any number of classes per row, or a number per row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class Task:
         name: the name in job files and flags, in lower case.
         title: the name as papers print it.
         columns: text columns, one or two.
-        labels: class names in the order of their ids; empty for regression.
+        labels: class names in the order of their ids; empty for regression. Of two classes the second is the positive
+            one of metrics such as F1.
         metrics: names of all metrics that are reported, keys of `gluetune.tasks.metrics.METRICS`.
         primary: the metric that trials are ranked by; higher is better.
         layouts: layouts of the official files by split; the first whose files all exist is read.
@@ -61,6 +66,10 @@ class Task:
         label_aliases: other spellings of labels in the official files, to class names.
         ignored_labels: labels whose rows are left out (SNLI's ``-``: annotators did not agree).
         minimum, maximum: range of regression labels.
+        problem: what the labels are.
+
+    Raises:
+        ValueError: a regression has class names, or another problem has none.
 
     Example:
         >>> gluetune.load("runs/first", "cola").task.labels  # doctest: +SKIP
@@ -86,11 +95,24 @@ class Task:
     ignored_labels: tuple[str, ...] = ()
     minimum: float = 0.0
     maximum: float = 5.0
+    problem: Problem = "single_label"
+
+    def __post_init__(self) -> None:
+        if self.regression == bool(self.labels):
+            raise ValueError(
+                "a task must have labels unless it is a regression, but got "
+                f"(problem={self.problem!r}, labels={self.labels!r})"
+            )
 
     @property
     def regression(self) -> bool:
         """Whether labels are numbers."""
-        return not self.labels
+        return self.problem == "regression"
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a row can have any number of classes."""
+        return self.problem == "multi_label"
 
     @property
     def num_labels(self) -> int:
