@@ -173,7 +173,7 @@ def evaluate_trained(trained: Trained, address: str | None, frontend: Frontend) 
             found = TaskEvaluation(task, splits, scores, published, size, trained.folder_uri(file))
             if trained.run is not None:
                 content = {"task": task, "folder": trained.folders[task], "figures": found.figures, "rows": found.rows}
-                trained.run.write(file, (json.dumps(content, indent=2) + "\n").encode())
+                trained.run.write(file, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
             yield found
 
 

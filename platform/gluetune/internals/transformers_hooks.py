@@ -140,11 +140,7 @@ def use_padding_free(model: PreTrainedModel, attentions: frozenset[str]) -> bool
     Returns:
         Whether the model was changed.
     """
-    config: Any = model.base_model.config
-    if not _has_bert_layers(config, attentions) or not padding_free_hook(config.model_type).usable():
-        return False
-    _make_padding_free(model)
-    return True
+    return _change(model, attentions, padding_free_hook, _make_padding_free)
 
 
 def use_cls_only_last_layer(model: PreTrainedModel, attentions: frozenset[str]) -> bool:
@@ -157,11 +153,7 @@ def use_cls_only_last_layer(model: PreTrainedModel, attentions: frozenset[str]) 
     Returns:
         Whether the model was changed.
     """
-    config: Any = model.base_model.config
-    if not _has_bert_layers(config, attentions) or not cls_only_hook(config.model_type).usable():
-        return False
-    _make_cls_only(model)
-    return True
+    return _change(model, attentions, cls_only_hook, _make_cls_only)
 
 
 def is_padding_free(model: nn.Module) -> bool:
@@ -193,8 +185,19 @@ def cls_only_hook(family: str) -> Hook:
     )
 
 
-def _has_bert_layers(config: PretrainedConfig, attentions: frozenset[str]) -> bool:
-    return config.model_type in FAMILIES and attention_name(config).removesuffix(_SUFFIX) in attentions
+def _change(
+    model: PreTrainedModel,
+    attentions: frozenset[str],
+    hook: Callable[[str], Hook],
+    change: Callable[[PreTrainedModel], None],
+) -> bool:
+    """Change a model whose layers are BERT's, if the hook of its family is usable; return whether it was."""
+    config: Any = model.base_model.config
+    known = config.model_type in FAMILIES and attention_name(config).removesuffix(_SUFFIX) in attentions
+    if not known or not hook(config.model_type).usable():
+        return False
+    change(model)
+    return True
 
 
 def _make_padding_free(model: PreTrainedModel) -> None:
