@@ -78,6 +78,13 @@ def wait_for_journal(driver: subprocess.Popen[Any], journal: Path, trials: int =
     raise AssertionError("the run did not get that far")
 
 
+def environment_of_cluster() -> dict[str, str]:
+    """An environment in which a command joins the cluster of this process."""
+    import ray
+
+    return os.environ | {"RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+
+
 def kill(command: subprocess.Popen[Any]) -> None:
     """Kill a running command, and wait until its driver, the child that holds the run's lock, has ended too."""
     drivers = psutil.Process(command.pid).children()

@@ -91,16 +91,16 @@ def computed_twice(folder: Path) -> int:
     return len(computed) - len({(number, index) for number, index, _ in computed})
 
 
-def recovery(folder: Path, at: float) -> float:
-    """Seconds from a moment until all trials that were at work then have gone on to an evaluation."""
+def recovery(folder: Path, since: float) -> float | None:
+    """Seconds from a moment until all trials that ran then were evaluated again; ``None`` as long as one was not."""
     seen = events(folder)
-    started = {event["number"] for event in seen if event["event"] == "started" and event["time"] < at}
-    ended = {event["number"] for event in seen if event["event"] == "ended" and event["time"] < at}
-    went_on = [
-        min(event["time"] for event in evaluations(folder) if event["number"] == number and event["time"] > at)
-        for number in started - ended
-    ]
-    return max(went_on) - at
+    started = {event["number"] for event in seen if event["event"] == "started" and event["time"] < since}
+    ended = {event["number"] for event in seen if event["event"] == "ended" and event["time"] < since}
+    again: dict[int, float] = {}
+    for event in seen:
+        if event["event"] in ("evaluated", "ended") and event["time"] > since:
+            again.setdefault(event["number"], event["time"] - since)
+    return max(again[number] for number in started - ended) if started - ended <= again.keys() else None
 
 
 class Watch:

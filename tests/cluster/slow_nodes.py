@@ -19,7 +19,7 @@ from ray.autoscaler.tags import (
     TAG_RAY_USER_NODE_TYPE,
 )
 
-FIRST_S, NEXT_S = 65.0, 25.0  # the first comes after a search has said what it waits for
+FIRST_S, NEXT_S = 80.0, 25.0  # the first comes after a search has said what it waits for
 START = (
     "mount -t tmpfs tmpfs /tmp/ray && exec ray start --block --address=127.0.0.1:6379 "
     "--dashboard-agent-listen-port=0 --object-store-memory=200000000 --disable-usage-stats"

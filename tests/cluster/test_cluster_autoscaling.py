@@ -41,9 +41,13 @@ def timeline(head: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
 
 
 @pytest.fixture(scope="module")
-def printed(head: Host, project: Path, grid: Path, runs: Path, timeline: Watch) -> str:
-    """What a search on two lanes printed as a job, from no node to none."""
+def printed(head: Host, project: Path, grid: Path, runs: Path, timeline: Watch, request: pytest.FixtureRequest) -> str:
+    """What a search on two lanes printed as a job, from no node to none.
+
+    The undisturbed search, which is needed later, runs while the job waits for its nodes.
+    """
     driver = submit(head, "--config", grid, "--name", "autoscaled", storage=runs, cwd=project)
+    request.getfixturevalue("laptop")
     said, _ = driver.communicate(timeout=900)
     assert driver.returncode == 0, said
     wait_for(lambda: not timeline.now["nodes"], "no node to be left", timeout=90)

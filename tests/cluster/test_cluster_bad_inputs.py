@@ -52,9 +52,29 @@ def head(network: Network) -> Host:
     return head
 
 
-def refused(host: Host, command: list[str], env: dict[str, str] | None = None) -> str:
-    """The one message of a command that must not get anywhere."""
-    said = host.run(command, env=env, code=2, timeout=300)
+@pytest.fixture(scope="module")
+def refused(network: Network, head: Host, grid: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The messages of commands that must not get anywhere; they run at the same time, because most of them wait."""
+    own = ["--config", str(grid), "--storage-path", str(tmp_path_factory.mktemp("refused"))]
+    there = [*own, "--address", f"{head.address}:6379"]
+    commands: dict[str, tuple[Host, list[str], dict[str, str]]] = {
+        "no cluster": (head, tune(*own, "--address", "10.77.0.99:6379"), {}),
+        "wrong token": (head, tune(*there), {"RAY_AUTH_TOKEN": "0" * 64}),
+        "no token": (head, tune(*there), {"RAY_AUTH_MODE": "disabled"}),
+        "another version": (head, [sys.executable, "-c", ANOTHER_VERSION, *there], {}),
+        "no bucket": (network.laptop, tune("--config", grid, "--storage-path", "s3://gluetune-nowhere/runs"), {}),
+    }
+    started = {
+        name: host.popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for name, (host, command, env) in commands.items()
+    }
+    return {name: refusal(process) for name, process in started.items()}
+
+
+def refusal(process: subprocess.Popen[str]) -> str:
+    """The one message of a command that ends with exit code 2."""
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 2, said
     assert "Traceback" not in said
     before, error, message = said.partition("error: ")
     assert error, said
@@ -62,30 +82,24 @@ def refused(host: Host, command: list[str], env: dict[str, str] | None = None) -
     return message
 
 
-def test_an_address_where_no_cluster_answers(head: Host, grid: Path, tmp_path: Path) -> None:
-    message = refused(head, tune("--config", grid, "--storage-path", tmp_path, "--address", "10.77.0.99:6379"))
-    assert "no Ray cluster answers at '10.77.0.99:6379'" in message
+def test_an_address_where_no_cluster_answers(refused: dict[str, str]) -> None:
+    assert "no Ray cluster answers at '10.77.0.99:6379'" in refused["no cluster"]
 
 
-@pytest.mark.parametrize("token", [{"RAY_AUTH_TOKEN": "0" * 64}, {"RAY_AUTH_MODE": "disabled"}], ids=["wrong", "none"])
-def test_a_token_that_is_not_the_clusters(head: Host, grid: Path, tmp_path: Path, token: dict[str, str]) -> None:
-    command = tune("--config", grid, "--storage-path", tmp_path, "--address", f"{head.address}:6379")
-    message = refused(head, command, token)
-    assert f"no Ray cluster at '{head.address}:6379' accepts this process" in message
-    assert "RAY_AUTH_TOKEN" in message
-    assert len(message.splitlines()) < 8
+@pytest.mark.parametrize("case", ["wrong token", "no token"])
+def test_a_token_that_is_not_the_clusters(case: str, head: Host, refused: dict[str, str]) -> None:
+    assert f"no Ray cluster at '{head.address}:6379' accepts this process" in refused[case]
+    assert "RAY_AUTH_TOKEN" in refused[case]
+    assert len(refused[case].splitlines()) < 8
 
 
-def test_another_version_of_ray_than_the_clusters(head: Host, grid: Path, tmp_path: Path) -> None:
-    own = tune("--config", grid, "--storage-path", tmp_path, "--address", f"{head.address}:6379")[2:]
-    message = refused(head, [sys.executable, "-c", ANOTHER_VERSION, *own])
-    assert "cannot be joined: Version mismatch" in message
-    assert "2.59.0" in message
+def test_another_version_of_ray_than_the_clusters(refused: dict[str, str]) -> None:
+    assert "cannot be joined: Version mismatch" in refused["another version"]
+    assert "2.59.0" in refused["another version"]
 
 
-def test_a_bucket_out_of_reach(network: Network, grid: Path) -> None:
-    message = refused(network.laptop, tune("--config", grid, "--storage-path", "s3://gluetune-nowhere/runs"))
-    assert "cannot reach s3://gluetune-nowhere/runs" in message
+def test_a_bucket_out_of_reach(refused: dict[str, str]) -> None:
+    assert "cannot reach s3://gluetune-nowhere/runs" in refused["no bucket"]
 
 
 def test_a_disk_that_fills_up_ends_a_search_that_goes_on_when_there_is_space(

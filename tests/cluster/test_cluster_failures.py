@@ -106,164 +106,141 @@ def watch(whole_cluster: Cluster, runs: Path) -> Iterator[Watch]:
     watch.close()
 
 
-Start = Callable[..., "subprocess.Popen[str]"]
-Finish = Callable[["subprocess.Popen[str]", Path], None]
+class DisturbedSearch:
+    """A search on the cluster that is disturbed while its trials train, one time after the other.
 
+    Args:
+        name: the search's name.
+        cluster: where it runs.
+        grid: its job file.
+        runs: the folder of all runs.
+    """
 
-@pytest.fixture
-def start(cluster: Cluster, runs: Path) -> Start:
-    """Start a search on the cluster's head."""
+    def __init__(self, name: str, cluster: Cluster, grid: Path, runs: Path) -> None:
+        self._cluster, self._runs = cluster, runs
+        self.folder = runs / name
+        self.recoveries: dict[str, float] = {}  # seconds until all lanes evaluated again, by disturbance
+        self._driver = self._start("--config", grid, "--name", name)
 
-    def start(*arguments: str | Path) -> subprocess.Popen[str]:
-        return cluster.head.popen(
-            tune(*arguments, "--storage-path", runs, "--address", cluster.address),
+    def _start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        return self._cluster.head.popen(
+            tune(*arguments, "--storage-path", self._runs, "--address", self._cluster.address),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
 
-    return start
+    def disturb(self, what: str, disturbance: Callable[[], object]) -> None:
+        """Wait until both lanes have trained, disturb the search, and wait until all its trials are evaluated again."""
+        in_the_middle(self.folder, lanes=LANES)
+        disturbance()
+        since = time.time()
+
+        def recovered() -> float | None:
+            over = self._driver.poll() is not None
+            seconds = recovery(self.folder, since)
+            assert seconds or not over, "the search ended before its trials were evaluated again"
+            return seconds
+
+        self.recoveries[what] = wait_for(recovered, f"an evaluation of each trial after: {what}", timeout=600)
+
+    def kill_driver_and_resume(self, empty: Callable[[], bool]) -> None:
+        for process in self._cluster.head.processes(f"--name {self.folder.name}"):
+            process.send_signal(signal.SIGKILL)
+        self._driver.communicate()
+        wait_for(empty, "a cluster without the dead driver's actors and placement groups", timeout=60)
+        self._driver = self._start("--resume", self.folder.name)
+
+    def end(self) -> str:
+        """Wait for its end; what it printed."""
+        said, _ = self._driver.communicate(timeout=900)
+        assert self._driver.returncode == 0, said
+        return said
+
+
+Start = Callable[[str], DisturbedSearch]
+Compare = Callable[[DisturbedSearch], None]
 
 
 @pytest.fixture
-def finish(cluster: Cluster, laptop: Path, watch: Watch) -> Finish:
-    """Wait for a search's end, and hold it against the undisturbed one."""
+def start(cluster: Cluster, grid: Path, runs: Path) -> Start:
+    return lambda name: DisturbedSearch(name, cluster, grid, runs)
+
+
+@pytest.fixture
+def compare(cluster: Cluster, laptop: Path, watch: Watch, capsys: pytest.CaptureFixture[str]) -> Compare:
+    """Wait for a search's end, and compare it with the undisturbed one."""
 
     def placement_groups(look: dict[str, Any]) -> list[list[str]]:
         """Placement groups of workers, on nodes other than the drivers'."""
         return [nodes for state, nodes in look["groups"] if state == "CREATED" and not cluster.drivers & set(nodes)]
 
-    def finish(driver: subprocess.Popen[str], folder: Path) -> None:
-        said, _ = driver.communicate(timeout=900)
-        assert driver.returncode == 0, said
-        assert "Traceback" not in said
-        assert trials(folder) == trials(laptop)
-        assert winners(folder) == winners(laptop)
-        assert len(summary(folder)["trials"]) == TRIALS
-        assert computed_twice(folder) <= 1
+    def compare(search: DisturbedSearch) -> None:
+        assert "Traceback" not in search.end()
+        assert trials(search.folder) == trials(laptop)
+        assert winners(search.folder) == winners(laptop)
+        assert len(summary(search.folder)["trials"]) == TRIALS
+        assert computed_twice(search.folder) <= len(search.recoveries)
         assert max(len(placement_groups(look)) for look in watch.seen) <= LANES, (
             "the placement group of a dead lane still exists"
         )
         wait_for(watch.empty, "a cluster without actors and placement groups", timeout=60)
-
-    return finish
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str, float], None]:
-    def tell(what: str, seconds: float) -> None:
         with capsys.disabled():
-            print(f"\n  {what}: all lanes evaluate again after {seconds:.1f} s")
+            for what, seconds in search.recoveries.items():
+                print(f"\n  {what}: all lanes evaluate again after {seconds:.1f} s")
 
-    return tell
+    return compare
 
 
-def test_a_worker_process_is_killed(
-    cluster: Cluster,
-    watch: Watch,
-    start: Start,
-    finish: Finish,
-    grid: Path,
-    runs: Path,
-    tell: Callable[[str, float], None],
+def test_a_worker_process_is_killed_as_it_starts_and_one_as_it_trains(
+    cluster: Cluster, watch: Watch, start: Start, compare: Compare
 ) -> None:
-    driver, folder = start("--config", grid, "--name", "worker-killed"), runs / "worker-killed"
-    in_the_middle(folder, lanes=LANES)
-    _, address, pid, _ = next(actor for actor in watch.now["actors"] if actor[0] == WORKER)
-    cluster.at(address).process(pid).kill()
-    at = time.time()
-    finish(driver, folder)
-    tell("a worker process killed", recovery(folder, at))
+    def kill_worker() -> None:
+        _, address, pid, _ = next(actor for actor in watch.now["actors"] if actor[0] == WORKER)
+        cluster.at(address).process(pid).kill()
 
-
-def test_a_worker_process_is_killed_as_it_starts(
-    cluster: Cluster, watch: Watch, start: Start, finish: Finish, grid: Path, runs: Path
-) -> None:
-    driver, folder = start("--config", grid, "--name", "starting-killed"), runs / "starting-killed"
+    search = start("worker-killed")
     wait_for(lambda: starting(cluster), "a worker that starts")[0].kill()
-    in_the_middle(folder, lanes=LANES)
-    finish(driver, folder)
+    search.disturb("a worker process killed", kill_worker)
+    compare(search)
 
 
 def starting(cluster: Cluster) -> list[psutil.Process]:
     return [process for host in cluster.workers for process in host.processes("RayTrainWorker.init_train_context")]
 
 
-def test_a_workers_node_is_lost(
-    cluster: Cluster,
-    watch: Watch,
-    start: Start,
-    finish: Finish,
-    grid: Path,
-    runs: Path,
-    tell: Callable[[str, float], None],
+def test_a_workers_node_is_lost_and_then_the_driver_is_killed_and_resumed(
+    cluster: Cluster, watch: Watch, start: Start, compare: Compare
 ) -> None:
-    driver, folder = start("--config", grid, "--name", "node-lost"), runs / "node-lost"
-    in_the_middle(folder, lanes=LANES)
-    assert set(watch.nodes_of(LANE, *TRAINABLE)) == {cluster.head.address}
-    cluster.lose(cluster.at(watch.nodes_of(WORKER)[0]))
-    at = time.time()
-    finish(driver, folder)
-    tell("a worker's node lost", recovery(folder, at))
+    def lose_node() -> None:
+        assert set(watch.nodes_of(LANE, *TRAINABLE)) == {cluster.head.address}
+        cluster.lose(cluster.at(watch.nodes_of(WORKER)[0]))
+
+    search = start("node-lost")
+    search.disturb("a worker's node lost", lose_node)
+    search.disturb("the driver killed, from --resume on", lambda: search.kill_driver_and_resume(watch.empty))
+    compare(search)
 
 
-def test_the_actor_of_a_lane_is_killed(
-    cluster: Cluster,
-    watch: Watch,
-    start: Start,
-    finish: Finish,
-    grid: Path,
-    runs: Path,
-    tell: Callable[[str, float], None],
-) -> None:
-    driver, folder = start("--config", grid, "--name", "lane-lost"), runs / "lane-lost"
-    in_the_middle(folder, lanes=LANES)
-    _, _, pid, _ = next(actor for actor in watch.now["actors"] if actor[0] == LANE)
-    cluster.head.process(pid).kill()
-    at = time.time()
-    finish(driver, folder)
-    tell("the actor of a lane killed", recovery(folder, at))
-
-
-def test_the_node_of_the_trials_trainables_is_lost(
-    cluster: Cluster,
-    watch: Watch,
-    start: Start,
-    finish: Finish,
-    grid: Path,
-    runs: Path,
-    tell: Callable[[str, float], None],
+def test_the_node_of_the_trials_trainables_is_lost_and_then_the_actor_of_a_lane_is_killed(
+    cluster: Cluster, watch: Watch, start: Start, compare: Compare
 ) -> None:
     held = cluster.head.popen([sys.executable, "-c", HOLD, cluster.address], stdout=subprocess.PIPE)
     assert held.stdout is not None
     assert held.stdout.readline() == "held\n"
     permanent = cluster.add("--num-cpus=0", '--resources={"driver": 1}')
     cluster.drivers.add(permanent.address)
-    driver, folder = start("--config", grid, "--name", "trainables-lost"), runs / "trainables-lost"
-    in_the_middle(folder, lanes=LANES)
-    assert watch.nodes_of(*TRAINABLE) == [permanent.address] * LANES
-    assert set(watch.nodes_of(LANE)) == {cluster.head.address}
-    cluster.head.processes(HOLD)[-1].kill()
-    cluster.lose(permanent)
-    at = time.time()
-    finish(driver, folder)
-    tell("the node of both trials' Trainables lost", recovery(folder, at))
 
+    def lose_node() -> None:
+        assert watch.nodes_of(*TRAINABLE) == [permanent.address] * LANES
+        assert set(watch.nodes_of(LANE)) == {cluster.head.address}
+        cluster.head.processes(HOLD)[-1].kill()
+        cluster.lose(permanent)
 
-def test_the_driver_is_killed_and_resumed(
-    cluster: Cluster,
-    watch: Watch,
-    start: Start,
-    finish: Finish,
-    grid: Path,
-    runs: Path,
-    tell: Callable[[str, float], None],
-) -> None:
-    driver, folder = start("--config", grid, "--name", "driver-killed"), runs / "driver-killed"
-    in_the_middle(folder, lanes=LANES)
-    for process in cluster.head.processes("--name driver-killed"):
-        process.send_signal(signal.SIGKILL)
-    driver.communicate()
-    wait_for(watch.empty, "a cluster without the dead driver's actors and placement groups", timeout=60)
-    at = time.time()
-    finish(start("--resume", "driver-killed"), folder)
-    tell("the driver killed, from --resume on", recovery(folder, at))
+    def kill_lane() -> None:
+        _, _, pid, _ = next(actor for actor in watch.now["actors"] if actor[0] == LANE)
+        cluster.head.process(pid).kill()
+
+    search = start("actors-lost")
+    search.disturb("the node of both trials' Trainables lost", lose_node)
+    search.disturb("the actor of a lane killed", kill_lane)
+    compare(search)

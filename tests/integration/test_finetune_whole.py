@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from searches import ROOT, command, kill, run_here, summary, wait_for_journal
+from searches import ROOT, command, environment_of_cluster, kill, run_here, summary, wait_for_journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -161,6 +161,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(trained: str, runs: Path) -> N
             script="finetune.py",
         ),
         cwd=ROOT,
+        env=environment_of_cluster(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -16,7 +16,7 @@ from ray.util import placement_group_table
 from gluetune.config import TrainingConfig
 from gluetune.events import TrialEnded
 from gluetune.internals.guard import internals_off
-from gluetune.lanes import LaneError, LanePool, LaneSpec, Lease, TrialAssignment
+from gluetune.lanes import LaneError, LanePool, LaneSpec, TrialAssignment
 from gluetune.lanes.lane import LaneActor
 from gluetune.lanes.placement_groups import release_all_placement_groups
 from gluetune.lanes.pool import next_event
@@ -60,8 +60,11 @@ def run(pool: LanePool, folder: str) -> str:
     return event.status
 
 
-def dies_as_it_joins(rank: int, marker: str) -> Callable[[], None]:
-    """Have the worker of that rank die, once, as it joins the process group, while the other one waits for it."""
+def workers_die_as_they_join(folder: str) -> Callable[[], None]:
+    """Have rank 0 die as it joins the first process group, then rank 1 as it joins the next, while the other waits.
+
+    A group is known by its port. The files `0` and `1` in the folder show which worker has died.
+    """
 
     def prepare() -> None:
         import ray.train.torch.config as torch_config
@@ -73,8 +76,13 @@ def dies_as_it_joins(rank: int, marker: str) -> Callable[[], None]:
             import signal
             from pathlib import Path
 
-            if arguments["world_rank"] == rank and not Path(marker).exists():
-                Path(marker).touch()
+            first, second, group = Path(folder, "0"), Path(folder, "1"), os.environ["MASTER_PORT"]
+            if arguments["world_rank"] == 0 and not first.exists():
+                first.write_text(group)
+                os.kill(os.getpid(), signal.SIGKILL)
+            later = first.exists() and first.read_text() not in ("", group)
+            if arguments["world_rank"] == 1 and later and not second.exists():
+                second.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             join(**arguments)
 
@@ -94,11 +102,8 @@ def living_actors() -> set[str]:
     return {number for number, actor in living.items() if actor["ActorClassName"] != "_AutoscalingCoordinatorActor"}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_group_of_a_killed_lane_is_released_for_the_lane_that_replaces_it(
-    pool: LanePool, tmp_path: Path, workers: int
-) -> None:
-    pool.configure(spec(tmp_path, workers, 2.0 / workers), 1)  # all CPUs that there are
+def test_the_group_of_a_killed_lane_is_released_for_the_lane_that_replaces_it(pool: LanePool, tmp_path: Path) -> None:
+    pool.configure(spec(tmp_path, 2, 1.0), 1)  # all CPUs that there are
     pool.set_workload(workload())
     lease = pool.lease(assignment("trials/a"))
     assert lease.next_event() is not None
@@ -146,30 +151,23 @@ def blocking() -> Any:
     return Blocking()
 
 
-def start_blocking(pool: LanePool, folder: Path) -> tuple[Lease, Path]:
-    """A lease of a lane whose worker blocks, and the file that it wrote."""
-    written = folder / "written"
-    pool.configure(spec(folder, 1, 2.0), 1)
+def test_a_closed_lane_whose_workers_do_not_end_keeps_no_group(
+    pool: LanePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workers also have Ray Train's settings from the driver's environment."""
+    monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "3")
+    written = tmp_path / "written"
+    pool.configure(spec(tmp_path, 1, 2.0), 1)
     pool.set_workload(blocking())
     lease = pool.lease(assignment(str(written)))
     wait_until(lambda: written.exists() and written.read_text(), "no worker works")
-    return lease, written
-
-
-def test_a_closed_lane_whose_workers_do_not_end_keeps_no_group(pool: LanePool, tmp_path: Path) -> None:
-    lease, _ = start_blocking(pool, tmp_path)
+    assert written.read_text() == "3"
     pool.shutdown(timeout_s=0.5)
     wait_until_released()
     wait_until(lambda: not living_actors(), "an actor is left that could start workers anew")
     assert not created_groups()
     with pytest.raises(LaneError, match="its actor died"):
         lease.next_event()
-
-
-def test_ray_trains_settings_reach_the_workers(pool: LanePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "3")
-    _, written = start_blocking(pool, tmp_path)
-    assert written.read_text() == "3"
 
 
 def wait_until_released() -> None:
@@ -186,7 +184,7 @@ def wait_until(condition: Callable[[], object], otherwise: str) -> None:
 def test_lanes_that_are_ended_while_they_start_keep_no_group(pool: LanePool, tmp_path: Path) -> None:
     pool.configure(spec(tmp_path, 1, 2.0), 1)  # all CPUs that there are
     pool.set_workload(workload())
-    for _ in range(3):
+    for _ in range(2):
         pool.lease(assignment("trials/e"))
         wait_until(lambda: placement_group_table() or living_actors(), "no lane starts")
         pool.shutdown()
@@ -194,12 +192,10 @@ def test_lanes_that_are_ended_while_they_start_keep_no_group(pool: LanePool, tmp
 
 
 @pytest.mark.skipif(internals_off(), reason="Ray Train's own controller keeps the placement group")
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_group(
-    ray_cluster: None, tmp_path: Path, rank: int
-) -> None:
+def test_workers_that_die_as_they_join_the_process_group_leave_no_group(ray_cluster: None, tmp_path: Path) -> None:
     died = tmp_path / "died"
-    prepare = dies_as_it_joins(rank, str(died))
+    died.mkdir()
+    prepare = workers_die_as_they_join(str(died))
 
     class Disturbed(LaneActor):  # a local class, which Ray pickles by value
         def __init__(self, *arguments: Any) -> None:
@@ -212,7 +208,7 @@ def test_a_worker_that_dies_as_it_joins_the_process_group_leaves_no_group(
         while not isinstance(event := next_event(lane, 1), TrialEnded):
             assert event is not None
         assert event.status == "finished"
-        assert died.exists()
+        assert sorted(file.name for file in died.iterdir()) == ["0", "1"]
         assert len(created_groups()) == 1
     finally:
         ray.kill(lane)

@@ -19,7 +19,7 @@ from gluetune.lanes.prestart import PrestartedLanes, lane_spec
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.workloads.fine_tuning import FineTuning
-from searches import run, run_here, write_job
+from searches import run_here, write_job
 from training_setup import task_data, tiny_encoder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -89,7 +89,9 @@ def test_one_core_is_left_to_the_driver_and_lanes_of_other_resources_are_ended(
     wait_until(cleaned_up)  # a process may still write while it is killed
 
 
-def test_the_search_trains_on_a_lane_that_started_before_it(prestarted: PrestartedLanes, tmp_path: Path) -> None:
+def test_the_search_trains_on_a_lane_that_started_before_it_and_replaces_it_when_it_dies(
+    prestarted: PrestartedLanes, tmp_path: Path
+) -> None:
     pool = prestarted.pool
     pool.configure(spec(tmp_path), 2)
     assert len(pool) == 1
@@ -100,15 +102,10 @@ def test_the_search_trains_on_a_lane_that_started_before_it(prestarted: Prestart
         event = lease.next_event()
         assert isinstance(event, Evaluated)
         assert event.epoch == epoch
-
-
-def test_a_lane_that_died_before_a_trial_is_replaced(prestarted: PrestartedLanes, tmp_path: Path) -> None:
-    pool = prestarted.pool
-    dead = pool.lease(assignment())
-    pool.release(dead)
-    ray.kill(dead.actor)
+    pool.release(lease)
+    ray.kill(lease.actor)
     wait_until(lambda: not len(pool))
-    assert pool.lease(assignment()).lane != dead.lane
+    assert pool.lease(assignment()).lane != lease.lane
 
 
 def test_a_resumed_search_prestarts_no_lanes(ray_cluster: None, tmp_path: Path) -> None:
@@ -119,20 +116,10 @@ def test_a_resumed_search_prestarts_no_lanes(ray_cluster: None, tmp_path: Path) 
     assert not len(prestarted_lanes.pool)
 
 
-def test_an_error_after_the_lanes_have_started_leaves_nothing_behind(tmp_path: Path) -> None:
-    job = write_job(tmp_path)
-    printed = run(
-        "--config",
-        job,
-        "--name",
-        "late",
-        "--storage-path",
-        tmp_path / "runs",
-        "--model-name-or-path",
-        tmp_path / "nowhere",
-        code=2,
-    )
-    assert "nowhere" in printed
+def test_an_error_after_the_lanes_have_started_leaves_nothing_behind(ray_cluster: None, tmp_path: Path) -> None:
+    search = ("--config", write_job(tmp_path), "--name", "late", "--storage-path", tmp_path / "runs")
+    assert "nowhere" in run_here(*search, "--model-name-or-path", tmp_path / "nowhere", code=2)
     assert set(Storage(str(tmp_path / "runs" / "late")).list()) <= {".lock", "logs"}
-    # The name can be used again.
-    run_here("--config", job, "--name", "late", "--storage-path", tmp_path / "runs", "--dry-run")
+    wait_until(lambda: not alive_actor_classes())
+    assert set(states()) <= {"REMOVED"}
+    run_here(*search, "--dry-run")  # the name can be used again

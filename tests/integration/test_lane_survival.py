@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,15 +66,9 @@ class Lanes:
     def get(self, workers: int) -> Lane:
         """The open lane if it has this number of workers, else a new one."""
         if self._open is None or self._open[0] != workers:
-            return self.make(workers, self.work)
+            self.close()
+            self._open = (workers, Lane(workers, self.work, self.storage))
         return self._open[1]
-
-    def make(self, workers: int, work: FineTuning) -> Lane:
-        """A new lane, after the open one was closed."""
-        self.close()
-        lane = Lane(workers, work, self.storage)
-        self._open = (workers, lane)
-        return lane
 
     def close(self) -> None:
         if self._open is not None:
@@ -272,7 +267,7 @@ def test_a_diverging_trial_leaves_both_workers_alive(pair: Lane, alone: list[Eva
 
 
 def test_if_one_of_two_workers_is_out_of_memory_both_continue_with_smaller_batches(
-    lanes: Lanes, alone: list[Evaluated]
+    pair: Lane, lanes: Lanes, alone: list[Evaluated]
 ) -> None:
     class ShortOfMemory(FineTuning):  # a local class, which Ray pickles by value
         """Simulates what this machine lacks: the second worker's GPU has memory for four rows."""
@@ -294,12 +289,14 @@ def test_if_one_of_two_workers_is_out_of_memory_both_continue_with_smaller_batch
                 return model_inputs(model, encoded, rows, distributed)
 
             trainer.model_inputs = short
-            super().run(assignment, context, checkpoints, distributed)
+            try:
+                super().run(assignment, context, checkpoints, distributed)
+            finally:
+                trainer.model_inputs = model_inputs
 
-    lane = lanes.make(2, ShortOfMemory(lanes.work.data, lanes.work.encoder))
-    lane.assign(assignment(14, **NO_DROPOUT))
-    evaluations, end = run_to_end(lane)
-    lanes.close()  # other tests want workers with memory
+    work = ray.put(ShortOfMemory(lanes.work.data, lanes.work.encoder))
+    pair.assign(replace(assignment(14, **NO_DROPOUT), workload=work))
+    evaluations, end = run_to_end(pair)
     assert end.status == "finished", end.message
     assert_alike(evaluations, alone)
 

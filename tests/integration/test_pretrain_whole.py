@@ -13,7 +13,7 @@ from gluetune.config import ModelConfig
 from gluetune.events import JournalReader
 from gluetune.models import load_encoder
 from gluetune.storage import Storage
-from searches import ROOT, command, kill, run_here, wait_for_journal
+from searches import ROOT, command, environment_of_cluster, kill, run_here, wait_for_journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -98,6 +98,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(printed: str, runs: Path) -> N
     driver = subprocess.Popen(
         command(*SMALL, "--storage-path", runs, "--name", "killed", script=SCRIPT),
         cwd=ROOT,
+        env=environment_of_cluster(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

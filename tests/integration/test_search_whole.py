@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from searches import ROOT, command, kill, run_here, summary, trials, wait_for_journal, winners, write_job
+from searches import ROOT, command, run_here, summary, trials, wait_for_journal, winners, write_job
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -130,35 +130,6 @@ def start(job: Path, runs: Path, name: str, *flags: str, cwd: Path = ROOT) -> su
     )
 
 
-@pytest.fixture(scope="module")
-def killed(printed: str, job: Path, runs: Path) -> list[str]:
-    """Journal lines of the trials that had ended when the driver of the search ``killed`` was killed; then resumed."""
-    driver = start(job, runs, "killed")
-    wait_for_journal(driver, journal(runs, "killed"), 2)
-    kill(driver)
-    ended = [line for line in journal(runs, "killed").read_text().splitlines() if '"ended"' in line]
-    run_here("--resume", "killed", "--storage-path", runs)
-    return ended
-
-
-def test_a_killed_driver_resumes_to_the_same_trials_and_winners(killed: list[str], runs: Path) -> None:
-    assert trials(runs / "killed") == trials(runs / "whole")
-    assert winners(runs / "killed") == winners(runs / "whole")
-    after = journal(runs, "killed").read_text().splitlines()
-    assert [line for line in after if '"ended"' in line][: len(killed)] == killed
-
-
-def test_mlflow_has_one_run_per_trial_after_a_resume(killed: list[str], runs: Path) -> None:
-    from mlflow import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
-    found = client.search_runs([client.get_experiment_by_name("killed").experiment_id], max_results=1000)
-    by_trial = [r for r in found if "gluetune.trial" in r.data.tags]
-    assert len(by_trial) == len({r.data.tags["gluetune.trial"] for r in by_trial}) == 8
-    for one in by_trial:
-        assert len(client.get_metric_history(one.info.run_id, "eval_score")) == 2
-
-
 def test_a_trainable_and_a_lane_that_are_killed_are_replaced_and_their_trials_continue(
     printed: str, job: Path, runs: Path
 ) -> None:
@@ -173,20 +144,6 @@ def test_a_trainable_and_a_lane_that_are_killed_are_replaced_and_their_trials_co
     assert trials(runs / "actors-lost") == trials(runs / "whole")
 
 
-def test_the_death_of_the_drivers_node_is_reported_with_the_command_to_resume(
-    printed: str, job: Path, runs: Path
-) -> None:
-    driver = start(job, runs, "node-lost", "--max-concurrent-trials", "1")
-    wait_for_journal(driver, journal(runs, "node-lost"), 0)
-    next(p for p in psutil.Process(driver.pid).children(recursive=True) if p.name() == "raylet").kill()
-    said, _ = driver.communicate(timeout=120)
-    assert driver.returncode == 1, said
-    report = said.rsplit("error: ", 1)[1].splitlines()
-    assert "node" in report[0]
-    assert any(str(runs / "node-lost/logs/ray.log") in line for line in report)
-    assert shlex.split(report[-1])[2:] == ["--resume", "node-lost", "--storage-path", str(runs)]
-
-
 def test_a_stop_while_ray_starts_begins_nothing_and_the_name_can_be_used_again(job: Path, runs: Path) -> None:
     driver = start(job, runs, "too-soon")
     assert driver.stdout is not None
@@ -197,31 +154,58 @@ def test_a_stop_while_ray_starts_begins_nothing_and_the_name_can_be_used_again(j
     assert "trials" in run_here("--config", job, "--name", "too-soon", "--storage-path", runs, "--dry-run")
 
 
-def test_a_search_stops_cleanly_and_the_command_that_it_prints_resumes_it_in_any_folder(
+def test_a_search_that_is_stopped_and_then_loses_its_node_prints_the_command_that_resumes_it_in_any_folder(
     printed: str, job: Path, runs: Path, tmp_path: Path
 ) -> None:
-    """Stopped by Ctrl-C, its printed command by SIGTERM, as `timeout` and `ray job stop` do, and resumed once more."""
     first = start(Path(job.name), Path(os.path.relpath(runs, job.parent)), "stopped", cwd=job.parent)
-    resume = stop(first, signal.SIGINT, runs, ended=1)
-    again = subprocess.Popen(
-        resume, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    assert stop(again, signal.SIGTERM, runs, ended=journal(runs, "stopped").read_text().count('"ended"')) == resume
-    assert not list(tmp_path.iterdir())
-    run_here(*resume[2:])
-    assert trials(runs / "stopped") == trials(runs / "whole")
-    assert winners(runs / "stopped") == winners(runs / "whole")
-
-
-def stop(driver: subprocess.Popen[str], how: signal.Signals, runs: Path, ended: int) -> list[str]:
-    """Stop the search `stopped` once so many trials have ended and one more runs; the command that it prints."""
-    wait_for_journal(driver, journal(runs, "stopped"), ended)
-    os.killpg(driver.pid, how)
-    said, _ = driver.communicate(timeout=120)
-    assert driver.returncode == 130, said
+    wait_for_journal(first, journal(runs, "stopped"), 1)
+    os.killpg(first.pid, signal.SIGINT)  # as Ctrl-C does
+    said, _ = first.communicate(timeout=120)
+    assert first.returncode == 130, said
     assert "Traceback" not in said
     assert {t["status"] for t in summary(runs / "stopped")["trials"]} >= {"finished", "stopped"}
     assert not (runs / "stopped" / "lanes").exists()
-    resume = shlex.split(next(line for line in said.splitlines() if "--resume" in line))
+    resume = command_in(said)
     assert resume[2:] == ["--resume", "stopped", "--storage-path", str(runs)]
-    return resume
+
+    ended = len(ends(runs))
+    again = subprocess.Popen(
+        resume, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    wait_for_journal(again, journal(runs, "stopped"), ended)
+    next(p for p in psutil.Process(again.pid).children(recursive=True) if p.name() == "raylet").kill()
+    said, _ = again.communicate(timeout=120)
+    assert again.returncode == 1, said
+    report = said.rsplit("error: ", 1)[1]
+    assert "node" in report.splitlines()[0]
+    assert str(runs / "stopped/logs/ray.log") in report
+    assert command_in(report) == resume
+    assert not list(tmp_path.iterdir())
+
+    before = ends(runs)
+    run_here(*resume[2:])
+    assert trials(runs / "stopped") == trials(runs / "whole")
+    assert winners(runs / "stopped") == winners(runs / "whole")
+    assert ends(runs)[: len(before)] == before
+    assert_one_mlflow_run_per_trial(runs, "stopped")
+
+
+def command_in(said: str) -> list[str]:
+    """The printed command that resumes a search."""
+    return shlex.split(next(line for line in said.splitlines() if "--resume" in line))
+
+
+def ends(runs: Path) -> list[str]:
+    """Lines of the journal of the search `stopped` that end a trial."""
+    return [line for line in journal(runs, "stopped").read_text().splitlines() if '"ended"' in line]
+
+
+def assert_one_mlflow_run_per_trial(runs: Path, name: str) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
+    found = client.search_runs([client.get_experiment_by_name(name).experiment_id], max_results=1000)
+    by_trial = [r for r in found if "gluetune.trial" in r.data.tags]
+    assert len(by_trial) == len({r.data.tags["gluetune.trial"] for r in by_trial}) == 8
+    for one in by_trial:
+        assert len(client.get_metric_history(one.info.run_id, "eval_score")) == 2

@@ -84,7 +84,8 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path, empty_store: Path) -> Iterator[Server]:
+    shutil.copy(empty_store, tmp_path / "server.db")
     made = Server(tmp_path)
     made.start()
     yield made

@@ -39,13 +39,6 @@ def test_platform_is_no_package_because_it_would_hide_pythons_own() -> None:
     assert shown.stdout.strip()
 
 
-def test_training_runs_without_ray_or_mlflow() -> None:
-    loaded = "sorted({'ray', 'mlflow', 'optuna'} & set(sys.modules))"
-    code = f"import sys, gluetune.training, gluetune.tasks.metrics; print({loaded})"
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "[]"
-
-
 def test_no_file_is_a_maze() -> None:
     longest = max(modules(), key=lambda path: len(path.read_text().splitlines()))
     assert len(longest.read_text().splitlines()) <= 400, longest

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,9 @@ printf '%s\\n' "${COMPREPLY[@]}"
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("completion") / "gluetune.bash"
-    command = [sys.executable, "-m", "gluetune", "--print-completion", "bash"]
-    file.write_text(subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout)
+    with redirect_stdout(StringIO()) as printed:
+        assert main(["--print-completion", "bash"]) == 0
+    file.write_text(printed.getvalue())
     return file
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -52,20 +53,21 @@ def test_the_address_of_a_server_is_printed_without_its_password(capfd: pytest.C
     assert "secret" not in out
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("host", "start"), [("127.0.0.1", "http://127.0.0.1:"), ("::1", "http://[::1]:")])
-def test_the_ui_answers_until_ctrl_c(host: str, start: str, tmp_path: Path) -> None:
-    """Also where the environment names a proxy, which would not reach this machine."""
-    import mlflow
-
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    mlflow.MlflowClient(uri).create_experiment("recorded")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def free_port() -> tuple[str, str, int]:
+    """An address of this machine, by IPv6 where there is any, how it stands in a URL, and a port."""
     try:
-        with socket.create_server((host, 0), family=family) as free:
-            port = free.getsockname()[1]
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as free:
+            return "::1", "http://[::1]", free.getsockname()[1]
     except OSError:
-        pytest.skip(f"this machine has no {host}")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            return "127.0.0.1", "http://127.0.0.1", free.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_the_ui_answers_until_ctrl_c(tmp_path: Path, empty_store: Path) -> None:
+    """Also where the environment names a proxy, which would not reach this machine."""
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    host, url, port = free_port()
     command = [sys.executable, "-m", "gluetune", "ui", "--storage-path", str(tmp_path), "--port", str(port)]
     command += ["--host", host]
     environment = os.environ | {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
@@ -75,7 +77,7 @@ def test_the_ui_answers_until_ctrl_c(host: str, start: str, tmp_path: Path) -> N
         try:
             assert process.stdout is not None
             address = next(line for line in process.stdout if line.startswith("http")).split()[0]
-            assert address == f"{start}{port}"
+            assert address == f"{url}:{port}"
             with urllib.request.urlopen(f"{address}/health", timeout=60) as answer:
                 assert answer.status == 200
             os.killpg(process.pid, signal.SIGINT)

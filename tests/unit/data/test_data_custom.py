@@ -5,10 +5,7 @@ Violations of the contract are among those of `tests/contract/bad_data_classes.p
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +17,7 @@ from gluetune.data import CustomSource, open_source, prepare_task
 from gluetune.errors import ConfigError, DataError
 from gluetune.tasks import get_task
 from messages import Line, assert_shows
+from two_workers import TwoWorkers
 
 GOOD = '''
 import torch
@@ -96,21 +94,13 @@ def pairs(*, split, **others):
     assert (examples.labels.dtype, examples.labels.tolist()) == (np.float32, [2.5])
 
 
-def test_it_crosses_to_another_process(tmp_path: Path) -> None:
-    pickled = tmp_path / "source.pickle"
-    pickled.write_bytes(pickle.dumps(CustomSource(f"{write(tmp_path, GOOD)}:Reviews")))
-    code = (
-        "import pickle, sys; from gluetune.tasks import get_task\n"
-        "source = pickle.load(open(sys.argv[1], 'rb')); print(len(source.load(get_task('cola'), 'train')))"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code, str(pickled)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert run.stdout.strip() == "30"
+def test_it_crosses_to_another_process(tmp_path: Path, two_workers: TwoWorkers) -> None:
+    source = CustomSource(f"{write(tmp_path, GOOD)}:Reviews")
+    assert two_workers.run(rows_in, source) == [30, 30]
+
+
+def rows_in(_: object, source: CustomSource) -> int:
+    return len(source.load(get_task("cola"), "train"))
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from itertools import combinations
 
 import numpy as np
@@ -16,6 +14,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import DataError
 from gluetune.tasks import TASKS, Task
+from two_workers import TwoWorkers
 
 SOURCE = SyntheticSource()
 EVERY_TASK = pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
@@ -90,14 +89,13 @@ def test_no_row_stands_twice_in_a_task(task: Task) -> None:
         assert not set(rows[one]) & (set(rows[other]) | mirrored), (one, other)
 
 
-def test_same_seed_same_rows_also_in_another_process() -> None:
-    here = "\n".join(texts(TASKS["mnli"], "train")[i][1] for i in range(20))
-    script = (
-        "from gluetune.data.synthetic_source import SyntheticSource; from gluetune.tasks import TASKS; "
-        "print(*SyntheticSource().load(TASKS['mnli'], 'train').columns['hypothesis'][:20], sep='\\n')"
-    )
-    there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
-    assert there == here
+def first_rows(*_: object) -> list[str]:
+    return SyntheticSource().load(TASKS["mnli"], "train").columns["hypothesis"][:20]
+
+
+def test_same_seed_same_rows_also_in_another_process(two_workers: TwoWorkers) -> None:
+    """Each process has another seed of its hashes."""
+    assert two_workers.run(first_rows) == [first_rows()] * 2
 
 
 def test_another_seed_gives_other_rows() -> None:
