@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,10 +57,11 @@ class Lanes:
     """The one lane that is open: the two CPUs of the tests' cluster hold no second one.
 
     Tests run in any order: each calls for the kind of lane that it needs, and gets the open one if it is of that kind.
+    While the file `memory` exists, rank 1 has little memory.
     """
 
-    def __init__(self, work: FineTuning, storage: Storage) -> None:
-        self.work, self.storage = work, storage
+    def __init__(self, work: FineTuning, storage: Storage, memory: Path) -> None:
+        self.work, self.storage, self.memory = work, storage, memory
         self._open: tuple[int, Lane] | None = None
 
     def get(self, workers: int) -> Lane:
@@ -76,11 +77,42 @@ class Lanes:
         self._open = None
 
 
+def short_of_memory(file: str) -> type[FineTuning]:
+    """Simulate what this machine lacks: while the file exists, the second worker's GPU has memory for four rows."""
+
+    class ShortOfMemory(FineTuning):  # a local class, which Ray pickles by value
+        def run(
+            self,
+            assignment: TrialAssignment,
+            context: TrialContext,
+            checkpoints: Checkpoints,
+            distributed: DistributedContext,
+        ) -> None:
+            from pathlib import Path
+
+            from gluetune.training import trainer
+
+            model_inputs = trainer.model_inputs
+
+            def short(model: Any, encoded: Any, rows: np.ndarray, distributed: DistributedContext) -> dict[str, Any]:
+                if distributed.rank == 1 and len(rows) > 4 and Path(file).exists():
+                    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+                return model_inputs(model, encoded, rows, distributed)
+
+            trainer.model_inputs = short
+            try:
+                super().run(assignment, context, checkpoints, distributed)
+            finally:
+                trainer.model_inputs = model_inputs
+
+    return ShortOfMemory
+
+
 @pytest.fixture(scope="module")
 def lanes(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lanes]:
-    storage = Storage(str(tmp_path_factory.mktemp("search")))
-    work = FineTuning({"cola": ray.put(task_data(get_task("cola"), train=400))}, ray.put(tiny_encoder(dropout=0.1)))
-    lanes = Lanes(work, storage)
+    storage, memory = Storage(str(tmp_path_factory.mktemp("search"))), tmp_path_factory.mktemp("memory") / "short"
+    data, encoder = task_data(get_task("cola"), train=400), tiny_encoder(dropout=0.1)
+    lanes = Lanes(short_of_memory(str(memory))({"cola": ray.put(data)}, ray.put(encoder)), storage, memory)
     yield lanes
     lanes.close()
 
@@ -269,34 +301,10 @@ def test_a_diverging_trial_leaves_both_workers_alive(pair: Lane, alone: list[Eva
 def test_if_one_of_two_workers_is_out_of_memory_both_continue_with_smaller_batches(
     pair: Lane, lanes: Lanes, alone: list[Evaluated]
 ) -> None:
-    class ShortOfMemory(FineTuning):  # a local class, which Ray pickles by value
-        """Simulates what this machine lacks: the second worker's GPU has memory for four rows."""
-
-        def run(
-            self,
-            assignment: TrialAssignment,
-            context: TrialContext,
-            checkpoints: Checkpoints,
-            distributed: DistributedContext,
-        ) -> None:
-            from gluetune.training import trainer
-
-            model_inputs = trainer.model_inputs
-
-            def short(model: Any, encoded: Any, rows: np.ndarray, distributed: DistributedContext) -> dict[str, Any]:
-                if distributed.rank == 1 and len(rows) > 4:
-                    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
-                return model_inputs(model, encoded, rows, distributed)
-
-            trainer.model_inputs = short
-            try:
-                super().run(assignment, context, checkpoints, distributed)
-            finally:
-                trainer.model_inputs = model_inputs
-
-    work = ray.put(ShortOfMemory(lanes.work.data, lanes.work.encoder))
-    pair.assign(replace(assignment(14, **NO_DROPOUT), workload=work))
+    lanes.memory.touch()
+    pair.assign(assignment(14, **NO_DROPOUT))
     evaluations, end = run_to_end(pair)
+    lanes.memory.unlink()
     assert end.status == "finished", end.message
     assert_alike(evaluations, alone)
 
