@@ -20,11 +20,11 @@ VOCABULARY = 60
 SIGNAL = 7  # the token that decides the label
 
 
-def tiny_encoder(dropout: float = 0.0, vocabulary: int = VOCABULARY) -> Encoder:
+def tiny_encoder(dropout: float = 0.0, vocabulary: int = VOCABULARY, layers: int = 2) -> Encoder:
     config = BertConfig(
         vocab_size=vocabulary,
         hidden_size=16,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=32,
@@ -66,6 +66,7 @@ def run_trial(
     stop_after: int | None = None,
     distributed: DistributedContext = DistributedContext(),
     vocabulary: int = VOCABULARY,
+    layers: int = 2,
 ) -> tuple[list[Evaluation], Checkpoints]:
     """Run or resume a trial; ``stop_after`` ends it at that evaluation."""
     checkpoints = Checkpoints(Storage(str(folder)), "trial")
@@ -78,7 +79,7 @@ def run_trial(
     train_trial(
         task,
         task_data(task),
-        tiny_encoder(dropout, vocabulary),
+        tiny_encoder(dropout, vocabulary, layers),
         training,
         seed,
         report=report,

@@ -102,8 +102,10 @@ def keys(specs: Any) -> Any:
     return [tuple(spec.params.items()) for spec in specs]
 
 
-@pytest.mark.parametrize(("lanes", "num_samples"), [(1, None), (3, 100)])
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(
+    ("algorithm", "lanes", "num_samples"),
+    [*((name, 3, 100) for name in ALGORITHMS), *((name, 1, None) for name in ALGORITHMS if name not in COSTLY)],
+)
 def test_finite_space_is_covered_exactly_once_and_ends(algorithm: Any, lanes: Any, num_samples: Any) -> None:
     sampler = make(algorithm, FINITE, num_samples)
     assert sampler.planned("cola") == 18

@@ -216,7 +216,13 @@ def test_workers_that_die_as_they_join_the_process_group_leave_no_group(ray_clus
 
 
 def test_a_lane_whose_workers_cannot_start_gives_up_and_keeps_no_group(pool: LanePool, tmp_path: Path) -> None:
-    class Nowhere(Storage):
+    class Nowhere(Storage):  # a local class, which Ray pickles by value
+        def __setstate__(self, state: dict[str, Any]) -> None:
+            from gluetune.lanes import mailbox
+
+            mailbox.MAX_START_ATTEMPTS = 1  # in the lane's actor: each attempt takes seconds
+            super().__setstate__(state)
+
         def exists(self, path: str = "") -> bool:
             return False
 

@@ -96,6 +96,7 @@ def short_of_memory(file: str) -> type[FineTuning]:
 
             def short(model: Any, encoded: Any, rows: np.ndarray, distributed: DistributedContext) -> dict[str, Any]:
                 if distributed.rank == 1 and len(rows) > 4 and Path(file).exists():
+                    Path(file).write_text("used up")
                     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
                 return model_inputs(model, encoded, rows, distributed)
 
@@ -304,7 +305,9 @@ def test_if_one_of_two_workers_is_out_of_memory_both_continue_with_smaller_batch
     lanes.memory.touch()
     pair.assign(assignment(14, **NO_DROPOUT))
     evaluations, end = run_to_end(pair)
+    used = lanes.memory.read_text()
     lanes.memory.unlink()
+    assert used
     assert end.status == "finished", end.message
     assert_alike(evaluations, alone)
 

@@ -7,12 +7,23 @@ import os
 import shlex
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from searches import ROOT, command, run_here, summary, trials, wait_for_journal, winners, write_job
+from searches import (
+    ROOT,
+    command,
+    environment_of_cluster,
+    run_here,
+    summary,
+    trials,
+    wait_for_journal,
+    winners,
+    write_job,
+)
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -119,10 +130,13 @@ def journal(runs: Path, name: str) -> Path:
     return runs / name / "journal" / "000000.jsonl"
 
 
-def start(job: Path, runs: Path, name: str, *flags: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
+def start(
+    job: Path, runs: Path, name: str, cwd: Path = ROOT, environment: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command("--config", job, "--name", name, "--storage-path", runs, *flags),
+        command("--config", job, "--name", name, "--storage-path", runs),
         cwd=cwd,
+        env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -133,15 +147,21 @@ def start(job: Path, runs: Path, name: str, *flags: str, cwd: Path = ROOT) -> su
 def test_a_trainable_and_a_lane_that_are_killed_are_replaced_and_their_trials_continue(
     printed: str, job: Path, runs: Path
 ) -> None:
-    driver = start(job, runs, "actors-lost")
+    driver = start(job, runs, "actors-lost", environment=environment_of_cluster())
     for title, ended in ((TRAINABLE, 1), (LANE, 3)):
         wait_for_journal(driver, journal(runs, "actors-lost"), ended)
-        titles = {p: " ".join(p.cmdline()) for p in psutil.Process(driver.pid).children(recursive=True)}
-        next(p for p, found in titles.items() if found.startswith(title)).kill()
+        next(p for p in psutil.Process().children(recursive=True) if command_line(p).startswith(title)).kill()
     assert driver.stdout is not None
     driver.stdout.close()  # as `| head` does: the search needs no terminal either
     assert driver.wait(timeout=300) == 0, (runs / "actors-lost/logs/ray.log").read_text()[-5000:]
     assert trials(runs / "actors-lost") == trials(runs / "whole")
+
+
+def command_line(process: psutil.Process) -> str:
+    """A process's command line; empty where it has ended."""
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def test_a_stop_while_ray_starts_begins_nothing_and_the_name_can_be_used_again(job: Path, runs: Path) -> None:

@@ -67,7 +67,7 @@ def test_filled_files_are_named(tmp_path: Path, run: Run) -> None:
 
 @pytest.mark.skipif("GLUETUNE_GLUE_DIR" not in os.environ, reason="GLUETUNE_GLUE_DIR names no GLUE folder")
 def test_a_run_on_generated_data_can_answer_the_official_rows(tmp_path: Path, run: Run) -> None:
-    write_run(tmp_path, "one", {"mrpc": 0.4, "rte": 0.4})
+    write_run(tmp_path, "one", {"mrpc": 0.4})
     where = ("--run", "one", "--storage-path", tmp_path, "--output", tmp_path / "s.zip", "--fill-missing")
     said = run(*where, "--data-dir", os.environ["GLUETUNE_GLUE_DIR"])
     table = lines(said)
@@ -75,7 +75,7 @@ def test_a_run_on_generated_data_can_answer_the_official_rows(tmp_path: Path, ru
     assert table["CoLA.tsv"] == "1,063 constant: majority of train – 0 0%, 1 100%"
     assert "generated data" not in said
     assert check_submission(tmp_path / "s.zip") == {file.name: file.rows for file in FILES}
-    assert all(len(set(answers(tmp_path / "s.zip", name))) == 2 for name in ("MRPC.tsv", "RTE.tsv"))
+    assert len(set(answers(tmp_path / "s.zip", "MRPC.tsv"))) == 2
 
 
 def answers(path: Path, name: str) -> list[str]:

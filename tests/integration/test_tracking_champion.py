@@ -165,43 +165,6 @@ def test_a_winner_that_trained_on_becomes_a_new_version(tracker: Any, encoder_fo
     assert client.get_model_version_by_alias("gluetune-sst2", "champion").tags["gluetune.score"] == "0.600000"
 
 
-HEADS: tuple[Any, ...] = ("default", "mlp")
-
-
-def test_models_with_and_without_a_head_of_gluetune_need_no_gluetune(
-    tracker: Any, encoder_folder: Path, tmp_path: Path
-) -> None:
-    uris, expected = [], []
-    for head in HEADS:
-        champion, _, logits = make_champion("rte", encoder_folder, tmp_path / head, TrainingConfig(head=head))
-        champion = replace(champion, trial=f"rte-{head}")  # another model on the same run
-        logged = tracker.log_winner(tracker.trials[3], champion, register=False)
-        assert logged.champion is None
-        assert logged.uri.startswith("models:/m-")
-        uris.append(logged.uri)
-        expected += list(np.exp(logits[0]) / np.exp(logits[0]).sum())
-    texts = {name: column[:1] for name, column in champion.examples.items()}
-    code = f"""
-import sys
-sys.modules["gluetune"] = None
-import mlflow, pandas
-mlflow.set_tracking_uri({tracker.uri!r})
-for uri in {uris!r}:
-    answer = mlflow.pyfunc.load_model(uri).predict(pandas.DataFrame({texts!r}))
-    assert set(answer["label"]) <= {{"entailment", "not_entailment"}}, answer
-    print(*answer[["probability_entailment", "probability_not_entailment"]].iloc[0])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "HF_MODULES_CACHE": str(tmp_path / "modules")},
-    )
-    assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose([float(word) for word in done.stdout.split()[-4:]], expected, atol=1e-5)
-
-
 def register_model(tracker: Any, name: str, score: float, **changes: str) -> Registration:
     """Register a model that has tags but no files."""
     client = open_store(tracker.uri, "tests")
@@ -271,7 +234,7 @@ def test_an_attempt_that_was_cut_is_finished(tracker: Any, encoder_folder: Path,
     assert champion_of(tracker, name) == "1"
 
 
-def paste(code: str, folder: Path) -> str:
+def paste(code: str, folder: Path, modules: Path) -> str:
     """Run Python code in an empty folder, in which it must leave nothing; what it prints."""
     folder.mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
@@ -281,7 +244,7 @@ def paste(code: str, folder: Path) -> str:
         text=True,
         check=False,
         cwd=folder,
-        env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true", "HF_MODULES_CACHE": str(modules)},
     )
     assert done.returncode == 0, done.stderr
     assert list(folder.iterdir()) == []
@@ -314,15 +277,40 @@ def readme_code(tracker: Any) -> str:
     return code
 
 
-def test_what_search_and_readme_print_can_be_pasted_anywhere(
-    tracker: Any,
-    encoder_folder: Path,
-    tmp_path: Path,
+HEADS: tuple[Any, ...] = ("default", "mlp")
+PREDICT_WITHOUT_GLUETUNE = """
+import sys
+sys.modules["gluetune"] = None
+import mlflow, pandas
+mlflow.set_tracking_uri({store!r})
+for uri in {uris!r}:
+    answer = mlflow.pyfunc.load_model(uri).predict(pandas.DataFrame({texts!r}))
+    assert set(answer["label"]) <= {{"entailment", "not_entailment"}}, answer
+    print(*answer[["probability_entailment", "probability_not_entailment"]].iloc[0])
+"""
+
+
+def test_what_search_and_readme_print_can_be_pasted_anywhere_and_models_need_no_gluetune(
+    tracker: Any, encoder_folder: Path, tmp_path: Path
 ) -> None:
-    champion, _, _ = make_champion("cola", encoder_folder, tmp_path / "saved")
-    found = tracker.log_winner(tracker.trials[0], champion)
-    code = printed_code(tracker, champion, found) + readme_code(tracker)
-    assert len(re.findall(r"^[01] +(?:un)?acceptable", paste(code, tmp_path / "empty"), re.MULTILINE)) == 4
+    """In one process, because importing MLflow takes seconds."""
+    uris, expected = [], []
+    for head in HEADS:
+        champion, _, logits = make_champion("rte", encoder_folder, tmp_path / head, TrainingConfig(head=head))
+        champion = replace(champion, trial=f"rte-{head}")  # another model on the same run
+        logged = tracker.log_winner(tracker.trials[3], champion, register=False)
+        assert logged.champion is None
+        assert logged.uri.startswith("models:/m-")
+        uris.append(logged.uri)
+        expected.append(np.exp(logits[0]) / np.exp(logits[0]).sum())
+    texts = {name: column[:1] for name, column in champion.examples.items()}
+    predict = PREDICT_WITHOUT_GLUETUNE.format(store=tracker.uri, uris=uris, texts=texts)
+
+    cola, _, _ = make_champion("cola", encoder_folder, tmp_path / "saved")
+    code = printed_code(tracker, cola, tracker.log_winner(tracker.trials[0], cola)) + readme_code(tracker)
+    *probabilities, said = paste(predict + code, tmp_path / "empty", tmp_path / "modules").split("\n", len(HEADS))
+    np.testing.assert_allclose([list(map(float, line.split())) for line in probabilities], expected, atol=1e-5)
+    assert len(re.findall(r"^[01] +(?:un)?acceptable", said, re.MULTILINE)) == 4
 
 
 def test_a_missing_folder_is_said_and_does_not_raise(

@@ -21,7 +21,7 @@ from training_setup import VOCABULARY, run_trial, task_data, tiny_encoder
 SEED = 3
 MANY_TOKENS = 3 * VOCABULARY  # so many more than occur that those that do not are not trained
 EMBEDDINGS = "bert.embeddings.word_embeddings.weight"
-PER_EPOCH = 9  # 65 rows in batches of 8
+EPOCHS, PER_EPOCH = 4, 9  # 65 rows in batches of 8
 
 
 def trainers_run(
@@ -88,7 +88,7 @@ def test_losses_and_weights_equal_trainers(
         **{
             "learning_rate": 5e-3,
             "batch_size": 8,
-            "num_train_epochs": 7,
+            "num_train_epochs": EPOCHS,
             "warmup_steps": 6,
             "weight_decay": 0.1,
             "max_grad_norm": 1.0,
@@ -98,7 +98,7 @@ def test_losses_and_weights_equal_trainers(
     )
     evaluations, checkpoints = run_trial(TASKS[name], training, tmp_path / "own", seed=SEED, vocabulary=vocabulary)
     losses, weights = trainers_run(TASKS[name], training, tmp_path / "trainers", vocabulary)
-    assert len(losses) == 7 * PER_EPOCH
+    assert len(losses) == EPOCHS * PER_EPOCH
     np.testing.assert_allclose([evaluation.train_loss for evaluation in evaluations], losses, atol=1e-5, rtol=0)
     assert losses[-1] < 0.9 * losses[0]  # it is training that is compared
     state = checkpoints.load()  # of the last evaluation but one, and so of the last step but one

@@ -93,8 +93,9 @@ def test_compiled_trials_give_the_numbers_of_others_and_compile_once(tmp_path: P
     compiled = []
     for rate in (5e-3, 1e-3):
         training = TrainingConfig(learning_rate=rate, batch_size=8, num_train_epochs=2, evals_per_epoch=2)
-        plain, _ = run_trial(COLA, training, tmp_path / f"plain-{rate}")
-        evaluations, _ = run_trial(COLA, training.model_copy(update={"torch_compile": True}), tmp_path / f"{rate}")
+        plain, _ = run_trial(COLA, training, tmp_path / f"plain-{rate}", layers=1)
+        compiling = training.model_copy(update={"torch_compile": True})
+        evaluations, _ = run_trial(COLA, compiling, tmp_path / f"{rate}", layers=1)
         compiled.append(counters["stats"]["unique_graphs"])
         for figure in ("train_loss", "eval_loss"):
             np.testing.assert_allclose(
