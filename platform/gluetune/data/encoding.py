@@ -122,7 +122,7 @@ def encode_rows(
     token_types = "token_type_ids" in tokenizer.model_input_names
     calls = [(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64))]
     for start in range(0, len(examples), _ROWS_PER_CALL):
-        rows = [column[start : start + _ROWS_PER_CALL] for column in texts]
+        rows = [list(column[start : start + _ROWS_PER_CALL]) for column in texts]
         input_ids, types, lengths = tokenize(rows, tokenizer, max_seq_length, truncation)
         boundaries = _boundaries(types, lengths, tokenizer) if token_types else lengths.astype(np.int32)
         calls.append((input_ids, boundaries, lengths))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from gluetune.errors import DataError, did_you_mean
 from gluetune.tasks import Task
 
+if TYPE_CHECKING:
+    from pyarrow import LargeStringArray
+
 Labels = NDArray[np.int64] | NDArray[np.float32]
-"""[rows] class ids (int64), or the values of a regression (float32)."""
+"""[rows] class ids (int64), the values of a regression (float32), or [rows, labels] zeros and ones (float32)."""
 
 RowIndices = NDArray[np.int64]
 """[rows] positions of rows in a split, counted from 0."""
@@ -25,6 +28,54 @@ UNLABELLED = -1
 """Class id of a row without a label, as in the datasets on the Hugging Face hub."""
 
 _MAX_LABEL_CHARACTERS = 60  # in a message
+_ROWS_PER_STEP = 4096
+
+
+class Texts(Sequence[str]):
+    """One string per row, in Arrow's compact form: without Python's 50 bytes and more per string.
+
+    Args:
+        array: [rows] ``large_string`` without nulls.
+    """
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: LargeStringArray) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        """Return the text of a row, or the list of the texts of a slice."""
+        if isinstance(index, slice):
+            if index.step not in (None, 1):
+                return self.take(np.arange(len(self))[index])[:]
+            found: list[str] = self.array[index].to_pylist()
+            return found
+        return str(self.array[int(index)].as_py())
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), _ROWS_PER_STEP):
+            yield from self[start : start + _ROWS_PER_STEP]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Texts):
+            return bool(self.array.equals(other.array))
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(str.__eq__, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Texts({len(self)} rows)"
+
+    def take(self, rows: NDArray[np.int64]) -> Texts:
+        """Return the texts at these positions, in this order."""
+        return Texts(self.array.take(rows))
 
 
 @dataclass(frozen=True)
@@ -35,17 +86,22 @@ class Examples:
         task: the task's name.
         split: the split's name, one of ``Task.splits``.
         columns: the text columns of ``Task.columns``, each one string per row.
-        labels: [rows] class ids (int64) or similarities (float32); ``None`` where the split has no labels.
+        labels: [rows] class ids (int64) or numbers (float32), or for a multi-label task [rows, labels] zeros and ones
+            (float32); ``None`` where the split has no labels.
         source: where the rows come from, in words, such as ``dir:glue/CoLA/train.tsv``.
         synthetic: whether gluetune generated the rows.
+        groups: [rows] ids of the groups that rows belong to, the same in all splits of a task; ``None`` without groups.
+        notes: what was done to the rows as they were read, one sentence each.
     """
 
     task: str
     split: str
-    columns: dict[str, list[str]]
+    columns: Mapping[str, Sequence[str]]
     labels: Labels | None
     source: str
     synthetic: bool = False
+    groups: NDArray[np.uint64] | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -56,8 +112,12 @@ class Examples:
         Args:
             rows: [selected rows] positions, counted from 0.
         """
-        columns = {name: [texts[row] for row in rows] for name, texts in self.columns.items()}
-        return replace(self, columns=columns, labels=None if self.labels is None else self.labels[rows])
+        columns = {
+            name: texts.take(rows) if isinstance(texts, Texts) else [texts[row] for row in rows]
+            for name, texts in self.columns.items()
+        }
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, columns=columns, labels=labels, groups=None if self.groups is None else self.groups[rows])
 
 
 class DataSource(ABC):
@@ -67,9 +127,12 @@ class DataSource(ABC):
 
     Attributes:
         synthetic: whether gluetune generates the rows.
+        own: whether the rows are those of a task of the user's own. Trials are then ranked by the rows of the first dev
+            split, if there is one and the job does not say otherwise, and a test split may have labels.
     """
 
     synthetic: ClassVar[bool] = False
+    own: ClassVar[bool] = False
 
     @abstractmethod
     def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
@@ -190,12 +253,15 @@ def examples_fingerprint(examples: Examples) -> str:
     """
     digest = hashlib.sha256()
     for name, texts in examples.columns.items():
-        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-        digest.update(f"{name}\0{len(encoded)}\0".encode())
-        digest.update(
-            np.fromiter(map(len, encoded), "<i8", len(encoded)).tobytes()
-        )  # so that the same characters split at another place hash differently
-        digest.update(b"".join(encoded))
+        lengths = np.fromiter((len(_utf8(text)) for text in texts), "<i8", len(texts))
+        digest.update(f"{name}\0{len(texts)}\0".encode())
+        digest.update(lengths.tobytes())  # so that the same characters split at another place hash differently
+        for start in range(0, len(texts), _ROWS_PER_STEP):
+            digest.update(_utf8("".join(texts[start : start + _ROWS_PER_STEP])))
     labels = examples.labels
     digest.update(b"no labels" if labels is None else labels.dtype.kind.encode() + labels.tobytes())
     return digest.hexdigest()
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -118,6 +118,24 @@ class TaskExamples:
     same_rows: Mapping[str, str]
 
 
+def selects_on_dev(task: Task, source: DataSource, config: DataConfig) -> bool:
+    """Return whether trials are ranked by the rows of the first dev split, instead of rows held out of train.
+
+    Args:
+        task: the task.
+        source: the source of its rows.
+        config: ``selection`` decides; if it is not set, tasks of the user's own are ranked by their validation rows.
+
+    Raises:
+        ConfigError: ``selection`` is ``dev``, but the task has no dev split.
+    """
+    if config.selection == "dev" and not task.dev:
+        message = f"must not be dev for {task.name}, which has no validation rows, but got dev"
+        raise ConfigError([ConfigIssue("data.selection", message)])
+    own = source.own and bool(task.dev) and "selection" not in config.model_fields_set
+    return config.selection == "dev" or own
+
+
 def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskExamples:
     """Load the rows of one task, split them and apply the limits.
 
@@ -149,8 +167,10 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
     dev = labelled_eval_splits(task, source, config, seed)
     origins = [part.source for part in (train, *dev.values())]
     origins += [f"no {split}" for split in task.dev if split not in dev]
-    selection, identical = dev[task.dev[0]], find_identical_splits(train, dev)
-    if config.selection != "dev":
+    identical = find_identical_splits(train, dev)
+    if selects_on_dev(task, source, config):
+        selection = dev[task.dev[0]]
+    else:
         rows, chosen = hold_out(train_labels, task, config, seed)
         chosen = chosen[stratified_sample(train_labels[chosen], task, config.max_eval_samples, seed)]
         selection = train.take(chosen)
@@ -194,11 +214,12 @@ def prepare_task(
     """
 
     def encoded(examples: Examples) -> EncodedRows:
-        return encode_rows(examples, get_task(examples.task), tokenizer, config.max_seq_length, config.truncation)
+        of_task = task if examples.task == task.name else get_task(examples.task)
+        return encode_rows(examples, of_task, tokenizer, config.max_seq_length, config.truncation)
 
     rows = split_rows(task, source, config, seed)
     dev = {split: encoded(examples) for split, examples in rows.dev.items()}
-    selection = dev[task.dev[0]] if config.selection == "dev" else encoded(rows.selection)
+    selection = dev[task.dev[0]] if selects_on_dev(task, source, config) else encoded(rows.selection)
     return EncodedTask(
         task.name, encoded(rows.train), selection, dev, rows.source, rows.synthetic, rows.fingerprints, rows.same_rows
     )

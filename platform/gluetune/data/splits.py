@@ -140,15 +140,15 @@ def labelled_eval_splits(task: Task, source: DataSource, config: DataConfig, see
         seed: seed of the sample that a limit draws.
 
     Returns:
-        The rows by name, the first dev split first. The name is that of the split, or that of the other task.
+        The rows by name, the first dev split first, if the task has one. The name is that of the split, or that of the
+        other task.
 
     Raises:
         DataError: the first dev split is missing or has no labels, or a row has the wrong format.
     """
-    own = config.test_file is not None or config.source == "custom"
-    first, *others = task.dev
-    found = {first: _limited(load_labelled(source, task, first), task, config, seed)}
-    optional = [(split, task, split) for split in others]
+    own = config.test_file is not None or config.source == "custom" or source.own
+    found = {split: _limited(load_labelled(source, task, split), task, config, seed) for split in task.dev[:1]}
+    optional = [(split, task, split) for split in task.dev[1:]]
     optional += [
         (split if other is task else other.name, other, split)
         for other in (task, *_evaluated_with_the_model_of(task))

@@ -133,7 +133,7 @@ def prepare_inputs(job: JobConfig, space: SearchSpace, *, plan_only: bool = Fals
         task = get_task(name)
         data[name] = prepare_task(task, source, tokenizer, config, job.seed)
         columns = source.load(task, task.dev[0]).columns
-        samples[name] = {column: texts[:SAMPLES] for column, texts in columns.items()}
+        samples[name] = {column: list(texts[:SAMPLES]) for column, texts in columns.items()}
     check_forward_pass(
         built, (rows for each in data.values() for rows in each.splits.values()), tokenizer, encoder.name
     )

@@ -127,7 +127,7 @@ class Task:
     @property
     def labelled_test(self) -> bool:
         """Whether the official files of the first test split hold labels, as SNLI's and AX's do."""
-        return any(layout.label is not None for layout in self.layouts[self.test[0]])
+        return any(layout.label is not None for split in self.test[:1] for layout in self.layouts.get(split, ()))
 
     @property
     def splits(self) -> tuple[str, ...]:
