@@ -121,7 +121,7 @@ def _large_task(config: BenchmarkConfig) -> dict[str, list[str]]:
     task, split = get_task(LARGE_TASK), "train"
     real = open_source(DataConfig(source="dir", dir=config.glue_dir)) if config.glue_dir else None
     source = real if real is not None and real.has(task, split) else open_source(DataConfig())
-    return {name: texts[:_DISTINCT_ROWS] for name, texts in source.load(task, split).columns.items()}
+    return {name: list(texts[:_DISTINCT_ROWS]) for name, texts in source.load(task, split).columns.items()}
 
 
 def _folder(config: BenchmarkConfig, contender: str, repetition: int) -> Path:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from gluetune.errors import DataError
 _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 _BLOCK_BYTES = 1 << 24
 _MAX_BLOCK_BYTES = 1 << 30  # of a row in quotes that is longer than a block
+_END = "gluetune: end of the file"
 _WELL_QUOTED = r'(?s)^"(?:[^"]|"")*"$'
 
 
@@ -98,8 +100,25 @@ class DelimitedTable(Table):
         separator = max(candidates, key=lambda each: len(headers[each]))  # the first of equals
         found = _Format(encoding, separator, True, headers[separator])
         if data_suffix(self.file) == ".tsv" and not self._quotes_enclose_cells(found):
-            found = _Format(encoding, separator, False, self._header(encoding, separator, quotes=False))
+            return _Format(encoding, separator, False, self._header(encoding, separator, quotes=False))
+        self._check_last_quote(found)
         return found
+
+    def _check_last_quote(self, found: _Format) -> None:
+        """Check that the file does not end within quotes, which would make many rows one cell of the last one.
+
+        Raises:
+            DataError: it does; names the line of the row in which they begin.
+        """
+        with open_bytes(self.file) as stream:
+            quotes = sum(chunk.count(b'"') for chunk in iter(lambda: stream.read(_BLOCK_BYTES), b""))
+        if quotes % 2 == 0:
+            return  # the usual case; an odd number may also be of a quote within a text
+        line, cells = deque(self._rows(found, after=[_END]), maxlen=1).pop()
+        if cells[-1] != _END:
+            raise DataError(
+                "each quote that begins a cell must have one that ends it, but one has none", self.place, line
+            )
 
     def _header(self, encoding: str, separator: str, quotes: bool = True) -> list[str]:
         with open_text(self.file, encoding, newline="", errors="replace") as text:
@@ -140,9 +159,7 @@ class DelimitedTable(Table):
             encoding="utf8" if found.encoding == "utf-8-sig" else found.encoding,
         )
         parse = arrow_csv.ParseOptions(
-            delimiter=found.separator,
-            quote_char='"' if found.quotes else False,
-            newlines_in_values=found.quotes,
+            delimiter=found.separator, quote_char='"' if found.quotes else False, newlines_in_values=found.quotes
         )
         schema = _schema(places)
         convert = arrow_csv.ConvertOptions(
@@ -170,14 +187,21 @@ class DelimitedTable(Table):
             )
         return DataError(f"the file must be readable, but pyarrow reports: {error}", self.place)
 
-    def _rows(self, found: _Format, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+    def _rows(
+        self, found: _Format, *, strict: bool = False, after: Sequence[str] = ()
+    ) -> Iterator[tuple[int, list[str]]]:
         """Yield the 1-based line at which each row after the header begins, and its cells, by Python's own reader.
 
+        Args:
+            found: how cells are separated.
+            strict: whether quotes that do not enclose a cell are errors.
+            after: lines to read after those of the file.
+
         Raises:
-            DataError: a row cannot be read; if ``strict``, quotes that do not enclose a cell as well.
+            DataError: a row cannot be read.
         """
         with open_text(self.file, found.encoding, newline="") as text:
-            reader = _reader(text, found.separator, found.quotes, strict)
+            reader = _reader(chain(text, ["\n"] if after else [], after), found.separator, found.quotes, strict)
             header, begin = True, 1
             try:
                 for cells in reader:
@@ -198,6 +222,7 @@ def _schema(places: Sequence[int]) -> pa.Schema:
     return pa.schema([(str(place), pa.large_string()) for place in places])
 
 
-def _reader(text: io.TextIOWrapper, separator: str, quotes: bool, strict: bool = False) -> Any:
-    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-    return csv.reader(text, delimiter=separator, quoting=quoting, strict=strict)
+def _reader(text: Iterable[str], separator: str, quotes: bool, strict: bool = False) -> Any:
+    if quotes:
+        return csv.reader(text, delimiter=separator, strict=strict)
+    return csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE, strict=strict)

@@ -159,6 +159,10 @@ class DataSource(ABC):
         """
         return split in task.splits
 
+    def notes(self, task: Task) -> tuple[str, ...]:
+        """Return what was decided as the source was opened, one sentence each; in general nothing."""
+        return ()
+
     @abstractmethod
     def describe(self, task: Task) -> str:
         """Return where the task's rows come from, such as ``dir:glue``, without reading anything."""

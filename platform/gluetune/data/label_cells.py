@@ -24,7 +24,7 @@ LIST_TEXT = "["
 
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _WHOLE = r"^[+-]?[0-9]+(?:\.0*)?$"
-_TRUE, _FALSE = ("1", "1.0", "True", "true", "TRUE"), ("0", "0.0", "False", "false", "FALSE")
+_TRUE, _FALSE = (("1", "1.0", "True", "true", "TRUE"), ("0", "0.0", "False", "false", "FALSE"))
 _SHOWN_CLASSES = 10  # in a message
 _SHOWN_CHARACTERS = 60
 
@@ -101,7 +101,7 @@ def flags(rows: pa.Table, columns: Sequence[str], table: Table) -> ParsedLabels:
     Raises:
         DataError: a cell is neither 0 nor 1, or a row has a value in some columns only; names its row.
     """
-    labels, known = np.zeros((len(rows), len(columns)), np.float32), np.zeros((len(rows), len(columns)), np.bool_)
+    labels, known = (np.zeros((len(rows), len(columns)), np.float32), np.zeros((len(rows), len(columns)), np.bool_))
     for number, name in enumerate(columns):
         cells = text_cells(rows.column(name))
         true, false = (pc.is_in(cells, value_set=pa.array(words, pa.large_string())) for words in (_TRUE, _FALSE))
@@ -114,7 +114,8 @@ def flags(rows: pa.Table, columns: Sequence[str], table: Table) -> ParsedLabels:
     if len(partly):
         empty = columns[int(np.argmin(known[partly[0]]))]
         raise table.error(f"a row must have all labels or none, but {empty!r} is empty", int(partly[0]))
-    return labels, known.all(axis=1)
+    complete: NDArray[np.bool_] = known.all(axis=1)
+    return labels, complete
 
 
 def class_sets(lists: pa.LargeListArray, names: Sequence[str], table: Table) -> ParsedLabels:

@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from gluetune.config import TaskFiles
-from gluetune.data.examples import DataSource, Examples, Texts, check_split
+from gluetune.data.examples import DataSource, Examples, Labels, Texts, check_split
+from gluetune.data.group_split import Groups
 from gluetune.data.label_rules import LabelRule, decide_labels
-from gluetune.data.table import Table
-from gluetune.data.table_files import open_tables
-from gluetune.data.texts import TextTemplate, check_texts, concatenate, parse_text
-from gluetune.errors import ConfigError, ConfigIssue
+from gluetune.data.table import Table, counted
+from gluetune.data.table_files import frame_tables, open_dataset, open_tables
+from gluetune.data.texts import TextTemplate, check_texts, parse_text
+from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 from gluetune.tasks import Task
 from gluetune.tasks.metrics import METRICS
+
+if TYPE_CHECKING:
+    from gluetune.data.table_files import Frame
 
 SPLITS = ("train", "validation", "test")
 """Names of the splits of a task of the user's own; train is always there."""
 
-_CLASS_METRICS = ("f1_macro", "accuracy")
-_METRICS = {
-    "single_label": _CLASS_METRICS,
-    "multi_label": ("f1_macro", "f1_micro"),
+_METRICS = {  # of each problem, those first that rank trials unless the task names another
+    "single_label": ("f1_macro", "accuracy"),
+    "multi_label": ("f1_macro", "f1_micro", "accuracy"),
     "regression": ("pearson", "spearman"),
 }
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The rows of one table: texts by column, [rows] labels and whether there is one, [rows] groups."""
+
+    columns: dict[str, pa.LargeStringArray]
+    labels: Labels | None
+    known: NDArray[np.bool_] | None
+    groups: Groups | None
+    notes: tuple[str, ...]
 
 
 class OwnSource(DataSource):
@@ -35,10 +52,10 @@ class OwnSource(DataSource):
 
     Args:
         name: name of the task.
-        tables: the tables of each split, one after the other.
+        tables: the tables of each split; rows of a split are those of its tables, one after the other.
         texts: how the text columns are made.
         labels: how the label columns become labels.
-        group: the column of groups.
+        group: the column of groups; a row without a value is a group of its own.
 
     Attributes:
         decided: how the task's problem was decided, a sentence to print.
@@ -54,14 +71,14 @@ class OwnSource(DataSource):
         labels: LabelRule,
         group: str | None,
     ) -> None:
-        self.name, self.tables, self.texts, self.labels, self.group = name, dict(tables), texts, labels, group
+        self.name, self.tables, self.texts, self.labels, self.group = (name, dict(tables), texts, labels, group)
         self.decided = labels.decided
 
     def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
         """Load all rows of one split.
 
-        Rows without a label are left out and counted in ``Examples.source``. A test split without label columns, or
-        without any label, has no labels.
+        Rows without a label are left out and counted in ``Examples.source``. A test split without label columns, and
+        one of which no row has a label, has no labels.
 
         Args:
             task: the task whose rows are loaded.
@@ -73,12 +90,30 @@ class OwnSource(DataSource):
         """
         check_split(task, split, self.describe(task))
         with_labels = labels and self._has_labels(split)
-        parts = [self._load_table(table, split, with_labels) for table in self.tables[split]]
-        return _joined(parts, self._place(split))
+        parts = [self._part(table, split, with_labels) for table in self.tables[split]]
+        columns = {name: Texts(pa.concat_arrays([part.columns[name] for part in parts])) for name in task.columns}
+        found: list[Any] = [part.labels for part in parts if part.labels is not None]
+        groups = [part.groups for part in parts if part.groups is not None]
+        examples = Examples(
+            self.name,
+            split,
+            columns,
+            np.concatenate(found) if found else None,
+            self._place(split),
+            groups=np.concatenate(groups) if groups else None,
+            notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        )
+        if not labels:
+            return examples
+        return _labelled(examples, np.concatenate([part.known for part in parts if part.known is not None] or [_NONE]))
 
     def has(self, task: Task, split: str) -> bool:
         """Return whether the task has tables of the split."""
         return split in self.tables
+
+    def notes(self, task: Task) -> tuple[str, ...]:
+        """Return how the task's problem was decided."""
+        return (self.decided,)
 
     def describe(self, task: Task) -> str:
         """Return ``file:`` and the file or dataset of the train rows."""
@@ -86,49 +121,67 @@ class OwnSource(DataSource):
 
     def _place(self, split: str) -> str:
         tables = self.tables[split]
-        many = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
-        return f"file:{tables[0].place}{many}"
+        return f"file:{tables[0].place}" + (f" and {len(tables) - 1} more" if len(tables) > 1 else "")
 
     def _has_labels(self, split: str) -> bool:
         return split != "test" or all(set(self.labels.columns) <= set(table.names()) for table in self.tables[split])
 
-    def _load_table(self, table: Table, split: str, labels: bool) -> Examples:
+    def _part(self, table: Table, split: str, labels: bool) -> _Part:
         fields = [field for template in self.texts for field in template.fields]
-        fields += [*(self.labels.columns if labels else ()), *([self.group] if self.group else ())]
-        rows = table.read(list(dict.fromkeys(fields)))
-        columns = {}
-        for template in self.texts:
-            texts = template.render(rows)
+        needed = [*fields, *(self.labels.columns if labels else ()), *([self.group] if self.group else ())]
+        rows = table.read(list(dict.fromkeys(needed)))
+        columns = {template.name: template.render(rows, table) for template in self.texts}
+        for texts in columns.values():
             check_texts(texts, table)
-            columns[template.name] = Texts(texts)
-        examples = Examples(self.name, split, columns, None, "")
-        if not labels:
-            return examples
-        found, known = self.labels.parse(rows, table)
-        if split == "test" and not known.any():
-            return examples
-        examples = replace(examples, labels=found)
-        return examples if known.all() else examples.take(np.flatnonzero(known))
+        found, known = self.labels.parse(rows, table) if labels else (None, None)
+        groups = _groups(rows.column(self.group), f"{split} {table.place}") if self.group else None
+        return _Part(columns, found, known, groups, (*table.notes(), *_empty_texts(columns, split)))
 
 
-def _joined(parts: Sequence[Examples], place: str) -> Examples:
-    """Return the rows of several tables, one after the other."""
-    first = parts[0]
-    if len(parts) == 1:
-        return replace(first, source=place)
-    columns = {name: concatenate([part.columns[name] for part in parts]) for name in first.columns}
-    labels = [part.labels for part in parts if part.labels is not None]
-    return replace(first, columns=columns, labels=np.concatenate(labels) if labels else None, source=place)
+_NONE = np.zeros(0, np.bool_)
 
 
-def open_task(name: str, files: TaskFiles) -> tuple[Task, OwnSource]:
+def _labelled(examples: Examples, known: NDArray[np.bool_]) -> Examples:
+    """Return the rows that have a label, or all rows without labels if none has one."""
+    if not known.any():
+        return replace(examples, labels=None, notes=(*examples.notes, f"{examples.split}: no row has a label"))
+    if known.all():
+        return examples
+    left_out = f"{counted(int((~known).sum()), 'row')} without a label left out"
+    rows = examples.take(np.flatnonzero(known))
+    return replace(rows, notes=(*rows.notes, f"{rows.split}: {left_out}"), source=f"{rows.source} ({left_out})")
+
+
+def _empty_texts(columns: Mapping[str, pa.LargeStringArray], split: str) -> list[str]:
+    """Return a sentence about rows all of whose texts are blank."""
+    blank = [pc.equal(pc.utf8_trim_whitespace(texts), "") for texts in columns.values()]
+    both = blank[0] if len(blank) == 1 else pc.and_(*blank)
+    count = pc.sum(both).as_py() or 0
+    return [f"{split}: {counted(count, 'row')} without any text kept"] if count else []
+
+
+def _groups(column: pa.ChunkedArray, place: str) -> Groups:
+    """Return [rows] ids of groups; a row without a value gets one that no other row has."""
+    from pandas.util import hash_array
+
+    cells = pc.fill_null(pc.utf8_trim_whitespace(column.combine_chunks()), "")
+    names = cells.to_numpy(zero_copy_only=False)
+    missing = np.flatnonzero(pc.equal(cells, "").to_numpy(zero_copy_only=False))
+    names[missing] = [f"\0{place} {row}" for row in missing]
+    groups: Groups = hash_array(names, categorize=False)
+    return groups
+
+
+def open_task(name: str, files: TaskFiles, *, cache_dir: str | None = None) -> tuple[Task, OwnSource]:
     """Read the labels of a task's train rows, and return the task and the source of its rows.
 
     The metric that ranks is ``files.metric``, else F1 (macro) for classes and Pearson's correlation for a regression.
 
     Args:
         name: name of the task.
-        files: the task's section of the job.
+        files: the task's section of the job. With ``dataset``, the train rows are those of the split ``train`` unless
+            another is named.
+        cache_dir: cache folder of the datasets library; ``None`` for its default.
 
     Returns:
         The task; and its source, whose attribute ``decided`` says how the problem was decided.
@@ -137,30 +190,75 @@ def open_task(name: str, files: TaskFiles) -> tuple[Task, OwnSource]:
         ConfigError: a field of the section is wrong.
         DataError: a file is missing or malformed, or the labels do not form a task.
     """
-    places = {split: getattr(files, split) for split in SPLITS}
+    places: dict[str, str | None] = {split: getattr(files, split) for split in SPLITS}
+    if files.dataset is not None:
+        places["train"] = places["train"] or "train"
+        tables = {
+            split: [open_dataset(files.dataset, files.dataset_config, place, cache_dir)]
+            for split, place in places.items()
+            if place is not None
+        }
+        return _build(name, files, tables)
     if places["train"] is None:
-        raise ConfigError([ConfigIssue.at(("tasks", name, "train"), "must name the train rows, but got none")])
-    tables = {split: open_tables(Path(place)) for split, place in places.items() if place is not None}
+        _refuse(name, "train", "must name the train rows, but got none")
+    return _build(
+        name, files, {split: open_tables(Path(place)) for split, place in places.items() if place is not None}
+    )
+
+
+def open_frames(name: str, files: TaskFiles, frames: Mapping[str, Frame]) -> tuple[Task, OwnSource]:
+    """Return a task and the source of its rows, as `open_task` does, of rows in memory.
+
+    Args:
+        name: name of the task.
+        files: the columns of the task; its files do not count.
+        frames: ``pandas.DataFrame``, ``datasets.Dataset`` or ``pyarrow.Table`` by split, at least ``train``.
+
+    Raises:
+        ConfigError: there are no train rows, there is an unknown split, or a field of ``files`` is wrong.
+        DataError: a column is missing or malformed, or the labels do not form a task.
+    """
+    for split in frames:
+        if split not in SPLITS:
+            _refuse(name, split, f"must be one of {', '.join(SPLITS)}, but got {split!r}{did_you_mean(split, SPLITS)}")
+    if "train" not in frames:
+        _refuse(name, "train", "must be rows, but there are none")
+    labels = [files.label] if isinstance(files.label, str) else list(files.label)
+    fields = [field for template in parse_text(files.text, name) for field in template.fields]
+    tables = frame_tables(frames, [*fields, *labels, *([files.group] if files.group else [])])
     return _build(name, files, tables)
 
 
 def _build(name: str, files: TaskFiles, tables: Mapping[str, Sequence[Table]]) -> tuple[Task, OwnSource]:
     texts = parse_text(files.text, name)
-    rule = decide_labels(tables["train"], files, name)
-    metrics = tuple(metric for metric in _METRICS[rule.problem] if metric in METRICS) or ("accuracy",)
-    primary = files.metric or metrics[0]
+    labels = decide_labels(tables["train"], files, name)
+    primary, metrics = _metrics(name, files.metric, labels)
     task = Task(
         name,
         name,
         tuple(template.name for template in texts),
-        rule.names,
-        tuple(dict.fromkeys((primary, *metrics))),
+        labels.names,
+        metrics,
         primary,
         layouts={},
         dev=("validation",) if "validation" in tables else (),
         test=("test",) if "test" in tables else (),
         minimum=-np.inf,
         maximum=np.inf,
-        problem=rule.problem,
+        problem=labels.problem,
     )
-    return task, OwnSource(name, tables, texts, rule, files.group)
+    return task, OwnSource(name, tables, texts, labels, files.group)
+
+
+def _metrics(name: str, chosen: str | None, labels: LabelRule) -> tuple[str, tuple[str, ...]]:
+    """Return the metric that ranks, and all metrics."""
+    usual = [metric for metric in _METRICS[labels.problem] if metric in METRICS]
+    if chosen is not None and chosen not in METRICS and ":" not in chosen:
+        rule = f"must be one of {', '.join(METRICS)}, or module:function"
+        _refuse(name, "metric", f"{rule}, but got {chosen!r}{did_you_mean(chosen, METRICS)}")
+    primary = chosen or usual[0]
+    return primary, tuple(dict.fromkeys((primary, *usual)))
+
+
+def _refuse(task: str, field: str, message: str) -> NoReturn:
+    raise ConfigError([ConfigIssue.at(("tasks", task, field), message)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from gluetune.data.hub import HubSource
 from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, load_labelled, stratified_sample
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.tasks import Task, get_task
+
+if TYPE_CHECKING:
+    from gluetune.data.card import DataCard
 
 TRAIN, SELECTION = "train", "selection"
 """Names of the train rows and the selection rows among the splits of a prepared task."""
@@ -38,6 +42,7 @@ class EncodedTask:
         fingerprints: `gluetune.data.examples.examples_fingerprint` of the rows as text, by ``train``, ``selection`` and
             the names of the dev splits.
         same_rows: name of the split whose texts another split repeats, by the name of the repeating split.
+        card: the data card of a task of the user's own.
     """
 
     task: str
@@ -48,6 +53,7 @@ class EncodedTask:
     synthetic: bool = False
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     same_rows: Mapping[str, str] = field(default_factory=dict)
+    card: DataCard | None = None
 
     @property
     def splits(self) -> dict[str, EncodedRows]:
@@ -171,7 +177,7 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
     if selects_on_dev(task, source, config):
         selection = dev[task.dev[0]]
     else:
-        rows, chosen = hold_out(train_labels, task, config, seed)
+        rows, chosen = hold_out(train_labels, task, config, seed, train.groups)
         chosen = chosen[stratified_sample(train_labels[chosen], task, config.max_eval_samples, seed)]
         selection = train.take(chosen)
         train, train_labels = train.take(rows), train_labels[rows]
@@ -205,7 +211,7 @@ def prepare_task(
         seed: seed of the job; the same seed gives the same rows.
 
     Returns:
-        The rows that `split_rows` chooses, tokenized.
+        The rows that `split_rows` chooses, tokenized; and of a task of the user's own, its data card.
 
     Raises:
         ConfigError: the task has no train split, or ``max_seq_length`` exceeds what the encoder accepts.
@@ -219,9 +225,19 @@ def prepare_task(
 
     rows = split_rows(task, source, config, seed)
     dev = {split: encoded(examples) for split, examples in rows.dev.items()}
-    selection = dev[task.dev[0]] if selects_on_dev(task, source, config) else encoded(rows.selection)
+    on_dev = selects_on_dev(task, source, config)
+    selection = dev[task.dev[0]] if on_dev else encoded(rows.selection)
+    train = encoded(rows.train)
+    card = None
+    if source.own:
+        others = [split for split in dev if not (on_dev and split == task.dev[0])]
+        texts = {TRAIN: rows.train, SELECTION: rows.selection} | {split: rows.dev[split] for split in others}
+        tokens = {TRAIN: train, SELECTION: selection} | {split: dev[split] for split in others}
+        from gluetune.data.card import make_card  # with pyarrow; only tasks of the user's own need it
+
+        card = make_card(task, texts, tokens, tokenizer, config, source.notes(task))
     return EncodedTask(
-        task.name, encoded(rows.train), selection, dev, rows.source, rows.synthetic, rows.fingerprints, rows.same_rows
+        task.name, train, selection, dev, rows.source, rows.synthetic, rows.fingerprints, rows.same_rows, card
     )
 
 

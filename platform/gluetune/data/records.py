@@ -70,7 +70,7 @@ def read_header(file: Path) -> list[str]:
     except OSError as error:
         raise _unreadable(file, error) from error
     line = _split(file, raw)[0]
-    return list(_object(file, 1, line)) if file.suffix.lower() == ".jsonl" else line.split("\t")
+    return list(parse_object(file, 1, line)) if file.suffix.lower() == ".jsonl" else line.split("\t")
 
 
 def _lines(file: Path) -> list[str]:
@@ -155,7 +155,7 @@ def _refuse_width(file: Path, line: int, names: list[str], width: int, got: int)
 def _json(file: Path, lines: list[str], layout: FileLayout) -> Records:
     records = Records([[] for _ in layout.text])
     for line, text in enumerate(_without_blank_end(lines), 1):
-        row = _object(file, line, text)
+        row = parse_object(file, line, text)
         for column, name in zip(records.columns, layout.text, strict=True):
             column.append(_string(file, line, row, str(name)))
         if layout.label is not None:
@@ -164,7 +164,17 @@ def _json(file: Path, lines: list[str], layout: FileLayout) -> Records:
     return records
 
 
-def _object(file: Path, line: int, text: str) -> dict[str, object]:
+def parse_object(file: Path, line: int, text: str) -> dict[str, object]:
+    """Parse a line that must be one JSON object.
+
+    Args:
+        file: the file, named in messages.
+        line: 1-based number of the line, named in messages.
+        text: the line.
+
+    Raises:
+        DataError: it is not, nests too deep, or has a number of thousands of digits.
+    """
     if json_too_deep(text):
         raise DataError(f"a line {TOO_DEEP}", file, line)
     try:

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from gluetune.config import DataConfig
 from gluetune.data.examples import DataSource, Examples, Labels, RowIndices
-from gluetune.errors import DataError
+from gluetune.data.group_split import Groups, draw_groups
+from gluetune.errors import ConfigError, ConfigIssue, DataError
 from gluetune.tasks import TASKS, Task
 
 _REGRESSION_BINS = 10
 
 
-def hold_out(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple[RowIndices, RowIndices]:
+def hold_out(
+    labels: Labels, task: Task, config: DataConfig, seed: int, groups: Groups | None = None
+) -> tuple[RowIndices, RowIndices]:
     """Split the rows of train into train rows and selection rows.
 
     ``selection: holdout`` draws ``selection_fraction`` of all rows, at most ``selection_max_rows`` and
@@ -27,25 +30,40 @@ def hold_out(labels: Labels, task: Task, config: DataConfig, seed: int) -> tuple
     ``selection: train_test_split`` takes the rows that ``sklearn.model_selection.train_test_split(range(rows),
     random_state=seed, test_size=selection_fraction)`` draws, without stratification and without further limits.
 
+    With groups, whole groups of about as many rows are drawn, stratified as far as their rows allow. Rows of a
+    multi-label task are stratified by the rarest of their classes.
+
     Args:
-        labels: [rows] labels of train.
+        labels: [rows] or, for multi-label, [rows, labels] labels of train.
         task: the task.
         config: selects the kind of split, the fraction, the limits and, with ``selection_seed``, the seed.
         seed: seed of the job, used if ``config.selection_seed`` is ``None``. The same seed draws the same rows.
+        groups: [rows] ids of groups, none of which is divided; ``None`` divides rows.
 
     Returns:
         Positions of the train rows and of the selection rows: sorted, disjoint, and together all rows.
 
     Raises:
-        DataError: train has fewer than two rows per class, or no row would be left to train on.
+        ConfigError: ``selection`` is ``train_test_split``, but there are groups.
+        DataError: train has fewer than two rows per class, no row would be left to train on, or all rows are one group.
     """
     seed = seed if config.selection_seed is None else config.selection_seed
-    strategies = {"holdout": _stratified, "train_test_split": _as_scikit_learn}
-    selection = strategies[config.selection](labels, task, config, seed)
+    if groups is None:
+        strategies = {"holdout": _stratified, "train_test_split": _as_scikit_learn}
+        selection = strategies[config.selection](labels, task, config, seed)
+    elif config.selection == "holdout":
+        selection = draw_groups(groups, _strata(labels, task), _selection_size(labels, task, config), seed)
+    else:
+        message = f"must be holdout for {task.name}, which has groups, but got {config.selection}"
+        raise ConfigError([ConfigIssue("data.selection", message)])
     return np.setdiff1d(np.arange(len(labels)), selection), selection
 
 
 def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> RowIndices:
+    return _draw(_strata(labels, task), _selection_size(labels, task, config), seed, keep=1)
+
+
+def _selection_size(labels: Labels, task: Task, config: DataConfig) -> int:
     least = max(2, len(task.labels))
     if len(labels) < 2 * least:
         raise DataError(
@@ -53,8 +71,7 @@ def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> Ro
             f"{len(labels)}; `data.selection: dev` takes none"
         )
     share = max(least, round(config.selection_fraction * len(labels)))
-    share = min(share, len(labels) - least, config.selection_max_rows, config.max_eval_samples or share)
-    return _draw(_strata(labels, task), share, seed, keep=1)
+    return min(share, len(labels) - least, config.selection_max_rows, config.max_eval_samples or share)
 
 
 def _as_scikit_learn(labels: Labels, task: Task, config: DataConfig, seed: int) -> RowIndices:
@@ -88,8 +105,15 @@ def stratified_sample(labels: Labels, task: Task, size: int | None, seed: int) -
 
 
 def _strata(labels: Labels, task: Task) -> NDArray[np.int64]:
-    """Return the [rows] strata 0, 1, …: the classes that occur, or quantile bins of the values of a regression."""
+    """Return the [rows] strata 0, 1, …: the classes that occur, or quantile bins of the values of a regression.
+
+    The stratum of a row with several classes is the rarest of them; rows without a class are one stratum.
+    """
     keys = labels
+    if task.multi_label:
+        rarest_first = np.argsort(labels.sum(axis=0), kind="stable")
+        ordered = labels[:, rarest_first] > 0
+        keys = np.where(ordered.any(axis=1), ordered.argmax(axis=1), task.num_labels)
     if task.regression:
         edges = np.quantile(labels, np.linspace(0, 1, _REGRESSION_BINS + 1)[1:-1])
         keys = np.searchsorted(edges, labels, side="right")

@@ -18,6 +18,11 @@ from gluetune.errors import DataError, did_you_mean
 _MAX_COLUMNS = 20  # in a message
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun in the singular or plural, such as ``1 train row`` or ``2,000 train rows``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 class Table(ABC):
     """The rows of one file, dataset or object in memory.
 

@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gluetune.data.examples import Texts
 from gluetune.data.table import Table
 from gluetune.errors import ConfigError, ConfigIssue, DataError
 
@@ -38,16 +37,23 @@ class TextTemplate:
         escaped = ((literal.replace("{", "{{").replace("}", "}}"), field) for literal, field in self.parts)
         return "".join(literal + ("" if field is None else f"{{{field}}}") for literal, field in escaped)
 
-    def render(self, table: pa.Table) -> pa.LargeStringArray:
+    def render(self, rows: pa.Table, table: Table) -> pa.LargeStringArray:
         """Return the [rows] texts; a cell without a value is an empty text.
 
         Args:
-            table: has all `fields` as ``large_string``.
+            rows: has all `fields`.
+            table: the table that they come from, whose place messages name.
+
+        Raises:
+            DataError: a column holds lists.
         """
+        for field in self.fields:
+            if not pa.types.is_large_string(rows.schema.field(field).type):
+                raise DataError(f"{field!r} must hold text, but holds lists", table.place)
         pieces: list[Any] = []
         for literal, field in self.parts:
             pieces += [pa.scalar(literal, pa.large_string())] if literal else []
-            pieces += [] if field is None else [pc.fill_null(table.column(field), "")]
+            pieces += [] if field is None else [pc.fill_null(rows.column(field), "")]
         if len(pieces) == 1:
             joined = pieces[0]
         else:
@@ -111,19 +117,3 @@ def check_texts(texts: pa.LargeStringArray, table: Table) -> None:
     row = pc.index(pc.match_substring(texts, "\0"), True).as_py()
     if row >= 0:
         raise table.error("text must not have NUL characters, but has one", row)
-
-
-def check_text_type(table: Table, rows: pa.Table, fields: Sequence[str]) -> None:
-    """Check that the columns that texts are made from hold no lists.
-
-    Raises:
-        DataError: a column does.
-    """
-    for field in fields:
-        if not pa.types.is_large_string(rows.schema.field(field).type):
-            raise DataError(f"{field!r} must hold text, but holds lists", table.place)
-
-
-def concatenate(parts: Sequence[Any]) -> Texts:
-    """Return the texts of several tables, one after the other."""
-    return Texts(pa.concat_arrays([part.array for part in parts]))

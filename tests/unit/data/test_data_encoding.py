@@ -52,7 +52,7 @@ def test_batches_are_the_tokenizers_own(
 ) -> None:
     for examples in (single(), pairs()):
         encoded = encode_rows(examples, get_task(examples.task), tokenizer, max_seq_length)
-        texts = ([column[row] for row in rows] for column in examples.columns.values())
+        texts = ([column[int(row)] for row in rows] for column in examples.columns.values())
         expected = tokenizer(*texts, truncation=True, max_length=max_seq_length, padding=True, return_tensors="pt")
         assert_same(encoded.collate(np.array(rows)), expected)
 
@@ -168,6 +168,6 @@ def test_real_pairs_with_berts_vocabulary() -> None:
     task = get_task("mrpc")
     examples = FolderSource(str(REAL)).load(task, "validation")
     rows = np.arange(0, len(examples), 7)
-    texts = ([column[row] for row in rows] for column in examples.columns.values())
+    texts = ([column[int(row)] for row in rows] for column in examples.columns.values())
     expected = tokenizer(*texts, truncation=True, max_length=64, padding=True, return_tensors="pt")
     assert_same(encode_rows(examples, task, tokenizer, 64).collate(rows), expected)
