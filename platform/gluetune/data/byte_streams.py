@@ -117,13 +117,13 @@ def undecodable(file: Path, encoding: str) -> DataError:
             try:
                 decoder.decode(raw)
             except UnicodeDecodeError as error:
-                byte = f"0x{error.object[error.start]:02x}"
+                byte = f"byte 0x{error.object[error.start]:02x}"
                 return _not_text(encoding, byte, error.reason, file, line)
             line += 1
-    return _not_text(encoding, "its last byte", "unexpected end of data", file, max(1, line - 1))
+    return _not_text(encoding, "a part of a character at its end", "unexpected end of data", file, max(1, line - 1))
 
 
 def _not_text(encoding: str, byte: str, reason: str, file: Path, line: int) -> DataError:
     name = "UTF-16" if encoding == "utf-16" else "UTF-8"
     hint = "; `iconv -f cp1252 -t utf-8` converts text of older Windows programs" if name == "UTF-8" else ""
-    return DataError(f"text must be {name}, but got byte {byte} ({reason}){hint}", file, line)
+    return DataError(f"text must be {name}, but got {byte} ({reason}){hint}", file, line)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gluetune.data.examples import RowIndices
-from gluetune.errors import DataError
 
 Groups = NDArray[np.uint64]
 """[rows] ids of the groups that rows belong to."""
@@ -27,13 +26,8 @@ def draw_groups(groups: Groups, strata: NDArray[np.int64], size: int, seed: int)
 
     Returns:
         The sorted positions of the rows of the drawn groups: neither none nor all rows.
-
-    Raises:
-        DataError: all rows belong to one group.
     """
     names, group_of = np.unique(groups, return_inverse=True)
-    if len(names) < 2:
-        raise DataError(f"a split by groups takes at least two groups, but all {len(groups)} rows belong to one")
     classes = int(strata.max()) + 1
     pairs, counts = np.unique(group_of * classes + strata, return_counts=True)  # what rows each group has of a stratum
     starts = np.searchsorted(pairs // classes, np.arange(len(names) + 1))

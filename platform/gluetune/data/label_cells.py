@@ -88,7 +88,8 @@ def numbers(cells: pa.LargeStringArray, table: Table) -> ParsedLabels:
     if row >= 0:
         raise table.error(f"the label must be a number, but got {short(cells[row].as_py())}", row)
     known = cells.is_valid().to_numpy(zero_copy_only=False)
-    values = pc.fill_null(cells.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False).astype(np.float32)
+    with np.errstate(over="ignore"):
+        values = pc.fill_null(cells.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False).astype(np.float32)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values))[0])
         raise table.error(f"the label must be a number that float32 has, but got {short(cells[row].as_py())}", row)
@@ -114,7 +115,7 @@ def flags(rows: pa.Table, columns: Sequence[str], table: Table) -> ParsedLabels:
     if len(partly):
         empty = columns[int(np.argmin(known[partly[0]]))]
         raise table.error(f"a row must have all labels or none, but {empty!r} is empty", int(partly[0]))
-    complete: NDArray[np.bool_] = known.all(axis=1)
+    complete: NDArray[np.bool_] = np.logical_and.reduce(known, axis=1)
     return labels, complete
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -25,7 +26,7 @@ from gluetune.data.label_cells import (
     numbers,
     text_cells,
 )
-from gluetune.data.table import Table
+from gluetune.data.table import Table, counted
 from gluetune.errors import ConfigError, ConfigIssue, DataError
 from gluetune.tasks.task import Problem
 
@@ -116,6 +117,9 @@ def decide_labels(tables: Sequence[Table], files: TaskFiles, task: str) -> Label
         DataError: no row has a label, there is one class only, or nearly as many classes as rows.
     """
     columns = (files.label,) if isinstance(files.label, str) else tuple(files.label)
+    twice = [name for name, count in Counter(files.labels or ()).items() if count > 1]
+    if twice:
+        _refuse(task, "labels", f"must name each class once, but got {twice[0]!r} twice")
     if len(columns) > 1:
         return _several_columns(columns, files, task)
     cells = [(table, table.read(columns).column(columns[0])) for table in tables]
@@ -128,7 +132,9 @@ def decide_labels(tables: Sequence[Table], files: TaskFiles, task: str) -> Label
         return _lists(cells, columns[0], files, task, None)
     joined = pa.chunked_array([text_cells(column, files.labels or ()) for _, column in cells])
     if joined.null_count == len(joined):
-        raise DataError(f"{columns[0]!r} must hold labels, but all {len(joined)} rows have none", first_table.place)
+        raise DataError(
+            f"{columns[0]!r} must hold labels, but none of {counted(len(joined), 'row')} has one", first_table.place
+        )
     if files.problem == "multi_label" or (files.problem == "auto" and are_lists(joined)):
         return _lists(cells, columns[0], files, task, _separator(joined))
     return _one_column(joined, columns[0], files, task, first_table)
@@ -162,8 +168,11 @@ def _lists(
 
 
 def _separator(cells: pa.ChunkedArray) -> str:
-    """Return what separates class names in cells of text: the first of ``|``, ``;`` and ``,`` that occurs in one."""
-    if are_lists(cells):
+    """Return what separates class names in cells of text: the first of ``|``, ``;`` and ``,`` that occurs in one.
+
+    If a cell begins as a list does, all must be lists.
+    """
+    if pc.any(pc.starts_with(cells, "[")).as_py():
         return LIST_TEXT
     occurring = (each for each in _SEPARATORS if pc.any(pc.match_substring(cells, each)).as_py())
     return next(occurring, _SEPARATORS[0])
@@ -206,14 +215,14 @@ def _problem(values: pa.Array, rows: int, files: TaskFiles) -> Problem:
 def _check_class_count(names: Sequence[str], values: pa.Array, rows: int, column: str, table: Table) -> None:
     if len(values) < 2:
         raise DataError(
-            f"{column!r} must hold at least two classes, but all {rows} rows with a label have "
+            f"{column!r} must hold at least two classes, but {counted(rows, 'row')} with a label have only "
             f"{enumerated(values.to_pylist())}",
             table.place,
         )
     if len(names) > max(_MIN_DIFFERENT, rows / 2):
         raise DataError(
-            f"classes must have two rows or more on average, but {column!r} holds {len(names)} different ones in "
-            f"{rows} rows",
+            f"classes must have two rows or more on average, but {column!r} holds {len(names):,} different ones in "
+            f"{counted(rows, 'row')}",
             table.place,
         )
 

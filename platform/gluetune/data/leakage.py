@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gluetune.data.examples import Examples
+from gluetune.data.examples import Examples, Texts
 
 THRESHOLD = 0.8
 """Least Jaccard similarity of the words of near-duplicates."""
@@ -108,7 +108,10 @@ def _words(examples: Examples, start: int, stop: int) -> _Words:
     import pandas as pd
 
     kind = pa.large_string()
-    columns = [pa.array(list(texts[start:stop]), kind) for texts in examples.columns.values()]
+    columns = [
+        texts.array[start:stop] if isinstance(texts, Texts) else pa.array(texts[start:stop], kind)
+        for texts in examples.columns.values()
+    ]
     lists = [pc.utf8_split_whitespace(pc.utf8_trim_whitespace(pc.utf8_lower(column))) for column in columns]
     lines = [pc.binary_join(each, pa.scalar(" ", kind)) for each in lists]
     joined = pc.binary_join_element_wise(*lines, pa.scalar("\n", kind)) if len(lines) > 1 else lines[0]

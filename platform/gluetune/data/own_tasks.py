@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +17,11 @@ from gluetune.data.examples import DataSource, Examples, Labels, Texts, check_sp
 from gluetune.data.group_split import Groups
 from gluetune.data.label_rules import LabelRule, decide_labels
 from gluetune.data.table import Table, counted
-from gluetune.data.table_files import frame_tables, open_dataset, open_tables
+from gluetune.data.table_files import Frame, frame_tables, open_dataset, open_tables
 from gluetune.data.texts import TextTemplate, check_texts, parse_text
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 from gluetune.tasks import Task
 from gluetune.tasks.metrics import METRICS
-
-if TYPE_CHECKING:
-    from gluetune.data.table_files import Frame
 
 SPLITS = ("train", "validation", "test")
 """Names of the splits of a task of the user's own; train is always there."""
@@ -254,7 +251,7 @@ def _metrics(name: str, chosen: str | None, labels: LabelRule) -> tuple[str, tup
     """Return the metric that ranks, and all metrics."""
     usual = [metric for metric in _METRICS[labels.problem] if metric in METRICS]
     if chosen is not None and chosen not in METRICS and ":" not in chosen:
-        rule = f"must be one of {', '.join(METRICS)}, or module:function"
+        rule = "must be a metric that gluetune has, such as accuracy, or module:function"
         _refuse(name, "metric", f"{rule}, but got {chosen!r}{did_you_mean(chosen, METRICS)}")
     primary = chosen or usual[0]
     return primary, tuple(dict.fromkeys((primary, *usual)))

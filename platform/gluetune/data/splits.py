@@ -52,6 +52,11 @@ def hold_out(
         strategies = {"holdout": _stratified, "train_test_split": _as_scikit_learn}
         selection = strategies[config.selection](labels, task, config, seed)
     elif config.selection == "holdout":
+        if len(np.unique(groups)) < 2:
+            raise DataError(
+                f"holding selection rows of {task.name} out by groups takes at least two groups, but all {len(groups)} "
+                "rows belong to one"
+            )
         selection = draw_groups(groups, _strata(labels, task), _selection_size(labels, task, config), seed)
     else:
         message = f"must be holdout for {task.name}, which has groups, but got {config.selection}"
@@ -66,9 +71,10 @@ def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> Ro
 def _selection_size(labels: Labels, task: Task, config: DataConfig) -> int:
     least = max(2, len(task.labels))
     if len(labels) < 2 * least:
+        hint = "`data.selection: dev` takes none" if task.dev else "its `validation` can name rows of their own"
         raise DataError(
             f"holding selection rows out takes at least {2 * least} train rows of {task.name}, but got "
-            f"{len(labels)}; `data.selection: dev` takes none"
+            f"{len(labels)}; {hint}"
         )
     share = max(least, round(config.selection_fraction * len(labels)))
     return min(share, len(labels) - least, config.selection_max_rows, config.max_eval_samples or share)

@@ -146,8 +146,13 @@ class ArrowTable(Table):
 
     def _cells(self, name: str) -> pa.ChunkedArray:
         column = self.table.column(name)
-        names = self._class_names.get(name)
-        return as_cells(column if names is None else _named(column, names), name, self.place)
+        if names := self._class_names.get(name):
+            try:
+                column = _named(column, names)
+            except (pa.ArrowException, IndexError) as error:
+                rule = f"the ids of {name!r} must be -1 to {len(names) - 1}"
+                raise DataError(f"{rule}, but others occur", self.place) from error
+        return as_cells(column, name, self.place)
 
 
 def _named(ids: pa.ChunkedArray, names: Sequence[str]) -> pa.ChunkedArray:

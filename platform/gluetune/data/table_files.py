@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import datasets
     import pandas as pd
 
-    Frame = pa.Table | pd.DataFrame | datasets.Dataset
-    """Rows in memory."""
+Frame: TypeAlias = "pa.Table | pd.DataFrame | datasets.Dataset"
+"""Rows in memory."""
 
 _ROWS_PER_BATCH = 1 << 16
 _SAVED_DATASET, _SAVED_DICT = (
@@ -55,6 +55,8 @@ class ParquetTable(Table):
         try:
             with self._open() as opened:
                 batches = list(opened.iter_batches(_ROWS_PER_BATCH, columns=list(columns)))
+                for batch in batches:
+                    batch.validate(full=True)  # that text is UTF-8
         except (pa.ArrowException, OSError) as error:
             raise self._unreadable(error) from error
         kinds = [] if batches else [pa.table({name: pa.array([], pa.large_string()) for name in columns})]
@@ -174,7 +176,7 @@ class DatasetTable(Table):
 
     def __init__(self, dataset: datasets.Dataset, place: str) -> None:
         self.dataset, self.place = dataset, place
-        if not hasattr(dataset, "select_columns") or not hasattr(dataset, "__getitem__"):
+        if not hasattr(dataset, "features") or not hasattr(dataset, "__getitem__"):
             raise DataError(f"must be one split of a dataset, but is {type(dataset).__name__}", place)
 
     def names(self) -> list[str]:

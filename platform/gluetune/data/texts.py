@@ -47,9 +47,9 @@ class TextTemplate:
         Raises:
             DataError: a column holds lists.
         """
-        for field in self.fields:
-            if not pa.types.is_large_string(rows.schema.field(field).type):
-                raise DataError(f"{field!r} must hold text, but holds lists", table.place)
+        for name in self.fields:
+            if not pa.types.is_large_string(rows.schema.field(name).type):
+                raise DataError(f"{name!r} must hold text, but holds lists", table.place)
         pieces: list[Any] = []
         for literal, field in self.parts:
             pieces += [pa.scalar(literal, pa.large_string())] if literal else []
