@@ -99,7 +99,7 @@ def saved_splits(folder: Path) -> dict[str, Any]:
 
 def hub_copy(folder: Path) -> dict[str, Any]:
     """A copy of a repository of the hub, with two configurations."""
-    home = folder / "acme" / "tickets"
+    home = folder / "acme" / "topics"
     (home / "en").mkdir(parents=True)
     parquet.write_table(pa.table(TABLE), home / "en" / "part-00000-of-00001.parquet")
     configs = [
