@@ -52,7 +52,7 @@ class OwnSource(DataSource):
         tables: the tables of each split; rows of a split are those of its tables, one after the other.
         texts: how the text columns are made.
         labels: how the label columns become labels.
-        group: the column of groups; a row without a value is a group of its own.
+        group: the column of groups; a row without a value is a group of its own. Splits other than train may lack it.
 
     Attributes:
         decided: how the task's problem was decided, a sentence to print.
@@ -68,7 +68,7 @@ class OwnSource(DataSource):
         labels: LabelRule,
         group: str | None,
     ) -> None:
-        self.name, self.tables, self.texts, self.labels, self.group = (name, dict(tables), texts, labels, group)
+        self.name, self.tables, self.texts, self.labels, self.group = name, dict(tables), texts, labels, group
         self.decided = labels.decided
 
     def load(self, task: Task, split: str, *, labels: bool = True) -> Examples:
@@ -123,15 +123,18 @@ class OwnSource(DataSource):
     def _has_labels(self, split: str) -> bool:
         return split != "test" or all(set(self.labels.columns) <= set(table.names()) for table in self.tables[split])
 
+    def _has_groups(self, table: Table, split: str) -> bool:
+        return split == "train" or self.group in table.names()
+
     def _part(self, table: Table, split: str, labels: bool) -> _Part:
         fields = [field for template in self.texts for field in template.fields]
-        needed = [*fields, *(self.labels.columns if labels else ()), *([self.group] if self.group else ())]
-        rows = table.read(list(dict.fromkeys(needed)))
+        groups_of = [self.group] if labels and self.group and self._has_groups(table, split) else []
+        rows = table.read(list(dict.fromkeys([*fields, *(self.labels.columns if labels else ()), *groups_of])))
         columns = {template.name: template.render(rows, table) for template in self.texts}
         for texts in columns.values():
             check_texts(texts, table)
         found, known = self.labels.parse(rows, table) if labels else (None, None)
-        groups = _groups(rows.column(self.group), f"{split} {table.place}") if self.group else None
+        groups = _groups(rows.column(groups_of[0]), f"{split} {table.place}") if groups_of else None
         return _Part(columns, found, known, groups, (*table.notes(), *_empty_texts(columns, split)))
 
 

@@ -215,7 +215,7 @@ def frame_table(frame: Frame, columns: Sequence[str], place: str) -> Table:
         place: what messages name as the place of an error, such as ``the DataFrame of train``.
 
     Raises:
-        DataError: it is none of these, or a column cannot be an Arrow array.
+        DataError: it is none of these, or a column that is read cannot be an Arrow array.
     """
     if isinstance(frame, pa.Table):
         return ArrowTable(frame, place)
@@ -225,13 +225,12 @@ def frame_table(frame: Frame, columns: Sequence[str], place: str) -> Table:
         rule = "must be a pandas.DataFrame, a datasets.Dataset or a pyarrow.Table"
         raise DataError(f"{rule}, but is {type(frame).__name__}", place)
     names = [str(name) for name in frame.columns]
-    kept = [number for number, name in enumerate(names) if name in columns]
-    arrays = {}
-    empty = pa.nulls(len(frame))
-    ArrowTable(pa.table([empty] * len(names), names), place).check_columns(columns, names)
-    for number in kept:
-        arrays[names[number]] = _series_array(frame.iloc[:, number], names[number], place)
-    return ArrowTable(pa.table(arrays), place)
+    unread = pa.nulls(len(frame))
+    arrays = [
+        _series_array(frame.iloc[:, number], name, place) if name in columns else unread
+        for number, name in enumerate(names)
+    ]
+    return ArrowTable(pa.table(arrays, names), place)
 
 
 def _series_array(series: pd.Series[Any], name: str, place: str) -> Any:

@@ -82,3 +82,13 @@ def test_an_own_task_keeps_the_rows_of_a_group_together(tmp_path: Path) -> None:
     train, selection = ({users[text] for text in part.columns["text"]} for part in (split.train, split.selection))
     assert train & selection <= {None}
     assert len(split.selection) >= 20
+
+
+def test_test_rows_may_lack_the_groups() -> None:
+    train = pd.DataFrame({"text": ["a", "b"] * 10, "label": ["x", "y"] * 10, "user": range(20)})
+    task, source = open_frames(
+        "own", TaskFiles(text="text", label="label", group="user"), {"train": train, "test": train[["text", "label"]]}
+    )
+    assert source.load(task, "test").groups is None
+    assert source.load(task, "train", labels=False).groups is None
+    assert source.load(task, "train").groups is not None

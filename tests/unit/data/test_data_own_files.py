@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -13,8 +14,9 @@ from gluetune.config import DataConfig, TaskFiles
 from gluetune.data import Examples, split_rows
 from gluetune.data.examples import Texts, examples_fingerprint
 from gluetune.data.own_tasks import open_task
+from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import DataError
-from gluetune.tasks import Task
+from gluetune.tasks import Task, get_task
 
 
 def loaded(folder: Path, content: bytes, name: str = "train.csv", text: Any = "text") -> tuple[Task, Examples]:
@@ -152,3 +154,27 @@ def test_the_fingerprint_does_not_depend_on_how_texts_are_stored() -> None:
     labels = np.arange(9000)
     first, second = (Examples("own", "train", {"text": each}, labels, "") for each in (plain, kept))
     assert examples_fingerprint(first) == examples_fingerprint(second)
+
+
+@pytest.mark.parametrize("name", ["cola", "mrpc", "stsb", "mnli"])
+def test_rows_of_a_built_in_task_as_an_own_task_are_split_the_same_way(name: str, tmp_path: Path) -> None:
+    task, source = get_task(name), SyntheticSource()
+    for split in (task.train, task.dev[0]):
+        rows = source.load(task, str(split))
+        assert rows.labels is not None
+        labels = [label if task.regression else task.labels[int(label)] for label in rows.labels.tolist()]
+        pd.DataFrame({**rows.columns, "label": labels}).to_csv(tmp_path / f"{split}.csv", index=False)
+    files = TaskFiles(
+        train=str(tmp_path / "train.csv"),
+        test=str(tmp_path / f"{task.dev[0]}.csv"),
+        text=list(task.columns),
+        label="label",
+        labels=list(task.labels) or None,
+    )
+    official = split_rows(task, source, DataConfig(), 1).fingerprints
+    own = split_rows(*open_task("own", files), DataConfig(), 1).fingerprints
+    assert own == {
+        "train": official["train"],
+        "selection": official["selection"],
+        "test": official[task.dev[0]],
+    }

@@ -90,7 +90,7 @@ def test_no_row_stands_twice_in_a_task(task: Task) -> None:
 
 
 def first_rows(*_: object) -> list[str]:
-    return SyntheticSource().load(TASKS["mnli"], "train").columns["hypothesis"][:20]
+    return list(SyntheticSource().load(TASKS["mnli"], "train").columns["hypothesis"][:20])
 
 
 def test_same_seed_same_rows_also_in_another_process(two_workers: TwoWorkers) -> None:
