@@ -9,6 +9,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
 from gluetune.inference import Classifier
+from gluetune.models.build import PROBLEM_TYPES
 from gluetune.tasks import Task
 
 Tiny = Callable[[str], Classifier]  # the type of a fixture that makes, saves and loads one for a task
@@ -39,7 +40,7 @@ def write_classifier(folder: Path, task: Task, seed: int = 0, spread: float = 3.
         initializer_range=0.5,
         id2label=names,
         label2id={name: number for number, name in names.items()},
-        problem_type="regression" if task.regression else "single_label_classification",
+        problem_type=PROBLEM_TYPES[task.problem],
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -14,6 +14,8 @@ from gluetune.events import Evaluation
 from gluetune.models import Encoder
 from gluetune.storage import Storage
 from gluetune.tasks import Task
+from gluetune.tasks.metrics import metrics_for
+from gluetune.tasks.task import Problem
 from gluetune.training import Checkpoints, DistributedContext, train_trial
 
 VOCABULARY = 60
@@ -37,8 +39,15 @@ def tiny_encoder(dropout: float = 0.0, vocabulary: int = VOCABULARY, layers: int
     return Encoder("tiny", config.to_dict(), {f"bert.{name}": t.numpy() for name, t in model.state_dict().items()})
 
 
+def own_task(problem: Problem, num_labels: int = 3, primary: str = "") -> Task:
+    """A task of the user, with all metrics that fit."""
+    labels = () if problem == "regression" else tuple(f"class{number}" for number in range(num_labels))
+    names = metrics_for(problem, num_labels, primary)
+    return Task("own", "Own", ("text",), labels, names, names[0], layouts={}, problem=problem)
+
+
 def rows(task: Task, count: int, seed: int) -> EncodedRows:
-    """Random rows of 4 to 20 tokens; the share of `SIGNAL` is the label."""
+    """Random rows of 4 to 20 tokens; the share of `SIGNAL` is the label, or how many labels a row has."""
     generator = np.random.default_rng(seed)
     lengths = generator.integers(4, 21, count)
     shares = generator.random(count)
@@ -46,7 +55,12 @@ def rows(task: Task, count: int, seed: int) -> EncodedRows:
         np.where(generator.random(n) < share, SIGNAL, generator.integers(8, VOCABULARY, n))
         for n, share in zip(lengths, shares, strict=True)
     ]
-    labels = (5 * shares).astype(np.float32) if task.regression else (shares * task.num_labels).astype(np.int64)
+    cuts = np.arange(1, task.num_labels + 1) / (task.num_labels + 1)
+    labels = {
+        "single_label": (shares * task.num_labels).astype(np.int64),
+        "multi_label": (shares[:, None] > cuts).astype(np.float32),
+        "regression": (5 * shares).astype(np.float32),
+    }[task.problem]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return EncodedRows(np.concatenate(ids).astype(np.int32), offsets, (lengths // 2).astype(np.int32), labels, 0, True)
 

@@ -10,6 +10,7 @@ from gluetune.config import Value
 from gluetune.errors import ConfigError, ConfigIssue, StorageError, did_you_mean
 from gluetune.reporting import Summary
 from gluetune.storage import Storage
+from gluetune.tasks.metrics import value_of_score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,8 @@ class BestTrial:
         name: the trial's name, such as ``cola-0007``.
         params: the searched fields and their values.
         metric: the name of the task's primary metric.
-        score: the primary metric on the selection rows, by which the trial won; higher is better.
+        score: the primary metric on the selection rows, by which the trial won, with its sign changed where less of
+            it is better: a higher score is always better.
         scores: all metrics by split, such as ``scores["validation"]["accuracy"]``: those of the official development
             splits, and of ``selection``.
         folder: the ``save_pretrained`` folder of the model, by path or URI; ``None`` where the search was stopped
@@ -222,7 +224,8 @@ class SearchResult:
             best = "no evaluated trial"
             if winner is not None and winner.score is not None:
                 params = ", ".join(f"{name}={value}" for name, value in winner.params.items())
-                best = f"best {task.metric} {winner.score:.4f} ({winner.name}{': ' if params else ''}{params})"
+                value = value_of_score(task.metric, winner.score)
+                best = f"best {task.metric} {value:.4f} ({winner.name}{': ' if params else ''}{params})"
             lines.append(f"  {task.task}: {trials} trial{'' if trials == 1 else 's'}, {best}")
         return "\n".join(lines)
 

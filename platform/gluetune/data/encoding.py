@@ -28,7 +28,8 @@ class EncodedRows:
         offsets: [rows + 1] int64; row ``i`` is ``input_ids[offsets[i]:offsets[i + 1]]``.
         boundaries: [rows] int32, position within the row at which token type 1 (the second segment) starts; the length
             of the row if it has no second segment.
-        labels: [rows] int64 class ids or float32 values; ``None`` if the rows have no labels.
+        labels: [rows] int64 class ids or float32 values, or [rows, classes] float32 0 and 1 of a multi-label task;
+            ``None`` if the rows have no labels.
         pad_token_id: id of the token that pads the rows of a batch.
         token_types: whether the encoder takes ``token_type_ids``.
     """
@@ -77,8 +78,8 @@ class EncodedRows:
 
         Returns:
             ``input_ids``, ``attention_mask`` and, if the encoder takes them, ``token_type_ids``: int32 [batch, width],
-            mask and token types are 0 in the padding. ``labels``: [batch] int32 class ids or float32 values, if the
-            rows have labels.
+            mask and token types are 0 in the padding. ``labels``: [batch] int32 class ids or float32 values, or
+            [batch, classes] float32, if the rows have labels.
         """
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts

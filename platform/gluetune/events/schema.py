@@ -63,7 +63,9 @@ class Evaluation(_EvaluationBase):
     """One evaluation of a fine-tuning trial on the selection rows."""
 
     steps_per_epoch: int = Field(description="optimizer steps of one epoch")
-    score: MayBeNonFinite = Field(description="the task's primary metric")
+    score: MayBeNonFinite = Field(
+        description="by which trials are ranked: the task's primary metric, with its sign changed where less is better"
+    )
     metrics: dict[str, MayBeNonFinite] = Field(description="all metrics of the task")
     eval_loss: MayBeNonFinite = Field(description="mean loss on the selection rows")
     train_loss: MayBeNonFinite = Field(description="mean training loss since the previous evaluation")

@@ -18,7 +18,9 @@ from gluetune.inference.model_folder import check_classes, local_model_folder, o
 from gluetune.inference.predictions import Predictions, Rows, as_examples
 from gluetune.models import check_token_ids, load_trained, move_to_device
 from gluetune.tasks import Task
-from gluetune.tasks.metrics import compute_metrics
+from gluetune.tasks.metrics import compute_metrics, metric_value
+from gluetune.tasks.outputs import Outputs
+from gluetune.tasks.own_metrics import is_own
 from gluetune.training import DistributedContext, predict_logits
 from gluetune.training.evaluate import loss_sum
 
@@ -48,8 +50,8 @@ class Classifier:
     batch_size: int = 32
     device: str | None = None
 
-    def predict(self, rows: Rows, *, batch_size: int | None = None) -> list[str] | list[float]:
-        """Predict the label of each row, or its number where the task is a regression.
+    def predict(self, rows: Rows, *, batch_size: int | None = None) -> list[str] | list[list[str]] | list[float]:
+        """Predict the label of each row, its labels where a row can have several, or the number of a regression.
 
         Args:
             rows: a list of texts; of pairs of texts for a task of two text columns, such as
@@ -58,7 +60,7 @@ class Classifier:
             batch_size: rows per batch; ``None`` for `batch_size`.
 
         Returns:
-            One label or number for each row, in row order.
+            One label, list of labels or number for each row, in row order.
 
         Raises:
             DataError: the rows do not have the task's columns, or a value is no text.
@@ -69,7 +71,9 @@ class Classifier:
             2
         """
         found = self._predictions(rows, batch_size)
-        return [float(score) for score in found.scores] if self.task.regression else found.labels
+        if self.task.regression:
+            return [float(score) for score in found.scores]
+        return found.label_sets if self.task.multi_label else found.labels
 
     def predict_proba(self, rows: Rows, *, batch_size: int | None = None) -> NDArray[np.float64]:
         """Predict the probability of each class.
@@ -166,8 +170,10 @@ class Scores:
     Attributes:
         rows: number of rows.
         metrics: all of the task's metrics.
-        loss: mean over rows: cross-entropy, or squared error for regression.
-        batches: the primary metric of each batch in row order; 0.0 where a correlation is not defined.
+        loss: mean over rows: cross-entropy (of a multi-label task, the mean over classes too), or squared error for
+            regression.
+        batches: the primary metric of each batch in row order; 0.0 where a correlation is not defined. Empty where it
+            is a function of the user.
         seconds: what tokenising and predicting took.
     """
 
@@ -205,13 +211,14 @@ def score_predictions(predictions: Predictions, labels: Labels, batch_size: int,
 
     Args:
         predictions: the rows.
-        labels: [rows] class ids, or numbers for regression.
+        labels: [rows] class ids, or numbers for regression; [rows, classes] 0 and 1 for multi-label.
         batch_size: rows per batch; the last one may be shorter.
         seconds: what predicting took.
     """
     task, logits = predictions.task, predictions.logits
     starts = range(batch_size, len(labels), batch_size)
     parts = zip(np.split(logits, starts), np.split(labels, starts), strict=True)
-    batches = tuple(compute_metrics(task, some, truth)[task.primary] for some, truth in parts)
+    own = is_own(task.primary)  # a function of the user may need more rows
+    batches = () if own else tuple(metric_value(task.primary, Outputs(task, *part)) for part in parts)
     loss = loss_sum(torch.from_numpy(logits), torch.from_numpy(np.array(labels)), task).item() / len(labels)
     return Scores(len(labels), compute_metrics(task, logits, labels), loss, batches, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from gluetune.data import Examples
 from gluetune.errors import DataError, did_you_mean
 from gluetune.storage.output_file import write_output
 from gluetune.tasks import Task
+from gluetune.tasks.outputs import class_probabilities, predicted_classes
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Predictions:
 
     @property
     def label_ids(self) -> NDArray[np.int64]:
-        """[rows] the likeliest classes; for classification."""
-        ids: NDArray[np.int64] = self.logits.argmax(axis=1)
+        """[rows] the predicted classes; for tasks with one class per row."""
+        ids: NDArray[np.int64] = predicted_classes(self.task, self.logits)
         return ids
 
     @property
@@ -44,10 +45,15 @@ class Predictions:
         return [self.task.labels[number] for number in self.label_ids]
 
     @property
+    def label_sets(self) -> list[list[str]]:
+        """[rows] names of each row's classes, in the order of their ids; for multi-label tasks."""
+        chosen = predicted_classes(self.task, self.logits)
+        return [[name for name, found in zip(self.task.labels, row, strict=True) if found] for row in chosen]
+
+    @property
     def probabilities(self) -> NDArray[np.float64]:
-        """[rows, classes] softmax of the logits; for classification."""
-        shares: NDArray[np.float64] = softmax(self.logits.astype(np.float64), axis=1)
-        return shares
+        """[rows, classes] softmax of the logits, or the logistic function of a multi-label task's; no regression."""
+        return class_probabilities(self.task, self.logits)
 
     @property
     def scores(self) -> NDArray[np.float32]:
@@ -59,7 +65,8 @@ def write_predictions(predictions: Predictions, target: str | Path | BinaryIO) -
     """Write predictions as a tab-separated file with a header; links and devices included.
 
     Columns: ``index`` (rows count from 0), ``label``, ``probability`` (the label's), then ``probability_<class>`` for
-    each class; for regression ``index`` and ``score``. Numbers have six decimals.
+    each class; for regression ``index`` and ``score``. Numbers have six decimals. For a multi-label task ``labels`` is
+    a JSON list of names, and no single ``probability`` is written.
 
     Args:
         predictions: the rows.
@@ -81,7 +88,13 @@ def _cells(predictions: Predictions) -> Iterator[tuple[str, ...]]:
         yield "index", "score"
         yield from ((str(row), f"{score:.6f}") for row, score in enumerate(predictions.scores))
         return
-    yield "index", "label", "probability", *(f"probability_{name}" for name in predictions.task.labels)
+    columns = [f"probability_{name}" for name in predictions.task.labels]
+    if predictions.task.multi_label:
+        yield "index", "labels", *columns
+        for row, (names, shares) in enumerate(zip(predictions.label_sets, predictions.probabilities, strict=True)):
+            yield str(row), json.dumps(names, ensure_ascii=False), *(f"{share:.6f}" for share in shares)
+        return
+    yield "index", "label", "probability", *columns
     for row, (label, shares) in enumerate(zip(predictions.labels, predictions.probabilities, strict=True)):
         yield str(row), label, f"{shares.max():.6f}", *(f"{share:.6f}" for share in shares)
 

@@ -19,6 +19,12 @@ from gluetune.models.files import silence_transformers_logging
 from gluetune.models.heads import EncoderWithHeadConfig
 from gluetune.tasks import Task
 
+PROBLEM_TYPES = {
+    "single_label": "single_label_classification",
+    "multi_label": "multi_label_classification",
+    "regression": "regression",
+}
+"""transformers' ``problem_type`` by that of the task."""
 # Families whose default head is the next-sentence head: the pre-trained pooler, dropout and a linear layer.
 _DEFAULT_HEAD_IS_NSP = frozenset({"albert", "bert"})
 # Names of the pooler's weights in an encoder, by their names in the head `nsp`; ALBERT's have no `dense`.
@@ -34,7 +40,8 @@ def build_model(encoder: Encoder, task: Task, training: TrainingConfig, seed: in
 
     Args:
         encoder: provides the weights, which are copied.
-        task: defines the labels and the loss (a regression has one output and the squared error).
+        task: defines the labels and the loss (a regression has one output and the squared error, a multi-label task
+            the binary cross-entropy of each class).
         training: head, pooling, frozen layers and dropout rates; the rate ``None`` keeps that of the encoder.
         seed: seed of the head's weights, independent of the global random state of the process.
 
@@ -170,11 +177,10 @@ def _own_head(settings: PretrainedConfig, training: TrainingConfig) -> bool:
 def _settings(encoder: Encoder, task: Task, training: TrainingConfig) -> PretrainedConfig:
     """Return the configuration of the whole model."""
     names = dict(enumerate(task.labels or (task.name,)))
-    kind = "regression" if task.regression else "single_label_classification"
     labels: dict[str, Any] = {
         "id2label": names,
         "label2id": {name: number for number, name in names.items()},
-        "problem_type": kind,
+        "problem_type": PROBLEM_TYPES[task.problem],
     }
     own = AutoConfig.for_model(**{**encoder.config, **labels})
     own_head = _own_head(own, training)

@@ -85,7 +85,8 @@ class EncoderWithHead(PreTrainedModel):
             input_ids: [rows, tokens] int, token ids.
             attention_mask: [rows, tokens] 1 for tokens, 0 for padding; ``None`` if no row is padded.
             token_type_ids: [rows, tokens] int, only for encoders that take them.
-            labels: [rows] class ids or values; if given, the output contains the ``loss``.
+            labels: [rows] class ids or values, or [rows, labels] 0 and 1 where the configuration's ``problem_type`` is
+                ``multi_label_classification``; if given, the output contains the ``loss``.
             inputs: further inputs of the encoder.
 
         Returns:
@@ -102,6 +103,8 @@ class EncoderWithHead(PreTrainedModel):
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         if self.config.problem_type == "regression":
             return nn.functional.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
+        if self.config.problem_type == "multi_label_classification":
+            return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
         return nn.functional.cross_entropy(logits, labels.long())
 
 

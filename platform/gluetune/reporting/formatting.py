@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gluetune.events import format_params as format_params
+from gluetune.tasks.metrics import value_of_score
+from gluetune.tasks.own_metrics import short_name
 
 METRICS = {"matthews_correlation": "MCC", "accuracy_and_f1": "mean acc, F1", "pearson_and_spearman": "mean r, rho"}
 SPLITS = {"validation_matched": "m", "validation_mismatched": "mm"}
@@ -13,12 +15,22 @@ NARROW = 100  # on terminals with fewer columns, configurations are printed belo
 
 def metric(name: str) -> str:
     """Return the short name of a metric, for tables."""
-    return METRICS.get(name, name)
+    return METRICS.get(name, short_name(name))
 
 
 def score(value: float | None) -> str:
     """Return a score with four decimals; ``–`` for ``None``."""
     return "–" if value is None else f"{value:.4f}"
+
+
+def ranking_metric(name: str, best: float | None) -> str:
+    """Return the value of a metric as `score` does, from the score that ranks trials, of which more is always better.
+
+    Args:
+        name: the metric.
+        best: the score; ``None`` where there is none.
+    """
+    return score(None if best is None else value_of_score(name, best))
 
 
 def error_line(message: str) -> str:

@@ -104,7 +104,7 @@ class LiveTable:
         if self._console.width >= formatting.NARROW:
             table.add_column("configuration")
         for row in rows:
-            table.add_row(*_cells(row)[: len(table.columns)])
+            table.add_row(*_cells(row, self._metrics[row.task])[: len(table.columns)])
         below = (
             []
             if self._console.width >= formatting.NARROW
@@ -126,7 +126,7 @@ class LiveTable:
         if best is not None and not event.score > best:
             return
         self._best[trial.task] = event.score
-        metric, score = formatting.metric(self._metrics[trial.task]), formatting.score(event.score)
+        metric, score = formatting.metric(self._metrics[trial.task]), self._value(trial.task, event.score)
         self._say(
             f"{self._titles[trial.task]}: best {metric} is now {score} ({trial.name}, "
             f"epoch {format_epochs(event.epoch)}: {formatting.format_params(trial.params)})"
@@ -138,9 +138,12 @@ class LiveTable:
         why = f" ({formatting.error_line(event.message)})" if event.message else ""
         left = f", about {formatting.duration(row.left)} left" if row.left else ""
         return (
-            f"{trial.name} {event.status.replace('_', ' ')}{why}: best {formatting.score(trial.best_score)}; "
+            f"{trial.name} {event.status.replace('_', ' ')}{why}: best {self._value(trial.task, trial.best_score)}; "
             f"{row.title} {row.done}{of} done{left}"
         )
+
+    def _value(self, task: str, score: float | None) -> str:
+        return formatting.ranking_metric(self._metrics[task], score)
 
     def _say(self, text: str) -> None:
         if self._live is None:
@@ -155,10 +158,12 @@ def _in_notebook(console: Console) -> bool:
     return console.is_jupyter and find_spec("ipywidgets") is not None
 
 
-def _cells(row: TaskProgress) -> tuple[str | Text, ...]:
+def _cells(row: TaskProgress, metric: str) -> tuple[str | Text, ...]:
     planned = "–" if row.planned is None else str(row.planned)
     best, what = (
-        (formatting.score(row.best.best_score), formatting.format_params(row.best.params)) if row.best else ("–", "")
+        (formatting.ranking_metric(metric, row.best.best_score), formatting.format_params(row.best.params))
+        if row.best
+        else ("–", "")
     )
     return (
         row.title,

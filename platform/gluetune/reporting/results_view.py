@@ -16,6 +16,7 @@ from gluetune.reporting import formatting
 from gluetune.reporting.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
 from gluetune.reporting.summary import curve_file
 from gluetune.tasks import TASKS
+from gluetune.tasks.metrics import score_sign
 from gluetune.tracking import store_address
 
 
@@ -107,8 +108,10 @@ def _no_winner(task: TaskSummary) -> tuple[str | Text, ...]:
 
 
 def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
-    score = winner.selection_scores.get(task.metric, winner.score)
-    above = score is not None and task.baseline is not None and score > task.baseline
+    sign = score_sign(task.metric)
+    ranked = None if winner.score is None else sign * winner.score
+    score = winner.selection_scores.get(task.metric, ranked)
+    above = score is not None and task.baseline is not None and sign * score > sign * task.baseline
     best, all_epochs = format_epochs(winner.best_epoch), format_epochs(winner.epochs)
     trained = all_epochs if best == all_epochs else f"{best} of {all_epochs}"
     return (

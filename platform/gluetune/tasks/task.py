@@ -8,6 +8,9 @@ from typing import Literal
 Problem = Literal["single_label", "multi_label", "regression"]
 """What a task's labels are: one class per row, any number of classes per row, or a number per row."""
 
+CORRELATIONS = ("matthews_correlation", "pearson", "spearman", "pearson_and_spearman")
+"""Names of the metrics that are correlations."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileLayout:
@@ -56,7 +59,7 @@ class Task:
         labels: class names in the order of their ids; empty for regression. Of two classes the second is the positive
             one of metrics such as F1.
         metrics: names of all metrics that are reported, keys of `gluetune.tasks.metrics.METRICS`.
-        primary: the metric that trials are ranked by; higher is better.
+        primary: the metric that trials are ranked by; `gluetune.tasks.metrics.greater_is_better` knows its direction.
         layouts: layouts of the official files by split; the first whose files all exist is read.
         hub: dataset path and configuration on the hub.
         train: name of the training split; ``None`` for a task that is only evaluated.
@@ -122,7 +125,7 @@ class Task:
     @property
     def correlation(self) -> bool:
         """Whether the primary metric is a correlation, which is not a mean over rows."""
-        return "correlation" in self.primary or self.regression
+        return self.primary in CORRELATIONS
 
     @property
     def labelled_test(self) -> bool:

@@ -33,7 +33,7 @@ class Champion:
         task: the task.
         trial: name of the trial.
         folder: path or URI of its ``save_pretrained`` folder.
-        score: score on the selection rows, in the precision of ``dev_scores``.
+        score: the primary metric on the selection rows, in the precision of ``dev_scores``.
         dev_scores: official development metrics by split.
         examples: rows of the task's text columns; the first few become the model's input example.
         max_seq_length: maximum number of tokens per row, as in training.
@@ -143,6 +143,7 @@ def save_champion(path: str, champion: Champion, description: Model) -> None:
     config = {
         "columns": list(champion.task.columns),
         "labels": list(champion.task.labels),
+        "problem": champion.task.problem,
         "max_seq_length": champion.max_seq_length,
         "truncation": champion.truncation,
         "batch_size": BATCH_SIZE,
@@ -165,9 +166,15 @@ def signature(task: Task) -> Any:
     """Return the model's inputs and outputs as ``mlflow.models.ModelSignature``."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+    from mlflow.types.schema import Array
 
-    outputs: list[ColSpec | TensorSpec] = [] if task.regression else [ColSpec(DataType.string, "label")]
-    outputs += [ColSpec(DataType.float, name) for name in ("score", *(f"probability_{label}" for label in task.labels))]
+    label = {
+        "single_label": [ColSpec(DataType.string, "label"), ColSpec(DataType.float, "score")],
+        "multi_label": [ColSpec(Array(DataType.string), "labels")],
+        "regression": [ColSpec(DataType.float, "score")],
+    }
+    outputs: list[ColSpec | TensorSpec] = [*label[task.problem]]
+    outputs += [ColSpec(DataType.float, f"probability_{name}") for name in task.labels]
     inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.string, name) for name in task.columns]
     return ModelSignature(Schema(inputs), Schema(outputs))
 

@@ -42,15 +42,16 @@ class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
         """Predict labels and score of rows.
 
         Args:
-            context: MLflow's context, whose ``model_config`` holds ``columns``, ``labels``, ``max_seq_length``,
-                ``truncation`` and ``batch_size``.
+            context: MLflow's context, whose ``model_config`` holds ``columns``, ``labels``, ``problem``,
+                ``max_seq_length``, ``truncation`` and ``batch_size``.
             model_input: the task's text columns as a DataFrame, a dict of texts or of lists of texts, or a list of
                 dicts; a text, or a list or Series of texts, where the task has one column. Other columns are ignored.
             params: not used.
 
         Returns:
             One row each, with the index of a DataFrame or Series given: ``label``, its probability ``score``, and
-            ``probability_<label>`` of every class; for regression only ``score``.
+            ``probability_<label>`` of every class; for regression only ``score``. A model of a multi-label task
+            returns ``labels``, a list of names, and ``probability_<label>``.
 
         Raises:
             MlflowException: a column is missing, columns differ in length, or a value is no text; names the row.
@@ -63,9 +64,13 @@ class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
         logits = torch.cat(parts) if parts else torch.zeros((0, len(config["labels"]) or 1))
         if not config["labels"]:
             return pd.DataFrame({"score": logits[:, 0].numpy()}, index=rows.index)
-        probabilities = logits.softmax(dim=1)
-        score, index = probabilities.max(dim=1)
+        several = config.get("problem") == "multi_label"
+        probabilities = logits.sigmoid() if several else logits.softmax(dim=1)
         columns = {f"probability_{label}": probabilities[:, i].numpy() for i, label in enumerate(config["labels"])}
+        if several:
+            names = [[config["labels"][i] for i in row.nonzero()[:, 0].tolist()] for row in logits > 0]
+            return pd.DataFrame({"labels": pd.Series(names, dtype=object).to_numpy()} | columns, index=rows.index)
+        score, index = probabilities.max(dim=1)
         labels = pd.array([config["labels"][i] for i in index.tolist()], dtype="str")
         return pd.DataFrame({"label": labels, "score": score.numpy()} | columns, index=rows.index)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gluetune.events import FIELD_LABELS, SearchPlan, TaskPlan, TrialRecord, format_epochs, format_params
+from gluetune.tasks.metrics import value_of_score
 from gluetune.tracking.uris import is_server, without_login
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
     end = str(trial.status).replace("_", " ")
     if trial.best is None:
         return f"{end}; never evaluated"[:MAX_NOTE_CHARS]
+    value = value_of_score(task.metric, trial.best.score)
     lines = [
-        f"**{task.metric} {trial.best.score:.4f}** on {task.selection_rows:,} selection rows, after epoch "
+        f"**{task.metric} {value:.4f}** on {task.selection_rows:,} selection rows, after epoch "
         f"{format_epochs(trial.best.epoch)} of {format_epochs(trial.evaluations[-1].epoch)}; {end}"
     ]
     if trial.winner is not None:
@@ -107,7 +109,7 @@ def pretraining_note(trial: TrialRecord) -> str:
 
 def task_note(trial: TrialRecord, task: TaskPlan) -> str:
     """Return the description of a task's run: its winner and the scores."""
-    best = trial.best.score if trial.best else float("nan")
+    best = value_of_score(task.metric, trial.best.score) if trial.best else float("nan")
     lines = [
         f"**{task.metric} {best:.4f}** by {run_name(trial)} on {task.selection_rows:,} selection rows "
         f"(baseline {task.baseline:.4f})"
@@ -128,7 +130,7 @@ def search_note(plan: SearchPlan, winners: Mapping[str, TrialRecord]) -> str:
 
 
 def _row(task: TaskPlan, trial: TrialRecord) -> str:
-    best = f"{trial.best.score:.4f}" if trial.best else "–"
+    best = f"{value_of_score(task.metric, trial.best.score):.4f}" if trial.best else "–"
     return f"| {task.title} | {task.metric} | {best} | {task.baseline:.4f} | {run_name(trial)} |"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gluetune.tasks import Task
+from gluetune.tasks.metrics import score_sign
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -82,7 +83,7 @@ def promotes(new: Mapping[str, str], champion: Mapping[str, str] | None) -> tupl
     """Decide whether a new version becomes champion.
 
     A model of synthetic data never does. Another one does if there is no champion, if the champion was trained on
-    synthetic data, or if the champion was chosen on the same selection rows by the same metric with a lower score.
+    synthetic data, or if the champion was chosen on the same selection rows by the same metric with a worse value.
 
     Args:
         new: the new version's tags.
@@ -103,9 +104,9 @@ def promotes(new: Mapping[str, str], champion: Mapping[str, str] | None) -> tupl
         return False, "not champion, because the champion's score is of other selection rows"
     if new[METRIC] != champion.get(METRIC):
         return False, f"not champion, because the champion's score is of another metric ({champion.get(METRIC)})"
-    score, before = float(new[SCORE]), float(champion.get(SCORE, "nan"))
+    score, before, sign = float(new[SCORE]), float(champion.get(SCORE, "nan")), score_sign(new[METRIC])
     rows = "on the same selection rows"
-    if score > before:
+    if sign * score > sign * before:
         return True, f"{score:.4f} {rows}, the champion before had {before:.4f}"
     return False, f"not champion: {score:.4f} {rows}, the champion has {before:.4f}"
 

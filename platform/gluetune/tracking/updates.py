@@ -6,7 +6,8 @@ The tree is search → task → trial. A metric's step is the trial's optimizer 
 gather many trials, it is the number of evaluations of that task so far (``trial_score``: the trial's number).
 
 Trials are ranked by ``best_score``. Metrics of single evaluations have the prefix ``eval_``, as those of
-``transformers.Trainer``: ``eval_score`` is the task's primary one. Those of a pre-training run keep their own names.
+``transformers.Trainer``: ``eval_score`` is the task's primary one. A score is always better if it is higher: it is the
+metric with its sign changed where less of that is better. Metrics of a pre-training run keep their own names.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from gluetune.events import (
     WinnerEvaluated,
     format_epochs,
 )
+from gluetune.tasks.metrics import score_sign
 from gluetune.tracking.display import (
     NOTE,
     DatasetRows,
@@ -275,7 +277,7 @@ class EventMapper:
         run, task, metric = self.trial_run(trial), self._tasks[event.task], plan.metric
         rows = rows_scored(plan) if event.scores else ()
         ranked = [
-            MetricPoint(f"dev_score/{event.task}", metrics[metric], event.time, 0)
+            MetricPoint(f"dev_score/{event.task}", score_sign(metric) * metrics[metric], event.time, 0)
             for metrics in list(event.scores.values())[:1]
             if metric in metrics
         ]

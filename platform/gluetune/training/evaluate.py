@@ -26,9 +26,9 @@ class EvalOutput:
     """Metrics of one pass over labelled rows.
 
     Attributes:
-        score: value of the task's primary metric.
+        score: by which trials are ranked: the task's primary metric, with its sign changed where less of it is better.
         metrics: values of all metrics of the task, by name.
-        loss: mean loss over the rows.
+        loss: mean over the rows of the loss that `loss_sum` sums, whatever loss was trained.
         seconds: duration of the pass.
     """
 
@@ -133,34 +133,42 @@ def evaluate_rows(
     labels = encoded.labels
     assert labels is not None  # selection rows are labelled
     values = metrics.compute_metrics(task, logits, labels)
+    score = metrics.score_sign(task.primary) * values[task.primary]
     loss = loss_sum(torch.from_numpy(logits), torch.from_numpy(np.array(labels)), task).item() / len(labels)
-    return EvalOutput(values[task.primary], values, loss, time.monotonic() - started)
+    return EvalOutput(score, values, loss, time.monotonic() - started)
 
 
 def loss_sum(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Tensor:
     """Sum the loss over rows, in fp32: squared error for regression, else cross-entropy.
 
+    That of a row of a multi-label task is the mean over the classes of their binary cross-entropies, as in
+    transformers' models with the ``problem_type`` ``multi_label_classification``.
+
     Args:
         logits: ``[rows, num_labels]``.
-        labels: ``[rows]`` class ids, or numbers for regression.
+        labels: ``[rows]`` class ids, or numbers for regression; ``[rows, num_labels]`` 0 and 1 for multi-label.
         task: the task of the labels.
 
     Returns:
         A scalar.
     """
+    if task.multi_label:
+        return functional.binary_cross_entropy_with_logits(logits.float(), labels, reduction="sum") / logits.shape[1]
     if task.regression:
         return functional.mse_loss(logits[:, 0].float(), labels, reduction="sum")
     return functional.cross_entropy(logits.float(), labels.long(), reduction="sum")  # torch takes no int32 classes
 
 
 def count_correct(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Count the rows whose largest logit is that of their label.
+    """Count the rows that are classified correctly; those of a multi-label task, in every class.
 
     Args:
         logits: ``[rows, num_labels]``.
-        labels: ``[rows]`` class ids.
+        labels: ``[rows]`` class ids, or ``[rows, num_labels]`` 0 and 1.
 
     Returns:
         A scalar, fp32.
     """
+    if labels.dim() == 2:
+        return ((logits.detach() > 0) == labels.bool()).all(dim=1).sum(dtype=torch.float32)
     return (logits.detach().argmax(dim=1) == labels).sum(dtype=torch.float32)
