@@ -14,8 +14,8 @@ from transformers import Trainer, TrainingArguments
 from gluetune.config import TrainingConfig
 from gluetune.models import build_model
 from gluetune.tasks import TASKS, Task
+from gluetune.training.plan import StepPlan
 from gluetune.training.speedups import padding_free
-from gluetune.training.trainer import StepPlan
 from training_setup import VOCABULARY, run_trial, task_data, tiny_encoder
 
 SEED = 3

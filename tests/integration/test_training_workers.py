@@ -13,7 +13,7 @@ from gluetune.errors import DivergedError
 from gluetune.events import Evaluation
 from gluetune.tasks import TASKS
 from gluetune.training import Checkpoints, DistributedContext, train_trial
-from training_setup import VOCABULARY, numbers, run_trial, task_data, tiny_encoder
+from training_setup import VOCABULARY, numbers, own_task, run_trial, task_data, tiny_encoder
 from two_workers import TwoWorkers
 
 COMMON: dict[str, Any] = {"batch_size": 8, "learning_rate": 5e-3, "num_train_epochs": 2, "evals_per_epoch": 2}
@@ -22,6 +22,12 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "regression": ("stsb", {}),
     "accumulation": ("cola", {"gradient_accumulation_steps": 3}),
     "few_tokens": ("cola", {"weight_decay": 0.3}),
+    "weights and smoothing": (
+        "mnli",
+        {"class_weights": '{"neutral": 3}', "label_smoothing": 0.1, "gradient_accumulation_steps": 3},
+    ),
+    "focal loss, moving average": ("cola", {"loss": "focal", "class_weights": "balanced", "ema_decay": 0.9}),
+    "label sets, last weights": ("own", {"class_weights": "balanced", "weight_average": 2, "sampler": "balanced"}),
     "head": ("mnli", {"head": "mlp", "head_hidden_size": 8, "pooling": "mean", "freeze_layers": 1}),
 }
 VOCABULARIES = {"few_tokens": 3 * VOCABULARY}  # only what occurs of that is trained
@@ -32,7 +38,7 @@ def train(
 ) -> tuple[list[Evaluation], Checkpoints]:
     name, changes = CASES[case]
     return run_trial(
-        TASKS[name],
+        own_task("multi_label") if name == "own" else TASKS[name],
         TrainingConfig(**COMMON, **changes),
         folder,
         distributed=distributed,

@@ -25,6 +25,7 @@ from gluetune.config.job import (
     TrackingConfig,
 )
 from gluetune.config.job_files import default_job_file, dump_job, load_job, make_job, parse_job
+from gluetune.config.loss_checks import loss_issues
 from gluetune.config.overrides import Override
 from gluetune.config.section import Section
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, Value, contains, finite_values
@@ -68,6 +69,7 @@ __all__ = [
     "known_spaces",
     "load_job",
     "load_space",
+    "loss_issues",
     "make_job",
     "overridden_fields",
     "parse_job",

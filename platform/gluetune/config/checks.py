@@ -7,10 +7,12 @@ from pathlib import Path
 
 from gluetune.config.equivalence import COMPUTATION_FIELDS, unused_fields, without_idle_fields
 from gluetune.config.job import DataConfig, JobConfig
+from gluetune.config.loss_checks import loss_issues
 from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values
 from gluetune.config.training import TrainingConfig
 from gluetune.config.validation import format_value
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean_file
+from gluetune.tasks import TASKS
 
 
 def resolve_training(config: JobConfig, space: SearchSpace, params: dict[str, Value] | None = None) -> TrainingConfig:
@@ -112,6 +114,7 @@ def space_issues(config: JobConfig, space: SearchSpace) -> list[ConfigIssue]:
         *_set_and_searched(config, space),
         *_unused_training_fields(config, space),
         *_unsearchable_fields(space),
+        *_losses(config, space),
         *_algorithm(config, used),
         *_budget(config, used),
         *_scheduler(config, space),
@@ -148,6 +151,12 @@ def _unsearchable_fields(space: SearchSpace) -> Iterator[ConfigIssue]:
             f"{subject} must not have auto among the values of bf16: it is true or false, by what the "
             "workers' processors can do",
         )
+
+
+def _losses(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
+    """Check the tasks whose labels are known; those of the user's own files are checked once they are read."""
+    for task in (TASKS[name] for name in config.tasks if name in TASKS):
+        yield from loss_issues(task, space, config.training)
 
 
 def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:

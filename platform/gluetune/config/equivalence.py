@@ -35,6 +35,12 @@ DEPENDENT_FIELDS = COMPUTATION_FIELDS | {
     "pooling",
     "freeze_embeddings",
     "freeze_layers",
+    "loss",
+    "focal_gamma",
+    "patience",
+    "min_delta",
+    "weight_average",
+    "ema_decay",
 }
 """Training fields whose effect depends on other fields, on the number of rows or on the encoder. With two values of any
 other field, the trained models always differ."""
@@ -63,22 +69,35 @@ def equivalence_key(training: Mapping[str, Any], facts: TaskFacts) -> Hashable:
         training: all fields of a `TrainingConfig`.
         facts: the task's rows and the encoder's head.
     """
-    return *_steps(training, facts.rows), *_head(training, facts), *_frozen(training)
+    return (
+        *_steps(training, facts.rows),
+        *_head(training, facts),
+        *_frozen(training),
+        _focus(training),
+        *_evaluated_weights(training, facts.rows),
+    )
 
 
 def _steps(training: Mapping[str, Any], rows: int | None) -> Iterator[Hashable]:
-    """Yield batches, steps, evaluations and the schedule, as `gluetune.training.trainer.StepPlan` counts them."""
-    size, evaluations = training["batch_size"], training["evals_per_epoch"]
-    per_epoch = None if rows is None else math.ceil(rows / size)
-    total = training["max_steps"] or (per_epoch and math.ceil(training["num_train_epochs"] * per_epoch))
+    """Yield batches, steps, evaluations and the schedule, as `gluetune.training.plan.StepPlan` counts them."""
+    size, (per_epoch, total) = training["batch_size"], _counts(training, rows)
     yield size if rows is None else min(size, rows)
     yield ("steps", total) if total else ("epochs", training["num_train_epochs"])
-    if per_epoch is None or total is None:
-        yield evaluations
-    else:
-        count = math.ceil(total * evaluations / per_epoch)
-        yield frozenset(min(math.ceil(k * per_epoch / evaluations), total) for k in range(1, count + 1))
+    yield training["evals_per_epoch"] if per_epoch is None else _evaluations(training, per_epoch, total or 0)
     yield from _schedule(training, total)
+
+
+def _counts(training: Mapping[str, Any], rows: int | None) -> tuple[int | None, int | None]:
+    """Return the steps of an epoch and of the trial, ``None`` where they follow from unknown rows."""
+    per_epoch = None if rows is None else math.ceil(rows / training["batch_size"])
+    return per_epoch, training["max_steps"] or (per_epoch and math.ceil(training["num_train_epochs"] * per_epoch))
+
+
+def _evaluations(training: Mapping[str, Any], per_epoch: int, total: int) -> frozenset[int]:
+    """Return the steps after which the trial is evaluated."""
+    evaluations = training["evals_per_epoch"]
+    count = math.ceil(total * evaluations / per_epoch)
+    return frozenset(min(math.ceil(k * per_epoch / evaluations), total) for k in range(1, count + 1))
 
 
 def _schedule(training: Mapping[str, Any], total: int | None) -> Iterator[Hashable]:
@@ -109,6 +128,23 @@ def _frozen(training: Mapping[str, Any]) -> Iterator[Hashable]:
     yield bool(training["freeze_embeddings"] or training["freeze_layers"])
 
 
+def _focus(training: Mapping[str, Any]) -> Hashable:
+    """Return the focal loss's gamma. With 0 it is the loss that ``auto`` is, the only other one that fits a task."""
+    return training["focal_gamma"] if training["loss"] == "focal" else 0.0
+
+
+def _evaluated_weights(training: Mapping[str, Any], rows: int | None) -> Iterator[Hashable]:
+    """Yield after which evaluation training may end, and which weights are evaluated and saved."""
+    per_epoch, total = _counts(training, rows)
+    count = math.inf if per_epoch is None else len(_evaluations(training, per_epoch, total or 0))
+    patience, several = training["patience"], training["weight_average"]
+    yield (patience, training["min_delta"]) if patience is not None and patience + 1 < count else None
+    if training["ema_decay"] is not None:
+        yield "moving", training["ema_decay"]
+    else:
+        yield "last", min(several or 1, count)
+
+
 def idle_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str]:
     """Return the searched fields of which no value changes the trained model, and the reason for each.
 
@@ -127,11 +163,13 @@ def overridden_fields(space: SearchSpace, training: TrainingConfig) -> dict[str,
         space: the search space.
         training: the job's settings beside it.
     """
-    values_of = partial(_possible_values, space, space.resolve(training))
+    values_of = partial(possible_values, space, space.resolve(training))
     found = unused_fields(space, training) | {
         "num_train_epochs": "max_steps goes before it" if values_of("max_steps") != (None,) else "",
         "freeze_embeddings": "freeze_layers freezes them too" if 0 not in values_of("freeze_layers") else "",
     }
+    if values_of("ema_decay") != (None,):
+        found["weight_average"] = "ema_decay goes before it"
     if values_of("warmup_steps") != (None,):
         found["warmup_ratio"] = found["warmup_ratio"] or "warmup_steps goes before it"
     return {field: why for field, why in found.items() if why}
@@ -146,7 +184,7 @@ def unused_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str
         space: the search space.
         training: the job's settings beside it.
     """
-    values_of = partial(_possible_values, space, space.resolve(training))
+    values_of = partial(possible_values, space, space.resolve(training))
     constant = set(values_of("lr_scheduler_type")) == {"constant"}
     no_warmup = "lr_scheduler_type constant has no warm-up" if constant else ""
     return {
@@ -154,11 +192,19 @@ def unused_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str
         "warmup_ratio": no_warmup,
         "head_hidden_size": "only head mlp has it" if "mlp" not in values_of("head") else "",
         "torch_compile_mode": "torch_compile is off" if True not in values_of("torch_compile") else "",
+        "focal_gamma": "only loss focal has it" if "focal" not in values_of("loss") else "",
+        "min_delta": "patience is not given" if values_of("patience") == (None,) else "",
     }
 
 
-def _possible_values(space: SearchSpace, fixed: TrainingConfig, field: str) -> tuple[Value | None, ...]:
-    """Values that a field may have in a search; the two ends of a range."""
+def possible_values(space: SearchSpace, fixed: TrainingConfig, field: str) -> tuple[Value | None, ...]:
+    """Return the values that a field may have in a search; of a range, its two ends.
+
+    Args:
+        space: the search space.
+        fixed: the settings of fields that it does not vary.
+        field: the field.
+    """
     spec = space.space.get(field)
     if spec is None:
         return (getattr(fixed, field),)

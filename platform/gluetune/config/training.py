@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gluetune.config.section import Section
+from gluetune.errors import did_you_mean
 
 
 class TrainingConfig(Section):
@@ -27,6 +29,14 @@ class TrainingConfig(Section):
     records CUDA graphs, one for each shape of a batch. ``speedups`` changes how a step is computed, not what is
     trained: ``auto`` uses gluetune's own layers, dropout, embedding and clipping for the model families that they are
     verified for, and transformers' and torch's for all others; ``off`` always uses the latter.
+
+    ``loss: auto`` is cross-entropy for tasks with one label per row, ``bce`` (binary cross-entropy of each class) for
+    multi-label ones and ``mse`` for regressions; ``focal`` gives rows that are classified well less weight, by
+    ``focal_gamma``, and fits both kinds of classes. ``class_weights`` is ``none``, ``balanced`` (inverse to the rows of
+    each class) or a mapping from labels to weights. ``sampler: balanced`` draws the rows of an epoch so that each class
+    occurs equally often. Training ends after ``patience`` evaluations in a row whose score is not more than
+    ``min_delta`` above the last improvement. ``weight_average`` evaluates and saves the mean of the weights at that
+    many last evaluations; ``ema_decay`` their exponential moving average over steps, and goes before it.
 
     Raises:
         pydantic.ValidationError: a field does not exist or its value breaks its rule; a ``ValueError``.
@@ -66,4 +76,46 @@ class TrainingConfig(Section):
     torch_compile_mode: Literal["default", "reduce-overhead"] = "default"
     speedups: Literal["auto", "off"] = "auto"
     logging_steps: int | None = Field(default=None, ge=1)
+    loss: Literal["auto", "cross_entropy", "focal", "bce", "mse"] = "auto"
+    focal_gamma: float = Field(default=2.0, ge=0)
+    class_weights: str = Field(default="none", description="none, balanced, or a mapping from labels to numbers > 0")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    sampler: Literal["shuffle", "balanced"] = "shuffle"
+    patience: int | None = Field(default=None, ge=1)
+    min_delta: float = Field(default=0.0, ge=0)
+    weight_average: int | None = Field(default=None, ge=1)
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
     seed: int | None = Field(default=None, ge=0)
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """Turn a mapping into JSON, so that all values of a trial are plain and equal mappings are equal."""
+        if not isinstance(value, dict) and not (isinstance(value, str) and value.startswith("{")):
+            if isinstance(value, str) and value not in _CLASS_WEIGHTS:
+                raise ValueError(f"must be {_WEIGHTS_RULE}, but got {value!r}{did_you_mean(value, _CLASS_WEIGHTS)}")
+            return value
+        return _weights_as_text(value)
+
+    @property
+    def label_weights(self) -> dict[str, float] | None:
+        """Weights by label, where ``class_weights`` is a mapping."""
+        return json.loads(self.class_weights) if self.class_weights.startswith("{") else None
+
+
+_CLASS_WEIGHTS = ("none", "balanced")
+_WEIGHTS_RULE = "none, balanced, or a mapping from labels to numbers > 0"
+
+
+def _weights_as_text(value: dict[Any, Any] | str) -> str:
+    try:
+        weights = json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(f"must be {_WEIGHTS_RULE}, but got {value!r}, which is no JSON: {error}") from error
+    for label, weight in weights.items():
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not number or not 0 < weight < float("inf"):
+            raise ValueError(f"must be {_WEIGHTS_RULE}, but got {weight!r} for {str(label)!r}")
+    if not weights:
+        raise ValueError(f"must be {_WEIGHTS_RULE}, but got an empty mapping")
+    return json.dumps({str(label): float(weight) for label, weight in sorted(weights.items(), key=str)})

@@ -173,6 +173,7 @@ def length_grouped_batches(
     seed: int,
     epoch: int,
     shuffle: bool = True,
+    shares: NDArray[np.float64] | None = None,
 ) -> list[RowIndices]:
     """Divide an epoch into global batches whose rows have similar lengths.
 
@@ -186,12 +187,16 @@ def length_grouped_batches(
         seed: seed of the trial.
         epoch: number of the epoch, counted from 0; each epoch has its own order.
         shuffle: ``False`` sorts all rows by length and keeps the batches in that order, for evaluation.
+        shares: [rows] probability of each row; as many rows as there are are then drawn with replacement, instead of
+            each once.
 
     Returns:
         One array of row positions per batch.
     """
     generator = np.random.default_rng(np.random.SeedSequence((seed, epoch)))
     order = generator.permutation(len(lengths)) if shuffle else np.arange(len(lengths))
+    if shares is not None:
+        order = generator.choice(len(lengths), len(lengths), p=shares)
     batches = bucket_by_length(order, lengths, batch_size, _BATCHES_PER_BUCKET if shuffle else len(lengths))
     return [batches[index] for index in generator.permutation(len(batches))] if shuffle else batches
 

@@ -19,12 +19,14 @@ from gluetune.config import (
     SearchSpace,
     TaskFacts,
     Value,
+    loss_issues,
     overridden_fields,
     resolve_training,
     spaces_for,
     without_password,
 )
 from gluetune.data import EncodedTask, open_source, prepare_task, token_fingerprint
+from gluetune.errors import ConfigError
 from gluetune.events import RunInputs, SearchPlan, SplitInput, TaskPlan
 from gluetune.inference import TextSettings
 from gluetune.models import (
@@ -112,6 +114,7 @@ def prepare_inputs(job: JobConfig, space: SearchSpace, *, plan_only: bool = Fals
             pre-training it.
 
     Raises:
+        ConfigError: a training setting does not fit the labels of a task.
         DataError: a data file is missing or malformed.
         ModelError: the encoder cannot be used, or its tokenizer does not fit it.
     """
@@ -131,6 +134,8 @@ def prepare_inputs(job: JobConfig, space: SearchSpace, *, plan_only: bool = Fals
     data, samples = {}, {}
     for name in job.tasks:
         task = get_task(name)
+        if issues := list(loss_issues(task, space, job.training)):
+            raise ConfigError(issues)
         data[name] = prepare_task(task, source, tokenizer, config, job.seed)
         columns = source.load(task, task.dev[0]).columns
         samples[name] = {column: list(texts[:SAMPLES]) for column, texts in columns.items()}

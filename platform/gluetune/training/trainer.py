@@ -1,10 +1,9 @@
-"""Fine-tuning of one trial: the plan of its steps, its trainer, and the function that runs it."""
+"""Fine-tuning of one trial: its trainer, and the function that runs it."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -14,15 +13,18 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from gluetune.config import TrainingConfig
-from gluetune.data import EncodedTask, length_grouped_batches
+from gluetune.data import EncodedTask
 from gluetune.events import Evaluation, StepLog
 from gluetune.models import Encoder, build_model, move_to_device
 from gluetune.tasks import Task
+from gluetune.training.averaging import EarlyStopping, WeightAverage, averaged_weights
 from gluetune.training.checkpoints import Checkpoints
 from gluetune.training.distributed_context import DistributedContext, mixed_precision
-from gluetune.training.evaluate import count_correct, evaluate_rows, loss_sum
+from gluetune.training.evaluate import count_correct, evaluate_rows
 from gluetune.training.loop import RunHooks, always_continue, ignore_log, run_training
+from gluetune.training.losses import TrainingLoss
 from gluetune.training.optimizer import layer_scales, make_optimizer, make_scheduler
+from gluetune.training.plan import StepPlan
 from gluetune.training.speedups import apply_speedups, clone_cudagraph_grads, uses_speedups
 from gluetune.training.speedups.embedding_pruning import EmbeddingPruner
 from gluetune.training.speedups.padding_free import model_inputs
@@ -82,55 +84,6 @@ def train_trial(
     )
 
 
-@dataclass(frozen=True)
-class StepPlan:
-    """Steps of one trial: a pure function of lengths, configuration and seed, so a resume needs the step alone.
-
-    Attributes:
-        lengths: ``[rows]`` token counts of the training rows.
-        batch_size: rows per step, over all workers.
-        seed: seed of the data order.
-        per_epoch: steps of one pass over the rows.
-        total: steps of the trial.
-        evaluations: numbers of steps after which the trial is evaluated; the last step is among them.
-    """
-
-    lengths: np.ndarray
-    batch_size: int
-    seed: int
-    per_epoch: int
-    total: int
-    evaluations: frozenset[int]
-
-    @classmethod
-    def make(cls, lengths: np.ndarray, training: TrainingConfig, seed: int) -> StepPlan:
-        """Plan a trial.
-
-        Args:
-            lengths: ``[rows]`` token counts of the training rows.
-            training: hyperparameters; ``max_steps`` takes precedence over ``num_train_epochs``.
-            seed: seed of the data order.
-        """
-        per_epoch = len(length_grouped_batches(lengths, training.batch_size, seed, 0))
-        total = training.max_steps or math.ceil(training.num_train_epochs * per_epoch)
-        count = math.ceil(total * training.evals_per_epoch / per_epoch)
-        steps = (math.ceil(k * per_epoch / training.evals_per_epoch) for k in range(1, count + 1))
-        return cls(lengths, training.batch_size, seed, per_epoch, total, frozenset(min(step, total) for step in steps))
-
-    def batches(self, step: int = 0) -> Iterator[np.ndarray]:
-        """Yield the row numbers of the global batches of the remaining steps.
-
-        Args:
-            step: number of steps done.
-        """
-        while step < self.total:
-            epoch, done = divmod(step, self.per_epoch)
-            batches = length_grouped_batches(self.lengths, self.batch_size, self.seed, epoch)
-            batches = batches[done : done + self.total - step]
-            yield from batches
-            step += len(batches)
-
-
 class TrialTrainer:
     """Trains and evaluates the model of one trial on one worker.
 
@@ -164,7 +117,10 @@ class TrialTrainer:
         self._task, self._data, self._training, self.distributed = task, data, training, distributed
         self._lengths = data.train.lengths
         self._best_score = -float("inf")
-        self.plan = StepPlan.make(self._lengths, training, seed)
+        assert data.train.labels is not None  # train rows are labelled
+        self._loss = TrainingLoss(task, training, data.train.labels, distributed.device)
+        self._stopping = EarlyStopping(training.patience, training.min_delta)
+        self.plan = StepPlan.make(self._lengths, training, seed, data.train.labels)
         self.model: PreTrainedModel = build_model(encoder, task, training, seed)
         fast = uses_speedups(self.model, training)
         used = data.vocabulary if used is None else used
@@ -173,6 +129,7 @@ class TrialTrainer:
         apply_speedups(self.model, training, distributed)
         optimizer = make_optimizer(self.model, training, layer_scales(self.model, training.layerwise_lr_decay))
         optimizer.register_step_post_hook(lambda optimizer, *_: pruner.apply_weight_decay(optimizer))
+        self._average = WeightAverage.make(self.model, training)
         plan = {"total_steps": self.plan.total, "steps_per_epoch": self.plan.per_epoch}  # not in older checkpoints
         cuda_graphs = training.torch_compile and training.torch_compile_mode == "reduce-overhead"
         self.state = TrainerState(
@@ -198,8 +155,11 @@ class TrialTrainer:
         return self.state.step / self.plan.per_epoch
 
     def batches(self) -> Iterator[np.ndarray]:
-        """Yield the row numbers of the global batches of the remaining steps."""
-        return self.plan.batches(self.state.step)
+        """Yield the row numbers of the global batches of the remaining steps, until no evaluation improves any more."""
+        for batch in self.plan.batches(self.state.step):
+            if self._stopping.ends_training:
+                return
+            yield batch
 
     def train_step(self, batch: np.ndarray) -> None:
         """Do one optimizer step.
@@ -211,15 +171,17 @@ class TrialTrainer:
             DivergedError: a loss of the last few steps is not finite.
         """
         tokens = int(self._lengths[batch].sum())
-        self.state.train_step(batch, tokens, partial(self._loss, len(batch)))
+        self.state.train_step(batch, tokens, partial(self._micro_batch, self._loss.batch_weight(batch)))
+        if self._average is not None:
+            self._average.after_step(self.pruner.decay_factor)
 
-    def _loss(self, batch_size: int, rows: np.ndarray, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _micro_batch(self, weight: float, rows: np.ndarray, factor: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute a micro-batch's part of a batch's mean loss, and [2] that and its correct rows (none: [1])."""
         inputs = model_inputs(self.model, self._data.train, rows, self.distributed)
         labels = inputs.pop("labels")
         with mixed_precision(self.distributed, self.state.bf16):
             logits = self.state.forward(**inputs).logits
-        loss = loss_sum(logits, labels, self._task) * (factor / batch_size)
+        loss = self._loss.sum(logits, labels) * (factor / weight)
         if self._task.regression:
             return loss, loss.detach()[None]
         return loss, torch.stack((loss.detach(), count_correct(logits, labels)))
@@ -233,14 +195,16 @@ class TrialTrainer:
             DivergedError: a loss or a logit is not finite.
         """
         state, trained = self.state, self.state.summary()
-        output = evaluate_rows(
-            self.model,
-            self._task,
-            self._data.selection,
-            self._training.eval_batch_size,
-            self.distributed,
-            bf16=state.bf16,
-        )
+        with nullcontext() if self._average is None else self._average.evaluated(self.pruner.decay_factor):
+            output = evaluate_rows(
+                self.model,
+                self._task,
+                self._data.selection,
+                self._training.eval_batch_size,
+                self.distributed,
+                bf16=state.bf16,
+            )
+        self._stopping.note(output.score)
         state.last = Evaluation(
             index=state.next_index,
             step=state.step,
@@ -274,13 +238,25 @@ class TrialTrainer:
         return better
 
     def best_weights(self, state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        """Return the weights of a `state_dict` by parameter name, with the embeddings of the whole vocabulary."""
-        return self.pruner.merge(state["model"], state["pruned_embedding"]["decay_factor"])
+        """Return the weights of a `state_dict` by parameter name, with the embeddings of the whole vocabulary.
+
+        Where weights are averaged, these are the averages.
+        """
+        weights, decay_factor = state["model"], state["pruned_embedding"]["decay_factor"]
+        if "average" in state:
+            averages, decay_factor = averaged_weights(state["average"])
+            weights = {**weights, **averages}
+        return self.pruner.merge(weights, decay_factor)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state to resume from, as `TrainerState.state_dict` does."""
-        own = {"pruned_embedding": self.pruner.state_dict(), "best_score": self._best_score}
-        return self.state.state_dict() | own
+        own = {
+            "pruned_embedding": self.pruner.state_dict(),
+            "best_score": self._best_score,
+            "stopping": self._stopping.state_dict(),
+        }
+        average = {} if self._average is None else {"average": self._average.state_dict()}
+        return self.state.state_dict() | own | average
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from the `state_dict` of an earlier process, as `TrainerState.load_state_dict` does.
@@ -291,3 +267,7 @@ class TrialTrainer:
         self.pruner.load_state_dict(state["pruned_embedding"])
         self.state.load_state_dict(state)
         self._best_score = state["best_score"]
+        if "stopping" in state:  # not in older checkpoints
+            self._stopping.load_state_dict(state["stopping"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])

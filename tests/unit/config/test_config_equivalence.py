@@ -100,7 +100,7 @@ def test_the_default_head_of_bert_is_the_next_sentence_head() -> None:
     ],
 )
 def test_steps_are_counted_as_training_plans_them(fields: Fields) -> None:
-    from gluetune.training.trainer import StepPlan
+    from gluetune.training.plan import StepPlan
 
     training = TrainingConfig(**{"batch_size": 8, **fields})
     plan = StepPlan.make(np.full(77, 5), training, seed=1)

@@ -12,8 +12,8 @@ from gluetune.config import TrainingConfig
 from gluetune.errors import DivergedError
 from gluetune.training import DistributedContext
 from gluetune.training.memory import is_out_of_memory
+from gluetune.training.plan import StepPlan
 from gluetune.training.running_metrics import RunningMetrics
-from gluetune.training.trainer import StepPlan
 
 LENGTHS = np.random.default_rng(0).integers(4, 30, 65)  # 9 steps of 8 rows
 
