@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pydantic
 import pytest
 
-from gluetune.config import SearchSpace, TaskFacts, TrainingConfig, equivalence_key, idle_fields, loss_issues, parse_job
+from gluetune.config import (
+    SearchSpace,
+    TaskFacts,
+    TrainingConfig,
+    equivalence_key,
+    idle_fields,
+    load_job,
+    loss_issues,
+    parse_job,
+)
 from gluetune.errors import ConfigError
 from gluetune.tasks import TASKS
 from training_setup import own_task
@@ -70,9 +80,11 @@ def test_a_setting_that_does_not_fit_a_task_is_one_message(
     assert all(part in issue.message for part in parts), issue.message
 
 
-def test_a_job_file_names_the_line() -> None:
+def test_a_job_file_names_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("tasks: [cola, stsb]\nsearch: {space: compact_bert}\ntraining:\n  loss: cross_entropy\n")
     with pytest.raises(ConfigError) as caught:
-        parse_job(b"tasks: [cola, stsb]\nsearch: {space: compact_bert}\ntraining:\n  loss: cross_entropy\n", "job.yaml")
+        load_job(str(file))
     (issue,) = caught.value.issues
     assert (issue.path, issue.line) == ("training.loss", 4)
 

@@ -90,7 +90,7 @@ def test_metrics_of_classes_are_scikit_learns(classes: int, rows: int) -> None:
     got = metrics.compute_metrics(task_of("single_label", classes), logits.astype(np.float32), labels)
     expected = of_classes(labels, logits.astype(np.float32).astype(np.float64))
     assert got == {name: pytest.approx(expected[name], rel=1e-9) for name in got}
-    assert len(got) == (14 if classes == 2 else 12)
+    assert len(got) == (16 if classes == 2 else 13)
 
 
 def test_classes_that_neither_labels_nor_predictions_contain_do_not_count() -> None:

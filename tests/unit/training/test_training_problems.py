@@ -36,7 +36,7 @@ def test_the_loss_of_a_multi_label_task_is_transformers(head: Any) -> None:
 
 
 def test_rows_are_correct_in_every_class() -> None:
-    assert count_correct(LOGITS, LABELS).item() == 0
+    assert count_correct(LOGITS, LABELS).item() == 1  # the first row has a class that is not its own
     assert count_correct(LOGITS, (LOGITS > 0).float()).item() == 2
     assert count_correct(LOGITS, torch.tensor([0, 2])).item() == 2
 
