@@ -40,7 +40,7 @@ def write_classifier(folder: Path, task: Task, seed: int = 0, spread: float = 3.
         initializer_range=0.5,
         id2label=names,
         label2id={name: number for number, name in names.items()},
-        problem_type=PROBLEM_TYPES[task.problem],
+        problem_type=PROBLEM_TYPES[task.problem],  # type: ignore[arg-type]
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)

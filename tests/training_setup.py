@@ -10,6 +10,7 @@ from transformers import BertConfig, BertModel
 
 from gluetune.config import TrainingConfig
 from gluetune.data import EncodedRows, EncodedTask
+from gluetune.data.examples import Labels
 from gluetune.events import Evaluation
 from gluetune.models import Encoder
 from gluetune.storage import Storage
@@ -56,13 +57,15 @@ def rows(task: Task, count: int, seed: int) -> EncodedRows:
         for n, share in zip(lengths, shares, strict=True)
     ]
     cuts = np.arange(1, task.num_labels + 1) / (task.num_labels + 1)
-    labels = {
+    labels: dict[Problem, Labels] = {
         "single_label": (shares * task.num_labels).astype(np.int64),
         "multi_label": (shares[:, None] > cuts).astype(np.float32),
         "regression": (5 * shares).astype(np.float32),
-    }[task.problem]
+    }
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return EncodedRows(np.concatenate(ids).astype(np.int32), offsets, (lengths // 2).astype(np.int32), labels, 0, True)
+    return EncodedRows(
+        np.concatenate(ids).astype(np.int32), offsets, (lengths // 2).astype(np.int32), labels[task.problem], 0, True
+    )
 
 
 def task_data(task: Task, train: int = 65, selection: int = 21) -> EncodedTask:

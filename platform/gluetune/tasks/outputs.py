@@ -88,7 +88,7 @@ def predicted_classes(task: Task, logits: np.ndarray, thresholds: NDArray[np.flo
             predicted; ``None`` for 0.5, and for the likeliest of two classes.
     """
     if task.multi_label:
-        return logits > 0 if thresholds is None else class_probabilities(task, logits) > thresholds
+        return np.asarray(logits > 0 if thresholds is None else class_probabilities(task, logits) > thresholds)
     if thresholds is None:
-        return logits.argmax(axis=1)
+        return np.asarray(logits.argmax(axis=1))
     return (class_probabilities(task, logits)[:, 1] > thresholds[1]).astype(np.int64)

@@ -119,9 +119,14 @@ def class_weights(task: Task, training: TrainingConfig, labels: Labels) -> NDArr
     if task.multi_label:
         inside = labels.sum(axis=0, dtype=np.float64)
         outside = np.maximum(len(labels) - inside, 1)
-        return np.divide(outside, inside, out=np.ones_like(inside), where=inside > 0)
+        return _ratio_or_one(outside, inside)
     rows = np.bincount(labels, minlength=task.num_labels)
-    return np.divide(len(labels), np.count_nonzero(rows) * rows, out=np.ones(len(rows)), where=rows > 0)
+    return _ratio_or_one(np.full(len(rows), float(len(labels))), np.count_nonzero(rows) * rows.astype(np.float64))
+
+
+def _ratio_or_one(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    ratio: NDArray[np.float64] = np.divide(part, whole, out=np.ones_like(whole), where=whole > 0)
+    return ratio
 
 
 def _named_weights(task: Task, named: Mapping[str, float]) -> NDArray[np.float64]:

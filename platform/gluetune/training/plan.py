@@ -52,8 +52,7 @@ class StepPlan:
         count = math.ceil(total * training.evals_per_epoch / per_epoch)
         steps = (math.ceil(k * per_epoch / training.evals_per_epoch) for k in range(1, count + 1))
         evaluations = frozenset(min(step, total) for step in steps)
-        balanced = training.sampler == "balanced" and labels is not None
-        shares = balanced_shares(labels) if balanced else None
+        shares = None if labels is None or training.sampler == "shuffle" else balanced_shares(labels)
         return cls(lengths, training.batch_size, seed, per_epoch, total, evaluations, shares)
 
     def batches(self, step: int = 0) -> Iterator[np.ndarray]:

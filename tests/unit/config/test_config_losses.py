@@ -25,13 +25,17 @@ from training_setup import own_task
 EMPTY = SearchSpace(space={})
 
 
+def space_of(**fields: Any) -> SearchSpace:
+    return SearchSpace(name="mine", space=fields)
+
+
 @pytest.mark.parametrize(
     "value", [{"b": 2, "a": 0.5}, {"a": 0.5, "b": 2.0}, '{"b": 2, "a": 0.5}'], ids=["mapping", "sorted", "json"]
 )
 def test_equal_weights_are_one_value(value: Any) -> None:
     training = TrainingConfig(class_weights=value)
     assert training.label_weights == {"a": 0.5, "b": 2.0}
-    assert training == TrainingConfig(class_weights={"a": 0.5, "b": 2})
+    assert training == TrainingConfig(**{"class_weights": {"a": 0.5, "b": 2}})
     assert TrainingConfig(**training.model_dump()) == training  # as journals hold it
 
 
@@ -90,7 +94,7 @@ def test_a_job_file_names_the_line(tmp_path: Path) -> None:
 
 
 def test_searched_values_are_checked_too() -> None:
-    space = SearchSpace(name="mine", space={"loss": ["cross_entropy", "mse"], "class_weights": ["none", "balanced"]})
+    space = space_of(loss=["cross_entropy", "mse"], class_weights=["none", "balanced"])
     (issue,) = loss_issues(TASKS["cola"], space, TrainingConfig())
     assert issue.path == "search.space"
     assert "loss in search space 'mine'" in issue.message
@@ -142,6 +146,6 @@ def test_more_weights_than_evaluations_are_all_of_them() -> None:
 
 
 def test_idle_fields_of_a_space_are_found() -> None:
-    space = SearchSpace(space={"focal_gamma": [1.0, 2.0], "min_delta": [0.0, 0.1], "weight_average": [1, 2]})
+    space = space_of(focal_gamma=[1.0, 2.0], min_delta=[0.0, 0.1], weight_average=[1, 2])
     assert set(idle_fields(space, TrainingConfig(ema_decay=0.9))) == {"focal_gamma", "min_delta", "weight_average"}
     assert set(idle_fields(space, TrainingConfig(loss="focal", patience=1))) == set()

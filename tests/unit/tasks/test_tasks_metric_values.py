@@ -139,10 +139,10 @@ UNDEFINED = {
 def test_every_value_is_finite_and_raises_no_warning(case: str, spread: float) -> None:
     problem, classes, labels = UNDEFINED[case]
     task: Task = task_of(problem, classes)  # type: ignore[arg-type]
-    logits = (np.random.default_rng(0).normal(size=(len(labels), classes)) * spread).astype(np.float32)  # type: ignore[arg-type]
+    logits = (np.random.default_rng(0).normal(size=(len(labels), classes)) * spread).astype(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        values = metrics.compute_metrics(task, logits, labels)  # type: ignore[arg-type]
+        values = metrics.compute_metrics(task, logits, labels)
         baselines = [metrics.baseline_score(task_of(problem, classes, name), labels) for name in values]  # type: ignore[arg-type]
     assert np.isfinite([*values.values(), *baselines]).all()
     assert {type(value) for value in values.values()} == {float}  # checkpoints hold no NumPy scalars

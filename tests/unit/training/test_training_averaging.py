@@ -64,7 +64,7 @@ def test_saved_weights_are_the_averages_that_were_evaluated(changes: dict[str, A
     (fast, kept), (slow, expected) = (
         run_trial(
             TASKS["cola"],
-            TrainingConfig(**common, speedups=speedups),  # type: ignore[arg-type]
+            TrainingConfig(**common, speedups=speedups),
             tmp_path / speedups,
             vocabulary=3 * VOCABULARY,
         )

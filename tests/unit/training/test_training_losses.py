@@ -24,7 +24,7 @@ LOGITS = torch.from_numpy(GENERATOR.normal(size=(ROWS, CLASSES)).astype(np.float
 IDS = np.minimum(GENERATOR.integers(5, size=ROWS), CLASSES - 1)
 SETS = (GENERATOR.random((ROWS, CLASSES)) < 0.3).astype(np.float32)
 SINGLE, MULTI = own_task("single_label", CLASSES), own_task("multi_label", CLASSES)
-NAMED = {"class_weights": {"class0": 3, "class2": 0.5}}
+NAMED: dict[str, Any] = {"class_weights": {"class0": 3, "class2": 0.5}}
 
 
 def mean_loss(task: Task, labels: Labels, logits: torch.Tensor = LOGITS, **fields: Any) -> torch.Tensor:
