@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from gluetune.events import MayBeNonFinite
+from gluetune.events import ClassScores, MayBeNonFinite
 from gluetune.reporting.schema import (
     EvaluationSummary,
     LaneSummary,
@@ -25,6 +25,7 @@ PARTS: dict[type[BaseModel], str] = {
     Summary: "The file",
     TaskSummary: "Task",
     WinnerSummary: "Winner",
+    ClassScores: "Classes",
     LaneSummary: "Lane use",
     TrialSummary: "Trial",
     EvaluationSummary: "Evaluation",

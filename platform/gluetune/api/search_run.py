@@ -216,6 +216,7 @@ class _Run:
             self.prepared.samples[trial.task],
             text.max_seq_length,
             text.truncation,
+            trial.winner.thresholds if trial.winner else {},
         )
 
     def _summarise(

@@ -25,6 +25,7 @@ from gluetune.events.run_folder import (
 from gluetune.events.schema import (
     LANE_EVENT_ADAPTER,
     SCHEMA_VERSION,
+    ClassScores,
     EncoderSaved,
     EndStatus,
     Evaluated,
@@ -64,6 +65,7 @@ __all__ = [
     "PRETRAINING_FILE",
     "SCHEMA_VERSION",
     "SPACE_FILE",
+    "ClassScores",
     "EncoderSaved",
     "EndStatus",
     "Evaluated",

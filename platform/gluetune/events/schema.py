@@ -181,6 +181,25 @@ class TrialEnded(_TrialEvent):
     message: str = ""
 
 
+class ClassScores(_Record):
+    """How well a winner knows each class, by class name: see `gluetune.tasks.class_report.ClassReport`."""
+
+    precision: dict[str, float] = Field(description="share of the rows predicted to be of the class that are")
+    recall: dict[str, float] = Field(description="share of the rows of the class that are predicted to be")
+    f1: dict[str, float] = Field(description="harmonic mean of precision and recall")
+    support: dict[str, int] = Field(description="rows of the class")
+    confusion: list[list[int]] = Field(
+        default_factory=list,
+        description="rows by true class and predicted class, in the order of `support`; empty for a multi-label task "
+        "and for over 100 classes",
+    )
+    outcomes: list[list[int]] = Field(
+        default_factory=list,
+        description="of a multi-label task, for each class: true negatives, false positives, false negatives, true "
+        "positives",
+    )
+
+
 class WinnerEvaluated(_TrialEvent):
     """The winner of a task was saved and evaluated, in fp32, on official rows that it was not trained or chosen on.
 
@@ -193,6 +212,12 @@ class WinnerEvaluated(_TrialEvent):
         selection_scores: metrics of the saved model on the selection rows, in fp32; empty where the trial's
             evaluations were computed in fp32 already.
         selection_loss: the loss that belongs to ``selection_scores``.
+        thresholds: probability above which a class is predicted, by class; empty for 0.5. They were tuned on the
+            selection rows, are stored in the model's folder, and ``scores`` and ``classes`` apply them.
+        untuned_scores: with ``thresholds``, metrics by split with 0.5.
+        tuned_selection_scores: with ``thresholds``, metrics on the selection rows, on which they were tuned;
+            ``selection_scores`` are with 0.5.
+        classes: scores of each class by split, for classification.
         folder: the ``save_pretrained`` folder, as a path or URI.
     """
 
@@ -203,6 +228,10 @@ class WinnerEvaluated(_TrialEvent):
     batch_scores: dict[str, list[MayBeNonFinite]] = Field(default_factory=dict)
     selection_scores: dict[str, MayBeNonFinite] = Field(default_factory=dict)
     selection_loss: MayBeNonFinite | None = None
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    untuned_scores: dict[str, dict[str, MayBeNonFinite]] = Field(default_factory=dict)
+    tuned_selection_scores: dict[str, MayBeNonFinite] = Field(default_factory=dict)
+    classes: dict[str, ClassScores] = Field(default_factory=dict)
     folder: str
 
 

@@ -18,6 +18,7 @@ from gluetune.inference.model_folder import check_classes, local_model_folder, o
 from gluetune.inference.predictions import Predictions, Rows, as_examples
 from gluetune.models import check_token_ids, load_trained, move_to_device
 from gluetune.tasks import Task
+from gluetune.tasks.class_report import ClassReport, report_classes
 from gluetune.tasks.metrics import compute_metrics, metric_value
 from gluetune.tasks.outputs import Outputs
 from gluetune.tasks.own_metrics import is_own
@@ -36,6 +37,7 @@ class Classifier:
         config: how rows become tokens: ``max_seq_length`` and ``truncation``.
         batch_size: rows per batch where a call names no other number.
         device: what it computes on, such as ``cuda`` or ``cpu``; ``None`` for a GPU if there is one.
+        thresholds: [classes] probabilities above which a class is predicted, as training chose them; ``None`` for 0.5.
 
     Example:
         >>> classifier = gluetune.load("runs/first/winners/cola")
@@ -49,6 +51,7 @@ class Classifier:
     config: DataConfig
     batch_size: int = 32
     device: str | None = None
+    thresholds: NDArray[np.float64] | None = None
 
     def predict(self, rows: Rows, *, batch_size: int | None = None) -> list[str] | list[list[str]] | list[float]:
         """Predict the label of each row, its labels where a row can have several, or the number of a regression.
@@ -133,7 +136,7 @@ def predict_examples(
             f"a model's outputs must be finite, but those for {broken} of {len(logits)} rows of "
             f"{examples.source} are not"
         )
-    return Predictions(classifier.task, logits)
+    return Predictions(classifier.task, logits, classifier.thresholds)
 
 
 def load_classifier(
@@ -152,15 +155,16 @@ def load_classifier(
     Raises:
         ModelError: there is no such folder, it is no trained model, or it answers another task.
     """
+    settings = read_text_settings(open_model_folder(folder))
     if config is None:
-        settings = read_text_settings(open_model_folder(folder))
         config = settings.applied_to(DataConfig()) if settings else DataConfig()
     with local_model_folder(folder) as local:
         model, tokenizer = load_trained(local)
     check_classes(model, task, folder)
     longest = min(config.max_seq_length, int(tokenizer.model_max_length))
     fitted = config.model_copy(update={"max_seq_length": longest})
-    return Classifier(task, model, tokenizer, fitted, batch_size, device)
+    thresholds = settings.thresholds_of(task) if settings else None
+    return Classifier(task, model, tokenizer, fitted, batch_size, device, thresholds)
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,8 @@ class Scores:
         batches: the primary metric of each batch in row order; 0.0 where a correlation is not defined. Empty where it
             is a function of the user.
         seconds: what tokenising and predicting took.
+        classes: scores of each class; ``None`` for a regression.
+        untuned: where the predictions have thresholds, all metrics with 0.5.
     """
 
     rows: int
@@ -182,6 +188,8 @@ class Scores:
     loss: float
     batches: tuple[float, ...]
     seconds: float = 0.0
+    classes: ClassReport | None = None
+    untuned: dict[str, float] | None = None
 
 
 def evaluate_examples(
@@ -219,6 +227,9 @@ def score_predictions(predictions: Predictions, labels: Labels, batch_size: int,
     starts = range(batch_size, len(labels), batch_size)
     parts = zip(np.split(logits, starts), np.split(labels, starts), strict=True)
     own = is_own(task.primary)  # a function of the user may need more rows
-    batches = () if own else tuple(metric_value(task.primary, Outputs(task, *part)) for part in parts)
+    batches = () if own else tuple(metric_value(task.primary, Outputs(task, *p, predictions.thresholds)) for p in parts)
     loss = loss_sum(torch.from_numpy(logits), torch.from_numpy(np.array(labels)), task).item() / len(labels)
-    return Scores(len(labels), compute_metrics(task, logits, labels), loss, batches, seconds)
+    values = compute_metrics(task, logits, labels, predictions.thresholds)
+    untuned = None if predictions.thresholds is None else compute_metrics(task, logits, labels)
+    classes = report_classes(Outputs(task, logits, labels, predictions.thresholds))
+    return Scores(len(labels), values, loss, batches, seconds, classes, untuned)

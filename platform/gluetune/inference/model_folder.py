@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from transformers import PreTrainedModel
 
@@ -28,6 +30,7 @@ class TextSettings(BaseModel):
         max_seq_length: most tokens per row, special tokens included.
         truncation: how pairs that are too long are cut, see `gluetune.data.truncation`.
         task: the name of the task that the model answers; ``None`` in folders of earlier versions.
+        thresholds: probability above which a class is predicted, by class; ``None`` for 0.5.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -35,15 +38,23 @@ class TextSettings(BaseModel):
     max_seq_length: int = Field(ge=1)
     truncation: Truncation
     task: str | None = None
+    thresholds: dict[str, float] | None = None
 
     @property
     def cut(self) -> dict[str, int | str]:
         """The settings that are keys of a job's ``data`` section too."""
-        return self.model_dump(exclude={"task"})
+        return self.model_dump(include={"max_seq_length", "truncation"})
+
+    def thresholds_of(self, task: Task) -> NDArray[np.float64] | None:
+        """Return the thresholds in the order of a task's classes; ``None`` for 0.5, and where the classes differ."""
+        if self.thresholds is None or set(self.thresholds) != set(task.labels):
+            return None
+        return np.array([self.thresholds[label] for label in task.labels])
 
     def write(self, folder: Path) -> None:
         """Write the file into a ``save_pretrained`` folder."""
-        (folder / SETTINGS_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        unset = {"thresholds"} if self.thresholds is None else set[str]()
+        (folder / SETTINGS_FILE).write_text(self.model_dump_json(indent=2, exclude=unset) + "\n", encoding="utf-8")
 
     def applied_to(self, config: DataConfig) -> DataConfig:
         """Return a data section with these settings in it."""

@@ -25,10 +25,13 @@ class Predictions:
     Attributes:
         task: the task.
         logits: [rows, num_labels] float32, finite.
+        thresholds: [classes] probabilities above which a class is predicted; ``None`` for 0.5, and for the likeliest
+            of classes that exclude each other.
     """
 
     task: Task
     logits: NDArray[np.float32]
+    thresholds: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.logits)
@@ -36,7 +39,7 @@ class Predictions:
     @property
     def label_ids(self) -> NDArray[np.int64]:
         """[rows] the predicted classes; for tasks with one class per row."""
-        ids: NDArray[np.int64] = predicted_classes(self.task, self.logits)
+        ids: NDArray[np.int64] = predicted_classes(self.task, self.logits, self.thresholds)
         return ids
 
     @property
@@ -47,7 +50,7 @@ class Predictions:
     @property
     def label_sets(self) -> list[list[str]]:
         """[rows] names of each row's classes, in the order of their ids; for multi-label tasks."""
-        chosen = predicted_classes(self.task, self.logits)
+        chosen = predicted_classes(self.task, self.logits, self.thresholds)
         return [[name for name, found in zip(self.task.labels, row, strict=True) if found] for row in chosen]
 
     @property
@@ -95,8 +98,9 @@ def _cells(predictions: Predictions) -> Iterator[tuple[str, ...]]:
             yield str(row), json.dumps(names, ensure_ascii=False), *(f"{share:.6f}" for share in shares)
         return
     yield "index", "label", "probability", *columns
-    for row, (label, shares) in enumerate(zip(predictions.labels, predictions.probabilities, strict=True)):
-        yield str(row), label, f"{shares.max():.6f}", *(f"{share:.6f}" for share in shares)
+    for row, (number, shares) in enumerate(zip(predictions.label_ids, predictions.probabilities, strict=True)):
+        name = predictions.task.labels[number]
+        yield str(row), name, f"{shares[number]:.6f}", *(f"{share:.6f}" for share in shares)
 
 
 Rows: TypeAlias = "Sequence[str] | Sequence[Sequence[str]] | Any"

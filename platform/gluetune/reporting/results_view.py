@@ -34,6 +34,9 @@ def print_results(summary: Summary, console: Console) -> None:
             console.print(Text(f"{task.title}: {line}", style="yellow"), soft_wrap=True)
     if any(task.winner is not None and task.winner.precision == "bf16" for task in summary.tasks):
         console.print(Text("trials were ranked by scores in bfloat16; above are the saved models' scores in float32"))
+    for task in summary.tasks:
+        for line in _threshold_notes(task):
+            console.print(Text(line), soft_wrap=True)
     console.print(Text(_counts(summary)))
     console.print(Text(_lane_line(summary.lane_use)))
 
@@ -124,6 +127,27 @@ def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
         formatting.duration(winner.seconds),
         winner.name,
         Text(formatting.format_params(winner.params)),
+    )
+
+
+def _threshold_notes(task: TaskSummary) -> Iterator[str]:
+    """Yield a line about the winner's decision thresholds, with the metric on scored rows with them and with 0.5."""
+    winner = task.winner
+    if winner is None or not winner.thresholds:
+        return
+    labels, values = list(winner.thresholds), list(winner.thresholds.values())
+    binary = len(labels) == 2 and abs(sum(values) - 1) < 1e-9
+    what = (
+        f"{labels[1]} is predicted above a probability of {values[1]:.3f}"
+        if binary
+        else f"the {len(labels)} labels are predicted above probabilities of {min(values):.3f} to {max(values):.3f}"
+    )
+    split = next(iter(winner.dev_scores), "selection")
+    tuned = winner.dev_scores.get(split, winner.tuned_selection_scores).get(task.metric)
+    plain = winner.untuned_dev_scores.get(split, winner.selection_scores).get(task.metric)
+    yield (
+        f"{task.title}: {what}, tuned on the selection rows: {formatting.metric(task.metric)} "
+        f"{formatting.score(tuned)} on {split}, with 0.5 {formatting.score(plain)}"
     )
 
 

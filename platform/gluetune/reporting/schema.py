@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gluetune.config import Value
-from gluetune.events import Evaluation, Precision
+from gluetune.events import ClassScores, Evaluation, Precision
 
 SCHEMA_VERSION = 1
 SearchStatus = Literal["complete", "out_of_time", "interrupted", "failed", "running"]
@@ -91,6 +91,22 @@ class WinnerSummary(_Part):
     seconds: float = Field(description="seconds it spent in training and evaluation")
     dev_scores: dict[str, dict[str, float | None]] = Field(
         description="official development metrics by split, in fp32; empty if it was not evaluated"
+    )
+    thresholds: dict[str, float] = Field(
+        default_factory=dict,
+        description="probability above which a class is predicted, by class, tuned on the selection rows; `dev_scores` "
+        "and `classes` apply them; empty for 0.5",
+    )
+    untuned_dev_scores: dict[str, dict[str, float | None]] = Field(
+        default_factory=dict, description="where there are `thresholds`, `dev_scores` with 0.5"
+    )
+    tuned_selection_scores: dict[str, float | None] = Field(
+        default_factory=dict,
+        description="where there are `thresholds`, metrics on the selection rows, on which they were tuned; "
+        "`selection_scores` are with 0.5",
+    )
+    classes: dict[str, ClassScores] = Field(
+        default_factory=dict, description="precision, recall, F1 and rows of each class, by split"
     )
     folder: str | None = Field(description="its `save_pretrained` folder")
     model_uri: str | None = Field(description="what `mlflow.pyfunc.load_model` takes; null if not in MLflow")

@@ -116,7 +116,10 @@ def _task(plan: TaskPlan, trials: list[TrialRecord], model: Registration | None)
 def _winner(trial: TrialRecord, best: Evaluated, model: Registration | None) -> WinnerSummary:
     scored = trial.winner
     model = model if scored else None
-    dev: dict[str, dict[str, float | None]] = {s: dict(m) for s, m in scored.scores.items()} if scored else {}
+    dev, untuned = (
+        {split: dict[str, float | None](metrics) for split, metrics in scores.items()}
+        for scores in ((scored.scores, scored.untuned_scores) if scored else ({}, {}))
+    )
     return WinnerSummary(
         trial=trial.number,
         name=trial.name,
@@ -128,6 +131,10 @@ def _winner(trial: TrialRecord, best: Evaluated, model: Registration | None) -> 
         best_epoch=best.epoch,
         seconds=busy_seconds(trial),
         dev_scores=dev,
+        thresholds=dict(scored.thresholds) if scored else {},
+        untuned_dev_scores=untuned,
+        tuned_selection_scores=dict(scored.tuned_selection_scores) if scored else {},
+        classes=dict(scored.classes) if scored else {},
         folder=scored.folder if scored else None,
         model_uri=model.uri if model else None,
         champion=model.champion if model else None,
@@ -155,6 +162,7 @@ def _trial(trial: TrialRecord) -> TrialSummary:
 
 
 CURVE_NAME = "learning_curve.png"
+MAX_CURVES = 4  # metrics in a picture
 
 
 def curve_file(task: str) -> str:
@@ -197,4 +205,5 @@ def learning_curve(trial: TrialRecord) -> bytes:
 
 
 def _series(trial: TrialRecord) -> dict[str, list[float]]:
-    return {name: [e.metrics[name] for e in trial.evaluations] for name in trial.evaluations[0].metrics}
+    names = list(trial.evaluations[0].metrics)[:MAX_CURVES]  # the one that ranks comes first in tasks from files
+    return {name: [e.metrics[name] for e in trial.evaluations] for name in names}

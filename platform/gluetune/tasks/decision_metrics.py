@@ -97,6 +97,11 @@ def f1(counts: Counts) -> float:
     return float(_f1s(counts)[1])
 
 
+def accuracy_and_f1(counts: Counts) -> float:
+    """Mean of accuracy and F1, the figure of GLUE for tasks with both."""
+    return (accuracy(counts) + f1(counts)) / 2
+
+
 def _precisions(counts: Counts) -> NDArray[np.float64]:
     return _ratio(counts.hits, counts.predicted)
 
@@ -114,12 +119,12 @@ def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.floa
     return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
 
 
+_BY_CLASS = {"precision": _precisions, "recall": _recalls, "f1": _f1s}
+
+
 def by_class(counts: Counts) -> dict[str, NDArray[np.float64]]:
     """Return ``precision``, ``recall`` and ``f1`` of each class, [classes]; 0.0 where one is not defined."""
-    return {"precision": _precisions(counts), "recall": _recalls(counts), "f1": _f1s(counts)}
-
-
-_BY_CLASS = {"precision": _precisions, "recall": _recalls, "f1": _f1s}
+    return {name: values(counts) for name, values in _BY_CLASS.items()}
 
 
 def macro(name: str) -> DecisionMetric:

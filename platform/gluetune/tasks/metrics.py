@@ -86,19 +86,16 @@ def _number(metric: scores.NumberMetric, *, greater: bool = True) -> Metric:
     return Metric(lambda outputs: metric(outputs.predictions, outputs.labels), _NUMBERS, greater_is_better=greater)
 
 
-def _mean(first: Metric, second: Metric, *, two: bool = False) -> Metric:
-    return Metric(
-        lambda outputs: (first.compute(outputs) + second.compute(outputs)) / 2, first.problems, two_classes=two
-    )
+def _mean(first: Metric, second: Metric) -> Metric:
+    return Metric(lambda outputs: (first.compute(outputs) + second.compute(outputs)) / 2, first.problems)
 
 
-_ACCURACY, _F1 = _decision(decisions.accuracy), _decision(decisions.f1, _SINGLE, two=True)
 _PEARSON, _SPEARMAN = _number(scores.pearson), _number(scores.spearman)
 
 METRICS: dict[str, Metric] = {
-    "accuracy": _ACCURACY,
+    "accuracy": _decision(decisions.accuracy),
     "balanced_accuracy": _decision(decisions.balanced_accuracy, _SINGLE),
-    "f1": _F1,
+    "f1": _decision(decisions.f1, _SINGLE, two=True),
     "precision": _decision(decisions.precision, _SINGLE, two=True),
     "recall": _decision(decisions.recall, _SINGLE, two=True),
     **{
@@ -106,7 +103,7 @@ METRICS: dict[str, Metric] = {
         for name in ("f1", "precision", "recall")
         for kind, average in (("macro", decisions.macro), ("micro", decisions.micro), ("weighted", decisions.weighted))
     },
-    "accuracy_and_f1": _mean(_ACCURACY, _F1, two=True),
+    "accuracy_and_f1": _decision(decisions.accuracy_and_f1, _SINGLE, two=True),
     "matthews_correlation": _decision(decisions.matthews_correlation, _SINGLE),
     "roc_auc": _probability(scores.roc_auc, scores.roc_auc),
     "average_precision": _probability(scores.average_precision, scores.average_precision),

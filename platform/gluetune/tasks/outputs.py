@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from gluetune.tasks.decision_metrics import Counts
 from gluetune.tasks.task import Task
 
-_HALF = 0.5
+DEFAULT_THRESHOLD = 0.5
+"""The probability above which a class is predicted where no threshold was tuned."""
 
 
 class Outputs:
@@ -22,16 +23,26 @@ class Outputs:
         labels: [rows] class ids; of a multi-label task [rows, classes] 0 and 1; of a regression [rows] numbers.
         thresholds: [classes] probabilities above which a class is predicted, of a task with two classes or a
             multi-label one; ``None`` for 0.5, and for the likeliest of two classes.
+        predictions: what is predicted, where it does not follow from logits and thresholds; see `predictions`.
     """
 
     def __init__(
-        self, task: Task, logits: np.ndarray, labels: np.ndarray, thresholds: NDArray[np.float64] | None = None
+        self,
+        task: Task,
+        logits: np.ndarray,
+        labels: np.ndarray,
+        thresholds: NDArray[np.float64] | None = None,
+        *,
+        predictions: np.ndarray | None = None,
     ) -> None:
         self.task, self._logits, self.labels, self._thresholds = task, logits, labels, thresholds
+        self._given = predictions
 
     @cached_property
     def predictions(self) -> np.ndarray:
         """[rows] class ids or numbers; of a multi-label task [rows, classes] bool."""
+        if self._given is not None:
+            return self._given
         if self.task.regression:
             numbers: np.ndarray = self._logits[:, 0]
             return numbers
@@ -46,14 +57,16 @@ class Outputs:
     def counts(self) -> Counts:
         """Decisions and labels of a classification, counted."""
         if self.task.multi_label:
-            return Counts.of_label_sets(self.predictions, self.labels > _HALF)
+            return Counts.of_label_sets(self.predictions, self.labels > DEFAULT_THRESHOLD)
         return Counts.of_classes(self.predictions, self.labels, self.task.num_labels)
 
     @cached_property
     def indicators(self) -> NDArray[np.bool_]:
         """[rows, classes] whether a row is of a class."""
         is_of_class: NDArray[np.bool_] = (
-            self.labels > _HALF if self.task.multi_label else np.arange(self.task.num_labels) == self.labels[:, None]
+            self.labels > DEFAULT_THRESHOLD
+            if self.task.multi_label
+            else np.arange(self.task.num_labels) == self.labels[:, None]
         )
         return is_of_class
 

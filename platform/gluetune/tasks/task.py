@@ -70,6 +70,8 @@ class Task:
         ignored_labels: labels whose rows are left out (SNLI's ``-``: annotators did not agree).
         minimum, maximum: range of regression labels.
         problem: what the labels are.
+        tuned_thresholds: whether the winner gets decision thresholds, where it has two classes or is multi-label: those
+            that are best for the primary metric on the selection rows.
 
     Raises:
         ValueError: a regression has class names, or another problem has none.
@@ -99,6 +101,7 @@ class Task:
     minimum: float = 0.0
     maximum: float = 5.0
     problem: Problem = "single_label"
+    tuned_thresholds: bool = False
 
     def __post_init__(self) -> None:
         if self.regression == bool(self.labels):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ class Champion:
         examples: rows of the task's text columns; the first few become the model's input example.
         max_seq_length: maximum number of tokens per row, as in training.
         truncation: how pairs that are too long are cut, as in training: ``longest_first`` or ``proportional``.
+        thresholds: probability above which a class is predicted, by class; empty for 0.5.
     """
 
     task: Task
@@ -48,6 +49,7 @@ class Champion:
     examples: Mapping[str, Sequence[str]]
     max_seq_length: int
     truncation: str = "longest_first"
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def registered_name(self) -> str:
@@ -144,6 +146,7 @@ def save_champion(path: str, champion: Champion, description: Model) -> None:
         "columns": list(champion.task.columns),
         "labels": list(champion.task.labels),
         "problem": champion.task.problem,
+        "thresholds": [champion.thresholds[label] for label in champion.task.labels] if champion.thresholds else None,
         "max_seq_length": champion.max_seq_length,
         "truncation": champion.truncation,
         "batch_size": BATCH_SIZE,

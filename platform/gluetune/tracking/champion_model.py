@@ -43,7 +43,7 @@ class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
 
         Args:
             context: MLflow's context, whose ``model_config`` holds ``columns``, ``labels``, ``problem``,
-                ``max_seq_length``, ``truncation`` and ``batch_size``.
+                ``thresholds``, ``max_seq_length``, ``truncation`` and ``batch_size``.
             model_input: the task's text columns as a DataFrame, a dict of texts or of lists of texts, or a list of
                 dicts; a text, or a list or Series of texts, where the task has one column. Other columns are ignored.
             params: not used.
@@ -68,9 +68,10 @@ class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
         probabilities = logits.sigmoid() if several else logits.softmax(dim=1)
         columns = {f"probability_{label}": probabilities[:, i].numpy() for i, label in enumerate(config["labels"])}
         if several:
-            names = [[config["labels"][i] for i in row.nonzero()[:, 0].tolist()] for row in logits > 0]
+            names = [[config["labels"][i] for i in row.nonzero()[:, 0].tolist()] for row in _decided(logits, config)]
             return pd.DataFrame({"labels": pd.Series(names, dtype=object).to_numpy()} | columns, index=rows.index)
-        score, index = probabilities.max(dim=1)
+        index = _decided(logits, config)
+        score = probabilities.gather(1, index[:, None])[:, 0]
         labels = pd.array([config["labels"][i] for i in index.tolist()], dtype="str")
         return pd.DataFrame({"label": labels, "score": score.numpy()} | columns, index=rows.index)
 
@@ -91,6 +92,15 @@ class ChampionModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defin
         if "token_type_ids" in self._tokenizer.model_input_names:
             arrays["token_type_ids"] = _padded(types, mask, 0)
         return {name: torch.from_numpy(array.astype(np.int32)) for name, array in arrays.items()}
+
+
+def _decided(logits: torch.Tensor, config: dict[str, Any]) -> torch.Tensor:
+    """Predicted classes: [rows] ids, or [rows, classes] bool of a multi-label task; thresholds are applied in fp64."""
+    thresholds, several = config.get("thresholds"), config.get("problem") == "multi_label"
+    if thresholds is None:
+        return logits > 0 if several else logits.argmax(dim=1)
+    least = torch.tensor(thresholds, dtype=torch.float64)
+    return logits.double().sigmoid() > least if several else (logits.double().softmax(1)[:, 1] > least[1]).long()
 
 
 def text_rows(model_input: Any, columns: list[str]) -> pd.DataFrame:

@@ -6,12 +6,22 @@ not import MLflow.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gluetune.events import FIELD_LABELS, SearchPlan, TaskPlan, TrialRecord, format_epochs, format_params
+from gluetune.events import (
+    FIELD_LABELS,
+    ClassScores,
+    SearchPlan,
+    TaskPlan,
+    TrialRecord,
+    format_epochs,
+    format_params,
+)
 from gluetune.tasks.metrics import value_of_score
 from gluetune.tracking.uris import is_server, without_login
 
@@ -26,6 +36,7 @@ MAX_NAME_CHARS = 120  # characters; stores take 250
 MAX_NOTE_CHARS = 4000  # characters; stores refuse tags of more than 5,000
 DIGEST_CHARS = 16  # characters of a fingerprint; stores take 36
 _SHORT = {**FIELD_LABELS, "batch_size": "bs"}
+_OUTCOMES = ["true negatives", "false positives", "false negatives", "true positives"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,31 @@ def search_note(plan: SearchPlan, winners: Mapping[str, TrialRecord]) -> str:
 def _row(task: TaskPlan, trial: TrialRecord) -> str:
     best = f"{value_of_score(task.metric, trial.best.score):.4f}" if trial.best else "–"
     return f"| {task.title} | {task.metric} | {best} | {task.baseline:.4f} | {run_name(trial)} |"
+
+
+def class_tables(classes: Mapping[str, ClassScores]) -> dict[str, str | bytes]:
+    """Return CSV files of a winner's scores of each class, and of its confusion matrix, by file name.
+
+    Args:
+        classes: the scores by split.
+    """
+    files: dict[str, str | bytes] = {}
+    for split, found in classes.items():
+        names = list(found.support)
+        columns = (found.precision, found.recall, found.f1, found.support)
+        rows = [[name, *(column[name] for column in columns)] for name in names]
+        files[f"classes_{split}.csv"] = _csv([["label", "precision", "recall", "f1", "rows"], *rows])
+        header, table = (_OUTCOMES, found.outcomes) if found.outcomes else (names, found.confusion)
+        if table:
+            lines = [[name, *row] for name, row in zip(names, table, strict=True)]
+            files[f"confusion_{split}.csv"] = _csv([["label", *header], *lines])
+    return files
+
+
+def _csv(rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _scores(scores: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

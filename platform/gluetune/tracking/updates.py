@@ -37,6 +37,7 @@ from gluetune.tasks.metrics import score_sign
 from gluetune.tracking.display import (
     NOTE,
     DatasetRows,
+    class_tables,
     pretraining_note,
     rows_read,
     rows_scored,
@@ -285,7 +286,7 @@ class EventMapper:
         tags = {"gluetune.winner": "true", "gluetune.folder": event.folder, NOTE: trial_note(trial, plan)}
         return [
             *previous,
-            RunUpdate(run, event.time, points, tags=tags, datasets=rows),
+            RunUpdate(run, event.time, points, tags=tags, files=class_tables(event.classes), datasets=rows),
             RunUpdate(task, event.time, points, tags={"gluetune.winner": trial.name, NOTE: task_note(trial, plan)}),
             RunUpdate(self._search, event.time, tuple(ranked), tags={NOTE: search_note(self._plan, self._winners)}),
         ]

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import ray
 
 from gluetune.config import TrainingConfig
 from gluetune.errors import StorageError
-from gluetune.events import WinnerEvaluated, winner_folder
+from gluetune.events import ClassScores, WinnerEvaluated, winner_folder
 from gluetune.tasks import TASKS, Task, get_task
+from gluetune.tasks.class_report import ClassReport, report_classes
+from gluetune.tasks.metrics import compute_metrics
+from gluetune.tasks.outputs import Outputs
+from gluetune.tasks.thresholds import tune_thresholds, tunes_thresholds
 
 if TYPE_CHECKING:  # torch and transformers: a lane's actor unpickles this class without them
     from transformers import PreTrainedModel
@@ -79,8 +85,11 @@ class WinnerScoring:
         encoder, data, tokenizer = ray.get(
             [self._workload.encoder, self._workload.data[assignment.task], self._tokenizer]
         )
-        model = self._save(task, training, encoder, tokenizer, checkpoints, upload=distributed.rank == 0)
-        scores, selection = score_saved(model, task, data, training, distributed, score_selection=self._score_selection)
+        model, tuning = self._save(task, training, encoder, tokenizer, checkpoints, data, distributed)
+        scores, selection = score_saved(
+            model, task, data, training, distributed, score_selection=self._score_selection, tuning=tuning
+        )
+        reports = {split: found.classes for split, found in scores.items()} or {"selection": tuning.classes}
         return WinnerEvaluated(
             time=time.time(),
             number=assignment.number,
@@ -91,6 +100,10 @@ class WinnerScoring:
             batch_scores={split: list(found.batches) for split, found in scores.items() if task.correlation},
             selection_scores=selection.metrics if selection else {},
             selection_loss=selection.loss if selection else None,
+            thresholds=tuning.by_label(task),
+            untuned_scores={split: found.untuned for split, found in scores.items() if found.untuned},
+            tuned_selection_scores=tuning.scores,
+            classes={split: ClassScores(**asdict(report)) for split, report in reports.items() if report},
         )
 
     def _save(
@@ -100,9 +113,9 @@ class WinnerScoring:
         encoder: Any,
         tokenizer: Any,
         checkpoints: Checkpoints,
-        *,
-        upload: bool,
-    ) -> PreTrainedModel:
+        data: EncodedTask,
+        distributed: DistributedContext,
+    ) -> tuple[PreTrainedModel, ThresholdTuning]:
         """Write the model's folder; return the model as loaded from it, because that is what users get."""
         from gluetune.models import load_trained, save_pretrained
 
@@ -111,11 +124,66 @@ class WinnerScoring:
             raise StorageError(f"the checkpoint of the winner of {task.name} is gone from {self._storage.uri()}")
         with tempfile.TemporaryDirectory() as local:
             save_pretrained(encoder, task, weights, tokenizer, local, training)
-            self._text.model_copy(update={"task": task.name}).write(Path(local))
             model, _ = load_trained(local)
-            if upload:
+            tuning = tune_saved(model, task, data, training, distributed, score_selection=self._score_selection)
+            settings = {"task": task.name, "thresholds": tuning.by_label(task) or None}
+            self._text.model_copy(update=settings).write(Path(local))
+            if distributed.rank == 0:
                 self._storage.upload(local, winner_folder(task.name))
-        return model
+        return model, tuning
+
+
+@dataclass(frozen=True)
+class ThresholdTuning:
+    """What a saved model says of the selection rows, and the thresholds that follow.
+
+    Attributes:
+        logits: [rows, num_labels] of the selection rows; ``None`` where nothing needs them.
+        thresholds: [classes] probabilities above which a class is predicted; ``None`` for 0.5.
+        scores: where there are thresholds, metrics on the selection rows with them.
+        classes: scores of each class on the selection rows, with the thresholds.
+    """
+
+    logits: np.ndarray | None = None
+    thresholds: np.ndarray | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    classes: ClassReport | None = None
+
+    def by_label(self, task: Task) -> dict[str, float]:
+        """Return the thresholds by class name; empty for 0.5."""
+        return {} if self.thresholds is None else dict(zip(task.labels, self.thresholds.tolist(), strict=True))
+
+
+def tune_saved(
+    model: PreTrainedModel,
+    task: Task,
+    data: EncodedTask,
+    training: TrainingConfig,
+    distributed: DistributedContext,
+    *,
+    score_selection: bool,
+) -> ThresholdTuning:
+    """Predict the selection rows where they are needed, and choose thresholds where the task asks for them.
+
+    Args:
+        model: the saved model.
+        task: its task.
+        data: the rows of the task.
+        training: sets the batch size.
+        distributed: the worker; every worker must call this function.
+        score_selection: whether the selection rows are to be scored.
+    """
+    from gluetune.models import move_to_device
+    from gluetune.training import predict_logits
+
+    if not (score_selection or tunes_thresholds(task) or not data.dev):
+        return ThresholdTuning()
+    move_to_device(model, distributed.device)
+    logits, labels = predict_logits(model, data.selection, training.eval_batch_size, distributed), data.selection.labels
+    assert labels is not None  # trials are ranked by them
+    thresholds = tune_thresholds(task, logits, labels) if tunes_thresholds(task) else None
+    scores = {} if thresholds is None else compute_metrics(task, logits, labels, thresholds)
+    return ThresholdTuning(logits, thresholds, scores, report_classes(Outputs(task, logits, labels, thresholds)))
 
 
 def score_saved(
@@ -126,6 +194,7 @@ def score_saved(
     distributed: DistributedContext,
     *,
     score_selection: bool,
+    tuning: ThresholdTuning | None = None,
 ) -> tuple[dict[str, Scores], Scores | None]:
     """Score a saved model in fp32, the precision in which it is used.
 
@@ -136,27 +205,23 @@ def score_saved(
         training: sets the batch size.
         distributed: the worker; every worker must call this function.
         score_selection: whether to score the selection rows too.
+        tuning: its thresholds, with which the development rows are scored, and its logits of the selection rows.
 
     Returns:
-        The scores on the development rows, by split; and those on the selection rows, ``None`` where they are not
-        scored.
+        The scores on the development rows, by split; and those on the selection rows with thresholds of 0.5, ``None``
+        where they are not scored.
     """
-    from gluetune.models import move_to_device
-
-    move_to_device(model, distributed.device)
-
-    def score(on: Task, rows: EncodedRows) -> Scores:
-        return _score_rows(on, model, rows, training.eval_batch_size, distributed)
-
-    scores = {split: score(TASKS.get(split, task), rows) for split, rows in data.dev.items()}
-    return scores, score(task, data.selection) if score_selection else None
-
-
-def _score_rows(task: Task, model: Any, rows: EncodedRows, batch_size: int, distributed: DistributedContext) -> Scores:
     from gluetune.inference import Predictions, score_predictions
+    from gluetune.models import move_to_device
     from gluetune.training import predict_logits
 
-    assert rows.labels is not None  # winners are scored only on splits with labels
-    return score_predictions(
-        Predictions(task, predict_logits(model, rows, batch_size, distributed)), rows.labels, batch_size
-    )
+    move_to_device(model, distributed.device)
+    tuning = tuning or ThresholdTuning()
+
+    def score(on: Task, rows: EncodedRows, thresholds: Any, logits: Any = None) -> Scores:
+        assert rows.labels is not None  # winners are scored only on splits with labels
+        found = predict_logits(model, rows, training.eval_batch_size, distributed) if logits is None else logits
+        return score_predictions(Predictions(on, found, thresholds), rows.labels, training.eval_batch_size)
+
+    scores = {split: score(TASKS.get(split, task), rows, tuning.thresholds) for split, rows in data.dev.items()}
+    return scores, score(task, data.selection, None, tuning.logits) if score_selection else None

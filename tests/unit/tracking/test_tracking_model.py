@@ -382,3 +382,28 @@ def test_a_champion_says_how_it_cuts(tmp_path: Path) -> None:
     loaded = load(replace(trained.champion, truncation="longest_first"), tmp_path / "other")
     answer = probabilities(trained.champion, loaded.predict(pd.DataFrame(trained.champion.examples)))
     assert not np.allclose(answer, trained.probabilities, atol=1e-3)
+
+
+def test_thresholds_decide_between_two_classes(tmp_path: Path) -> None:
+    trained = train("cola", next(iter(ENCODERS)), tmp_path)
+    shares = trained.probabilities[:, 1].astype(np.float64)
+    cut = float(np.sort(shares)[2:4].mean())  # three rows are below
+    names = trained.champion.task.labels
+    champion = replace(trained.champion, thresholds=dict(zip(names, (1 - cut, cut), strict=True)))
+    answer = load(champion, tmp_path).predict(pd.DataFrame(trained.champion.examples))
+    assert answer["label"].tolist() == [names[int(share > cut)] for share in shares]
+    chosen = [row[names.index(label)] for row, label in zip(trained.probabilities, answer["label"], strict=True)]
+    np.testing.assert_allclose(answer["score"], chosen, atol=1e-5)
+
+
+@pytest.mark.parametrize("cut", [None, 0.4])
+def test_a_multi_label_model_answers_lists(cut: float | None, tmp_path: Path) -> None:
+    trained = train("cola", next(iter(ENCODERS)), tmp_path)
+    task = replace(trained.champion.task, problem="multi_label")
+    thresholds = {} if cut is None else dict.fromkeys(task.labels, cut)
+    loaded = load(replace(trained.champion, task=task, thresholds=thresholds), tmp_path)
+    answer = loaded.predict(pd.DataFrame(trained.champion.examples))
+    shares = probabilities(trained.champion, answer).to_numpy()
+    expected = [[task.labels[k] for k in range(2) if row[k] > (cut or 0.5)] for row in shares]
+    assert [list(labels) for labels in answer["labels"]] == expected
+    assert "score" not in answer
