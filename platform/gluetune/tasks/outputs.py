@@ -104,4 +104,4 @@ def predicted_classes(task: Task, logits: np.ndarray, thresholds: NDArray[np.flo
         return np.asarray(logits > 0 if thresholds is None else class_probabilities(task, logits) > thresholds)
     if thresholds is None:
         return np.asarray(logits.argmax(axis=1))
-    return (class_probabilities(task, logits)[:, 1] > thresholds[1]).astype(np.int64)
+    return np.asarray(class_probabilities(task, logits)[:, 1] > thresholds[1]).astype(np.int64)
