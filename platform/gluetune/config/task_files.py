@@ -33,6 +33,8 @@ class TaskFiles(Section):
     one; ``null`` takes them from train, sorted. ``problem: auto`` decides by the labels in train. ``metric`` ranks the
     trials; ``null`` is F1 (macro) for classes, and Pearson's correlation for numbers. Rows with the same value of
     ``group`` are never divided between train rows and selection rows. The search gives each task time by ``weight``.
+    ``thresholds: tuned`` gives the winner, where it has two classes or is multi-label, decision thresholds that are
+    best for the metric on the selection rows; ``default`` predicts a class above a probability of 0.5.
     """
 
     train: str | None = Field(default=None, min_length=1)
@@ -46,4 +48,5 @@ class TaskFiles(Section):
     problem: Literal["auto", "single_label", "multi_label", "regression"] = "auto"
     metric: str | None = Field(default=None, min_length=1)
     group: str | None = Field(default=None, min_length=1)
+    thresholds: Literal["tuned", "default"] = "tuned"
     weight: float = Field(default=1.0, gt=0)

@@ -21,16 +21,10 @@ from gluetune.data.table_files import Frame, frame_tables, open_dataset, open_ta
 from gluetune.data.texts import TextTemplate, check_texts, parse_text
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 from gluetune.tasks import Task
-from gluetune.tasks.metrics import METRICS
+from gluetune.tasks.metrics import check_metric, default_metric, metrics_for
 
 SPLITS = ("train", "validation", "test")
 """Names of the splits of a task of the user's own; train is always there."""
-
-_METRICS = {  # of each problem, those first that rank trials unless the task names another
-    "single_label": ("f1_macro", "accuracy"),
-    "multi_label": ("f1_macro", "f1_micro", "accuracy"),
-    "regression": ("pearson", "spearman"),
-}
 
 
 @dataclass(frozen=True)
@@ -246,18 +240,17 @@ def _build(name: str, files: TaskFiles, tables: Mapping[str, Sequence[Table]]) -
         minimum=-np.inf,
         maximum=np.inf,
         problem=labels.problem,
+        tuned_thresholds=files.thresholds == "tuned",
     )
     return task, OwnSource(name, tables, texts, labels, files.group)
 
 
 def _metrics(name: str, chosen: str | None, labels: LabelRule) -> tuple[str, tuple[str, ...]]:
-    """Return the metric that ranks, and all metrics."""
-    usual = [metric for metric in _METRICS[labels.problem] if metric in METRICS]
-    if chosen is not None and chosen not in METRICS and ":" not in chosen:
-        rule = "must be a metric that gluetune has, such as accuracy, or module:function"
-        _refuse(name, "metric", f"{rule}, but got {chosen!r}{did_you_mean(chosen, METRICS)}")
-    primary = chosen or usual[0]
-    return primary, tuple(dict.fromkeys((primary, *usual)))
+    """Return the metric that ranks, and all that are recorded: those that fit the labels, the ranking one first."""
+    primary = chosen or default_metric(labels.problem)
+    if wrong := check_metric(primary, labels.problem, len(labels.names)):
+        _refuse(name, "metric", wrong)
+    return primary, metrics_for(labels.problem, len(labels.names), primary)
 
 
 def _refuse(task: str, field: str, message: str) -> NoReturn:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gluetune.errors import did_you_mean
+from gluetune.errors import ConfigError, did_you_mean
 from gluetune.tasks import decision_metrics as decisions
 from gluetune.tasks import own_metrics
 from gluetune.tasks import score_metrics as scores
@@ -156,12 +156,12 @@ def check_metric(name: str, problem: Problem | None = None, num_labels: int = 0)
 
     Returns:
         The rule and what is wrong; empty text where nothing is.
-
-    Raises:
-        ConfigError: the function cannot be imported.
     """
     if own_metrics.is_own(name):
-        own_metrics.import_metric(name)
+        try:
+            own_metrics.import_metric(name)
+        except ConfigError as error:
+            return error.issues[0].message
         return ""
     if name not in METRICS:
         fitting = METRICS if problem is None else metrics_for(problem, num_labels)

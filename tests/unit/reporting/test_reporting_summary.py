@@ -57,6 +57,10 @@ def test_winners(written: dict[str, Any]) -> None:
         "registration": "version 1, champion",
         "precision": None,
         "selection_scores": {"matthews_correlation": 0.5},
+        "thresholds": {},
+        "untuned_dev_scores": {},
+        "tuned_selection_scores": {},
+        "classes": {},
     }
     assert written["tasks"][1]["winner"]["model_uri"] is None
     assert written["tasks"][0]["trials"] == {"finished": 1, "pruned": 1}

@@ -89,9 +89,8 @@ def test_label_sets_are_whole_numbers() -> None:
     ],
 )
 def test_a_function_that_cannot_be_imported_is_one_message(name: str, parts: tuple[str, ...]) -> None:
-    with pytest.raises(ConfigError) as caught:
-        metrics.check_metric(name, "single_label", 2)
-    assert all(part in str(caught.value) for part in parts), caught.value
+    message = metrics.check_metric(name, "single_label", 2)
+    assert all(part in message for part in parts), message
 
 
 @pytest.mark.parametrize(("function", "part"), [("broken", "KeyError: 'cost'"), ("undefined", "returned nan")])
