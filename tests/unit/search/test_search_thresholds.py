@@ -42,7 +42,7 @@ def test_development_rows_are_scored_with_the_thresholds_of_the_selection_rows(p
     assert labels is not None
     tuning = tune_saved(model, task, data, TRAINING, CPU, score_selection=False)
     expected = tune_thresholds(task, logits, labels)
-    np.testing.assert_array_equal(tuning.thresholds, expected)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(tuning.thresholds, expected)
     assert tuning.scores == compute_metrics(task, logits, labels, expected)
     assert list(tuning.by_label(task)) == ["class0", "class1"]
     scores, selection = score_saved(model, task, data, TRAINING, CPU, score_selection=True, tuning=tuning)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,7 +106,8 @@ def test_the_report_on_classes_is_scikit_learns() -> None:
     report = report_classes(Outputs(own_task("single_label", 4), logits, labels))
     assert report is not None
     expected = sk.precision_recall_fscore_support(labels, logits.argmax(1), labels=range(4), zero_division=0)
-    for got, values in zip((report.precision, report.recall, report.f1, report.support), expected, strict=True):
+    found: list[dict[str, Any]] = [report.precision, report.recall, report.f1, report.support]
+    for got, values in zip(found, expected, strict=True):
         assert list(got) == [f"class{k}" for k in range(4)]
         np.testing.assert_allclose(list(got.values()), values)
     assert report.confusion == sk.confusion_matrix(labels, logits.argmax(1), labels=range(4)).tolist()
