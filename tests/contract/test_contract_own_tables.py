@@ -72,15 +72,16 @@ FRAMES = [
 ]
 
 
+def load_frames(frames: dict[str, Any]) -> None:
+    task, source = open_frames("own", TaskFiles(text="text", label="label"), frames)
+    source.load(task, "train")
+
+
 @pytest.mark.parametrize(("columns", "shows"), FRAMES)
 def test_a_bad_data_frame(columns: dict[str, list[Any]], shows: Line) -> None:
     frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in (ROWS | columns).items()})
 
-    def opened() -> None:
-        task, source = open_frames("own", TaskFiles(text="text", label="label"), {"train": frame})
-        source.load(task, "train")
-
-    assert_shows(message(Path("/none"), opened), [shows])
+    assert_shows(message(Path("/none"), lambda: load_frames({"train": frame})), [shows])
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_bad_data_frame(columns: dict[str, list[Any]], shows: Line) -> None:
         ),
         ({"test": pd.DataFrame(ROWS)}, Line("tasks.own.train")),
         (
-            {"train": pd.DataFrame({"txt": ["a"], "label": ["x"]})},
+            {"train": pd.DataFrame({"txt": ["a", "b"], "label": ["x", "y"]})},
             Line("the DataFrame of train", "(txt, label)", nearest="txt"),
         ),
         ({"train": pd.DataFrame(ROWS).iloc[:0]}, Line("the DataFrame of train", "none")),
@@ -104,8 +105,7 @@ def test_a_bad_data_frame(columns: dict[str, list[Any]], shows: Line) -> None:
     ],
 )
 def test_bad_rows_in_memory(frames: dict[str, Any], shows: Line) -> None:
-    opened = lambda: open_frames("own", TaskFiles(text="text", label="label"), frames)  # noqa: E731
-    assert_shows(message(Path("/none"), opened), [shows])
+    assert_shows(message(Path("/none"), lambda: load_frames(frames)), [shows])
 
 
 def test_a_folder_of_several_splits_is_a_dataset(tmp_path: Path) -> None:
