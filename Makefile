@@ -11,10 +11,10 @@ export RAY_API_SERVER_ADDRESS
 # Processes that run the tests of `make test-fast`.
 WORKERS ?= 2
 
-# The tests of lanes, of their survival, of whole searches and of the same numbers as transformers.Trainer: with every
-# hook into private names off (docs/explanation/internals.md), or with other versions of Ray or transformers.
-LANE_TESTS := tests/integration/test_lane_placement.py tests/integration/test_lane_survival.py
-SEARCH_TESTS := tests/integration/test_search_whole.py
+# Tests of lanes, of whole searches and of the same numbers as transformers.Trainer: those marked `internals` run with
+# every hook into private names off (docs/explanation/internals.md) and with other versions of Ray, too.
+INTERNALS_TESTS := tests/integration/test_lane_placement.py tests/integration/test_lane_survival.py \
+	tests/integration/test_search_whole.py
 TRAINER_TESTS := tests/integration/test_training_equals_trainer.py
 
 .PHONY: quickstart submit test-fast test test-cluster test-internals-off test-ray test-transformers lint types coverage \
@@ -46,16 +46,15 @@ test-cluster: $(STAMP)
 	$(BIN)/python -m pytest -m cluster -p no:randomly --durations=25 tests/cluster tests/integration tests/unit/benchmarks
 
 test-internals-off: $(STAMP)
-	GLUETUNE_INTERNALS=off $(BIN)/python -m pytest --durations=10 $(LANE_TESTS) $(SEARCH_TESTS) $(TRAINER_TESTS) \
-		-k "not (stops_cleanly or stop_while or drivers_node)"
+	GLUETUNE_INTERNALS=off $(BIN)/python -m pytest -m internals --durations=10 $(INTERNALS_TESTS) $(TRAINER_TESTS)
 
-# RAY=2.57.0 and TRANSFORMERS=5.8.0: the version is installed in a temporary folder in front of the environment.
+# RAY=2.57.1 and TRANSFORMERS=5.8.0: the version is installed in a temporary folder in front of the environment.
 test-ray: $(STAMP)
-	tests/other_version.sh $(BIN)/python "ray==$(RAY)" $(LANE_TESTS) $(SEARCH_TESTS)
+	tests/other_version.sh $(BIN)/python "ray==$(RAY)" -m internals $(INTERNALS_TESTS)
 
 test-transformers: $(STAMP)
-	tests/other_version.sh $(BIN)/python "transformers==$(TRANSFORMERS)" tests/unit/models/test_models_families.py \
-		tests/integration/test_training_speedups.py $(TRAINER_TESTS) $(SEARCH_TESTS)
+	tests/other_version.sh $(BIN)/python "transformers==$(TRANSFORMERS)" \
+		tests/unit/models/test_models_families.py tests/integration/test_training_speedups.py $(TRAINER_TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check --no-cache .

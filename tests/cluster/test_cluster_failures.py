@@ -26,7 +26,7 @@ QUICK_TO_NOTICE = {  # see docs/reliability.md
     "RAY_health_check_failure_threshold": "3",
 }
 LANES = 2
-WORKER, LANE, TRAINABLE = "RayTrainWorker", "LaneActor", ("LaneTrainable", "ResourceTrainable")
+WORKER, LANE, TRAINABLE = "RayTrainWorker", "LaneActor", ("LaneTrainable",)
 HOLD = """
 import sys, time, ray
 ray.init(sys.argv[1], log_to_driver=False)

@@ -102,6 +102,7 @@ def living_actors() -> set[str]:
     return {number for number, actor in living.items() if actor["ActorClassName"] != "_AutoscalingCoordinatorActor"}
 
 
+@pytest.mark.internals
 def test_the_group_of_a_killed_lane_is_released_for_the_lane_that_replaces_it(pool: LanePool, tmp_path: Path) -> None:
     pool.configure(spec(tmp_path, 2, 1.0), 1)  # all CPUs that there are
     pool.set_workload(workload())
@@ -151,6 +152,7 @@ def blocking() -> Any:
     return Blocking()
 
 
+@pytest.mark.internals
 def test_a_closed_lane_whose_workers_do_not_end_keeps_no_group(
     pool: LanePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +217,7 @@ def test_workers_that_die_as_they_join_the_process_group_leave_no_group(ray_clus
         wait_until(lambda: release_all_placement_groups() or not created_groups(), "a placement group is left")
 
 
+@pytest.mark.internals
 def test_a_lane_whose_workers_cannot_start_gives_up_and_keeps_no_group(pool: LanePool, tmp_path: Path) -> None:
     class Nowhere(Storage):  # a local class, which Ray pickles by value
         def __setstate__(self, state: dict[str, Any]) -> None:

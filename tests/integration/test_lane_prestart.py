@@ -65,7 +65,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def prestarted(ray_cluster: None, tmp_path: Path) -> Iterator[PrestartedLanes]:
     """Prestarted lanes whose workers run; nothing is left of them after the test."""
     prestarted_lanes = lanes(tmp_path)
-    prestarted_lanes.load()
+
     prestarted_lanes.start()
     wait_until(lambda: "RayTrainWorker" in alive_actor_classes())
     yield prestarted_lanes
@@ -111,7 +111,7 @@ def test_the_search_trains_on_a_lane_that_started_before_it_and_replaces_it_when
 def test_a_resumed_search_prestarts_no_lanes(ray_cluster: None, tmp_path: Path) -> None:
     Storage(str(tmp_path)).write(JOB_FILE, b"")
     prestarted_lanes = lanes(tmp_path)
-    prestarted_lanes.load()
+
     prestarted_lanes.start()
     assert not len(prestarted_lanes.pool)
 

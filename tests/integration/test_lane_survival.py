@@ -158,6 +158,7 @@ def undisturbed(lanes: Lanes) -> list[tuple[object, ...]]:
     return numbers(evaluations)
 
 
+@pytest.mark.internals
 def test_a_trial_reports_every_evaluation_and_its_end(undisturbed: list[tuple[object, ...]]) -> None:
     assert [(index, epoch) for index, _, epoch, *_ in undisturbed] == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
@@ -216,6 +217,7 @@ def test_a_pruned_trial_ends_at_once_and_its_checkpoints_stay(
     assert state["step"] == first.step
 
 
+@pytest.mark.internals
 def test_a_killed_worker_is_restarted_and_the_trial_continues_from_its_checkpoint(
     lane: Lane, undisturbed: list[object]
 ) -> None:
@@ -229,6 +231,7 @@ def test_a_killed_worker_is_restarted_and_the_trial_continues_from_its_checkpoin
     assert worker_pids() != pids
 
 
+@pytest.mark.internals
 def test_a_cancelled_lane_is_free_and_a_killed_one_is_replaced(lane: Lane, undisturbed: list[object]) -> None:
     lane.assign(assignment(19, num_train_epochs=300))
     lane.next_event()
@@ -278,6 +281,7 @@ def test_two_workers_with_half_the_rows_each_equal_one_worker(pair: Lane, alone:
     assert_alike(together, alone)
 
 
+@pytest.mark.internals
 def test_one_of_two_workers_is_killed_and_the_trial_continues(pair: Lane, alone: list[Evaluated]) -> None:
     pair.assign(assignment(11, **NO_DROPOUT))
     first = pair.next_event()

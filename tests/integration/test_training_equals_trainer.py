@@ -74,9 +74,9 @@ def trainers_run(
 @pytest.mark.parametrize(
     ("name", "vocabulary", "narrow", "changes"),
     [
-        ("cola", VOCABULARY, 0, {}),
+        pytest.param("cola", VOCABULARY, 0, {}, marks=pytest.mark.internals),
         ("cola", MANY_TOKENS, 0, {"speedups": "off"}),
-        ("stsb", MANY_TOKENS, padding_free.MIN_HIDDEN_SIZE, {}),
+        pytest.param("stsb", MANY_TOKENS, padding_free.MIN_HIDDEN_SIZE, {}, marks=pytest.mark.internals),
         ("mnli", MANY_TOKENS, 0, {"lr_scheduler_type": "cosine", "weight_decay": 0.3, "max_grad_norm": 0.1}),
     ],
 )

@@ -58,14 +58,12 @@ def ray_session(
     try:
         with connection(frontend, prestarted):
             with frontend.importing(), ThreadPoolExecutor(1, "gluetune-import") as thread:
-                if prestarted is not None:
-                    prestarted.load()
                 imported = thread.submit(_import_data_and_models)
                 where = frontend.connect(address)
                 if prestarted is not None:
                     prestarted.start()
                 imported.result()
-                import gluetune.search.search  # noqa: F401 - it imports Ray Train, which the connecting thread must do
+                import gluetune.search.search  # noqa: F401 - and more of Ray, which the connecting thread must do
             logger.info(f"running on {where}")
             yield
     finally:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
-from ray.train import RunConfig, ScalingConfig
 
 from gluetune.internals.guard import Hook
+
+if TYPE_CHECKING:  # Ray Train, whose import takes a second
+    from ray.train import RunConfig, ScalingConfig
 
 ENV_DEFAULTS = {  # of Ray Train, for variables that the user has not set
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",

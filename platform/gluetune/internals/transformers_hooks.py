@@ -26,8 +26,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.autograd.function import once_differentiable
-from transformers import AttentionInterface, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    AutoConfig,
+    AutoModel,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers.masking_utils import sdpa_mask
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 

@@ -1,4 +1,8 @@
-"""A lane: an actor with a mailbox and Ray Train's controller, and the worker group behind it."""
+"""A lane: an actor with a mailbox and Ray Train's controller, and the worker group behind it.
+
+The driver imports this module before it connects to Ray. Ray Train, whose import takes a second, is therefore imported
+by the actor's thread only.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,6 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.train import FailureConfig, RunConfig
 
 from gluetune.events import LANE_FILES, LaneEvent
 from gluetune.internals.ray_train import run_worker_group
@@ -63,6 +66,22 @@ class LaneActor:
         """
         return await self._mailbox.next_event(assignment_id)
 
+    async def event_json_after(self, assignment_id: int, after: int) -> tuple[int, str] | None:
+        """Wait for the next event of an assignment, as JSON: processes that pass it on need not import its class.
+
+        Args:
+            assignment_id: the assignment.
+            after: the number of the event before, which this call acknowledges; 0 at first.
+
+        Returns:
+            The event's number in the assignment and its JSON; ``None`` where `next_event` returns ``None``.
+
+        Raises:
+            LaneError: the worker group could not be started or kept alive.
+        """
+        numbered = await self._mailbox.event_after(assignment_id, after)
+        return None if numbered is None else (numbered[0], numbered[1].model_dump_json())
+
     async def wait_until_ready(self) -> None:
         """Wait until a worker has requested work for the first time."""
         await self._mailbox.wait_until_ready()
@@ -96,6 +115,8 @@ class LaneActor:
 
     def _run_workers(self) -> None:
         """Run the worker group, restarted after failures, until all workers return."""
+        from ray.train import FailureConfig, RunConfig
+
         run_worker_group(
             serve,
             {"spec": self._spec, "lane_actor": self._actor, "name": self._name},

@@ -38,14 +38,15 @@ class Mailbox:
         self._group: str | None = None  # the worker group that works on the assignment
         self._requesting_group = ""  # the worker group that requested work last
         self._failures = 0  # worker groups that died over the assignment
-        self._events_requested = 0  # by the lane's owner, of the current assignment
+        self._events_requested = 0  # by the search, of the current assignment
         self._events_reported = 0
+        self._events_delivered = 0  # to the search, which may not have acknowledged the last one
         self._error = ""  # the first error of a worker group; errors of its other workers follow from it
         self._error_reported = False  # whether the worker group that started last has reported one
         self._starts = 0  # worker groups in a row that have not requested work yet
         self._close_reason: str | None = None  # empty where the lane was closed on purpose
         self._workload: Any = None
-        self._events: deque[LaneEvent] = deque()  # of the current assignment, not fetched yet
+        self._events: deque[LaneEvent] = deque()  # of the current assignment, not acknowledged yet
         self._changed = asyncio.Event()
 
     def set_workload(self, workload: Any) -> None:
@@ -67,7 +68,8 @@ class Mailbox:
         if assignment.assignment_id <= max(self._last_id, self._cancelled_id):
             return
         self._last_id, self._assignment = assignment.assignment_id, assignment
-        self._group, self._failures, self._events_requested, self._events_reported = None, 0, 0, 0
+        self._group, self._failures = None, 0
+        self._events_requested, self._events_reported, self._events_delivered = 0, 0, 0
         self._error, self._error_reported = "", False
         self._events.clear()
         self._notify()
@@ -220,22 +222,56 @@ class Mailbox:
         Raises:
             LaneError: the lane was closed for a reason.
         """
+        numbered = await self.event_after(assignment_id)
+        return None if numbered is None else numbered[1]
+
+    async def event_after(self, assignment_id: int, after: int | None = None) -> tuple[int, LaneEvent] | None:
+        """Wait for the next event of an assignment, and return it with its number in the assignment.
+
+        Calling it acknowledges all events up to ``after``. One that is not acknowledged is returned again.
+
+        Args:
+            assignment_id: the assignment, which may arrive after this call.
+            after: the number of the event before, 0 at first; ``None`` for the one that was returned last.
+
+        Returns:
+            Number and event; ``None`` where the assignment was cancelled or replaced, or the lane was closed on
+            purpose.
+
+        Raises:
+            LaneError: the lane was closed for a reason.
+        """
 
         def superseded() -> bool:
             return assignment_id < self._last_id or assignment_id <= self._cancelled_id
 
         await self._wait_until(lambda: superseded() or assignment_id == self._last_id or self._close_reason is not None)
-        if assignment_id == self._last_id:
-            self._events_requested += 1
-            self._notify()
-        await self._wait_until(lambda: superseded() or bool(self._events) or self._close_reason is not None)
-        if superseded():
-            return None
-        if self._events:
-            return self._events.popleft()
-        if self._close_reason:
+        if not superseded() and assignment_id == self._last_id:
+            before = self._events_delivered if after is None else after
+            self._acknowledge(before)
+
+            def reported() -> bool:
+                return max(before, self._acknowledged) < self._events_reported
+
+            await self._wait_until(lambda: superseded() or reported() or self._close_reason is not None)
+            if not superseded() and reported():
+                number = max(before, self._acknowledged) + 1
+                self._events_delivered = max(self._events_delivered, number)
+                return number, self._events[number - self._acknowledged - 1]
+        if self._close_reason and not superseded():
             raise LaneError(self._close_reason)
         return None
+
+    @property
+    def _acknowledged(self) -> int:
+        """The number of the last event that the search has acknowledged."""
+        return self._events_reported - len(self._events)
+
+    def _acknowledge(self, number: int) -> None:
+        while self._events and self._acknowledged < number:
+            self._events.popleft()
+        self._events_requested = max(self._events_requested, number + 1)
+        self._notify()
 
     async def wait_until_ready(self) -> None:
         """Wait until a worker has requested work for the first time."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,6 +69,17 @@ class Lease:
         """Request the assignment's next event; return a Ray reference for `resolve_event`."""
         return self.actor.next_event.remote(self.assignment_id)
 
+    def request_event_json(self, after: int) -> Any:
+        """Request the assignment's next event as JSON.
+
+        Args:
+            after: the number of the event before, which this call acknowledges; 0 at first.
+
+        Returns:
+            A Ray reference for `resolve`, to the event's number and its JSON.
+        """
+        return self.actor.event_json_after.remote(self.assignment_id, after)
+
     def next_event(self) -> LaneEvent | None:
         """Wait for the assignment's next event.
 
@@ -111,6 +123,13 @@ class LanePool:
         """Return the number of living lanes."""
         self._drop_dead()
         return len(self._lanes)
+
+    @property
+    def all_ready(self) -> bool:
+        """Whether the workers of all living lanes have started."""
+        self._drop_dead()
+        self._mark_ready(self._lanes.values())
+        return all(lane.ready is None for lane in self._lanes.values())
 
     @property
     def max_failures(self) -> int:
@@ -206,10 +225,14 @@ class LanePool:
         self._drop_dead()
         leased = {lease.lane for lease in self._leases.values()}
         free = [lane for lane in self._lanes.values() if lane.name not in leased]
-        for lane in free:
+        self._mark_ready(free)
+        return min(free, key=lambda lane: lane.ready is not None, default=None)
+
+    @staticmethod
+    def _mark_ready(lanes: Iterable[_Lane]) -> None:
+        for lane in lanes:
             if lane.ready is not None and _done(lane.ready):
                 lane.ready = None
-        return min(free, key=lambda lane: lane.ready is not None, default=None)
 
     def _drop_dead(self) -> None:
         closed = {lane.closed: lane for lane in self._lanes.values()}
@@ -292,13 +315,22 @@ def resolve_event(reference: Any) -> LaneEvent | None:
     Raises:
         LaneError: the worker group could not be started or kept alive, or the actor died.
     """
+    event: LaneEvent | None = resolve(reference)
+    return event
+
+
+def resolve(reference: Any) -> Any:
+    """Wait for the result of a call of a `LaneActor`, and return it.
+
+    Raises:
+        LaneError: the worker group could not be started or kept alive, or the actor died.
+    """
     try:
-        event: LaneEvent | None = ray.get(reference)
+        return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         raise LaneError(root_cause(error)) from None
     except ray.exceptions.RayActorError as error:
         raise LaneError(f"its actor died: {error}") from None
-    return event
 
 
 def root_cause(error: BaseException) -> str:

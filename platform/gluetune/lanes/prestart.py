@@ -11,7 +11,6 @@ from gluetune.events import JOB_FILE, LANE_FILES
 from gluetune.lanes.pool import LanePool
 from gluetune.lanes.protocol import LaneSpec
 from gluetune.storage import Storage
-from gluetune.supervisor.driver import gc_paused
 
 
 class PrestartedLanes:
@@ -31,11 +30,6 @@ class PrestartedLanes:
     def __init__(self, job: JobConfig, space: SearchSpace, storage: Storage) -> None:
         self._job, self._space, self._storage = job, space, storage
         self.pool = LanePool()
-
-    def load(self) -> None:
-        """Import what `start` needs, which takes about a second; call it before other threads compete for the GIL."""
-        with gc_paused():
-            import gluetune.lanes.lane  # noqa: F401
 
     def start(self) -> None:
         """Start as many lanes as the connected cluster has free cores for now, and as there can be trials for.

@@ -9,17 +9,13 @@ from typing import cast
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
     AutoConfig,
     AutoModelForSequenceClassification,
     BertConfig,
     PretrainedConfig,
     PreTrainedModel,
-)
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_MASKED_LM_MAPPING,
-    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
-    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
 )
 
 from gluetune.config import ModelConfig
@@ -78,8 +74,8 @@ def model_class(settings: PretrainedConfig) -> type[PreTrainedModel]:
         return EncoderWithHead
     family = settings.model_type
     encoder = (
-        family in MODEL_FOR_MASKED_LM_MAPPING_NAMES
-        and family in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+        type(settings) in MODEL_FOR_MASKED_LM_MAPPING
+        and type(settings) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
         and not settings.is_encoder_decoder
         and not getattr(settings, "is_decoder", False)
     )

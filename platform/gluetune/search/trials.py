@@ -1,24 +1,22 @@
-"""The trials of a search, run by Ray Tune on leased lanes until the controller has no more of them."""
+"""The trials of a search, run by Ray Tune on leased lanes until the controller has no more of them.
+
+Tune starts when the lanes have: until then the driver runs the first trial of each lane by itself, because the import
+of Ray Tune, in the driver and in each Trainable, takes CPU that lanes need to start.
+"""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from enum import StrEnum
 
-from ray import tune
-
-from gluetune.cluster import take_snapshot, trainable_resources
 from gluetune.config import SearchConfig
+from gluetune.errors import StorageError
 from gluetune.lanes import LanePool
 from gluetune.search.controller import SearchController
-from gluetune.search.trainable import LaneTrainable
-from gluetune.search.tune_adapters import ControllerScheduler, ControllerSearcher, LeasedTrials, PrefetchStopper
-from gluetune.supervisor import deferred_stop
-
-_MAX_PENDING = "TUNE_MAX_PENDING_TRIALS_PG"  # of Ray Tune: Trainables that start at the same time, 1 by default
+from gluetune.search.leased_trials import LeasedTrials
+from gluetune.supervisor import DeferredStop, deferred_stop
+from gluetune.supervisor.driver import gc_paused
 
 
 class SearchStatus(StrEnum):
@@ -52,66 +50,98 @@ def run_trials(
     Raises:
         UserError: the search cannot continue, `SearchController.fatal_error`.
     """
-    with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch, _starting_at_once(lanes):
-        try:
-            with deferred_stop() as stop:
-                stopper = PrefetchStopper(controller, pool, stop, search.time_budget_s, on_stop)
-                trials = LeasedTrials(controller, pool, search.max_failures)
-                _tuner(controller, trials, search, lanes, scratch, stopper).fit()
-        except Exception:  # Tune wraps what its callbacks raise
-            if controller.fatal_error is None:
-                raise
-            raise controller.fatal_error from None
-        finally:
-            pool.release_all()
+    trials = LeasedTrials(controller, pool, search.max_failures)
+    try:
+        with deferred_stop() as stop:
+            end = SearchEnd(controller, pool, stop, search.time_budget_s, on_stop)
+            _run_before_tune(trials, pool, lanes, end)
+            if not end.reached() and not _complete(controller):
+                from gluetune.search.tune_adapters import run_tune
+
+                run_tune(controller, trials, search, lanes, end.reached)
+    except Exception:  # Tune wraps what its callbacks raise
+        if controller.fatal_error is None:
+            raise
+        raise controller.fatal_error from None
+    finally:
+        pool.release_all()
     if stop.requested:
         controller.stop(SearchStatus.INTERRUPTED.value)  # trials that started while Tune was ending
         return SearchStatus.INTERRUPTED
-    if controller.exhausted and not controller.in_flight:
+    if _complete(controller):
         return SearchStatus.COMPLETE
-    status = SearchStatus.OUT_OF_TIME if stopper.out_of_time else SearchStatus.INTERRUPTED
+    status = SearchStatus.OUT_OF_TIME if end.out_of_time else SearchStatus.INTERRUPTED
     controller.stop(status.value.replace("_", " "))
     return status
 
 
-@contextmanager
-def _starting_at_once(lanes: int) -> Iterator[None]:
-    """Let Ray Tune start the Trainables of all lanes at once. By default it starts the next when one has started."""
-    before = os.environ.get(_MAX_PENDING)
-    os.environ.setdefault(_MAX_PENDING, str(max(1, lanes)))
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_MAX_PENDING]
+def _run_before_tune(trials: LeasedTrials, pool: LanePool, lanes: int, end: SearchEnd) -> None:
+    """Run the first trials until all lanes have started, one of these trials has ended, or its lane has died."""
+
+    def waits() -> bool:
+        return trials.all_run_before_tune and not end.reached()
+
+    trials.start_before_tune(lanes)
+    while waits() and not trials.any_evaluated:
+        trials.wait_for_events()
+    if waits():
+        with gc_paused():
+            import gluetune.search.tune_adapters  # noqa: F401 - takes a second, in which lanes train
+    while waits() and not pool.all_ready:
+        trials.wait_for_events()
 
 
-def _tuner(
-    controller: SearchController,
-    trials: LeasedTrials,
-    search: SearchConfig,
-    lanes: int,
-    scratch: str,
-    stopper: PrefetchStopper,
-) -> tune.Tuner:
-    return tune.Tuner(
-        tune.with_resources(LaneTrainable, trainable_resources(take_snapshot())),
-        tune_config=tune.TuneConfig(
-            search_alg=ControllerSearcher(controller, trials),
-            scheduler=ControllerScheduler(controller, trials),
-            num_samples=-1,
-            max_concurrent_trials=lanes,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: trial.trial_id,
-        ),
-        run_config=tune.RunConfig(
-            name="tune",
-            storage_path=scratch,
-            verbose=0,
-            stop=stopper,
-            failure_config=tune.FailureConfig(max_failures=search.max_failures),
-            checkpoint_config=tune.CheckpointConfig(
-                checkpoint_at_end=False
-            ),  # lanes write the trials' checkpoints themselves
-        ),
-    )
+def _complete(controller: SearchController) -> bool:
+    return controller.exhausted and not controller.in_flight
+
+
+class SearchEnd:
+    """Ends a search on a stop signal, in time, or where it cannot continue; until then has the next trial prefetched.
+
+    Args:
+        controller: the search.
+        pool: its lanes. Their leases end with the search, because a Trainable that waits for an event cannot end.
+        stop: whether a stop signal has come.
+        time_budget_s: seconds until the search ends; ``None`` for no limit.
+        on_stop: called after a stop signal has been recorded.
+    """
+
+    def __init__(
+        self,
+        controller: SearchController,
+        pool: LanePool,
+        stop: DeferredStop,
+        time_budget_s: float | None = None,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._controller, self._pool, self._stop, self._on_stop = controller, pool, stop, on_stop
+        self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
+        self._ended = False
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time budget is used up."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def reached(self) -> bool:
+        """Return whether to end the search. A stop is recorded before Tune ends the trials, which takes seconds.
+
+        It is called again and again. While the search continues, the next trial is chosen once all lanes are busy.
+        """
+        if not (self._stop.requested or self.out_of_time or self._controller.fatal_error):
+            self._controller.prefetch()
+            return False
+        if not self._ended:  # Tune calls this again in each turn until its trials have ended
+            self._ended = True
+            self._end()
+        return True
+
+    def _end(self) -> None:
+        if self._stop.requested:
+            self._controller.stop("interrupted")
+            self._on_stop()
+        elif self._controller.fatal_error is None:
+            self._controller.stop("out of time")
+        elif not isinstance(self._controller.fatal_error, StorageError):  # the journal can still be written
+            self._controller.stop("the search was given up")
+        self._pool.release_all()

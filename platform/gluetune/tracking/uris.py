@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import errno
 import os
 import re
@@ -229,8 +230,10 @@ def _credentials_seen() -> str:
 
 
 def _credentials() -> tuple[str | None, str | None]:
-    """User and password that MLflow's client uses, from the environment or ``~/.mlflow/credentials``."""
-    from mlflow.utils.credentials import read_mlflow_creds
-
-    found = read_mlflow_creds()
-    return found.username, found.password
+    """User and password that MLflow's client uses: of the environment, else of ``~/.mlflow/credentials``."""
+    file = configparser.ConfigParser()
+    file.read(Path("~/.mlflow/credentials").expanduser())
+    user, password = (
+        os.environ.get(name) or file.get("mlflow", name.lower(), fallback=None) for name in (USER, PASSWORD)
+    )
+    return user, password

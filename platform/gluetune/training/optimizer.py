@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
@@ -14,13 +15,12 @@ from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import PreTrainedModel, get_scheduler
-from transformers.trainer_pt_utils import get_parameter_names
 
 from gluetune.config import TrainingConfig
 from gluetune.internals.guard import internals_off
 from gluetune.models import layer_depths
 
-_NO_DECAY = (r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)")
+_NO_DECAY = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.)")
 """The patterns of ``transformers.Trainer.get_decay_parameter_names``: biases and norms do not decay."""
 
 
@@ -96,7 +96,9 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings, scales: Mapping
 
 def decayed_names(model: nn.Module) -> set[str]:
     """Return the names of the parameters with weight decay: no biases and norms, as in ``transformers.Trainer``."""
-    return set(get_parameter_names(model, [nn.LayerNorm], list(_NO_DECAY)))
+    norms = tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, nn.LayerNorm))
+    names = (name for name, _ in model.named_parameters(remove_duplicate=False))
+    return {name for name in names if not name.startswith(norms) and not _NO_DECAY.search(name.lower())}
 
 
 def layer_scales(model: PreTrainedModel, decay: float) -> dict[str, float]:

@@ -12,8 +12,9 @@ import pytest
     ("module", "without"),
     [
         ("gluetune.lanes.mailbox", ("torch", "transformers", "sklearn")),
-        ("gluetune.lanes.lane", ("torch", "transformers", "sklearn", "ray.tune")),
-        ("gluetune.search.trainable", ("torch", "transformers", "sklearn")),
+        ("gluetune.lanes.lane", ("torch", "transformers", "sklearn", "ray.tune", "ray.train")),
+        ("gluetune.search.trainable", ("torch", "transformers", "sklearn", "gluetune.events")),
+        ("gluetune.search.search", ("ray.tune", "ray.train")),  # which the driver imports while lanes start
         ("gluetune.workloads.fine_tuning", ("torch", "transformers", "sklearn")),  # which the actor unpickles
         ("gluetune.api.ray_session", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
     ],

@@ -143,6 +143,31 @@ def test_checkpoints_wait_for_the_acknowledgement_of_the_search() -> None:
     play(scene())
 
 
+def test_an_event_is_returned_again_until_it_is_acknowledged() -> None:
+    """The driver fetches the first events of a trial; its Trainable, which starts later, continues where that left."""
+
+    async def scene() -> None:
+        box = Mailbox(1)
+        give(box)
+        box.report(1, evaluated(1))
+        box.report(1, evaluated(2))
+        assert await box.event_after(1, 0) == (1, evaluated(1))
+        driver = asyncio.ensure_future(box.event_after(1, 1))
+        await asyncio.sleep(0)
+        assert await box.event_after(1, 0) == (2, evaluated(2))  # the first one is acknowledged
+        assert await driver == (2, evaluated(2))
+        trainable, driver = (asyncio.ensure_future(box.event_after(1, 2)) for _ in range(2))
+        await asyncio.sleep(0)
+        box.report(1, END)
+        assert await trainable == await driver == (3, END)
+        late = asyncio.ensure_future(box.event_after(1, 3))
+        await asyncio.sleep(0)
+        give(box, 2)
+        assert await late is None
+
+    play(scene())
+
+
 def test_a_restarted_group_gets_the_same_assignment_until_it_has_died_too_often() -> None:
     async def scene() -> None:
         box = Mailbox(max_failures=1)

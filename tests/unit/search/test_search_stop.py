@@ -11,17 +11,17 @@ from gluetune.errors import AllTrialsFailedError, StorageError, UserError
 from gluetune.lanes import LanePool
 from gluetune.search.controller import SearchController
 from gluetune.search.ray_tasks import cancel_on_error
-from gluetune.search.tune_adapters import PrefetchStopper
+from gluetune.search.trials import SearchEnd
 from gluetune.supervisor import DeferredStop
 
 
 def test_a_stop_is_recorded_once_however_often_tune_calls() -> None:
     stop, recorded, controller = DeferredStop(), list[str](), create_autospec(SearchController, instance=True)
     controller.fatal_error = None
-    stopper = PrefetchStopper(controller, LanePool(), stop, on_stop=lambda: recorded.append("stopped"))
-    assert not stopper.stop_all()
+    end = SearchEnd(controller, LanePool(), stop, on_stop=lambda: recorded.append("stopped"))
+    assert not end.reached()
     stop.requested = True
-    assert [stopper.stop_all() for _ in range(3)] == [True, True, True]
+    assert [end.reached() for _ in range(3)] == [True, True, True]
     assert recorded == ["stopped"]
     controller.stop.assert_called_once()
 
@@ -49,9 +49,9 @@ def test_a_search_ends_when_its_time_is_up_or_it_cannot_continue(
 ) -> None:
     controller, pool = create_autospec(SearchController, instance=True), ReleasingPool()
     controller.fatal_error = fatal
-    stopper = PrefetchStopper(controller, pool, DeferredStop(), budget)
+    end = SearchEnd(controller, pool, DeferredStop(), budget)
     ends = reason is not None or fatal is not None
-    assert [stopper.stop_all(), stopper.stop_all()] == [ends, ends]
+    assert [end.reached(), end.reached()] == [ends, ends]
     assert pool.released == ends, "a Trainable that waits for an event cannot end"
     assert [call.args for call in controller.stop.call_args_list] == ([(reason,)] if reason else [])
 
