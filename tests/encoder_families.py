@@ -14,7 +14,9 @@ from transformers import (
     DistilBertConfig,
     ElectraConfig,
     ModernBertConfig,
+    MPNetConfig,
     RobertaConfig,
+    XLMRobertaConfig,
 )
 
 from gluetune.config import ModelConfig
@@ -57,11 +59,15 @@ FAMILIES: dict[str, Any] = {
         vocab_size=50, dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=40
     ),
 }
+ALL_FAMILIES: dict[str, Any] = FAMILIES | {
+    "mpnet": MPNetConfig(**SMALL, pad_token_id=1),
+    "xlm-roberta": XLMRobertaConfig(**SMALL, pad_token_id=1, type_vocab_size=1),
+}
 
 
 def masked_lm(family: str, folder: Path) -> Path:
     """A masked language model, as pre-training would save it."""
-    AutoModelForMaskedLM.from_config(FAMILIES[family]).save_pretrained(folder)
+    AutoModelForMaskedLM.from_config((ALL_FAMILIES | FAMILIES)[family]).save_pretrained(folder)
     return folder
 
 

@@ -29,6 +29,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "focal loss, moving average": ("cola", {"loss": "focal", "class_weights": "balanced", "ema_decay": 0.9}),
     "label sets, last weights": ("own", {"class_weights": "balanced", "weight_average": 2, "sampler": "balanced"}),
     "head": ("mnli", {"head": "mlp", "head_hidden_size": 8, "pooling": "mean", "freeze_layers": 1}),
+    "adapter": ("mnli", {"adapter": "lora", "lora_rank": 4, "lora_bias": "all"}),
 }
 VOCABULARIES = {"few_tokens": 3 * VOCABULARY}  # only what occurs of that is trained
 

@@ -98,7 +98,7 @@ COMMANDS = {
     "evaluate": Command("score trained models on labelled rows", _evaluate),
     "predict": Command("write labels and probabilities of trained models for rows", _predict),
     "pretrain": Command("pre-train a BERT encoder", _pretrain),
-    "export": Command("write a submission to the GLUE benchmark from winners", _export),
+    "export": Command("write a submission to the GLUE benchmark, or a model for ONNX Runtime", _export),
     "benchmark": Command("measure speed and memory beside other programs", _benchmark),
     "submit": Command("run one of these commands as a job on a Ray cluster", _submit),
     "ui": Command("open the MLflow UI on what searches have recorded", _ui),

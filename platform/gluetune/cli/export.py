@@ -1,4 +1,4 @@
-"""``gluetune export``: a submission to the GLUE benchmark from the winners of runs."""
+"""``gluetune export``: a submission to the GLUE benchmark from the winners of runs, or one model for ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from gluetune.api.places import check_lasting
 from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.onnx_export import INPUT, MODEL, ONNX, onnx_issues, run_onnx
 from gluetune.cli.options import Option, Program
 from gluetune.cli.process import OK, run
 from gluetune.cli.terminal import Terminal
@@ -30,23 +31,33 @@ _SPLIT_FILES = ("train_file", "validation_file", "test_file")
 def _issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
     given = arguments.options
     size, output = given.get("--batch-size"), given.get("--output", _OUTPUT)
-    if "--run" not in arguments.repeated:
-        yield ConfigIssue("--run", f"must name a run with winners, a folder in {given.get('--storage-path', _RUNS)}")
     if size is not None and not (size.isdecimal() and int(size) >= 1):
         yield ConfigIssue("--batch-size", f"must be a whole number of at least 1, but got {size!r}")
+    if ONNX.name in arguments.switches:
+        yield from onnx_issues(arguments)
+        return
+    for option in (MODEL, INPUT):
+        if option.name in given:
+            yield ConfigIssue(
+                option.name,
+                f"goes with {ONNX.name} only, but got {given[option.name]!r}; a submission takes --run NAME",
+            )
+    if "--run" not in arguments.repeated:
+        yield ConfigIssue("--run", f"must name a run with winners, a folder in {given.get('--storage-path', _RUNS)}")
     if not output.endswith(".zip"):
         yield ConfigIssue("--output", f"must be a file that ends in .zip, but got {output!r}")
 
 
 PROGRAM = Program(
     "gluetune export",
-    "Predict GLUE's test rows with the winners of finished runs and write the zip that gluebenchmark.com takes. Works "
-    "in this process, on its GPU if there is one; no Ray is started.",
+    "Predict GLUE's test rows with the winners of finished runs and write the zip that gluebenchmark.com takes; with "
+    "--onnx, write one trained model for ONNX Runtime, and check that it gives the same labels. Works in this process; "
+    "no Ray is started.",
     None,
     options=(
         Option("--run", "NAME", "a run with winners; may be repeated", repeated=True),
         Option("--storage-path", "PATH", f"folder or bucket that the runs lie in (default: {_RUNS})"),
-        Option("--output", "FILE", f"the zip to write (default: {_OUTPUT})"),
+        Option("--output", "FILE", f"the file to write (default: {_OUTPUT}; with --onnx: onnx/model.onnx in MODEL)"),
         Option("--data", "SOURCE", "synthetic (generated), hub or dir (default: each run's own source)"),
         Option("--data-dir", "FOLDER", "the official GLUE folder; means --data dir"),
         Option("--batch-size", "N", "rows per batch (default: what each run evaluated with)"),
@@ -55,8 +66,11 @@ PROGRAM = Program(
             "",
             "give constant predictions (train's majority class or mean) for tasks without a winner",
         ),
+        ONNX,
+        INPUT,
     ),
-    usage="%(prog)s --run NAME [--run NAME …] [flags]",
+    positional=MODEL,
+    usage="%(prog)s --run NAME [--run NAME …] [flags]\n       %(prog)s MODEL --onnx [--output FILE] [--input FILE]",
     epilog="Where several runs have a winner of a task, the one with the higher selection score answers it. MNLI's "
     "winner answers the diagnostic set (AX) too. The zip is read back and checked.",
     check=_issues,
@@ -69,6 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(arguments: ParsedArguments, terminal: Terminal) -> int:
+    return (run_onnx if ONNX.name in arguments.switches else _submission)(arguments, terminal)
+
+
+def _submission(arguments: ParsedArguments, terminal: Terminal) -> int:
     import torch  # slow to import: mistakes in flags are reported before
 
     from gluetune.inference import best_winners, export_submission, of_different_rows, read_winners

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from gluetune.config.equivalence import COMPUTATION_FIELDS, unused_fields, without_idle_fields
@@ -115,6 +116,7 @@ def space_issues(config: JobConfig, space: SearchSpace) -> list[ConfigIssue]:
         *_unused_training_fields(config, space),
         *_unsearchable_fields(space),
         *_losses(config, space),
+        *_missing_package(config, space),
         *_algorithm(config, used),
         *_budget(config, used),
         *_scheduler(config, space),
@@ -157,6 +159,17 @@ def _losses(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     """Check the tasks whose labels are known; those of the user's own files are checked once they are read."""
     for task in (TASKS[name] for name in config.tasks if name in TASKS):
         yield from loss_issues(task, space, config.training)
+
+
+def _missing_package(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
+    """Find the package that adapters need, where it is not installed here, before anything is started."""
+    searched = space.space.get("adapter")
+    values = searched.values if isinstance(searched, Choice) else (space.resolve(config.training).adapter,)
+    if "lora" in values and find_spec("peft") is None:
+        keys = ("training", "adapter") if searched is None else ("search", "space")
+        yield ConfigIssue.at(
+            keys, "adapter lora needs the package peft, which is not installed: pip install 'gluetune[lora]'"
+        )
 
 
 def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:

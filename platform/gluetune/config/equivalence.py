@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any
 
 from gluetune.config.space import Choice, SearchSpace, Value
-from gluetune.config.training import TrainingConfig
+from gluetune.config.training import TrainingConfig, sorted_names
 
 COMPUTATION_FIELDS = frozenset(
     {
         "gradient_accumulation_steps",
+        "gradient_checkpointing",
         "eval_batch_size",
         "logging_steps",
         "speedups",
@@ -22,6 +23,8 @@ COMPUTATION_FIELDS = frozenset(
     }
 )
 """Training fields of how a trial is computed and reported. None of them changes the trained model."""
+LORA_FIELDS = ("lora_rank", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_bias")
+"""Training fields that only adapter ``lora`` uses."""
 DEPENDENT_FIELDS = COMPUTATION_FIELDS | {
     "batch_size",
     "num_train_epochs",
@@ -41,6 +44,8 @@ DEPENDENT_FIELDS = COMPUTATION_FIELDS | {
     "min_delta",
     "weight_average",
     "ema_decay",
+    "adapter",
+    *LORA_FIELDS,
 }
 """Training fields whose effect depends on other fields, on the number of rows or on the encoder. With two values of any
 other field, the trained models always differ."""
@@ -54,10 +59,12 @@ class TaskFacts:
         rows: number of training rows; ``None`` where it is not known: epochs are then compared, not steps.
         nsp_is_default: whether head ``nsp`` on the ``[CLS]`` token is the default head of the encoder's family (BERT,
             ALBERT).
+        lora_auto: the value of ``lora_target_modules`` that names the layers of ``auto``; empty where it is not known.
     """
 
     rows: int | None = None
     nsp_is_default: bool = False
+    lora_auto: str = ""
 
 
 def equivalence_key(training: Mapping[str, Any], facts: TaskFacts) -> Hashable:
@@ -72,6 +79,7 @@ def equivalence_key(training: Mapping[str, Any], facts: TaskFacts) -> Hashable:
     return (
         *_steps(training, facts.rows),
         *_head(training, facts),
+        *_adapter(training, facts),
         *_frozen(training),
         _focus(training),
         *_evaluated_weights(training, facts.rows),
@@ -123,9 +131,18 @@ def _head(training: Mapping[str, Any], facts: TaskFacts) -> Iterator[Hashable]:
         yield training["head_hidden_size"]
 
 
+def _adapter(training: Mapping[str, Any], facts: TaskFacts) -> Iterator[Hashable]:
+    yield training["adapter"]
+    if training["adapter"] == "lora":
+        targets = sorted_names(training["lora_target_modules"])
+        yield facts.lora_auto or targets if targets == "auto" else targets
+        yield from (training[field] for field in LORA_FIELDS if field != "lora_target_modules")
+
+
 def _frozen(training: Mapping[str, Any]) -> Iterator[Hashable]:
     yield training["freeze_layers"]
-    yield bool(training["freeze_embeddings"] or training["freeze_layers"])
+    if training["adapter"] == "none" or training["lora_bias"] == "all":
+        yield bool(training["freeze_embeddings"] or training["freeze_layers"])
 
 
 def _focus(training: Mapping[str, Any]) -> Hashable:
@@ -166,10 +183,11 @@ def overridden_fields(space: SearchSpace, training: TrainingConfig) -> dict[str,
     values_of = partial(possible_values, space, space.resolve(training))
     found = unused_fields(space, training) | {
         "num_train_epochs": "max_steps goes before it" if values_of("max_steps") != (None,) else "",
-        "freeze_embeddings": "freeze_layers freezes them too" if 0 not in values_of("freeze_layers") else "",
     }
     if values_of("ema_decay") != (None,):
         found["weight_average"] = "ema_decay goes before it"
+    if 0 not in values_of("freeze_layers"):
+        found["freeze_embeddings"] = found["freeze_embeddings"] or "freeze_layers freezes them too"
     if values_of("warmup_steps") != (None,):
         found["warmup_ratio"] = found["warmup_ratio"] or "warmup_steps goes before it"
     return {field: why for field, why in found.items() if why}
@@ -187,6 +205,8 @@ def unused_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str
     values_of = partial(possible_values, space, space.resolve(training))
     constant = set(values_of("lr_scheduler_type")) == {"constant"}
     no_warmup = "lr_scheduler_type constant has no warm-up" if constant else ""
+    no_lora = "only adapter lora has it" if "lora" not in values_of("adapter") else ""
+    frozen = "none" not in values_of("adapter") and "all" not in values_of("lora_bias")
     return {
         "warmup_steps": no_warmup,
         "warmup_ratio": no_warmup,
@@ -194,6 +214,8 @@ def unused_fields(space: SearchSpace, training: TrainingConfig) -> dict[str, str
         "torch_compile_mode": "torch_compile is off" if True not in values_of("torch_compile") else "",
         "focal_gamma": "only loss focal has it" if "focal" not in values_of("loss") else "",
         "min_delta": "patience is not given" if values_of("patience") == (None,) else "",
+        "freeze_embeddings": "adapter lora freezes them" if frozen else "",
+        **dict.fromkeys(LORA_FIELDS, no_lora),
     }
 
 

@@ -22,7 +22,17 @@ class TrainingConfig(Section):
     pre-trained for next-sentence prediction, then a linear layer). ``linear`` is one linear layer; ``mlp`` a ReLU layer
     of ``head_hidden_size`` units (``None``: the encoder's hidden size; other heads do not use it), then a linear layer;
     ``nsp`` a tanh layer that is initialised from the checkpoint's next-sentence head, if it has one, then a linear
-    layer. ``freeze_layers`` freezes the embeddings and that many layers. ``logging_steps`` is the number of steps
+    layer. ``freeze_layers`` freezes the embeddings and that many layers.
+
+    ``adapter`` ``lora`` freezes the encoder and trains low-rank matrices beside its linear layers (Hu et al. 2021,
+    arXiv:2106.09685), with the package peft, and the whole head. ``lora_rank``, ``lora_alpha`` and ``lora_dropout``
+    have the meaning and the defaults of ``peft.LoraConfig``, and ``lora_bias`` that of its ``bias``.
+    ``lora_target_modules`` names the adapted layers by the last part of their names, separated by commas or as a list:
+    ``query,value``; ``auto`` adapts the query and value projections of all attention layers, ``all-linear`` every
+    linear layer. Layers frozen by ``freeze_layers`` have no adapter.
+
+    ``gradient_checkpointing`` computes a layer's activations a second time in the backward pass, which saves memory.
+    ``logging_steps`` is the number of steps
     between reports of the running loss, which are made beside the evaluations. ``torch_compile`` compiles the model
     with ``torch.compile``: a lane compiles in the first trial of each architecture (number of labels, head, dropout
     rates, frozen layers), which takes about a minute and pays off in long searches; mode ``reduce-overhead`` also
@@ -71,6 +81,15 @@ class TrainingConfig(Section):
     pooling: Literal["default", "cls", "mean", "max"] = "default"
     freeze_embeddings: bool = False
     freeze_layers: int = Field(default=0, ge=0)
+    adapter: Literal["none", "lora"] = "none"
+    lora_rank: int = Field(default=8, ge=1)
+    lora_alpha: int = Field(default=8, ge=1)
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    lora_target_modules: str = Field(
+        default="auto", min_length=1, description="auto, all-linear, or names of linear layers separated by commas"
+    )
+    lora_bias: Literal["none", "all", "lora_only"] = "none"
+    gradient_checkpointing: bool = False
     bf16: Literal["auto"] | bool = "auto"
     torch_compile: bool = False
     torch_compile_mode: Literal["default", "reduce-overhead"] = "default"
@@ -86,6 +105,14 @@ class TrainingConfig(Section):
     weight_average: int | None = Field(default=None, ge=1)
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     seed: int | None = Field(default=None, ge=0)
+
+    @field_validator("lora_target_modules", mode="before")
+    @classmethod
+    def _joined(cls, value: Any) -> Any:
+        """Turn a list of names, or names with spaces between them, into text that is the same for the same layers."""
+        if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+            value = ",".join(value)
+        return sorted_names(value) if isinstance(value, str) else value
 
     @field_validator("class_weights", mode="before")
     @classmethod
@@ -119,3 +146,8 @@ def _weights_as_text(value: dict[Any, Any] | str) -> str:
     if not weights:
         raise ValueError(f"must be {_WEIGHTS_RULE}, but got an empty mapping")
     return json.dumps({str(label): float(weight) for label, weight in sorted(weights.items(), key=str)})
+
+
+def sorted_names(text: str) -> str:
+    """Return names that commas separate in alphabetical order, each once, without spaces."""
+    return ",".join(sorted({name.strip() for name in text.split(",")} - {""}))

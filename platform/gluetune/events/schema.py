@@ -76,6 +76,13 @@ class Evaluation(_EvaluationBase):
     )
     train_examples: int = Field(default=0, description="rows trained on since the previous evaluation")
     train_tokens: int = Field(default=0, description="tokens trained on since the previous evaluation, without padding")
+    trainable_parameters: int | None = Field(
+        default=None, description="number of weights that are trained; null but in the trial's first evaluation"
+    )
+    total_parameters: int | None = Field(
+        default=None,
+        description="number of weights of the model, an adapter's included; null but in the trial's first evaluation",
+    )
 
 
 class PretrainingEvaluation(_EvaluationBase):

@@ -31,6 +31,11 @@ FIELD_LABELS = {
     "lr_scheduler_type": "schedule",
     "head_hidden_size": "head units",
     "freeze_layers": "frozen layers",
+    "lora_rank": "rank",
+    "lora_alpha": "alpha",
+    "lora_dropout": "adapter dropout",
+    "lora_target_modules": "targets",
+    "lora_bias": "biases",
 }
 """Short names of training fields, for terminals and names of MLflow runs."""
 
@@ -103,6 +108,14 @@ class TrialRecord:
     def best_score(self) -> float | None:
         """The score of `best`, by which trials are ranked; ``None`` where there is none."""
         return self.best.score if self.best else None
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Number of ``trainable_parameters`` and ``total_parameters``; empty before the first evaluation."""
+        first = self.evaluations[0] if self.evaluations else None
+        if first is None or first.trainable_parameters is None or first.total_parameters is None:
+            return {}
+        return {"trainable_parameters": first.trainable_parameters, "total_parameters": first.total_parameters}
 
     @property
     def reported(self) -> int:

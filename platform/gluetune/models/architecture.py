@@ -191,6 +191,8 @@ def _adapter(folder: Path, name: str) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         base = None
     encoder = "its encoder" if base is None else repr(base)
+    if (folder.parent / "config.json").exists():  # gluetune saves an adapter in the folder of the merged model
+        return f"{name!r} must hold an encoder, but it holds an adapter; {str(folder.parent)!r} holds the merged model"
     return (
         f"{name!r} must hold an encoder, but it holds a PEFT adapter ({_ADAPTER}) that changes the weights of "
         f"{encoder}; merge the two, save them (peft's merge_and_unload(), then save_pretrained(FOLDER)), and name "

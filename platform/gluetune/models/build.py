@@ -13,6 +13,7 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, PreTrain
 
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
+from gluetune.models.adapters import ADAPTER_FOLDER, add_adapter, check_adapter, save_adapter
 from gluetune.models.architecture import load_architecture, model_class
 from gluetune.models.encoder import Encoder, check_shapes, count_layers, freeze_parameters, load_tokenizer, read_model
 from gluetune.models.files import silence_transformers_logging
@@ -35,25 +36,28 @@ def build_model(encoder: Encoder, task: Task, training: TrainingConfig, seed: in
     """Build the classification model that a trial starts from, in fp32 on the CPU and in training mode.
 
     The head ``default`` gives the family's own sequence classification model in transformers, and so does ``nsp`` for
-    families whose default head it is. Other heads give a `gluetune.models.heads.EncoderWithHead`. Frozen parameters
-    have ``requires_grad=False``.
+    families whose default head it is. Other heads give a `gluetune.models.heads.EncoderWithHead`. With adapter ``lora``
+    the linear layers of the encoder that it adapts are peft's. Frozen parameters have ``requires_grad=False``.
 
     Args:
         encoder: provides the weights, which are copied.
         task: defines the labels and the loss (a regression has one output and the squared error, a multi-label task
             the binary cross-entropy of each class).
-        training: head, pooling, frozen layers and dropout rates; the rate ``None`` keeps that of the encoder.
-        seed: seed of the head's weights, independent of the global random state of the process.
+        training: head, pooling, adapter, frozen layers and dropout rates; the rate ``None`` keeps that of the encoder.
+        seed: seed of the weights of head and adapter, independent of the global random state of the process.
 
     Raises:
-        ModelError: head and pooling do not fit together, more layers are to be frozen than the encoder has, or the
-            family has no dropout that a rate is set for.
+        ModelError: head and pooling do not fit together, more layers are to be frozen than the encoder has, the encoder
+            lacks a layer that is to be adapted, or the family has no dropout that a rate is set for.
     """
     check_training_config(encoder, training)
     settings = _settings(encoder, task, training)
     model = _assemble(settings, _initial(encoder, settings), seed)
+    if training.adapter == "lora":
+        add_adapter(model, training, seed, encoder.name)
+    else:
+        freeze_parameters(model, training)
     model.train()
-    freeze_parameters(model, training)
     return model
 
 
@@ -65,8 +69,9 @@ def check_training_config(encoder: Encoder, training: TrainingConfig) -> None:
         training: the settings.
 
     Raises:
-        ModelError: head and pooling do not fit together, more layers are to be frozen than the encoder has, or the
-            family has no dropout that a rate is set for.
+        ModelError: head and pooling do not fit together, more layers are to be frozen than the encoder has, the encoder
+            lacks a layer that is to be adapted, or the family has no dropout that a rate is set for or no gradient
+            checkpointing.
     """
     settings = AutoConfig.for_model(**encoder.config)
     own_pooling = ("default", getattr(settings, "classifier_pooling", "cls"))  # ModernBERT has this setting
@@ -81,7 +86,25 @@ def check_training_config(encoder: Encoder, training: TrainingConfig) -> None:
             f"`freeze_layers <= layers of the encoder` must hold, but got "
             f"(freeze_layers={training.freeze_layers}, layers={layers}) of {encoder.name!r}"
         )
+    check_adapter(encoder, training)
+    if training.gradient_checkpointing and not model_class(settings).supports_gradient_checkpointing:
+        raise ModelError(
+            "training.gradient_checkpointing must be false for a model_type that transformers has none for, but got "
+            f"(gradient_checkpointing=true, model_type={settings.model_type!r})"
+        )
     dropout_settings(settings, training, own_head=_own_head(settings, training))
+
+
+def enable_gradient_checkpointing(model: PreTrainedModel) -> None:
+    """Make a model compute the activations of its layers again in the backward pass, with the same dropout masks.
+
+    The method has another name in newer versions of transformers.
+
+    Args:
+        model: changed in place; its family must support it, which `check_training_config` checks.
+    """
+    enable: Any = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 def move_to_device(model: nn.Module, device: torch.device | str) -> None:
@@ -107,18 +130,24 @@ def save_pretrained(
     """Save a trained model in a folder that `load_trained` reads.
 
     ``AutoModelForSequenceClassification.from_pretrained`` reads the folder too. It needs ``trust_remote_code=True`` if
-    the head is not the family's own; the folder then contains the code of the head.
+    the head is not the family's own; the folder then contains the code of the head. With adapter ``lora`` the model is
+    saved with the adapter merged into its weights, and the adapter alone in the sub-folder ``adapter``, which
+    ``peft.PeftModel.from_pretrained`` reads.
 
     Args:
         encoder: the encoder that the model was built from.
         task: defines the class names in ``id2label``.
-        weights: state dict of the trained model.
+        weights: state dict of the trained model; with an adapter, the weights that were trained.
         tokenizer: saved in the same folder.
         folder: the folder, created if it does not exist.
         training: the settings that the model was built with.
     """
-    arrays = {name: tensor.numpy(force=True) for name, tensor in weights.items()}
-    model = _assemble(_settings(encoder, task, training), arrays, seed=0)
+    settings = _settings(encoder, task, training)
+    if training.adapter == "lora":
+        started = _assemble(settings, _initial(encoder, settings), seed=0)
+        model = save_adapter(started, weights, training, Path(folder) / ADAPTER_FOLDER, encoder.name)
+    else:
+        model = _assemble(settings, {name: tensor.numpy(force=True) for name, tensor in weights.items()}, seed=0)
     with silence_transformers_logging():
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -59,6 +59,7 @@ class EncoderWithHead(PreTrainedModel):
     config: EncoderWithHeadConfig
     config_class = EncoderWithHeadConfig
     base_model_prefix = "encoder"
+    supports_gradient_checkpointing = True
     _supports_sdpa = True
     _supports_flash_attn = True
 

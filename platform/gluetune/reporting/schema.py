@@ -68,6 +68,12 @@ class TrialSummary(_Part):
     seconds: float = Field(description="seconds in training and evaluation")
     best_score: float | None = Field(description="score of its best evaluation")
     best_epoch: float | None = Field(description="epoch of its best evaluation")
+    trainable_parameters: int | None = Field(
+        default=None, description="number of weights that it trains; null before its first evaluation"
+    )
+    total_parameters: int | None = Field(
+        default=None, description="number of weights of its model, an adapter's included"
+    )
     evaluations: list[EvaluationSummary] = Field(description="its evaluations, in order")
 
 

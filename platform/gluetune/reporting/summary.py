@@ -157,6 +157,7 @@ def _trial(trial: TrialRecord) -> TrialSummary:
         seconds=busy_seconds(trial),
         best_score=trial.best_score,
         best_epoch=trial.best.epoch if trial.best else None,
+        **trial.parameters,
         evaluations=[EvaluationSummary(**event.model_dump()) for event in trial.evaluations],
     )
 

@@ -31,6 +31,7 @@ from gluetune.events import RunInputs, SearchPlan, SplitInput, TaskPlan
 from gluetune.inference import TextSettings
 from gluetune.models import (
     Encoder,
+    auto_target_modules,
     build_model,
     check_forward_pass,
     check_training_config,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 SAMPLES = 3  # rows per task
-_MODEL_FIELDS = ("head", "head_hidden_size", "pooling", "freeze_layers")
+_MODEL_FIELDS = ("head", "head_hidden_size", "pooling", "freeze_layers", "adapter", "lora_target_modules")
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class SearchInputs:
     @property
     def facts(self) -> dict[str, TaskFacts]:
         """What decides, beside a configuration, what a trial trains, by task."""
-        nsp_default = nsp_is_default(self.encoder)
-        return {task: TaskFacts(len(data.train), nsp_default) for task, data in self.data.items()}
+        nsp_default, lora_auto = nsp_is_default(self.encoder), auto_target_modules(self.encoder)
+        return {task: TaskFacts(len(data.train), nsp_default, lora_auto) for task, data in self.data.items()}
 
 
 def prepare_inputs(job: JobConfig, space: SearchSpace, *, plan_only: bool = False) -> SearchInputs:
@@ -193,7 +194,7 @@ def _fitting_length(config: DataConfig, tokenizer: PreTrainedTokenizerBase) -> i
 
 
 def corner_points(space: SearchSpace) -> Iterator[dict[str, Value]]:
-    """Yield points of the space with all combinations of heads, poolings and frozen layers.
+    """Yield points of the space with all combinations of heads, poolings, adapters and frozen layers.
 
     Ranges of those fields contribute their ends; all other fields contribute their first value.
     """

@@ -306,7 +306,8 @@ class EventMapper:
         points = tuple(MetricPoint(name, value, event.time, event.step) for name, value in values.items())
         tags = {"gluetune.lane": event.lane, "gluetune.status": "running"}
         status = self._resumed_status(event.number)
-        return RunUpdate(self.trial_run(trial), event.time, points, tags=tags, status=status)
+        params = _text(trial.parameters) if event.index == 1 else {}
+        return RunUpdate(self.trial_run(trial), event.time, points, params=params, tags=tags, status=status)
 
     def _demote_previous_best(self, event: WinnerEvaluated, trial: TrialRecord) -> list[RunUpdate]:
         """Remove the winner's tags from the previous winner, when a resumed search has found a better trial."""

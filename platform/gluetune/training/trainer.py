@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from gluetune.config import TrainingConfig
 from gluetune.data import EncodedTask
 from gluetune.events import Evaluation, StepLog
-from gluetune.models import Encoder, build_model, move_to_device
+from gluetune.models import Encoder, build_model, count_weights, enable_gradient_checkpointing, move_to_device
 from gluetune.tasks import Task
 from gluetune.training.averaging import EarlyStopping, WeightAverage, averaged_weights
 from gluetune.training.checkpoints import Checkpoints
@@ -55,8 +55,8 @@ def train_trial(
         data: training and selection rows.
         encoder: pre-trained weights to start from; not changed.
         training: hyperparameters.
-        seed: seed of the head's weights, the data order and dropout. The same seed gives the same numbers on the same
-            machine with the same number of threads, whatever the process has run before.
+        seed: seed of the weights of head and adapter, the data order and dropout. The same seed gives the same numbers
+            on the same machine with the same number of threads, whatever the process has run before.
         report: receives every evaluation after its checkpoint is saved (training continues meanwhile); returns
             whether the trial is to continue.
         checkpoints: files of the trial. If they hold a state, the trial reports its last evaluation again, because
@@ -122,10 +122,13 @@ class TrialTrainer:
         self._stopping = EarlyStopping(training.patience, training.min_delta)
         self.plan = StepPlan.make(self._lengths, training, seed, data.train.labels)
         self.model: PreTrainedModel = build_model(encoder, task, training, seed)
+        self._parameters = count_weights(self.model)
         fast = uses_speedups(self.model, training)
         used = data.vocabulary if used is None else used
         self.pruner = pruner = EmbeddingPruner(self.model, used if fast else None)
         move_to_device(self.model, distributed.device)
+        if training.gradient_checkpointing:
+            enable_gradient_checkpointing(self.model)
         apply_speedups(self.model, training, distributed)
         optimizer = make_optimizer(self.model, training, layer_scales(self.model, training.layerwise_lr_decay))
         optimizer.register_step_post_hook(lambda optimizer, *_: pruner.apply_weight_decay(optimizer))
@@ -142,6 +145,7 @@ class TrialTrainer:
             seed,
             clip_in_step=fast,
             after_backward=partial(clone_cudagraph_grads, self.model) if cuda_graphs else None,
+            trained_only=training.adapter != "none",
         )
 
     @property
@@ -205,6 +209,7 @@ class TrialTrainer:
                 bf16=state.bf16,
             )
         self._stopping.note(output.score)
+        is_first = state.next_index == 1
         state.last = Evaluation(
             index=state.next_index,
             step=state.step,
@@ -221,9 +226,11 @@ class TrialTrainer:
             eval_seconds=output.seconds,
             train_examples=trained.examples,
             train_tokens=trained.tokens,
-            first_step_at=trained.started if state.next_index == 1 else None,
+            first_step_at=trained.started if is_first else None,
             last_step_at=trained.ended,
             precision=state.precision,
+            trainable_parameters=self._parameters[0] if is_first else None,
+            total_parameters=self._parameters[1] if is_first else None,
         )
         return state.last
 

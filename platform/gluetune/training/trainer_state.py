@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from transformers import PreTrainedModel
 
 from gluetune.data import shard_batch
+from gluetune.errors import StorageError
 from gluetune.events import Evaluation, Precision, PretrainingEvaluation, StepLog
 from gluetune.training.distributed_context import DistributedContext, no_sync, use_bf16, wrap_ddp
 from gluetune.training.memory import MicroBatches
@@ -51,6 +52,8 @@ class TrainerState(Generic[_Evaluation]):
         losses: names of the losses, for messages.
         clip_in_step: whether the optimizer clips gradients while it reads them, where its kernel can.
         after_backward: called after each micro-batch but the last.
+        trained_only: whether checkpoints hold only the weights that are trained, as those of an adapter; the others
+            are then the same whenever the run is started.
 
     Attributes:
         model: the model.
@@ -75,6 +78,7 @@ class TrainerState(Generic[_Evaluation]):
         losses: Sequence[str] = ("loss",),
         clip_in_step: bool = False,
         after_backward: Callable[[], None] | None = None,
+        trained_only: bool = False,
     ) -> None:
         self.model, self.distributed = model, distributed
         self.forward = wrap_ddp(model if forward is None else forward, distributed)
@@ -86,6 +90,8 @@ class TrainerState(Generic[_Evaluation]):
         self._max_grad_norm, self._losses, self._after_backward = settings.max_grad_norm, tuple(losses), after_backward
         self._clips_in_step = clip_in_step and can_clip_in_step(distributed.device)
         self._clipped = False
+        trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+        self._saved_names = frozenset(trained) if trained_only else None
         self._metrics: RunningMetrics | None = None
         torch.manual_seed(int(np.random.SeedSequence((seed, distributed.rank)).generate_state(1)[0]))
 
@@ -192,7 +198,7 @@ class TrainerState(Generic[_Evaluation]):
             Tensors and plain values, not copied: further steps change them.
         """
         return {
-            "model": self.model.state_dict(),
+            "model": self._weights(),
             "optimizer": self._optimizer.state_dict(),
             "scheduler": self._scheduler.state_dict(),
             "random": self.distributed.rng_states(),
@@ -201,12 +207,26 @@ class TrainerState(Generic[_Evaluation]):
             "last": self.last.model_dump() if self.last else None,
         }
 
+    def _weights(self) -> dict[str, torch.Tensor]:
+        weights: dict[str, torch.Tensor] = self.model.state_dict()
+        if self._saved_names is None:
+            return weights
+        return {name: weight for name, weight in weights.items() if name in self._saved_names}
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume from the `state_dict` of an earlier process.
 
         With the same number of workers the following steps give the same numbers as without the interruption.
+
+        Raises:
+            StorageError: the state has not the weights that this run trains.
         """
-        self.model.load_state_dict(state["model"])
+        if self._saved_names is not None and (others := self._saved_names ^ state["model"].keys()):
+            raise StorageError(
+                f"a checkpoint must hold the {len(self._saved_names)} weights that its run trains, but it differs in "
+                f"{len(others)}, such as {min(others)!r}"
+            )
+        self.model.load_state_dict(state["model"], strict=self._saved_names is None)
         self._optimizer.load_state_dict(state["optimizer"])
         self._scheduler.load_state_dict(state["scheduler"])
         # micro-batches that did not fit the memory before do not fit now

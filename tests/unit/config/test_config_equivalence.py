@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ def space(fields: Fields, **rest: Any) -> SearchSpace:
         ({"freeze_layers": 1}, {"freeze_layers": 1, "freeze_embeddings": True}),
         ({"gradient_accumulation_steps": 4, "eval_batch_size": 8, "logging_steps": 1}, {"torch_compile": True}),
         ({"speedups": "off"}, {"speedups": "auto"}),
+        ({"lora_rank": 4, "lora_target_modules": "all-linear", "lora_bias": "all"}, {"gradient_checkpointing": True}),
+        ({"adapter": "lora", "freeze_embeddings": True}, {"adapter": "lora"}),
     ],
 )
 def test_fields_without_effect_make_no_difference(one: Fields, other: Fields) -> None:
@@ -64,6 +67,10 @@ def test_fields_without_effect_make_no_difference(one: Fields, other: Fields) ->
         ({"freeze_layers": 1}, {"freeze_layers": 2}),
         ({"batch_size": 16}, {"batch_size": 32}),
         ({"evals_per_epoch": 1}, {"evals_per_epoch": 2}),
+        ({"adapter": "lora"}, {}),
+        ({"adapter": "lora"}, {"adapter": "lora", "lora_rank": 4}),
+        ({"adapter": "lora"}, {"adapter": "lora", "lora_target_modules": "query,value"}),
+        ({"adapter": "lora", "lora_bias": "all"}, {"adapter": "lora", "lora_bias": "all", "freeze_embeddings": True}),
     ],
 )
 def test_fields_with_an_effect_make_a_difference(one: Fields, other: Fields) -> None:
@@ -82,6 +89,22 @@ def test_fields_with_an_effect_make_a_difference(one: Fields, other: Fields) -> 
 def test_steps_are_compared_where_the_rows_are_known(one: Fields, other: Fields) -> None:
     assert same(one, other, TaskFacts(rows=100))
     assert not same(one, other)
+
+
+def test_the_target_modules_of_an_adapter_are_compared_by_the_layers_that_they_name() -> None:
+    one: Fields = {"adapter": "lora", "lora_target_modules": ["value", "query"]}
+    assert same(one, {"adapter": "lora", "lora_target_modules": "query, value"})
+    assert same(one, {"adapter": "lora"}, TaskFacts(lora_auto="query,value"))
+    assert not same(one, {"adapter": "lora"}, TaskFacts(lora_auto="Wqkv"))
+
+
+def test_a_missing_package_is_reported_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)  # as where it is not installed
+    job, searched = parse_job(b"", "job.yaml"), space({"adapter": ["none", "lora"], "learning_rate": [1e-4]})
+    for training, searched_or_not in ((TrainingConfig(), searched), (TrainingConfig(adapter="lora"), space({}))):
+        with pytest.raises(ConfigError, match=r"peft.*pip install 'gluetune\[lora\]'"):
+            check_fit(job.model_copy(update={"training": training}), searched_or_not)
+    check_fit(job, space({"learning_rate": [1e-4]}))
 
 
 def test_the_default_head_of_bert_is_the_next_sentence_head() -> None:
@@ -127,6 +150,10 @@ def test_steps_are_counted_as_training_plans_them(fields: Fields) -> None:
         ({"head": ["linear", "mlp"], "head_hidden_size": [1, 2]}, {}, []),
         ({"freeze_embeddings": [True, False], "freeze_layers": {"type": "int", "low": 0, "high": 2}}, {}, []),
         ({"warmup_steps": [1, 2], "lr_scheduler_type": ["constant", "linear"]}, {}, []),
+        ({"lora_rank": [4, 8], "learning_rate": [1e-4, 1e-3]}, {}, ["lora_rank"]),
+        ({"freeze_embeddings": [True, False]}, {"adapter": "lora"}, ["freeze_embeddings"]),
+        ({"freeze_embeddings": [True, False]}, {"adapter": "lora", "lora_bias": "all"}, []),
+        ({"lora_rank": [4, 8], "adapter": ["none", "lora"]}, {}, []),
     ],
 )
 def test_searched_fields_without_effect_are_found(searched: Fields, fixed: Fields, idle: list[str]) -> None:
@@ -148,6 +175,7 @@ def test_fields_without_effect_are_left_out_of_space_and_points() -> None:
         {"gradient_accumulation_steps": [1, 2]},
         {"logging_steps": [1, 2]},
         {"speedups": ["auto", "off"]},
+        {"gradient_checkpointing": [True, False]},
         {"torch_compile": [True, False]},
         {"bf16": ["auto", True]},
     ],

@@ -56,6 +56,7 @@ def test_the_recorded_file_of_a_job_is_a_job_file(path: Path, scheduler: str, se
         ("modernbert", 4 * 4 * 5),
         ("wide", None),
         ("heads", 3 * 3 * 3 * 2 * 2),
+        ("lora", 4 * 3 * 2),
     ],
 )
 def test_spaces_are_as_large_as_published(name: str, size: int | None) -> None:
