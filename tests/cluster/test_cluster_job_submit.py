@@ -84,7 +84,7 @@ def test_a_submitted_benchmark_measures_on_the_jobs_cluster(head: Host, tmp_path
             "--repeat",
             "1",
             "--trials",
-            "3",
+            "1",
             "--max-train-samples",
             "32",
             "--max-eval-samples",
