@@ -18,7 +18,7 @@ from gluetune.training import configure_process, train_trial
 def measure_gluetune(work: Work, task: Task) -> Speed:
     """Train with one worker, without Ray; the epochs' times are those that `train_trial` reports."""
     data = EncodedTask(
-        task.name, encode_work(work, task, work.train), encode_work(work, task, work.selection), {}, "benchmark"
+        task, encode_work(work, task, work.train), encode_work(work, task, work.selection), {}, "benchmark"
     )
     evaluations: list[Evaluation] = []
 

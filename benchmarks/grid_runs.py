@@ -151,7 +151,7 @@ def grid_work(job: JobConfig) -> Work:
     """Make the baselines' work: the trials of a gluetune job, in the order of its search, and its rows."""
     task, space = get_task(TASK), load_space(SPACE)
     rows = split_rows(task, open_source(job.data), job.data, job.seed)
-    sampler = TrialSampler(job.tasks, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
+    sampler = TrialSampler(job.weights, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
     points = [spec.training for spec in iter(sampler.ask, None)]
     return Work(
         job.model.name_or_path,

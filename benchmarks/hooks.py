@@ -53,7 +53,7 @@ def measure(task_name: str, model: str, rows: int, steps: int, glue_dir: str | N
     examples = open_source(config).load(task, "train").take(np.arange(rows))
     encoded = encode_rows(examples, task, load_tokenizer(ModelConfig(name_or_path=model)), 128)
     data, encoder = (
-        EncodedTask(task_name, encoded, encoded, {}, "benchmark"),
+        EncodedTask(task, encoded, encoded, {}, "benchmark"),
         load_encoder(ModelConfig(name_or_path=model)),
     )
     variants = {"nothing": (), **{name: (hook,) for name, hook in HOOKS.items()}, "all": tuple(HOOKS.values())}

@@ -161,7 +161,7 @@ def measure_step(work: Work, task: Task) -> dict[str, float]:
     train, encoder = encode_work(work, task, work.train), load_encoder(ModelConfig(name_or_path=work.model))
     place = single_worker()
     configure_process(place)
-    data = EncodedTask(task.name, train, train, {}, "benchmark")
+    data = EncodedTask(task, train, train, {}, "benchmark")
     run = TrialTrainer(task, data, encoder, TrainingConfig(**work.points[0]), work.seed, place)
     limit = gpu_limit(run) if place.cuda else cpu_limit
     steps, limits = 0.0, 0.0

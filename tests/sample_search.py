@@ -33,6 +33,7 @@ COLA = TaskPlan(
     2,
     synthetic=True,
     fingerprints={"train": "aa", "selection": "bb", "validation": "cc"},
+    columns=("sentence",),
 )
 MNLI = TaskPlan(
     "mnli",
@@ -45,6 +46,7 @@ MNLI = TaskPlan(
     0.345,
     2,
     synthetic=True,
+    columns=("premise", "hypothesis"),
 )
 
 

@@ -70,7 +70,7 @@ def rows(task: Task, count: int, seed: int) -> EncodedRows:
 
 def task_data(task: Task, train: int = 65, selection: int = 21) -> EncodedTask:
     """65 rows and batches of 8 leave a last batch of one row."""
-    return EncodedTask(task.name, rows(task, train, 1), rows(task, selection, 2), {}, "generated for a test")
+    return EncodedTask(task, rows(task, train, 1), rows(task, selection, 2), {}, "generated for a test")
 
 
 def run_trial(

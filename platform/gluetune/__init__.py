@@ -1,4 +1,4 @@
-"""Hyperparameter search for fine-tuning BERT-type encoders on GLUE: Ray Train, Ray Tune, Optuna, MLflow.
+"""Hyperparameter search for fine-tuning BERT-type encoders: Ray Train, Ray Tune, Optuna, MLflow.
 
 The names below and the module ``errors`` are the public API; they are imported when they are first used, so that
 ``import gluetune`` is quick.

@@ -44,6 +44,78 @@ JOB_FILES: BadInputs = [
         "tasks: [cola, rte]\ndata: {source: dir, dir: ., train_file: job.yaml}",
         [Line("job.yaml:2: data.train_file", "cola, rte")],
     ),
+    ("tasks: {tickets: {}}", [Line("job.yaml:1: tasks.tickets.text"), Line("job.yaml:1: tasks.tickets.label")]),
+    ("tasks: {tickets: {text: a, label: b}}", [Line("job.yaml:1: tasks.tickets.train")]),
+    (
+        "tasks: {tickets: {train: tickts.csv, text: a, label: b}}",
+        [Line("job.yaml:1: tasks.tickets.train", "'tickts.csv'", nearest="tickets.csv")],
+    ),
+    (
+        "tasks:\n  tickets: {trian: tickets.csv, text: a, label: b}\n  rte: 0",
+        [Line("job.yaml:2: tasks.tickets.trian", nearest="train"), Line("job.yaml:3: tasks.rte", "0")],
+    ),
+    ("tasks: {tickets: {train: 3, text: a, label: b}}", [Line("job.yaml:1: tasks.tickets.train", "3")]),
+    ("tasks: {tickets: {train: tickets.csv, text: '', label: b}}", [Line("job.yaml:1: tasks.tickets.text")]),
+    ("tasks: {tickets: {train: tickets.csv, text: [], label: b}}", [Line("job.yaml:1: tasks.tickets.text")]),
+    ("tasks: {tickets: {train: tickets.csv, text: [a, 3], label: b}}", [Line("job.yaml:1: tasks.tickets.text")]),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: 'a,b,c', label: d}}",
+        [Line("job.yaml:1: tasks.tickets.text", "a, b, c")],
+    ),
+    ("tasks: {tickets: {train: tickets.csv, text: 'a,a', label: d}}", [Line("job.yaml:1: tasks.tickets.text", "'a'")]),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: '{a}: {b', label: d}}",
+        [Line("job.yaml:1: tasks.tickets.text", "'{a}: {b'")],
+    ),
+    ("tasks: {tickets: {train: tickets.csv, text: '{}', label: d}}", [Line("job.yaml:1: tasks.tickets.text", "'{}'")]),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: '{a:>9}', label: d}}",
+        [Line("job.yaml:1: tasks.tickets.text", "'{a:>9}'")],
+    ),
+    ("tasks: {tickets: {train: tickets.csv, text: a, label: a}}", [Line("job.yaml:1: tasks.tickets.label", "'a'")]),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: a, label: [b, b]}}",
+        [Line("job.yaml:1: tasks.tickets.label", "'b'")],
+    ),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: a, label: [b, c], problem: regression}}",
+        [Line("job.yaml:1: tasks.tickets.problem", "regression")],
+    ),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: a, label: b, problem: singel_label}}",
+        [Line("job.yaml:1: tasks.tickets.problem", "'singel_label'", nearest="single_label")],
+    ),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: a, label: b, labels: [x, x]}}",
+        [Line("job.yaml:1: tasks.tickets.labels", "'x'")],
+    ),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: a, label: b, labels: [x]}}",
+        [Line("job.yaml:1: tasks.tickets.labels")],
+    ),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: a, label: b, labels: [x, y], problem: regression}}",
+        [Line("job.yaml:1: tasks.tickets.labels")],
+    ),
+    (
+        "tasks: {tickets: {train: tickets.csv, test: tickets.csv, text: a, label: b}}",
+        [Line("job.yaml:1: tasks.tickets.test", "'tickets.csv'")],
+    ),
+    (
+        "tasks: {tickets: {train: tickets.csv, dataset_config: x, text: a, label: b}}",
+        [Line("job.yaml:1: tasks.tickets.dataset_config")],
+    ),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: a, label: b}}\ndata: {selection: dev}",
+        [Line("job.yaml:1: tasks.tickets.validation")],
+    ),
+    (
+        "tasks: {tickets: {train: tickets.csv, text: a, label: b, weight: 0}}",
+        [Line("job.yaml:1: tasks.tickets.weight", "0")],
+    ),
+    ("tasks: {SST-2: {train: tickets.csv, text: a, label: b}}", [Line("job.yaml:1: tasks.SST-2", "'SST-2'")]),
+    ("tasks: {a b: {train: tickets.csv, text: a, label: b}}", [Line("job.yaml:1: tasks.a b", "'a b'")]),
+    ("tasks: {a/b: {train: tickets.csv, text: a, label: b}}", [Line("job.yaml:1: tasks.a/b", "'a/b'")]),
     ("data: {truncation: shortest}", [Line("job.yaml:1: data.truncation", "'shortest'")]),
     ("data: {selection_seed: -1}", [Line("job.yaml:1: data.selection_seed", "-1")]),
     ("train_input: {batch: 8}", [Line("job.yaml:1: train_input.batch", nearest="batch_size")]),

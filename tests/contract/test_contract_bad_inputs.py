@@ -15,6 +15,7 @@ from bad_flags import FLAGS
 from bad_job_files import JOB_FILES, NOT_TEXT
 from bad_spaces import SPACE_FILES
 from gluetune.cli.flags import parse
+from gluetune.cli.own_task import with_own_task
 from gluetune.cli.tune import TUNE
 from gluetune.config import load_job, load_space
 from gluetune.errors import ConfigError
@@ -37,6 +38,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "search_spaces").mkdir()
     (tmp_path / "glue" / "SST-2").mkdir(parents=True)
+    (tmp_path / "tickets.csv").touch()
     for name, text in SPACES.items():
         (tmp_path / "search_spaces" / f"{name}.yaml").write_text(text)
     return tmp_path
@@ -62,7 +64,7 @@ def of_flags(line: str) -> str:
     """The message about a command line whose job file has no mistake."""
 
     def load() -> object:
-        arguments = parse(shlex.split(line), TUNE)
+        arguments = with_own_task(parse(shlex.split(line), TUNE))
         return load_job(arguments.config or "job.yaml", arguments.overrides)
 
     Path("job.yaml").write_text(JOB)

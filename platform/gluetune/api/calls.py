@@ -12,7 +12,7 @@ from gluetune.api.results import FineTuneResult, PretrainResult, SearchResult
 from gluetune.api.session import new_session, resumed_session, storage_path
 from gluetune.api.settings import Job, as_overrides, as_values, check_form, read_job, read_resume
 from gluetune.config import JobConfig
-from gluetune.errors import ModelError, StorageError
+from gluetune.errors import ConfigError, ModelError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -282,22 +282,41 @@ def load(
         >>> len(classifier.predict(["The cat sat on the mat.", "Mat the on sat cat."]))
         2
     """
-    from gluetune.inference import load_classifier, task_of
-    from gluetune.tasks import get_task
+    from gluetune.inference import load_classifier
 
-    name = os.fspath(folder_or_model_uri)
-    given = get_task(task) if isinstance(task, str) else task
-    if name.startswith(("models:/", "runs:/")):
+    address = os.fspath(folder_or_model_uri)
+    if address.startswith(("models:/", "runs:/")):
         from gluetune.tracking.registration import downloaded_model
 
-        with downloaded_model(name, tracking_uri) as folder:
-            return load_classifier(folder, given or task_of(folder), device=device, batch_size=batch_size)
-    folder = _winner(name, given)
-    return load_classifier(folder, given or task_of(folder), device=device, batch_size=batch_size)
+        with downloaded_model(address, tracking_uri) as folder:
+            return load_classifier(folder, _answered_task(folder, task), device=device, batch_size=batch_size)
+    folder = _winner(address, task if isinstance(task, str) or task is None else task.name)
+    return load_classifier(folder, _answered_task(folder, task), device=device, batch_size=batch_size)
 
 
-def _winner(folder: str, task: Task | None) -> str:
-    """Return the folder of a model: the one given, or that of a run's winner."""
+def _answered_task(folder: str, task: str | Task | None) -> Task:
+    """Return the task that a model shall answer: the one given, or what the model's folder says."""
+    from gluetune.inference import own_task_of, task_of
+    from gluetune.tasks import get_task
+
+    if task is None:
+        return task_of(folder)
+    if not isinstance(task, str):
+        return task
+    own = own_task_of(folder)
+    return own if own is not None and own.name == task else get_task(task)
+
+
+def _winner(folder: str, task: str | None) -> str:
+    """Return the folder of a model: the one given, or that of a run's winner.
+
+    Args:
+        folder: the folder of a model or of a run.
+        task: name of the task; ``None`` where none is given.
+
+    Raises:
+        ModelError: the folder is neither, or the run has no winner of the task, or several and none is named.
+    """
     from gluetune.events import winner_folder
     from gluetune.inference import open_model_folder
 
@@ -311,15 +330,28 @@ def _winner(folder: str, task: Task | None) -> str:
         )
     if task is None and len(winners) > 1:
         raise ModelError(f"the run {storage.uri()} has winners of {', '.join(winners)}; name the task (task=…)")
-    name = winners[0] if task is None else task.name
+    name = winners[0] if task is None else _canonical(task, winners)
     if name not in winners:
         raise ModelError(f"the run {storage.uri()} has no winner of {name}; there are: {', '.join(winners)}")
     return storage.uri(winner_folder(name))
 
 
+def _canonical(task: str, winners: list[str]) -> str:
+    """Return a task's name as a run's folders spell it; the name of an own task as it is."""
+    from gluetune.tasks import TASKS, get_task
+
+    own = [name for name in winners if name not in TASKS]
+    try:
+        return task if task in own else get_task(task).name
+    except ConfigError:
+        if not own:
+            raise
+        return task
+
+
 def _refuse_job(job: object) -> None:
     if job is not None:
-        from gluetune.errors import ConfigError, ConfigIssue
+        from gluetune.errors import ConfigIssue
 
         raise ConfigError([ConfigIssue("resume", "a run is resumed as it was started: give no job with it")])
 

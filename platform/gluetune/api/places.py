@@ -21,10 +21,12 @@ from gluetune.config import (
     ModelConfig,
     Section,
     StorageConfig,
+    TaskFiles,
     TrackingConfig,
     without_password,
 )
 from gluetune.config.checks import split_dataset
+from gluetune.config.own_task_checks import SPLITS
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.storage import Storage
 from gluetune.storage.durable import absolute
@@ -67,7 +69,8 @@ def absolute_job(job: JobConfig) -> JobConfig:
     if in_submitted_job():
         return job
     places = absolute_places(job.storage, job.tracking)
-    return job.model_copy(update={"data": _data(job.data), "model": _model(job.model), **places})
+    tasks = {name: _task(entry) if isinstance(entry, TaskFiles) else entry for name, entry in job.tasks.items()}
+    return job.model_copy(update={"tasks": tasks, "data": _data(job.data), "model": _model(job.model), **places})
 
 
 def absolute_places(storage: StorageConfig, tracking: TrackingConfig) -> dict[str, Section]:
@@ -94,6 +97,17 @@ def _data(data: DataConfig) -> DataConfig:
     if parts is not None and parts[0].endswith(".py"):
         dataset = f"{absolute_path(parts[0])}:{parts[1]}"
     return with_values(data, dir=absolute_path(data.dir), dataset=dataset, cache_dir=absolute_path(data.cache_dir))
+
+
+def _task(files: TaskFiles) -> TaskFiles:
+    """Return the description of an own task with absolute paths; names of splits and of datasets on the hub stay."""
+    if files.dataset is not None:
+        return with_values(files, dataset=folder_or_name(files.dataset))
+    splits = {split: getattr(files, split) for split in SPLITS}
+    return with_values(
+        files,
+        **{split: path if path is None or "://" in path else absolute_path(path) for split, path in splits.items()},
+    )
 
 
 def _model(model: ModelConfig) -> ModelConfig:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gluetune.api import places
 from gluetune.api.frontend import Frontend
+from gluetune.api.own_tasks import save_cards, save_tasks
 from gluetune.api.runs import ViewFactory
 from gluetune.api.session import Session, begin, check_inputs
 from gluetune.cluster import Resources, take_snapshot
@@ -39,7 +40,6 @@ from gluetune.search.search import Search
 from gluetune.search.searchers import TrialSampler
 from gluetune.search.trials import SearchStatus
 from gluetune.storage import Storage
-from gluetune.tasks import get_task
 from gluetune.tracking import Champion, Registration, Tracker, check_store, ui_command
 
 logger = logging.getLogger(__name__)
@@ -150,6 +150,8 @@ class _Run:
             artifacts=places.artifacts(session.job.storage, session.job.tracking),
         )
         self.inputs.save(session.storage)
+        save_tasks(session.storage, self.prepared.tasks.values())
+        save_cards(session.storage, plan.tasks)
         begin(self.asked)  # a resume may find another cluster
         self.frontend.announce(self._resume_command())
         search = Search(
@@ -206,7 +208,7 @@ class _Run:
     def _champion(self, trial: TrialRecord, folder: str) -> Champion:
         dev_scores = trial.winner.scores if trial.winner else {}
         text = self.prepared.text
-        task = get_task(trial.task)
+        task = self.prepared.tasks[trial.task]
         return Champion(
             task,
             trial.name,
@@ -261,13 +263,13 @@ class _Run:
 def _sampler(session: Session, prepared: SearchInputs) -> TrialSampler:
     job = session.job
     return TrialSampler(
-        job.tasks, session.space, job.search.algorithm, job.training, job.seed, job.search.num_samples, prepared.facts
+        job.weights, session.space, job.search.algorithm, job.training, job.seed, job.search.num_samples, prepared.facts
     )
 
 
 def _pruners(session: Session) -> TaskPruners:
     job = session.job
-    return TaskPruners(job.tasks, job.search.scheduler, max_epochs(job.training, session.space), job.seed)
+    return TaskPruners(job.weights, job.search.scheduler, max_epochs(job.training, session.space), job.seed)
 
 
 def _plan(session: Session, prepared: SearchInputs, sampler: TrialSampler, resources: str) -> SearchPlan:

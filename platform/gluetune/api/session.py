@@ -10,10 +10,11 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from gluetune.api.own_tasks import with_rows_of_memory
 from gluetune.api.places import absolute_job, check_job_lasts, check_lasting, tracking_uri
 from gluetune.config import (
     JobConfig,
@@ -35,6 +36,7 @@ from gluetune.events import (
     LANE_FILES,
     NEW_RUN_HINT,
     PRETRAINING_FILE,
+    ROWS_FOLDER,
     SPACE_FILE,
     RunInputs,
     check_journal_schema,
@@ -46,6 +48,7 @@ from gluetune.events import (
 from gluetune.storage import Storage
 from gluetune.storage.durable import recover_folder
 from gluetune.storage.lock import LEASE, LOCK, check_folder, lock_folder
+from gluetune.tasks.definition import TASKS_FILE
 from gluetune.tracking import TRACKING_FILE
 
 logger = logging.getLogger(__name__)
@@ -58,8 +61,18 @@ _KINDS = {
     ),
     PRETRAINING_FILE: ("gluetune pretrain", "gluetune.pretrain(resume={name!r})"),
 }  # what makes a run with that file: the commands, and the Python calls that resume it
-UNFILED = "tune"  # what runs without a job file are called
-LEFT_BY_FAILED_STARTS = {LOCK, LEASE, "logs", LANE_FILES, TRACKING_FILE, INPUTS_FILE, SPACE_FILE}  # before the job file
+UNFILED = "tune"  # what runs without a job file are called, but for those of one task of the user's own files
+LEFT_BY_FAILED_STARTS = {
+    LOCK,
+    LEASE,
+    "logs",
+    LANE_FILES,
+    TRACKING_FILE,
+    INPUTS_FILE,
+    TASKS_FILE,
+    SPACE_FILE,
+    ROWS_FOLDER,
+}  # before the job file
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,7 @@ def new_session(
     space = _effective_space(job, space or load_space(job.search.space, job_file))
     session = Session(name, job, space, *open_folder(Storage(job.storage.path), name, starts=starts))
     check_empty_or_unlock(session.storage, name, session.unlock)
-    return session
+    return replace(session, job=with_rows_of_memory(job, session.storage)) if starts else session
 
 
 def _effective_space(job: JobConfig, space: SearchSpace) -> SearchSpace:
@@ -153,7 +166,8 @@ def check_empty(storage: Storage, name: str) -> None:
 
 def run_kind(job: JobConfig, job_file: str | None) -> str:
     """Return what runs of a job are called, before the time is added to those without a name of their own."""
-    return job.name or (Path(job_file).stem if job_file else UNFILED)
+    own = next(iter(job.own_tasks)) if len(job.tasks) == 1 and job.own_tasks else UNFILED
+    return job.name or (Path(job_file).stem if job_file else own)
 
 
 def begin(session: Session) -> None:

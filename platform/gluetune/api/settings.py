@@ -215,7 +215,12 @@ def _section(schema: type[BaseModel], key: str) -> type[BaseModel] | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as YAML would give it: paths as text, tuples, sets and arrays as lists, plain numbers."""
+    """Return a value as YAML would give it: paths as text, tuples, sets and arrays as lists, plain numbers.
+
+    Sections become mappings, and a `gluetune.Task` stays as it is: `JobConfig` knows both.
+    """
+    if isinstance(value, BaseModel):
+        return as_values(value)
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):

@@ -13,12 +13,13 @@ from pathlib import Path
 import torch
 
 from gluetune.api.frontend import Frontend
+from gluetune.api.own_tasks import saved_tasks
 from gluetune.api.places import check_lasting
 from gluetune.api.ray_session import connection
 from gluetune.api.session import run_kind
 from gluetune.cluster import Resources, resolve_worker_resources, take_snapshot
 from gluetune.config import DataConfig, JobConfig, Override, PublishedConfig, load_job, parse_job
-from gluetune.data import Examples, labelled_eval_splits, open_source, read_file
+from gluetune.data import DataSource, Examples, labelled_eval_splits, open_source, read_file, reopen_task
 from gluetune.errors import ConfigError, ConfigIssue, StorageError
 from gluetune.events import JOB_FILE, read_run_file, winner_folder
 from gluetune.inference import (
@@ -27,13 +28,14 @@ from gluetune.inference import (
     evaluate_examples,
     load_classifier,
     open_model_folder,
+    own_task_of,
     predict_examples,
     read_text_settings,
 )
 from gluetune.search.ray_tasks import run_on_worker
 from gluetune.storage import Storage
 from gluetune.storage.output_file import check_output
-from gluetune.tasks import get_task
+from gluetune.tasks import Task, get_task, scored_task
 from gluetune.training import DistributedContext
 
 EVALUATION = "evaluation.json"
@@ -50,11 +52,13 @@ class Trained:
 
     Attributes:
         job: the job.
-        folders: their ``save_pretrained`` folders by task.
+        tasks: the tasks by name.
+        folders: their ``save_pretrained`` folders by name.
         run: the run's folder; ``None`` where a model was named by itself.
     """
 
     job: JobConfig
+    tasks: dict[str, Task]
     folders: dict[str, str]
     run: Storage | None
 
@@ -78,14 +82,21 @@ def open_trained(
         ConfigError: mistakes in the values or the job file.
         StorageError: there is no such run.
     """
-    job = load_job(job_file, (*overrides, *(() if reads_data else _NO_DATA)))
+    own = None if checkpoint is None else own_task_of(checkpoint)
+    chosen = [override for override in overrides if own is None or override.path != "tasks"]
+    reads_data = reads_data and own is None
+    job = load_job(job_file, (*chosen, *(() if reads_data else _NO_DATA)), reads_files=False)
     given = {override.path for override in overrides}
     check_lasting([("storage.path (--storage-path)", job.storage.path)] if checkpoint is None else [])
     if checkpoint is None:
         run = _latest_run(job, job_file)
         logger.info(f"the trained model is that of run {run.uri()}")
-        job = _as_trained(job, run, given)
-        return Trained(job, {task: run.uri(winner_folder(task)) for task in job.tasks}, run)
+        job, saved = _as_trained(job, run, given), saved_tasks(run)
+        tasks = {name: saved[name] if name in saved else get_task(name) for name in job.tasks}
+        return Trained(job, tasks, {name: run.uri(winner_folder(name)) for name in tasks}, run)
+    if own is not None:
+        _check_chosen(own, overrides)
+        job = job.model_copy(update={"tasks": {own.name: job.own_tasks.get(own.name, 1.0)}})
     if len(job.tasks) > 1:
         raise ConfigError(
             [
@@ -95,7 +106,21 @@ def open_trained(
             ]
         )
     job = _as_saved(job, open_model_folder(checkpoint), given)
-    return Trained(job, dict.fromkeys(job.tasks, checkpoint), None)
+    tasks = {name: own or get_task(name) for name in job.tasks}
+    return Trained(job, tasks, dict.fromkeys(tasks, checkpoint), None)
+
+
+def _check_chosen(own: Task, overrides: Sequence[Override]) -> None:
+    """Refuse another task than the one that a model of the user's own files answers.
+
+    Raises:
+        ConfigError: ``--tasks`` names another one.
+    """
+    chosen = [override.value for override in overrides if override.path == "tasks"]
+    if chosen and chosen[-1] not in (own.name, [own.name]):
+        raise ConfigError(
+            [ConfigIssue("--tasks", f"must be {own.name}, which the model answers, but got {chosen[-1]}")]
+        )
 
 
 def _as_trained(job: JobConfig, run: Storage, flags: Container[str]) -> JobConfig:
@@ -121,10 +146,10 @@ def _as_saved(job: JobConfig, folder: Storage, flags: Container[str]) -> JobConf
 
 @dataclass(frozen=True)
 class TaskEvaluation:
-    """Scores of one task's model on the official labelled rows.
+    """Scores of one task's model on the official labelled rows, or on those of the user's own files.
 
     Attributes:
-        task: the task's name.
+        task: the task.
         splits: the rows, by split.
         scores: the scores, by split.
         published: figures of others for these splits.
@@ -132,7 +157,7 @@ class TaskEvaluation:
         file: where the figures are recorded; ``None`` for a model that is of no run.
     """
 
-    task: str
+    task: Task
     splits: dict[str, Examples]
     scores: dict[str, Scores]
     published: PublishedConfig | None
@@ -162,19 +187,44 @@ def evaluate_trained(trained: Trained, address: str | None, frontend: Frontend) 
         address: the Ray cluster's.
         frontend: the program around it.
     """
-    job, source = trained.job, open_source(trained.job.data)
-    rows = {task: labelled_eval_splits(get_task(task), source, job.data, job.seed) for task in job.tasks}
+    job = trained.job
+    rows = {name: _labelled_rows(trained, name) for name in trained.tasks}
     size = job.training.eval_batch_size
     with _one_worker(trained, address, frontend) as resources:
-        for task, splits in rows.items():
-            scores = run_on_worker(resources, _score, trained.folders[task], task, job.data, splits, size)
+        for name, splits in rows.items():
+            task, folder = trained.tasks[name], trained.folders[name]
+            scores = run_on_worker(resources, _score, folder, task, job.data, splits, size)
             published = _comparable(job.published, scores)
-            file = f"report/{task}_{EVALUATION}"
+            file = f"report/{name}_{EVALUATION}"
             found = TaskEvaluation(task, splits, scores, published, size, trained.folder_uri(file))
             if trained.run is not None:
-                content = {"task": task, "folder": trained.folders[task], "figures": found.figures, "rows": found.rows}
+                content = {"task": name, "folder": folder, "figures": found.figures, "rows": found.rows}
                 trained.run.write(file, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
             yield found
+
+
+def _labelled_rows(trained: Trained, name: str) -> dict[str, Examples]:
+    """Return the rows that a task's model is scored on, by split.
+
+    Raises:
+        ConfigError: the task is one of the user's own files, and no labelled validation or test rows are known.
+    """
+    rows = labelled_eval_splits(trained.tasks[name], _source(trained, name), trained.job.data, trained.job.seed)
+    if not rows:
+        message = f"has no labelled rows but those of train: give the task validation or test rows (tasks.{name}.test)"
+        raise ConfigError([ConfigIssue(f"tasks.{name}", message)])
+    return rows
+
+
+def _source(trained: Trained, name: str) -> DataSource:
+    """Return the source of a task's rows: the job's, or the files that it names for an own task."""
+    task, files = trained.tasks[name], trained.job.own_tasks.get(name)
+    if not task.own:
+        return open_source(trained.job.data)
+    if files is None:
+        message = "answers a task of your own files, which no job names here: give --run or --config instead"
+        raise ConfigError([ConfigIssue("--checkpoint", f"{message}, or rows to predict by --input")])
+    return reopen_task(task, files, trained.job.data.cache_dir)
 
 
 def _comparable(published: PublishedConfig | None, splits: Container[str]) -> PublishedConfig | None:
@@ -227,7 +277,7 @@ def predict_trained(
     if len(job.tasks) > 1 and named:
         message = f"goes with one task, but the job has {', '.join(job.tasks)}; choose one by --tasks"
         raise ConfigError([ConfigIssue(named[0], message)])
-    rows = {(task, part.split): part for task in job.tasks for part in _to_predict(task, rows_file, job.data)}
+    rows = {(name, part.split): part for name in trained.tasks for part in _to_predict(trained, name, rows_file)}
     _check_output(output, [split for _, split in rows])
     targets = {(task, split): output or _default_output(trained, task, split) for task, split in rows}
     check_lasting(("--output", target) for target in targets.values())
@@ -237,7 +287,8 @@ def predict_trained(
     with _one_worker(trained, address, frontend) as resources:
         for (task, split), examples in rows.items():
             size = job.training.eval_batch_size
-            answers = run_on_worker(resources, _predict, trained.folders[task], task, job.data, examples, size)
+            model = trained.folders[task], trained.tasks[task]
+            answers = run_on_worker(resources, _predict, *model, job.data, examples, size)
             yield TaskPredictions(answers, examples.source, targets[task, split])
 
 
@@ -258,11 +309,14 @@ def _check_output(output: str | None, splits: list[str]) -> None:
         raise ConfigError([ConfigIssue("--output", f"must be a file, but got the folder {output!r}")])
 
 
-def _to_predict(task: str, rows_file: str | None, config: DataConfig) -> list[Examples]:
+def _to_predict(trained: Trained, name: str, rows_file: str | None) -> list[Examples]:
+    task = trained.tasks[name]
     if rows_file is not None:
-        return [read_file(Path(rows_file).expanduser(), get_task(task), labels=False)]
-    source = open_source(config)
-    return [source.load(get_task(task), split, labels=False) for split in get_task(task).test]
+        return [read_file(Path(rows_file).expanduser(), task, labels=False)]
+    if not task.test:
+        raise ConfigError([ConfigIssue("--input", f"must be given: {name} has no test rows")])
+    source = _source(trained, name)
+    return [source.load(task, split, labels=False) for split in task.test]
 
 
 def _default_output(trained: Trained, task: str, split: str) -> str:
@@ -304,17 +358,19 @@ def _distributed() -> DistributedContext:
 
 def _score(
     folder: str,
-    task: str,
+    task: Task,
     config: DataConfig,
     splits: dict[str, Examples],
     batch_size: int,
 ) -> dict[str, Scores]:
-    classifier = load_classifier(folder, get_task(task), config)
+    classifier = load_classifier(folder, task, config)
     return {
-        split: evaluate_examples(replace(classifier, task=get_task(rows.task)), rows, batch_size, _distributed())[1]
+        split: evaluate_examples(
+            replace(classifier, task=scored_task(task, rows.task)), rows, batch_size, _distributed()
+        )[1]
         for split, rows in splits.items()
     }
 
 
-def _predict(folder: str, task: str, config: DataConfig, examples: Examples, batch_size: int) -> Predictions:
-    return predict_examples(load_classifier(folder, get_task(task), config), examples, batch_size, _distributed())
+def _predict(folder: str, task: Task, config: DataConfig, examples: Examples, batch_size: int) -> Predictions:
+    return predict_examples(load_classifier(folder, task, config), examples, batch_size, _distributed())

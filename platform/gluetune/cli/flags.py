@@ -108,7 +108,7 @@ def build_parser(program: Program) -> argparse.ArgumentParser:
     if program.positional is not None:
         parser.add_argument(program.positional.name, nargs="?", help=program.positional.help)
     parser.set_defaults(config=None, resume=None, overrides=None, dry_run=False, address=None)
-    _add_options(_job_group(parser, program) if program.takes_job else parser, program)
+    _add_options(parser, _job_group(parser, program) if program.takes_job else parser, program)
     for title, flags in program.flags.items():
         group = parser.add_argument_group(title)
         for flag in flags:
@@ -142,8 +142,12 @@ def _job_group(parser: argparse.ArgumentParser, program: Program) -> _Arguments:
     return job
 
 
-def _add_options(group: _Arguments, program: Program) -> None:
+def _add_options(parser: argparse.ArgumentParser, first: _Arguments, program: Program) -> None:
+    groups: dict[str, _Arguments] = {"": first}
     for option in program.options:
+        if option.group not in groups:
+            groups[option.group] = parser.add_argument_group(option.group)
+        group = groups[option.group]
         if option.switch:
             group.add_argument(option.name, dest=option.name, action="store_const", const=True, help=option.help)
         else:

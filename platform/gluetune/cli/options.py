@@ -55,6 +55,7 @@ class Option:
         help: one line.
         choices: the values it takes; any text where empty.
         repeated: whether it may be given several times and all its values count.
+        group: title of the group in which the help lists it; empty for that of the program's first flags.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Option:
     help: str
     choices: tuple[str, ...] = ()
     repeated: bool = False
+    group: str = ""
 
     @property
     def switch(self) -> bool:

@@ -172,9 +172,8 @@ def _print_evaluation(evaluation: TaskEvaluation, terminal: Terminal) -> None:
     """Print one task's scores with the published ones beside them, and where they are recorded."""
     from gluetune.data import find_identical_splits
     from gluetune.reporting import print_batch_metrics, print_metrics
-    from gluetune.tasks import get_task
 
-    splits, task = evaluation.splits, get_task(evaluation.task)
+    splits, task = evaluation.splits, evaluation.task
     print_metrics(
         evaluation.figures,
         evaluation.rows,

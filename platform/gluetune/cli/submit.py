@@ -10,7 +10,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,8 @@ from gluetune.cli.flags import ParsedArguments, parse
 from gluetune.cli.options import Option, Program
 from gluetune.cli.process import FAILED, OK, run, temporary_log
 from gluetune.cli.terminal import Terminal
-from gluetune.config import StorageConfig, TrackingConfig, text_without_passwords
+from gluetune.config import StorageConfig, TaskFiles, TrackingConfig, text_without_passwords
+from gluetune.config.own_task_checks import SPLITS
 from gluetune.config.space_files import SHIPPED, shipped_folder
 from gluetune.errors import ClusterError, ConfigError, ConfigIssue, did_you_mean
 from gluetune.supervisor import INTERRUPTED, report
@@ -181,11 +182,29 @@ def _job_issues(name: str, arguments: ParsedArguments, folder: Path) -> Iterator
         return
     sections = _stored(name, arguments)
     if sections is not None:
-        yield from lasting_job_issues(*sections)
+        yield from lasting_job_issues(*sections[:2])
+        yield from _outside_issues(sections[2], folder)
 
 
-def _stored(name: str, arguments: ParsedArguments) -> tuple[StorageConfig, TrackingConfig] | None:
-    """Where a command's job stores and records; ``None`` of a command that makes no run.
+def _outside_issues(tasks: Mapping[str, TaskFiles], folder: Path) -> Iterator[ConfigIssue]:
+    """Yield the files of own tasks that relative paths name outside of the folder that is uploaded."""
+    for name, files in tasks.items():
+        for split in SPLITS if files.dataset is None else ():
+            path = getattr(files, split)
+            if path is None or "://" in path or Path(path).expanduser().is_absolute():
+                continue
+            if not Path(path).resolve().is_relative_to(folder):
+                yield ConfigIssue(
+                    f"tasks.{name}.{split}",
+                    f"must lie in the working folder, which is uploaded, or be an absolute path on the cluster's "
+                    f"machines, but got {path!r}",
+                )
+
+
+def _stored(
+    name: str, arguments: ParsedArguments
+) -> tuple[StorageConfig, TrackingConfig, Mapping[str, TaskFiles]] | None:
+    """Where a command's job stores and records, and its own tasks; ``None`` of a command that makes no run.
 
     Raises:
         ConfigError: mistakes in the job file, or in the values on top of it.
@@ -194,17 +213,17 @@ def _stored(name: str, arguments: ParsedArguments) -> tuple[StorageConfig, Track
         from gluetune.cli.tune import tune_job
 
         job = tune_job(arguments)
-        return job.storage, job.tracking
+        return job.storage, job.tracking, job.own_tasks
     if name == "finetune":
         from gluetune.cli.tune import finetune_job
 
         run_job = finetune_job(arguments)
-        return None if run_job is None else (run_job.storage, run_job.tracking)
+        return None if run_job is None else (run_job.storage, run_job.tracking, run_job.own_tasks)
     if name == "pretrain":
         from gluetune.cli.pretrain import pretrain_job
 
         pretraining = pretrain_job(arguments)
-        return pretraining.storage, pretraining.tracking
+        return pretraining.storage, pretraining.tracking, {}
     return None
 
 

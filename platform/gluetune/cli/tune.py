@@ -21,6 +21,7 @@ from gluetune.cli.options import (
     Program,
     accept_issues,
 )
+from gluetune.cli.own_task import DATASET, TASK_OPTIONS, TRAIN, own_task_issues, with_own_task
 from gluetune.cli.predict import (
     CHECKPOINT,
     INPUT,
@@ -43,7 +44,8 @@ _USES = {
 }
 TUNE = Program(
     "gluetune tune",
-    "Search hyperparameters for fine-tuning encoders on GLUE tasks. Without flags: the offline quickstart, which "
+    "Search hyperparameters for fine-tuning encoders, on your own files (--train FILE --text COLUMN --label COLUMN) or "
+    "on GLUE tasks. Without flags: the offline quickstart, which "
     "needs no network. It also stands behind flags that only say how much, where and under which name: --num-samples, "
     "--time-budget-s, --max-train-samples, --max-eval-samples, --seed, --name, lanes, storage and tracking. Any other "
     "flag without --config starts from the defaults of a job instead (all of the space, by grid), and --data must be "
@@ -55,8 +57,8 @@ TUNE = Program(
         "lanes": LANE_FLAGS,
         "storage and tracking": STORAGE_FLAGS + TRACKING_FLAGS,
     },
-    (ACCEPT_OPTION,),
-    check=accept_issues,
+    (*TASK_OPTIONS, ACCEPT_OPTION),
+    check=lambda arguments: (*accept_issues(arguments), *own_task_issues(arguments)),
 )
 FINETUNE = Program(
     "gluetune finetune",
@@ -71,9 +73,10 @@ FINETUNE = Program(
     (
         Option("--mode", "MODE", "train_and_eval (default) or train; eval, predict: as those commands", MODES),
         *(replace(option, help=f"with --mode {' or '.join(modes)}: {option.help}") for option, modes in _USES.items()),
+        *TASK_OPTIONS,
         ACCEPT_OPTION,
     ),
-    check=accept_issues,
+    check=lambda arguments: (*accept_issues(arguments), *own_task_issues(arguments)),
 )
 
 
@@ -95,7 +98,7 @@ def open_session(arguments: ParsedArguments, terminal: Terminal, *, score: bool 
     """
     overrides = list(arguments.overrides)
     if arguments.resume is None:
-        file = arguments.config or default_job_file(overrides)
+        file = arguments.config or default_job_file(with_own_task(arguments).overrides)
         return new_session(tune_job(arguments), file, starts=not arguments.dry_run)
     path = storage_path(overrides)
     session = resumed_session(arguments.resume, path, overrides, starts=not arguments.dry_run)
@@ -110,7 +113,7 @@ def tune_job(arguments: ParsedArguments) -> JobConfig:
     Raises:
         ConfigError: mistakes in the job file or the arguments.
     """
-    overrides = list(arguments.overrides)
+    overrides = list(with_own_task(arguments).overrides)
     return load_job(arguments.config or default_job_file(overrides), overrides)
 
 
@@ -169,8 +172,13 @@ def _check(arguments: ParsedArguments, mode: str) -> None:
         for option, modes in _USES.items()
         if option.name in arguments.options and mode not in modes
     ]
-    if arguments.config is None and arguments.resume is None:
-        issues.append(ConfigIssue("--config", "must be given: a job file such as jobs/cola_tutorial.yaml"))
+    described = {TRAIN, DATASET} & set(arguments.options)
+    if arguments.config is None and arguments.resume is None and not described:
+        issues.append(
+            ConfigIssue(
+                "--config", "must be given: a job file such as jobs/cola_tutorial.yaml, or your own rows by --train"
+            )
+        )
     if arguments.resume is not None and mode in ("eval", "predict"):
         issues.append(
             ConfigIssue(
@@ -179,6 +187,12 @@ def _check(arguments: ParsedArguments, mode: str) -> None:
                 "by --checkpoint or its run by --name",
             )
         )
+    if mode in ("eval", "predict"):
+        issues += [
+            ConfigIssue(option.name, f"goes with training only, but got --mode {mode}")
+            for option in TASK_OPTIONS
+            if option.name in arguments.options
+        ]
     if arguments.dry_run and mode in ("eval", "predict"):
         issues.append(ConfigIssue("--dry-run", f"goes with training only, but got --mode {mode}"))
     issues += searched_issues(arguments.overrides)

@@ -9,6 +9,7 @@ from pathlib import Path
 from gluetune.config.equivalence import COMPUTATION_FIELDS, unused_fields, without_idle_fields
 from gluetune.config.job import DataConfig, JobConfig
 from gluetune.config.loss_checks import loss_issues
+from gluetune.config.own_task_checks import own_task_issues
 from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values
 from gluetune.config.training import TrainingConfig
 from gluetune.config.validation import format_value
@@ -39,12 +40,18 @@ def check_fit(config: JobConfig, space: SearchSpace) -> None:
 
 def job_issues(config: JobConfig) -> list[ConfigIssue]:
     """Find the rules between settings of one job that do not hold."""
-    return [*_source(config.data), *_one_task(config), *_files(config)]
+    found = [*_source(config.data), *_one_task(config), *_files(config)] if config.reads_data else []
+    return [*found, *own_task_issues(config)]
 
 
 def _one_task(config: JobConfig) -> Iterator[ConfigIssue]:
-    if config.data.source == "custom" and len(config.tasks) > 1:
-        yield ConfigIssue.at(("data", "dataset"), f"must be given for one task only, but got {', '.join(config.tasks)}")
+    if config.data.source == "custom" and len(known := _known(config)) > 1:
+        yield ConfigIssue.at(("data", "dataset"), f"must be given for one task only, but got {', '.join(known)}")
+
+
+def _known(config: JobConfig) -> list[str]:
+    """Return the tasks whose rows ``data.source`` gives."""
+    return [name for name in config.tasks if name not in config.own_tasks]
 
 
 def _source(data: DataConfig) -> Iterator[ConfigIssue]:
@@ -93,8 +100,8 @@ def _files(config: JobConfig) -> Iterator[ConfigIssue]:
             yield ConfigIssue.at(
                 ("data", field), f"must not be given unless data.source (--data) is dir, but it is {data.source}"
             )
-        elif len(config.tasks) > 1:
-            yield ConfigIssue.at(("data", field), f"must be given for one task only, but got {', '.join(config.tasks)}")
+        elif len(known := _known(config)) > 1:
+            yield ConfigIssue.at(("data", field), f"must be given for one task only, but got {', '.join(known)}")
         elif data.dir is not None and (file := _missing_file(data.dir, name)) is not None:
             yield ConfigIssue.at(
                 ("data", field), f"must be a file, but there is no {str(file)!r}{did_you_mean_file(file)}"

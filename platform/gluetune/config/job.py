@@ -8,10 +8,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, m
 
 from gluetune.config.addresses import without_password
 from gluetune.config.section import Section
+from gluetune.config.task_files import TaskFiles
+from gluetune.config.tasks import TaskEntry, TaskName, read_tasks
 from gluetune.config.training import TrainingConfig
 from gluetune.config.validation import UnusedSettingError, settings_by_choice
-from gluetune.errors import ConfigError
-from gluetune.tasks import get_task
 
 SCHEDULER_SETTINGS = settings_by_choice(
     ("search", "scheduler"),
@@ -36,55 +36,6 @@ SYNTHETIC_ENCODER = "synthetic"
 JOB_SETTINGS = (SCHEDULER_SETTINGS, _SELECTION_SETTINGS)
 
 
-def _trainable_task(name: str) -> str:
-    """Return the canonical name of a task that can be searched.
-
-    Raises:
-        ValueError: no such task, or one without training data.
-    """
-    try:
-        task = get_task(name)
-    except ConfigError as error:
-        raise ValueError(error.issues[0].message) from error
-    if task.train is None:
-        raise ValueError(
-            f"must have training data, but {task.name!r} has none: it is evaluated with the winner of "
-            f"{task.evaluated_with!r}; search that one"
-        )
-    return task.name
-
-
-def task_weights(value: Any) -> Any:
-    """Return the weight of each task, from ``cola,sst2``, ``[cola, sst2]`` or ``{cola: 2, sst2: 1}``.
-
-    Args:
-        value: the value of ``tasks``; one that is in none of the three forms is returned as it is.
-
-    Raises:
-        ValueError: no task, one that is not text, or one named twice.
-    """
-    if isinstance(value, str):
-        value = [name.strip() for name in value.split(",") if name.strip()]
-    names = list(value) if isinstance(value, dict | list) else None
-    if names is None:
-        return value
-    if not names:
-        raise ValueError("must name at least one task")
-    if strange := [name for name in names if not isinstance(name, str)]:
-        raise ValueError(f"must be names of tasks, but got {strange[0]!r}")
-    _check_distinct(names)
-    return value if isinstance(value, dict) else dict.fromkeys(names, 1.0)
-
-
-def _check_distinct(names: list[str]) -> None:
-    seen: dict[str, str] = {}
-    for name in names:
-        key = name.lower().replace("-", "").replace("_", "")
-        if key in seen:
-            raise ValueError(f"must name each task once, but got {seen[key]!r} and {name!r}")
-        seen[key] = name
-
-
 def _whole_above_one(value: float) -> float:
     if value > 1 and value != int(value):
         raise ValueError(f"must be whole where it is more than 1 (Ray divides single GPUs only), but got {value}")
@@ -96,8 +47,6 @@ SchedulerName = Literal["none", "asha", "hyperband", "median"]
 Cpus = Literal["auto"] | Annotated[float, Field(gt=0)]
 Lanes = Literal["auto"] | Annotated[int, Field(ge=1)]
 Gpus = Literal["auto"] | Annotated[float, Field(ge=0), AfterValidator(_whole_above_one)]
-TaskName = Annotated[str, AfterValidator(_trainable_task)]
-Weight = Annotated[float, Field(gt=0)]
 
 
 class DataConfig(Section):
@@ -244,12 +193,17 @@ class PublishedConfig(Section):
     note: str = ""
 
 
+def _default_tasks() -> dict[str, float | TaskFiles]:
+    return {"cola": 1.0, "mrpc": 1.0, "stsb": 1.0}
+
+
 class JobConfig(Section):
     """One search: tasks, data, model, training, search, lanes, storage and tracking.
 
-    ``tasks`` maps task names to weights: the search divides the lanes' time among tasks by weight. In a list or as
-    comma-separated names, each task has weight 1. ``training`` fields that are set here go before those of the search
-    space.
+    ``tasks`` maps names of GLUE's tasks and SNLI to weights: the search divides the lanes' time among tasks by weight.
+    In a list or as comma-separated names, each task has weight 1. A name of the user's own maps to a `TaskFiles`, which
+    describes a task of the user's files; in Python, a list may also hold a `gluetune.Task`. ``training`` fields that
+    are set here go before those of the search space.
 
     Raises:
         pydantic.ValidationError: a key does not exist or its value breaks its rule; a ``ValueError``. Rules between
@@ -267,9 +221,9 @@ class JobConfig(Section):
         description="text of letters, digits, '.', '_' and '-' that starts with a letter or digit, or null",
     )
     seed: int = Field(default=42, ge=0, lt=2**31)
-    tasks: Annotated[dict[TaskName, Weight], BeforeValidator(task_weights)] = Field(
-        default_factory=lambda: {"cola": 1.0, "mrpc": 1.0, "stsb": 1.0},
-        description="names of tasks, or a mapping from names to weights",
+    tasks: Annotated[dict[TaskName, TaskEntry], BeforeValidator(read_tasks)] = Field(
+        default_factory=_default_tasks,
+        description="names of tasks, or a mapping from names to weights or to descriptions of your own tasks",
     )
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
@@ -279,3 +233,18 @@ class JobConfig(Section):
     storage: StorageConfig = StorageConfig()
     tracking: TrackingConfig = TrackingConfig()
     published: PublishedConfig | None = None
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The share of the lanes' time that each task gets, in relation to the others, by name."""
+        return {name: entry.weight if isinstance(entry, TaskFiles) else entry for name, entry in self.tasks.items()}
+
+    @property
+    def own_tasks(self) -> dict[str, TaskFiles]:
+        """The descriptions of the tasks of the user's own files, by name."""
+        return {name: entry for name, entry in self.tasks.items() if isinstance(entry, TaskFiles)}
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether rows come from ``data.source``: not where all tasks are those of the user's own files."""
+        return len(self.own_tasks) < len(self.tasks)

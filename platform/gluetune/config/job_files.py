@@ -11,7 +11,9 @@ from gluetune.config.checks import job_issues, space_issues
 from gluetune.config.compat_cerebras import map_cerebras_keys
 from gluetune.config.job import JOB_SETTINGS, SCHEDULER_SETTINGS, JobConfig
 from gluetune.config.overrides import Override, Overrides
+from gluetune.config.own_task_checks import missing_files
 from gluetune.config.space_files import find_space, load_space, shipped_file
+from gluetune.config.tasks import only_own_tasks
 from gluetune.config.validation import drop_unused_settings, format_value, unused_settings, validate
 from gluetune.config.yaml_files import YamlDocument, dump_job_yaml, parse_yaml, read_yaml, take_job_schema
 from gluetune.errors import ConfigError, ConfigIssue
@@ -51,7 +53,7 @@ def default_job_file(overrides: Sequence[Override] = ()) -> str | None:
     return shipped_file(QUICKSTART) if all(fits) else None
 
 
-def load_job(path: str | None = None, overrides: Sequence[Override] = ()) -> JobConfig:
+def load_job(path: str | None = None, overrides: Sequence[Override] = (), *, reads_files: bool = True) -> JobConfig:
     """Read a job file, put overrides on top and check everything, the search space included.
 
     Each key of the Cerebras dialect that is mapped to one of gluetune's is logged.
@@ -61,13 +63,14 @@ def load_job(path: str | None = None, overrides: Sequence[Override] = ()) -> Job
             `default_job_file`. Without any file, fields that no override sets have their defaults, but the data must be
             named.
         overrides: values from the command line; later ones go before earlier ones.
+        reads_files: whether the files of the user's own tasks must exist.
 
     Raises:
         ConfigError: all mistakes of the file, of the overrides and of the search space.
     """
     path = default_job_file(overrides) if path is None else shipped_file(path)
     document = YamlDocument(None, "") if path is None else read_yaml(path)
-    return _checked_job(document, path, overrides, needs_data=path is None)
+    return _checked_job(document, path, overrides, needs_data=path is None, reads_files=reads_files)
 
 
 def make_job(job: Mapping[str, Any], overrides: Sequence[Override] = ()) -> JobConfig:
@@ -89,11 +92,16 @@ def _checked_job(
     overrides: Sequence[Override],
     *,
     needs_data: bool,
+    reads_files: bool = True,
 ) -> JobConfig:
     values, config, issues = _build(document, overrides, logs=True)
     found = {issue.keys for issue in issues}
     issues += [issue for issue in unused_settings(values.tree, JOB_SETTINGS) if issue.keys not in found]
-    located = values.locate(issues) + ([_NO_DATA] if needs_data and not values.is_set("data.source") else [])
+    if config is not None and reads_files:
+        issues += missing_files(config)
+    located = values.locate(issues)
+    if needs_data and not values.is_set("data.source") and not only_own_tasks(values.tree.get("tasks")):
+        located.append(_NO_DATA)
     name = config.search.space if config else _space_name(values.tree)
     if isinstance(name, str) and name:
         located += _space_file_issues(values, config, name, path)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gluetune.config.job import named_scheduler, task_weights
+from gluetune.config.job import named_scheduler
+from gluetune.config.task_files import TaskFiles
+from gluetune.config.tasks import read_tasks
 from gluetune.config.validation import SettingsByChoice, format_value
 from gluetune.config.yaml_files import YamlDocument
 from gluetune.errors import ConfigIssue, KeyPath, dotted_path
 
-_SHORTHANDS: dict[KeyPath, Callable[[Any], Any]] = {("search", "scheduler"): named_scheduler, ("tasks",): task_weights}
+_SHORTHANDS: dict[KeyPath, Callable[[Any], Any]] = {("search", "scheduler"): named_scheduler, ("tasks",): read_tasks}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Overrides:
 
     def apply(self, override: Override) -> None:
         """Put one more override on top."""
-        path = tuple(override.path.split("."))
+        path = self._keys(override.path)
         section = self.tree
         for depth in range(1, len(path)):
             inner = _expand(path[:depth], section.get(path[depth - 1]))
@@ -81,7 +83,8 @@ class Overrides:
             else:
                 section[path[depth - 1]] = inner
             section = inner
-        section[path[-1]] = copy.deepcopy(override.value)
+        value = override.value if path != ("tasks",) else _selected(section.get("tasks"), override.value)
+        section[path[-1]] = copy.deepcopy(value)
         self._lines = {known: line for known, line in self._lines.items() if known[: len(path)] != path}
         self._flags[path] = override.flag
         for table in self._tables:
@@ -98,10 +101,29 @@ class Overrides:
             prefix = issue.keys[:end]
             flag = self._flags.get(prefix) or self._flag_inside(prefix)
             if flag is not None:
-                return replace(issue, path=f"--set {issue.path}" if flag == "--set" else flag)
+                return replace(issue, path=self._place(issue, prefix, flag))
             if prefix in self._lines:
                 return replace(issue, file=self._file, line=self._lines[prefix])
         return replace(issue, file=self._file or None)
+
+    def _place(self, issue: ConfigIssue, prefix: KeyPath, flag: str) -> str:
+        """Return what a message names: the flag, or the key inside of a value that ``--set`` or a program gave."""
+        if flag == "--set":
+            return f"--set {issue.path}"
+        inside = flag == dotted_path(prefix) and len(issue.keys) > len(prefix) + 1
+        return issue.path if inside else flag
+
+    def _keys(self, path: str) -> tuple[str, ...]:
+        """Return the keys of a dotted path; the names of a job's own tasks may contain dots."""
+        section, _, rest = path.partition(".")
+        tasks = self.tree.get("tasks")
+        if section == "tasks" and isinstance(tasks, dict):
+            names = [name for name in tasks if isinstance(name, str) and (rest == name or rest.startswith(f"{name}."))]
+            if names:
+                name = max(names, key=len)
+                inner = rest[len(name) + 1 :]
+                return (section, name, *(inner.split(".") if inner else ()))
+        return tuple(path.split("."))
 
     def _flag_inside(self, path: KeyPath) -> str | None:
         """Return the flag that created a section by setting a key in it; ``None`` where the file has the section."""
@@ -113,6 +135,17 @@ class Overrides:
         for setting in table.unused(choice) & section.keys():
             if (*table.section, setting) not in self._flags:
                 del section[setting]
+
+
+def _selected(before: Any, names: Any) -> Any:
+    """Return a list of tasks with the descriptions that the job file has of those among them that are its own."""
+    if not isinstance(before, dict) or not isinstance(names, str | list):
+        return names
+    own = {name: entry for name, entry in before.items() if isinstance(entry, Mapping | TaskFiles)}
+    chosen = [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+    if not any(isinstance(name, str) and name in own for name in chosen):
+        return names
+    return {name: own.get(name, 1.0) for name in chosen} if len(set(chosen)) == len(chosen) else names
 
 
 def _expand(path: KeyPath, value: Any) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 
 from gluetune.config.addresses import text_without_passwords
@@ -27,8 +27,9 @@ _TYPE_NAMES: dict[Any, str] = {
     type(None): "null",
     dict: "a mapping",
     tuple: "a list",
+    list: "a list",
 }
-_NON_EMPTY: dict[Any, str] = {str: "non-empty text", tuple: "a non-empty list"}
+_NON_EMPTY: dict[Any, str] = {str: "non-empty text", tuple: "a non-empty list", list: "a non-empty list"}
 _BOUNDS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
 _MAX_VALUE_LENGTH = 60  # characters of a value in a message
 
@@ -104,24 +105,37 @@ def _locate(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[KeyPath
     """
     owner: type[BaseModel] = model
     annotation: Any = model
-    rule = "a mapping"
-    for depth, part in enumerate(loc):
+    rule, path = "a mapping", list[str | int]()
+    for part in loc:
+        arm = _tagged_arm(annotation, part)
         inner = _section(annotation)
-        if inner is not None:
+        if arm is not None:
+            annotation, rule = arm, describe(arm)
+        elif inner is not None:
             owner = inner
+            path.append(part)
             info = owner.model_fields.get(str(part))
             if info is None:
-                return loc[: depth + 1], owner, ""
+                return tuple(path), owner, ""
             annotation, rule = info.annotation, describe_field(info)
         elif get_origin(annotation) in (dict, tuple) and part != "[key]":
+            path.append(part)
             annotation = get_args(annotation)[1 if get_origin(annotation) is dict else 0]
             rule = describe(annotation)
         else:
-            return loc[:depth], owner, rule
-    return loc, owner, rule
+            break
+    return tuple(path), owner, rule
+
+
+def _tagged_arm(annotation: Any, tag: str | int) -> Any:
+    """Return the arm of a union that a tag names; ``None`` where there is none."""
+    union = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    arms = get_args(union) if get_origin(union) in (Union, types.UnionType) else ()
+    return next((arm for arm in arms if Tag(str(tag)) in getattr(arm, "__metadata__", ())), None)
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
+    annotation = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
     return cast("type[BaseModel]", annotation) if is_section else None
 

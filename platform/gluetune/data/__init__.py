@@ -12,7 +12,17 @@ from gluetune.data.encoding import (
 from gluetune.data.examples import DataSource, Examples
 from gluetune.data.files import FolderSource, read_file
 from gluetune.data.hub import HubSource
-from gluetune.data.preparation import EncodedTask, TaskExamples, open_source, prepare_task, split_rows
+from gluetune.data.preparation import (
+    EncodedTask,
+    OpenedTask,
+    TaskExamples,
+    open_own_task,
+    open_source,
+    open_tasks,
+    prepare_task,
+    reopen_task,
+    split_rows,
+)
 from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, stratified_sample
 
 __all__ = [
@@ -23,6 +33,7 @@ __all__ = [
     "Examples",
     "FolderSource",
     "HubSource",
+    "OpenedTask",
     "TaskExamples",
     "bucket_by_length",
     "encode_rows",
@@ -30,9 +41,12 @@ __all__ = [
     "hold_out",
     "labelled_eval_splits",
     "length_grouped_batches",
+    "open_own_task",
     "open_source",
+    "open_tasks",
     "prepare_task",
     "read_file",
+    "reopen_task",
     "shard_batch",
     "split_rows",
     "stratified_sample",

@@ -128,7 +128,7 @@ class DataSource(ABC):
     Attributes:
         synthetic: whether gluetune generates the rows.
         own: whether the rows are those of a task of the user's own. Trials are then ranked by the rows of the first dev
-            split, if there is one and the job does not say otherwise, and a test split may have labels.
+            split, if there is one, and a test split may have labels.
     """
 
     synthetic: ClassVar[bool] = False

@@ -68,6 +68,10 @@ def read_file(path: str | Path, task: Task, *, labels: bool | None) -> Examples:
     file = Path(path).expanduser()
     if not file.is_file():
         raise DataError(f"must be a file, but there is none{did_you_mean_file(file)}", file)
+    if task.own:
+        from gluetune.data.own_rows import read_own_file
+
+        return read_own_file(file, task, labels=labels)
     examples = read_with_layout(file, task, file.name, _layout(task, file, read_header(file), labels))
     return replace(examples, source=f"file:{examples.source.removeprefix('dir:')}")
 

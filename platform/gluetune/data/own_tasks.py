@@ -107,8 +107,8 @@ class OwnSource(DataSource):
         return (self.decided,)
 
     def describe(self, task: Task) -> str:
-        """Return ``file:`` and the file or dataset of the train rows."""
-        return self._place("train")
+        """Return ``file:`` and the file or dataset of the train rows, or of the first rows that there are."""
+        return self._place("train" if "train" in self.tables else next(iter(self.tables)))
 
     def _place(self, split: str) -> str:
         tables = self.tables[split]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from gluetune.config import DataConfig
+from gluetune.config import DataConfig, TaskFiles
 from gluetune.data.custom import CustomSource
 from gluetune.data.encoding import EncodedRows, encode_rows
 from gluetune.data.examples import DataSource, Examples, examples_fingerprint
@@ -19,7 +19,7 @@ from gluetune.data.files import FolderSource
 from gluetune.data.hub import HubSource
 from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, load_labelled, stratified_sample
 from gluetune.errors import ConfigError, ConfigIssue
-from gluetune.tasks import Task, get_task
+from gluetune.tasks import Task, get_task, scored_task
 
 if TYPE_CHECKING:
     from gluetune.data.card import DataCard
@@ -27,25 +27,31 @@ if TYPE_CHECKING:
 TRAIN, SELECTION = "train", "selection"
 """Names of the train rows and the selection rows among the splits of a prepared task."""
 
+SAMPLES = 3
+"""Number of a task's rows that are kept as text."""
+
 
 @dataclass(frozen=True)
 class EncodedTask:
     """The tokenized rows of one task.
 
     Attributes:
-        task: name of the task.
+        task: the task.
         train: rows that trials train on.
         selection: rows that trials are scored on during a search; they choose the winner.
-        dev: the official rows with labels that `labelled_eval_splits` loads; only the winner is scored on them, once.
+        dev: the rows with labels that only the winner is scored on, once: the official ones that
+            `labelled_eval_splits` loads; of a task of the user's own files those of
+            validation and test.
         source: where the rows come from, for people to read.
         synthetic: whether gluetune generated some or all of the rows.
         fingerprints: `gluetune.data.examples.examples_fingerprint` of the rows as text, by ``train``, ``selection`` and
             the names of the dev splits.
         same_rows: name of the split whose texts another split repeats, by the name of the repeating split.
         card: the data card of a task of the user's own.
+        samples: the texts of the first `SAMPLES` selection rows, by column.
     """
 
-    task: str
+    task: Task
     train: EncodedRows
     selection: EncodedRows
     dev: dict[str, EncodedRows]
@@ -54,6 +60,7 @@ class EncodedTask:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     same_rows: Mapping[str, str] = field(default_factory=dict)
     card: DataCard | None = None
+    samples: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[str, EncodedRows]:
@@ -69,6 +76,79 @@ class EncodedTask:
             (np.flatnonzero(np.bincount(each.input_ids)) for each in rows),
             np.array([self.train.pad_token_id]),
         )
+
+
+class OpenedTask(NamedTuple):
+    """A task and the source of its rows.
+
+    Attributes:
+        task: the task.
+        source: returns its rows.
+    """
+
+    task: Task
+    source: DataSource
+
+
+def open_tasks(tasks: Mapping[str, float | TaskFiles], config: DataConfig) -> dict[str, OpenedTask]:
+    """Resolve the tasks of a job: find the known ones, and read the classes of those of the user's own files.
+
+    Args:
+        tasks: the job's section ``tasks``: the weight or the description of each task by name.
+        config: the job's section ``data``, which names the source of the known tasks.
+
+    Returns:
+        Each task with the source of its rows, by name, in the order of the job.
+
+    Raises:
+        ConfigError: the data source of the known tasks cannot be opened, or a registered task not be imported.
+        DataError: a file of an own task cannot be read, or has not the columns that the job names.
+    """
+    known = {name: get_task(name) for name, entry in tasks.items() if not isinstance(entry, TaskFiles)}
+    official = open_source(config) if any(not task.own for task in known.values()) else None
+    opened = {}
+    for name, entry in tasks.items():
+        if isinstance(entry, TaskFiles):
+            opened[name] = open_own_task(name, entry, config.cache_dir)
+        elif known[name].own or official is None:  # of a plugin
+            opened[name] = open_own_task(name, TaskFiles.model_validate(known[name].files), config.cache_dir)
+        else:
+            opened[name] = OpenedTask(known[name], official)
+    return opened
+
+
+def open_own_task(name: str, files: TaskFiles, cache_dir: str | None = None) -> OpenedTask:
+    """Read the classes of a task of the user's own files.
+
+    Args:
+        name: the task's name.
+        files: its description.
+        cache_dir: cache folder of the datasets library; ``None`` for its default.
+
+    Raises:
+        ConfigError: a file has not the columns that the description names; all of them at once.
+        DataError: a file cannot be read.
+    """
+    from gluetune.data.own_rows import check_columns
+    from gluetune.data.own_tasks import open_task  # imports pyarrow, which GLUE's files do not need
+
+    if files.dataset is None:
+        check_columns(name, files)
+    task, source = open_task(name, files, cache_dir=cache_dir)
+    return OpenedTask(replace(task, files=files.model_dump(mode="json", exclude_none=True)), source)
+
+
+def reopen_task(task: Task, files: TaskFiles, cache_dir: str | None = None) -> DataSource:
+    """Return the source of the rows of an own task whose classes are known already, without a look at train.
+
+    Args:
+        task: the task, as a run or a model's folder defines it.
+        files: where its rows are.
+        cache_dir: cache folder of the datasets library; ``None`` for its default.
+    """
+    from gluetune.data.own_rows import reopen_task as reopened
+
+    return reopened(task, files, cache_dir)
 
 
 def open_source(config: DataConfig) -> DataSource:
@@ -130,7 +210,7 @@ def selects_on_dev(task: Task, source: DataSource, config: DataConfig) -> bool:
     Args:
         task: the task.
         source: the source of its rows.
-        config: ``selection`` decides; if it is not set, tasks of the user's own are ranked by their validation rows.
+        config: ``selection`` decides, but tasks of the user's own that have validation rows are ranked by these.
 
     Raises:
         ConfigError: ``selection`` is ``dev``, but the task has no dev split.
@@ -138,8 +218,7 @@ def selects_on_dev(task: Task, source: DataSource, config: DataConfig) -> bool:
     if config.selection == "dev" and not task.dev:
         message = f"must not be dev for {task.name}, which has no validation rows, but got dev"
         raise ConfigError([ConfigIssue("data.selection", message)])
-    own = source.own and bool(task.dev) and "selection" not in config.model_fields_set
-    return config.selection == "dev" or own
+    return config.selection == "dev" or (source.own and bool(task.dev))
 
 
 def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskExamples:
@@ -148,6 +227,8 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
     ``max_train_samples`` limits the rows to train on. Selection rows are held out of all train rows and do not count
     towards this limit. ``max_eval_samples`` limits the selection rows and each dev split. Limits draw stratified random
     samples.
+
+    A task of the user's own files that has a validation split is chosen by its rows, whatever ``selection`` says.
 
     Args:
         task: a task with a train split.
@@ -220,8 +301,8 @@ def prepare_task(
     """
 
     def encoded(examples: Examples) -> EncodedRows:
-        of_task = task if examples.task == task.name else get_task(examples.task)
-        return encode_rows(examples, of_task, tokenizer, config.max_seq_length, config.truncation)
+        scored = scored_task(task, examples.task)
+        return encode_rows(examples, scored, tokenizer, config.max_seq_length, config.truncation)
 
     rows = split_rows(task, source, config, seed)
     dev = {split: encoded(examples) for split, examples in rows.dev.items()}
@@ -237,7 +318,16 @@ def prepare_task(
 
         card = make_card(task, texts, tokens, tokenizer, config, source.notes(task))
     return EncodedTask(
-        task.name, train, selection, dev, rows.source, rows.synthetic, rows.fingerprints, rows.same_rows, card
+        task,
+        train,
+        selection,
+        dev,
+        rows.source,
+        rows.synthetic,
+        rows.fingerprints,
+        rows.same_rows,
+        card,
+        {name: list(texts[:SAMPLES]) for name, texts in rows.selection.columns.items()},
     )
 
 

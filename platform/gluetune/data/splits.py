@@ -159,6 +159,8 @@ def _allocate(counts: NDArray[np.int64], size: int, keep: int) -> NDArray[np.int
 def labelled_eval_splits(task: Task, source: DataSource, config: DataConfig, seed: int) -> dict[str, Examples]:
     """Load all labelled rows of a task except those of train.
 
+    Those of a task of the user's own files are validation and test, as far as they are given and labelled.
+
     These are the dev splits, the test split if its rows have labels (SNLI's official test rows, or the user's own), and
     the test splits of tasks that are evaluated with this task's model (AX with MNLI's). The source may lack all of them
     except the first dev split: a GLUE folder is complete without the diagnostic set.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -36,6 +36,15 @@ class TextTemplate:
         r"""The template as a job file has it, such as ``{title}\n{body}``."""
         escaped = ((literal.replace("{", "{{").replace("}", "}}"), field) for literal, field in self.parts)
         return "".join(literal + ("" if field is None else f"{{{field}}}") for literal, field in escaped)
+
+    def format(self, row: Mapping[str, Any]) -> str:
+        """Return the text of one row; a cell that is ``None`` is an empty text.
+
+        Args:
+            row: has all `fields`.
+        """
+        cells = ((literal, None if field is None else row[field]) for literal, field in self.parts)
+        return "".join(literal + ("" if cell is None else str(cell)) for literal, cell in cells)
 
     def render(self, rows: pa.Table, table: Table) -> pa.LargeStringArray:
         """Return the [rows] texts; a cell without a value is an empty text.

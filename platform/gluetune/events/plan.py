@@ -26,6 +26,10 @@ class TaskPlan:
             unknown. Equal rows in equal order have equal fingerprints.
         same_rows: dev splits with the texts of another split, mapped to that split's name.
         configurations: number of configurations that train differently; ``None`` where it is not finite.
+        columns: names of the text columns.
+        own: whether the rows are those of the user's own files, not official ones.
+        card_lines: the data card of a task of the user's own files, as lines to print; empty for other tasks.
+        card: the data card of a task of the user's own files, as Markdown; empty for other tasks.
     """
 
     task: str
@@ -41,6 +45,10 @@ class TaskPlan:
     fingerprints: dict[str, str] = field(default_factory=dict)
     same_rows: dict[str, str] = field(default_factory=dict)
     configurations: int | None = None
+    columns: tuple[str, ...] = ()
+    own: bool = False
+    card_lines: tuple[str, ...] = ()
+    card: str = ""
 
 
 @dataclass(frozen=True, slots=True)

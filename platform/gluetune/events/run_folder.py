@@ -20,8 +20,10 @@ INPUTS_VERSION: Final = 1
 JOURNAL_FOLDER = "journal"
 LANE_FILES = "lanes"  # files that Ray Train writes for worker groups, deleted when the run ends
 SET_ASIDE_FOLDER = "set-aside"
+ROWS_FOLDER = "rows"  # of own tasks that a Python program gave as DataFrames
 NEW_RUN_HINT = "start a new run under another name, or delete the run's folder"
-_STAYS = ("logs", JOB_FILE, SPACE_FILE, PRETRAINING_FILE, SET_ASIDE_FOLDER)
+_MAX_CLASSES = 10  # in a message
+_STAYS = ("logs", JOB_FILE, SPACE_FILE, PRETRAINING_FILE, ROWS_FOLDER, SET_ASIDE_FOLDER)
 
 
 def trial_folder(trial: TrialRecord) -> str:
@@ -107,6 +109,7 @@ class RunInputs(BaseModel):
         version: version of the file's format.
         encoder: fingerprint of the initial weights and settings; empty where weights are drawn from the job's seed.
         tasks: splits by task and name.
+        classes: the classes in the order of their ids of each task of the user's own files.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -114,6 +117,7 @@ class RunInputs(BaseModel):
     version: Literal[1] = INPUTS_VERSION
     encoder: str = ""
     tasks: dict[str, dict[str, SplitInput]] = Field(default_factory=dict)
+    classes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def save(self, folder: Storage) -> None:
         """Write ``inputs.json`` into the run's folder."""
@@ -126,9 +130,15 @@ class RunInputs(BaseModel):
             now: the inputs to compare with.
 
         Returns:
-            One line per split that differs and one for the encoder; empty where all are equal.
+            One line per task whose classes differ, per split that differs, and one for the encoder; empty where all
+            are equal.
         """
         lines = [
+            f"{task}: classes {_listed(self.classes[task])} then, {_listed(now.classes[task])} now"
+            for task in self.classes
+            if task in now.classes and now.classes[task] != self.classes[task]
+        ]
+        lines += [
             line
             for task in (self.tasks | now.tasks)
             for line in _changed_splits(task, self.tasks.get(task, {}), now.tasks.get(task, {}))
@@ -163,6 +173,11 @@ def load_inputs(folder: Storage) -> RunInputs | None:
             "those that the run began with, delete it: the next resume writes it again",
             folder.uri(INPUTS_FILE),
         ) from error
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f", … {len(names) - _MAX_CLASSES} more" if len(names) > _MAX_CLASSES else ""
+    return f"({', '.join(names[:_MAX_CLASSES])}{more})"
 
 
 def _changed_splits(task: str, before: dict[str, SplitInput], now: dict[str, SplitInput]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from gluetune.inference.export import (
     of_different_rows,
     read_winners,
 )
-from gluetune.inference.model_folder import TextSettings, open_model_folder, read_text_settings, task_of
+from gluetune.inference.model_folder import TextSettings, open_model_folder, own_task_of, read_text_settings, task_of
 from gluetune.inference.predictions import Predictions, Rows, as_examples, write_predictions
 from gluetune.inference.submission import FILES, HEADER, SubmissionFile, check_submission, write_archive
 
@@ -41,6 +41,7 @@ __all__ = [
     "missing_tasks",
     "of_different_rows",
     "open_model_folder",
+    "own_task_of",
     "predict_examples",
     "read_text_settings",
     "read_winners",

@@ -19,6 +19,7 @@ from gluetune.data.truncation import Truncation
 from gluetune.errors import ModelError, did_you_mean
 from gluetune.storage import Storage
 from gluetune.tasks import TASKS, Task, get_task
+from gluetune.tasks.definition import TaskDefinition
 
 SETTINGS_FILE = "gluetune.json"
 
@@ -31,6 +32,7 @@ class TextSettings(BaseModel):
         truncation: how pairs that are too long are cut, see `gluetune.data.truncation`.
         task: the name of the task that the model answers; ``None`` in folders of earlier versions.
         thresholds: probability above which a class is predicted, by class; ``None`` for 0.5.
+        definition: the task itself, where it is one of the user's own files.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -39,11 +41,17 @@ class TextSettings(BaseModel):
     truncation: Truncation
     task: str | None = None
     thresholds: dict[str, float] | None = None
+    definition: TaskDefinition | None = None
 
     @property
     def cut(self) -> dict[str, int | str]:
         """The settings that are keys of a job's ``data`` section too."""
         return self.model_dump(include={"max_seq_length", "truncation"})
+
+    def of_task(self, task: Task) -> TextSettings:
+        """Return the settings of a model that answers a task."""
+        definition = TaskDefinition.of(task).without_places() if task.own else None
+        return self.model_copy(update={"task": task.name, "definition": definition})
 
     def thresholds_of(self, task: Task) -> NDArray[np.float64] | None:
         """Return the thresholds in the order of a task's classes; ``None`` for 0.5, and where the classes differ."""
@@ -53,7 +61,7 @@ class TextSettings(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write the file into a ``save_pretrained`` folder."""
-        unset = {"thresholds"} if self.thresholds is None else set[str]()
+        unset = {name for name in ("thresholds", "definition") if getattr(self, name) is None}
         (folder / SETTINGS_FILE).write_text(self.model_dump_json(indent=2, exclude=unset) + "\n", encoding="utf-8")
 
     def applied_to(self, config: DataConfig) -> DataConfig:
@@ -127,6 +135,19 @@ def check_classes(model: PreTrainedModel, task: Task, folder: str) -> None:
         )
 
 
+def own_task_of(folder: str) -> Task | None:
+    """Return the task of the user's own files that a trained model answers; ``None`` where it answers another one.
+
+    Args:
+        folder: a ``save_pretrained`` folder, by path or URI.
+
+    Raises:
+        ModelError: there is no such folder, or its settings file is broken.
+    """
+    settings = read_text_settings(open_model_folder(folder))
+    return None if settings is None or settings.definition is None else settings.definition.task()
+
+
 def task_of(folder: str) -> Task:
     """Return the task that a trained model answers, by its settings, its folder's name or its classes.
 
@@ -138,6 +159,8 @@ def task_of(folder: str) -> Task:
     """
     storage = open_model_folder(folder)
     settings, name = read_text_settings(storage), storage.uri().rstrip("/").rpartition("/")[2]
+    if settings is not None and settings.definition is not None:
+        return settings.definition.task()
     if settings is not None and settings.task is not None:
         return get_task(settings.task)
     if name in TASKS:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from gluetune.errors import DataError, did_you_mean
 from gluetune.storage.output_file import write_output
 from gluetune.tasks import Task
 from gluetune.tasks.outputs import class_probabilities, predicted_classes
+
+if TYPE_CHECKING:
+    from gluetune.data.texts import TextTemplate
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def as_examples(rows: Rows, task: Task) -> Examples:
     if not isinstance(rows, Iterable):
         raise DataError(f"rows must be a list of texts, but got {_shown(rows)}")
     if isinstance(rows, Mapping) or hasattr(rows, "columns"):
-        columns = {name: list(_column(rows, name, task)) for name in task.columns}
+        columns = {name: _texts_of_column(rows, name, task) for name in task.columns}
         lengths = {name: len(texts) for name, texts in columns.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"columns must be of one length, but got {lengths}")
@@ -139,8 +142,28 @@ def as_examples(rows: Rows, task: Task) -> Examples:
         for number, text in enumerate(texts):
             if not isinstance(text, str):
                 raise DataError(f"values must be texts, but row {number} has {_shown(text)} in column {name!r}")
-    split = task.test[0] if task.test else task.dev[0]
+    split = next(iter((*task.test, *task.dev)), "rows")
     return Examples(task.name, split, columns, None, "the rows given")
+
+
+def _texts_of_column(rows: Any, name: str, task: Task) -> list[Any]:
+    """Return a text column; one that the task makes from other columns by a template may be missing."""
+    template = _template(task, name)
+    known = [str(column) for column in (rows if isinstance(rows, Mapping) else rows.columns)]
+    if template is None or name in known:
+        return list(_column(rows, name, task))
+    fields = [list(_column(rows, field, task)) for field in template.fields]
+    return [template.format(dict(zip(template.fields, cells, strict=True))) for cells in zip(*fields, strict=False)]
+
+
+def _template(task: Task, name: str) -> TextTemplate | None:
+    """Return how the texts of a column are made from other columns; ``None`` where they are a column's own."""
+    if not task.own:
+        return None
+    from gluetune.data.texts import parse_text  # imports pyarrow
+
+    found = dict(zip(task.columns, parse_text(task.files["text"], task.name), strict=True))[name]
+    return None if found.fields == (name,) else found
 
 
 def _column(rows: Any, name: str, task: Task) -> Iterable[Any]:
@@ -157,6 +180,7 @@ def _column(rows: Any, name: str, task: Task) -> Iterable[Any]:
 def _texts(row: Any, number: int, task: Task) -> Sequence[Any]:
     """Return a row's texts, one for each column."""
     if isinstance(row, Mapping):
+        row = _with_templates(row, task)
         if missing := [name for name in task.columns if name not in row]:
             raise DataError(
                 f"rows of {task.name} must have the columns {', '.join(task.columns)}, but row {number} has no "
@@ -170,6 +194,16 @@ def _texts(row: Any, number: int, task: Task) -> Sequence[Any]:
         wanted = "one text" if len(task.columns) == 1 else f"a pair ({', '.join(task.columns)})"
         raise DataError(f"a row of {task.name} must be {wanted}, but row {number} is {_shown(row)}")
     return texts
+
+
+def _with_templates(row: Mapping[str, Any], task: Task) -> Mapping[str, Any]:
+    """Return a row with the texts that the task makes from its other columns."""
+    made = {}
+    for name in task.columns if task.own else ():
+        template = _template(task, name)
+        if template is not None and name not in row and set(template.fields) <= set(row):
+            made[name] = template.format(row)
+    return {**row, **made} if made else row
 
 
 def _shown(value: object) -> str:

@@ -25,6 +25,9 @@ def print_plan(plan: SearchPlan, console: Console) -> None:
     for (source, synthetic), titles in by_source.items():
         console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if synthetic else ""))
     for task in plan.tasks:
+        for line in task.card_lines:
+            console.print(Text(f"  {line}"), soft_wrap=True)
+    for task in plan.tasks:
         for line in formatting.same_rows_notes(task.same_rows):
             console.print(Text(f"  {task.title}: {line}", style="yellow"), soft_wrap=True)
     console.print()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -61,22 +63,28 @@ def print_models(summary: Summary, console: Console) -> None:
 
     The code names the store, so that it works in any folder.
     """
-    won = {task.task: task.winner for task in summary.tasks if task.winner is not None and task.winner.model_uri}
+    won = [(task, task.winner) for task in summary.tasks if task.winner is not None and task.winner.model_uri]
     if won:
         console.print("\nThe winners' models, in Python:", highlight=False)
         for line in _model_code(store_address(summary.tracking_uri), won):
             console.print(Text(line), soft_wrap=True)
 
 
-def _model_code(store: str, won: dict[str, WinnerSummary]) -> Iterator[str]:
+def _model_code(store: str, won: list[tuple[TaskSummary, WinnerSummary]]) -> Iterator[str]:
     """Yield the lines of the code."""
     yield "import mlflow"
     yield f"mlflow.set_tracking_uri({store!r})"
-    for task, winner in won.items():
-        yield f"{task} = mlflow.pyfunc.load_model({winner.model_uri!r})  # {winner.registration}"
-    task = next(iter(won))
-    texts = {column: ["A text.", "Another text."] for column in TASKS[task].columns}
-    yield f"print({task}.predict({texts}))"
+    for task, winner in won:
+        yield f"{_variable(task.task)} = mlflow.pyfunc.load_model({winner.model_uri!r})  # {winner.registration}"
+    first = won[0][0]
+    texts = {column: ["A text.", "Another text."] for column in first.columns}
+    yield f"print({_variable(first.task)}.predict({texts}))"
+
+
+def _variable(task: str) -> str:
+    """Return a task's name as one that a Python variable can have."""
+    name = re.sub(r"\W", "_", task)
+    return f"task_{name}" if name[0].isdigit() or keyword.iskeyword(name) else name
 
 
 def _places(summary: Summary, ui: str, summary_file: str) -> list[tuple[str, str]]:

@@ -139,6 +139,7 @@ class TaskSummary(_Part):
     same_rows: dict[str, str] = Field(
         default_factory=dict, description="development splits that hold the texts of another split, by that one's name"
     )
+    columns: list[str] = Field(default_factory=list, description="names of its text columns")
     metric: str = Field(description="the primary metric, by which trials are ranked")
     train_rows: int = Field(description="rows trained on")
     selection_rows: int = Field(description="rows that choose the winner")

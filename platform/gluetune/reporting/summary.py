@@ -101,6 +101,7 @@ def _task(plan: TaskPlan, trials: list[TrialRecord], model: Registration | None)
         synthetic=plan.synthetic,
         fingerprints=plan.fingerprints,
         same_rows=plan.same_rows,
+        columns=list(plan.columns),
         metric=plan.metric,
         train_rows=plan.train_rows,
         selection_rows=plan.selection_rows,

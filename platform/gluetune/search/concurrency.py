@@ -29,7 +29,6 @@ from gluetune.data import EncodedTask
 from gluetune.errors import ClusterError
 from gluetune.search.prepare import SearchInputs, corner_points
 from gluetune.search.ray_tasks import NOTICE_INTERVAL_S, cancel_on_error
-from gluetune.tasks import get_task
 from gluetune.training import DistributedContext
 from gluetune.training.memory import is_out_of_memory
 from gluetune.training.profiling import CudaProfiler, ResourceProfile, profile_trial
@@ -128,16 +127,16 @@ def worst_case_config(job: JobConfig, space: SearchSpace) -> tuple[TrainingConfi
     return training.model_copy(update={"batch_size": largest}), round(math.sqrt(training.batch_size * largest))
 
 
-def worst_case_data(data: Mapping[str, EncodedTask]) -> tuple[str, EncodedTask, NDArray[np.int64]]:
+def worst_case_data(data: Mapping[str, EncodedTask]) -> tuple[EncodedTask, NDArray[np.int64]]:
     """Return what makes a trial need the most memory.
 
     Returns:
-        The name of the task with the longest row, its rows, and token ids ``[n]`` at least as many as any task uses,
+        The rows of the task with the longest row, and token ids ``[n]`` at least as many as any task uses,
         whose embeddings are trained.
     """
-    longest = max(data, key=lambda name: int(data[name].train.lengths.max()))
+    longest = max(data.values(), key=lambda rows: int(rows.train.lengths.max()))
     largest = max((rows.vocabulary for rows in data.values()), key=len)
-    return longest, data[longest], np.union1d(data[longest].vocabulary, largest)
+    return longest, np.union1d(longest.vocabulary, largest)
 
 
 def measure_trial(
@@ -170,8 +169,7 @@ def measure_trial(
 
 
 def _profile_on_gpu(
-    task: str,
-    data: Any,
+    data: EncodedTask,
     used: Any,
     encoder: Any,
     training: TrainingConfig,
@@ -182,7 +180,7 @@ def _profile_on_gpu(
     device = "cuda:0"
     try:
         return profile_trial(
-            get_task(task),
+            data.task,
             data,
             used,
             encoder,

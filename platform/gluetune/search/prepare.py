@@ -25,7 +25,8 @@ from gluetune.config import (
     spaces_for,
     without_password,
 )
-from gluetune.data import EncodedTask, open_source, prepare_task, token_fingerprint
+from gluetune.data import EncodedTask, open_tasks, prepare_task, token_fingerprint
+from gluetune.data.preparation import SAMPLES
 from gluetune.errors import ConfigError
 from gluetune.events import RunInputs, SearchPlan, SplitInput, TaskPlan
 from gluetune.inference import TextSettings
@@ -44,14 +45,13 @@ from gluetune.models import (
 from gluetune.pretraining import planned_encoder, prepare_synthetic_encoder
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
-from gluetune.tasks import get_task
+from gluetune.tasks import Task
 from gluetune.tasks.metrics import baseline_score
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
-SAMPLES = 3  # rows per task
 _MODEL_FIELDS = ("head", "head_hidden_size", "pooling", "freeze_layers", "adapter", "lora_target_modules")
 
 
@@ -89,7 +89,13 @@ class SearchInputs:
                 }
                 for task, data in self.data.items()
             },
+            classes={name: task.labels for name, task in self.tasks.items() if task.own},
         )
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The tasks, by name."""
+        return {name: data.task for name, data in self.data.items()}
 
     def without_dev(self) -> SearchInputs:
         """Return these inputs without development rows, so that winners are saved but not scored."""
@@ -119,6 +125,7 @@ def prepare_inputs(job: JobConfig, space: SearchSpace, *, plan_only: bool = Fals
         DataError: a data file is missing or malformed.
         ModelError: the encoder cannot be used, or its tokenizer does not fit it.
     """
+    opened = open_tasks(job.tasks, job.data)  # first: mistakes in the user's own files are found at once
     with _resolved_model(job.model, plan_only=plan_only) as (model, folder):
         encoder, tokenizer = replace(load_encoder(model, job.seed), name=job.model.name_or_path), load_tokenizer(model)
         fingerprint = (
@@ -129,16 +136,14 @@ def prepare_inputs(job: JobConfig, space: SearchSpace, *, plan_only: bool = Fals
     trainings = [resolve_training(job, space, point) for point in corner_points(space)]
     for training in trainings:
         check_training_config(encoder, training)
-    built = build_model(encoder, get_task(next(iter(job.tasks))), trainings[0], job.seed)
     config = job.data.model_copy(update={"max_seq_length": _fitting_length(job.data, tokenizer)})
-    source = open_source(config)
+    built = build_model(encoder, next(iter(opened.values())).task, trainings[0], job.seed)
     data, samples = {}, {}
-    for name in job.tasks:
-        task = get_task(name)
+    for name, (task, source) in opened.items():
         if issues := list(loss_issues(task, space, job.training)):
             raise ConfigError(issues)
         data[name] = prepare_task(task, source, tokenizer, config, job.seed)
-        columns = source.load(task, task.dev[0]).columns
+        columns = data[name].samples if task.own else source.load(task, task.dev[0]).columns
         samples[name] = {column: list(texts[:SAMPLES]) for column, texts in columns.items()}
     check_forward_pass(
         built, (rows for each in data.values() for rows in each.splits.values()), tokenizer, encoder.name
@@ -160,7 +165,7 @@ def compatibility_warnings(job: JobConfig, space: SearchSpace, encoder: Encoder)
             f"search space {space.name!r} was published for {', '.join(space.model_types)}, but the encoder "
             f"{encoder.name!r} is of type {model_type}{better}"
         )
-    if job.model.name_or_path == SYNTHETIC_ENCODER and job.data.source != "synthetic":
+    if job.model.name_or_path == SYNTHETIC_ENCODER and (job.own_tasks or job.data.source != "synthetic"):
         yield (
             "the synthetic encoder was pre-trained on generated text only, but the data are not generated; "
             "model.name_or_path (--model-name-or-path) sets another"
@@ -252,8 +257,8 @@ def make_plan(
 
 
 def _task_plan(name: str, prepared: SearchInputs, sampler: TrialSampler) -> TaskPlan:
-    task, data = get_task(name), prepared.data[name]
-    labels = data.selection.labels
+    data = prepared.data[name]
+    task, labels = data.task, data.selection.labels
     return TaskPlan(
         task=name,
         title=task.title,
@@ -268,4 +273,8 @@ def _task_plan(name: str, prepared: SearchInputs, sampler: TrialSampler) -> Task
         synthetic=data.synthetic,
         fingerprints=dict(data.fingerprints),
         same_rows=dict(data.same_rows),
+        columns=task.columns,
+        own=task.own,
+        card_lines=tuple(data.card.lines()) if data.card else (),
+        card=data.card.to_markdown() if data.card else "",
     )

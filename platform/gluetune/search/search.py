@@ -101,7 +101,7 @@ class Search:
         unscored = [
             trial
             for trial in winners(self.journal.trials.values(), self.job.tasks)
-            if trial.winner is None or not trial.winner.scores
+            if trial.winner is None or (self.prepared.data[trial.task].dev and not trial.winner.scores)
         ]  # without official rows to score, a winner is saved all the same, and scored by a resume that has them
         if unscored:
             tokenizer = ray.put(self.prepared.tokenizer)

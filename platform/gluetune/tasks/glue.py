@@ -6,6 +6,7 @@ Metrics are those of GLUE (Wang et al. 2019, https://gluebenchmark.com/tasks).
 from __future__ import annotations
 
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
+from gluetune.tasks.plugins import load_plugin, plugin_names
 from gluetune.tasks.task import FileLayout, Task
 
 _Layouts = dict[str, tuple[FileLayout, ...]]  # by split
@@ -212,18 +213,38 @@ TASKS: dict[str, Task] = {
 }
 
 
+def normal_name(name: str) -> str:
+    """Return a task's name without letter case, ``-`` and ``_``: ``SST-2`` as ``sst2``."""
+    return name.lower().replace("-", "").replace("_", "")
+
+
 def get_task(name: str) -> Task:
     """Look a task up by its name.
 
     Args:
-        name: a key of `TASKS`; letter case, ``-`` and ``_`` do not count (``SST-2`` is ``sst2``).
+        name: a key of `TASKS`; letter case, ``-`` and ``_`` do not count (``SST-2`` is ``sst2``). Or the name of a task
+            that another distribution registers, see `gluetune.tasks.plugins`.
 
     Raises:
-        ConfigError: no such task; names the nearest one.
+        ConfigError: no such task (names the nearest one), or a registered one cannot be imported.
     """
-    key = name.lower().replace("-", "").replace("_", "")
+    key = normal_name(name)
     if key in TASKS:
         return TASKS[key]
-    raise ConfigError(
-        [ConfigIssue("tasks", f"must be one of {', '.join(TASKS)}, but got {name!r}{did_you_mean(key, TASKS)}")]
-    )
+    registered = plugin_names()
+    if name in registered:
+        return load_plugin(name)
+    known = [*TASKS, *registered]
+    near = did_you_mean(key, known)
+    raise ConfigError([ConfigIssue("tasks", f"must be one of {', '.join(known)}, but got {name!r}{near}")])
+
+
+def scored_task(task: Task, name: str) -> Task:
+    """Return the task whose rows are scored: a task itself, or one that is evaluated with its model.
+
+    Args:
+        task: the task that a model was trained for.
+        name: name of the task of the rows, or of one of its splits (``validation``); that of MNLI's ``ax`` is a task.
+    """
+    other = TASKS.get(name)
+    return other if other is not None and other.evaluated_with == task.name else task

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from gluetune.tasks.frames import keep_rows
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas as pd
 
 Problem = Literal["single_label", "multi_label", "regression"]
 """What a task's labels are: one class per row, any number of classes per row, or a number per row."""
 
 CORRELATIONS = ("matthews_correlation", "pearson", "spearman", "pearson_and_spearman")
 """Names of the metrics that are correlations."""
+_SPLITS = ("train", "validation", "test")  # of a task of the user's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,8 @@ class Task:
         problem: what the labels are.
         tuned_thresholds: whether the winner gets decision thresholds, where it has two classes or is multi-label: those
             that are best for the primary metric on the selection rows.
+        files: of a task of the user's own files, the keys and values of its section of a job file, such as ``text`` and
+            ``label``; empty for all other tasks.
 
     Raises:
         ValueError: a regression has class names, or another problem has none.
@@ -102,6 +113,113 @@ class Task:
     maximum: float = 5.0
     problem: Problem = "single_label"
     tuned_thresholds: bool = False
+    files: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+
+    @classmethod
+    def from_files(
+        cls,
+        train: str | os.PathLike[str],
+        *,
+        text: str | Sequence[str],
+        label: str | Sequence[str],
+        name: str | None = None,
+        validation: str | os.PathLike[str] | None = None,
+        test: str | os.PathLike[str] | None = None,
+        **settings: Any,
+    ) -> Task:
+        """Make a task of the user's own files. Its classes are read from train.
+
+        Args:
+            train: a csv, tsv, jsonl or Parquet file, or a folder of them.
+            text: the column of the text, two columns for a pair, or a template such as ``{title}: {body}``.
+            label: the column of the label; several columns of 0 and 1 for a multi-label task.
+            name: the task's name in runs and folders; ``None`` for the name of the train file.
+            validation: rows that choose the winner; ``None`` holds rows out of train.
+            test: rows that the winner alone is scored on.
+            settings: further keys of `gluetune.config.TaskFiles`: ``labels``, ``problem``, ``metric``, ``group``,
+                ``thresholds``, ``weight``.
+
+        Raises:
+            ConfigError: a setting breaks its rule; all mistakes at once.
+            DataError: a file cannot be read, or its labels form no task.
+
+        Example:
+            >>> task = gluetune.Task.from_files("tickets.csv", text="body", label="topic")  # doctest: +SKIP
+            >>> gluetune.tune(tasks=[task], model={"name_or_path": "bert-base-uncased"})  # doctest: +SKIP
+        """
+        from gluetune.data.own_tasks_api import make_task
+
+        splits = {"train": train, "validation": validation, "test": test}
+        return make_task(
+            name, {split: path for split, path in splits.items() if path is not None}, text, label, settings
+        )
+
+    @classmethod
+    def from_frame(
+        cls,
+        train: pd.DataFrame,
+        *,
+        text: str | Sequence[str],
+        label: str | Sequence[str],
+        name: str,
+        validation: pd.DataFrame | None = None,
+        test: pd.DataFrame | None = None,
+        **settings: Any,
+    ) -> Task:
+        """Make a task of pandas DataFrames. A run that it is given to keeps the rows in its folder, as Parquet files.
+
+        Args:
+            train: the train rows.
+            text: as that of `from_files`.
+            label: as that of `from_files`.
+            name: the task's name in runs and folders.
+            validation: rows that choose the winner; ``None`` holds rows out of train.
+            test: rows that the winner alone is scored on.
+            settings: as those of `from_files`.
+
+        Raises:
+            ConfigError: a setting breaks its rule; all mistakes at once.
+            DataError: a DataFrame cannot be written, or its labels form no task.
+        """
+        from gluetune.data.own_tasks_api import make_task
+
+        splits = {"train": train, "validation": validation, "test": test}
+        kept = {split: keep_rows(rows, split) for split, rows in splits.items() if rows is not None}
+        return make_task(name, kept, text, label, settings)
+
+    @classmethod
+    def from_dataset(
+        cls,
+        dataset: str | datasets.Dataset | datasets.DatasetDict,
+        *,
+        text: str | Sequence[str],
+        label: str | Sequence[str],
+        name: str | None = None,
+        **settings: Any,
+    ) -> Task:
+        """Make a task of a dataset of Hugging Face's library ``datasets``.
+
+        Args:
+            dataset: the name of a dataset on the hub, a folder that ``save_to_disk`` wrote, a ``Dataset`` of train
+                rows, or a ``DatasetDict`` with ``train`` and perhaps ``validation`` and ``test``. A run keeps the rows
+                of the last two in its folder, as Parquet files.
+            text: as that of `from_files`.
+            label: as that of `from_files`.
+            name: the task's name in runs and folders; may be left out where ``dataset`` is a name or a folder.
+            settings: as those of `from_files`; where ``dataset`` is a name or a folder also ``train``, ``validation``
+                and ``test`` as names of its splits, and ``dataset_config``.
+
+        Raises:
+            ConfigError: a setting breaks its rule; all mistakes at once.
+            DataError: the dataset cannot be read or written, or its labels form no task.
+        """
+        from gluetune.data.own_tasks_api import make_task
+
+        if isinstance(dataset, str):
+            return make_task(name, {"dataset": dataset}, text, label, settings)
+        splits = dataset if isinstance(dataset, Mapping) else {"train": dataset}
+        kept = {split: keep_rows(rows, split) for split, rows in splits.items() if split in _SPLITS}
+        return make_task(name, kept, text, label, settings)
 
     def __post_init__(self) -> None:
         if self.regression == bool(self.labels):
@@ -129,6 +247,11 @@ class Task:
     def correlation(self) -> bool:
         """Whether the primary metric is a correlation, which is not a mean over rows."""
         return self.primary in CORRELATIONS
+
+    @property
+    def own(self) -> bool:
+        """Whether the task's rows are those of the user's own files."""
+        return bool(self.files)
 
     @property
     def labelled_test(self) -> bool:

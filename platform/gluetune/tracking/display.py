@@ -102,7 +102,7 @@ def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
         f"{format_epochs(trial.best.epoch)} of {format_epochs(trial.evaluations[-1].epoch)}; {end}"
     ]
     if trial.winner is not None:
-        lines += ["", f"The winner of {task.title}. On official rows:", *_scores(trial.winner.scores)]
+        lines += ["", f"The winner of {task.title}.{_heading(task, trial)}", *_scores(trial.winner.scores)]
     return "\n".join(lines)[:MAX_NOTE_CHARS]
 
 
@@ -125,8 +125,8 @@ def task_note(trial: TrialRecord, task: TaskPlan) -> str:
         f"**{task.metric} {best:.4f}** by {run_name(trial)} on {task.selection_rows:,} selection rows "
         f"(baseline {task.baseline:.4f})"
     ]
-    if trial.winner is not None:
-        lines += ["", "On official rows:", *_scores(trial.winner.scores)]
+    if trial.winner is not None and trial.winner.scores:
+        lines += ["", _heading(task, trial).strip(), *_scores(trial.winner.scores)]
     return "\n".join(lines)[:MAX_NOTE_CHARS]
 
 
@@ -168,6 +168,13 @@ def _csv(rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+def _heading(task: TaskPlan, trial: TrialRecord) -> str:
+    """Return what introduces a winner's scores; empty where it has none."""
+    if trial.winner is None or not trial.winner.scores:
+        return ""
+    return f" On {'its' if task.own else 'official'} rows:"
 
 
 def _scores(scores: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

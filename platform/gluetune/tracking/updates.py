@@ -165,6 +165,7 @@ class EventMapper:
                     tags=tags,
                     points=(MetricPoint("baseline", task.baseline, time, 0),),
                     datasets=rows_read(task),
+                    files={"data_card.md": task.card} if task.card else {},
                 )
             )
         return updates

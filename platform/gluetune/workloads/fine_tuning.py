@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from gluetune.config import TrainingConfig
-from gluetune.tasks import get_task
 
 if TYPE_CHECKING:  # torch and transformers: a lane's actor unpickles this class without them
     from gluetune.lanes import TrialAssignment, TrialContext
@@ -49,9 +48,10 @@ class FineTuning:
         """
         from gluetune.training import train_trial
 
+        data = self._fetch(self.data[assignment.task])
         train_trial(
-            get_task(assignment.task),
-            self._fetch(self.data[assignment.task]),
+            data.task,
+            data,
             self._fetch(self.encoder),
             TrainingConfig.model_validate(assignment.training),
             assignment.seed,

@@ -14,7 +14,7 @@ import ray
 from gluetune.config import TrainingConfig
 from gluetune.errors import StorageError
 from gluetune.events import ClassScores, WinnerEvaluated, winner_folder
-from gluetune.tasks import TASKS, Task, get_task
+from gluetune.tasks import Task, scored_task
 from gluetune.tasks.class_report import ClassReport, report_classes
 from gluetune.tasks.metrics import compute_metrics
 from gluetune.tasks.outputs import Outputs
@@ -81,10 +81,11 @@ class WinnerScoring:
         Raises:
             StorageError: the checkpoint is gone, or the model cannot be written.
         """
-        task, training = get_task(assignment.task), TrainingConfig(**assignment.training)
+        training = TrainingConfig(**assignment.training)
         encoder, data, tokenizer = ray.get(
             [self._workload.encoder, self._workload.data[assignment.task], self._tokenizer]
         )
+        task: Task = data.task
         model, tuning = self._save(task, training, encoder, tokenizer, checkpoints, data, distributed)
         scores, selection = score_saved(
             model, task, data, training, distributed, score_selection=self._score_selection, tuning=tuning
@@ -126,8 +127,8 @@ class WinnerScoring:
             save_pretrained(encoder, task, weights, tokenizer, local, training)
             model, _ = load_trained(local)
             tuning = tune_saved(model, task, data, training, distributed, score_selection=self._score_selection)
-            settings = {"task": task.name, "thresholds": tuning.by_label(task) or None}
-            self._text.model_copy(update=settings).write(Path(local))
+            settings = {"thresholds": tuning.by_label(task) or None}
+            self._text.of_task(task).model_copy(update=settings).write(Path(local))
             if distributed.rank == 0:
                 self._storage.upload(local, winner_folder(task.name))
         return model, tuning
@@ -223,5 +224,5 @@ def score_saved(
         found = predict_logits(model, rows, training.eval_batch_size, distributed) if logits is None else logits
         return score_predictions(Predictions(on, found, thresholds), rows.labels, training.eval_batch_size)
 
-    scores = {split: score(TASKS.get(split, task), rows, tuning.thresholds) for split, rows in data.dev.items()}
+    scores = {split: score(scored_task(task, split), rows, tuning.thresholds) for split, rows in data.dev.items()}
     return scores, score(task, data.selection, None, tuning.logits) if score_selection else None

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BANNED = (
     r"house|rooms?|dealer|deals?|dealt|dealing|conductor|conducted|keeper|holder|quicken(?:s|ed)?|unsearched"
     r"|pretend(?:s|ed)|carv(?:e|es|ed|ing)|hears?|heard|told|tells|ours|theirs|whoever|nobody|somebody|everybody"
-    r"|embedded|tickets?|ledgers?|(?:go|goes|going|went)[ _]on[ _]with"
+    r"|embedded|ticket|ledgers?|(?:go|goes|going|went)[ _]on[ _]with"
 )
 SUFFIXES = {".py", ".md", ".yaml", ".yml", ".toml", ".sh", ".service"}
 # This file contains the list itself.

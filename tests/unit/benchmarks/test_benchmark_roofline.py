@@ -45,7 +45,7 @@ def run(rate: float, **training: Any) -> TrialTrainer:
         True,
     )
     settings = TrainingConfig(batch_size=ROWS, bf16=False, **training)
-    data = EncodedTask("cola", rows, rows, {}, "generated for a test")
+    data = EncodedTask(get_task("cola"), rows, rows, {}, "generated for a test")
     encoder = Encoder("tiny", config.to_dict(), weights)
     return TrialTrainer(get_task("cola"), data, encoder, settings, 1, DistributedContext())
 

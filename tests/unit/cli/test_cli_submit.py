@@ -68,6 +68,23 @@ def test_a_job_file_that_only_the_cluster_has_is_left_to_the_job(
     assert "http://127.0.0.1:9" in capfd.readouterr().err
 
 
+def test_files_of_an_own_task_must_be_uploaded_or_on_the_cluster(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A file in the working folder is uploaded; one beside it is not, unless its path says where the cluster has it."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for file in (folder / "rows.csv", tmp_path / "rows.csv"):
+        file.touch()
+    stored = ["--storage-path", "/shared/runs", "--text", "a", "--label", "b"]
+    submission = ["--address", "http://127.0.0.1:9", "--working-dir", str(folder), "--", "tune", *stored]
+    assert main([*submission, "--train", "../rows.csv"]) == 2
+    assert "tasks.rows.train: " in capfd.readouterr().err
+    for place in ("rows.csv", str(tmp_path / "rows.csv")):
+        assert main([*submission, "--train", place]) == 2
+        assert "http://127.0.0.1:9" in capfd.readouterr().err
+
+
 def test_benchmarks_need_a_checkout(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--working-dir", str(tmp_path), "--", "benchmark"]) == 2
     assert "--working-dir: " in capfd.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 import gluetune
 from gluetune.errors import DataError, ModelError, UserError
 from gluetune.inference import TextSettings, task_of
-from gluetune.tasks import TASKS, get_task
+from gluetune.tasks import TASKS, Task, get_task
 from tiny_classifiers import write_classifier
 
 
@@ -93,3 +93,26 @@ def test_a_runs_folder_gives_its_winners(tmp_path: Path) -> None:
             gluetune.load(tmp_path / "run", wrong)
     with pytest.raises(ModelError, match=r"config\.json"):
         gluetune.load(tmp_path)
+
+
+def test_a_model_of_an_own_task_knows_its_task_anywhere(tmp_path: Path) -> None:
+    task = Task(
+        "tickets",
+        "tickets",
+        ("title", "body"),
+        ("billing", "login", "other"),
+        ("accuracy",),
+        "accuracy",
+        layouts={},
+        dev=(),
+        test=(),
+        files={"train": "/home/ann/tickets.csv", "text": ["title", "body"], "label": ["topic"]},
+    )
+    folder = write_classifier(tmp_path / "run" / "winners" / "tickets", task)
+    TextSettings(max_seq_length=24, truncation="longest_first").of_task(task).write(folder)
+    assert "/home/ann" not in (folder / "gluetune.json").read_text()
+    for loaded in (gluetune.load(folder), gluetune.load(tmp_path / "run"), gluetune.load(tmp_path / "run", "tickets")):
+        assert (loaded.task.name, loaded.task.labels) == ("tickets", task.labels)
+        assert set(loaded.predict([("a", "b"), {"title": "c", "body": "d"}])) <= set(task.labels)
+    with pytest.raises(ModelError, match="tickets"):
+        gluetune.load(tmp_path / "run", "tickts")

@@ -66,7 +66,7 @@ def test_the_plan_counts_configurations_that_train_differently(encoder: ModelCon
         training=TrainingConfig(max_steps=9, num_train_epochs=2, warmup_ratio=0.2),
     )
     prepared = prepare_inputs(job, space)
-    sampler = TrialSampler(job.tasks, space, "grid", job.training, job.seed, 1, prepared.facts)
+    sampler = TrialSampler(job.weights, space, "grid", job.training, job.seed, 1, prepared.facts)
     plan = make_plan("one", job, space, prepared, sampler, Storage(str(tmp_path)), "", "")
     (task,) = plan.tasks
     assert plan.fixed == {"max_steps": 9, "warmup_ratio": 0.2}
