@@ -22,7 +22,11 @@ from gluetune.tasks.metrics import baseline_score
 PERCENTILES = (5, 50, 95, 100)
 _MAX_MEASURED = 10_000  # rows at the token limit that are tokenized again without it
 _SHOWN_CLASSES = 10  # on the terminal
-_NO_LIMIT = 1 << 20
+_CONSTANT = {
+    "single_label": "the most frequent class",
+    "multi_label": "the classes that most rows have",
+    "regression": "the mean",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class DataCard:
         splits: the rows by split, ``train`` and ``selection`` first.
         leaks: what other splits share with train, by split.
         metric: the metric that ranks.
-        baseline: its value on the selection rows if the most frequent class, or the mean, is always predicted.
+        baseline: its value on the selection rows of a constant prediction, as
+            `gluetune.tasks.metrics.baseline_score` defines it; ``None`` if that is not finite.
         notes: what was done to the rows, and what deserves attention, one sentence each.
     """
 
@@ -127,10 +132,7 @@ class DataCard:
         return "\n\n".join(parts) + "\n"
 
     def _baseline(self) -> str:
-        if self.baseline is None:
-            return ""
-        constant = "the mean" if self.problem == "regression" else "the most frequent class"
-        return f" ({constant} scores {self.baseline:.3f})"
+        return "" if self.baseline is None else f" ({_CONSTANT[self.problem]} scores {self.baseline:.3f})"
 
     def _label_tables(self) -> list[str]:
         names = list(self.splits)
@@ -193,9 +195,19 @@ def make_card(
     train = rows["train"]
     leaks = {name: _leak(train, each) for name, each in rows.items() if name != "train"}
     selection = rows["selection"].labels
-    baseline = None if selection is None or task.multi_label else baseline_score(task, selection)
+    baseline = np.nan if selection is None else baseline_score(task, selection)
     every = dict.fromkeys([*notes, *(note for each in rows.values() for note in each.notes)])
-    return DataCard(task.name, task.problem, task.columns, limit, splits, leaks, task.primary, baseline, tuple(every))
+    return DataCard(
+        task.name,
+        task.problem,
+        task.columns,
+        limit,
+        splits,
+        leaks,
+        task.primary,
+        baseline if np.isfinite(baseline) else None,
+        tuple(every),
+    )
 
 
 def _split_card(task: Task, rows: Examples, lengths: NDArray[np.int64], cut: int) -> SplitCard:
@@ -253,9 +265,11 @@ def _labels(split: SplitCard) -> str:
         return " without labels"
     ordered = sorted(split.classes.items(), key=lambda item: -item[1])
     shown = ", ".join(f"{name} {count:,}" for name, count in ordered[:_SHOWN_CLASSES])
-    rest = ordered[_SHOWN_CLASSES:]
-    more = f", {len(rest)} more with {rest[-1][1]:,} to {rest[0][1]:,}" if rest else ""
-    return f" ({shown}{more})"
+    rest = [count for _, count in ordered[_SHOWN_CLASSES:]]
+    if not rest:
+        return f" ({shown})"
+    counts = f"{rest[-1]:,}" if rest[0] == rest[-1] else f"{rest[-1]:,} to {rest[0]:,}"
+    return f" ({shown}, and {counts} of {len(rest)} more)"
 
 
 def _lengths(split: SplitCard, limit: int) -> str:

@@ -12,8 +12,9 @@ near-duplicate must share.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +27,9 @@ THRESHOLD = 0.8
 """Least Jaccard similarity of the words of near-duplicates."""
 
 _ROWS_PER_STEP = 1 << 15
-_MAX_COMPARED = 1_000_000  # pairs of rows whose words are compared
+_MAX_COMPARED = 4_000_000  # pairs of rows whose words are compared
 _MAX_CANDIDATES = 4_000_000  # pairs of a row and a word of one step, before rows of other sizes are left out
+_PAIRS_PER_STEP = 1 << 17
 _PUNCTUATION = ".,;:!?\"'`()[]{}<>-–—…“”‘’«»*_/\\|"
 
 
@@ -74,7 +76,8 @@ def count_duplicates(rows: Examples) -> tuple[int, int]:
     Returns:
         The number of repeated rows, and how many of these have a label that differs from that of the first such row.
     """
-    texts = np.concatenate([words.texts for words in _steps(rows)])
+    steps = range(0, len(rows), _ROWS_PER_STEP)
+    texts = np.concatenate([_text_hashes(_word_lists(rows, start)) for start in steps])
     _, first, inverse = np.unique(texts, return_index=True, return_inverse=True)
     repeated = first[inverse] != np.arange(len(texts))
     if rows.labels is None:
@@ -101,27 +104,40 @@ class _Words:
 def _steps(examples: Examples) -> Iterator[_Words]:
     """Yield the words of the rows, some thousand rows at a time."""
     for start in range(0, len(examples), _ROWS_PER_STEP):
-        yield _words(examples, start, min(start + _ROWS_PER_STEP, len(examples)))
+        lists = _word_lists(examples, start)
+        rows = np.concatenate([pc.list_parent_indices(each).to_numpy(zero_copy_only=False) for each in lists])
+        words = pc.utf8_trim(pa.concat_arrays([pc.list_flatten(each) for each in lists]), characters=_PUNCTUATION)
+        ids = words.dictionary_encode()
+        width = len(ids.dictionary) + 1
+        rows, places = np.divmod(_distinct(rows * width + ids.indices.to_numpy(zero_copy_only=False)), width)
+        yield _Words(_text_hashes(lists), ids.dictionary.take(pa.array(places)), rows)
 
 
-def _words(examples: Examples, start: int, stop: int) -> _Words:
-    import pandas as pd
-
-    kind = pa.large_string()
+def _word_lists(examples: Examples, start: int) -> list[Any]:
+    """Return for each text column the lists of what white space separates, in lower case, of the rows of one step."""
+    stop, kind = start + _ROWS_PER_STEP, pa.large_string()
     columns = [
         texts.array[start:stop] if isinstance(texts, Texts) else pa.array(texts[start:stop], kind)
         for texts in examples.columns.values()
     ]
-    lists = [pc.utf8_split_whitespace(pc.utf8_trim_whitespace(pc.utf8_lower(column))) for column in columns]
+    return [pc.utf8_split_whitespace(pc.utf8_trim_whitespace(pc.utf8_lower(column))) for column in columns]
+
+
+def _text_hashes(lists: Sequence[Any]) -> NDArray[np.uint64]:
+    """Return [rows] hashes of the texts of all columns."""
+    from pandas.util import hash_array  # slow to import
+
+    kind = pa.large_string()
     lines = [pc.binary_join(each, pa.scalar(" ", kind)) for each in lists]
     joined = pc.binary_join_element_wise(*lines, pa.scalar("\n", kind)) if len(lines) > 1 else lines[0]
-    texts = pd.util.hash_array(joined.to_numpy(zero_copy_only=False), categorize=False)
-    rows = np.concatenate([pc.list_parent_indices(each).to_numpy(zero_copy_only=False) for each in lists])
-    words = pc.utf8_trim(pa.concat_arrays([pc.list_flatten(each) for each in lists]), characters=_PUNCTUATION)
-    ids = words.dictionary_encode()
-    pairs = np.unique(rows * (len(ids.dictionary) + 1) + ids.indices.to_numpy(zero_copy_only=False))
-    rows, words = np.divmod(pairs, len(ids.dictionary) + 1)
-    return _Words(texts, ids.dictionary.take(pa.array(words)), rows)
+    hashes: NDArray[np.uint64] = hash_array(joined.to_numpy(zero_copy_only=False), categorize=False)
+    return hashes
+
+
+def _distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the different values, sorted; unlike `numpy.unique`, in the time of a sort alone."""
+    values = np.sort(values)
+    return values[np.flatnonzero(np.diff(values, prepend=-1))]
 
 
 class _Index:
@@ -143,22 +159,14 @@ class _Index:
         ids = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         sampled = pc.drop_null(pc.index_in(sample.words, value_set=self.vocabulary)).to_numpy(zero_copy_only=False)
         frequency = np.bincount(np.concatenate([ids, sampled.astype(np.int64)]), minlength=len(self.vocabulary))
-        order = np.lexsort((ids, frequency[ids], row_of))
-        self._row_of, self._ids = row_of[order], ids[order]
+        self._frequency = frequency
+        self._keys = np.sort(row_of * len(self.vocabulary) + ids)  # of each word of each row
         self._sizes = np.bincount(row_of, minlength=len(rows))
-        self._offsets = np.concatenate([[0], np.cumsum(self._sizes)])
-        self._postings()
-
-    def _postings(self) -> None:
-        """List, for each word, the rows of which it is one of the rarest words."""
-        needed = np.ceil(THRESHOLD * self._sizes - 1e-9).astype(np.int64)
-        prefix = self._sizes - needed + 1
-        rank = np.arange(len(self._ids)) - self._offsets[self._row_of]
-        rare = rank < prefix[self._row_of]
-        ids, rows = self._ids[rare], self._row_of[rare]
-        order = np.argsort(ids, kind="stable")
-        self._rows_by_word = rows[order]
-        self._word_offsets = np.searchsorted(ids[order], np.arange(len(self.vocabulary) + 1))
+        order = np.lexsort((ids, frequency[ids], row_of))
+        rare = order[_in_prefix(row_of[order], self._sizes)]
+        rare = rare[np.argsort(ids[rare], kind="stable")]
+        self._rows_by_word = row_of[rare]  # rows of which the word is one of the rarest, one word after the other
+        self._word_offsets = np.searchsorted(ids[rare], np.arange(len(self.vocabulary) + 1))
 
     def find_near(self, others: _Words, found: NDArray[np.bool_], limit: int) -> tuple[int, bool]:
         """Mark the rows that are near-duplicates of other rows.
@@ -173,17 +181,19 @@ class _Index:
         """
         ids = pc.fill_null(pc.index_in(others.words, value_set=self.vocabulary), -1).to_numpy(zero_copy_only=False)
         sizes = np.bincount(others.rows, minlength=len(others.texts))
+        ids = ids.astype(np.int64)
         known = ids >= 0
-        ids, rows = ids[known].astype(np.int64), others.rows[known]
-        counts = np.cumsum(self._word_offsets[ids + 1] - self._word_offsets[ids])
+        order = np.lexsort((ids, np.where(known, self._frequency[ids], -1), others.rows))  # unknown words are rarest
+        rare = order[_in_prefix(others.rows[order], sizes) & known[order]]
+        counts = np.cumsum(self._word_offsets[ids[rare] + 1] - self._word_offsets[ids[rare]])
         within = int(np.searchsorted(counts, _MAX_CANDIDATES, side="right"))
-        candidates = self._candidates(ids[:within], rows[:within], sizes, found)
+        candidates = self._candidates(ids[rare[:within]], others.rows[rare[:within]], sizes, found)
         pairs = candidates[:limit]
-        shared = self._count_shared(pairs, ids, rows, len(sizes))
+        shared = self._count_shared(pairs, ids[known], others.rows[known], len(sizes))
         mine, other = pairs[:, 0], pairs[:, 1]
         union = self._sizes[mine] + sizes[other] - shared
         found[mine[shared >= THRESHOLD * union - 1e-9]] = True
-        return len(pairs), within == len(ids) and len(pairs) == len(candidates)
+        return len(pairs), within == len(rare) and len(pairs) == len(candidates)
 
     def _candidates(
         self, ids: NDArray[np.int64], rows: NDArray[np.int64], sizes: NDArray[np.int64], found: NDArray[np.bool_]
@@ -195,18 +205,34 @@ class _Index:
         mine = self._rows_by_word[np.repeat(self._word_offsets[ids], counts) + steps]
         small, large = (np.minimum(self._sizes[mine], sizes[other]), np.maximum(self._sizes[mine], sizes[other]))
         kept = (small >= THRESHOLD * large - 1e-9) & ~found[mine]
-        pairs = np.unique(mine[kept] * len(sizes) + other[kept])
+        pairs = _distinct(mine[kept] * len(sizes) + other[kept])
         return np.stack(np.divmod(pairs, len(sizes)), axis=1)
 
     def _count_shared(
         self, pairs: NDArray[np.int64], ids: NDArray[np.int64], rows: NDArray[np.int64], others: int
     ) -> NDArray[np.int64]:
         """Return [pairs] how many different words both rows have."""
-        offsets = np.searchsorted(rows, np.arange(others + 1))
-        shared = np.zeros(len(pairs), np.int64)
-        last, keys = -1, frozenset[int]()
-        for number, (mine, other) in enumerate(pairs.tolist()):
-            if mine != last:
-                last, keys = (mine, frozenset(self._ids[self._offsets[mine] : self._offsets[mine + 1]].tolist()))
-            shared[number] = len(keys.intersection(ids[offsets[other] : offsets[other + 1]].tolist()))
-        return shared
+        counts = np.bincount(rows, minlength=others)
+        offsets = np.cumsum(counts) - counts
+        parts = [np.zeros(0, np.int64)]
+        for start in range(0, len(pairs), _PAIRS_PER_STEP):
+            mine, other = pairs[start : start + _PAIRS_PER_STEP].T
+            pair = np.repeat(np.arange(len(other)), counts[other])
+            steps = np.arange(len(pair)) - np.repeat(np.cumsum(counts[other]) - counts[other], counts[other])
+            keys = mine[pair] * len(self.vocabulary) + ids[offsets[other][pair] + steps]
+            places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+            parts.append(np.bincount(pair, weights=self._keys[places] == keys, minlength=len(other)).astype(np.int64))
+        return np.concatenate(parts)
+
+
+def _in_prefix(rows: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return for each word whether it is one of the rarest of its row, of which near-duplicates share at least one.
+
+    Args:
+        rows: [words] the row of each word; the words of a row follow each other, the rarest first.
+        sizes: [rows] number of words of each row.
+    """
+    rank = np.arange(len(rows)) - (np.cumsum(sizes) - sizes)[rows]
+    prefix = sizes - np.ceil(THRESHOLD * sizes - 1e-9).astype(np.int64) + 1
+    rare: NDArray[np.bool_] = rank < prefix[rows]
+    return rare
