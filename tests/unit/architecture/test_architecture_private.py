@@ -20,6 +20,7 @@ DOCUMENTED_MODULES = {  # submodules of these libraries whose names, as far as t
     "mlflow.pyfunc",
     "mlflow.tracking",
     "mlflow.types",
+    "mlflow.types.schema",
     "optuna.distributions",
     "optuna.samplers",
     "optuna.trial",
@@ -46,6 +47,7 @@ DOCUMENTED_MODULES = {  # submodules of these libraries whose names, as far as t
     "torch.nn.utils",
     "torch.optim",
     "torch.optim.lr_scheduler",
+    "torch.optim.swa_utils",
     "transformers.integrations.sdpa_attention",  # on the page "Attention backends", with the next one
     "transformers.masking_utils",
     "transformers.modeling_outputs",
