@@ -69,7 +69,13 @@ CASES = [
         "misspelt column of a template",
         {"train.csv": TRAIN},
         Line("/train.csv:1", "'tex'", nearest="text"),
-        {"text": "{tex}: {label}"},
+        {"text": "{tex}!"},
+    ),
+    Case(
+        "text that shows the label",
+        {"train.csv": TRAIN},
+        Line("tasks.own.label", "'label'"),
+        {"text": "{text}: {label}"},
     ),
     Case(
         "misspelt group column",

@@ -65,6 +65,9 @@ ROWS = {"text": ["a", "b", "c"] * 4, "label": ["x", "y", "x"] * 4}
 FRAMES = [
     ({"text": ["a", 5, "c"] * 4}, Line("the DataFrame of train", "5 (int) in row 1")),
     ({"label": [b"x", b"y", b"x"] * 4}, Line("the DataFrame of train", "binary")),
+    ({"label": [1, True, 0] * 4}, Line("the DataFrame of train", "True (bool) in row 1")),
+    ({"label": [[["x"]], [], []] * 4}, Line("the DataFrame of train", "list<item: list<item: string>>")),
+    ({"label": [2**70, 1, 2] * 4}, Line("the DataFrame of train", "too large")),
     ({"label": [{"a": 1}] * 12}, Line("the DataFrame of train", "struct")),
     ({"text": ["a\0", "b", "c"] * 4}, Line("the DataFrame of train", "row 0")),
     ({"label": ["x"] * 12}, Line("the DataFrame of train", "'x'")),
@@ -98,6 +101,10 @@ def test_a_bad_data_frame(columns: dict[str, list[Any]], shows: Line) -> None:
             Line("the DataFrame of train", "(txt, label)", nearest="txt"),
         ),
         ({"train": pd.DataFrame(ROWS).iloc[:0]}, Line("the DataFrame of train", "none")),
+        (
+            {"train": datasets.Dataset.from_dict(ROWS).to_iterable_dataset()},
+            Line("the IterableDataset of train", "IterableDataset"),
+        ),
         (
             {"train": datasets.DatasetDict(train=datasets.Dataset.from_dict(ROWS))},
             Line("the DatasetDict of train", "DatasetDict"),

@@ -24,7 +24,7 @@ _MAX_MEASURED = 10_000  # rows at the token limit that are tokenized again witho
 _SHOWN_CLASSES = 10  # on the terminal
 _CONSTANT = {
     "single_label": "the most frequent class",
-    "multi_label": "the classes that most rows have",
+    "multi_label": "the classes of most rows",
     "regression": "the mean",
 }
 
@@ -132,7 +132,7 @@ class DataCard:
         return "\n\n".join(parts) + "\n"
 
     def _baseline(self) -> str:
-        return "" if self.baseline is None else f" ({_CONSTANT[self.problem]} scores {self.baseline:.3f})"
+        return "" if self.baseline is None else f"; always {_CONSTANT[self.problem]}: {self.baseline:.3f}"
 
     def _label_tables(self) -> list[str]:
         names = list(self.splits)

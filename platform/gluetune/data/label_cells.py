@@ -22,7 +22,7 @@ MISSING = ("", "nan", "NaN", "NAN", "null", "NULL", "NA", "N/A", "<NA>", "#N/A")
 LIST_TEXT = "["
 """Stands for cells of text that are lists as JSON or Python write them, in the place of a separator."""
 
-_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_NUMBER = r"^[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf)$"
 _WHOLE = r"^[+-]?[0-9]+(?:\.0*)?$"
 _TRUE, _FALSE = (("1", "1.0", "True", "true", "TRUE"), ("0", "0.0", "False", "false", "FALSE"))
 _SHOWN_CLASSES = 10  # in a message

@@ -225,6 +225,9 @@ def open_frames(name: str, files: TaskFiles, frames: Mapping[str, Frame]) -> tup
 
 def _build(name: str, files: TaskFiles, tables: Mapping[str, Sequence[Table]]) -> tuple[Task, OwnSource]:
     texts = parse_text(files.text, name)
+    columns = [files.label] if isinstance(files.label, str) else files.label
+    if both := [column for template in texts for column in template.fields if column in columns]:
+        _refuse(name, "label", f"must be no column of the text, which would show the label, but got {both[0]!r}")
     labels = decide_labels(tables["train"], files, name)
     primary, metrics = _metrics(name, files.metric, labels)
     task = Task(

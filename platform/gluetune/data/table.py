@@ -172,7 +172,7 @@ def as_cells(column: pa.ChunkedArray, name: str, place: str) -> pa.ChunkedArray:
     """Convert a column of any type to text or lists of texts.
 
     Whole numbers become their digits, other numbers the shortest digits that give the same number again, booleans
-    ``True`` and ``False``, dates and times ISO 8601; NaN becomes null.
+    ``True`` and ``False``, dates and times what pyarrow writes (``2026-01-31``); NaN becomes null.
 
     Args:
         column: the cells.
@@ -194,6 +194,8 @@ def _convert(cells: Any, name: str, place: str) -> Any:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         lists = cells.cast(pa.large_list(kind.value_type))
         items = _convert(lists.values, name, place)
+        if pa.types.is_large_list(items.type):
+            raise DataError(f"{name!r} must hold text, numbers or lists of these, but holds {kind}", place)
         return pa.LargeListArray.from_arrays(lists.offsets, items, mask=lists.is_null())
     if pa.types.is_boolean(kind):
         return pc.if_else(cells, pa.scalar("True", text), pa.scalar("False", text))

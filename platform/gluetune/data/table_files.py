@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -176,7 +177,7 @@ class DatasetTable(Table):
 
     def __init__(self, dataset: datasets.Dataset, place: str) -> None:
         self.dataset, self.place = dataset, place
-        if not hasattr(dataset, "features") or not hasattr(dataset, "__getitem__"):
+        if not all(hasattr(dataset, name) for name in ("features", "__len__", "__getitem__")):
             raise DataError(f"must be one split of a dataset, but is {type(dataset).__name__}", place)
 
     def names(self) -> list[str]:
@@ -235,12 +236,28 @@ def frame_table(frame: Frame, columns: Sequence[str], place: str) -> Table:
 
 def _series_array(series: pd.Series[Any], name: str, place: str) -> Any:
     try:
+        if series.dtype == object:
+            return pa.array([_plain(value) for value in series], from_pandas=True)
         return pa.Array.from_pandas(series)
     except (pa.ArrowException, UnicodeEncodeError, OverflowError) as error:
-        kinds = {type(value): (row, value) for row, value in reversed(list(enumerate(series))) if value == value}
-        row, value = max(kinds.values(), key=lambda found: found[0]) if len(kinds) > 1 else (None, None)
-        odd = error if row is None else f"is {value!r} ({type(value).__name__}) in row {row}"
-        raise DataError(f"{name!r} must hold values of one type, but {odd}", place) from error
+        raise DataError(_odd_value(series, name, str(error)), place) from error
+
+
+def _plain(value: Any) -> Any:
+    """Return an array as a list: pyarrow refuses columns of arrays of which some are empty."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _odd_value(series: pd.Series[Any], name: str, reason: str) -> str:
+    """Return a message about the first value that is not of the type of those before it."""
+    first: type | None = None
+    for row, value in enumerate(series):
+        if value is None or (isinstance(value, float) and np.isnan(value)):
+            continue
+        first = first or type(value)
+        if type(value) is not first:
+            return f"{name!r} must hold values of one type, but is {value!r} ({type(value).__name__}) in row {row}"
+    return f"{name!r} must hold text, numbers or lists of these, but pyarrow reports: {reason}"
 
 
 def frame_tables(frames: Mapping[str, Frame], columns: Sequence[str]) -> dict[str, list[Table]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -42,6 +44,7 @@ def labels(cells: list[Any], **fields: Any) -> tuple[Task, list[Any]]:
         (["1.0", "0"] * 5, "single_label", ("0", "1")),
         ([True, False] * 5, "single_label", ("False", "True")),
         ([0.5, 1.0] * 5, "regression", ()),
+        (["inf", "1"] * 5, "regression", ()),
         (["1e-3", "2"] * 5, "regression", ()),
         (list(range(20)) * 2, "single_label", tuple(map(str, range(20)))),
         ([3 * number for number in range(21)] * 2, "regression", ()),
@@ -60,6 +63,28 @@ def test_auto_decides_by_the_labels_of_train(cells: list[Any], problem: str, nam
     task, source = opened(cells)
     assert (task.problem, task.labels) == (problem, names)
     assert source.decided.endswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        (pd.Categorical(["b", "a", None] * 3), ("a", "b")),
+        (pd.Categorical([2, 1, 2] * 3), ("1", "2")),
+        (pd.array([1, 0, None] * 3, dtype="Int64"), ("0", "1")),
+        (pd.array([True, False, None] * 3, dtype="boolean"), ("False", "True")),
+        (pd.Series([1, 2, 1] * 3, dtype=object), ("1", "2")),
+        (pd.Series([np.array(["a"]), np.array([]), np.array(["b", "a"])] * 3), ("a", "b")),
+        (pd.Series([("a",), (), ("b", "a")] * 3), ("a", "b")),
+        (pd.Series([Decimal("0.5"), Decimal(2), None] * 3), ()),
+    ],
+)
+def test_labels_of_any_type_that_pandas_has(cells: Any, names: tuple[str, ...]) -> None:
+    frame = pd.DataFrame({"text": list("abcdefghi"), "label": cells})
+    task, source = open_frames("own", TaskFiles(text="text", label="label"), {"train": frame})
+    assert task.labels == names
+    found = source.load(task, "train").labels
+    assert found is not None
+    assert len(found) == 9 - frame["label"].isna().sum()
 
 
 @pytest.mark.parametrize("missing", [None, "", " ", "NaN", "nan", "null", "NA", "N/A", "<NA>", "#N/A"])
