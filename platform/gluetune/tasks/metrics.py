@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gluetune.errors import ConfigError, did_you_mean
+from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 from gluetune.tasks import decision_metrics as decisions
 from gluetune.tasks import own_metrics
 from gluetune.tasks import score_metrics as scores
@@ -238,7 +238,13 @@ def metric_value(name: str, outputs: Outputs) -> float:
     Raises:
         ConfigError: a function of the user raised an exception, or returned something else than a finite number.
     """
-    return METRICS[name].compute(outputs) if name in METRICS else _own_value(name, outputs)
+    if name in METRICS:
+        return METRICS[name].compute(outputs)
+    try:
+        return _own_value(name, outputs)
+    except ConfigError as error:
+        keys = ("tasks", outputs.task.name, "metric")
+        raise ConfigError([ConfigIssue.at(keys, issue.message) for issue in error.issues]) from error
 
 
 def _own_value(name: str, outputs: Outputs) -> float:

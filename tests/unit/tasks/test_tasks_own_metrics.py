@@ -98,4 +98,5 @@ def test_a_function_that_gives_no_number_is_one_message(function: str, part: str
     with pytest.raises(ConfigError) as caught:
         value(f"costs_of_a_test:{function}", np.eye(2, dtype=np.float32), np.array([0, 1]))
     assert part in str(caught.value)
+    assert [issue.path for issue in caught.value.issues] == ["tasks.own.metric"]
     assert f"costs_of_a_test:{function}" in str(caught.value)
