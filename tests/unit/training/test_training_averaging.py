@@ -96,6 +96,21 @@ def test_a_resumed_trial_gives_the_same_numbers(changes: dict[str, Any], stop_af
     assert all(torch.equal(tensor, others[name]) for name, tensor in weights.items())
 
 
+@pytest.mark.parametrize("changes", [{"weight_average": 2}, {"ema_decay": 0.8}], ids=str)
+def test_averages_of_adapters_resume_to_the_same_numbers(changes: dict[str, Any], tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    training = TrainingConfig(**COMMON, **changes, adapter="lora", loss="focal", class_weights="balanced")
+    whole, kept = run_trial(TASKS["cola"], training, tmp_path / "whole")
+    begun, _ = run_trial(TASKS["cola"], training, tmp_path / "resumed", stop_after=2)
+    rest, again = run_trial(TASKS["cola"], training, tmp_path / "resumed")
+    assert [numbers(e) for e in whole] == [numbers(e) for e in [*begun[:-1], *rest]]
+    weights, others = kept.load_best(), again.load_best()
+    assert weights is not None
+    assert others is not None
+    assert weights.keys() == others.keys()
+    assert all(torch.equal(tensor, others[name]) for name, tensor in weights.items())
+
+
 def test_evaluations_without_improvement_end_a_trial(tmp_path: Path) -> None:
     training = TrainingConfig(**COMMON | {"num_train_epochs": 6}, patience=2, min_delta=10.0)
     evaluations, _ = run_trial(TASKS["cola"], training, tmp_path)
