@@ -1,10 +1,11 @@
 """Metrics of the user: ``module:function``, such as ``sklearn.metrics:cohen_kappa_score``.
 
-The function is imported in the driver and in every worker. It is called as ``function(y_true, y_pred)`` with class ids
-[rows], of a multi-label task with 0 and 1 [rows, classes], of a regression with numbers [rows]. If its second
-parameter is named ``y_score``, ``y_prob`` or ``y_proba``, it gets probabilities instead: [rows, classes], and [rows]
-those of the second of two classes. It must return a finite number for all predictions, constant ones included. More is
-better, unless the name ends in ``:min``: ``costs:expected_cost:min``.
+The function is imported in the driver and in every worker, also from the directory that the driver was started in. It
+is called as ``function(y_true, y_pred)`` with class ids [rows], of a multi-label task with 0 and 1 [rows, classes], of a
+regression with numbers [rows]. If its second parameter is named ``y_score``, ``y_prob`` or ``y_proba``, it gets
+probabilities instead: [rows, classes], and [rows] those of the second of two classes. It must return a finite number
+for all predictions, constant ones included. More is better, unless the name ends in ``:min``:
+``costs:expected_cost:min``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -65,6 +68,8 @@ def import_metric(name: str) -> OwnFunction:
     where, _, attribute = name.removesuffix(_MINIMISED).rpartition(":")
     if not where or not attribute.isidentifier() or ":" in where:
         raise _refused(f"must be module:function, or module:function:min where less is better, but got {name!r}")
+    if (working := os.getcwd()) not in sys.path:
+        sys.path.append(working)  # as Ray does in workers; a console script starts without it
     try:
         module = importlib.import_module(where)
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,15 @@ def test_the_name_of_the_second_parameter_chooses_probabilities() -> None:
     assert value(name, np.zeros((4, 3), np.float32), labels) == pytest.approx(21.0)  # [rows, classes]
     several = np.zeros((4, 2), np.float32)
     assert value(name, several, several, "multi_label") == pytest.approx(21.0)
+
+
+def test_a_module_is_found_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "beside_of_a_test.py").write_text("def always(y_true, y_pred):\n    return 0.25\n")
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.chdir(folder)
+    assert value("beside_of_a_test:always", np.zeros((2, 2), np.float32), np.array([0, 1])) == 0.25
 
 
 def test_label_sets_are_whole_numbers() -> None:
