@@ -1,8 +1,8 @@
 """Metrics of the user: ``module:function``, such as ``sklearn.metrics:cohen_kappa_score``.
 
 The function is imported in the driver and in every worker, also from the directory that the driver was started in. It
-is called as ``function(y_true, y_pred)`` with class ids [rows], of a multi-label task with 0 and 1 [rows, classes], of a
-regression with numbers [rows]. If its second parameter is named ``y_score``, ``y_prob`` or ``y_proba``, it gets
+is called as ``function(y_true, y_pred)`` with class ids [rows], of a multi-label task with 0 and 1 [rows, classes], of
+a regression with numbers [rows]. If its second parameter is named ``y_score``, ``y_prob`` or ``y_proba``, it gets
 probabilities instead: [rows, classes], and [rows] those of the second of two classes. It must return a finite number
 for all predictions, constant ones included. More is better, unless the name ends in ``:min``:
 ``costs:expected_cost:min``.
