@@ -21,9 +21,9 @@ from gluetune.data import EncodedRows, Examples, encode_rows
 from gluetune.errors import ModelError
 from gluetune.inference.classifier import Classifier
 from gluetune.inference.model_folder import SETTINGS_FILE, local_model_folder
-from gluetune.inference.predictions import Predictions, as_examples
+from gluetune.inference.predictions import as_examples
 from gluetune.storage.output_file import write_output
-from gluetune.tasks import Task
+from gluetune.tasks.outputs import predicted_classes
 from gluetune.training import predict_logits
 
 MAX_DIFFERENCE = 1e-3
@@ -180,7 +180,7 @@ def _check(classifier: Classifier, rows: EncodedRows, file: Path, source: str) -
 
     torch_seconds = _seconds(torch_all)
     difference = float(np.abs(logits - expected).max(initial=0.0))
-    changed = _changed(classifier.task, logits, expected)
+    changed = _changed(classifier, logits, expected)
     if changed or not difference <= MAX_DIFFERENCE:
         raise ModelError(
             f"the ONNX file must give the labels of {type(model).__name__} and its logits to within "
@@ -192,12 +192,12 @@ def _check(classifier: Classifier, rows: EncodedRows, file: Path, source: str) -
     return OnnxCheck(len(rows), source, difference, 1e3 * seconds / count, 1e3 * torch_seconds / count, size_mb)
 
 
-def _changed(task: Task, logits: NDArray[np.float32], expected: NDArray[np.float32]) -> int:
+def _changed(classifier: Classifier, logits: NDArray[np.float32], expected: NDArray[np.float32]) -> int:
     """Return the number of rows whose labels differ; 0 for a regression, whose numbers the logits are."""
-    if task.regression:
+    if classifier.task.regression:
         return 0
-    found, known = (Predictions(task, values).labels for values in (logits, expected))
-    return sum(one != other for one, other in zip(found, known, strict=True))
+    found, known = (predicted_classes(classifier.task, each, classifier.thresholds) for each in (logits, expected))
+    return int((found != known).reshape(len(logits), -1).any(axis=1).sum())
 
 
 def _arrays(rows: EncodedRows, batch: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:

@@ -117,6 +117,7 @@ def save_adapter(
         )
     adapted.peft_config[_NAME].base_model_name_or_path = name
     adapted.save_pretrained(str(folder), save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # peft's form for a model card, which nothing fills in
     merged: PreTrainedModel = adapted.merge_and_unload()
     return merged
 

@@ -105,6 +105,8 @@ def enable_gradient_checkpointing(model: PreTrainedModel) -> None:
     """
     enable: Any = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
+    encoder: Any = model.base_model
+    encoder.config.use_cache = False  # of decoders; transformers would switch it off with a warning
 
 
 def move_to_device(model: nn.Module, device: torch.device | str) -> None:
