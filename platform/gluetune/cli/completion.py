@@ -14,7 +14,7 @@ from gluetune.cli.commands import COMMANDS
 from gluetune.cli.flags import build_parser
 from gluetune.cli.options import Program
 from gluetune.config.space_files import known_spaces
-from gluetune.tasks import TASKS
+from gluetune.tasks import TASKS, plugin_names
 
 SHELLS = ("bash", "zsh", "fish")
 _PATHS = {"FILE": shtab.FILE, "PATH": shtab.FILE, "MODEL": shtab.DIRECTORY, "FOLDER": shtab.DIRECTORY}  # by metavar
@@ -66,7 +66,7 @@ def _choices(program: Program) -> Iterator[tuple[str, list[str]]]:
         values = list(_literals(_annotation(program.schema, flag.path)))
         if values:
             yield flag.name, values
-    yield "--tasks", list(TASKS)
+    yield "--tasks", [*TASKS, *plugin_names()]
     yield "--space", known_spaces()
 
 
