@@ -22,6 +22,7 @@ from gluetune.errors import ModelError
 from gluetune.inference.classifier import Classifier
 from gluetune.inference.model_folder import SETTINGS_FILE, local_model_folder
 from gluetune.inference.predictions import as_examples
+from gluetune.models import check_token_ids
 from gluetune.storage.output_file import write_output
 from gluetune.tasks.outputs import predicted_classes
 from gluetune.training import predict_logits
@@ -69,12 +70,14 @@ def export_onnx(classifier: Classifier, folder: str, target: Path, examples: Exa
         examples: the rows to check with; ``None`` for rows of random tokens of the tokenizer.
 
     Raises:
-        ModelError: the model cannot be exported, or the file does not give torch's labels and logits.
+        ModelError: the tokenizer does not fit the model, the model cannot be exported, or the file does not give
+            torch's labels and logits.
         StorageError: the file cannot be written.
     """
     examples = sample_rows(classifier) if examples is None else examples
     config = classifier.config
     rows = encode_rows(examples, classifier.task, classifier.tokenizer, config.max_seq_length, config.truncation)
+    check_token_ids(classifier.model, [rows], classifier.tokenizer, folder)
     with tempfile.TemporaryDirectory() as made:
         file = Path(made) / target.name
         _export(classifier, rows, file)
