@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,16 @@ def test_two_workers_with_half_the_rows_each_equal_one_worker(pair: Lane, alone:
 
 
 @pytest.mark.internals
+@pytest.mark.timeout(300)
+def test_both_workers_run_the_workload_of_an_assignment(pair: Lane, lanes: Lanes, alone: list[Evaluated]) -> None:
+    """As those of a winner do: its workload is a reference to an object of the driver."""
+    work = ray.put(FineTuning(lanes.work.data, lanes.work.encoder))
+    pair.assign(replace(assignment(23, **NO_DROPOUT), workload=work))
+    evaluations, end = run_to_end(pair)
+    assert end.status == "finished", end.message
+    assert_alike(evaluations, alone)
+
+
 def test_one_of_two_workers_is_killed_and_the_trial_continues(pair: Lane, alone: list[Evaluated]) -> None:
     pair.assign(assignment(11, **NO_DROPOUT))
     first = pair.next_event()

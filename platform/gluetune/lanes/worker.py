@@ -171,12 +171,16 @@ class Worker:
         workload.run(assignment, reporter, checkpoints, self.distributed)
 
     def broadcast_from_rank0(self, compute: Callable[[], Any]) -> Any:
-        """Call a function on rank 0 and return its result on every rank."""
+        """Call a function on rank 0 and return its result on every rank.
+
+        Ray pickles it, because `ray.get` never returns for an object reference that plain pickle has copied to another
+        process: the copy lacks the address of the object's owner.
+        """
         if self.distributed.world_size == 1:
             return compute()
-        answer = [compute() if self.distributed.rank == 0 else None]
+        answer: list[Any] = [ray.cloudpickle.dumps(compute()) if self.distributed.rank == 0 else None]
         distributed.broadcast_object_list(answer, src=0)
-        return answer[0]
+        return ray.cloudpickle.loads(answer[0])
 
     def call_async(self, method: str, *arguments: Any) -> Any:
         """Call a method of the mailbox and return a reference to its result."""
