@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from gluetune.config import TrainingConfig
 from gluetune.data import EncodedTask
 from gluetune.events import ClassScores, WinnerEvaluated
 from gluetune.inference import TextSettings, load_classifier, read_text_settings
 from gluetune.models import build_model
+from gluetune.reporting import print_results
+from gluetune.reporting.summary import summarise
 from gluetune.storage import Storage
 from gluetune.tasks import Task
 from gluetune.tasks.metrics import compute_metrics
@@ -21,6 +25,7 @@ from gluetune.tasks.thresholds import tune_thresholds
 from gluetune.tracking.display import class_tables
 from gluetune.training import DistributedContext, predict_logits
 from gluetune.workloads.winner_scoring import score_saved, tune_saved
+from sample_search import BEGIN, events, folded, plan
 from tiny_classifiers import write_classifier
 from training_setup import own_task, rows, task_data, tiny_encoder
 
@@ -105,6 +110,27 @@ def test_mlflow_gets_tables_of_the_classes() -> None:
     several = SINGLE.model_copy(update={"confusion": [], "outcomes": [[1, 2, 3, 4], [5, 6, 7, 8]]})
     table = class_tables({"test": several})["confusion_test.csv"]
     assert str(table).splitlines()[1:] == ['"a, b",1,2,3,4', "c,5,6,7,8"]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_end_of_a_search_shows_what_thresholds_do(classes: int) -> None:
+    cuts = {"unacceptable": 0.75, "acceptable": 0.25} if classes == 2 else {"a": 0.125, "b": 0.5, "c": 0.625}
+    event = WinnerEvaluated(
+        time=BEGIN + 500,
+        number=0,
+        task="cola",
+        scores={"validation": {"matthews_correlation": 0.5125}},
+        untuned_scores={"validation": {"matthews_correlation": 0.4375}},
+        thresholds=cuts,
+        folder="runs/small/winners/cola",
+    )
+    trials = folded([*events(), event]).values()
+    summary = summarise(plan(), trials, status="complete", session_started=BEGIN, now=BEGIN + 600, models={})
+    console = Console(file=io.StringIO(), width=200)
+    print_results(summary, console)
+    (line,) = [line for line in console.file.getvalue().splitlines() if "tuned on the selection rows" in line]  # type: ignore[attr-defined]
+    shown = ("acceptable", "0.250") if classes == 2 else ("3 labels", "0.125 to 0.625")
+    assert all(part in line for part in ("CoLA", *shown, "MCC 0.5125 on validation", "with 0.5 0.4375")), line
 
 
 def test_an_event_keeps_thresholds_and_classes() -> None:
