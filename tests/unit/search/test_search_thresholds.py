@@ -128,7 +128,7 @@ def test_the_end_of_a_search_shows_what_thresholds_do(classes: int) -> None:
     summary = summarise(plan(), trials, status="complete", session_started=BEGIN, now=BEGIN + 600, models={})
     console = Console(file=io.StringIO(), width=200)
     print_results(summary, console)
-    (line,) = [line for line in console.file.getvalue().splitlines() if "tuned on the selection rows" in line]  # type: ignore[attr-defined]
+    (line,) = [line for line in console.file.getvalue().splitlines() if "tuned on the selection rows" in line]
     shown = ("acceptable", "0.250") if classes == 2 else ("3 labels", "0.125 to 0.625")
     assert all(part in line for part in ("CoLA", *shown, "MCC 0.5125 on validation", "with 0.5 0.4375")), line
 
