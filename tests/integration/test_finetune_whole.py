@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import subprocess
@@ -75,8 +76,8 @@ def test_eval_scores_the_saved_model_as_training_did(trained: str, runs: Path) -
 
 
 def test_predict_answers_a_file_row_by_row(trained: str, runs: Path, tmp_path: Path) -> None:
-    rows, answers = tmp_path / "rows.tsv", tmp_path / "answers.tsv"
-    rows.write_text("index\tsentence\n0\tThe baker sees the table .\n1\tTable the sees baker .\n")
+    rows, answers = tmp_path / "rows.csv", tmp_path / "answers.csv"
+    rows.write_text('number,sentence\n7,"The baker sees the table ."\n8,"Table the sees\nbaker ."\n')
     run(
         "cola_tutorial.yaml",
         "--data",
@@ -92,7 +93,7 @@ def test_predict_answers_a_file_row_by_row(trained: str, runs: Path, tmp_path: P
         "--output",
         answers,
     )
-    header, *lines = (line.split("\t") for line in answers.read_text().splitlines())
+    header, *lines = csv.reader(answers.open(newline=""))
     assert header[:3] == ["index", "label", "probability"]
     assert [line[0] for line in lines] == ["0", "1"]
     assert all(line[1] in ("acceptable", "unacceptable") for line in lines)

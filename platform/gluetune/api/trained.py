@@ -30,6 +30,7 @@ from gluetune.inference import (
     open_model_folder,
     own_task_of,
     predict_examples,
+    prediction_format,
     read_text_settings,
 )
 from gluetune.search.ray_tasks import run_on_worker
@@ -265,12 +266,12 @@ def predict_trained(
         trained: the models.
         address: the Ray cluster's.
         frontend: the program around it.
-        rows_file: a file in the task's layout; ``None`` for the official test rows.
-        output: the file to write to; ``None`` for one in the run's folder.
+        rows_file: a file with the task's text columns; ``None`` for the official test rows.
+        output: the file to write to, whose ending names its format; ``None`` for one in the run's folder.
         is_stream: whether a target is an open stream of the process, which need not be checked.
 
     Raises:
-        ConfigError: a file is named for several tasks, or for several splits.
+        ConfigError: a file is named for several tasks, or for several splits, or its ending names no format.
     """
     job = trained.job
     named = [flag for flag, value in (("--input", rows_file), ("--output", output)) if value is not None]
@@ -278,7 +279,7 @@ def predict_trained(
         message = f"goes with one task, but the job has {', '.join(job.tasks)}; choose one by --tasks"
         raise ConfigError([ConfigIssue(named[0], message)])
     rows = {(name, part.split): part for name in trained.tasks for part in _to_predict(trained, name, rows_file)}
-    _check_output(output, [split for _, split in rows])
+    _check_output(output, [split for _, split in rows], is_stream)
     targets = {(task, split): output or _default_output(trained, task, split) for task, split in rows}
     check_lasting(("--output", target) for target in targets.values())
     for target in targets.values():
@@ -292,7 +293,7 @@ def predict_trained(
             yield TaskPredictions(answers, examples.source, targets[task, split])
 
 
-def _check_output(output: str | None, splits: list[str]) -> None:
+def _check_output(output: str | None, splits: list[str], is_stream: Callable[[str], bool]) -> None:
     if output is None:
         return
     if len(splits) > 1:
@@ -307,6 +308,8 @@ def _check_output(output: str | None, splits: list[str]) -> None:
         )
     if output.endswith("/") or Path(output).is_dir():
         raise ConfigError([ConfigIssue("--output", f"must be a file, but got the folder {output!r}")])
+    if not is_stream(output):
+        prediction_format(output)
 
 
 def _to_predict(trained: Trained, name: str, rows_file: str | None) -> list[Examples]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.model_argument import find_model
 from gluetune.cli.options import Option
 from gluetune.cli.process import OK
 from gluetune.cli.terminal import Terminal
 from gluetune.config import StorageConfig
-from gluetune.errors import ConfigIssue, ModelError, did_you_mean
+from gluetune.errors import ConfigIssue
 from gluetune.storage import Storage
 from gluetune.supervisor import report
 
@@ -58,7 +59,7 @@ def run_onnx(arguments: ParsedArguments, terminal: Terminal) -> int:
 
     report(starting=False)
     given = arguments.options
-    folder = _find_model(given[MODEL.name], given.get("--storage-path", StorageConfig().path))
+    folder = find_model(given[MODEL.name], given.get("--storage-path", StorageConfig().path))
     task = task_of(folder)
     target = Path(given.get("--output", _default_output(folder))).expanduser()
     check_output(target)
@@ -67,47 +68,6 @@ def run_onnx(arguments: ParsedArguments, terminal: Terminal) -> int:
     terminal.note(f"exporting {folder}, which takes up to a minute …")
     _print(export_onnx(classifier, folder, target, rows), target, terminal)
     return OK
-
-
-def _find_model(name: str, storage_path: str) -> str:
-    """Return the folder of a trained model.
-
-    Args:
-        name: a ``save_pretrained`` folder, a run with one winner, or a run and a task as ``RUN/TASK``; runs by their
-            folder or by their name.
-        storage_path: the folder of all runs.
-
-    Raises:
-        ModelError: there is no such model.
-    """
-    from gluetune.events import winner_folder
-
-    run, _, task = name.rstrip("/").rpartition("/")
-    for root in (Storage(name), Storage(storage_path).sub(name)):
-        if root.exists("config.json"):
-            return root.uri()
-        winners = root.list("winners")
-        if len(winners) == 1:
-            return root.uri(winner_folder(winners[0]))
-        if winners:
-            raise ModelError(
-                f"the run {root.uri()} has winners of {', '.join(winners)}; name one of them, such as "
-                f"{name.rstrip('/')}/{winners[0]}"
-            )
-    for root in (Storage(run or "."), Storage(storage_path).sub(run)) if run else ():
-        winners = root.list("winners")
-        if task in winners:
-            return root.uri(winner_folder(task))
-        if winners:
-            raise ModelError(
-                f"the run {root.uri()} has no winner of {task!r}; there are: {', '.join(winners)}"
-                f"{did_you_mean(task, winners)}"
-            )
-    known = Storage(storage_path).list()
-    raise ModelError(
-        f"MODEL must be a trained model's folder (with config.json) or a run's winner (RUN/TASK), but got {name!r}"
-        f"{did_you_mean((run or name).rpartition('/')[2], known)}"
-    )
 
 
 def _default_output(folder: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gluetune.api.session import storage_path
 from gluetune.api.settings import single_run
 from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.model_argument import model_folder, winner_of
 from gluetune.cli.options import DATA_AND_MODEL_FLAGS, STORAGE_FLAGS, TASKS_FLAG, WORKER_FLAGS, Option, Program
 from gluetune.cli.process import OK, ProcessFrontend, run
 from gluetune.cli.terminal import Terminal
@@ -23,11 +24,20 @@ from gluetune.storage import Storage
 if TYPE_CHECKING:
     from gluetune.api.trained import TaskEvaluation, TaskPredictions
 
+MODEL = Option(
+    "MODEL",
+    "",
+    "a trained model's folder, RUN/TASK for a run's winner (RUN, where it has one), or a models:/ URI of MLflow",
+)
 RUN = Option("--run", "NAME", "a run with trained models, a folder in --storage-path")
 CHECKPOINT = Option("--checkpoint", "FOLDER", "a trained model's folder (default: the models of a run)")
-INPUT = Option("--input", "FILE", "a file in the task's layout (default: the official test rows)")
-OUTPUT = Option("--output", "FILE", "where to (default: predictions/ in the run's folder)")
-_SOURCES = ("--run", "--config", "--checkpoint")
+INPUT = Option(
+    "--input", "FILE", "rows with the task's text columns: csv, tsv, json lines or parquet (default: the test rows)"
+)
+OUTPUT = Option(
+    "--output", "FILE", "a file .csv, .tsv, .jsonl or .parquet (default: a .tsv in predictions/ of the run's folder)"
+)
+_SOURCES = ("MODEL", "--run", "--config", "--checkpoint")
 _FLAGS = {
     "tasks, data and model": (TASKS_FLAG, *DATA_AND_MODEL_FLAGS),
     "worker": WORKER_FLAGS[1:],
@@ -37,11 +47,14 @@ _FLAGS = {
 
 def _issues(arguments: ParsedArguments) -> Iterator[ConfigIssue]:
     given = arguments.options
+    others = [name for name in _SOURCES[1:] if name in given or (name == "--config" and arguments.config is not None)]
+    if MODEL.name in given and others:
+        yield ConfigIssue(MODEL.name, f"names a trained model, and so does {others[0]}: leave out one of them")
     if "--run" in given and "--checkpoint" in given:
         yield ConfigIssue("--run", "names trained models, and so does --checkpoint: leave out one of them")
     if "--run" in given and arguments.config is not None:
         yield ConfigIssue("--run", "has a job file of its own: leave out --config")
-    if arguments.config is None and not {"--run", "--checkpoint"} & set(given):
+    if arguments.config is None and not set(_SOURCES) & set(given):
         yield ConfigIssue("--run", f"must be given, or another of {', '.join(_SOURCES)}, to name a trained model")
 
 
@@ -52,17 +65,20 @@ EVALUATE = Program(
     "the job file of a run; its latest run is taken",
     _FLAGS,
     (RUN, CHECKPOINT),
-    usage="%(prog)s (--run NAME | --config FILE | --checkpoint FOLDER --tasks NAME) [flags]",
+    positional=MODEL,
+    usage="%(prog)s (MODEL | --run NAME | --config FILE | --checkpoint FOLDER --tasks NAME) [flags]",
     check=_issues,
     resumes=False,
 )
 PREDICT = Program(
     "gluetune predict",
-    "Write label and probabilities for each row of a file, or of the official test rows, by trained models.",
+    "Write label and probabilities for each row of a file, or of the test rows, by trained models.",
     "the job file of a run; its latest run is taken",
     _FLAGS,
     (RUN, CHECKPOINT, INPUT, OUTPUT),
-    usage="%(prog)s (--run NAME | --config FILE | --checkpoint FOLDER --tasks NAME) [--input FILE] [flags]",
+    positional=MODEL,
+    usage="%(prog)s MODEL --input FILE --output FILE [flags]\n"
+    "       %(prog)s (--run NAME | --config FILE | --checkpoint FOLDER --tasks NAME) [--input FILE] [flags]",
     check=_issues,
     resumes=False,
 )
@@ -135,15 +151,42 @@ def run_predict(arguments: ParsedArguments, terminal: Terminal) -> int:
 
 
 def _with_job(act: Callable[[ParsedArguments, Terminal], int]) -> Callable[[ParsedArguments, Terminal], int]:
-    """Return what runs a command with the job file of the run that ``--run`` names, where it is given."""
+    """Return what runs a command with the job file of the run that ``--run`` or ``MODEL`` names, where one does."""
 
     def act_on_job(arguments: ParsedArguments, terminal: Terminal) -> int:
         with ExitStack() as stack:
+            if MODEL.name in arguments.options:
+                arguments = _of_model(arguments, stack)
             if "--run" in arguments.options:
                 arguments = _of_run(arguments, Path(stack.enter_context(tempfile.TemporaryDirectory())))
             return act(one_configuration(arguments, "--run"), terminal)
 
     return act_on_job
+
+
+def _of_model(arguments: ParsedArguments, stack: ExitStack) -> ParsedArguments:
+    """Return the arguments with ``--run``, or where rows are given or no run is known ``--checkpoint``, for ``MODEL``.
+
+    Args:
+        arguments: with ``MODEL``.
+        stack: deletes a model that was downloaded from MLflow.
+
+    Raises:
+        ModelError: there is no such model.
+        TrackingError: MLflow has no such model.
+    """
+    from gluetune.inference import task_of
+
+    folder = stack.enter_context(model_folder(arguments.options[MODEL.name], storage_path(arguments.overrides)))
+    winner = winner_of(folder)
+    if winner is None or INPUT.name in arguments.options:
+        chosen = any(override.path == "tasks" for override in arguments.overrides)
+        task = () if chosen else (Override("tasks", task_of(folder).name, MODEL.name),)
+        options = arguments.options | {CHECKPOINT.name: folder}
+        return replace(arguments, options=options, overrides=(*arguments.overrides, *task))
+    own = (Override("storage.path", winner.root, MODEL.name), Override("tasks", winner.task, MODEL.name))
+    options = arguments.options | {RUN.name: winner.run}
+    return replace(arguments, options=options, overrides=(*arguments.overrides, *own))
 
 
 def _of_run(arguments: ParsedArguments, folder: Path) -> ParsedArguments:

@@ -15,6 +15,7 @@ from gluetune.errors import DataError, did_you_mean, did_you_mean_file
 from gluetune.tasks import FileLayout, Task
 
 _MAX_HEADER_CHARACTERS = 120  # in a message
+_TABLES = (".csv", ".parquet", ".json", ".ndjson", ".gz", ".bz2", ".xz", ".zst", ".zip")  # endings beside GLUE's own
 
 
 def read_with_layout(file: Path, task: Task, split: str, layout: FileLayout) -> Examples:
@@ -52,7 +53,9 @@ def read_file(path: str | Path, task: Task, *, labels: bool | None) -> Examples:
     label column of its layout; layouts whose label column is present are preferred.
 
     Args:
-        path: a file with one JSON object per line if its name ends in ``.jsonl``, else a tab-separated file.
+        path: a file with one JSON object per line if its name ends in ``.jsonl``, else a tab-separated file. Without
+            labels, a table with the task's columns as well: one that ends in ``.csv``, ``.parquet``, ``.json``,
+            ``.ndjson`` or the ending of a compression.
         task: defines the layouts.
         labels: ``True`` requires labels, ``False`` ignores them, ``None`` reads them if the file has them. If labels
             are read, rows whose label is in ``Task.ignored_labels`` (``-``) are left out and counted in
@@ -72,6 +75,10 @@ def read_file(path: str | Path, task: Task, *, labels: bool | None) -> Examples:
         from gluetune.data.own_rows import read_own_file
 
         return read_own_file(file, task, labels=labels)
+    if labels is False and file.suffix.lower() in _TABLES:
+        from gluetune.data.own_rows import read_texts
+
+        return read_texts(file, task)
     examples = read_with_layout(file, task, file.name, _layout(task, file, read_header(file), labels))
     return replace(examples, source=f"file:{examples.source.removeprefix('dir:')}")
 

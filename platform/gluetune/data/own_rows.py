@@ -1,4 +1,4 @@
-"""Rows of a task of the user's own: a check of their columns, and those for evaluation and prediction."""
+"""Rows of tables: a check of an own task's columns, and the rows for evaluation and prediction."""
 
 from __future__ import annotations
 
@@ -93,6 +93,24 @@ def read_own_file(file: Path, task: Task, *, labels: bool | None) -> Examples:
         columns = ", ".join(_description(task).label_columns)
         raise DataError(f"a file of {task.name} must have labels in the column {columns}, but has none", file)
     return replace(rows, split=file.name)
+
+
+def read_texts(file: Path, task: Task) -> Examples:
+    """Read the texts of a table for a known task, such as a CSV file with the task's columns.
+
+    Args:
+        file: the table, of any format that the train rows of an own task may have.
+        task: names the columns.
+
+    Returns:
+        The rows without labels; ``Examples.split`` is the name of the file.
+
+    Raises:
+        DataError: the file cannot be read, or a column is missing.
+    """
+    unread = LabelRule(task.problem, (), task.labels, "")
+    source = OwnSource(task.name, {_TEST: open_tables(file)}, parse_text(task.columns, task.name), unread, None)
+    return replace(source.load(replace(task, test=(_TEST,)), _TEST, labels=False), split=file.name)
 
 
 def _source(task: Task, tables: Mapping[str, Sequence[Table]]) -> OwnSource:

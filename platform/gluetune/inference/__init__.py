@@ -18,7 +18,8 @@ from gluetune.inference.export import (
     read_winners,
 )
 from gluetune.inference.model_folder import TextSettings, open_model_folder, own_task_of, read_text_settings, task_of
-from gluetune.inference.predictions import Predictions, Rows, as_examples, write_predictions
+from gluetune.inference.prediction_files import prediction_format, write_predictions
+from gluetune.inference.predictions import Predictions, Rows, as_examples
 from gluetune.inference.submission import FILES, HEADER, SubmissionFile, check_submission, write_archive
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "open_model_folder",
     "own_task_of",
     "predict_examples",
+    "prediction_format",
     "read_text_settings",
     "read_winners",
     "score_predictions",

@@ -1,19 +1,16 @@
-"""The rows that a Python program passes to a classifier, its predictions for them, and their file."""
+"""The rows that a Python program passes to a classifier, and its predictions for them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gluetune.data import Examples
 from gluetune.errors import DataError, did_you_mean
-from gluetune.storage.output_file import write_output
 from gluetune.tasks import Task
 from gluetune.tasks.outputs import class_probabilities, predicted_classes
 
@@ -65,45 +62,6 @@ class Predictions:
     def scores(self) -> NDArray[np.float32]:
         """[rows] the predicted numbers; for regression."""
         return self.logits[:, 0]
-
-
-def write_predictions(predictions: Predictions, target: str | Path | BinaryIO) -> None:
-    """Write predictions as a tab-separated file with a header; links and devices included.
-
-    Columns: ``index`` (rows count from 0), ``label``, ``probability`` (the label's), then ``probability_<class>`` for
-    each class; for regression ``index`` and ``score``. Numbers have six decimals. For a multi-label task ``labels`` is
-    a JSON list of names, and no single ``probability`` is written.
-
-    Args:
-        predictions: the rows.
-        target: a file, local or by URI, or an open binary stream, which stays open.
-
-    Raises:
-        StorageError: the file cannot be written.
-    """
-    data = "".join("\t".join(cells) + "\n" for cells in _cells(predictions)).encode()
-    if isinstance(target, str | Path):
-        write_output(target, data)
-        return
-    target.write(data)
-    target.flush()
-
-
-def _cells(predictions: Predictions) -> Iterator[tuple[str, ...]]:
-    if predictions.task.regression:
-        yield "index", "score"
-        yield from ((str(row), f"{score:.6f}") for row, score in enumerate(predictions.scores))
-        return
-    columns = [f"probability_{name}" for name in predictions.task.labels]
-    if predictions.task.multi_label:
-        yield "index", "labels", *columns
-        for row, (names, shares) in enumerate(zip(predictions.label_sets, predictions.probabilities, strict=True)):
-            yield str(row), json.dumps(names, ensure_ascii=False), *(f"{share:.6f}" for share in shares)
-        return
-    yield "index", "label", "probability", *columns
-    for row, (number, shares) in enumerate(zip(predictions.label_ids, predictions.probabilities, strict=True)):
-        name = predictions.task.labels[number]
-        yield str(row), name, f"{shares[number]:.6f}", *(f"{share:.6f}" for share in shares)
 
 
 Rows: TypeAlias = "Sequence[str] | Sequence[Sequence[str]] | Any"

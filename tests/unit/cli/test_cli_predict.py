@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gluetune.cli.predict import evaluate_main, predict_main
+from hand_made_runs import write_run
 
 Main = Callable[[Sequence[str]], int]
 
@@ -20,10 +21,33 @@ Main = Callable[[Sequence[str]], int]
         ("--run mine --config job.yaml --checkpoint folder", ["--config", "--checkpoint"]),
         ("--run mine --resume other", ["--resume: no such flag"]),
         ("--run mine --chekpoint x", ["'--checkpoint'"]),
+        ("folder --run mine", ["MODEL: ", "--run"]),
+        ("folder --config job.yaml", ["MODEL: ", "--config"]),
+        ("nofolder", ["MODEL", "'nofolder'"]),
+        ("folder other", ["'other'"]),
     ],
 )
 def test_mistakes(main: Main, line: str, expected: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert main(line.split()) == 2
+    err = capfd.readouterr().err
+    assert [part for part in expected if part not in err] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("first", ["cola, rte", "first/cola"]),
+        ("first/rta", ["'rte'"]),
+        ("first/cola --output found.xlsx", ["--output", ".csv, .tsv, .jsonl, .parquet"]),
+    ],
+)
+def test_the_model_of_a_run_is_found_and_checked_before_ray_starts(
+    name: str, expected: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path, "first", {"cola": 0.5, "rte": 0.5})
+    (tmp_path / "rows.csv").write_text('sentence\n"a, b"\nc\n')
+    line = [*name.split(), "--input", str(tmp_path / "rows.csv"), "--storage-path", str(tmp_path)]
+    assert predict_main(line) == 2
     err = capfd.readouterr().err
     assert [part for part in expected if part not in err] == []
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gluetune.config import DataConfig
@@ -293,3 +294,27 @@ def test_official_test_rows_without_an_agreed_label_are_rows_to_predict(tmp_path
 )
 def test_the_depth_of_json_is_counted_without_the_brackets_in_its_strings(text: str, too_deep: bool) -> None:
     assert json_too_deep(text) is too_deep
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet", ".json"])
+def test_texts_of_a_known_task_are_read_from_any_table(ending: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": [7, 8, 9], "sentence": ['a, "b"', "two\nlines", ""]})
+    file = tmp_path / f"rows{ending}"
+    if ending == ".parquet":
+        frame.to_parquet(file)
+    elif ending == ".json":
+        file.write_text(frame.to_json(orient="records"))
+    else:
+        frame.to_csv(file, index=False)
+    found = read_file(file, get_task("cola"), labels=False)
+    assert list(found.columns["sentence"]) == ['a, "b"', "two\nlines", ""]
+    assert found.labels is None
+    assert found.split == file.name
+
+
+def test_a_missing_column_of_a_table_names_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("sentnce\nA.\n")
+    with pytest.raises(DataError) as caught:
+        read_file(tmp_path / "rows.csv", get_task("cola"), labels=False)
+    for part in ("'sentence'", "'sentnce'", "rows.csv"):
+        assert part in str(caught.value)
