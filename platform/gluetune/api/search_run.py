@@ -156,6 +156,7 @@ class _Run:
         self.frontend.announce(self._resume_command())
         search = Search(
             session.job,
+            plan,
             session.space,
             session.storage,
             journal,

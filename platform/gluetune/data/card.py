@@ -112,36 +112,45 @@ class DataCard:
         shown += [f"  {note}" for note in (*self._warnings(), *self.notes)]
         return shown
 
-    def to_markdown(self) -> str:
-        """Return the card as Markdown."""
+    def to_markdown(self, *, level: int = 2, title: bool = True, sources: bool = True) -> str:
+        """Return the card as Markdown.
+
+        Args:
+            level: number of ``#`` before the headings of its parts.
+            title: whether its own heading comes first.
+            sources: whether to name the files and datasets that the rows come from.
+        """
+        mark = "#" * level
         head = ["split", "rows", *(f"tokens p{each}" for each in PERCENTILES), "cut", "duplicates"]
         table = [head, ["---"] * len(head)]
         for name, split in self.splits.items():
             lengths = [f"{split.tokens[str(each)]:,}" for each in PERCENTILES]
             table.append([name, f"{split.rows:,}", *lengths, f"{split.cut:,}", f"{split.duplicates:,}"])
         parts = [
-            f"# Data of {_escape(self.task)}",
+            *([f"{mark[1:]} Data of {_escape(self.task)}"] if title else []),
             f"{self.problem}; text: {', '.join(f'`{name}`' for name in self.text)}; "
             f"ranked by {self.metric}{self._baseline()}; at most {self.max_seq_length} tokens per row.",
             _table(table),
-            *self._label_tables(),
+            *self._label_tables(mark),
         ]
         if found := [*self._warnings(), *self.notes]:
-            parts += ["## Notes", "\n".join(f"- {_escape(note)}" for note in found)]
-        parts += ["## Sources", "\n".join(f"- {name}: {_escape(split.source)}" for name, split in self.splits.items())]
+            parts += [f"{mark} Notes", "\n".join(f"- {_escape(note)}" for note in found)]
+        if sources:
+            places = [f"- {name}: {_escape(split.source)}" for name, split in self.splits.items()]
+            parts += [f"{mark} Sources", "\n".join(places)]
         return "\n\n".join(parts) + "\n"
 
     def _baseline(self) -> str:
         return "" if self.baseline is None else f"; always {_CONSTANT[self.problem]}: {self.baseline:.3f}"
 
-    def _label_tables(self) -> list[str]:
+    def _label_tables(self, mark: str) -> list[str]:
         names = list(self.splits)
         if self.problem == "regression":
             kinds = ("minimum", "mean", "deviation", "maximum")
             rows = [
                 [kind, *(f"{split.numbers.get(kind, np.nan):.6g}" for split in self.splits.values())] for kind in kinds
             ]
-            return ["## Labels", _table([["", *names], ["---"] * (1 + len(names)), *rows])]
+            return [f"{mark} Labels", _table([["", *names], ["---"] * (1 + len(names)), *rows])]
         classes = self.splits["train"].classes
         rows = [
             [
@@ -150,7 +159,7 @@ class DataCard:
             ]
             for name in classes
         ]
-        return ["## Classes", _table([["class", *names], ["---"] * (1 + len(names)), *rows])]
+        return [f"{mark} Classes", _table([["class", *names], ["---"] * (1 + len(names)), *rows])]
 
     def _warnings(self) -> list[str]:
         found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -10,11 +11,22 @@ import ray
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchSpace
 from gluetune.errors import AllTrialsFailedError
-from gluetune.events import LANE_FILES, Journal, Listener, TrialRecord, TrialStatus, winners
+from gluetune.events import (
+    LANE_FILES,
+    Journal,
+    Listener,
+    SearchPlan,
+    TrialRecord,
+    TrialStatus,
+    WinnerEvaluated,
+    winner_folder,
+    winners,
+)
 from gluetune.lanes import LanePool
 from gluetune.lanes.pool import SHUTDOWN_TIMEOUT_S
 from gluetune.lanes.prestart import lane_spec
 from gluetune.search.controller import CheckpointRetention, SearchController
+from gluetune.search.model_card import CardInputs, write_model_card
 from gluetune.search.prepare import SearchInputs
 from gluetune.search.schedulers import TaskPruners
 from gluetune.search.searchers import TrialSampler
@@ -31,6 +43,7 @@ class Search:
 
     Attributes:
         job: the job, with a number for ``lanes.max_concurrent_trials``.
+        plan: its plan.
         space: its search space.
         storage: the search's folder.
         journal: its journal; that of a resumed search holds its earlier events.
@@ -42,6 +55,7 @@ class Search:
     """
 
     job: JobConfig
+    plan: SearchPlan
     space: SearchSpace
     storage: Storage
     journal: Journal
@@ -98,11 +112,15 @@ class Search:
             raise AllTrialsFailedError(f"all trials failed, the last one with:\n{failed[-1].message}")
 
     def _score_winners(self, controller: SearchController, workload: FineTuning) -> None:
+        best = list(winners(self.journal.trials.values(), self.job.tasks))
         unscored = [
             trial
-            for trial in winners(self.journal.trials.values(), self.job.tasks)
+            for trial in best
             if trial.winner is None or (self.prepared.data[trial.task].dev and not trial.winner.scores)
         ]  # without official rows to score, a winner is saved all the same, and scored by a resume that has them
+        for trial in best:
+            if trial.winner is not None and trial not in unscored:  # a resume may have added trials
+                self._describe(trial, trial.winner)
         if unscored:
             tokenizer = ray.put(self.prepared.tokenizer)
 
@@ -112,4 +130,22 @@ class Search:
 
             rows = sum(len(split) for trial in unscored for split in self.prepared.data[trial.task].dev.values())
             for event in score_winners(self.pool, self.job.lanes.lanes, self.storage, scoring, unscored, rows):
+                self._describe(self.journal.trials[event.number], event)
                 controller.record(event)
+
+    def _describe(self, trial: TrialRecord, scored: WinnerEvaluated) -> None:
+        """Write the model card of a winner, before its scores are recorded: a resume scores it again otherwise."""
+        data = self.prepared.data[trial.task]
+        settings = self.storage.read(f"{winner_folder(trial.task)}/config.json") or b"{}"
+        inputs = CardInputs(
+            self.plan,
+            self.space,
+            data.task,
+            data.card,
+            self.prepared.text,
+            trial,
+            scored,
+            tuple(each for each in self.journal.trials.values() if each.task == trial.task),
+            custom_code="auto_map" in json.loads(settings),
+        )
+        write_model_card(self.storage, inputs)
