@@ -76,6 +76,12 @@ def _export() -> Loaded:
     return PROGRAM, main
 
 
+def _push() -> Loaded:
+    from gluetune.cli.push import PROGRAM, main
+
+    return PROGRAM, main
+
+
 def _benchmark() -> Loaded:
     return None, benchmark_main
 
@@ -99,6 +105,7 @@ COMMANDS = {
     "predict": Command("write labels and probabilities of trained models for rows", _predict),
     "pretrain": Command("pre-train a BERT encoder", _pretrain),
     "export": Command("write a submission to the GLUE benchmark, or a model for ONNX Runtime", _export),
+    "push": Command("upload a trained model to the Hugging Face hub", _push),
     "benchmark": Command("measure speed and memory beside other programs", _benchmark),
     "submit": Command("run one of these commands as a job on a Ray cluster", _submit),
     "ui": Command("open the MLflow UI on what searches have recorded", _ui),

@@ -69,7 +69,7 @@ PROGRAM = Program(
         ONNX,
         INPUT,
     ),
-    positional=MODEL,
+    positionals=(MODEL,),
     usage="%(prog)s --run NAME [--run NAME …] [flags]\n       %(prog)s MODEL --onnx [--output FILE] [--input FILE]",
     epilog="Where several runs have a winner of a task, the one with the higher selection score answers it. MNLI's "
     "winner answers the diagnostic set (AX) too. The zip is read back and checked.",

@@ -29,7 +29,7 @@ class ParsedArguments:
         overrides: values on top of the job file, in the order given.
         address: Ray address; ``None`` is Ray's own default.
         dry_run: whether to check and show the plan only.
-        options: the program's own flags that were given, and its positional argument, by name.
+        options: the program's own flags that were given, and its positional arguments, by name.
         repeated: values of its flags that may be repeated, by name, in the order given.
         switches: its switches that were given.
     """
@@ -62,7 +62,7 @@ def parse(argv: Sequence[str], program: Program) -> ParsedArguments:
         if argument.startswith("-") or not before.startswith("-") or "=" in before
     ]  # not its value too
     overrides, wrong = _overrides(given.overrides or [])
-    taken = (*program.options, *filter(None, (program.positional,)))
+    taken = (*program.options, *program.positionals)
     own = [(option, value) for option in taken if (value := vars(given)[option.name]) is not None]
     arguments = ParsedArguments(
         given.config,
@@ -105,8 +105,8 @@ def build_parser(program: Program) -> argparse.ArgumentParser:
         epilog=program.epilog,
     )
     parser.add_argument("--version", action="version", version=f"gluetune {gluetune.__version__}")
-    if program.positional is not None:
-        parser.add_argument(program.positional.name, nargs="?", help=program.positional.help)
+    for positional in program.positionals:
+        parser.add_argument(positional.name, nargs="?", help=positional.help)
     parser.set_defaults(config=None, resume=None, overrides=None, dry_run=False, address=None)
     _add_options(parser, _job_group(parser, program) if program.takes_job else parser, program)
     for title, flags in program.flags.items():

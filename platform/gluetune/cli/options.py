@@ -82,7 +82,7 @@ class Program:
             ``--config``, ``--resume``, ``--set``, ``--dry-run`` and ``--address``.
         flags: short cuts for keys of the job file, by group.
         options: its own flags.
-        positional: an argument without a flag that may be given once; its name is typed nowhere.
+        positionals: arguments without flags, in their order; their names are typed nowhere.
         schema: what a job file holds.
         example: a key and a value for the help of ``--set``.
         usage: the help's first line.
@@ -97,7 +97,7 @@ class Program:
     config: str | None
     flags: dict[str, tuple[Flag, ...]] = field(default_factory=dict, repr=False)
     options: tuple[Option, ...] = ()
-    positional: Option | None = None
+    positionals: tuple[Option, ...] = ()
     schema: type[BaseModel] = JobConfig
     example: str = "training.num_train_epochs=3"
     usage: str = _USAGE

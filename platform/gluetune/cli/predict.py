@@ -65,7 +65,7 @@ EVALUATE = Program(
     "the job file of a run; its latest run is taken",
     _FLAGS,
     (RUN, CHECKPOINT),
-    positional=MODEL,
+    positionals=(MODEL,),
     usage="%(prog)s (MODEL | --run NAME | --config FILE | --checkpoint FOLDER --tasks NAME) [flags]",
     check=_issues,
     resumes=False,
@@ -76,7 +76,7 @@ PREDICT = Program(
     "the job file of a run; its latest run is taken",
     _FLAGS,
     (RUN, CHECKPOINT, INPUT, OUTPUT),
-    positional=MODEL,
+    positionals=(MODEL,),
     usage="%(prog)s MODEL --input FILE --output FILE [flags]\n"
     "       %(prog)s (--run NAME | --config FILE | --checkpoint FOLDER --tasks NAME) [--input FILE] [flags]",
     check=_issues,

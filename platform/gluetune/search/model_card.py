@@ -171,7 +171,7 @@ def _summary(inputs: CardInputs) -> str:
     columns = ", ".join(map(_code, task.columns))
     return (
         f"Predicts {kind} from the text {'columns' if len(task.columns) > 1 else 'column'} {columns}. "
-        f"{encoder[0].upper() + encoder[1:]} fine-tuned by gluetune: {of}.{classes}{more}{'.' if classes else ''}"
+        f"{encoder[0].upper() + encoder[1:]}, fine-tuned by gluetune: {of}.{classes}{more}{'.' if classes else ''}"
     )
 
 
