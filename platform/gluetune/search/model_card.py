@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CARD_FILE = "README.md"
 _PIPELINE = "text-classification"  # the pipeline that loads regressions, too
 _MAX_CLASSES = 50  # in the table of classes
+_CHOSEN_BY = "the winner was chosen by them"
 _95_PERCENT = 1.959964  # standard deviations of a normal distribution on both sides
 
 
@@ -179,10 +180,10 @@ def _scores(inputs: CardInputs) -> list[str]:
     rows, scored = inputs.rows, inputs.scored
     table = [["rows", "number", "metric", "score", "95% interval"]]
     splits: list[tuple[str, int, Mapping[str, float]]] = [
-        (f"{split} (not used for training or selection)", scored.rows.get(split, rows.dev_rows.get(split, 0)), scores)
+        (f"{split} ({_part_in_search(split, rows)})", scored.rows.get(split, rows.dev_rows.get(split, 0)), scores)
         for split, scores in scored.scores.items()
     ]
-    splits.append(("selection (the winner was chosen by them)", rows.selection_rows, inputs.selection_scores))
+    splits.append((f"selection ({_CHOSEN_BY})", rows.selection_rows, inputs.selection_scores))
     for name, number, scores in splits:
         for metric, value in scores.items():
             interval = _wilson(value, number) if metric == "accuracy" else ""
@@ -193,6 +194,13 @@ def _scores(inputs: CardInputs) -> list[str]:
         _table(table),
     ]
     return [*parts, *_classes(inputs)]
+
+
+def _part_in_search(split: str, rows: TaskPlan) -> str:
+    """Return whether the winner was chosen by the rows of a split, in words."""
+    selection = rows.fingerprints.get("selection")
+    chosen = selection is not None and rows.fingerprints.get(split) == selection
+    return _CHOSEN_BY if chosen else "not used for training or selection"
 
 
 def _wilson(share: float, rows: int) -> str:

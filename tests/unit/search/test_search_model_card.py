@@ -93,6 +93,12 @@ def test_generated_rows_are_said_to_be_generated() -> None:
     assert "generated" in data.eval_results[0].dataset_name
 
 
+def test_scores_on_the_rows_that_chose_the_winner_are_said_to_be_that() -> None:
+    assert "validation (not used for training or selection)" in model_card(inputs())
+    same = replace(OFFICIAL, fingerprints={"train": "aa", "selection": "bb", "validation": "bb"})
+    assert "validation (the winner was chosen by them)" in model_card(inputs(plan=plan(tasks=(same,))))
+
+
 def test_a_folder_of_an_encoder_is_not_named_as_one_of_the_hub(tmp_path: Path) -> None:
     page = model_card(inputs(plan=plan(tasks=(OFFICIAL,), model=str(tmp_path / "encoder"))))
     assert ModelCard(page).data.base_model is None
