@@ -13,6 +13,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 import gluetune
+from gluetune.cli.model_argument import model_folder
 from gluetune.errors import DataError
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -67,6 +68,8 @@ def test_the_winner_answers_by_its_folder_its_run_and_mlflow(result: gluetune.Se
         gluetune.load(best.model_uri or "", tracking_uri=result.tracking_uri),
     ):
         assert loaded.predict(new) == expected
+    with model_folder(best.model_uri or "", str(Path(result.folder).parent)) as folder:  # of gluetune predict
+        assert gluetune.load(folder).predict(new) == expected
 
 
 def test_every_winner_has_a_model_card(result: gluetune.SearchResult) -> None:

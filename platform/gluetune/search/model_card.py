@@ -169,11 +169,18 @@ def _summary(inputs: CardInputs) -> str:
     of = f"the best of {trials} trials of a hyperparameter search" if trials > 1 else "one configuration"
     classes = f" Classes: {', '.join(map(_code, task.labels[:_MAX_CLASSES]))}" if task.labels else ""
     more = f" and {len(task.labels) - _MAX_CLASSES} more" if len(task.labels) > _MAX_CLASSES else ""
-    columns = ", ".join(map(_code, task.columns))
     return (
-        f"Predicts {kind} from the text {'columns' if len(task.columns) > 1 else 'column'} {columns}. "
+        f"Predicts {kind} from {_texts(task)}. "
         f"{encoder[0].upper() + encoder[1:]}, fine-tuned by gluetune: {of}.{classes}{more}{'.' if classes else ''}"
     )
+
+
+def _texts(task: Task) -> str:
+    """Return the text columns, or the template that makes a text of a file's columns."""
+    template = task.files.get("text")
+    if isinstance(template, str) and "{" in template:
+        return f"the text {_code(template)}, in which the columns of a row stand for their names in braces"
+    return f"the text {'columns' if len(task.columns) > 1 else 'column'} {', '.join(map(_code, task.columns))}"
 
 
 def _scores(inputs: CardInputs) -> list[str]:

@@ -99,6 +99,12 @@ def test_scores_on_the_rows_that_chose_the_winner_are_said_to_be_that() -> None:
     assert "validation (the winner was chosen by them)" in model_card(inputs(plan=plan(tasks=(same,))))
 
 
+def test_a_text_made_by_a_template_is_shown_as_the_template() -> None:
+    task = replace(get_task("cola"), files={"text": "{title}: {body}", "label": "topic"})
+    assert "`{title}: {body}`" in model_card(inputs(task=task))
+    assert "the text column `sentence`" in model_card(inputs())
+
+
 def test_a_folder_of_an_encoder_is_not_named_as_one_of_the_hub(tmp_path: Path) -> None:
     page = model_card(inputs(plan=plan(tasks=(OFFICIAL,), model=str(tmp_path / "encoder"))))
     assert ModelCard(page).data.base_model is None
