@@ -93,7 +93,7 @@ def answers(path: Path, name: str) -> list[str]:
         (["--run", "one", "--tasks", "cola"], "--tasks: no such flag; --help lists them"),
         (["--run"], "--run: must have a value"),
         (["--run", "one", "--fill-missing=yes"], "--fill-missing: takes no value"),
-        (["one"], "flags must start with --, but got 'one'"),
+        (["one"], "MODEL: goes with --onnx only, but got 'one'"),
         (
             ["--run", "one", "--batch-size", "many"],
             "--batch-size: must be a whole number of at least 1, but got 'many'",
