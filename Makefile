@@ -35,12 +35,16 @@ submit: $(STAMP)
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not cluster and not ray and not slow" tests/unit
 
-# Two processes: the tests that start Ray, whose output is printed last, and all others. They share the cores; those of
-# Ray take longest and wait often, so they come first.
+# Two series of tests that share the cores: those of Ray, whose output is printed last, and all others, followed by a few
+# of Ray so that both take about as long. Tests of Ray wait often, so the first series has priority.
+OTHER_RAY_TESTS := tests/integration/test_pretrain_whole.py tests/integration/test_wheel_installed.py
+
 test: $(STAMP)
-	log=$$(mktemp); $(BIN)/python -m pytest -m "ray and not cluster" --durations=25 tests/integration > $$log 2>&1 & ray=$$!; \
+	log=$$(mktemp); $(BIN)/python -m pytest -m "ray and not cluster" --durations=25 tests/integration \
+		$(addprefix --ignore=,$(OTHER_RAY_TESTS)) > $$log 2>&1 & ray=$$!; \
 	nice -n 5 $(BIN)/python -m pytest -m "not ray and not cluster" --durations=25; others=$$?; \
-	wait $$ray; ray=$$?; cat $$log; rm $$log; exit $$((ray + others))
+	nice -n 5 $(BIN)/python -m pytest -m "ray and not cluster" --durations=25 $(OTHER_RAY_TESTS); more=$$?; \
+	wait $$ray; ray=$$?; cat $$log; rm $$log; exit $$((ray + others + more))
 
 test-cluster: $(STAMP)
 	$(BIN)/python -m pytest -m cluster -p no:randomly --durations=25 tests/cluster tests/integration tests/unit/benchmarks
