@@ -55,13 +55,17 @@ def head(network: Network) -> Host:
 @pytest.fixture(scope="module")
 def refused(network: Network, head: Host, grid: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The messages of commands that must not get anywhere; they run at the same time, because most of them wait."""
-    own = ["--config", str(grid), "--storage-path", str(tmp_path_factory.mktemp("refused"))]
-    there = [*own, "--address", f"{head.address}:6379"]
+    folder = tmp_path_factory.mktemp("refused")
+
+    def at(address: str, name: str) -> list[str]:  # without names, two that start in one second have the same folder
+        return ["--config", str(grid), "--storage-path", str(folder), "--name", name, "--address", address]
+
+    there = f"{head.address}:6379"
     commands: dict[str, tuple[Host, list[str], dict[str, str]]] = {
-        "no cluster": (head, tune(*own, "--address", "10.77.0.99:6379"), {}),
-        "wrong token": (head, tune(*there), {"RAY_AUTH_TOKEN": "0" * 64}),
-        "no token": (head, tune(*there), {"RAY_AUTH_MODE": "disabled"}),
-        "another version": (head, [sys.executable, "-c", ANOTHER_VERSION, *there], {}),
+        "no cluster": (head, tune(*at("10.77.0.99:6379", "nowhere")), {}),
+        "wrong token": (head, tune(*at(there, "wrong")), {"RAY_AUTH_TOKEN": "0" * 64}),
+        "no token": (head, tune(*at(there, "none")), {"RAY_AUTH_MODE": "disabled"}),
+        "another version": (head, [sys.executable, "-c", ANOTHER_VERSION, *at(there, "version")], {}),
         "no bucket": (network.laptop, tune("--config", grid, "--storage-path", "s3://gluetune-nowhere/runs"), {}),
     }
     started = {
