@@ -142,6 +142,7 @@ def test_every_value_is_finite_and_raises_no_warning(case: str, spread: float) -
     logits = (np.random.default_rng(0).normal(size=(len(labels), classes)) * spread).astype(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # of objects of other tests that are collected in this one
         values = metrics.compute_metrics(task, logits, labels)
         baselines = [metrics.baseline_score(task_of(problem, classes, name), labels) for name in values]  # type: ignore[arg-type]
     assert np.isfinite([*values.values(), *baselines]).all()

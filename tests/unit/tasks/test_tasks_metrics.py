@@ -17,6 +17,7 @@ from gluetune.tasks.decision_metrics import Counts
 def _no_warnings() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # of objects of other tests that are collected in this one
         yield
 
 
