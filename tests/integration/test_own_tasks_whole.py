@@ -59,7 +59,6 @@ def test_the_run_keeps_rows_definition_and_card(result: gluetune.SearchResult) -
 def test_the_winner_answers_by_its_folder_its_run_and_mlflow(
     result: gluetune.SearchResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it where another test has named a store
     best = result.best("topics.v1")
     assert set(best.scores) == {"selection", "test"} or set(best.scores) == {"test"}
     new = rows(5, 2)
@@ -71,6 +70,7 @@ def test_the_winner_answers_by_its_folder_its_run_and_mlflow(
         gluetune.load(best.model_uri or "", tracking_uri=result.tracking_uri),
     ):
         assert loaded.predict(new) == expected
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it where a store was named before
     with model_folder(best.model_uri or "", str(Path(result.folder).parent)) as folder:  # of gluetune predict
         assert gluetune.load(folder).predict(new) == expected
 
