@@ -34,7 +34,6 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
 )
-from transformers.masking_utils import sdpa_mask
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
@@ -212,7 +211,7 @@ def _make_padding_free(model: PreTrainedModel) -> None:
     encoder.encoder.__class__ = _padding_free_class(encoder.encoder.__class__)
     attention = attention_name(encoder.config)
     AttentionInterface.register(attention + _SUFFIX, partial(_attend, attention))
-    AttentionMaskInterface.register(attention + _SUFFIX, sdpa_mask)
+    AttentionMaskInterface.register(attention + _SUFFIX, AttentionMaskInterface()["sdpa"])
     model.set_attn_implementation(attention + _SUFFIX)
 
 

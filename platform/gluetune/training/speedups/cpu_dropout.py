@@ -12,14 +12,14 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
 from gluetune.internals.transformers_hooks import attention_name
 
 CPU_ATTENTION = "gluetune_cpu"
 """Name under which `fast_cpu_attention` is registered in transformers."""
 
+_SDPA = "sdpa"  # name of torch's own attention in transformers
+_sdpa_attention: Any = AttentionInterface()[_SDPA]
 _BITS = 16  # random bits per element: the rate is exact to 1 in 131,072
 _SHORT = 16  # floats in an AVX-512 register; torch's softmax takes the elements of shorter rows one by one
 
@@ -76,7 +76,7 @@ def fast_cpu_attention(
     special = any(kwargs.get(name) is not None for name in ("position_bias", "softcap"))
     plain = query.shape[:2] == key.shape[:2] and not special
     if not (dropout and plain) or getattr(module, "is_causal", False):
-        output: tuple[torch.Tensor, None] = sdpa_attention_forward(
+        output: tuple[torch.Tensor, None] = _sdpa_attention(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
         return output
@@ -124,7 +124,7 @@ def use_fast_cpu_dropout(model: PreTrainedModel) -> None:
         for name, child in parent.named_children():
             if type(child) is nn.Dropout and child.p and not child.inplace:
                 setattr(parent, name, FastCpuDropout(child.p).train(child.training))
-    if attention_name(model.config) == "sdpa":
+    if attention_name(model.config) == _SDPA:
         AttentionInterface.register(CPU_ATTENTION, fast_cpu_attention)
-        AttentionMaskInterface.register(CPU_ATTENTION, sdpa_mask)
+        AttentionMaskInterface.register(CPU_ATTENTION, AttentionMaskInterface()[_SDPA])
         model.set_attn_implementation(CPU_ATTENTION)
