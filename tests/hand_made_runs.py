@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gluetune.config import DataConfig, JobConfig, TrainingConfig, dump_job
-from gluetune.events import Evaluated, Journal, TrialEnded, TrialStarted, WinnerEvaluated
+from gluetune.events import Journal, TrialStarted, WinnerEvaluated
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
+from sample_search import BEGIN, ended, evaluated
 from tiny_classifiers import write_classifier
 
 
@@ -30,26 +31,13 @@ def write_run(root: Path, name: str, scores: Mapping[str, float], **data: Any) -
     training = TrainingConfig(eval_batch_size=64).model_dump()
     for number, (task, score) in enumerate(scores.items()):
         metrics = {get_task(task).primary: score}
-        journal.append(TrialStarted(time=1, number=number, task=task, params={}, training=training, seed=number))
-        journal.append(
-            Evaluated(
-                time=2,
-                number=number,
-                index=1,
-                step=10,
-                total_steps=10,
-                epoch=1,
-                steps_per_epoch=10,
-                score=score,
-                metrics=metrics,
-                eval_loss=1,
-                train_loss=1,
-                learning_rate=1e-4,
-            )
-        )
-        journal.append(TrialEnded(time=3, number=number, status="finished"))
+        journal.append(TrialStarted(time=BEGIN, number=number, task=task, params={}, training=training, seed=number))
+        journal.append(evaluated(number, 1, score, metrics=metrics, steps_per_epoch=10, step=10, total_steps=10))
+        journal.append(ended(number))
         saved = write_classifier(folder / "winners" / task, get_task(task), seed=number)
         journal.append(
-            WinnerEvaluated(time=4, number=number, task=task, scores={"validation": metrics}, folder=str(saved))
+            WinnerEvaluated(
+                time=BEGIN + 900, number=number, task=task, scores={"validation": metrics}, folder=str(saved)
+            )
         )
     return folder

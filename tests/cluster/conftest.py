@@ -8,6 +8,7 @@ import pytest
 
 from grids import write_grid
 from hosts import missing
+from jobs_api import copy_project
 from searches import run
 
 
@@ -33,3 +34,9 @@ def laptop(grid: Path, runs: Path) -> Path:
     """The undisturbed search on this machine."""
     run("--config", grid, "--name", "laptop", "--storage-path", runs)
     return runs / "laptop"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, whose jobs are submitted."""
+    return copy_project(tmp_path_factory.mktemp("projects") / "a folder with spaces")

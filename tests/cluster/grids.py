@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from hosts import Host
-from searches import ROOT
 
 SPACE = """
 space:
@@ -40,11 +39,6 @@ def write_grid(folder: Path) -> Path:
     job = folder / "grid.yaml"
     job.write_text(JOB.replace("SPACE", json.dumps(str(folder / "space.yaml"))))
     return job
-
-
-def tune(*arguments: str | Path) -> list[str]:
-    """The command that searches."""
-    return [sys.executable, str(ROOT / "jobs" / "tune_glue.py"), *map(str, arguments)]
 
 
 def events(folder: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 from autoscaling import MOST_NODES, give_token, start_head
 from grids import Watch, wait_for
 from hosts import Host, Network
-from jobs_api import copy_project, job_end, submission, submit
+from jobs_api import job_end, submission, submit
 from searches import trials, winners
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
@@ -25,11 +25,6 @@ def head(needs_hosts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield network.laptop
     finally:
         network.close()
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_project(tmp_path_factory.mktemp("projects") / "a folder with spaces")
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from autoscaling import give_token
-from grids import events, in_the_middle, tune
+from grids import events, in_the_middle
 from hosts import Host, Network
-from searches import trials, winners
+from searches import command, trials, winners
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
 
@@ -62,15 +62,15 @@ def refused(network: Network, head: Host, grid: Path, tmp_path_factory: pytest.T
 
     there = f"{head.address}:6379"
     commands: dict[str, tuple[Host, list[str], dict[str, str]]] = {
-        "no cluster": (head, tune(*at("10.77.0.99:6379", "nowhere")), {}),
-        "wrong token": (head, tune(*at(there, "wrong")), {"RAY_AUTH_TOKEN": "0" * 64}),
-        "no token": (head, tune(*at(there, "none")), {"RAY_AUTH_MODE": "disabled"}),
+        "no cluster": (head, command(*at("10.77.0.99:6379", "nowhere")), {}),
+        "wrong token": (head, command(*at(there, "wrong")), {"RAY_AUTH_TOKEN": "0" * 64}),
+        "no token": (head, command(*at(there, "none")), {"RAY_AUTH_MODE": "disabled"}),
         "another version": (head, [sys.executable, "-c", ANOTHER_VERSION, *at(there, "version")], {}),
-        "no bucket": (network.laptop, tune("--config", grid, "--storage-path", "s3://gluetune-nowhere/runs"), {}),
+        "no bucket": (network.laptop, command("--config", grid, "--storage-path", "s3://gluetune-nowhere/runs"), {}),
     }
     started = {
-        name: host.popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        for name, (host, command, env) in commands.items()
+        name: host.popen(arguments, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for name, (host, arguments, env) in commands.items()
     }
     return {name: refusal(process) for name, process in started.items()}
 
@@ -112,8 +112,8 @@ def test_a_disk_that_fills_up_ends_a_search_that_goes_on_when_there_is_space(
     host = network.laptop
     host.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", tmp_path])
     seen_from_here = Path(f"/proc/{host.pid}/root{tmp_path}/full")
-    command = tune("--config", grid, "--name", "full", "--storage-path", tmp_path)
-    driver = host.popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    search = command("--config", grid, "--name", "full", "--storage-path", tmp_path)
+    driver = host.popen(search, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     in_the_middle(seen_from_here)
     host.run(["dd", "if=/dev/zero", f"of={tmp_path}/filler", "bs=4k"], code=1)
     said, _ = driver.communicate(timeout=300)
@@ -122,6 +122,6 @@ def test_a_disk_that_fills_up_ends_a_search_that_goes_on_when_there_is_space(
     assert "No space left on device" in said.rpartition("error: ")[2]
     assert not [event for event in events(seen_from_here) if event.get("status") == "failed"]
     host.run(["rm", tmp_path / "filler"])
-    host.run([*tune("--resume", "full", "--storage-path", tmp_path)], timeout=900)
+    host.run(command("--resume", "full", "--storage-path", tmp_path), timeout=900)
     assert trials(seen_from_here) == trials(laptop)
     assert winners(seen_from_here) == winners(laptop)

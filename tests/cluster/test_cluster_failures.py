@@ -13,9 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
-from grids import TRIALS, Watch, computed_twice, in_the_middle, recovery, tune, wait_for
+from grids import TRIALS, Watch, computed_twice, in_the_middle, recovery, wait_for
 from hosts import Host, Network
-from searches import summary, trials, winners
+from searches import command, summary, trials, winners
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
 
@@ -124,7 +124,7 @@ class DisturbedSearch:
 
     def _start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         return self._cluster.head.popen(
-            tune(*arguments, "--storage-path", self._runs, "--address", self._cluster.address),
+            command(*arguments, "--storage-path", self._runs, "--address", self._cluster.address),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

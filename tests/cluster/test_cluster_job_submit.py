@@ -12,7 +12,7 @@ import pytest
 
 from grids import events, in_the_middle, wait_for
 from hosts import Host, Network
-from jobs_api import JOBS_API, copy_project, job_end, submission, submit, wait_until_jobs_run
+from jobs_api import JOBS_API, job_end, submission, submit, wait_until_jobs_run
 from searches import readme_command, trials, winners
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
@@ -30,11 +30,6 @@ def head(needs_hosts: None) -> Iterator[Host]:
         yield network.laptop
     finally:
         network.close()
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_project(tmp_path_factory.mktemp("projects") / "a folder with spaces")
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gluetune.config import SchedulerConfig
-from gluetune.events import Evaluated, TrialRecord, TrialStatus
+from gluetune.events import TrialRecord, TrialStatus
 from gluetune.search.schedulers import SCHEDULERS, TaskPruners, make_pruner
+from sample_search import evaluated
 
 EPOCHS = 8
 CUTTING = tuple(name for name in SCHEDULERS if name != "none")
@@ -67,20 +68,7 @@ def records(reported: Any, qualities: Any, warmup: Any = lambda number: 0.0) -> 
         )
         score = curve(qualities[number], epoch)
         trial.evaluations.append(
-            Evaluated(
-                time=float(time),
-                number=number,
-                index=epoch,
-                step=epoch,
-                total_steps=EPOCHS,
-                epoch=epoch,
-                steps_per_epoch=1,
-                score=score,
-                metrics={},
-                eval_loss=0.0,
-                train_loss=0.0,
-                learning_rate=0.0,
-            )
+            evaluated(number, epoch, score, step=epoch, total_steps=EPOCHS, steps_per_epoch=1, time=float(time))
         )
         ended = epoch == EPOCHS or not answer
         trial.status = TrialStatus.RUNNING if not ended else (TrialStatus.FINISHED if answer else TrialStatus.PRUNED)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from gluetune.config import SearchSpace, TaskFacts, TrainingConfig
-from gluetune.events import Evaluated, TrialRecord, TrialStatus
+from gluetune.events import TrialRecord, TrialStatus
 from gluetune.search.searchers import ALGORITHMS, TrialSampler, TrialSpec
+from sample_search import evaluated
 
 FINITE = SearchSpace.model_validate(
     {
@@ -79,22 +80,7 @@ def run(sampler: Any, trials: Any = 10**6, lanes: Any = 1) -> Any:
 
 def record(spec: Any, status: Any = TrialStatus.FINISHED) -> Any:
     trial = TrialRecord(spec.number, spec.task, spec.params, spec.training, spec.seed, 0.0, status)
-    trial.evaluations.append(
-        Evaluated(
-            time=float(spec.number),
-            number=spec.number,
-            index=1,
-            step=10,
-            total_steps=10,
-            epoch=1.0,
-            steps_per_epoch=10,
-            score=objective(spec.params),
-            metrics={},
-            eval_loss=0.0,
-            train_loss=0.0,
-            learning_rate=0.0,
-        )
-    )
+    trial.evaluations.append(evaluated(spec.number, 1, objective(spec.params), total_steps=50))
     return trial
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from gluetune.config import DataConfig, JobConfig, ModelConfig, TrainingConfig
 from gluetune.config.space import SearchSpace
@@ -20,6 +19,7 @@ from gluetune.search.prepare import SearchInputs, prepare_inputs
 from gluetune.storage import Storage
 from gluetune.tasks import Task, get_task
 from gluetune.training import Checkpoints, train_trial
+from tiny_classifiers import spelling, write_encoder
 
 GLUE = os.environ.get("GLUETUNE_GLUE_DIR")
 SPACE = SearchSpace(name="none", space={})
@@ -34,21 +34,8 @@ SOURCES = [
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> ModelConfig:
     """A random BERT of one layer that reads characters."""
-    folder = tmp_path_factory.mktemp("encoder")
-    marks = [*string.ascii_lowercase, *string.digits, *string.punctuation]
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *marks, *(f"##{mark}" for mark in marks)]
-    (folder / "vocab.txt").write_text("\n".join(words))
-    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder)
-    return ModelConfig(name_or_path=str(folder))
+    words = spelling(string.ascii_lowercase + string.digits + string.punctuation)
+    return ModelConfig(name_or_path=str(write_encoder(tmp_path_factory.mktemp("encoder"), words)))
 
 
 def write_csv(task: Task, data: DataConfig, split: str, file: Path) -> str:

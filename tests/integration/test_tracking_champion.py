@@ -29,6 +29,7 @@ from gluetune.tracking.registration import register
 from gluetune.tracking.runs import open_store
 from gluetune.training import predict_logits
 from sample_search import BEGIN, COLA, MNLI, events, plan, send_events, started
+from tiny_classifiers import spelling, write_encoder
 
 MAX_LENGTH = 16  # short enough to cut rows
 
@@ -36,23 +37,8 @@ MAX_LENGTH = 16  # short enough to cut rows
 @pytest.fixture(scope="module")
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of one layer with random weights and a vocabulary of letters."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("encoder")
-    letters = [f"{prefix}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz.,'?" for prefix in ("", "##")]
-    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters])}
-    BertTokenizerFast(vocab=vocabulary).save_pretrained(folder)
-    BertModel(
-        BertConfig(
-            vocab_size=len(vocabulary),
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=64,
-        )
-    ).save_pretrained(folder)
-    return folder
+    words = spelling("abcdefghijklmnopqrstuvwxyz.,'?")
+    return write_encoder(tmp_path_factory.mktemp("encoder"), words)
 
 
 @pytest.fixture(scope="module")

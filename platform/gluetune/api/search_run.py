@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from rich.console import Console
 from rich.text import Text
 
 from gluetune.api import places
@@ -180,7 +181,8 @@ class _Run:
             recorded = tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
             summary = self._summarise(plan, journal, started, models, ending, tracker.link)
             if not recorded and ending is SearchStatus.COMPLETE:
-                self._say_how_to_resume("MLflow lacks a part of the record; send it, without training or scoring again")
+                why = "MLflow lacks a part of the record; send it, without training or scoring again"
+                _print_resume(why, self._resume_command(), self.frontend.console)
         return FinishedSearch(ending, plan, [trial for _, trial in sorted(journal.trials.items())], summary)
 
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> SearchStatus:
@@ -241,24 +243,35 @@ class _Run:
             print_models(summary, out)
             print_locations(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link)
         finally:  # also where the disk is full
-            if ending is SearchStatus.FAILED:
-                out.print(
-                    "\nno trial could be evaluated: there is nothing to resume. Once the reason below is mended, "
-                    "start anew under another name (--name).",
-                    highlight=False,
-                    soft_wrap=True,
-                )
-            elif ending is not SearchStatus.COMPLETE:
-                self._say_how_to_resume(f"{ending.value.replace('_', ' ')}; resume")
+            print_ending(ending, self._resume_command(), out)
         return summary
-
-    def _say_how_to_resume(self, why: str) -> None:
-        out = self.frontend.console
-        out.print(f"\n{why} with:", highlight=False)
-        out.print(Text(self._resume_command(), style="bold"), soft_wrap=True)  # "[x]" in a name is no markup
 
     def _resume_command(self) -> str:
         return self.frontend.resume_command(self.session.name, self.session.job.storage, self.address, score=self.score)
+
+
+def print_ending(status: SearchStatus, resume: str, console: Console) -> None:
+    """Print how to resume a search that was stopped, or that there is nothing to resume; nothing where it is complete.
+
+    Args:
+        status: how the search ended.
+        resume: the command or call that resumes it.
+        console: the user's.
+    """
+    if status is SearchStatus.FAILED:
+        console.print(
+            "\nno trial could be evaluated: there is nothing to resume. Once the reason below is mended, "
+            "start anew under another name (--name).",
+            highlight=False,
+            soft_wrap=True,
+        )
+    elif status is not SearchStatus.COMPLETE:
+        _print_resume(f"{status.value.replace('_', ' ')}; resume", resume, console)
+
+
+def _print_resume(why: str, resume: str, console: Console) -> None:
+    console.print(f"\n{why} with:", highlight=False)
+    console.print(Text(resume, style="bold"), soft_wrap=True)  # "[x]" in a name is no markup
 
 
 def _sampler(session: Session, prepared: SearchInputs) -> TrialSampler:

@@ -27,11 +27,11 @@ from gluetune.config.job import (
 from gluetune.config.job_files import default_job_file, dump_job, load_job, make_job, parse_job
 from gluetune.config.loss_checks import loss_issues
 from gluetune.config.overrides import Override
-from gluetune.config.section import Section
 from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, Value, contains, finite_values
 from gluetune.config.space_files import dump_space, known_spaces, load_space, parse_space, spaces_for
 from gluetune.config.task_files import TaskFiles
 from gluetune.config.training import TrainingConfig
+from gluetune.config.validation import Section
 
 __all__ = [
     "COMPUTATION_FIELDS",

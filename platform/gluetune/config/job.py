@@ -7,11 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, model_validator
 
 from gluetune.config.addresses import without_password
-from gluetune.config.section import Section
 from gluetune.config.task_files import TaskFiles
 from gluetune.config.tasks import TaskEntry, TaskName, read_tasks
 from gluetune.config.training import TrainingConfig
-from gluetune.config.validation import UnusedSettingError, settings_by_choice
+from gluetune.config.validation import Section, UnusedSettingError, settings_by_choice
 
 SCHEDULER_SETTINGS = settings_by_choice(
     ("search", "scheduler"),

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict, field_validator, model_validator
 
-from gluetune.config.section import Section
 from gluetune.config.training import TrainingConfig
+from gluetune.config.validation import Section
 
 Value = bool | int | float | str
 

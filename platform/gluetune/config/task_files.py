@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from gluetune.config.section import Section
+from gluetune.config.validation import Section
 
 
 def _columns(value: object) -> object:

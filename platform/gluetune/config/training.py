@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from gluetune.config.section import Section
+from gluetune.config.validation import Section
 from gluetune.errors import did_you_mean
 
 

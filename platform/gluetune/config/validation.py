@@ -1,4 +1,4 @@
-"""Validation of sections: every mistake with its path, the rule that its field states, and the value.
+"""The base of all configuration sections, and their validation: each mistake with its path, rule and value.
 
 pydantic checks the values. The rule in a message is derived from the field's annotation, so it states what was checked.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Tag, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from gluetune.config.addresses import text_without_passwords
@@ -32,6 +32,20 @@ _TYPE_NAMES: dict[Any, str] = {
 _NON_EMPTY: dict[Any, str] = {str: "non-empty text", tuple: "a non-empty list", list: "a non-empty list"}
 _BOUNDS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
 _MAX_VALUE_LENGTH = 60  # characters of a value in a message
+
+
+class Section(BaseModel):
+    """Base of all configuration sections: frozen, without unknown keys, strict about types.
+
+    A whole number is accepted for a real one; nothing else is converted. A section without content is all defaults.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, data: Any) -> Any:
+        return {} if data is None else data
 
 
 class UnusedSettingError(ValueError):

@@ -12,18 +12,9 @@ from gluetune.data.encoding import (
 from gluetune.data.examples import DataSource, Examples
 from gluetune.data.files import FolderSource, read_file
 from gluetune.data.hub import HubSource
-from gluetune.data.preparation import (
-    EncodedTask,
-    OpenedTask,
-    TaskExamples,
-    open_own_task,
-    open_source,
-    open_tasks,
-    prepare_task,
-    reopen_task,
-    split_rows,
-)
+from gluetune.data.preparation import EncodedTask, TaskExamples, prepare_task, split_rows
 from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, stratified_sample
+from gluetune.data.task_sources import OpenedTask, open_own_task, open_source, open_tasks, reopen_task
 
 __all__ = [
     "CustomSource",

@@ -13,8 +13,8 @@ from transformers import PreTrainedTokenizerBase
 from gluetune.config import DataConfig
 from gluetune.data.encoding import EncodedRows
 from gluetune.data.examples import Examples
-from gluetune.data.group_split import shared_groups
 from gluetune.data.leakage import Overlap, count_duplicates, count_overlap
+from gluetune.data.splits import shared_groups
 from gluetune.data.table import counted
 from gluetune.tasks import Task
 from gluetune.tasks.metrics import baseline_score

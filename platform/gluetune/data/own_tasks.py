@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from gluetune.config import TaskFiles
 from gluetune.data.examples import DataSource, Examples, Labels, Texts, check_split
-from gluetune.data.group_split import Groups
 from gluetune.data.label_rules import LabelRule, decide_labels
+from gluetune.data.splits import Groups
 from gluetune.data.table import Table, counted
 from gluetune.data.table_files import Frame, frame_tables, open_dataset, open_tables
 from gluetune.data.texts import TextTemplate, check_texts, parse_text

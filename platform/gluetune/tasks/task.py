@@ -147,7 +147,7 @@ class Task:
             >>> task = gluetune.Task.from_files("tickets.csv", text="body", label="topic")  # doctest: +SKIP
             >>> gluetune.tune(tasks=[task], model={"name_or_path": "bert-base-uncased"})  # doctest: +SKIP
         """
-        from gluetune.data.own_tasks_api import make_task
+        from gluetune.data.task_sources import make_task
 
         splits = {"train": train, "validation": validation, "test": test}
         return make_task(
@@ -181,7 +181,7 @@ class Task:
             ConfigError: a setting breaks its rule; all mistakes at once.
             DataError: a DataFrame cannot be written, or its labels form no task.
         """
-        from gluetune.data.own_tasks_api import make_task
+        from gluetune.data.task_sources import make_task
 
         splits = {"train": train, "validation": validation, "test": test}
         kept = {split: keep_rows(rows, split) for split, rows in splits.items() if rows is not None}
@@ -213,7 +213,7 @@ class Task:
             ConfigError: a setting breaks its rule; all mistakes at once.
             DataError: the dataset cannot be read or written, or its labels form no task.
         """
-        from gluetune.data.own_tasks_api import make_task
+        from gluetune.data.task_sources import make_task
 
         if isinstance(dataset, str):
             return make_task(name, {"dataset": dataset}, text, label, settings)

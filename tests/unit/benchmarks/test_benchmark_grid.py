@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from transformers import TrainingArguments
 
+import sample_search
 from benchmarks import grid
 from benchmarks.baselines.run_glue import METRIC, StepClock, settings, training_arguments
 from benchmarks.baselines.work import Work
@@ -49,24 +50,8 @@ def evaluated(
     evaluate: float,
     gap: float | None = None,
 ) -> Evaluated:
-    return Evaluated(
-        time=time,
-        number=number,
-        index=index,
-        step=index,
-        total_steps=9,
-        epoch=index,
-        steps_per_epoch=1,
-        score=0.5,
-        metrics={},
-        eval_loss=1.0,
-        train_loss=1.0,
-        learning_rate=1e-5,
-        train_seconds=train,
-        eval_seconds=evaluate,
-        idle_seconds_before=gap,
-        lane="a",
-    )
+    figures = {"train_seconds": train, "eval_seconds": evaluate, "idle_seconds_before": gap, "lane": "a"}
+    return sample_search.evaluated(number, index, 0.5, time=time, **figures)
 
 
 def started(number: int) -> TrialStarted:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import BertConfig, BertModel, BertTokenizer
 
 from gluetune.api.pretraining_run import pretraining_inputs
 from gluetune.api.session import check_inputs
@@ -20,27 +18,9 @@ from gluetune.pretraining import dump_pretrain_job, load_pretrain_job, prepare_j
 from gluetune.search.prepare import prepare_inputs
 from gluetune.storage import Storage
 from sample_search import ended, evaluated, started
+from tiny_classifiers import LETTERS, SPECIAL, write_encoder
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
 EVENTS: list[Event] = [started(0, "cola"), evaluated(0, 1, 0.3), ended(0)]
-
-
-def write_encoder(folder: Path, words: list[str] = WORDS, seed: int = 0) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(words))
-    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        BertModel(
-            BertConfig(
-                vocab_size=40,
-                hidden_size=8,
-                num_hidden_layers=1,
-                num_attention_heads=1,
-                intermediate_size=8,
-                max_position_embeddings=16,
-            )
-        ).save_pretrained(folder)
 
 
 def write_rows(folder: Path, rows: int = 60, wrong: int = 0) -> None:
@@ -90,7 +70,7 @@ def resume(run: Path, *more: str) -> int:
             ["cola, validation: 20 rows, but other texts, labels or order"],
         ),
         (
-            lambda home: write_encoder(home / "encoder", [*WORDS[:5], *reversed(WORDS[5:])]),
+            lambda home: write_encoder(home / "encoder", [*SPECIAL, *reversed(LETTERS[5:])]),
             ["cola, selection: the same rows, but the tokenizer makes other tokens of them"],
         ),
         (lambda home: write_encoder(home / "encoder", seed=1), ["the encoder: other weights or settings"]),

@@ -5,33 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from transformers import BertConfig, BertModel, BertTokenizer
 
 from gluetune.api.session import open_folder
 from gluetune.cli.pretrain import main as pretrain
 from gluetune.cli.process import OK, USER_ERROR
 from gluetune.cli.tune import finetune_main, tune_main
 from gluetune.storage import Storage
+from tiny_classifiers import write_encoder
 
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A job on generated data with a tiny encoder, run from an empty folder."""
-    encoder, here = tmp_path / "encoder", tmp_path / "here"
-    for folder in (encoder, here):
-        folder.mkdir()
-    (encoder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "bear"]))
-    BertTokenizer(str(encoder / "vocab.txt")).save_pretrained(encoder)
-    BertModel(
-        BertConfig(
-            vocab_size=6,
-            hidden_size=8,
-            num_hidden_layers=1,
-            num_attention_heads=1,
-            intermediate_size=8,
-            max_position_embeddings=16,
-        )
-    ).save_pretrained(encoder)
+    encoder, here = write_encoder(tmp_path / "encoder"), tmp_path / "here"
+    here.mkdir()
     (tmp_path / "job.yaml").write_text(
         f"tasks: cola\ndata: {{max_train_samples: 20}}\nmodel: {{name_or_path: {encoder}}}\n"
     )

@@ -8,35 +8,15 @@ from pathlib import Path
 import pytest
 
 from gluetune.errors import StorageError
-from gluetune.events import Evaluated, Event, Journal, JournalReader, TrialEnded, TrialStarted
+from gluetune.events import Event, Journal, JournalReader, TrialStarted
 from gluetune.events import journal as journal_module
 from gluetune.storage import Storage
 from limits import files_of_at_most
+from sample_search import ended, evaluated
 
 
 def started(number: int, task: str = "cola") -> TrialStarted:
     return TrialStarted(time=1.0, number=number, task=task, params={"learning_rate": 5e-5}, training={}, seed=1)
-
-
-def evaluated(number: int, index: int, score: float) -> Evaluated:
-    return Evaluated(
-        time=2.0,
-        number=number,
-        index=index,
-        step=10 * index,
-        total_steps=30,
-        epoch=index,
-        steps_per_epoch=10,
-        score=score,
-        metrics={},
-        eval_loss=0.5,
-        train_loss=0.6,
-        learning_rate=1e-5,
-    )
-
-
-def ended(number: int, status: str = "finished") -> TrialEnded:
-    return TrialEnded(time=3.0, number=number, status=status)  # type: ignore[arg-type]
 
 
 def journal_of(folder: Path, *events: Event) -> Journal:

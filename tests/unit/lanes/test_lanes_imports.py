@@ -7,22 +7,28 @@ import sys
 
 import pytest
 
+# A process imports several modules, one after the other: what one of them has not imported, it has not alone either.
+NEVER = ("torch", "transformers", "sklearn")
+PROCESSES = {
+    "the lane's actor and the driver": {
+        "gluetune.lanes.mailbox": NEVER,
+        "gluetune.workloads.fine_tuning": NEVER,  # which the actor unpickles
+        "gluetune.lanes.lane": (*NEVER, "ray.tune", "ray.train"),
+        "gluetune.api.ray_session": NEVER,  # which the driver imports while Ray starts
+        "gluetune.search.search": ("ray.tune", "ray.train"),  # which the driver imports while lanes start
+    },
+    "the Trainable": {"gluetune.search.trainable": (*NEVER, "gluetune.events")},
+}
 
-@pytest.mark.parametrize(
-    ("module", "without"),
-    [
-        ("gluetune.lanes.mailbox", ("torch", "transformers", "sklearn")),
-        ("gluetune.lanes.lane", ("torch", "transformers", "sklearn", "ray.tune", "ray.train")),
-        ("gluetune.search.trainable", ("torch", "transformers", "sklearn", "gluetune.events")),
-        ("gluetune.search.search", ("ray.tune", "ray.train")),  # which the driver imports while lanes start
-        ("gluetune.workloads.fine_tuning", ("torch", "transformers", "sklearn")),  # which the actor unpickles
-        ("gluetune.api.ray_session", ("torch", "transformers", "sklearn")),  # which it imports while Ray starts
-    ],
-)
-def test_only_workers_import_torch_and_transformers(module: str, without: tuple[str, ...]) -> None:
-    code = f"import sys, {module}; print([name for name in {without!r} if name in sys.modules])"
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_only_workers_import_torch_and_transformers(process: str) -> None:
+    code = "import importlib, sys\n"
+    for module, without in PROCESSES[process].items():
+        code += f"importlib.import_module({module!r})\n"
+        code += f"print([({module!r}, name) for name in {without!r} if name in sys.modules])\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.splitlines() == ["[]"] * len(PROCESSES[process])
 
 
 def test_garbage_collection_pauses_during_imports_and_works_afterwards() -> None:

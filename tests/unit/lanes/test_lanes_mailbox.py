@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ray.exceptions import RayTaskError
 
+import sample_search
 from gluetune.events import Evaluated, TrialEnded
 from gluetune.lanes import LaneError, TrialAssignment, describe_deaths, root_cause, worker
 from gluetune.lanes.mailbox import ACCUMULATION_FIELD, MAX_START_ATTEMPTS, Mailbox
@@ -20,20 +21,7 @@ ASSIGNMENT = TrialAssignment(number=4, task="cola", training={}, seed=1, folder=
 
 
 def evaluated(index: int) -> Evaluated:
-    return Evaluated(
-        time=0.0,
-        number=4,
-        index=index,
-        step=index,
-        total_steps=9,
-        epoch=index,
-        steps_per_epoch=1,
-        score=0.5,
-        metrics={},
-        eval_loss=0.0,
-        train_loss=0.0,
-        learning_rate=0.0,
-    )
+    return sample_search.evaluated(4, index, 0.5)
 
 
 def give(box: Mailbox, assignment_id: int = 1, **changes: Any) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sample_search
 from gluetune.config import JobConfig, SchedulerConfig, SearchSpace
 from gluetune.errors import AllTrialsFailedError, StorageError
 from gluetune.events import Evaluated, Event, Journal, TrialEnded, TrialRecord
@@ -51,20 +52,9 @@ def make_sampler(algorithm: str, space: SearchSpace) -> TrialSampler:
 
 
 def evaluated(number: int, epoch: float, score: float) -> Evaluated:
-    return Evaluated(
-        time=0.0,
-        number=number,
-        index=int(epoch),
-        step=int(10 * epoch),
-        total_steps=40,
-        epoch=epoch,
-        steps_per_epoch=10,
-        score=score,
-        metrics={},
-        eval_loss=0.0,
-        train_loss=0.0,
-        learning_rate=0.0,
-    )
+    """An evaluation of a trial of four epochs of ten steps."""
+    figures = {"step": int(10 * epoch), "total_steps": 40, "steps_per_epoch": 10, "epoch": epoch}
+    return sample_search.evaluated(number, int(epoch), score, **figures)
 
 
 def ended(number: int, status: str = "finished", message: str = "") -> TrialEnded:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from transformers import BertConfig, BertModel, BertTokenizer, RobertaConfig, RobertaModel
+from transformers import RobertaConfig, RobertaModel
 
 from gluetune.config import DataConfig, JobConfig, ModelConfig, TrainingConfig
 from gluetune.config.space import Choice, Int, SearchSpace
@@ -14,24 +14,13 @@ from gluetune.errors import ModelError
 from gluetune.search.prepare import make_plan, prepare_inputs
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
+from tiny_classifiers import write_encoder
 
 
 @pytest.fixture
 def encoder(tmp_path: Path) -> ModelConfig:
     """A BERT of two layers."""
-    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "bear"]))
-    BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
-    BertModel(
-        BertConfig(
-            vocab_size=6,
-            hidden_size=8,
-            num_hidden_layers=2,
-            num_attention_heads=1,
-            intermediate_size=8,
-            max_position_embeddings=16,
-        )
-    ).save_pretrained(tmp_path)
-    return ModelConfig(name_or_path=str(tmp_path))
+    return ModelConfig(name_or_path=str(write_encoder(tmp_path, num_hidden_layers=2, max_position_embeddings=16)))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import pytest
 
 from gluetune.config import SearchSpace, TrainingConfig
 from gluetune.errors import ConfigError
-from gluetune.events import Evaluated, TrialRecord, TrialStatus
+from gluetune.events import TrialRecord, TrialStatus
 from gluetune.search.searchers import TrialSampler
 from gluetune.search.searchers.sampler import derive_seed
+from sample_search import evaluated
 
 CHOICES = {
     "batch_size": {"type": "choice", "values": [16, 32]},
@@ -27,23 +28,6 @@ def make(
 ) -> Any:
     space = SearchSpace.model_validate({"name": "s", "space": fields, **rest})
     return TrialSampler(tasks or {"cola": 1.0}, space, algorithm, TrainingConfig(**training or {}), 42, num_samples)
-
-
-def evaluation(number: int, score: Any) -> Any:
-    return Evaluated(
-        time=0.0,
-        number=number,
-        index=1,
-        step=10,
-        total_steps=10,
-        epoch=1.0,
-        steps_per_epoch=10,
-        score=score,
-        metrics={},
-        eval_loss=0.0,
-        train_loss=0.0,
-        learning_rate=0.0,
-    )
 
 
 def test_searched_fields_go_over_the_jobs_and_those_over_the_spaces() -> None:
@@ -182,7 +166,7 @@ def test_a_prefetched_trial_that_was_not_started_leaves_no_trace_in_a_resumed_se
         spec = sampler.ask()
         sampler.tell(spec.number, TrialStatus.FINISHED, score)
         trial = TrialRecord(spec.number, spec.task, spec.params, spec.training, 42, 0.0, TrialStatus.FINISHED)
-        trial.evaluations.append(evaluation(spec.number, score))
+        trial.evaluations.append(evaluated(spec.number, 1, score))
         ended.append(trial)
     sampler.prefetch()  # and here the driver dies
     resumed = make(REAL, "tpe", num_samples=9)
