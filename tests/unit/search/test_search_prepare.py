@@ -14,7 +14,7 @@ from gluetune.errors import ModelError
 from gluetune.search.prepare import make_plan, prepare_inputs
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
-from tiny_classifiers import write_encoder
+from tiny_classifiers import LETTERS, write_encoder
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_tokenizer_that_does_not_fit_is_an_error_before_the_search(encoder: Mo
     """RoBERTa has no embedding for the segment id that BERT's tokenizer gives second texts, so no trial could run."""
     RobertaModel(
         RobertaConfig(
-            vocab_size=6,
+            vocab_size=len(LETTERS),
             hidden_size=8,
             num_hidden_layers=1,
             num_attention_heads=1,
