@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizerFast
@@ -35,8 +36,8 @@ def write_encoder(folder: Path, words: Sequence[str] = LETTERS, *, seed: int = 0
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_tokenizer(folder, words)
-    sizes = {"vocab_size": len(words), "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    sizes |= {"intermediate_size": 32, "max_position_embeddings": 64}
+    sizes: dict[str, Any] = {"vocab_size": len(words), "hidden_size": 16, "intermediate_size": 32}
+    sizes |= {"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 64}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         BertModel(BertConfig(**sizes | config)).save_pretrained(folder)

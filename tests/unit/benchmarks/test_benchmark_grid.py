@@ -50,8 +50,8 @@ def evaluated(
     evaluate: float,
     gap: float | None = None,
 ) -> Evaluated:
-    figures = {"train_seconds": train, "eval_seconds": evaluate, "idle_seconds_before": gap, "lane": "a"}
-    return sample_search.evaluated(number, index, 0.5, time=time, **figures)
+    seconds: dict[str, Any] = {"train_seconds": train, "eval_seconds": evaluate, "idle_seconds_before": gap}
+    return sample_search.evaluated(number, index, 0.5, time=time, lane="a", **seconds)
 
 
 def started(number: int) -> TrialStarted:

@@ -9,7 +9,7 @@ import pytest
 
 # A process imports several modules, one after the other: what one of them has not imported, it has not alone either.
 NEVER = ("torch", "transformers", "sklearn")
-PROCESSES = {
+PROCESSES: dict[str, dict[str, tuple[str, ...]]] = {
     "the lane's actor and the driver": {
         "gluetune.lanes.mailbox": NEVER,
         "gluetune.workloads.fine_tuning": NEVER,  # which the actor unpickles

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def make_sampler(algorithm: str, space: SearchSpace) -> TrialSampler:
 
 def evaluated(number: int, epoch: float, score: float) -> Evaluated:
     """An evaluation of a trial of four epochs of ten steps."""
-    figures = {"step": int(10 * epoch), "total_steps": 40, "steps_per_epoch": 10, "epoch": epoch}
+    figures: dict[str, Any] = {"step": int(10 * epoch), "total_steps": 40, "steps_per_epoch": 10, "epoch": epoch}
     return sample_search.evaluated(number, int(epoch), score, **figures)
 
 
