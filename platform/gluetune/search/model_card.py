@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gluetune import __version__
 from gluetune.config import SYNTHETIC_ENCODER, Choice, SearchSpace
 from gluetune.events import SearchPlan, TaskPlan, TrialRecord, TrialStatus, WinnerEvaluated, winner_folder
+from gluetune.search.card_scores import MAX_CARD_CLASSES, cell, code, markdown_table, scores_section
 from gluetune.tasks import Task
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 CARD_FILE = "README.md"
 _PIPELINE = "text-classification"  # the pipeline that loads regressions, too
-_MAX_CLASSES = 50  # in the table of classes
-_CHOSEN_BY = "the winner was chosen by them"
-_95_PERCENT = 1.959964  # standard deviations of a normal distribution on both sides
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,6 @@ class CardInputs:
         """The task's part of the plan."""
         return next(entry for entry in self.plan.tasks if entry.task == self.task.name)
 
-    @property
-    def selection_scores(self) -> Mapping[str, float]:
-        """Metrics on the selection rows, with the thresholds of the model."""
-        return self.scored.tuned_selection_scores or self.scored.selection_scores or self.trial.selection_scores
-
 
 def write_model_card(storage: Storage, inputs: CardInputs) -> None:
     """Write a winner's model card into its folder.
@@ -82,12 +75,11 @@ def model_card(inputs: CardInputs) -> str:
     """Return the model card of a winner: front matter in YAML, then Markdown."""
     parts = [
         f"---\n{_front_matter(inputs)}\n---",
-        f"# {_cell(inputs.task.title)}: {_cell(_short(inputs.plan.model))}",
+        f"# {cell(inputs.task.title)}: {cell(_short(inputs.plan.model))}",
         _summary(inputs),
         *([_SYNTHETIC] if inputs.rows.synthetic else []),
         "## Scores",
-        *_scores(inputs),
-        *_thresholds(inputs),
+        *scores_section(inputs.rows, inputs.scored, inputs.trial.selection_scores),
         "## Data",
         *_data(inputs),
         "## Search",
@@ -164,11 +156,11 @@ def _summary(inputs: CardInputs) -> str:
         task.problem, "a number per row"
     )
     encoder = {SYNTHETIC_ENCODER: "an encoder that gluetune pre-trained on generated text"}.get(
-        inputs.plan.model, _code(_short(inputs.plan.model))
+        inputs.plan.model, code(_short(inputs.plan.model))
     )
     of = f"the best of {trials} trials of a hyperparameter search" if trials > 1 else "one configuration"
-    classes = f" Classes: {', '.join(map(_code, task.labels[:_MAX_CLASSES]))}" if task.labels else ""
-    more = f" and {len(task.labels) - _MAX_CLASSES} more" if len(task.labels) > _MAX_CLASSES else ""
+    classes = f" Classes: {', '.join(map(code, task.labels[:MAX_CARD_CLASSES]))}" if task.labels else ""
+    more = f" and {len(task.labels) - MAX_CARD_CLASSES} more" if len(task.labels) > MAX_CARD_CLASSES else ""
     return (
         f"Predicts {kind} from {_texts(task)}. "
         f"{encoder[0].upper() + encoder[1:]}, fine-tuned by gluetune: {of}.{classes}{more}{'.' if classes else ''}"
@@ -179,69 +171,8 @@ def _texts(task: Task) -> str:
     """Return the text columns, or the template that makes a text of a file's columns."""
     template = task.files.get("text")
     if isinstance(template, str) and "{" in template:
-        return f"the text {_code(template)}, in which the columns of a row stand for their names in braces"
-    return f"the text {'columns' if len(task.columns) > 1 else 'column'} {', '.join(map(_code, task.columns))}"
-
-
-def _scores(inputs: CardInputs) -> list[str]:
-    rows, scored = inputs.rows, inputs.scored
-    table = [["rows", "number", "metric", "score", "95% interval"]]
-    splits: list[tuple[str, int, Mapping[str, float]]] = [
-        (f"{split} ({_part_in_search(split, rows)})", scored.rows.get(split, rows.dev_rows.get(split, 0)), scores)
-        for split, scores in scored.scores.items()
-    ]
-    splits.append((f"selection ({_CHOSEN_BY})", rows.selection_rows, inputs.selection_scores))
-    for name, number, scores in splits:
-        for metric, value in scores.items():
-            interval = _wilson(value, number) if metric == "accuracy" else ""
-            table.append([name, f"{number:,}", metric, f"{value:.4f}", interval])
-    parts = [
-        f"Trials are ranked by {_code(rows.metric)}; a constant prediction scores {rows.baseline:.4f} on the "
-        "selection rows.",
-        _table(table),
-    ]
-    return [*parts, *_classes(inputs)]
-
-
-def _part_in_search(split: str, rows: TaskPlan) -> str:
-    """Return whether the winner was chosen by the rows of a split, in words."""
-    selection = rows.fingerprints.get("selection")
-    chosen = selection is not None and rows.fingerprints.get(split) == selection
-    return _CHOSEN_BY if chosen else "not used for training or selection"
-
-
-def _wilson(share: float, rows: int) -> str:
-    """Return Wilson's interval of a share of rows, in words."""
-    if not rows or not 0 <= share <= 1:
-        return ""
-    squared = _95_PERCENT**2
-    middle, width = share + squared / (2 * rows), math.sqrt(share * (1 - share) / rows + squared / (4 * rows**2))
-    low, high = ((middle + sign * _95_PERCENT * width) / (1 + squared / rows) for sign in (-1, 1))
-    return f"{low:.4f} to {high:.4f}"
-
-
-def _classes(inputs: CardInputs) -> list[str]:
-    """Return the scores of each class on the last split that has them."""
-    if not inputs.scored.classes or len(inputs.task.labels) > _MAX_CLASSES:
-        return []
-    split, found = list(inputs.scored.classes.items())[-1]
-    table = [["class", "precision", "recall", "F1", "rows"]]
-    for name, rows in found.support.items():
-        values = (found.precision[name], found.recall[name], found.f1[name])
-        table.append([_code(name), *(f"{value:.4f}" for value in values), f"{rows:,}"])
-    return [f"Each class on the {split} rows:", _table(table)]
-
-
-def _thresholds(inputs: CardInputs) -> list[str]:
-    if not inputs.scored.thresholds:
-        return []
-    table = [["class", "threshold"]]
-    table += [[_code(name), f"{value:.6g}"] for name, value in inputs.scored.thresholds.items()]
-    return [
-        "A class is predicted where its probability is above the threshold, which was tuned on the selection rows. "
-        "gluetune and the MLflow model apply thresholds (in `gluetune.json`); a transformers pipeline does not.",
-        _table(table),
-    ]
+        return f"the text {code(template)}, in which the columns of a row stand for their names in braces"
+    return f"the text {'columns' if len(task.columns) > 1 else 'column'} {', '.join(map(code, task.columns))}"
 
 
 def _data(inputs: CardInputs) -> list[str]:
@@ -252,9 +183,9 @@ def _data(inputs: CardInputs) -> list[str]:
         f"The {split} rows have the same texts as the {other} rows: their scores are too high."
         for split, other in rows.same_rows.items()
     ]
-    source = f"Source: {_cell(_public(rows.source, inputs.task))}."
+    source = f"Source: {cell(_public(rows.source, inputs.task))}."
     if inputs.data is None:
-        return [source, _table(table), *same]
+        return [source, markdown_table(table), *same]
     return [source, inputs.data.to_markdown(level=3, title=False, sources=False).strip(), *same]
 
 
@@ -274,22 +205,22 @@ def _search(inputs: CardInputs) -> list[str]:
     table = [["setting", "winner", "searched values"]]
     for name in sorted(training & set(trial.training)):
         searched = _distribution(fields[name]) if name in fields else ""
-        table.append([_code(name), _cell(str(trial.training[name])), searched])
-    found = f"Run {_code(plan.name)}, trial {_code(trial.name)}: "
-    published = f" ({_cell(plan.space_source)})" if plan.space_source else ""
+        table.append([code(name), cell(str(trial.training[name])), searched])
+    found = f"Run {code(plan.name)}, trial {code(trial.name)}: "
+    published = f" ({cell(plan.space_source)})" if plan.space_source else ""
     how = (
-        f"{plan.algorithm} over the search space {_code(plan.space)}{published}, scheduler {plan.scheduler}; "
+        f"{plan.algorithm} over the search space {code(plan.space)}{published}, scheduler {plan.scheduler}; "
         f"{len(inputs.trials)} trials of this task ({states})."
         if fields
         else "one configuration, without a search."
     )
     epoch = f" The weights are those after epoch {trial.best.epoch:.6g}." if trial.best else ""
-    return [found + how + epoch, _table(table), f"Seeds: {plan.seed} of the job, {trial.seed} of the trial."]
+    return [found + how + epoch, markdown_table(table), f"Seeds: {plan.seed} of the job, {trial.seed} of the trial."]
 
 
 def _distribution(distribution: Any) -> str:
     if isinstance(distribution, Choice):
-        return _cell(", ".join(map(str, distribution.values)))
+        return cell(", ".join(map(str, distribution.values)))
     scale = " (log)" if distribution.log else f" by {distribution.step}" if distribution.step is not None else ""
     return f"{distribution.low} to {distribution.high}{scale}"
 
@@ -341,16 +272,3 @@ def _versions(inputs: CardInputs) -> Iterable[str]:
     for package in ("transformers", "torch", *adapted):
         yield f"{package} {version(package)}"
     yield f"Python {platform.python_version()}"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|").replace("`", "'").replace("<", "&lt;")
-
-
-def _code(text: str) -> str:
-    return f"`{' '.join(text.split()).replace('|', '&#124;').replace('`', chr(39))}`"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = rows
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *body))

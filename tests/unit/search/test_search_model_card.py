@@ -126,6 +126,7 @@ def test_names_of_classes_break_no_table(name: str) -> None:
             "classes": {"test": scores},
             "thresholds": {name: 0.25, "other": 0.75},
             "scores": {"test": {"accuracy": 0.5}},
+            "untuned_scores": {"test": {"accuracy": 0.375}},
             "rows": {"test": 16},
         }
     )
@@ -144,11 +145,11 @@ def test_names_of_classes_break_no_table(name: str) -> None:
     own = replace(OFFICIAL, own=True, source="file:/secret/mine.csv")
     page = model_card(inputs(task=task, scored=scored, data=data, plan=plan(tasks=(own,))))
     rows = [line for line in page.splitlines() if line.startswith("| ")]
-    widths = {"| class | precision": 5, "| class | threshold": 2, "| rows | number": 5}
+    widths = {"| class | precision": 5, "| class | threshold": 2, "| rows | number": 6}
     for head, width in widths.items():
         start = next(index for index, line in enumerate(rows) if line.startswith(head))
         assert [line.replace(r"\|", "").count("|") - 1 for line in rows[start : start + 3]] == [width] * 3
-    assert "0.2800 to 0.7200" in page  # Wilson's interval of 8 of 16
+    assert "| accuracy | 0.5000 | 0.3750 | 0.2800 to 0.7200 |" in page  # with 0.5, and Wilson's interval of 8 of 16
     assert "secret" not in page
     assert "file:mine.csv" in page
     assert ModelCard(page).data.datasets is None
