@@ -10,6 +10,7 @@ The tree::
     │   ├── ClusterError         Ray addresses, resources that no cluster could give
     │   │   └── AllTrialsFailedError   a search without a trial that could be evaluated
     │   ├── StorageError         output folders and buckets
+    │   │   └── FolderInUseError       another driver runs the search of a folder
     │   ├── TrackingError        the MLflow store
     │   └── BenchmarkError       a contender of a benchmark does not run
     └── TrialError               ends one trial, never a search
@@ -143,6 +144,10 @@ class AllTrialsFailedError(ClusterError):
 
 class StorageError(UserError):
     """An output folder or bucket cannot be used."""
+
+
+class FolderInUseError(StorageError):
+    """Another driver runs the search of a folder."""
 
 
 class TrackingError(UserError):

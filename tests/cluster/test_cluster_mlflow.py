@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from gluetune.api.session import check_empty
+from gluetune.api.new_runs import check_empty
 from gluetune.config import DataConfig
 from gluetune.data import open_source
 from gluetune.errors import TrackingError

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from gluetune.api import places
 from gluetune.api.frontend import Frontend
+from gluetune.api.new_runs import new_folder, open_folder
 from gluetune.api.places import (
     absolute_path,
     absolute_places,
@@ -25,7 +26,7 @@ from gluetune.api.places import (
     in_submitted_job,
     with_values,
 )
-from gluetune.api.session import check_empty_or_unlock, check_inputs, open_folder, read_files, storage_path
+from gluetune.api.session import check_inputs, read_files, storage_path
 from gluetune.cluster import Resources, resolve_worker_resources, take_snapshot
 from gluetune.config import LanesConfig, Override, Value, without_password
 from gluetune.events import (
@@ -108,12 +109,10 @@ def new_pretraining(
     job = load_pretrain_job(job_file, overrides)
     check_job_lasts(job.storage, job.tracking)
     kind = Path(job_file).stem if job_file else UNFILED
-    name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
-    job = _absolute(job.model_copy(update={"name": name, "tracking": tracking}))
-    session = PretrainSession(name, job, *open_folder(Storage(job.storage.path), name, starts=starts))
-    check_empty_or_unlock(session.storage, name, session.unlock)
-    return session
+    job = _absolute(job.model_copy(update={"tracking": tracking}))
+    name, folder = new_folder(Storage(job.storage.path), job.name, kind, starts=starts)
+    return PretrainSession(name, job.model_copy(update={"name": name}), *folder)
 
 
 def resumed_pretraining(name: str, overrides: Sequence[Override] = (), *, starts: bool = True) -> PretrainSession:

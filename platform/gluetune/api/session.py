@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import shlex
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
+from gluetune.api.new_runs import new_folder, open_folder
 from gluetune.api.own_tasks import with_rows_of_memory
 from gluetune.api.places import absolute_job, check_job_lasts, check_lasting, tracking_uri
 from gluetune.config import (
@@ -33,10 +28,8 @@ from gluetune.errors import DataError, StorageError
 from gluetune.events import (
     INPUTS_FILE,
     JOB_FILE,
-    LANE_FILES,
     NEW_RUN_HINT,
     PRETRAINING_FILE,
-    ROWS_FOLDER,
     SPACE_FILE,
     RunInputs,
     check_journal_schema,
@@ -46,13 +39,8 @@ from gluetune.events import (
     set_aside,
 )
 from gluetune.storage import Storage
-from gluetune.storage.durable import recover_folder
-from gluetune.storage.lock import LEASE, LOCK, check_folder, lock_folder
-from gluetune.tasks.definition import TASKS_FILE
-from gluetune.tracking import TRACKING_FILE
 
 logger = logging.getLogger(__name__)
-LOG = "ray.log"
 ACCEPT = "--accept-changed-data"
 _KINDS = {
     SPACE_FILE: (
@@ -62,17 +50,6 @@ _KINDS = {
     PRETRAINING_FILE: ("gluetune pretrain", "gluetune.pretrain(resume={name!r})"),
 }  # what makes a run with that file: the commands, and the Python calls that resume it
 UNFILED = "tune"  # what runs without a job file are called, but for those of one task of the user's own files
-LEFT_BY_FAILED_STARTS = {
-    LOCK,
-    LEASE,
-    "logs",
-    LANE_FILES,
-    TRACKING_FILE,
-    INPUTS_FILE,
-    TASKS_FILE,
-    SPACE_FILE,
-    ROWS_FOLDER,
-}  # before the job file
 
 
 @dataclass(frozen=True)
@@ -96,14 +73,6 @@ class Session:
     unlock: Callable[[], None] = lambda: None
 
 
-class RunFolder(NamedTuple):
-    """A run's folder, its log and what unlocks it, with the meanings that they have in `Session`."""
-
-    storage: Storage
-    log: Path
-    unlock: Callable[[], None]
-
-
 def new_session(
     job: JobConfig, job_file: str | None, *, space: SearchSpace | None = None, starts: bool = True
 ) -> Session:
@@ -121,13 +90,12 @@ def new_session(
     """
     check_job_lasts(job.storage, job.tracking)
     kind = run_kind(job, job_file)
-    name = job.name or f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
-    job = absolute_job(job.model_copy(update={"name": name, "tracking": tracking}))
+    job = absolute_job(job.model_copy(update={"tracking": tracking}))
     space = _effective_space(job, space or load_space(job.search.space, job_file))
-    session = Session(name, job, space, *open_folder(Storage(job.storage.path), name, starts=starts))
-    check_empty_or_unlock(session.storage, name, session.unlock)
-    return replace(session, job=with_rows_of_memory(job, session.storage)) if starts else session
+    name, folder = new_folder(Storage(job.storage.path), job.name, kind, starts=starts)
+    job = job.model_copy(update={"name": name})
+    return Session(name, with_rows_of_memory(job, folder.storage) if starts else job, space, *folder)
 
 
 def _effective_space(job: JobConfig, space: SearchSpace) -> SearchSpace:
@@ -135,33 +103,6 @@ def _effective_space(job: JobConfig, space: SearchSpace) -> SearchSpace:
     for field, why in idle_fields(space, job.training).items():
         logger.info(f"search space {space.name!r} varies {field}, which has no effect here ({why}): it is left out")
     return without_idle_fields(space, job.training)
-
-
-def check_empty_or_unlock(storage: Storage, name: str, unlock: Callable[[], None]) -> None:
-    """Do what `check_empty` does, and unlock the folder where it refuses.
-
-    Raises:
-        StorageError: the folder holds more than a start that failed leaves.
-    """
-    try:
-        check_empty(storage, name)
-    except StorageError:
-        unlock()
-        raise
-
-
-def check_empty(storage: Storage, name: str) -> None:
-    """Refuse the folder of an earlier run for a new one.
-
-    Raises:
-        StorageError: it holds more than a start that failed leaves.
-    """
-    if set(storage.list()) - LEFT_BY_FAILED_STARTS:
-        raise StorageError(
-            f"the folder of a new run must be empty, but {storage.uri()} is not; choose another name "
-            f"(--name), or resume that run (--resume {shlex.quote(name)}; in Python gluetune.resume({name!r}), or "
-            f"resume={name!r} of fine_tune() and pretrain())"
-        )
 
 
 def run_kind(job: JobConfig, job_file: str | None) -> str:
@@ -239,49 +180,6 @@ def read_files(root: Storage, name: str, *files: str) -> list[bytes]:
     known = [entry for entry in root.list() if root.exists(f"{entry}/{files[0]}")]
     there = f"there are: {', '.join(known)}" if known else "there are none"
     raise StorageError(f"no run {name!r} to resume in {root.uri()}; {there}")
-
-
-def open_folder(root: Storage, name: str, *, starts: bool = True) -> RunFolder:
-    """Open a run's folder, and lock it where it is on this machine.
-
-    Args:
-        root: the storage path.
-        name: the run's name.
-        starts: whether the run starts; else the folder is checked, but neither made nor locked.
-
-    Raises:
-        StorageError: it cannot be used, or another driver runs it.
-    """
-    storage = root.sub(name)
-    if not storage.local:
-        return RunFolder(storage, private_log(name), _nothing)
-    folder, log = Path(storage.uri()), Path(storage.uri("logs")) / LOG
-    if not starts:
-        check_folder(folder)
-        return RunFolder(storage, log, _nothing)
-    unlock = lock_folder(folder)
-    with suppress(OSError):  # leftovers only take space
-        recover_folder(folder)
-    return RunFolder(storage, log, unlock)
-
-
-def private_log(name: str) -> Path:
-    """Return the log of a run whose folder is in a bucket: in a new temporary folder that only this user can enter.
-
-    The folder is removed at the end of the process where nothing was written to it.
-    """
-    folder = Path(tempfile.mkdtemp(prefix=f"gluetune-{name}-"))
-    atexit.register(_remove_empty, folder)
-    return folder / LOG
-
-
-def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):
-        os.rmdir(folder)
-
-
-def _nothing() -> None:
-    pass
 
 
 def check_inputs(folder: Storage, now: RunInputs, *, name: str, accept: bool, dry_run: bool = False) -> None:

@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from gluetune.api.frontend import Frontend, messages_to
+from gluetune.api.new_runs import private_log
 from gluetune.api.places import in_submitted_job, submission
-from gluetune.api.session import private_log
 from gluetune.cli.flags import ParsedArguments, parse
 from gluetune.cli.options import Program
 from gluetune.cli.terminal import Terminal, announce_resume

@@ -24,7 +24,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from gluetune.errors import StorageError
+from gluetune.errors import FolderInUseError, StorageError
 from gluetune.storage.durable import make_folder
 
 LOCK, LEASE = ".lock", ".lease"
@@ -68,7 +68,7 @@ def _flock(descriptor: int, folder: Path) -> bool:
         if error.errno not in _HELD:
             return False
         os.close(descriptor)
-        raise StorageError(f"a search is run by one driver at a time, but another one holds {folder}") from error
+        raise FolderInUseError(f"a search is run by one driver at a time, but another one holds {folder}") from error
     return True
 
 
@@ -223,10 +223,10 @@ class Lease:
         except FileNotFoundError:
             return 0.0
 
-    def _conflict(self, now: float) -> StorageError:
+    def _conflict(self, now: float) -> FolderInUseError:
         owner = self._owner() or {}
         place = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
-        return StorageError(
+        return FolderInUseError(
             f"a search is run by one driver at a time, but {place} holds {self._folder}: it renewed its lease "
             f"{max(0.0, self._age(now)):.0f} s ago (this file system has no flock). The lease is free once it has not "
             f"been renewed for {STALE_S:g} s; if that process is gone for good, delete {self._file}"

@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from gluetune.api.frontend import Frontend, messages_to
-from gluetune.api.session import check_empty, read_files
+from gluetune.api.new_runs import check_empty
+from gluetune.api.session import read_files
 from gluetune.cli.process import ProcessFrontend
 from gluetune.cli.terminal import Terminal
 from gluetune.config import StorageConfig

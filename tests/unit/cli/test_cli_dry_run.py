@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.api.session import open_folder
+from gluetune.api.new_runs import open_folder
 from gluetune.cli.pretrain import main as pretrain
 from gluetune.cli.process import OK, USER_ERROR
 from gluetune.cli.tune import finetune_main, tune_main

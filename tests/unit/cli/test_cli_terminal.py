@@ -13,7 +13,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from gluetune.api.session import open_folder
+from gluetune.api.new_runs import open_folder
 from gluetune.cli.process import temporary_log
 from gluetune.cli.terminal import Terminal, printable
 from gluetune.cli.tune import tune_main
