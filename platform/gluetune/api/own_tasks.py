@@ -8,7 +8,6 @@ from pathlib import Path
 from gluetune.api.places import with_values
 from gluetune.config import JobConfig
 from gluetune.config.own_task_checks import SPLITS
-from gluetune.errors import StorageError
 from gluetune.events import ROWS_FOLDER, TaskPlan, read_run_file
 from gluetune.storage import Storage
 from gluetune.tasks import Task
@@ -51,16 +50,11 @@ def with_rows_of_memory(job: JobConfig, storage: Storage) -> JobConfig:
         The job, whose tasks name the copies.
 
     Raises:
-        StorageError: the run's folder is a bucket.
+        StorageError: the copies cannot be written.
     """
     tasks = dict(job.tasks)
     for name, files in job.own_tasks.items():
         kept = {split: path for split in SPLITS if (path := getattr(files, split)) is not None and is_kept(path)}
-        if kept and not storage.local:
-            raise StorageError(
-                f"the rows of {name} are in memory, and can be kept in a folder on this machine only, but the runs are "
-                f"in {storage.uri()}; write them to files, and give these (gluetune.Task.from_files)"
-            )
         moved = {}
         for split, path in kept.items():
             folder = f"{ROWS_FOLDER}/{name}/{split}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -195,9 +194,7 @@ def open_task(name: str, files: TaskFiles, *, cache_dir: str | None = None) -> t
         return _build(name, files, tables)
     if places["train"] is None:
         _refuse(name, "train", "must name the train rows, but got none")
-    return _build(
-        name, files, {split: open_tables(Path(place)) for split, place in places.items() if place is not None}
-    )
+    return _build(name, files, {split: open_tables(place) for split, place in places.items() if place is not None})
 
 
 def open_frames(name: str, files: TaskFiles, frames: Mapping[str, Frame]) -> tuple[Task, OwnSource]:

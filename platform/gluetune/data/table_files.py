@@ -14,6 +14,7 @@ from gluetune.data.byte_streams import COMPRESSIONS, data_suffix
 from gluetune.data.delimited import DelimitedTable
 from gluetune.data.hub import load_dataset_split
 from gluetune.data.json_table import JsonTable
+from gluetune.data.remote_files import RemoteTable, is_remote, local_copy
 from gluetune.data.table import ArrowTable, Table, as_cells
 from gluetune.errors import DataError, did_you_mean, did_you_mean_file
 
@@ -84,19 +85,22 @@ _FORMATS: dict[str, Callable[[Path], Table]] = {
 }
 
 
-def open_tables(place: Path) -> list[Table]:
-    """Return the tables of a file or folder, without reading their rows.
+def open_tables(place: str | Path) -> list[Table]:
+    """Return the tables of a file or folder, without reading their rows; those of a bucket from a local copy.
 
     Args:
-        place: a file whose ending names its format, after which the ending of a compression may follow; a folder of
-            such files of one format, which are read in the order of their names; or a folder that
+        place: a path or URI: a file whose ending names its format, after which the ending of a compression may follow;
+            a folder of such files of one format, which are read in the order of their names; or a folder that
             ``datasets.Dataset.save_to_disk`` wrote. Files that begin with ``.`` or ``_`` and files of other endings do
             not count.
 
     Raises:
         DataError: there is no such file or folder, or its ending names no format.
     """
-    place = place.expanduser()
+    if is_remote(str(place)):
+        copy = local_copy(str(place))
+        return [RemoteTable(table, copy, str(place)) for table in open_tables(copy)]
+    place = Path(place).expanduser()
     if not place.exists():
         raise DataError(f"must be a file or a folder, but there is none{did_you_mean_file(place)}", place)
     if not place.is_dir():
