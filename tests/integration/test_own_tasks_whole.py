@@ -94,7 +94,11 @@ def test_mlflow_has_the_card_and_the_datasets(result: gluetune.SearchResult) -> 
         for run in client.search_runs([experiment.experiment_id], "tags.`gluetune.level` = 'task'")
     }
     own = runs["topics.v1"]
-    assert {given.dataset.name for given in own.inputs.dataset_inputs} == {"topics.v1-train", "topics.v1-selection"}
+    assert {given.dataset.name: given.tags[0].value for given in own.inputs.dataset_inputs} == {
+        "topics.v1-train": "training",
+        "topics.v1-selection": "selection",
+        "topics.v1-test": "evaluation",
+    }
     assert "data_card.md" in {file.path for file in client.list_artifacts(own.info.run_id)}
     assert "data_card.md" not in {file.path for file in client.list_artifacts(runs["cola"].info.run_id)}
 

@@ -69,7 +69,7 @@ def test_lanes_are_started_once_and_reused(printed: str, runs: Path) -> None:
 
 def test_the_terminal_shows_the_plan_first_and_the_winners_last(printed: str, runs: Path) -> None:
     assert "generated" in printed.split("starting 2 lanes")[0]
-    results = printed.rsplit("on the development rows", 1)[1]
+    results = printed.rsplit("has been saved and scored on the validation rows", 1)[1]
     for task, winner in winners(runs / "whole").items():
         dev = next(iter(winner["dev_scores"].values()))
         assert f"{winner['score']:.4f}" in results, task

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gluetune.api.session import check_empty
+from gluetune.api.new_runs import check_empty
 from gluetune.errors import TrackingError
 from gluetune.events import WinnerEvaluated
 from gluetune.storage import Storage
@@ -131,9 +131,9 @@ def test_datasets_are_inputs_of_the_runs_once(open_tracker: Open, uri: str, tmp_
         for name, run in runs.items()
     }
     both = {("cola-train", "a" * 16, "training"), ("cola-selection", "b" * 16, "selection")}
-    assert inputs["cola-0002"] == inputs["CoLA"] == both
-    assert inputs["cola-0000"] == {*both, ("cola-validation", "c" * 16, "evaluation")}
-    assert len(runs["cola-0000"].inputs.dataset_inputs) == 3
+    assert inputs["cola-0002"] == both
+    assert inputs["cola-0000"] == inputs["CoLA"] == {*both, ("cola-validation", "c" * 16, "evaluation")}
+    assert [len(runs[name].inputs.dataset_inputs) for name in ("cola-0000", "CoLA")] == [3, 3]
     assert not inputs["mnli-0001"]
 
 

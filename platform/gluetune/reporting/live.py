@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
@@ -84,7 +85,8 @@ class LiveTable:
         elif isinstance(event, TrialEnded):
             self._say(self._ending(event, trial))
         elif isinstance(event, WinnerEvaluated):
-            self._say(f"{self._titles[trial.task]}: the winner {trial.name} has been evaluated on the development rows")
+            scored = f" and scored on the {_listed(event.scores)} rows" if event.scores else ""
+            self._say(f"{self._titles[trial.task]}: the winner {trial.name} has been saved{scored}")
 
     def render(self) -> RenderableType:
         """Build the current table."""
@@ -156,6 +158,11 @@ class LiveTable:
 def _in_notebook(console: Console) -> bool:
     """Whether a notebook shows the console and can redraw a table, for which rich needs ipywidgets."""
     return console.is_jupyter and find_spec("ipywidgets") is not None
+
+
+def _listed(splits: Iterable[str]) -> str:
+    *first, last = splits
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _cells(row: TaskProgress, metric: str) -> tuple[str | Text, ...]:

@@ -174,7 +174,7 @@ def _heading(task: TaskPlan, trial: TrialRecord) -> str:
     """Return what introduces a winner's scores; empty where it has none."""
     if trial.winner is None or not trial.winner.scores:
         return ""
-    return f" On {'its' if task.own else 'official'} rows:"
+    return f" On {'its' if task.own else 'generated' if task.synthetic else 'official'} rows:"
 
 
 def _scores(scores: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

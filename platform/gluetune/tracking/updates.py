@@ -288,7 +288,13 @@ class EventMapper:
         return [
             *previous,
             RunUpdate(run, event.time, points, tags=tags, files=class_tables(event.classes), datasets=rows),
-            RunUpdate(task, event.time, points, tags={"gluetune.winner": trial.name, NOTE: task_note(trial, plan)}),
+            RunUpdate(
+                task,
+                event.time,
+                points,
+                tags={"gluetune.winner": trial.name, NOTE: task_note(trial, plan)},
+                datasets=rows,
+            ),
             RunUpdate(self._search, event.time, tuple(ranked), tags={NOTE: search_note(self._plan, self._winners)}),
         ]
 

@@ -108,9 +108,19 @@ def test_lines_when_it_is_no_terminal() -> None:
         "mnli-0001 finished: best 0.7000; MNLI 1/2 done, about 22 s left",
         "cola-0002 pruned: best 0.1000; CoLA 2/2 done",
         "mnli-0003 diverged (loss is not a finite number): best –; MNLI 2/2 done",
-        "CoLA: the winner cola-0000 has been evaluated on the development rows",
-        "MNLI: the winner mnli-0001 has been evaluated on the development rows",
+        "CoLA: the winner cola-0000 has been saved and scored on the validation rows",
+        "MNLI: the winner mnli-0001 has been saved and scored on the validation_matched and validation_mismatched rows",
     ]
+
+
+def test_a_winner_without_further_rows_is_saved_and_not_scored() -> None:
+    out = console()
+    with LiveTable(plan(), out) as live:
+        send_events(
+            live, [started(0, "cola"), WinnerEvaluated(time=BEGIN, number=0, task="cola", folder="x", scores={})]
+        )
+    assert "the winner cola-0000 has been saved" in text(out)
+    assert "scored" not in text(out)
 
 
 @pytest.mark.parametrize("follow", [LiveTable, lambda _, to: ProgressLog(to)])

@@ -107,7 +107,7 @@ def test_runs_name_the_rows_that_they_read() -> None:
     updates = [entry for event in events() for entry in mapper.updates(event, apply_event(trials, event))]
     read = {
         key: {rows for entry in updates if entry.run.key == key for rows in entry.datasets}
-        for key in ("trial:0", "trial:2", "trial:1")
+        for key in ("trial:0", "trial:2", "trial:1", "task:cola")
     }
     both = {("cola-train", "a" * 16, 1800, "training"), ("cola-selection", "b" * 16, 200, "selection")}
     assert {(r.name, r.digest, r.rows, r.context) for r in read["trial:2"]} == both
@@ -115,6 +115,7 @@ def test_runs_name_the_rows_that_they_read() -> None:
         *both,
         ("cola-validation", "c" * 16, 400, "evaluation"),
     }
+    assert {rows.name for rows in read["task:cola"]} >= {"cola-validation"}
     assert not read["trial:1"], "rows without a fingerprint have no digest to be known by"
 
 
