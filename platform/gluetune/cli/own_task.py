@@ -32,6 +32,13 @@ TASK_OPTIONS = tuple(
             ("auto", "single_label", "multi_label", "regression"),
         ),
         Option("--metric", "METRIC", "what ranks the trials, such as f1_macro or accuracy"),
+        Option(
+            "--thresholds",
+            "CHOICE",
+            "tuned (default): a winner of two classes or several labels per row gets the decision thresholds that are "
+            "best for the metric on the selection rows; default: 0.5",
+            ("tuned", "default"),
+        ),
         Option("--group", "COLUMN", "rows with one value of it are never divided between train and selection"),
         Option(NAME, "NAME", "the task's name (default: the train file's)"),
         Option(DATASET, "DATASET", "a dataset on the hub or in a folder; --train and others then name its splits"),

@@ -54,6 +54,12 @@ def test_flags_replace_the_tasks_of_a_job_file_and_can_be_set_further() -> None:
     assert (job.seed, job.weights) == (3, {"tickets": 2.0})
 
 
+def test_thresholds_are_chosen_by_a_flag() -> None:
+    argv = ["--train", "tickets.csv", *COLUMNS]
+    chosen = [tune_job(parse([*argv, *more], TUNE)).own_tasks["tickets"] for more in ((), ("--thresholds", "default"))]
+    assert [task.thresholds for task in chosen] == ["tuned", "default"]
+
+
 def test_a_single_run_needs_no_job_file_with_them() -> None:
     job = finetune_job(parse(["--train", "tickets.csv", *COLUMNS, "--max-steps", "3"], FINETUNE))
     assert job is not None
@@ -84,6 +90,7 @@ def test_a_task_is_called_like_its_file(place: str, name: str) -> None:
         (["--train", "tickets.csv", "--tasks", "rte", *COLUMNS], {"--tasks"}),
         (["--train", "tickets.csv", "--resume", "x", *COLUMNS], {"--resume"}),
         (["--train", "tickets.csv", "--problem", "single", *COLUMNS], {"--problem"}),
+        (["--train", "tickets.csv", "--thresholds", "0.3", *COLUMNS], {"--thresholds"}),
         (["--train", "tickts.csv", "--validation", "dec.csv", *COLUMNS], {"--train", "--validation"}),
         (["--train", "tickets.csv", "--validation", "tickets.csv", *COLUMNS], {"--validation"}),
         (["--train", "tickets.csv", "--text", "topic", "--label", "topic"], {"--label"}),
