@@ -53,7 +53,7 @@ def _finetune() -> Loaded:
 
 
 def _evaluate() -> Loaded:
-    from gluetune.cli.predict import EVALUATE, evaluate_main
+    from gluetune.cli.evaluate import EVALUATE, evaluate_main
 
     return EVALUATE, evaluate_main
 

@@ -84,4 +84,8 @@ def _print(check: OnnxCheck, target: Path, terminal: Terminal) -> None:
         f"same labels as torch on {check.rows:,} rows ({check.source}); largest difference of logits "
         f"{check.max_difference:.1e}"
     )
+    if check.thresholds is not None:
+        from gluetune.reporting import describe_thresholds
+
+        line(f"{describe_thresholds(check.thresholds)}, by the thresholds in gluetune.json, which is beside it too")
     line(f"ms per row on the CPU: {check.milliseconds:.2f} by ONNX Runtime, {check.torch_milliseconds:.2f} by torch")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gluetune.api.session import ACCEPT, Session, new_session, resumed_session, storage_path
 from gluetune.api.settings import searched_issues
+from gluetune.cli.evaluate import run_evaluate
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.options import (
     ACCEPT_OPTION,
@@ -22,16 +23,10 @@ from gluetune.cli.options import (
     accept_issues,
 )
 from gluetune.cli.own_task import DATASET, TASK_OPTIONS, TRAIN, own_task_issues, with_own_task
-from gluetune.cli.predict import (
-    CHECKPOINT,
-    INPUT,
-    OUTPUT,
-    one_configuration,
-    run_evaluate,
-    run_predict,
-)
+from gluetune.cli.predict import INPUT, OUTPUT, run_predict
 from gluetune.cli.process import FAILED, OK, ProcessFrontend, run
 from gluetune.cli.terminal import Terminal
+from gluetune.cli.trained_models import CHECKPOINT, one_configuration
 from gluetune.config import JobConfig, default_job_file, load_job
 from gluetune.errors import ConfigError, ConfigIssue, StorageError
 from gluetune.supervisor import INTERRUPTED, report

@@ -10,7 +10,7 @@ from gluetune.data.encoding import (
     token_fingerprint,
 )
 from gluetune.data.examples import DataSource, Examples
-from gluetune.data.files import FolderSource, read_file
+from gluetune.data.files import FolderSource, read_file, read_labelled_file
 from gluetune.data.hub import HubSource
 from gluetune.data.preparation import EncodedTask, TaskExamples, prepare_task, split_rows
 from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, stratified_sample
@@ -37,6 +37,7 @@ __all__ = [
     "open_tasks",
     "prepare_task",
     "read_file",
+    "read_labelled_file",
     "reopen_task",
     "shard_batch",
     "split_rows",

@@ -69,18 +69,40 @@ def read_file(path: str | Path, task: Task, *, labels: bool | None) -> Examples:
         DataError: the file does not exist, no layout fits, or a line does not fit the layout.
     """
     file = Path(path).expanduser()
-    if not file.is_file():
+    in_bucket = task.own and "://" in str(path)
+    if not in_bucket and not file.is_file():
         raise DataError(f"must be a file, but there is none{did_you_mean_file(file)}", file)
     if task.own:
         from gluetune.data.own_rows import read_own_file
 
-        return read_own_file(file, task, labels=labels)
+        return read_own_file(path if in_bucket else file, task, labels=labels)
     if labels is False and file.suffix.lower() in _TABLES:
         from gluetune.data.own_rows import read_texts
 
         return read_texts(file, task)
     examples = read_with_layout(file, task, file.name, _layout(task, file, read_header(file), labels))
     return replace(examples, source=f"file:{examples.source.removeprefix('dir:')}")
+
+
+def read_labelled_file(path: str | Path, task: Task) -> Examples:
+    """Read a file with labels of any format that `read_file` reads without: the same tables, with a label column.
+
+    Args:
+        path: the file. A table for a known task has the task's columns and ``label``.
+        task: defines the layouts, the columns and the classes.
+
+    Returns:
+        The rows with labels; ``Examples.split`` is the name of the file.
+
+    Raises:
+        DataError: the file does not exist, has no labels, or a line does not fit the layout.
+    """
+    file = Path(path).expanduser()
+    if task.own or file.suffix.lower() not in _TABLES or not file.is_file():
+        return read_file(path, task, labels=True)
+    from gluetune.data.own_rows import read_labelled_table
+
+    return read_labelled_table(file, task)
 
 
 def _layout(task: Task, file: Path, names: Sequence[str], labels: bool | None) -> FileLayout:

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from gluetune.config import TaskFiles
-from gluetune.data.examples import Examples
+from gluetune.data.examples import UNLABELLED, Examples, parse_labels
 from gluetune.data.label_rules import LabelRule, decide_labels
 from gluetune.data.own_tasks import SPLITS, OwnSource
 from gluetune.data.table import Table
-from gluetune.data.table_files import open_dataset, open_tables
+from gluetune.data.table_files import Frame, frame_table, open_dataset, open_tables
 from gluetune.data.texts import parse_text
 from gluetune.errors import ConfigError, ConfigIssue, DataError, did_you_mean
 from gluetune.tasks import Task
 
-_TEST = "test"
+_TEST, _LABEL = "test", "label"
 
 
 def check_columns(name: str, files: TaskFiles) -> None:
@@ -33,7 +35,7 @@ def check_columns(name: str, files: TaskFiles) -> None:
     issues: dict[tuple[str, str], ConfigIssue] = {}
     for split in SPLITS:
         place = getattr(files, split)
-        for table in open_tables(Path(place)) if place is not None else ():
+        for table in open_tables(place) if place is not None else ():
             names = table.names()
             for key, columns in _needed(files, split, names):
                 for column in columns:
@@ -68,16 +70,16 @@ def reopen_task(task: Task, files: TaskFiles, cache_dir: str | None = None) -> O
     places = {split: getattr(files, split) for split in (*task.dev, *task.test)}
     given = {split: place for split, place in places.items() if place is not None}
     if files.dataset is None:
-        return _source(task, {split: open_tables(Path(place)) for split, place in given.items()})
+        return _source(task, {split: open_tables(place) for split, place in given.items()})
     of_dataset = files.dataset, files.dataset_config
     return _source(task, {split: [open_dataset(*of_dataset, place, cache_dir)] for split, place in given.items()})
 
 
-def read_own_file(file: Path, task: Task, *, labels: bool | None) -> Examples:
+def read_own_file(file: str | Path, task: Task, *, labels: bool | None) -> Examples:
     """Read a file of a task of the user's own, of any format that its train rows may have.
 
     Args:
-        file: the file, with the task's text columns.
+        file: the path or URI of the file, with the task's text columns.
         task: the task.
         labels: ``True`` requires labels, ``False`` ignores them, ``None`` reads them if the file has them.
 
@@ -92,7 +94,7 @@ def read_own_file(file: Path, task: Task, *, labels: bool | None) -> Examples:
     if labels and rows.labels is None:
         columns = ", ".join(_description(task).label_columns)
         raise DataError(f"a file of {task.name} must have labels in the column {columns}, but has none", file)
-    return replace(rows, split=file.name)
+    return replace(rows, split=Path(file).name)
 
 
 def read_texts(file: Path, task: Task) -> Examples:
@@ -108,9 +110,66 @@ def read_texts(file: Path, task: Task) -> Examples:
     Raises:
         DataError: the file cannot be read, or a column is missing.
     """
+    return replace(_texts_of(task, open_tables(file)), split=file.name)
+
+
+def read_labelled_table(file: Path, task: Task) -> Examples:
+    """Read the texts and labels of a table for a known task: a file with the task's columns and ``label``.
+
+    Args:
+        file: the table, of any format that the train rows of an own task may have.
+        task: names the columns and the classes.
+
+    Returns:
+        The rows; ``Examples.split`` is the name of the file.
+
+    Raises:
+        DataError: the file cannot be read, a column is missing, or a label is unknown.
+    """
+    return replace(_labelled_of(task, open_tables(file)), split=file.name)
+
+
+def read_labelled_frame(frame: Frame, task: Task) -> Examples:
+    """Return the texts and labels of rows in memory.
+
+    Args:
+        frame: has the task's text columns and its label columns; those of a known task are called ``label``.
+        task: the task, a known one or one of the user's own.
+
+    Raises:
+        DataError: a column is missing, a label is unknown, or no row has one.
+    """
+    files = _description(task) if task.own else None
+    columns = (*task.columns, _LABEL) if files is None else (*files.text_columns, *files.label_columns)
+    tables = [frame_table(frame, columns, f"the {type(frame).__name__} given")]
+    if files is None:
+        return _labelled_of(task, tables)
+    rows = _source(task, {_TEST: tables}).load(replace(task, test=(_TEST,)), _TEST)
+    if rows.labels is None:
+        raise DataError(f"rows must have labels in the column {', '.join(files.label_columns)}, but have none")
+    return rows
+
+
+def _labelled_of(task: Task, tables: Sequence[Table]) -> Examples:
+    """Return the rows of tables for a known task; rows whose label the task ignores are left out."""
+    rows = _texts_of(task, tables)
+    found = [(cell, table, row) for table in tables for row, cell in enumerate(_label_cells(table))]
+    labels = parse_labels(
+        task, [cell for cell, _, _ in found], Path(tables[0].place), [table.line(row) or 0 for _, table, row in found]
+    )
+    known = np.flatnonzero(labels != UNLABELLED) if task.ignored_labels else np.arange(len(labels))
+    return replace(rows, labels=labels).take(known)
+
+
+def _label_cells(table: Table) -> list[str]:
+    column = table.read([_LABEL]).column(_LABEL)
+    return ["" if cell is None else str(cell).strip() for cell in column.to_pylist()]
+
+
+def _texts_of(task: Task, tables: Sequence[Table]) -> Examples:
     unread = LabelRule(task.problem, (), task.labels, "")
-    source = OwnSource(task.name, {_TEST: open_tables(file)}, parse_text(task.columns, task.name), unread, None)
-    return replace(source.load(replace(task, test=(_TEST,)), _TEST, labels=False), split=file.name)
+    source = OwnSource(task.name, {_TEST: tables}, parse_text(task.columns, task.name), unread, None)
+    return source.load(replace(task, test=(_TEST,)), _TEST, labels=False)
 
 
 def _source(task: Task, tables: Mapping[str, Sequence[Table]]) -> OwnSource:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -100,15 +102,52 @@ class Classifier:
             raise ModelError(f"probabilities are those of classes, but {self.task.name} is a regression; use predict()")
         return self._predictions(rows, batch_size).probabilities
 
+    def evaluate(self, rows: Rows, labels: Sequence[Any] | None = None, *, batch_size: int | None = None) -> Scores:
+        """Score the model on labelled rows, with its thresholds where it has some.
+
+        Args:
+            rows: the path of a file with the task's text and label columns, in any format that train rows may have; a
+                DataFrame, `datasets.Dataset` or Arrow table with these columns; or with ``labels`` the same as those of
+                `predict`. The label column of a known task is called ``label``.
+            labels: the label of each row: the name of its class, the names of its classes where it can have several,
+                or the number of a regression. ``None`` where ``rows`` has labels. Rows of a file or table that have
+                none are left out.
+            batch_size: rows per batch; ``None`` for `batch_size`.
+
+        Returns:
+            All metrics of the task, the loss, and the scores of each class.
+
+        Raises:
+            DataError: the rows do not have the task's columns, or a label is missing or unknown.
+            ModelError: the model's outputs are not finite.
+
+        Example:
+            >>> classifier = gluetune.load("runs/first/winners/cola")
+            >>> scores = classifier.evaluate(["The cat sat.", "Sat cat the."], ["acceptable", "unacceptable"])
+            >>> scores.rows, sorted(scores.metrics)
+            (2, ['accuracy', 'matthews_correlation'])
+        """
+        from gluetune.inference.labelled_rows import as_labelled  # with pyarrow; predictions do not need it
+
+        size = self._checked(batch_size)
+        _, scores = evaluate_examples(self, as_labelled(rows, labels, self.task), size, self._distributed())
+        return scores
+
     def _predictions(self, rows: Rows, batch_size: int | None) -> Predictions:
-        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        size = self.batch_size if batch_size is None else batch_size
-        if size < 1:
-            raise DataError(f"batch_size must be a whole number >= 1, but got {size}")
+        size = self._checked(batch_size)
         examples = as_examples(rows, self.task)
         if not len(examples):
             return Predictions(self.task, np.zeros((0, self.task.num_labels), np.float32))
-        return predict_examples(self, examples, size, DistributedContext(device=device))
+        return predict_examples(self, examples, size, self._distributed())
+
+    def _checked(self, batch_size: int | None) -> int:
+        size = self.batch_size if batch_size is None else batch_size
+        if size < 1:
+            raise DataError(f"batch_size must be a whole number >= 1, but got {size}")
+        return size
+
+    def _distributed(self) -> DistributedContext:
+        return DistributedContext(device=self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def predict_examples(
@@ -180,7 +219,8 @@ class Scores:
             is a function of the user.
         seconds: what tokenising and predicting took.
         classes: scores of each class; ``None`` for a regression.
-        untuned: where the predictions have thresholds, all metrics with 0.5.
+        thresholds: probability above which a class is predicted, by class; ``None`` for 0.5.
+        untuned: where there are thresholds, all metrics with 0.5.
     """
 
     rows: int
@@ -189,6 +229,7 @@ class Scores:
     batches: tuple[float, ...]
     seconds: float = 0.0
     classes: ClassReport | None = None
+    thresholds: dict[str, float] | None = None
     untuned: dict[str, float] | None = None
 
 
@@ -230,6 +271,9 @@ def score_predictions(predictions: Predictions, labels: Labels, batch_size: int,
     batches = () if own else tuple(metric_value(task.primary, Outputs(task, *p, predictions.thresholds)) for p in parts)
     loss = loss_sum(torch.from_numpy(logits), torch.from_numpy(np.array(labels)), task).item() / len(labels)
     values = compute_metrics(task, logits, labels, predictions.thresholds)
-    untuned = None if predictions.thresholds is None else compute_metrics(task, logits, labels)
     classes = report_classes(Outputs(task, logits, labels, predictions.thresholds))
-    return Scores(len(labels), values, loss, batches, seconds, classes, untuned)
+    if predictions.thresholds is None:
+        return Scores(len(labels), values, loss, batches, seconds, classes)
+    thresholds = dict(zip(task.labels, predictions.thresholds.tolist(), strict=True))
+    untuned = compute_metrics(task, logits, labels)
+    return Scores(len(labels), values, loss, batches, seconds, classes, thresholds, untuned)

@@ -20,9 +20,10 @@ from torch import nn
 from gluetune.data import EncodedRows, Examples, encode_rows
 from gluetune.errors import ModelError
 from gluetune.inference.classifier import Classifier
-from gluetune.inference.model_folder import SETTINGS_FILE, local_model_folder
+from gluetune.inference.model_folder import SETTINGS_FILE, local_model_folder, read_text_settings
 from gluetune.inference.predictions import as_examples
 from gluetune.models import check_token_ids
+from gluetune.storage import Storage
 from gluetune.storage.output_file import write_output
 from gluetune.tasks.outputs import predicted_classes
 from gluetune.training import predict_logits
@@ -47,6 +48,8 @@ class OnnxCheck:
         milliseconds: per row by ONNX Runtime.
         torch_milliseconds: per row by torch, in the same batches with the same number of threads.
         megabytes: size of the file, or of both.
+        thresholds: probability above which a class is predicted, by class, as ``gluetune.json`` beside the file has
+            them; ``None`` for 0.5.
     """
 
     rows: int
@@ -55,13 +58,15 @@ class OnnxCheck:
     milliseconds: float
     torch_milliseconds: float
     megabytes: float
+    thresholds: dict[str, float] | None = None
 
 
 def export_onnx(classifier: Classifier, folder: str, target: Path, examples: Examples | None = None) -> OnnxCheck:
     """Export a trained model by torch's exporter, check the file with ONNX Runtime, and put the tokenizer beside it.
 
     The file's inputs are those of the tokenizer, [rows, tokens] int64 of any size, and its output is ``logits``,
-    [rows, labels] fp32. Nothing is left where the check fails.
+    [rows, labels] fp32. Decision thresholds are in ``gluetune.json`` beside it; the check applies them to the file's
+    logits, and compares the labels with those that the classifier predicts. Nothing is left where the check fails.
 
     Args:
         classifier: the model, on the CPU, and its tokenizer.
@@ -81,12 +86,12 @@ def export_onnx(classifier: Classifier, folder: str, target: Path, examples: Exa
     with tempfile.TemporaryDirectory() as made:
         file = Path(made) / target.name
         _export(classifier, rows, file)
-        check = _check(classifier, rows, file, examples.source)
         classifier.tokenizer.save_pretrained(made)
         with local_model_folder(folder) as local:
             for name in _BESIDE:
                 if (local / name).exists():
                     (Path(made) / name).write_bytes((local / name).read_bytes())
+        check = _check(classifier, rows, file, examples.source)
         for path in sorted(Path(made).iterdir()):
             write_output(target.parent / path.name, path.read_bytes())
     return check
@@ -155,7 +160,7 @@ def _export(classifier: Classifier, rows: EncodedRows, file: Path) -> None:
 
 
 def _check(classifier: Classifier, rows: EncodedRows, file: Path, source: str) -> OnnxCheck:
-    """Compare the file's labels, logits and time with the model's.
+    """Compare the file's labels, by the settings beside it, its logits and its time with the model's.
 
     Raises:
         ModelError: labels or logits differ.
@@ -183,7 +188,9 @@ def _check(classifier: Classifier, rows: EncodedRows, file: Path, source: str) -
 
     torch_seconds = _seconds(torch_all)
     difference = float(np.abs(logits - expected).max(initial=0.0))
-    changed = _changed(classifier, logits, expected)
+    settings = read_text_settings(Storage(str(file.parent)))
+    thresholds = None if settings is None else settings.thresholds_of(classifier.task)
+    changed = _changed(classifier, logits, expected, thresholds)
     if changed or not difference <= MAX_DIFFERENCE:
         raise ModelError(
             f"the ONNX file must give the labels of {type(model).__name__} and its logits to within "
@@ -191,15 +198,29 @@ def _check(classifier: Classifier, rows: EncodedRows, file: Path, source: str) -
             f"{difference:.2g}"
         )
     size_mb = sum(path.stat().st_size for path in file.parent.glob(f"{file.name}*")) / 1e6
-    count = max(1, len(rows))
-    return OnnxCheck(len(rows), source, difference, 1e3 * seconds / count, 1e3 * torch_seconds / count, size_mb)
+    times = [1e3 * total / max(1, len(rows)) for total in (seconds, torch_seconds)]
+    stored = None if settings is None or thresholds is None else settings.thresholds
+    return OnnxCheck(len(rows), source, difference, *times, size_mb, stored)
 
 
-def _changed(classifier: Classifier, logits: NDArray[np.float32], expected: NDArray[np.float32]) -> int:
-    """Return the number of rows whose labels differ; 0 for a regression, whose numbers the logits are."""
+def _changed(
+    classifier: Classifier,
+    logits: NDArray[np.float32],
+    expected: NDArray[np.float32],
+    thresholds: NDArray[np.float64] | None,
+) -> int:
+    """Return the number of rows whose labels differ; 0 for a regression, whose numbers the logits are.
+
+    Args:
+        classifier: the model, with its own thresholds.
+        logits: [rows, labels] of the file.
+        expected: [rows, labels] of torch.
+        thresholds: [labels] those that the file is used with.
+    """
     if classifier.task.regression:
         return 0
-    found, known = (predicted_classes(classifier.task, each, classifier.thresholds) for each in (logits, expected))
+    found = predicted_classes(classifier.task, logits, thresholds)
+    known = predicted_classes(classifier.task, expected, classifier.thresholds)
     return int((found != known).reshape(len(logits), -1).any(axis=1).sum())
 
 

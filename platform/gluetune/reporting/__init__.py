@@ -1,5 +1,6 @@
 """Output of a search: the plan, its progress, its results in the terminal and in ``summary.json``."""
 
+from gluetune.reporting.class_view import describe_thresholds, print_class_report
 from gluetune.reporting.live import LiveTable, ProgressLog
 from gluetune.reporting.plan_view import print_plan
 from gluetune.reporting.results_view import (
@@ -19,8 +20,10 @@ __all__ = [
     "LiveTable",
     "ProgressLog",
     "Summary",
+    "describe_thresholds",
     "learning_curve",
     "print_batch_metrics",
+    "print_class_report",
     "print_locations",
     "print_metrics",
     "print_models",

@@ -15,6 +15,7 @@ from rich.text import Text
 from gluetune.config import PublishedConfig
 from gluetune.events import TaskPlan, TrialRecord, format_epochs
 from gluetune.reporting import formatting
+from gluetune.reporting.class_view import describe_thresholds
 from gluetune.reporting.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
 from gluetune.reporting.summary import curve_file
 from gluetune.tasks import TASKS
@@ -143,19 +144,12 @@ def _threshold_notes(task: TaskSummary) -> Iterator[str]:
     winner = task.winner
     if winner is None or not winner.thresholds:
         return
-    labels, values = list(winner.thresholds), list(winner.thresholds.values())
-    binary = len(labels) == 2 and abs(sum(values) - 1) < 1e-9
-    what = (
-        f"{labels[1]} is predicted above a probability of {values[1]:.3f}"
-        if binary
-        else f"the {len(labels)} labels are predicted above probabilities of {min(values):.3f} to {max(values):.3f}"
-    )
     split = next(iter(winner.dev_scores), "selection")
     tuned = winner.dev_scores.get(split, winner.tuned_selection_scores).get(task.metric)
     plain = winner.untuned_dev_scores.get(split, winner.selection_scores).get(task.metric)
     yield (
-        f"{task.title}: {what}, tuned on the selection rows: {formatting.metric(task.metric)} "
-        f"{formatting.score(tuned)} on {split}, with 0.5 {formatting.score(plain)}"
+        f"{task.title}: {describe_thresholds(winner.thresholds)}, tuned on the selection rows: "
+        f"{formatting.metric(task.metric)} {formatting.score(tuned)} on {split}, with 0.5 {formatting.score(plain)}"
     )
 
 
@@ -234,6 +228,7 @@ def print_metrics(
     source: str,
     synthetic: bool = False,
     same_rows: Mapping[str, str] | None = None,
+    untuned: Mapping[str, float] | None = None,
 ) -> None:
     """Print metrics, with the published values beside them.
 
@@ -245,23 +240,25 @@ def print_metrics(
         source: description of the data that the metrics were measured on.
         synthetic: whether gluetune generated that data.
         same_rows: splits that hold the texts of another split, by that one's name.
+        untuned: where the model has decision thresholds, the values with 0.5.
     """
     known = published.figures if published else {}
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("metric", style="bold", no_wrap=True)
-    for name in ("rows", *(("published",) if known else ()), "measured"):
+    for name in ("rows", *(("published",) if known else ()), "measured", *(("with 0.5",) if untuned else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for name in dict.fromkeys((*known, *metrics)):
         count = rows.get(name.partition(".")[0])
         cells = [name, "–" if count is None else f"{count:,}", number(metrics.get(name))]
-        table.add_row(*cells[:2], *([number(known.get(name))] if known else []), cells[2])
+        beside = [number(untuned.get(name))] if untuned else []
+        table.add_row(*cells[:2], *([number(known.get(name))] if known else []), cells[2], *beside)
     console.print(table)
     if published:
         console.print(Text(f"published: {published.source}"), soft_wrap=True)
         if published.note:
             console.print(Text(f"           {published.note}"), soft_wrap=True)
-    beside = ", not the published data: the values cannot be compared" if synthetic and published else ""
-    console.print(Text(f"measured:  {source}{beside}", style="yellow" if synthetic else ""), soft_wrap=True)
+    other = ", not the published data: the values cannot be compared" if synthetic and published else ""
+    console.print(Text(f"measured:  {source}{other}", style="yellow" if synthetic else ""), soft_wrap=True)
     for line in formatting.same_rows_notes(same_rows or {}):
         console.print(Text(f"           {line}", style="yellow"), soft_wrap=True)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,12 @@ import pytest
 from transformers import AutoTokenizer
 
 from gluetune.cli.export import main
-from gluetune.inference import load_classifier
-from gluetune.tasks import get_task
+from gluetune.errors import ModelError
+from gluetune.inference import TextSettings, load_classifier
+from gluetune.inference.onnx_model import export_onnx
+from gluetune.tasks import Task, get_task
 from hand_made_runs import write_run
+from tiny_classifiers import write_classifier
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,39 @@ def test_a_winner_is_exported_and_gives_the_same_labels(
         logits = session.run(["logits"], dict(tokenizer([one], [two], return_tensors="np")))[0]
         shares = np.exp(logits) / np.exp(logits).sum()
         np.testing.assert_allclose(shares[0], expected[number], atol=1e-5)
+
+
+def test_the_exported_folder_decides_by_the_thresholds_of_the_model(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    task = Task("moods", "moods", ("text",), ("joy", "fear", "anger"), ("f1_macro",), "f1_macro", layouts={})
+    task = replace(task, problem="multi_label", files={"text": ["text"], "label": ["joy", "fear", "anger"]})
+    model = write_classifier(tmp_path / "model", task)
+    thresholds = {"joy": 0.85, "fear": 0.15, "anger": 0.5}
+    text = TextSettings(max_seq_length=16, truncation="longest_first").of_task(task)
+    text.model_copy(update={"thresholds": thresholds}).write(model)
+    assert main([str(model), "--onnx", "--output", str(tmp_path / "out" / "m.onnx")]) == 0
+    assert "0.150 to 0.850" in capfd.readouterr().out
+    texts = [f"{one} {two}" for one in "abcdefgh" for two in "xyz"]
+    folder = tmp_path / "out"  # all that a program without gluetune has
+    settings = json.loads((folder / "gluetune.json").read_text())
+    labels = json.loads((folder / "config.json").read_text())["id2label"].values()
+    inputs = AutoTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="np")
+    session = onnxruntime.InferenceSession(str(folder / "m.onnx"), providers=["CPUExecutionProvider"])
+    shares = 1 / (1 + np.exp(-session.run(["logits"], dict(inputs))[0]))
+    cuts = np.array([settings["thresholds"][label] for label in labels])
+    found = [[label for label, yes in zip(labels, row, strict=True) if yes] for row in shares > cuts]
+    classifier = load_classifier(str(model), task, device="cpu")
+    assert found == classifier.predict(texts)
+    assert found != replace(classifier, thresholds=None).predict(texts)
+
+
+def test_a_file_whose_settings_give_other_labels_is_not_written(runs: Path, tmp_path: Path) -> None:
+    task, folder = get_task("cola"), str(runs / "first" / "winners" / "cola")
+    classifier = replace(load_classifier(folder, task, device="cpu"), thresholds=np.array([0.0, 1.0]))
+    with pytest.raises(ModelError, match="labels differ"):
+        export_onnx(classifier, folder, tmp_path / "out" / "model.onnx")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.cli.predict import evaluate_main, predict_main
+from gluetune.cli.evaluate import evaluate_main
+from gluetune.cli.predict import predict_main
 from hand_made_runs import write_run
 
 Main = Callable[[Sequence[str]], int]
