@@ -198,9 +198,9 @@ def _check(classifier: Classifier, rows: EncodedRows, file: Path, source: str) -
             f"{difference:.2g}"
         )
     size_mb = sum(path.stat().st_size for path in file.parent.glob(f"{file.name}*")) / 1e6
-    times = [1e3 * total / max(1, len(rows)) for total in (seconds, torch_seconds)]
+    milliseconds, torch_milliseconds = (1e3 * total / max(1, len(rows)) for total in (seconds, torch_seconds))
     stored = None if settings is None or thresholds is None else settings.thresholds
-    return OnnxCheck(len(rows), source, difference, *times, size_mb, stored)
+    return OnnxCheck(len(rows), source, difference, milliseconds, torch_milliseconds, size_mb, stored)
 
 
 def _changed(
