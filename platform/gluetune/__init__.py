@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gluetune.api.results import BestTrial, FineTuneResult, PretrainResult, SearchResult
     from gluetune.config import JobConfig, SearchSpace, TrainingConfig
     from gluetune.inference import Classifier
+    from gluetune.reporting.recorded_runs import RecordedRun, runs
     from gluetune.tasks import Task
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ _HOMES = {
     "FineTuneResult": "gluetune.api.results",
     "JobConfig": "gluetune.config",
     "PretrainResult": "gluetune.api.results",
+    "RecordedRun": "gluetune.reporting.recorded_runs",
     "SearchResult": "gluetune.api.results",
     "SearchSpace": "gluetune.config",
     "Task": "gluetune.tasks",
@@ -38,6 +40,7 @@ _HOMES = {
     "load": "gluetune.api.calls",
     "pretrain": "gluetune.api.calls",
     "resume": "gluetune.api.calls",
+    "runs": "gluetune.reporting.recorded_runs",
     "tune": "gluetune.api.calls",
 }
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "FineTuneResult",
     "JobConfig",
     "PretrainResult",
+    "RecordedRun",
     "SearchResult",
     "SearchSpace",
     "Task",
@@ -55,6 +59,7 @@ __all__ = [
     "load",
     "pretrain",
     "resume",
+    "runs",
     "tune",
 ]
 

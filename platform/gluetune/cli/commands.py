@@ -82,6 +82,30 @@ def _push() -> Loaded:
     return PROGRAM, main
 
 
+def _list() -> Loaded:
+    from gluetune.cli.recorded_runs import LIST, list_main
+
+    return LIST, list_main
+
+
+def _show() -> Loaded:
+    from gluetune.cli.recorded_runs import SHOW, show_main
+
+    return SHOW, show_main
+
+
+def _trials() -> Loaded:
+    from gluetune.cli.recorded_runs import TRIALS, trials_main
+
+    return TRIALS, trials_main
+
+
+def _compare() -> Loaded:
+    from gluetune.cli.recorded_runs import COMPARE, compare_main
+
+    return COMPARE, compare_main
+
+
 def _benchmark() -> Loaded:
     return None, benchmark_main
 
@@ -105,6 +129,10 @@ COMMANDS = {
     "predict": Command("write labels and probabilities of trained models for rows", _predict),
     "pretrain": Command("pre-train a BERT encoder", _pretrain),
     "export": Command("write a submission to the GLUE benchmark, or a model for ONNX Runtime", _export),
+    "list": Command("list runs: what was searched, state, best trial of each task", _list),
+    "show": Command("show one run, also while it runs", _show),
+    "trials": Command("list a run's trials; --csv for other programs", _trials),
+    "compare": Command("compare the settings and results of two runs", _compare),
     "push": Command("upload a trained model to the Hugging Face hub", _push),
     "benchmark": Command("measure speed and memory beside other programs", _benchmark),
     "submit": Command("run one of these commands as a job on a Ray cluster", _submit),

@@ -1,4 +1,7 @@
-"""Shell completion of ``gluetune``: commands, flags, files, and the values of flags that take one of a few."""
+"""Shell completion of ``gluetune``: commands, flags, files, names of runs, and values of flags that take one of a few.
+
+Names of runs are those in the folder ``runs``: they are looked up by the shell, when it completes one.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,22 @@ from gluetune.tasks import TASKS, plugin_names
 
 SHELLS = ("bash", "zsh", "fish")
 _PATHS = {"FILE": shtab.FILE, "PATH": shtab.FILE, "MODEL": shtab.DIRECTORY, "FOLDER": shtab.DIRECTORY}  # by metavar
+
+_RUNS: dict[str, Any] = {
+    "bash": "_gluetune_runs",
+    "zsh": "_gluetune_runs",
+    "fish": "(find runs -mindepth 2 -maxdepth 2 -name job.yaml -o -name pretraining.yaml 2>/dev/null"
+    " | path dirname | path basename)",
+    "preamble": {
+        "bash": """_gluetune_runs() {
+  compgen -W "$(for file in runs/*/job.yaml runs/*/pretraining.yaml; do
+    [ -e "$file" ] && basename "$(dirname "$file")"
+  done)" -- "$1"
+}""",
+        "zsh": "_gluetune_runs() { local -a names; names=(runs/*/(job|pretraining).yaml(N:h:t)); compadd -a names }",
+    },
+}  # how each shell finds the names of runs
+_NAMES_OF_RUNS = ("NAME", "FIRST", "SECOND", "--run", "--resume")
 
 
 def script(shell: str) -> str:
@@ -50,9 +69,11 @@ def _add_values(parser: argparse.ArgumentParser, program: Program) -> None:
     """Add to a command's flags what their values can be."""
     choices = dict(_choices(program))
     for action in parser._actions:
-        name = next(iter(action.option_strings), "")
+        name = next(iter(action.option_strings), action.dest)
         if name in choices:
             action.choices = choices[name]
+        elif name in _NAMES_OF_RUNS:
+            action.complete = _RUNS  # type: ignore[attr-defined]  # shtab reads it
         elif isinstance(action.metavar, str) and action.metavar in _PATHS:
             action.complete = _PATHS[action.metavar]  # type: ignore[attr-defined]  # shtab reads it
 

@@ -30,6 +30,7 @@ from gluetune.storage.durable import make_folder
 LOCK, LEASE = ".lock", ".lease"
 RENEW_S = 10.0
 STALE_S = 120.0
+_ATTEMPTS, _ATTEMPT_S = 3, 0.05  # to get the kernel's lock
 _HELD = (errno.EWOULDBLOCK, errno.EACCES)  # another process has the kernel's lock
 
 
@@ -62,14 +63,38 @@ def _flock(descriptor: int, folder: Path) -> bool:
     Raises:
         StorageError: another process has locked it; the descriptor is closed.
     """
+    for attempt in range(_ATTEMPTS):  # `is_locked` of another process may have it for an instant
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError as error:
+            if error.errno not in _HELD:
+                return False
+            if attempt == _ATTEMPTS - 1:
+                os.close(descriptor)
+                message = f"a search is run by one driver at a time, but another one holds {folder}"
+                raise FolderInUseError(message) from error
+            time.sleep(_ATTEMPT_S)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a driver has locked a run's folder, as far as this process may see; nothing is written.
+
+    Args:
+        folder: the run's folder, which need not exist.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = os.open(folder / LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno not in _HELD:
-            return False
-        os.close(descriptor)
-        raise FolderInUseError(f"a search is run by one driver at a time, but another one holds {folder}") from error
-    return True
+        return error.errno in _HELD or Lease(folder).is_held()
+    finally:
+        os.close(lock)
+    return False
 
 
 def check_folder(folder: Path) -> None:
@@ -127,9 +152,13 @@ class Lease:
         Raises:
             StorageError: another driver has the lease.
         """
-        owner, now = self._owner(), time.time()
-        if owner is not None and not self._is_free(owner, now):
-            raise self._conflict(now)
+        if self.is_held():
+            raise self._conflict(time.time())
+
+    def is_held(self) -> bool:
+        """Whether a driver has the lease, by this machine's clock; nothing is written."""
+        owner = self._owner()
+        return owner is not None and not self._is_free(owner, time.time())
 
     def renew_in_background(self) -> None:
         """Renew the lease in a thread, and remove it when this process ends."""

@@ -68,6 +68,16 @@ def test_files_are_completed_where_a_flag_takes_one(script: Path) -> None:
     assert completed(script, "tune", "--config", "glue") == {"gluetune.bash"}
 
 
+def test_names_of_runs_are_completed(script: Path) -> None:
+    for file in ("first/job.yaml", "bert/pretraining.yaml", "notes/text.md"):
+        (script.parent / "runs" / file).parent.mkdir(parents=True, exist_ok=True)
+        (script.parent / "runs" / file).touch()
+    assert completed(script, "show", "") >= {"first", "bert"}
+    assert completed(script, "compare", "first", "be") == {"bert"}
+    assert completed(script, "tune", "--resume", "fi") == {"first"}
+    assert "notes" not in completed(script, "trials", "")
+
+
 def test_other_shells_have_scripts_and_unknown_ones_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     for shell in ("zsh", "fish"):
         assert main(["--print-completion", shell]) == 0

@@ -1,0 +1,24 @@
+"""Statistics of results: intervals and tests over seeds and rows, and what further trials are expected to gain.
+
+Every function is deterministic by its ``seed``. Only NumPy, SciPy and the metrics of `gluetune.tasks` are used.
+"""
+
+from gluetune.statistics.comparison import PairedTest, holm, paired_test
+from gluetune.statistics.expected_best import ExpectedBest, expected_best, expected_gain
+from gluetune.statistics.intervals import Interval, IntervalMethod, SeedSummary, bootstrap_interval, summarise_seeds
+from gluetune.statistics.row_resampling import SeedOutputs
+
+__all__ = [
+    "ExpectedBest",
+    "Interval",
+    "IntervalMethod",
+    "PairedTest",
+    "SeedOutputs",
+    "SeedSummary",
+    "bootstrap_interval",
+    "expected_best",
+    "expected_gain",
+    "holm",
+    "paired_test",
+    "summarise_seeds",
+]
