@@ -154,7 +154,7 @@ def grid_work(job: JobConfig) -> Work:
     sampler = TrialSampler(job.weights, space, job.search.algorithm, job.training, job.seed, job.search.num_samples)
     points = [spec.training for spec in iter(sampler.ask, None)]
     return Work(
-        job.model.name_or_path,
+        job.model.name,
         _columns(rows.train),
         _columns(rows.selection),
         task.num_labels,

@@ -13,8 +13,10 @@ from pydantic import BaseModel
 
 from gluetune.events import ClassScores, MayBeNonFinite
 from gluetune.reporting.schema import (
+    EncoderScore,
     EvaluationSummary,
     LaneSummary,
+    ParetoPoint,
     Summary,
     TaskSummary,
     TrialSummary,
@@ -26,6 +28,8 @@ PARTS: dict[type[BaseModel], str] = {
     TaskSummary: "Task",
     WinnerSummary: "Winner",
     ClassScores: "Classes",
+    EncoderScore: "Encoder",
+    ParetoPoint: "Pareto point",
     LaneSummary: "Lane use",
     TrialSummary: "Trial",
     EvaluationSummary: "Evaluation",

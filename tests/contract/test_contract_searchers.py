@@ -290,7 +290,7 @@ def test_an_endless_space_of_few_different_trials_ends(algorithm: Any) -> None:
         {"name": "epochs", "space": {"num_train_epochs": {"type": "float", "low": 0.1, "high": 3.0}}}
     )
     sampler = TrialSampler(
-        {"cola": 1.0}, space, algorithm, TrainingConfig(batch_size=50), 42, 10, {"cola": TaskFacts(rows=100)}
+        {"cola": 1.0}, space, algorithm, TrainingConfig(batch_size=50), 42, 10, {"cola": {"": TaskFacts(rows=100)}}
     )
     while (spec := sampler.ask()) is not None:
         finish(sampler, spec, 0.5 + 0.01 * spec.number)

@@ -31,7 +31,8 @@ LONG_S = 180.0
 
 
 def workload() -> FineTuning:
-    return FineTuning({"cola": ray.put(task_data(get_task("cola"), train=64))}, ray.put(tiny_encoder(dropout=0.0)))
+    data, encoder = task_data(get_task("cola"), train=64), tiny_encoder(dropout=0.0)
+    return FineTuning({"": {"cola": ray.put(data)}}, {"": ray.put(encoder)})
 
 
 def spec(folder: Path, workers: int, cpus: float, storage: Storage | None = None) -> LaneSpec:

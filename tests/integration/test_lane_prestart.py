@@ -34,7 +34,8 @@ def assignment() -> TrialAssignment:
 
 
 def workload() -> FineTuning:
-    return FineTuning({"cola": ray.put(task_data(get_task("cola"), train=64))}, ray.put(tiny_encoder(dropout=0.0)))
+    data, encoder = task_data(get_task("cola"), train=64), tiny_encoder(dropout=0.0)
+    return FineTuning({"": {"cola": ray.put(data)}}, {"": ray.put(encoder)})
 
 
 def lanes(folder: Path) -> PrestartedLanes:

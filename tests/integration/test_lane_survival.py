@@ -114,7 +114,7 @@ def short_of_memory(file: str) -> type[FineTuning]:
 def lanes(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lanes]:
     storage, memory = Storage(str(tmp_path_factory.mktemp("search"))), tmp_path_factory.mktemp("memory") / "short"
     data, encoder = task_data(get_task("cola"), train=400), tiny_encoder(dropout=0.1)
-    lanes = Lanes(short_of_memory(str(memory))({"cola": ray.put(data)}, ray.put(encoder)), storage, memory)
+    lanes = Lanes(short_of_memory(str(memory))({"": {"cola": ray.put(data)}}, {"": ray.put(encoder)}), storage, memory)
     yield lanes
     lanes.close()
 

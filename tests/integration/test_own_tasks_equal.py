@@ -67,7 +67,7 @@ def trial(inputs: SearchInputs, data: EncodedTask, folder: Path) -> list[tuple[o
         return True
 
     checkpoints = Checkpoints(Storage(str(folder)), "trial")
-    train_trial(data.task, data, inputs.encoder, TRAINING, 11, report=report, checkpoints=checkpoints)
+    train_trial(data.task, data, inputs.first.encoder, TRAINING, 11, report=report, checkpoints=checkpoints)
     return [
         (each.step, each.score, each.metrics[data.task.primary], each.eval_loss, each.train_loss, each.learning_rate)
         for each in found
@@ -114,7 +114,7 @@ def test_a_winners_folder_answers_rows_without_the_files(encoder: ModelConfig, t
     weights = Checkpoints(Storage(str(tmp_path / "run")), "trial").load_best()
     assert weights is not None
     folder = tmp_path / "winner"
-    save_pretrained(inputs.encoder, mine.task, weights, inputs.tokenizer, str(folder), TRAINING)
+    save_pretrained(inputs.first.encoder, mine.task, weights, inputs.first.tokenizer, str(folder), TRAINING)
     inputs.text.of_task(mine.task).write(folder)
     Path(train).unlink()
     answered = own_task_of(str(folder))

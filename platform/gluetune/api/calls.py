@@ -163,7 +163,7 @@ def fine_tune(
             _refuse_job(job)
             overrides = read_resume(JobConfig, settings)
             session = resumed_session(resume, storage_path(overrides), overrides)
-            if session.space.space:
+            if session.space.fields:
                 session.unlock()
                 raise StorageError(f"{resume!r} is a search; resume it by gluetune.resume({resume!r})")
         views = RunViews(session.job.published)

@@ -19,6 +19,7 @@ from gluetune.config import (
     DataConfig,
     JobConfig,
     ModelConfig,
+    SearchConfig,
     Section,
     StorageConfig,
     TaskFiles,
@@ -70,7 +71,15 @@ def absolute_job(job: JobConfig) -> JobConfig:
         return job
     places = absolute_places(job.storage, job.tracking)
     tasks = {name: _task(entry) if isinstance(entry, TaskFiles) else entry for name, entry in job.tasks.items()}
-    return job.model_copy(update={"tasks": tasks, "data": _data(job.data), "model": _model(job.model), **places})
+    return job.model_copy(
+        update={
+            "tasks": tasks,
+            "data": _data(job.data),
+            "model": _model(job.model),
+            "search": _search(job.search),
+            **places,
+        }
+    )
 
 
 def absolute_places(storage: StorageConfig, tracking: TrackingConfig) -> dict[str, Section]:
@@ -111,8 +120,24 @@ def _task(files: TaskFiles) -> TaskFiles:
 
 
 def _model(model: ModelConfig) -> ModelConfig:
-    name = model.name_or_path if model.name_or_path == SYNTHETIC_ENCODER else folder_or_name(model.name_or_path)
-    return with_values(model, name_or_path=name, cache_dir=absolute_path(model.cache_dir))
+    names = tuple(map(encoder_place, model.names))
+    return with_values(
+        model,
+        name_or_path=names[0] if len(names) == 1 else names,
+        cache_dir=absolute_path(model.cache_dir),
+    )
+
+
+def _search(search: SearchConfig) -> SearchConfig:
+    spaces = search.spaces
+    if not isinstance(spaces, dict):
+        return search
+    return with_values(search, spaces={encoder_place(name): space for name, space in spaces.items()})
+
+
+def encoder_place(name: str) -> str:
+    """Return an encoder with the absolute path of its folder; names on the hub, and ``synthetic``, as they are."""
+    return name if name == SYNTHETIC_ENCODER else str(folder_or_name(name))
 
 
 def folder_or_name(name: str | None) -> str | None:

@@ -31,6 +31,7 @@ from gluetune.reporting import (
     summarise,
     write_summary,
 )
+from gluetune.reporting.encoders import PARETO_NAME, pareto_file, pareto_front, pareto_picture
 from gluetune.reporting.summary import CURVE_NAME as CURVE
 from gluetune.reporting.summary import curve_file
 from gluetune.search.concurrency import measure_trial, plan_lanes
@@ -171,7 +172,7 @@ class _Run:
         try:
             ending = self._search(search, plan, tracker)
             models = self._register(tracker, journal)
-            self._draw(tracker, journal)
+            self._draw(tracker, journal, plan)
         except KeyboardInterrupt:
             ending = SearchStatus.INTERRUPTED
         except BaseException as error:
@@ -201,16 +202,21 @@ class _Run:
         }
         return {task: model for task, model in found.items() if model is not None}
 
-    def _draw(self, tracker: Tracker, journal: Journal) -> None:
-        """Keep the winners' learning curves as pictures, beside the winners and in MLflow."""
+    def _draw(self, tracker: Tracker, journal: Journal, plan: SearchPlan) -> None:
+        """Keep learning curves of the winners, and Pareto fronts, as pictures in the run's folder and in MLflow."""
         for trial in winners(journal.trials.values(), self.session.job.tasks):
             picture = learning_curve(trial)
             self.session.storage.write(curve_file(trial.task), picture)
             tracker.log_artifact(trial, CURVE, picture)
+        for task in plan.tasks if len(plan.objectives) > 1 else ():
+            if pareto_front(task.task, journal.trials.values()):
+                picture = pareto_picture(task, journal.trials.values())
+                self.session.storage.write(pareto_file(task.task), picture)
+                tracker.log_task_artifact(task.task, PARETO_NAME, picture)
 
     def _champion(self, trial: TrialRecord, folder: str) -> Champion:
         dev_scores = trial.winner.scores if trial.winner else {}
-        text = self.prepared.text
+        text = self.prepared.of(trial).text
         task = self.prepared.tasks[trial.task]
         return Champion(
             task,
@@ -277,7 +283,14 @@ def _print_resume(why: str, resume: str, console: Console) -> None:
 def _sampler(session: Session, prepared: SearchInputs) -> TrialSampler:
     job = session.job
     return TrialSampler(
-        job.weights, session.space, job.search.algorithm, job.training, job.seed, job.search.num_samples, prepared.facts
+        job.weights,
+        session.space,
+        job.search.algorithm,
+        job.training,
+        job.seed,
+        job.search.num_samples,
+        prepared.facts,
+        len(job.search.objective),
     )
 
 

@@ -6,23 +6,30 @@ import logging
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gluetune.api.new_runs import new_folder, open_folder
 from gluetune.api.own_tasks import with_rows_of_memory
-from gluetune.api.places import absolute_job, check_job_lasts, check_lasting, tracking_uri
+from gluetune.api.places import absolute_job, check_job_lasts, check_lasting, encoder_place, tracking_uri
 from gluetune.config import (
+    SYNTHETIC_ENCODER,
+    EncoderFamily,
     JobConfig,
+    ModelConfig,
     SearchSpace,
     StorageConfig,
+    check_fit,
     dump_job,
     dump_space,
     idle_fields,
     load_space,
     parse_job,
     parse_space,
+    with_encoders,
     without_idle_fields,
 )
+from gluetune.config.encoder_spaces import SYNTHETIC_FAMILY
 from gluetune.config.overrides import Override
 from gluetune.errors import DataError, StorageError
 from gluetune.events import (
@@ -92,17 +99,34 @@ def new_session(
     kind = run_kind(job, job_file)
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
     job = absolute_job(job.model_copy(update={"tracking": tracking}))
-    space = _effective_space(job, space or load_space(job.search.space, job_file))
+    space = _effective_space(job, space or load_space(job.search.space, job_file), job_file)
     name, folder = new_folder(Storage(job.storage.path), job.name, kind, starts=starts)
     job = job.model_copy(update={"name": name})
     return Session(name, with_rows_of_memory(job, folder.storage) if starts else job, space, *folder)
 
 
-def _effective_space(job: JobConfig, space: SearchSpace) -> SearchSpace:
-    """Return the search space without the fields that have no effect in this job."""
-    for field, why in idle_fields(space, job.training).items():
+def _effective_space(job: JobConfig, space: SearchSpace, job_file: str | None) -> SearchSpace:
+    """Return the search space of each encoder of a job, without the fields that have no effect in this job.
+
+    Raises:
+        ConfigError: the space of an encoder does not fit the job.
+    """
+    located = {encoder_place(name): part for name, part in space.encoders.items()}
+    space = space.model_copy(update={"encoders": located}) if located else space
+    space = with_encoders(job, space, partial(load_space, job_file=job_file), partial(_family, job.model))
+    check_fit(job, space)  # `search.spaces: auto` has chosen it only now
+    idle = [item for part in space.parts.values() for item in idle_fields(part, job.training).items()]
+    for field, why in dict.fromkeys(idle):
         logger.info(f"search space {space.name!r} varies {field}, which has no effect here ({why}): it is left out")
     return without_idle_fields(space, job.training)
+
+
+def _family(model: ModelConfig, name: str) -> EncoderFamily:
+    if name == SYNTHETIC_ENCODER:
+        return SYNTHETIC_FAMILY
+    from gluetune.models import encoder_family  # imports transformers, for `search.spaces: auto` only
+
+    return encoder_family(model.of(name))
 
 
 def run_kind(job: JobConfig, job_file: str | None) -> str:

@@ -32,6 +32,8 @@ RESUMABLE = ("search.time_budget_s", "lanes.max_concurrent_trials", "storage.pat
 _UNNAMED_SPACE = "space"  # the name of a search space that is given as a mapping without one
 _SINGLE_RUN = {
     "search.space": "single",
+    "search.spaces": None,
+    "search.objective": ["score"],
     "search.algorithm": "grid",
     "search.scheduler": {"name": "none"},
     "search.num_samples": None,
@@ -78,6 +80,8 @@ def read_job(job: Job, settings: Mapping[str, Any], *, single: bool = False) -> 
     if job is None:
         file = default_job_file(overrides)
     made = load_job(file, overrides) if base is None else make_job(base, overrides)
+    if single:
+        check_one_encoder(made)
     if space is None or single:
         return ReadJob(made, file, None)
     check_fit(made, space)
@@ -110,9 +114,22 @@ def single_run(overrides: Iterable[Override], source: str) -> Iterator[Override]
         yield Override("published", None, source)
 
 
+def check_one_encoder(job: JobConfig) -> None:
+    """Refuse the job of one configuration that names several encoders.
+
+    Raises:
+        ConfigError: it does.
+    """
+    if len(names := job.model.names) > 1:
+        message = (
+            f"must be one encoder where one configuration is run, but got {', '.join(names)}; a search takes several"
+        )
+        raise ConfigError([ConfigIssue("model.name_or_path (--model-name-or-path)", message)])
+
+
 def searched_issues(overrides: Iterable[Override]) -> list[ConfigIssue]:
     """Return the settings of a search among those of a single run."""
-    searched = ("search.space", "search.algorithm", "search.scheduler", "search.num_samples")
+    searched = ("search.space", "search.algorithm", "search.scheduler", "search.num_samples", "search.objective")
     return [
         ConfigIssue(override.path, "must not be set: one configuration is run; gluetune tune searches")
         for override in overrides

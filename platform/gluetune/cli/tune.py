@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gluetune.api.session import ACCEPT, Session, new_session, resumed_session, storage_path
-from gluetune.api.settings import searched_issues
+from gluetune.api.settings import check_one_encoder, searched_issues
 from gluetune.cli.evaluate import run_evaluate
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.options import (
@@ -80,13 +80,16 @@ def tune_main(argv: Sequence[str] | None = None) -> int:
     return run(TUNE, _tune, argv)
 
 
-def open_session(arguments: ParsedArguments, terminal: Terminal, *, score: bool = True) -> Session:
+def open_session(
+    arguments: ParsedArguments, terminal: Terminal, *, score: bool = True, single: bool = False
+) -> Session:
     """Open the session that the arguments ask for.
 
     Args:
         arguments: those of `gluetune tune` or `gluetune finetune`.
         terminal: the user's.
         score: whether winners are scored on the official rows; the command that resumes the run says so.
+        single: whether one configuration is run instead of a search.
 
     Raises:
         UserError: the arguments, the job file or the folder cannot be used.
@@ -94,7 +97,8 @@ def open_session(arguments: ParsedArguments, terminal: Terminal, *, score: bool 
     overrides = list(arguments.overrides)
     if arguments.resume is None:
         file = arguments.config or default_job_file(with_own_task(arguments).overrides)
-        return new_session(tune_job(arguments), file, starts=not arguments.dry_run)
+        job = _single_job(arguments) if single else tune_job(arguments)
+        return new_session(job, file, starts=not arguments.dry_run)
     path = storage_path(overrides)
     session = resumed_session(arguments.resume, path, overrides, starts=not arguments.dry_run)
     frontend = ProcessFrontend(terminal)
@@ -158,7 +162,13 @@ def finetune_job(arguments: ParsedArguments) -> JobConfig | None:
     """
     mode = arguments.options.get("--mode", MODES[0])
     _check(arguments, mode)
-    return None if mode in ("eval", "predict") else tune_job(one_run(arguments))
+    return None if mode in ("eval", "predict") else _single_job(one_run(arguments))
+
+
+def _single_job(arguments: ParsedArguments) -> JobConfig:
+    job = tune_job(arguments)
+    check_one_encoder(job)
+    return job
 
 
 def _check(arguments: ParsedArguments, mode: str) -> None:
@@ -196,8 +206,8 @@ def _check(arguments: ParsedArguments, mode: str) -> None:
 
 
 def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
-    session = open_session(arguments, terminal, score=mode != "train")
-    if session.space.space:
+    session = open_session(arguments, terminal, score=mode != "train", single=True)
+    if session.space.fields:
         raise StorageError(f"{session.name!r} is a search; resume it by gluetune tune --resume {session.name}")
     if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
         from gluetune.api.search_run import show_plan

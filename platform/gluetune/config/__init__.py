@@ -2,6 +2,7 @@
 
 from gluetune.config.addresses import password, text_without_passwords, without_password
 from gluetune.config.checks import check_fit, resolve_training
+from gluetune.config.encoder_spaces import EncoderFamily, with_encoders
 from gluetune.config.equivalence import (
     COMPUTATION_FIELDS,
     DEPENDENT_FIELDS,
@@ -18,6 +19,7 @@ from gluetune.config.job import (
     JobConfig,
     LanesConfig,
     ModelConfig,
+    Objective,
     PublishedConfig,
     SchedulerConfig,
     SearchConfig,
@@ -27,7 +29,17 @@ from gluetune.config.job import (
 from gluetune.config.job_files import default_job_file, dump_job, load_job, make_job, parse_job
 from gluetune.config.loss_checks import loss_issues
 from gluetune.config.overrides import Override
-from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, Value, contains, finite_values
+from gluetune.config.space import (
+    MODEL_FIELD,
+    Choice,
+    Distribution,
+    Float,
+    Int,
+    SearchSpace,
+    Value,
+    contains,
+    finite_values,
+)
 from gluetune.config.space_files import dump_space, known_spaces, load_space, parse_space, spaces_for
 from gluetune.config.task_files import TaskFiles
 from gluetune.config.training import TrainingConfig
@@ -36,16 +48,19 @@ from gluetune.config.validation import Section
 __all__ = [
     "COMPUTATION_FIELDS",
     "DEPENDENT_FIELDS",
+    "MODEL_FIELD",
     "SYNTHETIC_ENCODER",
     "Algorithm",
     "Choice",
     "DataConfig",
     "Distribution",
+    "EncoderFamily",
     "Float",
     "Int",
     "JobConfig",
     "LanesConfig",
     "ModelConfig",
+    "Objective",
     "Override",
     "PublishedConfig",
     "SchedulerConfig",
@@ -78,6 +93,7 @@ __all__ = [
     "resolve_training",
     "spaces_for",
     "text_without_passwords",
+    "with_encoders",
     "without_idle_fields",
     "without_password",
 ]

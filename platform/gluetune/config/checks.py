@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from gluetune.config.encoder_spaces import encoder_issues
 from gluetune.config.equivalence import COMPUTATION_FIELDS, unused_fields, without_idle_fields
 from gluetune.config.job import DataConfig, JobConfig
 from gluetune.config.loss_checks import loss_issues
@@ -41,7 +42,7 @@ def check_fit(config: JobConfig, space: SearchSpace) -> None:
 def job_issues(config: JobConfig) -> list[ConfigIssue]:
     """Find the rules between settings of one job that do not hold."""
     found = [*_source(config.data), *_one_task(config), *_files(config)] if config.reads_data else []
-    return [*found, *own_task_issues(config)]
+    return [*found, *own_task_issues(config), *encoder_issues(config)]
 
 
 def _one_task(config: JobConfig) -> Iterator[ConfigIssue]:
@@ -117,17 +118,20 @@ def _missing_file(folder: str, name: str) -> Path | None:
 
 def space_issues(config: JobConfig, space: SearchSpace) -> list[ConfigIssue]:
     """Find the rules between a job and its search space that do not hold."""
+    found = [issue for part in space.parts.values() for issue in _part_issues(config, part)]
     used = without_idle_fields(space, config.training)
-    return [
-        *_set_and_searched(config, space),
-        *_unused_training_fields(config, space),
-        *_unsearchable_fields(space),
-        *_losses(config, space),
-        *_missing_package(config, space),
-        *_algorithm(config, used),
-        *_budget(config, used),
-        *_scheduler(config, space),
-    ]
+    return list(dict.fromkeys([*found, *_budget(config, used)]))  # parts that are equal have equal issues
+
+
+def _part_issues(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
+    """Find the rules between a job and the space of one encoder that do not hold."""
+    yield from _set_and_searched(config, space)
+    yield from _unused_training_fields(config, space)
+    yield from _unsearchable_fields(space)
+    yield from _losses(config, space)
+    yield from _missing_package(config, space)
+    yield from _algorithm(config, without_idle_fields(space, config.training))
+    yield from _scheduler(config, space)
 
 
 def _set_and_searched(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:

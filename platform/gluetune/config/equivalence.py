@@ -234,7 +234,13 @@ def possible_values(space: SearchSpace, fixed: TrainingConfig, field: str) -> tu
 
 
 def without_idle_fields(space: SearchSpace, training: TrainingConfig) -> SearchSpace:
-    """Return the search space without its `idle_fields`; points that become equal are merged."""
+    """Return the search space without its `idle_fields`; points that become equal are merged.
+
+    In a space with several encoders, this is done to the space of each.
+    """
+    if space.encoders:
+        parts = {name: without_idle_fields(part, training) for name, part in space.encoders.items()}
+        return space.model_copy(update={"encoders": parts})
     idle = idle_fields(space, training)
     if not idle:
         return space

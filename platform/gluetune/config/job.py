@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, field_serializer, model_validator
 
 from gluetune.config.addresses import without_password
 from gluetune.config.task_files import TaskFiles
@@ -42,6 +43,7 @@ def _whole_above_one(value: float) -> float:
 
 
 Algorithm = Literal["grid", "random", "tpe", "gp", "cmaes", "nsga2"]
+Objective = Literal["score", "ms_per_row"]
 SchedulerName = Literal["none", "asha", "hyperband", "median"]
 Cpus = Literal["auto"] | Annotated[float, Field(gt=0)]
 Lanes = Literal["auto"] | Annotated[int, Field(ge=1)]
@@ -79,19 +81,67 @@ class DataConfig(Section):
     selection_seed: int | None = Field(default=None, ge=0, lt=2**32)
 
 
+def _listed_encoders(value: Any) -> Any:
+    """Read a list of encoders, in YAML or as names with commas between them; a list of one is that one."""
+    if isinstance(value, str) and "," in value and not Path(value).exists():
+        value = [name.strip() for name in value.split(",")]
+    if not isinstance(value, list | tuple):
+        return value
+    return value[0] if len(value) == 1 else tuple(value)
+
+
+def _each_once(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else value
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise ValueError(f"each encoder must be named once, but got {name!r} again")
+    return value
+
+
+EncoderName = Annotated[str, Field(min_length=1)]
+Encoders = Annotated[
+    EncoderName | Annotated[tuple[EncoderName, ...], Field(min_length=1)],
+    BeforeValidator(_listed_encoders),
+    AfterValidator(_each_once),
+]
+
+
 class ModelConfig(Section):
-    """The encoder. ``synthetic`` is the small one that gluetune pre-trains itself.
+    """The encoder, or the encoders among which a search chooses. ``synthetic`` is the one that gluetune pre-trains.
+
+    ``name_or_path`` is one encoder, on the hub or in a folder, or a list of them: the search space then has the
+    dimension ``model``.
 
     ``from_scratch`` takes the model's architecture and vocabulary but random weights, drawn by the job's seed. The
     architecture is then ``config.json``'s, or BERT's where there is only a vocabulary; ``config_overrides`` replaces
     single values of it, such as ``num_hidden_layers``.
     """
 
-    name_or_path: str = Field(default=SYNTHETIC_ENCODER, min_length=1)
+    name_or_path: Encoders = SYNTHETIC_ENCODER
     revision: str | None = None
     cache_dir: str | None = None
     from_scratch: bool = False
     config_overrides: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The encoders, in the order of the job."""
+        return (self.name_or_path,) if isinstance(self.name_or_path, str) else self.name_or_path
+
+    @property
+    def name(self) -> str:
+        """The encoder of a section that names one.
+
+        Raises:
+            ValueError: the section names several.
+        """
+        if not isinstance(self.name_or_path, str):
+            raise ValueError(f"one encoder must be named, but got {', '.join(self.name_or_path)}")
+        return self.name_or_path
+
+    def of(self, name: str) -> ModelConfig:
+        """Return this section for one encoder."""
+        return self if self.name_or_path == name else self.model_copy(update={"name_or_path": name})
 
 
 class SchedulerConfig(Section):
@@ -121,14 +171,28 @@ def named_scheduler(name: Any) -> Any:
     return {"name": name} if isinstance(name, str) else name
 
 
+def _one_objective(value: Any) -> Any:
+    """Read a single objective as a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
 class SearchConfig(Section):
     """What is searched and how.
 
     ``num_samples`` is the number of trials per task; ``None`` is all configurations of a finite space, and of any other
     as many as ``time_budget_s`` allows.
+
+    ``spaces`` gives encoders a search space of their own: a mapping from encoders to spaces, in which those that are
+    not named have ``space``; or ``auto``, the space that was published for each encoder's family.
+
+    ``objective`` lists what the search optimises: the score alone, or also ``ms_per_row``, the milliseconds that the
+    evaluation of a selection row takes, of which less is better. The best compromises are then reported as a Pareto
+    front; the winner is the trial with the best score.
     """
 
     space: str = Field(default="compact_bert", min_length=1)
+    spaces: Literal["auto"] | dict[str, Annotated[str, Field(min_length=1)]] | None = None
+    objective: Annotated[tuple[Objective, ...], Strict(False), BeforeValidator(_one_objective)] = ("score",)
     algorithm: Algorithm = "grid"
     scheduler: Annotated[SchedulerConfig, BeforeValidator(named_scheduler)] = SchedulerConfig()
     num_samples: int | None = Field(default=None, ge=1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from gluetune.config.checks import job_issues, space_issues
 from gluetune.config.compat_cerebras import map_cerebras_keys
+from gluetune.config.encoder_spaces import AUTO, with_encoders
 from gluetune.config.job import JOB_SETTINGS, SCHEDULER_SETTINGS, JobConfig
 from gluetune.config.overrides import Override, Overrides
 from gluetune.config.own_task_checks import missing_files
@@ -186,4 +188,21 @@ def _space_file_issues(
         space = load_space(name, job_file)
     except ConfigError as error:
         return list(error.issues)
-    return values.locate(space_issues(config, space)) if config else []
+    if config is None or config.search.spaces == AUTO:  # the families of the encoders are read later
+        return []
+    if issues := list(_unknown_spaces(config, job_file)):
+        return values.locate(issues)
+    try:
+        space = with_encoders(config, space, partial(load_space, job_file=job_file))
+    except ConfigError as error:
+        return [issue for each in error.issues for issue in ([each] if each.file else values.locate([each]))]
+    return values.locate(space_issues(config, space))
+
+
+def _unknown_spaces(config: JobConfig, job_file: str | None) -> Iterator[ConfigIssue]:
+    """Find the encoders' spaces that do not exist."""
+    for encoder, name in config.search.spaces.items() if isinstance(config.search.spaces, dict) else ():
+        try:
+            find_space(name, job_file)
+        except ConfigError as error:
+            yield from (ConfigIssue.at(("search", "spaces", encoder), issue.message) for issue in error.issues)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Strict, field_validator, model_validator
+from pydantic import Field, Strict, model_validator
 
 from gluetune.config.training import TrainingConfig
 from gluetune.config.validation import Section
 
 Value = bool | int | float | str
+MODEL_FIELD = "model"
+"""The dimension of the encoders in a search space; all other dimensions are training fields."""
 
 _MAX_GRID_VALUES = 1_000_000  # a range with more values counts as continuous
 
@@ -73,7 +76,8 @@ class SearchSpace(Section):
     """The training fields that a search varies: a search-space file's keys and values.
 
     Each field has a list of values, or a mapping with the ``type`` ``choice`` (``values``), ``float`` or ``int``
-    (``low``, ``high``, both included, and ``step`` or ``log``). Mistakes in the form raise
+    (``low``, ``high``, both included, and ``step`` or ``log``). The field ``model`` has a list of encoders, which all
+    have the other fields; encoders with different fields are given by ``encoders``. Mistakes in the form raise
     ``pydantic.ValidationError``, a ``ValueError``; whether the values suit their training fields is checked where a
     job takes the space, which raises `gluetune.errors.ConfigError`.
 
@@ -82,8 +86,9 @@ class SearchSpace(Section):
         source: the publication it comes from.
         model_types: the families of encoders it was published for, as their ``config.json`` names them; empty for any.
         training: fixed training fields that the publication sets beside the varied ones.
-        space: distribution by training field, in file order.
+        space: distribution by training field, in file order; empty where there are ``encoders``.
         points: configurations to try first; each names every field of ``space``.
+        encoders: the search space of each encoder, where the search chooses among several encoders.
 
     Example:
         >>> rates = {"type": "float", "low": 1e-5, "high": 1e-4, "log": True}
@@ -96,54 +101,104 @@ class SearchSpace(Section):
     source: str = ""
     model_types: Annotated[tuple[str, ...], Strict(False)] = ()
     training: dict[str, Any] = Field(default_factory=dict)
-    space: dict[str, Distribution]
+    space: dict[str, Distribution] = Field(default_factory=dict)
     points: Annotated[tuple[dict[str, Value], ...], Strict(False)] = ()
+    encoders: dict[str, SearchSpace] = Field(default_factory=dict)
 
-    @field_validator("space", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _listed(cls, space: Any) -> Any:
-        """Turn lists of values into choices between them, as in files."""
+    def _read(cls, values: Any) -> Any:
+        """Turn lists of values into choices between them, as in files, and ``model`` into a space for each encoder."""
+        space = values.get("space") if isinstance(values, Mapping) else None
         if not isinstance(space, Mapping):
-            return space
-        return {
+            return values
+        listed = {
             field: {"type": "choice", "values": spec} if isinstance(spec, list | tuple) else spec
             for field, spec in space.items()
         }
+        return _split_by_encoder({**values, "space": listed})
+
+    @model_validator(mode="after")
+    def _check_encoders(self) -> SearchSpace:
+        if not self.encoders and "space" not in self.model_fields_set:
+            raise ValueError("`space` or `encoders` must be given")
+        if self.encoders and (self.space or self.points or self.training):
+            raise ValueError("`space`, `points` and `training` must stand in the space of each encoder")
+        if any(part.encoders for part in self.encoders.values()):
+            raise ValueError("the space of an encoder must not name encoders itself")
+        return self
+
+    @property
+    def parts(self) -> dict[str, SearchSpace]:
+        """The space of each encoder; this one by an empty name where it does not choose among encoders."""
+        return self.encoders or {"": self}
+
+    def part(self, params: Mapping[str, Value]) -> SearchSpace:
+        """Return the space that a configuration is of: that of its encoder, where there are several."""
+        return self.encoders[str(params[MODEL_FIELD])] if self.encoders else self
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of all dimensions, in file order; ``model`` is the first where there are several encoders."""
+        own = dict.fromkeys(field for part in self.parts.values() for field in part.space)
+        return (*([MODEL_FIELD] if self.encoders else ()), *own)
 
     @property
     def size(self) -> int | None:
         """Number of distinct configurations, ``None`` where it is not finite."""
-        size = 1
-        for distribution in self.space.values():
-            values = finite_values(distribution)
-            if values is None:
+        total = 0
+        for part in self.parts.values():
+            counts = [finite_values(distribution) for distribution in part.space.values()]
+            if None in counts:
                 return None
-            size *= len(values)
-        return size
+            total += math.prod(len(values or ()) for values in counts)
+        return total
 
     def grid(self) -> Iterator[dict[str, Value]]:
         """Yield all configurations of a finite space; the last field varies fastest."""
-        columns = [finite_values(distribution) or () for distribution in self.space.values()]
-        for values in itertools.product(*columns):
-            yield dict(zip(self.space, values, strict=True))
+        for name, part in self.parts.items():
+            model: dict[str, Value] = {MODEL_FIELD: name} if self.encoders else {}
+            columns = [finite_values(distribution) or () for distribution in part.space.values()]
+            for values in itertools.product(*columns):
+                yield model | dict(zip(part.space, values, strict=True))
 
     def resolve(self, training: TrainingConfig, params: dict[str, Value] | None = None) -> TrainingConfig:
         """Return the training settings of one trial: searched fields go before the job's, the job's before fixed ones.
 
         Args:
             training: the job's settings; only the fields that it sets explicitly count.
-            params: one configuration of the space; ``None`` for the fields that do not vary.
+            params: one configuration of the space; ``None`` for the fields that do not vary, of a space without
+                ``encoders``.
         """
-        explicit = training.model_dump(exclude_unset=True)
-        return TrainingConfig.model_validate({**self.training, **explicit, **(params or {})})
+        explicit, searched = training.model_dump(exclude_unset=True), dict(params or {})
+        fixed = self.part(searched).training
+        searched.pop(MODEL_FIELD, None)
+        return TrainingConfig.model_validate({**fixed, **explicit, **searched})
 
     def largest(self, field: str, fixed: float) -> float:
-        """Return the largest value of a numeric field; ``fixed`` where the space does not vary it."""
+        """Return the largest value of a numeric field; ``fixed`` where the space of one encoder does not vary it."""
         distribution = self.space.get(field)
         if distribution is None:
             return fixed
         values = distribution.values if isinstance(distribution, Choice) else (distribution.high,)
         return max(value for value in values if not isinstance(value, str))
+
+
+def _split_by_encoder(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the content of a space with the dimension ``model`` as one with a space for each encoder."""
+    space = dict(values["space"])
+    if MODEL_FIELD not in space:
+        return values
+    given = Choice.model_validate(space.pop(MODEL_FIELD)).values
+    points = [dict(point) for point in values.get("points") or ()]
+
+    def part(encoder: Value) -> dict[str, Any]:
+        own = [point for point in points if point.get(MODEL_FIELD) == encoder]
+        left = [{key: value for key, value in point.items() if key != MODEL_FIELD} for point in own]
+        return {**values, "space": space, "points": left}
+
+    shared = {key: value for key, value in values.items() if key not in ("space", "points", "training")}
+    return {**shared, "space": {}, "encoders": {str(encoder): part(encoder) for encoder in given}}
 
 
 def finite_values(distribution: Distribution) -> tuple[Value, ...] | None:

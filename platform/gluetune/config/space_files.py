@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gluetune.config.space import Choice, Distribution, Float, Int, SearchSpace, contains
+from gluetune.config.space import MODEL_FIELD, Choice, Distribution, Float, Int, SearchSpace, contains
 from gluetune.config.training import TrainingConfig
 from gluetune.config.validation import format_value, unknown_key, validate
 from gluetune.config.yaml_files import YamlDocument, dump_yaml, parse_yaml, read_yaml
@@ -19,7 +19,8 @@ SPACES = "search_spaces"
 SHIPPED = "shipped"  # folder of the package in a wheel
 _ENDINGS = (".yaml", ".yml")
 _TYPES: dict[str, type[Choice] | type[Float] | type[Int]] = {"choice": Choice, "float": Float, "int": Int}
-_KEYS = ("name", "source", "model_types", "training", "space", "points")
+_KEYS = ("name", "source", "model_types", "training", "space", "points", "encoders")
+_KEYS_OF_ONE = ("training", "space", "points")  # of a file with `encoders`, they stand in the space of each
 
 
 def load_space(name_or_path: str, job_file: str | None = None) -> SearchSpace:
@@ -50,7 +51,14 @@ def parse_space(data: bytes, file: str) -> SearchSpace:
 
 def dump_space(space: SearchSpace) -> str:
     """Write a search space as YAML that `parse_space` reads back to an equal one."""
-    return dump_yaml(space.model_dump(mode="json", exclude_none=True))
+    return dump_yaml(_values(space))
+
+
+def _values(space: SearchSpace) -> dict[str, Any]:
+    empty = {"encoders"} if not space.encoders else set(_KEYS_OF_ONE)
+    values = space.model_dump(mode="json", exclude_none=True, exclude=empty | {"encoders"})
+    parts = {name: _values(part) for name, part in space.encoders.items()}
+    return values | ({"encoders": parts} if parts else {})
 
 
 def find_space(name_or_path: str, job_file: str | None = None) -> str:
@@ -140,22 +148,68 @@ def check_space(value: Any, name: str) -> tuple[SearchSpace | None, list[ConfigI
         return None, [ConfigIssue.at((), f"must be a mapping with the key 'space', but got {format_value(value)}")]
     issues = [ConfigIssue.at((key,), unknown_key(key, _KEYS)) for key in value if key not in _KEYS]
     texts, wrong = _texts(value, name)
-    fixed, wrong_fixed = _fixed(value.get("training"))
-    space, wrong_space = _distributions(value.get("space"))
-    issues += wrong + wrong_fixed + wrong_space
+    parts, wrong_parts = _encoders(value, texts["name"])
+    of_one = not (parts or wrong_parts)
+    fields = value if of_one else {}
+    fixed, wrong_fixed = _fixed(fields.get("training"))
+    encoders, wrong_encoders = _searched_encoders(fields.get("space"))
+    space, wrong_space = _distributions(fields.get("space")) if of_one else ({}, [])
+    issues += wrong + wrong_parts + wrong_fixed + wrong_encoders + wrong_space
     issues += [
         ConfigIssue.at(("training", key), "must not be set beside the distribution of the same field in `space`")
         for key in fixed
         if key in space
     ]
-    points = value.get("points") or []
-    issues += _point_issues(points, value.get("space"), space)
+    points = fields.get("points") or []
+    known: dict[str, Distribution] = {MODEL_FIELD: Choice(values=encoders)} if encoders else {}
+    issues += _point_issues(points, fields.get("space"), known | space)
     families = value.get("model_types") or []
     if not isinstance(families, list) or not all(isinstance(name, str) for name in families):
         issues.append(ConfigIssue.at(("model_types",), f"must be a list of text, but got {format_value(families)}"))
     if issues:
         return None, issues
-    return SearchSpace(**texts, model_types=tuple(families), training=fixed, space=space, points=tuple(points)), []
+    content: dict[str, Any] = {"training": fixed, "space": known | space, "points": tuple(points)}
+    content = {"encoders": parts} if parts else content
+    return SearchSpace.model_validate({**texts, "model_types": tuple(families), **content}), []
+
+
+def _encoders(value: dict[str, Any], name: str) -> tuple[dict[str, SearchSpace], list[ConfigIssue]]:
+    """Build the space of each encoder under the key ``encoders``."""
+    given = value.get("encoders")
+    if given is None:
+        return {}, []
+    if not isinstance(given, dict) or not given:
+        return {}, [
+            ConfigIssue.at(("encoders",), f"must be a mapping from encoders to spaces, but got {format_value(given)}")
+        ]
+    issues = [
+        ConfigIssue.at((key,), "must not be given beside `encoders`, but in the space of each encoder")
+        for key in _KEYS_OF_ONE
+        if value.get(key)
+    ]
+    parts = {}
+    for encoder, content in given.items():
+        part, wrong = check_space(content, name)
+        if part is not None and part.encoders:
+            wrong = [ConfigIssue.at((), "must be the space of one encoder, but it names encoders itself")]
+        issues += [ConfigIssue.at(("encoders", encoder, *issue.keys), issue.message) for issue in wrong]
+        if part is not None:
+            parts[str(encoder)] = part
+    return parts, issues
+
+
+def _searched_encoders(space: Any) -> tuple[tuple[str, ...], list[ConfigIssue]]:
+    """Return the encoders that the dimension ``model`` lists; none where the space has no such dimension."""
+    if not isinstance(space, dict) or MODEL_FIELD not in space:
+        return (), []
+    given = space[MODEL_FIELD]
+    names = given.get("values") if isinstance(given, dict) and given.get("type") == "choice" else given
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        message = f"must be a list of encoders, on the hub or in folders, but got {format_value(names)}"
+        return (), [ConfigIssue.at(("space", MODEL_FIELD), message)]
+    again = [name for place, name in enumerate(names) if name in names[:place]]
+    issues = [ConfigIssue.at(("space", MODEL_FIELD), f"must name each once, but got {name!r} again") for name in again]
+    return ((), issues) if again else (tuple(names), [])
 
 
 def _texts(value: dict[str, Any], name: str) -> tuple[dict[str, str], list[ConfigIssue]]:
@@ -182,6 +236,8 @@ def _distributions(value: Any) -> tuple[dict[str, Distribution], list[ConfigIssu
     space: dict[str, Distribution] = {}
     issues: list[ConfigIssue] = []
     for field, spec in value.items():
+        if field == MODEL_FIELD:
+            continue
         distribution, wrong = _distribution(field, spec)
         issues += [ConfigIssue.at(("space", field, *issue.keys), issue.message) for issue in wrong]
         if distribution is not None:
@@ -191,7 +247,7 @@ def _distributions(value: Any) -> tuple[dict[str, Distribution], list[ConfigIssu
 
 def _distribution(field: str, spec: Any) -> tuple[Distribution | None, list[ConfigIssue]]:
     if field not in TrainingConfig.model_fields:
-        return None, [ConfigIssue.at((), unknown_key(field, TrainingConfig.model_fields))]
+        return None, [ConfigIssue.at((), unknown_key(field, (*TrainingConfig.model_fields, MODEL_FIELD)))]
     listed = isinstance(spec, list)
     spec = {"type": "choice", "values": spec} if listed else spec
     if not isinstance(spec, dict):
@@ -231,7 +287,8 @@ def _point_issues(points: Any, named: Any, space: dict[str, Distribution]) -> It
     if not isinstance(points, list):
         yield ConfigIssue.at(("points",), f"must be a list of configurations, but got {format_value(points)}")
         return
-    fields = [field for field in named if field in TrainingConfig.model_fields] if isinstance(named, dict) else []
+    known = (*TrainingConfig.model_fields, MODEL_FIELD)
+    fields = [field for field in named if field in known] if isinstance(named, dict) else []
     for i, point in enumerate(points):
         if not isinstance(point, dict):
             yield ConfigIssue.at(("points", i), f"must be a mapping, but got {format_value(point)}")

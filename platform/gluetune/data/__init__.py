@@ -12,7 +12,14 @@ from gluetune.data.encoding import (
 from gluetune.data.examples import DataSource, Examples
 from gluetune.data.files import FolderSource, read_file, read_labelled_file
 from gluetune.data.hub import HubSource
-from gluetune.data.preparation import EncodedTask, TaskExamples, prepare_task, split_rows
+from gluetune.data.preparation import (
+    EncodedTask,
+    TaskExamples,
+    Tokenization,
+    prepare_for_tokenizers,
+    prepare_task,
+    split_rows,
+)
 from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, stratified_sample
 from gluetune.data.task_sources import OpenedTask, open_own_task, open_source, open_tasks, reopen_task
 
@@ -26,6 +33,7 @@ __all__ = [
     "HubSource",
     "OpenedTask",
     "TaskExamples",
+    "Tokenization",
     "bucket_by_length",
     "encode_rows",
     "find_identical_splits",
@@ -35,6 +43,7 @@ __all__ = [
     "open_own_task",
     "open_source",
     "open_tasks",
+    "prepare_for_tokenizers",
     "prepare_task",
     "read_file",
     "read_labelled_file",

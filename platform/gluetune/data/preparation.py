@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,6 +159,18 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
     )
 
 
+class Tokenization(NamedTuple):
+    """How the rows of a task become tokens.
+
+    Attributes:
+        tokenizer: the tokenizer of an encoder.
+        max_seq_length: number of tokens that longer rows are cut to.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    max_seq_length: int
+
+
 def prepare_task(
     task: Task,
     source: DataSource,
@@ -183,18 +195,57 @@ def prepare_task(
         DataError: a split is missing or has no labels, or a row has the wrong format.
         ModelError: the tokenizer has no padding token, or token types that gluetune cannot represent.
     """
+    (encoded,) = prepare_for_tokenizers(task, source, [Tokenization(tokenizer, config.max_seq_length)], config, seed)
+    return encoded
 
+
+def prepare_for_tokenizers(
+    task: Task, source: DataSource, tokenizations: Iterable[Tokenization], config: DataConfig, seed: int
+) -> list[EncodedTask]:
+    """Load and split the rows of one task once, and tokenize them for several encoders.
+
+    Args:
+        task: a task with a train split.
+        source: the source that the rows are loaded from.
+        tokenizations: the tokenizers, each with its limit, which goes before that of ``config``.
+        config: limits, and how the selection rows are chosen.
+        seed: seed of the job; the same seed gives the same rows.
+
+    Returns:
+        What `prepare_task` returns, by tokenizer; the first has the data card.
+
+    Raises:
+        ConfigError: as `prepare_task`.
+        DataError: as `prepare_task`.
+        ModelError: as `prepare_task`.
+    """
+    rows = split_rows(task, source, config, seed)
+    prepared: list[EncodedTask] = []
+    for each in tokenizations:
+        limited = config.model_copy(update={"max_seq_length": each.max_seq_length})
+        prepared.append(_tokenize(task, source, rows, each.tokenizer, limited, with_card=not prepared))
+    return prepared
+
+
+def _tokenize(
+    task: Task,
+    source: DataSource,
+    rows: TaskExamples,
+    tokenizer: PreTrainedTokenizerBase,
+    config: DataConfig,
+    *,
+    with_card: bool,
+) -> EncodedTask:
     def encoded(examples: Examples) -> EncodedRows:
         scored = scored_task(task, examples.task)
         return encode_rows(examples, scored, tokenizer, config.max_seq_length, config.truncation)
 
-    rows = split_rows(task, source, config, seed)
     dev = {split: encoded(examples) for split, examples in rows.dev.items()}
     on_dev = selects_on_dev(task, source, config)
     selection = dev[task.dev[0]] if on_dev else encoded(rows.selection)
     train = encoded(rows.train)
     card = None
-    if source.own:
+    if source.own and with_card:
         others = [split for split in dev if not (on_dev and split == task.dev[0])]
         texts = {TRAIN: rows.train, SELECTION: rows.selection} | {split: rows.dev[split] for split in others}
         tokens = {TRAIN: train, SELECTION: selection} | {split: dev[split] for split in others}

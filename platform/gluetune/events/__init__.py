@@ -5,7 +5,7 @@ table, ``summary.json`` and MLflow runs are written from its events.
 """
 
 from gluetune.events.journal import Journal, JournalReader, Listener, check_journal_schema
-from gluetune.events.plan import SearchPlan, TaskPlan
+from gluetune.events.plan import EncoderPlan, SearchPlan, TaskPlan
 from gluetune.events.run_folder import (
     INPUTS_FILE,
     JOB_FILE,
@@ -53,6 +53,9 @@ from gluetune.events.trials import (
     format_params,
     ranking,
     replay_events,
+    row_times,
+    short_name,
+    speed_key,
     winners,
 )
 
@@ -68,6 +71,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SPACE_FILE",
     "ClassScores",
+    "EncoderPlan",
     "EncoderSaved",
     "EndStatus",
     "Evaluated",
@@ -102,7 +106,10 @@ __all__ = [
     "ranking",
     "read_run_file",
     "replay_events",
+    "row_times",
     "set_aside",
+    "short_name",
+    "speed_key",
     "trial_folder",
     "winner_folder",
     "winners",

@@ -52,14 +52,37 @@ class TaskPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderPlan:
+    """One of the encoders among which a search chooses.
+
+    Attributes:
+        name: the encoder as the job names it.
+        parameters: number of its weights.
+        space: name of its search space.
+        space_source: the publication that the space was taken from.
+        fields: names of the fields that the space varies.
+        fixed: training fields that the job or the space sets to one value.
+        left_out: number of tensors of its checkpoint that are not used, by part of the model.
+    """
+
+    name: str
+    parameters: int
+    space: str
+    space_source: str
+    fields: tuple[str, ...]
+    fixed: dict[str, Value] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SearchPlan:
     """A whole search. A single run is a search without searched fields.
 
     Attributes:
         name: name of the run.
         seed: the job's seed.
-        model: the encoder as the job names it.
-        parameters: number of the encoder's weights.
+        model: the encoder as the job names it; several with commas between them.
+        parameters: number of the encoder's weights; of several, those of the largest.
         space: name of the search space.
         space_source: the publication that the space was taken from.
         fields: names of the searched fields.
@@ -75,6 +98,8 @@ class SearchPlan:
         time_budget_s: seconds after which the search stops its trials; ``None`` for no limit.
         fixed: training fields that the job or the space sets to one value.
         left_out: number of tensors of the encoder's checkpoint that are not used, by part of the model.
+        encoders: the encoders, where the search chooses among several; empty elsewhere.
+        objectives: what the search optimises: ``score``, and ``ms_per_row`` where it is an objective.
     """
 
     name: str
@@ -96,3 +121,5 @@ class SearchPlan:
     time_budget_s: float | None = None
     fixed: dict[str, Value] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    encoders: tuple[EncoderPlan, ...] = ()
+    objectives: tuple[str, ...] = ("score",)

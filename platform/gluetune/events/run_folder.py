@@ -107,7 +107,9 @@ class RunInputs(BaseModel):
 
     Attributes:
         version: version of the file's format.
-        encoder: fingerprint of the initial weights and settings; empty where weights are drawn from the job's seed.
+        encoder: fingerprint of the initial weights and settings; empty where weights are drawn from the job's seed, and
+            where there are several encoders.
+        encoders: such fingerprints by encoder, where the search chooses among several.
         tasks: splits by task and name.
         classes: the classes in the order of their ids of each task of the user's own files.
     """
@@ -116,6 +118,7 @@ class RunInputs(BaseModel):
 
     version: Literal[1] = INPUTS_VERSION
     encoder: str = ""
+    encoders: dict[str, str] = Field(default_factory=dict)
     tasks: dict[str, dict[str, SplitInput]] = Field(default_factory=dict)
     classes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
@@ -130,8 +133,7 @@ class RunInputs(BaseModel):
             now: the inputs to compare with.
 
         Returns:
-            One line per task whose classes differ, per split that differs, and one for the encoder; empty where all
-            are equal.
+            One line per task whose classes differ, per split and per encoder that differs; empty where all are equal.
         """
         lines = [
             f"{task}: classes {_listed(self.classes[task])} then, {_listed(now.classes[task])} now"
@@ -143,7 +145,10 @@ class RunInputs(BaseModel):
             for task in (self.tasks | now.tasks)
             for line in _changed_splits(task, self.tasks.get(task, {}), now.tasks.get(task, {}))
         ]
-        return lines + ["the encoder: other weights or settings"] * (self.encoder != now.encoder)
+        lines += ["the encoder: other weights or settings"] * (self.encoder != now.encoder)
+        names = self.encoders | now.encoders
+        differs = (name for name in names if self.encoders.get(name) != now.encoders.get(name))
+        return lines + [f"the encoder {name}: other weights or settings" for name in differs]
 
 
 def load_inputs(folder: Storage) -> RunInputs | None:

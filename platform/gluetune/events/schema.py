@@ -68,6 +68,7 @@ class Evaluation(_EvaluationBase):
     )
     metrics: dict[str, MayBeNonFinite] = Field(description="all metrics of the task")
     eval_loss: MayBeNonFinite = Field(description="mean loss on the selection rows")
+    eval_examples: int = Field(default=0, description="number of selection rows; 0 if it was not recorded")
     train_loss: MayBeNonFinite = Field(description="mean training loss since the previous evaluation")
     train_accuracy: float | None = Field(
         default=None,
@@ -145,7 +146,7 @@ class TrialStarted(_TrialEvent):
 
     Attributes:
         task: name of the task.
-        params: values of the searched fields.
+        params: values of the searched fields; the encoder's as ``model`` where the search chooses among several.
         training: the whole `gluetune.config.TrainingConfig`, or the sections of a pre-training job, by field.
         seed: seed of head, data order and dropout.
     """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gluetune.config import Value
+from gluetune.config import MODEL_FIELD, Value
 from gluetune.events.schema import (
     EncoderSaved,
     Evaluated,
@@ -64,7 +64,7 @@ class TrialRecord:
     Attributes:
         number: position among all trials of the search, counted from 0.
         task: name of the task.
-        params: values of the searched fields.
+        params: values of the searched fields, the encoder's as ``model`` where the search chooses among several.
         training: the whole training configuration, by field.
         seed: seed of head, data order and dropout.
         started: when it was created, in seconds since the epoch.
@@ -116,6 +116,21 @@ class TrialRecord:
         if first is None or first.trainable_parameters is None or first.total_parameters is None:
             return {}
         return {"trainable_parameters": first.trainable_parameters, "total_parameters": first.total_parameters}
+
+    @property
+    def model(self) -> str:
+        """The encoder that it trains; empty where the search does not choose among encoders."""
+        return str(self.params.get(MODEL_FIELD, ""))
+
+    @property
+    def ms_per_row(self) -> float | None:
+        """Milliseconds that the fastest of its evaluations took for each selection row; ``None`` if not recorded.
+
+        It is the time of the whole lane for a batch of rows at a time, on its machine, beside whatever else that
+        machine computed: see `row_times`.
+        """
+        times = [1000 * e.eval_seconds / e.eval_examples for e in self.evaluations if e.eval_examples]
+        return min(times, default=None)
 
     @property
     def reported(self) -> int:
@@ -211,6 +226,31 @@ def winners(trials: Iterable[TrialRecord], tasks: Iterable[str]) -> list[TrialRe
     return [best[0] for task in tasks if (best := ranking(ended, task))]
 
 
+_SPEED_FIELDS = (
+    *("head", "head_hidden_size", "pooling", "adapter", "lora_rank", "lora_target_modules"),
+    *("bf16", "eval_batch_size", "speedups", "torch_compile", "torch_compile_mode"),
+)
+
+
+def speed_key(trial: TrialRecord) -> Hashable:
+    """Return what decides, beside the machine, how long an evaluation of a trial takes: equal for equal work."""
+    return trial.task, trial.model, *(trial.training.get(name) for name in _SPEED_FIELDS)
+
+
+def row_times(trials: Iterable[TrialRecord]) -> dict[int, float]:
+    """Return milliseconds per selection row, by the number of each trial whose evaluations were timed.
+
+    A trial's time is that of the fastest evaluation among all trials whose evaluations are the same work, because it
+    does not depend on the other searched fields, such as the learning rate, but on what else the machine computes.
+    """
+    fastest: dict[Hashable, float] = {}
+    timed = [(trial, trial.ms_per_row) for trial in trials]
+    for trial, time in timed:
+        if time is not None:
+            fastest[speed_key(trial)] = min(time, fastest.get(speed_key(trial), time))
+    return {trial.number: fastest[speed_key(trial)] for trial, time in timed if time is not None}
+
+
 def format_epochs(number: float) -> str:
     """Return a number of epochs with at most two decimals: ``2.5``, ``3``."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
@@ -224,7 +264,13 @@ def format_params(params: Mapping[str, object], separator: str = " · ", names: 
         separator: text between two fields.
         names: short names of fields; others keep their own.
     """
-    return separator.join(f"{names.get(name, name)} {_format_value(value)}" for name, value in params.items())
+    shown = {name: short_name(str(value)) if name == MODEL_FIELD else value for name, value in params.items()}
+    return separator.join(f"{names.get(name, name)} {_format_value(value)}" for name, value in shown.items())
+
+
+def short_name(encoder: str) -> str:
+    """Return an encoder's name without the organisation on the hub, or the folders that it is in."""
+    return encoder.rstrip("/").rpartition("/")[2] or encoder
 
 
 def _format_value(value: object) -> str:

@@ -66,6 +66,7 @@ class TrialAssignment:
         folder: the trial's folder, relative to the search's folder.
         reported: number of evaluations in the journal; a resumed trial does not report them again.
         logged: step of the last log in the journal; a resumed trial does not report earlier ones again.
+        model: the encoder; empty where the search does not choose among encoders.
         workload: reference to the `Workload`, in Ray's object store, that the workers run on this assignment; ``None``
             for the workload of their lane.
         assignment_id: number that the lane pool gives to each assignment, greater than those of earlier ones.
@@ -78,6 +79,7 @@ class TrialAssignment:
     folder: str
     reported: int = 0
     logged: int = 0
+    model: str = ""
     workload: Any = field(default=None, hash=False, compare=False)
     assignment_id: int = 0
 
@@ -92,6 +94,7 @@ class TrialAssignment:
             trial_folder(trial),
             reported=trial.reported,
             logged=trial.logs[-1].step if trial.logs else 0,
+            model=trial.model,
             workload=workload,
         )
 

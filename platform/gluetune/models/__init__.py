@@ -13,10 +13,12 @@ from gluetune.models.build import (
 from gluetune.models.encoder import (
     Encoder,
     count_unused_weights,
+    encoder_family,
     encoder_fingerprint,
     layer_depths,
     load_encoder,
     load_tokenizer,
+    tokenizer_fingerprint,
 )
 from gluetune.models.fit import check_forward_pass, check_token_ids
 
@@ -30,6 +32,7 @@ __all__ = [
     "count_unused_weights",
     "count_weights",
     "enable_gradient_checkpointing",
+    "encoder_family",
     "encoder_fingerprint",
     "layer_depths",
     "load_encoder",
@@ -38,4 +41,5 @@ __all__ = [
     "move_to_device",
     "nsp_is_default",
     "save_pretrained",
+    "tokenizer_fingerprint",
 ]

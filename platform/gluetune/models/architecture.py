@@ -149,7 +149,7 @@ def _drop_runtime_settings(settings: PretrainedConfig, config: ModelConfig) -> N
         known = quantization if isinstance(quantization, dict) else quantization.to_dict()
         method = known.get("quant_method", "unknown method")
         raise ModelError(
-            f"{config.name_or_path!r} must hold floating-point weights to be fine-tuned, but they are "
+            f"{config.name!r} must hold floating-point weights to be fine-tuned, but they are "
             f"quantized (quantization_config of config.json: {method}); name the model that it was made "
             "from, or save it again after model.dequantize()"
         )
@@ -157,7 +157,7 @@ def _drop_runtime_settings(settings: PretrainedConfig, config: ModelConfig) -> N
 
 
 def _settings(folder: Path, config: ModelConfig) -> PretrainedConfig:
-    name = config.name_or_path
+    name = config.name
     if (folder / _ADAPTER).exists() and not config.from_scratch:
         raise ModelError(_adapter(folder, name))
     if not config.from_scratch and not (folder / "config.json").exists():

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from gluetune.config import ModelConfig, TrainingConfig
+from gluetune.config import EncoderFamily, ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
 from gluetune.models.architecture import load_architecture, masked_lm_weight_names, max_sequence_length, model_class
 from gluetune.models.files import (
@@ -78,7 +78,7 @@ def load_encoder(config: ModelConfig, seed: int = 0) -> Encoder:
     Raises:
         ModelError: the model does not exist, is not an encoder, has no safetensors files or lacks weights.
     """
-    folder, name = resolve_model_dir(config), config.name_or_path
+    folder, name = resolve_model_dir(config), config.name
     settings = load_architecture(folder, config)
     if config.from_scratch:
         return _random(settings, len(open_tokenizer(folder, name)), name, seed)
@@ -101,10 +101,36 @@ def load_tokenizer(config: ModelConfig) -> PreTrainedTokenizerBase:
         ModelError: the model does not exist or has no tokenizer.
     """
     folder = resolve_model_dir(config)
-    tokenizer = open_tokenizer(folder, config.name_or_path)
+    tokenizer = open_tokenizer(folder, config.name)
     limit = max_sequence_length(load_architecture(folder, config))
     tokenizer.model_max_length = min(tokenizer.model_max_length, limit or tokenizer.model_max_length)
     return tokenizer
+
+
+def encoder_family(config: ModelConfig) -> EncoderFamily:
+    """Return the family and the size of an encoder, from its ``config.json``.
+
+    Args:
+        config: the job's section ``model`` for one encoder.
+
+    Raises:
+        ModelError: the model does not exist or is not an encoder.
+    """
+    settings = load_architecture(resolve_model_dir(config), config)
+    layers, width = (int(getattr(settings, name, 0)) for name in ("num_hidden_layers", "hidden_size"))
+    return EncoderFamily(settings.model_type, layers, width)
+
+
+def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return a fingerprint that is equal for tokenizers that make the same tokens of all texts.
+
+    Tokenizers without a backend of the library ``tokenizers`` are equal only to themselves.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    content = f"object {id(tokenizer)}" if backend is None else backend.to_str()
+    pad = (tokenizer.pad_token_id, tokenizer.pad_token_type_id, tokenizer.padding_side)
+    settings = (tokenizer.model_input_names, tokenizer.special_tokens_map, tokenizer.truncation_side, *pad)
+    return hashlib.sha256(f"{content}{settings}".encode()).hexdigest()
 
 
 def _random(settings: PretrainedConfig, tokens: int, name: str, seed: int) -> Encoder:

@@ -63,7 +63,7 @@ def resolve_model_dir(config: ModelConfig) -> Path:
     Raises:
         ModelError: the folder or the name does not exist, or the hub cannot be reached.
     """
-    name = config.name_or_path
+    name = config.name
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
@@ -96,7 +96,7 @@ def suggest_subfolder(folder: Path, file: str) -> str:
 
 
 def _fetch(config: ModelConfig) -> Path:
-    name, revision = config.name_or_path, config.revision or "main"
+    name, revision = config.name, config.revision or "main"
     patterns = [*_FILES, *(() if config.from_scratch else _WEIGHTS)]
     hint = did_you_mean(name, (known for known in _WELL_KNOWN if known != name))
     try:

@@ -40,7 +40,7 @@ def _search(plan: SearchPlan) -> Table:
     workers = f"{formatting.count(plan.workers_per_lane, 'worker')} ({plan.resources})"
     for name, value in (
         ("search" if plan.fields else "run", f"{plan.name}, seed {plan.seed}"),
-        ("model", f"{plan.model} ({formatting.millions(plan.parameters)} weights)"),
+        *(_encoders(plan) if plan.encoders else [("model", _model(plan.model, plan.parameters))]),
         *([("left out", _left_out(plan.left_out))] if plan.left_out else []),
         *(_varied(plan) if plan.fields else ()),
         *([("training", formatting.format_params(plan.fixed))] if plan.fixed else []),
@@ -50,6 +50,22 @@ def _search(plan: SearchPlan) -> Table:
     ):
         table.add_row(name, Text(value))
     return table
+
+
+def _model(name: str, parameters: int) -> str:
+    return f"{name} ({formatting.millions(parameters)} weights)"
+
+
+def _encoders(plan: SearchPlan) -> Iterator[tuple[str, str]]:
+    """Yield a line for each encoder, with its search space where the encoders have different ones."""
+    for number, each in enumerate(plan.encoders):
+        own = f", space {each.space}: {', '.join(each.fields)}" if _spaces_differ(plan) else ""
+        fixed = f", {formatting.format_params(each.fixed)}" if each.fixed != plan.fixed else ""
+        yield "" if number else "models", _model(each.name, each.parameters) + own + fixed
+
+
+def _spaces_differ(plan: SearchPlan) -> bool:
+    return len({(each.space, each.fields) for each in plan.encoders}) > 1
 
 
 def _left_out(parts: dict[str, int]) -> str:
@@ -65,6 +81,8 @@ def _varied(plan: SearchPlan) -> Iterator[tuple[str, str]]:
     budget = f", at most {formatting.duration(plan.time_budget_s)}" if plan.time_budget_s else ""
     yield "space", f"{plan.space}: {', '.join(plan.fields)}{source}"
     yield "algorithm", f"{plan.algorithm}, scheduler {plan.scheduler}{budget}"
+    if len(plan.objectives) > 1:
+        yield "objective", f"{', '.join(plan.objectives)}; the winner has the best score"
 
 
 def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:

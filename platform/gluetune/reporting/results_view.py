@@ -16,6 +16,7 @@ from gluetune.config import PublishedConfig
 from gluetune.events import TaskPlan, TrialRecord, format_epochs
 from gluetune.reporting import formatting
 from gluetune.reporting.class_view import describe_thresholds
+from gluetune.reporting.encoders import comparison_tables, pareto_file
 from gluetune.reporting.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
 from gluetune.reporting.summary import curve_file
 from gluetune.tasks import TASKS
@@ -32,6 +33,8 @@ def print_results(summary: Summary, console: Console) -> None:
             if task.winner is not None:
                 console.print(Text(f"  {task.winner.name}: {formatting.format_params(task.winner.params)}"))
         console.print()
+    for table in comparison_tables(summary):
+        console.print(table)
     for task in summary.tasks:
         for line in formatting.same_rows_notes(task.same_rows if task.winner else {}):
             console.print(Text(f"{task.title}: {line}", style="yellow"), soft_wrap=True)
@@ -91,9 +94,11 @@ def _variable(task: str) -> str:
 def _places(summary: Summary, ui: str, summary_file: str) -> list[tuple[str, str]]:
     won = [(task.title, task.winner) for task in summary.tasks if task.winner is not None]
     learnt = [(task.title, task.task) for task in summary.tasks if task.winner is not None and task.winner.folder]
+    pareto = [(task.title, task.task) for task in summary.tasks if task.pareto]
     return [
         *((f"{title} checkpoint", winner.folder) for title, winner in won if winner.folder),
         *((f"{title} curve", f"{summary.folder}/{curve_file(task)}") for title, task in learnt),
+        *((f"{title} Pareto", f"{summary.folder}/{pareto_file(task)}") for title, task in pareto),
         ("summary", summary_file),
         ("MLflow UI", ui),
     ]

@@ -68,6 +68,10 @@ class TrialSummary(_Part):
     seconds: float = Field(description="seconds in training and evaluation")
     best_score: float | None = Field(description="score of its best evaluation")
     best_epoch: float | None = Field(description="epoch of its best evaluation")
+    ms_per_row: float | None = Field(
+        default=None,
+        description="milliseconds that the fastest of its evaluations took for each selection row, on its lane",
+    )
     trainable_parameters: int | None = Field(
         default=None, description="number of weights that it trains; null before its first evaluation"
     )
@@ -124,6 +128,30 @@ class WinnerSummary(_Part):
     )
 
 
+class EncoderScore(_Part):
+    """How one of several encoders did on a task."""
+
+    model: str = Field(description="the encoder")
+    parameters: int = Field(description="number of its weights")
+    trials: int = Field(description="number of its trials that were evaluated")
+    best_trial: str | None = Field(description="name of its best trial that no longer runs; null if there is none")
+    score: float | None = Field(description="score of that trial")
+    ms_per_row: float | None = Field(
+        description="milliseconds that the fastest evaluation of its trials took for each selection row, on a lane"
+    )
+
+
+class ParetoPoint(_Part):
+    """A trial that no other trial of its task beats in both score and milliseconds per row."""
+
+    trial: str = Field(description="name of the trial")
+    score: float | None = Field(description="its best score")
+    ms_per_row: float = Field(
+        description="milliseconds for each selection row: of the fastest evaluation of all trials whose evaluations "
+        "are the same work"
+    )
+
+
 class TaskSummary(_Part):
     """One task."""
 
@@ -148,6 +176,12 @@ class TaskSummary(_Part):
     planned: int | None = Field(description="number of planned trials; null if only the time budget ends the search")
     trials: dict[str, int] = Field(description="number of trials by status")
     seconds: float = Field(description="seconds its trials spent in training and evaluation")
+    encoders: list[EncoderScore] = Field(
+        default_factory=list, description="the encoders, the best first, where the search chose among several"
+    )
+    pareto: list[ParetoPoint] = Field(
+        default_factory=list, description="the Pareto front, the best score first, where `ms_per_row` is an objective"
+    )
     winner: WinnerSummary | None = Field(description="its best trial that no longer runs; null if there is none")
 
 
@@ -171,13 +205,14 @@ class Summary(_Part):
     name: str = Field(description="name of the search")
     status: SearchStatus = Field(description="state of the search")
     seed: int = Field(description="seed that all others derive from")
-    model: str = Field(description="the encoder")
-    parameters: int = Field(description="weights of the encoder")
+    model: str = Field(description="the encoder; several with commas between them")
+    parameters: int = Field(description="weights of the encoder; of several, those of the largest")
     space: str = Field(description="name of the search space")
     space_source: str = Field(description="the publication it comes from")
     fields: list[str] = Field(description="the searched fields")
     algorithm: str = Field(description="how configurations are chosen")
     scheduler: str = Field(description="how trials are stopped early")
+    objectives: list[str] = Field(default=["score"], description="what the search optimises")
     folder: str = Field(description="the search's folder")
     tracking_uri: str = Field(description="the MLflow store")
     experiment: str = Field(description="the MLflow experiment")

@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from gluetune.events import Evaluated, SearchPlan, TaskPlan, TrialRecord, winners
+from gluetune.reporting.encoders import compare_encoders, pareto_front
 from gluetune.reporting.progress import busy_seconds
 from gluetune.reporting.schema import (
     EvaluationSummary,
@@ -60,13 +61,14 @@ def summarise(
         fields=list(plan.fields),
         algorithm=plan.algorithm,
         scheduler=plan.scheduler,
+        objectives=list(plan.objectives),
         folder=plan.folder,
         tracking_uri=plan.tracking_uri,
         experiment=plan.experiment,
         started=min((trial.started for trial in known), default=None),
         written=now,
         lane_use=_lane_use(plan.lanes, known, session_started, now),
-        tasks=[_task(task, known, (models or {}).get(task.task)) for task in plan.tasks],
+        tasks=[_task(plan, task, known, (models or {}).get(task.task)) for task in plan.tasks],
         trials=[_trial(trial) for trial in known],
     )
 
@@ -91,7 +93,7 @@ def _lane_use(lanes: int, trials: list[TrialRecord], started: float, now: float)
     )
 
 
-def _task(plan: TaskPlan, trials: list[TrialRecord], model: Registration | None) -> TaskSummary:
+def _task(search: SearchPlan, plan: TaskPlan, trials: list[TrialRecord], model: Registration | None) -> TaskSummary:
     own = [trial for trial in trials if trial.task == plan.task]
     best = next(iter(winners(own, [plan.task])), None)
     return TaskSummary(
@@ -110,6 +112,8 @@ def _task(plan: TaskPlan, trials: list[TrialRecord], model: Registration | None)
         planned=plan.planned,
         trials=dict(Counter(str(trial.status) for trial in own)),
         seconds=sum(map(busy_seconds, own)),
+        encoders=compare_encoders(search, plan.task, own),
+        pareto=pareto_front(plan.task, own) if len(search.objectives) > 1 else [],
         winner=_winner(best, best.best, model) if best and best.best else None,
     )
 
@@ -158,6 +162,7 @@ def _trial(trial: TrialRecord) -> TrialSummary:
         seconds=busy_seconds(trial),
         best_score=trial.best_score,
         best_epoch=trial.best.epoch if trial.best else None,
+        ms_per_row=trial.ms_per_row,
         **trial.parameters,
         evaluations=[EvaluationSummary(**event.model_dump()) for event in trial.evaluations],
     )

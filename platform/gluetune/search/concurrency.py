@@ -142,19 +142,20 @@ def worst_case_data(data: Mapping[str, EncodedTask]) -> tuple[EncodedTask, NDArr
 def measure_trial(
     job: JobConfig, space: SearchSpace, prepared: SearchInputs, end_lanes: Callable[[], None]
 ) -> ResourceProfile:
-    """Profile one trial on one GPU of the cluster, as a Ray task.
+    """Profile one trial of the largest encoder on one GPU of the cluster, as a Ray task.
 
     Args:
         job: the job.
         space: its search space.
-        prepared: encoder and data.
+        prepared: encoders and data.
         end_lanes: ends lanes that have started already: in a cluster that has lost nodes since, one of them may hold
             the only GPU.
     """
     end_lanes()
     logger.info("profiling one trial on one GPU, to decide how many share it …")
+    name, largest = prepared.largest
     measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_profile_on_gpu).remote(
-        *worst_case_data(prepared.data), prepared.encoder, *worst_case_config(job, space), job.seed
+        *worst_case_data(largest.data), largest.encoder, *worst_case_config(job, space.parts[name]), job.seed
     )
     with cancel_on_error([measured]):
         while not ray.wait([measured], timeout=NOTICE_INTERVAL_S)[0]:

@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from gluetune.errors import AllTrialsFailedError, StorageError, UserError
 from gluetune.events import (
@@ -27,6 +27,7 @@ from gluetune.events import (
     TrialStarted,
     TrialStatus,
     format_epochs,
+    speed_key,
     trial_folder,
 )
 from gluetune.lanes import TrialAssignment, describe_deaths
@@ -98,6 +99,7 @@ class SearchController:
         self._listeners, self._lanes = list(listeners), lanes
         self.in_flight: set[int] = set()
         self.fatal_error: UserError | None = None
+        self._fastest: dict[Hashable, float] = {}  # milliseconds per row, by what decides them
         self._lane_errors: dict[int, list[str]] = {}  # by trial, in the order of their occurrence
         self._ends, self._all_failed = 0, not any(t.evaluations for t in journal.trials.values())
         sampler.replay(journal.trials.values())
@@ -239,11 +241,18 @@ class SearchController:
         self._lane_errors.pop(trial.number, None)
         if not trial.status.final:
             return
-        self._sampler.tell(trial.number, trial.status, trial.best_score)
+        self._sampler.tell(trial.number, trial.status, trial.best_score, self._ms_per_row(trial))
         last_epoch = trial.evaluations[-1].epoch if trial.evaluations else 0.0
         self._pruners.complete(trial.task, trial.number, last_epoch, trial.best_score, _warmup(trial))
         self._retention.update(trial)
         self._check_initial_failures(trial)
+
+    def _ms_per_row(self, trial: TrialRecord) -> float | None:
+        """Return the milliseconds per row of a trial, as far as evaluations have shown them."""
+        own, key = trial.ms_per_row, speed_key(trial)
+        if own is not None:
+            self._fastest[key] = min(own, self._fastest.get(key, own))
+        return None if own is None else self._fastest[key]
 
     def _check_initial_failures(self, trial: TrialRecord) -> None:
         self._all_failed = self._all_failed and trial.status is TrialStatus.FAILED

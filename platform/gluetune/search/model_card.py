@@ -53,6 +53,11 @@ class CardInputs:
     custom_code: bool = False
 
     @property
+    def model(self) -> str:
+        """The winner's encoder."""
+        return self.trial.model or self.plan.model
+
+    @property
     def rows(self) -> TaskPlan:
         """The task's part of the plan."""
         return next(entry for entry in self.plan.tasks if entry.task == self.task.name)
@@ -75,7 +80,7 @@ def model_card(inputs: CardInputs) -> str:
     """Return the model card of a winner: front matter in YAML, then Markdown."""
     parts = [
         f"---\n{_front_matter(inputs)}\n---",
-        f"# {cell(inputs.task.title)}: {cell(_short(inputs.plan.model))}",
+        f"# {cell(inputs.task.title)}: {cell(_short(inputs.model))}",
         _summary(inputs),
         *([_SYNTHETIC] if inputs.rows.synthetic else []),
         "## Scores",
@@ -121,7 +126,7 @@ def _front_matter(inputs: CardInputs) -> str:
         if math.isfinite(value)
     ]
     data = ModelCardData(
-        base_model=inputs.plan.model if _on_hub(inputs.plan.model) else None,
+        base_model=inputs.model if _on_hub(inputs.model) else None,
         datasets=[path] if dataset else None,
         eval_results=results or None,
         library_name="transformers",
@@ -156,7 +161,7 @@ def _summary(inputs: CardInputs) -> str:
         task.problem, "a number per row"
     )
     encoder = {SYNTHETIC_ENCODER: "an encoder that gluetune pre-trained on generated text"}.get(
-        inputs.plan.model, code(_short(inputs.plan.model))
+        inputs.model, code(_short(inputs.model))
     )
     of = f"the best of {trials} trials of a hyperparameter search" if trials > 1 else "one configuration"
     classes = f" Classes: {', '.join(map(code, task.labels[:MAX_CARD_CLASSES]))}" if task.labels else ""
@@ -198,11 +203,15 @@ def _public(source: str, task: Task) -> str:
 
 
 def _search(inputs: CardInputs) -> list[str]:
-    plan, trial, fields = inputs.plan, inputs.trial, inputs.space.space
+    plan, trial, fields = inputs.plan, inputs.trial, inputs.space.part(inputs.trial.params).space
     counts = Counter(each.status for each in inputs.trials)
     states = ", ".join(f"{counts[status]} {status}" for status in TrialStatus if counts[status])
-    training = {"learning_rate", "batch_size", "num_train_epochs", *fields, *plan.fixed}
+    fixed = next((each.fixed for each in plan.encoders if each.name == trial.model), plan.fixed)
+    training = {"learning_rate", "batch_size", "num_train_epochs", *fields, *fixed}
     table = [["setting", "winner", "searched values"]]
+    if plan.encoders:
+        models = (_short(each.name) for each in plan.encoders)
+        table.append([code("model"), cell(_short(trial.model)), cell(", ".join(models))])
     for name in sorted(training & set(trial.training)):
         searched = _distribution(fields[name]) if name in fields else ""
         table.append([code(name), cell(str(trial.training[name])), searched])
@@ -211,7 +220,7 @@ def _search(inputs: CardInputs) -> list[str]:
     how = (
         f"{plan.algorithm} over the search space {code(plan.space)}{published}, scheduler {plan.scheduler}; "
         f"{len(inputs.trials)} trials of this task ({states})."
-        if fields
+        if plan.fields
         else "one configuration, without a search."
     )
     epoch = f" The weights are those after epoch {trial.best.epoch:.6g}." if trial.best else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 
@@ -86,9 +87,7 @@ class Search:
         controller = SearchController(
             self.journal, self.sampler, self.pruners, retention, listeners, self.job.lanes.lanes
         )
-        workload = FineTuning(
-            {task: ray.put(data) for task, data in self.prepared.data.items()}, ray.put(self.prepared.encoder)
-        )
+        workload = _put(self.prepared)
         lanes = self.job.lanes
         self.pool.configure(lane_spec(lanes, self.resources, self.storage, self.job.search.max_failures), lanes.lanes)
         self.pool.set_workload(workload)
@@ -122,11 +121,11 @@ class Search:
             if trial.winner is not None and trial not in unscored:  # a resume may have added trials
                 self._describe(trial, trial.winner)
         if unscored:
-            tokenizer = ray.put(self.prepared.tokenizer)
 
             def scoring(trial: TrialRecord) -> WinnerScoring:
-                again = needs_selection_scores(trial)
-                return WinnerScoring(workload, tokenizer, self.prepared.text, self.storage, score_selection=again)
+                again, encoder = needs_selection_scores(trial), self.prepared.of(trial)
+                tokenizer = ray.put(encoder.tokenizer)
+                return WinnerScoring(workload, tokenizer, encoder.text, self.storage, score_selection=again)
 
             rows = sum(len(split) for trial in unscored for split in self.prepared.data[trial.task].dev.values())
             for event in score_winners(self.pool, self.job.lanes.lanes, self.storage, scoring, unscored, rows):
@@ -142,10 +141,26 @@ class Search:
             self.space,
             data.task,
             data.card,
-            self.prepared.text,
+            self.prepared.of(trial).text,
             trial,
             scored,
             tuple(each for each in self.journal.trials.values() if each.task == trial.task),
             custom_code="auto_map" in json.loads(settings),
         )
         write_model_card(self.storage, inputs)
+
+
+def _put(prepared: SearchInputs) -> FineTuning:
+    """Put encoders and rows into Ray's object store, each once, and return the workload that trains them."""
+    references: dict[int, Any] = {}  # rows that encoders share are one object
+
+    def put(value: Any) -> Any:
+        if id(value) not in references:
+            references[id(value)] = ray.put(value)
+        return references[id(value)]
+
+    encoders = prepared.encoders.items()
+    return FineTuning(
+        {name: {task: put(rows) for task, rows in each.data.items()} for name, each in encoders},
+        {name: put(each.encoder) for name, each in encoders},
+    )

@@ -97,6 +97,10 @@ class Tracker:
         """Queue a file as an artifact of a trial's run."""
         self._writer.put([RunUpdate(self._mapper.trial_run(trial), time.time(), files={file: content})], events=0)
 
+    def log_task_artifact(self, task: str, file: str, content: bytes) -> None:
+        """Queue a file as an artifact of a task's run."""
+        self._writer.put([RunUpdate(self._mapper.task_run(task), time.time(), files={file: content})], events=0)
+
     def flush(self, timeout: float = 60.0) -> bool:
         """Wait at most ``timeout`` seconds until all queued updates are written; return whether they are."""
         return self._writer.flush(timeout)
@@ -150,7 +154,7 @@ class Tracker:
         tags = {
             "gluetune.search": self._plan.name,
             "gluetune.search_id": self._state.search_id,
-            "gluetune.model": self._plan.model,
+            "gluetune.model": trial.model or self._plan.model,
             "gluetune.data": task.source,
             SYNTHETIC_TAG: str(task.synthetic).lower(),
         }

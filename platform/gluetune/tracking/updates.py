@@ -183,6 +183,10 @@ class EventMapper:
         """The run of the search, parent of all others."""
         return self._search
 
+    def task_run(self, task: str) -> Run:
+        """Return the run of a task."""
+        return self._tasks[task]
+
     def trial_run(self, trial: TrialRecord) -> Run:
         """Return the run of a trial."""
         return Run(f"trial:{trial.number}", run_name(trial), trial.started, self._tasks[trial.task])

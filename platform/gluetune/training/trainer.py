@@ -219,6 +219,7 @@ class TrialTrainer:
             score=output.score,
             metrics=output.metrics,
             eval_loss=output.loss,
+            eval_examples=len(self._data.selection),
             train_loss=trained.losses[0],
             train_accuracy=trained.accuracy,
             learning_rate=state.learning_rate,

@@ -9,23 +9,32 @@ import ray
 from gluetune.config import TrainingConfig
 
 if TYPE_CHECKING:  # torch and transformers: a lane's actor unpickles this class without them
+    from gluetune.data import EncodedTask
     from gluetune.lanes import TrialAssignment, TrialContext
+    from gluetune.models import Encoder
     from gluetune.training import Checkpoints, DistributedContext
 
 
-class FineTuning:
-    """Fine-tunes the search's encoder on the task of each assignment.
+KEPT_ENCODERS = 2
+"""Number of encoders whose weights a worker keeps: those of the last trials. A lane's next trial may train any."""
 
-    Each worker process fetches the encoder and the rows of a task from Ray's object store once.
+
+class FineTuning:
+    """Fine-tunes the encoder of each assignment on its task.
+
+    A worker process maps the weights of an encoder, and the rows of a task as its tokens, from Ray's object store. It
+    keeps those of the `KEPT_ENCODERS` encoders that it trained last, so that the memory that a node needs does not grow
+    with the number of encoders.
 
     Args:
-        data: references to the `gluetune.data.EncodedTask` of each task, by task name.
-        encoder: reference to the initial `gluetune.models.Encoder`.
+        data: references to the `gluetune.data.EncodedTask` of each task, by encoder and task name.
+        encoders: references to the initial `gluetune.models.Encoder`, by name; one by an empty name where the search
+            does not choose among encoders.
     """
 
-    def __init__(self, data: dict[str, Any], encoder: Any) -> None:
-        self.data, self.encoder = data, encoder
-        self._fetched: dict[Any, Any] = {}
+    def __init__(self, data: dict[str, dict[str, Any]], encoders: dict[str, Any]) -> None:
+        self.data, self.encoders = data, encoders
+        self._kept: dict[str, dict[Any, Any]] = {}  # objects by reference, by encoder; the last one was used last
 
     def run(
         self,
@@ -48,11 +57,11 @@ class FineTuning:
         """
         from gluetune.training import train_trial
 
-        data = self._fetch(self.data[assignment.task])
+        encoder, data = self.inputs(assignment)
         train_trial(
             data.task,
             data,
-            self._fetch(self.encoder),
+            encoder,
             TrainingConfig.model_validate(assignment.training),
             assignment.seed,
             report=context.report,
@@ -62,7 +71,14 @@ class FineTuning:
             distributed=distributed,
         )
 
-    def _fetch(self, reference: Any) -> Any:
-        if reference not in self._fetched:
-            self._fetched[reference] = ray.get(reference)
-        return self._fetched[reference]
+    def inputs(self, assignment: TrialAssignment) -> tuple[Encoder, EncodedTask]:
+        """Return the encoder and the rows of a trial, from Ray's object store or from what this process keeps."""
+        kept = self._kept.pop(assignment.model, {})
+        self._kept[assignment.model] = kept
+        while len(self._kept) > KEPT_ENCODERS:
+            del self._kept[next(iter(self._kept))]
+        references = self.encoders[assignment.model], self.data[assignment.model][assignment.task]
+        for reference in references:
+            if reference not in kept:
+                kept[reference] = ray.get(reference)
+        return kept[references[0]], kept[references[1]]

@@ -35,8 +35,8 @@ class WinnerScoring:
     """Saves the best weights of the assigned trial as a model, and scores the saved model.
 
     Args:
-        workload: the encoder and the rows of the search.
-        tokenizer: reference to the tokenizer, which is saved with the model.
+        workload: the encoders and the rows of the search.
+        tokenizer: reference to the tokenizer of the winner's encoder, which is saved with the model.
         text: how texts become tokens, saved with the model.
         storage: the search's folder.
         score_selection: whether to score the selection rows too.
@@ -82,9 +82,8 @@ class WinnerScoring:
             StorageError: the checkpoint is gone, or the model cannot be written.
         """
         training = TrainingConfig(**assignment.training)
-        encoder, data, tokenizer = ray.get(
-            [self._workload.encoder, self._workload.data[assignment.task], self._tokenizer]
-        )
+        encoder, data = self._workload.inputs(assignment)
+        tokenizer = ray.get(self._tokenizer)
         task: Task = data.task
         model, tuning = self._save(task, training, encoder, tokenizer, checkpoints, data, distributed)
         scores, selection = score_saved(

@@ -96,7 +96,9 @@ def test_started_lanes_end_before_a_trial_is_profiled(monkeypatch: pytest.Monkey
             wait=lambda *_, **__: happened.append("wait") or next(waits),
         ),
     )
-    prepared: Any = SimpleNamespace(data={"cola": task_data(get_task("cola"))}, encoder=None)
+    prepared: Any = SimpleNamespace(
+        largest=("", SimpleNamespace(data={"cola": task_data(get_task("cola"))}, encoder=None))
+    )
     measure_trial(JobConfig(), load_space("compact_bert", None), prepared, lambda: happened.append("end"))
     assert happened == ["end", "wait", "end", "wait"]
 

@@ -86,6 +86,6 @@ def test_a_tokenizer_that_does_not_fit_is_an_error_before_the_search(encoder: Mo
             max_position_embeddings=16,
             type_vocab_size=1,
         ),
-    ).save_pretrained(encoder.name_or_path)
+    ).save_pretrained(encoder.name)
     with pytest.raises(ModelError, match=rf"type_vocab_size.*{encoder.name_or_path}.*tokenizer that the encoder was"):
         prepare_inputs(JobConfig(model=encoder, tasks={"cola": 1.0, "rte": 1.0}), SearchSpace(name="s", space={}))

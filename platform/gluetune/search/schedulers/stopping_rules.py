@@ -187,7 +187,9 @@ def make_pruner(config: SchedulerConfig, max_epochs: float, seed: int) -> Pruner
 
 def max_epochs(training: TrainingConfig, space: SearchSpace) -> float:
     """Return the epochs of the longest trial of a space; schedulers cannot be combined with ``max_steps``."""
-    return space.largest("num_train_epochs", space.resolve(training).num_train_epochs)
+    return max(
+        part.largest("num_train_epochs", part.resolve(training).num_train_epochs) for part in space.parts.values()
+    )
 
 
 class TaskPruners:

@@ -24,12 +24,14 @@ from collections.abc import Container, Hashable
 from typing import ClassVar
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from gluetune.events import TrialStatus
 from gluetune.search.searchers.sampler import Sampler, TrialResult, derive_seed, random_sampler
 from gluetune.search.searchers.space import EncodedConfig, EncodedSpace
 
+_DIRECTIONS = (StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE)  # of the score and the milliseconds per row
 _MAX_ASKS = 5  # known suggestions in a row, before an unknown configuration is drawn at random
 
 
@@ -45,6 +47,7 @@ class AdaptiveSampler(Sampler):
         task: name of the task, which makes its seeds differ from those of other tasks.
         seed: the job's seed.
         num_samples: number of trials planned for the task; ``None`` where only the time budget ends them.
+        objectives: 1 for the score alone, 2 for the score and the milliseconds per row.
 
     Attributes:
         study: the Optuna study; its parameters are codes.
@@ -55,17 +58,17 @@ class AdaptiveSampler(Sampler):
     generational: ClassVar[bool] = False
     """Whether the Optuna sampler learns only from trials that it has marked with a generation."""
 
-    def __init__(self, space: EncodedSpace, task: str, seed: int, num_samples: int | None) -> None:
+    def __init__(self, space: EncodedSpace, task: str, seed: int, num_samples: int | None, objectives: int = 1) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space, self._task, self._seed, self._num_samples = space, task, seed, num_samples
-        self.study = optuna.create_study(direction="maximize")
+        self.study = optuna.create_study(directions=_DIRECTIONS[:objectives])
         self._random = random_sampler(space, derive_seed(seed, task))
         self._asked = 0
         # By what configurations train, see `EncodedSpace.identity`:
         self._open: dict[Hashable, list[optuna.Trial]] = {}
         self._results: dict[Hashable, TrialResult] = {}
         self._pending_results: deque[tuple[optuna.Trial, TrialResult]] = deque()
-        self._worst, self._best = math.inf, -math.inf
+        self._worst, self._best, self._slowest = math.inf, -math.inf, 0.0
 
     @abstractmethod
     def build(self, seed: int) -> optuna.samplers.BaseSampler:
@@ -77,8 +80,7 @@ class AdaptiveSampler(Sampler):
         Known suggestions get the result of their configuration. ``None`` where all configurations are known.
         """
         for _ in range(_MAX_ASKS):
-            trial = self._ask()
-            config = self._codes(trial)
+            config, trial = self._ask()
             if config not in known:
                 self._register(config, trial)
                 return config
@@ -97,6 +99,7 @@ class AdaptiveSampler(Sampler):
         self._results[self._space.identity(config)] = result
         if result.score is not None:
             self._worst, self._best = min(self._worst, result.score), max(self._best, result.score)
+        self._slowest = max(self._slowest, result.ms_per_row or 0.0)
         for trial in self._open.pop(self._space.identity(config), []):
             self._tell_trial(trial, result)
         while self._pending_results and self._worst < self._best:
@@ -110,21 +113,20 @@ class AdaptiveSampler(Sampler):
     def _register(self, config: EncodedConfig, trial: optuna.Trial) -> None:
         self._open.setdefault(self._space.identity(config), []).append(trial)
 
-    def _ask(self) -> optuna.Trial:
+    def _ask(self) -> tuple[EncodedConfig, optuna.Trial]:
         self._asked += 1
         self.study.sampler = self.build(derive_seed(self._seed, self._task, self._asked))
-        return self.study.ask(self._space.distributions)
+        trial = self.study.ask()
+        return self._space.suggest(trial), trial
 
     def _ask_for(self, config: EncodedConfig) -> optuna.Trial:
         """Make the study suggest a given configuration, without fitting a model."""
-        self.study.enqueue_trial(dict(zip(self._space.distributions, config, strict=True)))
-        trial = self._ask()
+        pairs = zip(self._space.distributions, config, strict=True)
+        self.study.enqueue_trial({key: code for key, code in pairs if code is not None})
+        _, trial = self._ask()
         if self.generational:
             _ = trial.relative_params  # the property runs the sampler, which marks the trial with a generation
         return trial
-
-    def _codes(self, trial: optuna.Trial) -> EncodedConfig:
-        return tuple(trial.params[dimension.name] + 0 for dimension in self._space.dimensions)
 
     def _tell_duplicate(self, config: EncodedConfig, trial: optuna.Trial) -> None:
         if self._space.identity(config) in self._open:
@@ -138,10 +140,14 @@ class AdaptiveSampler(Sampler):
                 trial.report(result.score, step=result.evaluations)
                 self.study.tell(trial, state=TrialState.PRUNED)
             else:
-                self.study.tell(trial, result.score)
+                self.study.tell(trial, self._values(result.score, result.ms_per_row))
         elif result.status is TrialStatus.FAILED:
             self.study.tell(trial, state=TrialState.FAIL)
         elif self._worst < self._best:
-            self.study.tell(trial, self._worst - (self._best - self._worst))
+            self.study.tell(trial, self._values(self._worst - (self._best - self._worst), None))
         else:
             self._pending_results.append((trial, result))
+
+    def _values(self, score: float, ms_per_row: float | None) -> list[float]:
+        """Return the values of a trial in the study; a trial whose time is not known counts as slow as the slowest."""
+        return [score, self._slowest if ms_per_row is None else ms_per_row][: len(self.study.directions)]

@@ -6,11 +6,13 @@ shrink with the number of planned trials; otherwise a search of 20 trials would 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Container
 from typing import Any, ClassVar
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial
 
@@ -75,9 +77,16 @@ class TPE(_ModelSampler):
         """Return a new Optuna sampler."""
         if self._all:
             return FiniteTPESampler(self._space, self._remaining, seed, self.startup_trials)
-        return _TPESampler(
-            self._space, seed=seed, n_startup_trials=self.startup_trials, multivariate=True, constant_liar=True
-        )
+        settings: dict[str, Any] = {
+            "n_startup_trials": self.startup_trials,
+            "multivariate": True,
+            "constant_liar": True,
+        }
+        if self._space.conditional:
+            with warnings.catch_warnings():  # that `group`, Optuna's search for fields that go together, may change
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                return TPESampler(seed=seed, group=True, **settings)
+        return _TPESampler(self._space, seed=seed, **settings)
 
 
 class _TPESampler(TPESampler):
@@ -115,7 +124,10 @@ class CMAES(AdaptiveSampler):
 
 
 class NSGA2(AdaptiveSampler):
-    """Genetic algorithm with elitism (Deb et al. 2002); with one objective its front is the few best trials."""
+    """Genetic algorithm with elitism (Deb et al. 2002) for one or two objectives.
+
+    With one, its front is the few best trials.
+    """
 
     generational: ClassVar[bool] = True
 
@@ -143,3 +155,25 @@ ALGORITHMS: dict[Algorithm, Callable[[EncodedSpace, str, int, int | None], Sampl
     "nsga2": NSGA2,
 }
 """Algorithms by name: each makes the sampler of a task from its space, its name, the seed and the planned trials."""
+
+
+def make_sampler(
+    algorithm: Algorithm, space: EncodedSpace, task: str, seed: int, num_samples: int | None, objectives: int = 1
+) -> Sampler:
+    """Make the sampler of a task.
+
+    Args:
+        algorithm: a key of `ALGORITHMS`.
+        space: the task's space.
+        task: name of the task.
+        seed: the job's seed.
+        num_samples: number of trials planned for the task; ``None`` where only the time budget ends them.
+        objectives: number of objectives: the score, and with 2 the milliseconds per row. Of the algorithms that learn
+            from results, ``nsga2`` alone takes 2.
+
+    Raises:
+        ConfigError: the algorithm does not fit the space.
+    """
+    if algorithm == "nsga2":
+        return NSGA2(space, task, seed, num_samples, objectives)
+    return ALGORITHMS[algorithm](space, task, seed, num_samples)

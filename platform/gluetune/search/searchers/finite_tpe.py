@@ -63,18 +63,28 @@ class FiniteTPESampler(RandomSampler):
             running = [other for other in others if other.state is TrialState.RUNNING]
             better = np.log(self._density(ended[:count])) - np.log(self._density(ended[count:] + running))
             place = int(self._generator.choice(np.flatnonzero(better >= better.max() - 1e-12)))
-        return dict(zip(self._space.distributions, self._candidates[place], strict=True))
+        pairs = zip(self._space.distributions, self._candidates[place], strict=True)
+        return {key: code for key, code in pairs if code is not None}
 
     def _density(self, trials: Sequence[FrozenTrial]) -> np.ndarray:
-        """Mean density ``[candidates]`` of a kernel on each trial and a uniform one over the whole range."""
+        """Mean density ``[candidates]`` of a kernel on each trial and a uniform one over the whole range.
+
+        Of a dimension that a candidate has but a trial has not, because it trained another encoder, the trial says
+        nothing: its kernel is uniform there.
+        """
         densities = np.ones((len(self._candidates), len(trials) + 1))
         width = max(
             0.2 * max(len(trials), 1) ** (-1 / (len(self._space.dimensions) + 4)), 1 / min(100, len(trials) + 2)
         )
         for dimension, codes in zip(self._space.dimensions, zip(*self._candidates, strict=True), strict=True):
-            centres = [trial.params[dimension.name] for trial in trials]
-            values, rows = np.unique(codes, return_inverse=True)
-            densities *= _kernels(dimension, values, centres, width)[rows]
+            having = [row for row, code in enumerate(codes) if code is not None]
+            known = [column for column, trial in enumerate(trials) if dimension.key in trial.params]
+            centres = [trials[column].params[dimension.key] for column in known]
+            values, rows = np.unique([codes[row] for row in having], return_inverse=True)
+            kernels = _kernels(dimension, values, centres, width)[rows]
+            factors = np.repeat(kernels[:, -1:], len(trials) + 1, axis=1)
+            factors[:, known] = kernels[:, :-1]
+            densities[having] *= factors
         return np.asarray(densities.mean(axis=1))
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gluetune.config import Algorithm, SearchSpace, TaskFacts, TrainingConfig, Value, equivalence_key
+from gluetune.config import MODEL_FIELD, Algorithm, SearchSpace, TaskFacts, TrainingConfig, Value, equivalence_key
 from gluetune.errors import ConfigError, ConfigIssue
-from gluetune.events import TrialRecord, TrialStatus
-from gluetune.search.searchers.algorithms import ALGORITHMS
+from gluetune.events import TrialRecord, TrialStatus, row_times
+from gluetune.search.searchers.algorithms import make_sampler
 from gluetune.search.searchers.sampler import Sampler, TrialResult
 from gluetune.search.searchers.space import EncodedConfig, EncodedSpace
 
@@ -24,7 +24,7 @@ class TrialSpec:
     Attributes:
         number: position among all trials of the search, counted from 0.
         task: name of the task.
-        params: values of the searched fields.
+        params: values of the searched fields, the encoder's as ``model`` where there are several.
         training: the whole `TrainingConfig`: fixed fields of the space, overridden by the job's, overridden by
             ``params``.
         seed: seed of head, dropout and data order.
@@ -114,7 +114,9 @@ class TrialSampler:
         training: the job's training settings; the space may set fields that the job does not set explicitly.
         seed: the job's seed.
         num_samples: number of trials per task; ``None`` for all of a finite space, and for no limit in others.
-        facts: by task, what decides beside a configuration what a trial trains.
+        facts: by task and encoder, what decides beside a configuration what a trial trains; by an empty name where the
+            space does not choose among encoders.
+        objectives: number of objectives, as that of `make_sampler`.
 
     Raises:
         ConfigError: a weight is not positive, a point is outside the space, or the algorithm does not fit the space.
@@ -131,7 +133,8 @@ class TrialSampler:
         training: TrainingConfig,
         seed: int,
         num_samples: int | None,
-        facts: Mapping[str, TaskFacts] | None = None,
+        facts: Mapping[str, Mapping[str, TaskFacts]] | None = None,
+        objectives: int = 1,
     ) -> None:
         wrong = [
             ConfigIssue(f"tasks.{task}", f"`weight > 0` must hold, but got {weight}")
@@ -144,9 +147,9 @@ class TrialSampler:
         self._weights = dict(tasks)
         self._searches: dict[str, _TaskSearch] = {}
         for task in tasks:
-            encoded = EncodedSpace(space, _effect_of(space, training, (facts or {}).get(task, TaskFacts())))
-            first = [encoded.encode(point) for point in space.points]
-            sampler = ALGORITHMS[algorithm](encoded, task, seed, num_samples)
+            encoded = EncodedSpace(space, _effect_of(space, training, (facts or {}).get(task, {})))
+            first = [encoded.encode(point) for point in _points(space)]
+            sampler = make_sampler(algorithm, encoded, task, seed, num_samples, objectives)
             self._searches[task] = _TaskSearch(encoded, sampler, first, num_samples)
         self._next_number = 0
         self._unfinished: deque[TrialSpec] = deque()
@@ -216,7 +219,7 @@ class TrialSampler:
         """
         self._evaluations[number] = index
 
-    def tell(self, number: int, status: TrialStatus, best_score: float | None) -> None:
+    def tell(self, number: int, status: TrialStatus, best_score: float | None, ms_per_row: float | None = None) -> None:
         """Take note of the end of a trial.
 
         A second end of a trial changes nothing, nor does that of a ``stopped`` trial, which a resume continues.
@@ -225,11 +228,12 @@ class TrialSampler:
             number: the trial.
             status: how it ended.
             best_score: its best score; ``None`` or NaN where it has none.
+            ms_per_row: milliseconds that evaluating a row took; ``None`` where it is not known.
         """
         if not status.final or number not in self._running:
             return
         task, config = self._running.pop(number)
-        result = _result(status, best_score, self._evaluations.pop(number, 0))
+        result = _result(status, best_score, self._evaluations.pop(number, 0), ms_per_row)
         self._searches[task].sampler.tell(config, result)
 
     def replay(self, trials: Iterable[TrialRecord]) -> None:
@@ -237,11 +241,13 @@ class TrialSampler:
 
         Results of ended trials go to the algorithms. `ask` returns the others first, with their numbers and settings.
         """
-        for trial in sorted(trials, key=lambda trial: trial.number):
+        known = sorted(trials, key=lambda trial: trial.number)
+        times = row_times(known)
+        for trial in known:
             search = self._searches[trial.task]
             config = search.space.encode(trial.params)
             if trial.status.final:
-                search.replay(config, _result(trial.status, trial.best_score, len(trial.evaluations)))
+                search.replay(config, _result_of(trial, times.get(trial.number)))
             else:
                 search.resume(config)
                 self._running[trial.number] = (trial.task, config)
@@ -252,15 +258,31 @@ class TrialSampler:
         return self._searches[task].asked / self._weights[task]
 
 
-def _result(status: TrialStatus, score: float | None, evaluations: int) -> TrialResult:
-    return TrialResult(status, score if score is not None and math.isfinite(score) else None, evaluations)
+def _result(status: TrialStatus, score: float | None, evaluations: int, ms_per_row: float | None) -> TrialResult:
+    return TrialResult(status, score if score is not None and math.isfinite(score) else None, evaluations, ms_per_row)
+
+
+def _result_of(trial: TrialRecord, ms_per_row: float | None) -> TrialResult:
+    return _result(trial.status, trial.best_score, len(trial.evaluations), ms_per_row)
+
+
+def _points(space: SearchSpace) -> Iterator[dict[str, Value]]:
+    """Yield the configurations to try first, with their encoder where the space chooses among several."""
+    for name, part in space.parts.items():
+        model: dict[str, Value] = {MODEL_FIELD: name} if space.encoders else {}
+        yield from (model | point for point in part.points)
 
 
 def _effect_of(
     space: SearchSpace,
     training: TrainingConfig,
-    facts: TaskFacts,
+    facts: Mapping[str, TaskFacts],
 ) -> Callable[[Mapping[str, Value]], Hashable]:
     """Map values of some searched fields to what they make of a trial whose other fields are as in the job."""
-    fixed: dict[str, Any] = space.resolve(training).model_dump()
-    return lambda params: equivalence_key({**fixed, **params}, facts)
+    fixed: dict[str, dict[str, Any]] = {name: part.resolve(training).model_dump() for name, part in space.parts.items()}
+
+    def effect(params: Mapping[str, Value]) -> Hashable:
+        model = str(params[MODEL_FIELD]) if space.encoders else ""
+        return equivalence_key({**fixed[model], **params}, facts.get(model, TaskFacts()))
+
+    return effect
