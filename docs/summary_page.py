@@ -15,6 +15,8 @@ from gluetune.events import ClassScores, MayBeNonFinite
 from gluetune.reporting.schema import (
     EncoderScore,
     EvaluationSummary,
+    ExpectedBestSummary,
+    FurtherTrialsSummary,
     LaneSummary,
     ParetoPoint,
     Summary,
@@ -27,6 +29,8 @@ PARTS: dict[type[BaseModel], str] = {
     Summary: "The file",
     TaskSummary: "Task",
     WinnerSummary: "Winner",
+    ExpectedBestSummary: "Expected validation performance",
+    FurtherTrialsSummary: "Further trials",
     ClassScores: "Classes",
     EncoderScore: "Encoder",
     ParetoPoint: "Pareto point",

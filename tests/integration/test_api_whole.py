@@ -89,7 +89,13 @@ def test_a_name_is_taken_once_and_the_folder_is_free_afterwards(program: dict[st
 def test_the_examples_of_the_docstrings(program: dict[str, Any]) -> None:
     """In order: a later one reads what an earlier one has left."""
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner()
-    names = ("gluetune.api.calls", "gluetune.api.results", "gluetune.inference.classifier", "gluetune")
+    names = (
+        "gluetune.api.calls",
+        "gluetune.api.results",
+        "gluetune.inference.classifier",
+        "gluetune.reporting.recorded_runs",
+        "gluetune",
+    )
     for module in map(importlib.import_module, names):
         for example in sorted(finder.find(module, globs={"gluetune": gluetune}), key=lambda test: test.lineno or 0):
             runner.run(example)

@@ -17,7 +17,7 @@ from gluetune.events import TaskPlan, TrialRecord, format_epochs
 from gluetune.reporting import formatting
 from gluetune.reporting.class_view import describe_thresholds
 from gluetune.reporting.encoders import comparison_tables, pareto_file
-from gluetune.reporting.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
+from gluetune.reporting.schema import FurtherTrialsSummary, LaneSummary, Summary, TaskSummary, WinnerSummary
 from gluetune.reporting.summary import curve_file
 from gluetune.tasks import TASKS
 from gluetune.tasks.metrics import score_sign
@@ -43,6 +43,8 @@ def print_results(summary: Summary, console: Console) -> None:
     for task in summary.tasks:
         for line in _threshold_notes(task):
             console.print(Text(line), soft_wrap=True)
+        if task.further_trials is not None:
+            console.print(Text(_further(task, task.further_trials)), soft_wrap=True)
     console.print(Text(_counts(summary)))
     console.print(Text(_lane_line(summary.lane_use)))
 
@@ -155,6 +157,14 @@ def _threshold_notes(task: TaskSummary) -> Iterator[str]:
     yield (
         f"{task.title}: {describe_thresholds(winner.thresholds)}, tuned on the selection rows: "
         f"{formatting.metric(task.metric)} {formatting.score(tuned)} on {split}, with 0.5 {formatting.score(plain)}"
+    )
+
+
+def _further(task: TaskSummary, further: FurtherTrialsSummary) -> str:
+    gain = f"{further.gain:.4f}" if further.gain >= 0.00005 else "less than 0.0001"
+    return (
+        f"{task.title}: {formatting.count(further.trials, 'further trial')} like those so far would be expected to "
+        f"gain {gain} {formatting.metric(task.metric)} on the selection rows"
     )
 
 

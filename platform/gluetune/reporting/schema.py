@@ -152,6 +152,25 @@ class ParetoPoint(_Part):
     )
 
 
+class ExpectedBestSummary(_Part):
+    """One point of a task's expected validation performance: the best score that so many of its trials find."""
+
+    trials: int = Field(description="number of trials")
+    seconds: float = Field(description="seconds in training and evaluation that so many trials need on average")
+    score: float = Field(description="expected score of the best of them: the mean over all subsets of so many trials")
+    low: float = Field(description="lower end of its 95% interval, by the bootstrap over trials")
+    high: float = Field(description="upper end of its 95% interval")
+
+
+class FurtherTrialsSummary(_Part):
+    """What further trials are expected to gain."""
+
+    trials: int = Field(description="number of further trials: 10, or the configurations that are left of a space")
+    gain: float = Field(
+        description="by how much they are expected to raise the best score, if they are like the trials so far"
+    )
+
+
 class TaskSummary(_Part):
     """One task."""
 
@@ -183,6 +202,16 @@ class TaskSummary(_Part):
         default_factory=list, description="the Pareto front, the best score first, where `ms_per_row` is an objective"
     )
     winner: WinnerSummary | None = Field(description="its best trial that no longer runs; null if there is none")
+    expected_best: list[ExpectedBestSummary] = Field(
+        default_factory=list,
+        description="expected validation performance by number of trials (Tang et al. 2020); empty for fewer than 10 "
+        "evaluated trials",
+    )
+    further_trials: FurtherTrialsSummary | None = Field(
+        default=None,
+        description="what further trials are expected to gain; null for fewer than 10 evaluated trials, and where no "
+        "configuration is left",
+    )
 
 
 class LaneSummary(_Part):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gluetune.events import Evaluated, SearchPlan, TaskPlan, TrialRecord, winners
 from gluetune.reporting.encoders import compare_encoders, pareto_front
 from gluetune.reporting.progress import busy_seconds
 from gluetune.reporting.schema import (
     EvaluationSummary,
+    ExpectedBestSummary,
+    FurtherTrialsSummary,
     LaneSummary,
     SearchStatus,
     Summary,
@@ -19,6 +22,7 @@ from gluetune.reporting.schema import (
     TrialSummary,
     WinnerSummary,
 )
+from gluetune.statistics import expected_best, expected_gain
 
 if TYPE_CHECKING:
     from gluetune.storage import Storage
@@ -28,6 +32,8 @@ import io
 from gluetune.reporting import formatting
 
 FILE = "summary.json"
+MIN_EVALUATED = 10  # trials of a task, below which nothing is said of further ones
+FURTHER = 10  # trials
 
 
 def summarise(
@@ -115,7 +121,21 @@ def _task(search: SearchPlan, plan: TaskPlan, trials: list[TrialRecord], model: 
         encoders=compare_encoders(search, plan.task, own),
         pareto=pareto_front(plan.task, own) if len(search.objectives) > 1 else [],
         winner=_winner(best, best.best, model) if best and best.best else None,
+        **_expected(plan, [trial for trial in own if trial.status.final]),
     )
+
+
+def _expected(plan: TaskPlan, ended: list[TrialRecord]) -> dict[str, Any]:
+    """Return the fields of a task's summary on expected validation performance; none for too few evaluated trials."""
+    scores = [trial.best_score for trial in ended]
+    if sum(score is not None for score in scores) < MIN_EVALUATED:
+        return {}
+    curve = expected_best(scores, seconds=list(map(busy_seconds, ended)))
+    left = FURTHER if plan.configurations is None else min(FURTHER, plan.configurations - len(ended))
+    return {
+        "expected_best": [ExpectedBestSummary(**asdict(point)) for point in curve],
+        "further_trials": FurtherTrialsSummary(trials=left, gain=expected_gain(scores, left)) if left > 0 else None,
+    }
 
 
 def _winner(trial: TrialRecord, best: Evaluated, model: Registration | None) -> WinnerSummary:

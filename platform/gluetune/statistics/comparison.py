@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
 
 from gluetune.statistics.intervals import bca_ends, percentile_ends
 from gluetune.statistics.row_resampling import SeedOutputs, exchange_rows, metric_on_rows, resample_rows
@@ -92,6 +91,8 @@ def paired_test(
         method: ComparisonMethod = "permutation of rows"
         interval_method: Literal["t", "bca", "percentile"] = "bca" if bca else "percentile"
     else:
+        from scipy.stats import t as student_t  # slow to import
+
         rows_variance = float(over_rows.var(ddof=1))
         error, freedom = _error(rows_variance, first.rows, whole[: first.seeds], whole[first.seeds :])
         half = float(student_t.ppf(0.975, freedom)) * error if error else 0.0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _Floats = NDArray[np.float64]
-_MAX_POINTS = 200  # of a curve
+_MAX_POINTS = 100  # of a curve
 _MIN_GAIN_TRIALS = 4  # below these, the curve's bend is not known
 _SLOWEST, _FASTEST = 0.02, 4.0  # powers of the number of trials by which a curve approaches its limit
 
@@ -56,7 +56,7 @@ def expected_best(
         scores: the score of each trial, of which more is better; ``None`` or a number that is not finite for a trial
             without one, which counts as one of the lowest score.
         seconds: seconds of each trial.
-        trials: the numbers of trials, from 1 to that of scores; ``None`` for all of them, or 200 of more.
+        trials: the numbers of trials, from 1 to that of scores; ``None`` for all of them, or 100 of more.
         resamples: number of resamples.
         seed: seed of the draws.
 

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from gluetune.statistics.row_resampling import SeedOutputs, metric_on_rows, resample_rows
 
@@ -185,6 +184,8 @@ def bca_ends(
             elements have each of these estimates.
         confidence: nominal coverage.
     """
+    from scipy.special import ndtr, ndtri  # slow to import
+
     if np.ptp(distribution) == 0:
         return None
     below = (np.count_nonzero(distribution < estimate) + np.count_nonzero(distribution <= estimate)) / 2

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from gluetune.events import Event
-from gluetune.reporting import Summary, summarise, write_summary
-from gluetune.reporting.schema import WinnerSummary
+from gluetune.reporting import Summary, print_results, summarise, write_summary
+from gluetune.reporting.schema import TaskSummary, WinnerSummary
 from gluetune.storage import Storage
 from gluetune.tracking import Registration
-from sample_search import BEGIN, ended, evaluated, events, folded, plan, started
+from sample_search import BEGIN, COLA, ended, evaluated, events, folded, plan, started
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = DOCS / "summary.md"
@@ -137,3 +140,58 @@ def test_the_page_names_every_key_of_a_real_file(written: dict[str, Any]) -> Non
         written["trials"][0]["evaluations"][0],
     ]
     assert {key for part in parts for key in part} <= documented
+
+
+def many_trials(number: int) -> list[Event]:
+    """A search of CoLA whose trials have ended; every fourth one diverged before its first evaluation."""
+    made: list[Event] = []
+    for trial in range(number):
+        made.append(started(trial, "cola"))
+        if trial % 4 == 3:
+            made.append(ended(trial, "diverged", "loss is not a finite number"))
+        else:
+            made += [evaluated(trial, 1, 0.3 + (trial * 7 % 11) / 100), ended(trial)]
+    return made
+
+
+def summarised(number: int, configurations: int | None = None) -> TaskSummary:
+    """The summary of CoLA after some trials."""
+    task = replace(COLA, planned=number, configurations=configurations)
+    trials = folded(many_trials(number)).values()
+    made = summarise(plan(tasks=(task,)), trials, status="complete", session_started=BEGIN, now=BEGIN + 9000)
+    return made.tasks[0]
+
+
+def test_what_further_trials_gain_is_known_from_ten_evaluated_trials() -> None:
+    assert summarised(12).expected_best == []
+    assert summarised(12).further_trials is None
+    task = summarised(14)
+    curve = task.expected_best
+    assert [point.trials for point in curve] == list(range(1, 15))
+    assert task.winner is not None
+    assert curve[-1].score == pytest.approx(task.winner.score)
+    assert curve[0].score < curve[5].score <= curve[-1].score
+    assert curve[-1].seconds == pytest.approx(task.seconds)
+    assert task.further_trials is not None
+    assert task.further_trials.trials == 10
+    assert 0 < task.further_trials.gain < 0.1
+
+
+def test_no_further_trials_are_expected_of_a_space_that_is_covered() -> None:
+    assert summarised(14, configurations=14).further_trials is None
+    left = summarised(14, configurations=17).further_trials
+    assert left is not None
+    assert left.trials == 3
+
+
+def test_the_last_lines_say_what_further_trials_would_gain() -> None:
+    out = Console(file=io.StringIO(), width=120)
+    task = replace(COLA, planned=14)
+    trials = folded(many_trials(14)).values()
+    made = summarise(plan(tasks=(task,)), trials, status="complete", session_started=BEGIN, now=BEGIN + 9000)
+    print_results(made, out)
+    further = made.tasks[0].further_trials
+    assert further is not None
+    (line,) = [line for line in out.file.getvalue().splitlines() if "further" in line]
+    assert line.startswith("CoLA: 10 further trials")
+    assert f"{further.gain:.4f} MCC" in line
