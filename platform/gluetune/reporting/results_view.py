@@ -17,7 +17,7 @@ from gluetune.events import TaskPlan, TrialRecord, format_epochs
 from gluetune.reporting import formatting
 from gluetune.reporting.class_view import describe_thresholds
 from gluetune.reporting.encoders import comparison_tables, pareto_file
-from gluetune.reporting.schema import FurtherTrialsSummary, LaneSummary, Summary, TaskSummary, WinnerSummary
+from gluetune.reporting.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
 from gluetune.reporting.summary import curve_file
 from gluetune.tasks import TASKS
 from gluetune.tasks.metrics import score_sign
@@ -41,10 +41,8 @@ def print_results(summary: Summary, console: Console) -> None:
     if any(task.winner is not None and task.winner.precision == "bf16" for task in summary.tasks):
         console.print(Text("trials were ranked by scores in bfloat16; above are the saved models' scores in float32"))
     for task in summary.tasks:
-        for line in _threshold_notes(task):
+        for line in (*_threshold_notes(task), *_further_notes(task)):
             console.print(Text(line), soft_wrap=True)
-        if task.further_trials is not None:
-            console.print(Text(_further(task, task.further_trials)), soft_wrap=True)
     console.print(Text(_counts(summary)))
     console.print(Text(_lane_line(summary.lane_use)))
 
@@ -160,12 +158,15 @@ def _threshold_notes(task: TaskSummary) -> Iterator[str]:
     )
 
 
-def _further(task: TaskSummary, further: FurtherTrialsSummary) -> str:
-    gain = f"{further.gain:.4f}" if further.gain >= 0.00005 else "less than 0.0001"
-    return (
-        f"{task.title}: {formatting.count(further.trials, 'further trial')} like those so far would be expected to "
-        f"gain {gain} {formatting.metric(task.metric)} on the selection rows"
-    )
+def _further_notes(task: TaskSummary) -> Iterator[str]:
+    """Yield a line about what further trials are expected to gain, where there are enough trials to say so."""
+    further = task.further_trials
+    if further is not None:
+        gain = f"{further.gain:.4f}" if further.gain >= 0.00005 else "less than 0.0001"
+        yield (
+            f"{task.title}: {formatting.count(further.trials, 'further trial')} like those so far would be expected to "
+            f"gain {gain} {formatting.metric(task.metric)} on the selection rows"
+        )
 
 
 def _dev(task: TaskSummary, winner: WinnerSummary) -> str:

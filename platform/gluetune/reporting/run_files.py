@@ -68,7 +68,8 @@ class RunFiles:
         """
         if not self.folder.exists(JOB_FILE):
             return "pre-training"
-        return "search" if self.mapping(SPACE_FILE).get("space") else "fine-tuning"
+        space = self.mapping(SPACE_FILE)
+        return "search" if space.get("space") or space.get("encoders") else "fine-tuning"
 
     @cached_property
     def job(self) -> dict[str, Any]:

@@ -178,8 +178,8 @@ def _job_lines(files: RunFiles) -> Iterable[tuple[str, str]]:
     job = files.job
     sections: dict[str, dict[str, Any]] = {name: job.get(name) or {} for name in ("model", "search", "tracking")}
     model, search, tracking = sections.values()
-    if model.get("name_or_path"):
-        yield "model", str(model["name_or_path"])
+    if names := model.get("name_or_path"):
+        yield ("model", names) if isinstance(names, str) else ("models", ", ".join(map(str, names)))
     if files.kind == "search":
         scheduler = (search.get("scheduler") or {}).get("name", "none")
         yield "space", str(search.get("space", ""))

@@ -107,6 +107,11 @@ def test_a_search_of_no_field_is_a_fine_tuning_run(tmp_path: Path) -> None:
     assert read(write_search(tmp_path, "one", space=space)).kind == "fine-tuning"
 
 
+def test_a_search_among_encoders_alone_is_a_search(tmp_path: Path) -> None:
+    space = gluetune.SearchSpace.model_validate({"name": "two", "space": {"model": ["tiny-a", "tiny-b"]}})
+    assert read(write_search(tmp_path, "encoders", space=space)).kind == "search"
+
+
 def test_less_is_better_for_an_error(tmp_path: Path) -> None:
     """Own tasks are known by ``tasks.json``; a metric of which less is better is recorded with its sign changed."""
     task = gluetune.Task(
