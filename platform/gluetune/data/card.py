@@ -103,7 +103,7 @@ class DataCard:
     def lines(self) -> list[str]:
         """Return the card as lines for a terminal."""
         shown = [
-            f"{self.task}: {self.problem}, text {' + '.join(self.text)}, ranked by {self.metric}{self._baseline()}"
+            f"{self.task}: {self.problem}; text: {' + '.join(self.text)}; ranked by {self.metric}{self._baseline()}"
         ]
         for name, split in self.splits.items():
             shown.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gluetune.events import format_params as format_params
 from gluetune.tasks.metrics import value_of_score
@@ -31,6 +31,15 @@ def ranking_metric(name: str, best: float | None) -> str:
         best: the score; ``None`` where there is none.
     """
     return score(None if best is None else value_of_score(name, best))
+
+
+def scored_rows(splits: Iterable[str]) -> str:
+    """Return what a table calls the rows that winners are scored on.
+
+    Args:
+        splits: the names of their splits.
+    """
+    return "dev/test" if "test" in splits else "dev"
 
 
 def error_line(message: str) -> str:

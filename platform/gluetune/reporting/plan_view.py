@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -23,7 +24,7 @@ def print_plan(plan: SearchPlan, console: Console) -> None:
     for task in plan.tasks:
         by_source.setdefault((task.source, task.synthetic), []).append(task.title)
     for (source, synthetic), titles in by_source.items():
-        console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if synthetic else ""))
+        console.print(Text(f"  {', '.join(titles)}: {source}", style="yellow" if synthetic else ""), soft_wrap=True)
     for task in plan.tasks:
         for line in task.card_lines:
             console.print(Text(f"  {line}"), soft_wrap=True)
@@ -88,7 +89,7 @@ def _varied(plan: SearchPlan) -> Iterator[tuple[str, str]]:
 def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("task", style="bold", no_wrap=True)
-    for name in ("trials", "train", "selection", "dev"):
+    for name in ("trials", "train", "selection", formatting.scored_rows(chain(*(task.dev_rows for task in tasks)))):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("metric")
     table.add_column("baseline", justify="right", no_wrap=True)

@@ -23,6 +23,8 @@ from gluetune.tasks import TASKS
 from gluetune.tasks.metrics import score_sign
 from gluetune.tracking import store_address
 
+_PLACES_WIDTH = 18  # characters of the names of places
+
 
 def print_results(summary: Summary, console: Console) -> None:
     """Print the table of winners, the number of trials, and how well the lanes were used."""
@@ -58,8 +60,10 @@ def print_locations(summary: Summary, console: Console, *, ui: str, summary_file
         runs: address of the page with the search's trials, from `gluetune.tracking.Tracker.link`.
     """
     console.print()
-    for name, value in [*_places(summary, ui, summary_file), *([("MLflow runs", runs)] if runs else [])]:
-        console.print(Text.assemble((f"{name:<18}", "bold"), value), soft_wrap=True)
+    places = [*_places(summary, ui, summary_file), *([("MLflow runs", runs)] if runs else [])]
+    width = max(_PLACES_WIDTH, *(len(name) + 2 for name, _ in places))
+    for name, value in places:
+        console.print(Text.assemble((f"{name:<{width}}", "bold"), value), soft_wrap=True)
 
 
 def print_models(summary: Summary, console: Console) -> None:
@@ -108,7 +112,8 @@ def _winners(tasks: list[TaskSummary], narrow: bool) -> Table:
     table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("task", style="bold", no_wrap=True)
     table.add_column("metric", no_wrap=True)
-    for name in ("selection", "baseline", "dev", "epochs", "time"):
+    scored = formatting.scored_rows(split for task in tasks if task.winner for split in task.winner.dev_scores)
+    for name in ("selection", "baseline", scored, "epochs", "time"):
         table.add_column(name, justify="right", no_wrap=True)
     if not narrow:
         table.add_column("winner", no_wrap=True)
@@ -145,16 +150,20 @@ def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
 
 
 def _threshold_notes(task: TaskSummary) -> Iterator[str]:
-    """Yield a line about the winner's decision thresholds, with the metric on scored rows with them and with 0.5."""
+    """Yield a line about the winner's decision thresholds, and what the metric is with them and with 0.5."""
     winner = task.winner
     if winner is None or not winner.thresholds:
         return
-    split = next(iter(winner.dev_scores), "selection")
-    tuned = winner.dev_scores.get(split, winner.tuned_selection_scores).get(task.metric)
-    plain = winner.untuned_dev_scores.get(split, winner.selection_scores).get(task.metric)
+    tuned_rows = {"selection": (winner.tuned_selection_scores, winner.selection_scores)}
+    both = tuned_rows if winner.tuned_selection_scores else {}
+    both |= {split: (found, winner.untuned_dev_scores.get(split, {})) for split, found in winner.dev_scores.items()}
+    values = [
+        f"{formatting.score(tuned.get(task.metric))} on {split} (with 0.5: {formatting.score(plain.get(task.metric))})"
+        for split, (tuned, plain) in both.items()
+    ]
     yield (
         f"{task.title}: {describe_thresholds(winner.thresholds)}, tuned on the selection rows: "
-        f"{formatting.metric(task.metric)} {formatting.score(tuned)} on {split}, with 0.5 {formatting.score(plain)}"
+        f"{formatting.metric(task.metric)} {', '.join(values)}"
     )
 
 

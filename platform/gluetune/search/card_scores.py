@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from gluetune.events import TaskPlan, WinnerEvaluated
+from gluetune.tasks import Task
 
 MAX_CARD_CLASSES = 50
 """Most classes that a model card lists."""
@@ -14,21 +15,32 @@ _CHOSEN_BY = "the winner was chosen by them"
 _95_PERCENT = 1.959964  # standard deviations of a normal distribution on both sides
 
 
-def scores_section(rows: TaskPlan, scored: WinnerEvaluated, selection_scores: Mapping[str, float]) -> list[str]:
+def scores_section(
+    task: Task, rows: TaskPlan, scored: WinnerEvaluated, selection_scores: Mapping[str, float]
+) -> list[str]:
     """Return the paragraphs about a winner's scores and thresholds.
 
     Args:
+        task: the task.
         rows: the task's part of the plan.
         scored: the winner's scores.
         selection_scores: metrics on the selection rows, without tuned thresholds.
     """
     return [
         f"Trials are ranked by {code(rows.metric)}; a constant prediction scores {rows.baseline:.4f} on the "
-        "selection rows.",
+        f"selection rows.{_positive(task)}",
         _scores(rows, scored, selection_scores),
         *_classes(scored),
         *_thresholds(scored),
     ]
+
+
+def _positive(task: Task) -> str:
+    """Return which of two classes precision, recall and F1 are of; empty text for other tasks."""
+    of_one = [metric for metric in task.metrics if metric in ("f1", "precision", "recall", "average_precision")]
+    if task.problem != "single_label" or task.num_labels != 2 or not of_one:
+        return ""
+    return f" {', '.join(map(code, of_one))} are those of the class {code(task.labels[1])}."
 
 
 def _scores(rows: TaskPlan, scored: WinnerEvaluated, selection_scores: Mapping[str, float]) -> str:

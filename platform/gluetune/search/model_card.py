@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gluetune.storage import Storage
 
 CARD_FILE = "README.md"
+_FEW_ROWS = 50  # of a class, on which thresholds are uncertain
 _PIPELINE = "text-classification"  # the pipeline that loads regressions, too
 
 
@@ -84,7 +85,7 @@ def model_card(inputs: CardInputs) -> str:
         _summary(inputs),
         *([_SYNTHETIC] if inputs.rows.synthetic else []),
         "## Scores",
-        *scores_section(inputs.rows, inputs.scored, inputs.trial.selection_scores),
+        *scores_section(inputs.task, inputs.rows, inputs.scored, inputs.trial.selection_scores),
         "## Data",
         *_data(inputs),
         "## Search",
@@ -195,11 +196,15 @@ def _data(inputs: CardInputs) -> list[str]:
 
 
 def _public(source: str, task: Task) -> str:
-    """Return a source of rows without the folders of this machine."""
-    kind, _, place = source.partition(":")
-    if kind == "hub":
-        return "hub:" + "/".join(filter(None, task.hub))
-    return f"{kind}:{Path(place).name}" if kind in ("dir", "file") else source
+    """Return the sources of rows, without the folders of this machine."""
+
+    def public(part: str) -> str:
+        kind, _, place = part.partition(":")
+        if kind == "hub":
+            return "hub:" + "/".join(filter(None, task.hub))
+        return f"{kind}:{Path(place).name}" if kind in ("dir", "file") else part
+
+    return "; ".join(map(public, source.split("; ")))
 
 
 def _search(inputs: CardInputs) -> list[str]:
@@ -270,9 +275,20 @@ def _limits(inputs: CardInputs) -> str:
     ]
     if len(inputs.trials) > 1:
         found.append(f"The score on the selection rows is the best of {len(inputs.trials)} trials, and so too high.")
+    if few := _rare_class(inputs):
+        found.append(f"The thresholds were tuned on {few}: they may not be the best ones for other rows.")
     if not inputs.scored.scores:
         found.append("There were no validation or test rows beside the selection rows.")
     return "\n".join(f"- {each}" for each in found)
+
+
+def _rare_class(inputs: CardInputs) -> str:
+    """Return the class with the fewest selection rows, in words, where thresholds were tuned on so few."""
+    selection = inputs.data.splits.get("selection") if inputs.data is not None else None
+    if not inputs.scored.thresholds or selection is None or not selection.classes:
+        return ""
+    name, rows = min(selection.classes.items(), key=lambda item: item[1])
+    return f"{rows:,} selection rows of {code(name)}" if rows < _FEW_ROWS else ""
 
 
 def _versions(inputs: CardInputs) -> Iterable[str]:

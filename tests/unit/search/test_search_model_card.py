@@ -105,6 +105,12 @@ def test_a_text_made_by_a_template_is_shown_as_the_template() -> None:
     assert "the text column `sentence`" in model_card(inputs())
 
 
+def test_the_class_that_metrics_are_of_is_named() -> None:
+    binary = replace(get_task("cola"), metrics=("matthews_correlation", "f1", "recall"))
+    assert "`f1`, `recall` are those of the class `acceptable`" in model_card(inputs(task=binary))
+    assert "those of the class" not in model_card(inputs())
+
+
 def test_a_folder_of_an_encoder_is_not_named_as_one_of_the_hub(tmp_path: Path) -> None:
     page = model_card(inputs(plan=plan(tasks=(OFFICIAL,), model=str(tmp_path / "encoder"))))
     assert ModelCard(page).data.base_model is None
@@ -137,12 +143,12 @@ def test_names_of_classes_break_no_table(name: str) -> None:
         "single_label",
         ("text",),
         64,
-        {"train": train},
+        {"train": train, "selection": train},
         {},
         "accuracy",
         0.5,
     )
-    own = replace(OFFICIAL, own=True, source="file:/secret/mine.csv")
+    own = replace(OFFICIAL, own=True, source="file:/secret/mine.csv; file:s3://secret/test.csv (1 row left out)")
     page = model_card(inputs(task=task, scored=scored, data=data, plan=plan(tasks=(own,))))
     rows = [line for line in page.splitlines() if line.startswith("| ")]
     widths = {"| class | precision": 5, "| class | threshold": 2, "| rows | number": 6}
@@ -151,7 +157,8 @@ def test_names_of_classes_break_no_table(name: str) -> None:
         assert [line.replace(r"\|", "").count("|") - 1 for line in rows[start : start + 3]] == [width] * 3
     assert "| accuracy | 0.5000 | 0.3750 | 0.2800 to 0.7200 |" in page  # with 0.5, and Wilson's interval of 8 of 16
     assert "secret" not in page
-    assert "file:mine.csv" in page
+    assert "file:mine.csv; file:test.csv (1 row left out)" in page
+    assert "tuned on 9 selection rows of `" in page
     assert ModelCard(page).data.datasets is None
 
 

@@ -121,6 +121,7 @@ def test_the_end_of_a_search_shows_what_thresholds_do(classes: int) -> None:
         task="cola",
         scores={"validation": {"matthews_correlation": 0.5125}},
         untuned_scores={"validation": {"matthews_correlation": 0.4375}},
+        tuned_selection_scores={"matthews_correlation": 0.5},
         thresholds=cuts,
         folder="runs/small/winners/cola",
     )
@@ -130,7 +131,9 @@ def test_the_end_of_a_search_shows_what_thresholds_do(classes: int) -> None:
     print_results(summary, console)
     (line,) = [line for line in console.file.getvalue().splitlines() if "tuned on the selection rows" in line]
     shown = ("acceptable", "0.250") if classes == 2 else ("3 labels", "0.125 to 0.625")
-    assert all(part in line for part in ("CoLA", *shown, "MCC 0.5125 on validation", "with 0.5 0.4375")), line
+    assert all(
+        part in line for part in ("CoLA", *shown, "0.5000 on selection", "0.5125 on validation (with 0.5: 0.4375)")
+    ), line
 
 
 def test_an_event_keeps_thresholds_and_classes() -> None:
