@@ -33,7 +33,7 @@ from gluetune.reporting.recorded_runs import (
 )
 from gluetune.reporting.run_comparison import compare_runs
 from gluetune.reporting.run_files import RunFiles
-from gluetune.reporting.runs_view import print_comparison, print_run, print_runs, print_trials
+from gluetune.reporting.runs_view import UNENDED, print_comparison, print_run, print_runs, print_trials
 from gluetune.storage import Storage
 from gluetune.supervisor import report
 
@@ -191,8 +191,8 @@ def _resume_command(shown: RecordedRun) -> str:
 
 
 def _running(files: RunFiles, shown: RecordedRun) -> list[dict[str, Any]]:
-    """Return the trials that run at this moment."""
-    if shown.state != "running":
+    """Return the trials that run at this moment, as far as the journal says."""
+    if shown.state not in UNENDED:
         return []
     return [_row(trial) | {"params": trial.params} for trial in files.trials if trial.status is TrialStatus.RUNNING]
 

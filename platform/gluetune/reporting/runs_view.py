@@ -28,6 +28,8 @@ _STYLES: dict[RunState, str] = {
     "failed": "red",
     "unreadable": "red",
 }
+UNENDED: tuple[RunState, ...] = ("running", "unfinished")
+"""States of runs that may go on at this moment."""
 _WIDE = 130  # columns from which the list shows the best trials' configurations
 
 
@@ -75,7 +77,7 @@ def print_run(files: RunFiles, run: RecordedRun, resume: str | None, console: Co
         for task in run.tasks:
             if task.best_trial is not None:
                 console.print(Text(f"  {task.best_trial}: {formatting.format_params(task.params)}"))
-    if run.state == "running":
+    if run.state in UNENDED:
         _print_running(files, console)
     for task in run.tasks:
         if task.dev:
@@ -164,7 +166,7 @@ def _settings(files: RunFiles, run: RecordedRun, resume: str | None) -> Table:
     if run.started is not None and run.updated is not None:
         last = f"last event {formatting.duration(max(0.0, time.time() - run.updated))} ago"
         span = f"{moment(run.started)}, last event {moment(run.updated)}"
-        table.add_row("started", f"{moment(run.started)}, {last}" if run.state == "running" else span)
+        table.add_row("started", f"{moment(run.started)}, {last}" if run.state in UNENDED else span)
     for name, value in _job_lines(files) if not run.message else ():
         table.add_row(name, Text(value))
     table.add_row("folder", Text(run.folder))
