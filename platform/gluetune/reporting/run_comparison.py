@@ -82,7 +82,7 @@ def compare_runs(first: RunFiles, second: RunFiles) -> RunComparison:
     ]
     if any(task.difference is not None for task in tasks):
         notes.append(
-            "a difference between two best scores of selection rows also holds chance: each is the best of many"
+            "a difference of best scores is partly chance: each is the best of several trials on the same rows"
         )
     return RunComparison(names, _differences(_settings(first), _settings(second)), tuple(tasks), tuple(notes))
 
@@ -119,7 +119,7 @@ def _rows(files: RunFiles, task: str) -> str | None:
 
 def _settings(files: RunFiles) -> dict[str, str]:
     """Return the settings of a run's job and search space as text, by dotted path."""
-    found = dict(_flat(files.job))
+    found = dict(_flat(files.whole_job))
     if files.kind != "pre-training":
         found |= {f"space.{key}": value for key, value in _flat(files.mapping(SPACE_FILE))}
     return {key: value for key, value in found.items() if key not in _NOT_COMPARED}

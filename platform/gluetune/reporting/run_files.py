@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic_core import from_json
 
+from gluetune.config import dump_job, parse_job
 from gluetune.config.yaml_files import parse_yaml
 from gluetune.errors import ConfigError, StorageError
 from gluetune.events import (
@@ -79,6 +80,21 @@ class RunFiles:
             UserError: it cannot be read.
         """
         return self.mapping(PRETRAINING_FILE if self.kind == "pre-training" else JOB_FILE)
+
+    @property
+    def whole_job(self) -> dict[str, Any]:
+        """The job file's keys and values, and the defaults of keys that it lacks because an older version wrote it.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        data = None if self.kind == "pre-training" else read_run_file(self.folder, JOB_FILE)
+        file = self.folder.uri(JOB_FILE)
+        try:
+            value = None if data is None else parse_yaml(dump_job(parse_job(data, file)).encode(), file).value
+        except ConfigError:  # of a newer version
+            value = None
+        return value if isinstance(value, dict) else self.job
 
     @cached_property
     def journal(self) -> JournalReader:

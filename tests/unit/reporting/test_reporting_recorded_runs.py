@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -180,6 +181,14 @@ def test_two_searches_are_compared_by_settings_and_results(tmp_path: Path) -> No
     cola, mnli = found.tasks
     assert (cola.best, cola.difference, cola.improves) == ((0.5, 0.6), pytest.approx(0.1), True)
     assert (mnli.best, mnli.difference, mnli.trials) == ((0.7, None), None, (2, 0))
+
+
+def test_settings_that_an_older_version_did_not_record_count_as_their_defaults(tmp_path: Path) -> None:
+    first, second = write_search(tmp_path, "small"), write_search(tmp_path, "older")
+    job = (second.read("job.yaml") or b"").decode()
+    second.write("job.yaml", re.sub(r"^  objective:.*\n(  - .*\n)*", "", job, flags=re.MULTILINE).encode())
+    assert b"objective" not in (second.read("job.yaml") or b"objective")
+    assert compare(first, second).settings == {}
 
 
 def test_scores_on_other_rows_are_not_compared(tmp_path: Path) -> None:
