@@ -8,12 +8,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from gluetune.errors import StorageError
-from gluetune.storage.lock import LEASE, STALE_S, Lease, check_folder, lock_folder
+from gluetune.storage.lock import LEASE, LOCK, STALE_S, Lease, check_folder, is_locked, lock_folder
 
 
 @pytest.fixture
@@ -108,3 +109,30 @@ def test_another_machines_lease_is_free_once_it_has_not_been_renewed_for_long(
     lease.acquire()
     assert lease.renew()
     assert [path.name for path in tmp_path.iterdir()] == [LEASE]
+
+
+@pytest.mark.parametrize("has_flock", [True, False])
+def test_a_reader_sees_the_lock_and_writes_nothing(
+    has_flock: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if not has_flock:
+        request.getfixturevalue("no_flock")
+    run = tmp_path / "run"
+    assert not is_locked(run)
+    assert not run.exists()
+    release = lock_folder(run)
+    before = {path.name for path in run.iterdir()}
+    assert is_locked(run)
+    release()
+    assert not is_locked(run)
+    assert {path.name for path in run.iterdir()} <= before
+
+
+def test_a_reader_that_looks_at_the_lock_keeps_no_driver_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The instant in which `is_locked` has a shared lock, held here until the driver has tried once."""
+    lock_folder(tmp_path / "run")()
+    reader = os.open(tmp_path / "run" / LOCK, os.O_RDONLY)
+    fcntl.flock(reader, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    monkeypatch.setattr(time, "sleep", lambda seconds: fcntl.flock(reader, fcntl.LOCK_UN))
+    lock_folder(tmp_path / "run")()
+    os.close(reader)
