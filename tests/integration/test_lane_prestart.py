@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
 from ray._private.state import actors
 from ray.util import placement_group_table
 
+from benchmarks.noop_search import NoopSearchSpec, NoopTrial, StartBarrier, make_controller
 from gluetune.cluster import resolve_worker_resources, take_snapshot
 from gluetune.config import JobConfig, LanesConfig, TrainingConfig, load_space
-from gluetune.events import JOB_FILE, Evaluated
+from gluetune.events import JOB_FILE, Evaluated, JournalReader
 from gluetune.lanes import LaneSpec, TrialAssignment
 from gluetune.lanes.prestart import PrestartedLanes, lane_spec
+from gluetune.search.leased_trials import LeasedTrials
 from gluetune.storage import Storage
 from gluetune.tasks import get_task
 from gluetune.workloads.fine_tuning import FineTuning
@@ -107,6 +110,21 @@ def test_the_search_trains_on_a_lane_that_started_before_it_and_replaces_it_when
     ray.kill(lease.actor)
     wait_until(lambda: not len(pool))
     assert pool.lease(assignment()).lane != lease.lane
+
+
+def test_trials_follow_each_other_on_a_lane_before_ray_tune_has_started(
+    prestarted: PrestartedLanes, tmp_path: Path
+) -> None:
+    search, storage, pool = NoopSearchSpec(count=3, lanes=1, scheduler="none"), Storage(str(tmp_path)), prestarted.pool
+    barrier: Any = ray.remote(num_cpus=0)(StartBarrier).remote(1)
+    pool.set_workload(NoopTrial(search, barrier))
+    trials = LeasedTrials(make_controller(search, storage, []), pool, max_failures=0)
+    trials.start_before_tune(1)
+    while trials.all_run_before_tune:
+        trials.wait_for_events()
+    assert [trial.status for trial in JournalReader(storage).trials.values()] == ["finished"] * 3
+    assert len(pool) == 1
+    ray.kill(barrier)
 
 
 def test_a_resumed_search_prestarts_no_lanes(ray_cluster: None, tmp_path: Path) -> None:

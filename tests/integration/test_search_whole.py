@@ -8,7 +8,8 @@ import shlex
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -28,7 +29,7 @@ from searches import (
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-LANE, TRAINABLE = "ray::LaneActor", "ray::LaneTrainable"
+LANE, TRAINABLE, WORKER = "ray::LaneActor", "ray::LaneTrainable", "ray::RayTrainWorker"
 
 
 @pytest.fixture(scope="module")
@@ -151,26 +152,47 @@ def test_a_trainable_and_a_lane_that_are_killed_are_replaced_and_their_trials_co
     printed: str, job: Path, runs: Path
 ) -> None:
     driver = start(job, runs, "actors-lost", environment=environment_of_cluster())
-    for title, ended in ((TRAINABLE, 1), (LANE, 3)):
-        wait_for_journal(driver, journal(runs, "actors-lost"), ended)
-        kill_process(title)
+    wait_for_journal(driver, journal(runs, "actors-lost"), 1)
+    with paused(WORKER):  # else all trials may have ended before Ray Tune has started its Trainables
+        wait_for_process(TRAINABLE).kill()
+    wait_for_journal(driver, journal(runs, "actors-lost"), 3)
+    wait_for_process(LANE).kill()
     assert driver.stdout is not None
     driver.stdout.close()  # as `| head` does: the search needs no terminal either
     assert driver.wait(timeout=300) == 0, (runs / "actors-lost/logs/ray.log").read_text()[-5000:]
     assert trials(runs / "actors-lost") == trials(runs / "whole")
 
 
-def kill_process(title: str) -> None:
-    """Kill a process of the shared cluster that Ray has given the title, once there is one."""
+def wait_for_process(title: str) -> psutil.Process:
+    """Wait for a process of the shared cluster that Ray has given the title."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        for process in psutil.Process().children(recursive=True):
-            with suppress(psutil.Error):  # it has ended meanwhile
-                if " ".join(process.cmdline()).startswith(title):
-                    process.kill()
-                    return
+        for process in processes(title):
+            return process
         time.sleep(0.02)
     raise AssertionError(f"no process {title}")
+
+
+@contextmanager
+def paused(title: str) -> Iterator[None]:
+    """Stop the processes of the shared cluster that Ray has given the title, for a while."""
+    stopped = processes(title)
+    for process in stopped:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in stopped:
+            process.resume()
+
+
+def processes(title: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if " ".join(process.cmdline()).startswith(title):
+                found.append(process)
+    return found
 
 
 def test_a_stop_while_ray_starts_begins_nothing_and_the_name_can_be_used_again(job: Path, runs: Path) -> None:

@@ -2,7 +2,8 @@
 
 The processes of Tune's Trainables take seconds of CPU to start, which starting lanes need. The driver therefore leases
 lanes for the first trials before it starts Tune, and fetches the events of each trial itself until the trial's
-Trainable does.
+Trainable does. Where such a trial ends before a Trainable has started, the driver gives the next one to its lane; Tune
+takes that over later.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ class _LeasedTrial:
     request: Any = None
     failures: int = field(default=0, kw_only=True)
 
+    def request_event(self) -> _LeasedTrial:
+        """Have the driver request the next event; return the trial."""
+        self.request = self.lease.request_event_json(self.handled)
+        return self
+
 
 class LeasedTrials:
     """The trials that lanes run.
@@ -53,8 +59,9 @@ class LeasedTrials:
 
     def __init__(self, controller: SearchController, pool: LanePool, max_failures: int) -> None:
         self._controller, self._pool, self._max_failures = controller, pool, max_failures
-        self._before_tune: list[_LeasedTrial] = []  # in the order of their start; Tune takes the first one first
+        self._before_tune: list[_LeasedTrial] = []  # that Tune has not taken over, in the order of their start
         self._by_id: dict[str, _LeasedTrial] = {}  # those that Tune runs, by its trial id
+        self._trainables_started = False  # at least one
         self.any_evaluated = False
 
     def start_before_tune(self, lanes: int) -> None:
@@ -63,13 +70,12 @@ class LeasedTrials:
         Args:
             lanes: the number of trials.
         """
-        while len(self._before_tune) < lanes and (trial := self._lease_next()) is not None:
-            trial.request = trial.lease.request_event_json(trial.handled)
-            self._before_tune.append(trial)
+        while len(self._before_tune) < lanes and self._start_next():
+            pass
 
     @property
     def all_run_before_tune(self) -> bool:
-        """Whether there are trials that Ray Tune has not taken over, and all of them still run."""
+        """Whether there are trials that Ray Tune has not taken over, and none of them has lost its lane."""
         return bool(self._before_tune) and all(trial.request is not None for trial in self._before_tune)
 
     def wait_for_events(self) -> None:
@@ -80,7 +86,10 @@ class LeasedTrials:
             self.handle_requested_events()
 
     def handle_requested_events(self) -> None:
-        """Handle the events that have come on the driver's own requests, and request the next ones."""
+        """Handle the events that have come on the driver's own requests, and request the next ones.
+
+        Where a trial has ended, give the next one to its lane, unless Trainables have started, which then ask for it.
+        """
         requests = {
             trial.request: trial for trial in (*self._before_tune, *self._by_id.values()) if trial.request is not None
         }
@@ -116,6 +125,7 @@ class LeasedTrials:
         Returns:
             Whether the trial continues.
         """
+        self._trainables_started = True
         trial = self._by_id[trial_id]
         trial.request = None
         if event_number <= trial.handled:
@@ -139,11 +149,12 @@ class LeasedTrials:
             return None
         self._pool.release(trial.lease)
         lease = self._pool.lease(self._controller.assignment(trial.number))
-        self._by_id[trial_id] = _LeasedTrial(trial.number, lease, failures=failures)
+        self._by_id[trial_id] = _LeasedTrial(trial.number, lease, failures=failures).request_event()
         return lease
 
     def end(self, trial_id: str) -> int:
         """End the lease of a trial; return gluetune's number of the trial."""
+        self._trainables_started = True
         trial = self._by_id.pop(trial_id)
         self._pool.release(trial.lease)
         return trial.number
@@ -151,6 +162,13 @@ class LeasedTrials:
     def _lease_next(self) -> _LeasedTrial | None:
         assignment = self._controller.next_trial()
         return None if assignment is None else _LeasedTrial(assignment.number, self._pool.lease(assignment))
+
+    def _start_next(self) -> bool:
+        """Give the next trial to a lane, before Ray Tune asks for it; return whether there is one."""
+        trial = self._lease_next()
+        if trial is not None:
+            self._before_tune.append(trial.request_event())
+        return trial is not None
 
     def _handle_request(self, trial: _LeasedTrial) -> None:
         request, trial.request = trial.request, None
@@ -160,10 +178,14 @@ class LeasedTrials:
             return  # the trial's Trainable gets the same error, and Ray Tune tries the trial again
         if numbered is None:
             return
+        in_flight = trial.number in self._controller.in_flight
         if self._handle(trial, *numbered):
-            trial.request = trial.lease.request_event_json(trial.handled)
-        else:
-            self._pool.release(trial.lease)
+            trial.request_event()
+            return
+        self._pool.release(trial.lease)
+        self._before_tune = [other for other in self._before_tune if other is not trial]
+        if in_flight and not self._trainables_started:  # not in flight: the search has ended it
+            self._start_next()
 
     def _handle(self, trial: _LeasedTrial, event_number: int, event: str) -> bool:
         trial.handled = event_number

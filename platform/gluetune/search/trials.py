@@ -1,7 +1,7 @@
 """The trials of a search, run by Ray Tune on leased lanes until the controller has no more of them.
 
-Tune starts when the lanes have: until then the driver runs the first trial of each lane by itself, because the import
-of Ray Tune, in the driver and in each Trainable, takes CPU that lanes need to start.
+Tune starts when the lanes have: until then the driver runs the trials of each lane by itself, because the import of Ray
+Tune, in the driver and in each Trainable, takes CPU that lanes need to start.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from gluetune.search.controller import SearchController
 from gluetune.search.leased_trials import LeasedTrials
 from gluetune.supervisor import DeferredStop, deferred_stop
 from gluetune.supervisor.driver import gc_paused
+
+LANE_START_TIMEOUT_S = 30.0  # after the first evaluation; lanes that need longer wait for resources, and not for CPU
 
 
 class SearchStatus(StrEnum):
@@ -76,7 +78,7 @@ def run_trials(
 
 
 def _run_before_tune(trials: LeasedTrials, pool: LanePool, lanes: int, end: SearchEnd) -> None:
-    """Run the first trials until all lanes have started, one of these trials has ended, or its lane has died."""
+    """Run trials until all lanes have started or are late, a trial's lane has died, or there are no more trials."""
 
     def waits() -> bool:
         return trials.all_run_before_tune and not end.reached()
@@ -87,7 +89,8 @@ def _run_before_tune(trials: LeasedTrials, pool: LanePool, lanes: int, end: Sear
     if waits():
         with gc_paused():
             import gluetune.search.tune_adapters  # noqa: F401 - takes a second, in which lanes train
-    while waits() and not pool.all_ready:
+    deadline = time.monotonic() + LANE_START_TIMEOUT_S
+    while waits() and not pool.all_ready and time.monotonic() < deadline:
         trials.wait_for_events()
 
 

@@ -77,19 +77,15 @@ class ControllerScheduler(FIFOScheduler):
     def __init__(self, trials: LeasedTrials, resources: dict[str, float]) -> None:
         super().__init__()
         self._trials, self._resources = trials, resources
-        self._live: list[TuneTrial] = []  # in the order of their creation
-
-    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
-        """Remember a new trial."""
-        self._live.append(trial)
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
-        """Return the first pending trial.
+        """Return ``None``, with which Ray Tune starts pending trials in the order of their creation.
 
-        Ray's own method goes through all trials of the search, finished ones included, with every event.
+        To a trial that this method returns, Ray Tune gives the Trainable of a trial that has just ended, and kills the
+        one that is starting for it. The next new trial then has none: with short trials, each start of a Trainable
+        would be wasted.
         """
-        self._live = [trial for trial in self._live if not trial.is_finished()]
-        return next((trial for trial in self._live if trial.status == TuneTrial.PENDING), None)
+        return None
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Pass the event in a result to the controller and return Tune's decision for the trial."""
