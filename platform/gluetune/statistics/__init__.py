@@ -6,7 +6,7 @@ Every function is deterministic by its ``seed``. Only NumPy, SciPy and the metri
 from gluetune.statistics.comparison import PairedTest, holm, paired_test
 from gluetune.statistics.expected_best import ExpectedBest, expected_best, expected_gain
 from gluetune.statistics.intervals import Interval, IntervalMethod, SeedSummary, bootstrap_interval, summarise_seeds
-from gluetune.statistics.row_resampling import SeedOutputs
+from gluetune.statistics.seed_outputs import SeedOutputs
 
 __all__ = [
     "ExpectedBest",

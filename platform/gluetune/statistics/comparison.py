@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gluetune.statistics.intervals import bca_ends, percentile_ends
-from gluetune.statistics.row_resampling import SeedOutputs, exchange_rows, metric_on_rows, resample_rows
+from gluetune.statistics.row_resampling import exchange_rows, metric_on_rows, resample_rows
+from gluetune.statistics.seed_outputs import SeedOutputs
 from gluetune.tasks.metrics import greater_is_better
 
 _Floats = NDArray[np.float64]

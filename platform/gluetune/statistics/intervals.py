@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gluetune.statistics.row_resampling import SeedOutputs, metric_on_rows, resample_rows
+from gluetune.statistics.row_resampling import metric_on_rows, resample_rows
+from gluetune.statistics.seed_outputs import SeedOutputs
 
 IntervalMethod = Literal["bca", "percentile"]
 _Floats = NDArray[np.float64]

@@ -8,13 +8,13 @@ and whose labels are equal are counted once, and a resample is a weight of each 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gluetune.tasks import Task
+from gluetune.statistics.regression_resamples import RESAMPLED, ResampledMetric
+from gluetune.statistics.seed_outputs import SeedOutputs, model_outputs
 from gluetune.tasks.decision_metrics import Counts, DecisionMetric
 from gluetune.tasks.metrics import METRICS, metric_value
 from gluetune.tasks.outputs import Outputs
@@ -24,46 +24,6 @@ _Integers = NDArray[np.int64]
 _BATCH = 1 << 21  # row numbers that are drawn at a time
 _MAX_EXACT = 1000  # different rows, each of which is left out by itself
 _MAX_JACKKNIFE = 200  # groups of rows that are left out where there are more, or a metric is no function of counts
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SeedOutputs:
-    """Outputs of the models of one configuration, one for each seed, for the same labelled rows.
-
-    Attributes:
-        task: the task.
-        logits: [seeds, rows, num_labels], finite.
-        labels: [rows] class ids, or numbers of a regression; [rows, num_labels] 0 and 1 of a multi-label task.
-        thresholds: for each seed [num_labels] probabilities, as `gluetune.tasks.outputs.predicted_classes` takes them;
-            empty where no thresholds were tuned.
-
-    Raises:
-        ValueError: shapes do not fit together, or there are no seeds or no rows.
-    """
-
-    task: Task
-    logits: NDArray[np.float32]
-    labels: np.ndarray
-    thresholds: tuple[_Floats, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.logits.ndim != 3 or 0 in self.logits.shape or self.logits.shape[1] != len(self.labels):
-            raise ValueError(
-                "logits must be [seeds, rows, num_labels] with as many rows as labels, at least one each, but got "
-                f"(logits={self.logits.shape}, labels={self.labels.shape})"
-            )
-        if self.thresholds and len(self.thresholds) != len(self.logits):
-            raise ValueError(f"thresholds must be those of {len(self.logits)} seeds, but got {len(self.thresholds)}")
-
-    @property
-    def seeds(self) -> int:
-        """Number of seeds."""
-        return len(self.logits)
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return len(self.labels)
 
 
 class MetricOnRows(Protocol):
@@ -107,6 +67,8 @@ def metric_on_rows(parts: Sequence[SeedOutputs], metric: str) -> MetricOnRows:
     labels = parts[0].labels
     if any(not np.array_equal(part.labels, labels) for part in parts):
         raise ValueError("outputs must be for the same rows in the same order, but their labels differ")
+    if metric in RESAMPLED:
+        return _RegressionRows(parts, RESAMPLED[metric])
     of_counts = METRICS[metric].of_counts if metric in METRICS else None
     return _IndexedRows(parts, metric) if of_counts is None else _CountedRows(parts, of_counts)
 
@@ -151,7 +113,7 @@ class _IndexedRows:
 
     def __init__(self, parts: Sequence[SeedOutputs], metric: str) -> None:
         self._task, self._labels, self._metric = parts[0].task, parts[0].labels, metric
-        self._models = [(outputs.logits, outputs.predictions) for outputs in _models(parts)]
+        self._models = [(outputs.logits, outputs.predictions) for outputs in model_outputs(parts)]
 
     def on_all(self) -> _Floats:
         return self._on(np.arange(len(self._labels)))
@@ -180,13 +142,39 @@ class _IndexedRows:
         return metric_value(self._metric, Outputs(self._task, logits, labels, predictions=predictions))
 
 
+class _RegressionRows:
+    """A metric of a regression, computed on many resamples at once."""
+
+    def __init__(self, parts: Sequence[SeedOutputs], metric: ResampledMetric) -> None:
+        self._labels, self._metric = parts[0].labels, metric
+        self._predictions = [outputs.predictions for outputs in model_outputs(parts)]
+
+    def on_all(self) -> _Floats:
+        return np.asarray(self._on(np.arange(len(self._labels))[None])[0])
+
+    def on_draws(self, draws: _Integers) -> _Floats:
+        return self._on(draws)
+
+    def on_swaps(self, swaps: NDArray[np.bool_]) -> _Floats:
+        first, second = self._predictions
+        exchanged = [np.where(swaps, other, own) for own, other in ((first, second), (second, first))]
+        return self._metric(exchanged, np.broadcast_to(self._labels, swaps.shape))
+
+    def without_rows(self) -> tuple[_Floats, _Floats]:
+        rows, groups = np.arange(len(self._labels)), _groups(len(self._labels))
+        return np.concatenate([self._on(np.delete(rows, group)[None]) for group in groups]), np.ones(len(groups))
+
+    def _on(self, rows: _Integers) -> _Floats:
+        return self._metric([each[rows] for each in self._predictions], self._labels[rows])
+
+
 class _CountedRows:
     """A metric of decisions, computed from counts of rows with the same label and the same decisions of all models."""
 
     def __init__(self, parts: Sequence[SeedOutputs], of_counts: DecisionMetric) -> None:
         self._of_counts, self._multi_label = of_counts, parts[0].task.multi_label
-        models = [outputs.outputs for outputs in _models(parts)]
-        tables = [models[0].indicators, *(_decisions(model) for model in models)]  # each [rows, classes]
+        models = list(model_outputs(parts))
+        tables = [models[0].outputs.indicators, *(model.decisions for model in models)]  # each [rows, classes]
         _, first, group, sizes = np.unique(
             np.packbits(np.concatenate(tables, axis=1), axis=1),
             axis=0,
@@ -257,36 +245,9 @@ class _CountedRows:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """One model's outputs for all rows."""
-
-    logits: np.ndarray
-    outputs: Outputs
-
-    @property
-    def predictions(self) -> np.ndarray:
-        """[rows] class ids or numbers; [rows, classes] of a multi-label task."""
-        return self.outputs.predictions
-
-
 def _groups(rows: int) -> list[_Integers]:
     """Return the row numbers in groups, each of one row where there are few."""
     return np.array_split(np.arange(rows), min(rows, _MAX_JACKKNIFE))
-
-
-def _models(parts: Sequence[SeedOutputs]) -> Iterator[_Model]:
-    """Yield all models of some configurations."""
-    for part in parts:
-        for logits, thresholds in zip(part.logits, part.thresholds or [None] * part.seeds, strict=True):
-            yield _Model(logits, Outputs(part.task, logits, part.labels, thresholds))
-
-
-def _decisions(outputs: Outputs) -> NDArray[np.bool_]:
-    """Return [rows, classes] whether a class is predicted."""
-    if outputs.task.multi_label:
-        return np.asarray(outputs.predictions, bool)
-    return np.asarray(np.arange(outputs.task.num_labels) == outputs.predictions[:, None])
 
 
 def _exchanged(own: np.ndarray, other: np.ndarray, swap: NDArray[np.bool_]) -> np.ndarray:

@@ -93,6 +93,16 @@ def test_each_metric_on_a_resample_is_the_metric_of_its_rows(problem: Problem, m
     assert weights.sum() == outputs.rows
 
 
+@pytest.mark.parametrize("metric", [name for name, m in METRICS.items() if m.fits("regression", 1)])
+@pytest.mark.parametrize("constant", ["predictions", "labels", "both"])
+def test_metrics_of_constant_numbers_are_those_of_the_task(constant: str, metric: str) -> None:
+    labels = np.full(8, 2.0, np.float32) if constant != "predictions" else np.arange(8, dtype=np.float32)
+    numbers = np.full(8, 2.0, np.float32) if constant != "labels" else np.arange(8, dtype=np.float32)
+    outputs = SeedOutputs(TASKS["stsb"], numbers[None, :, None], labels)
+    expected = metric_value(metric, Outputs(TASKS["stsb"], numbers[:, None], labels))
+    assert metric_on_rows([outputs], metric).on_all() == pytest.approx([expected])
+
+
 def test_of_many_different_rows_groups_are_left_out() -> None:
     """The interval of label sets, of which no two rows are alike, is that of all rows one by one, but for little."""
     task = replace(TAGS, labels=tuple("abcdefghijklmnop"))
