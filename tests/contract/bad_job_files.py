@@ -270,6 +270,50 @@ CEREBRAS: BadInputs = [
 ]
 JOB_FILES += CEREBRAS
 
+ENCODERS: BadInputs = [
+    (f"data: {{source: synthetic}}\nmodel: {{name_or_path: {names}}}\n{rest}", lines)
+    for names, rest, lines in (
+        ("[a, b, a]", "", [Line("job.yaml:2: model.name_or_path", "'a'")]),
+        ("[]", "", [Line("job.yaml:2: model.name_or_path", "[]")]),
+        ("[a, 5]", "", [Line("job.yaml:2: model.name_or_path", "['a', 5]")]),
+        ("[a, b]", "search: {space: compact_bert, spaces: fast}", [Line("job.yaml:3: search.spaces", "'fast'")]),
+        (
+            "[roberta, b]",
+            "search: {space: compact_bert, spaces: {robert: compact_bert}}",
+            [Line("job.yaml:3: search.spaces.robert", "'robert'", nearest="roberta")],
+        ),
+        (
+            "[a, b]",
+            "search:\n  space: compact_bert\n  spaces: {b: compact_brt}",
+            [Line("job.yaml:5: search.spaces.b", "'compact_brt'", nearest="compact_bert")],
+        ),
+        ("[a, b]", "search: {space: two}", [Line("job.yaml:2: model.name_or_path", "a, b")]),
+        ("[a, b]", "search: {space: compact_bert, spaces: {a: two}}", [Line("job.yaml:3: search.spaces.a", "'two'")]),
+        ("a", "search: {space: compact_bert, objective: speed}", [Line("job.yaml:3: search.objective[0]", "'speed'")]),
+        (
+            "a",
+            "search: {space: compact_bert, objective: ms_per_row}",
+            [Line("job.yaml:3: search.objective", "[ms_per_row]")],
+        ),
+        (
+            "a",
+            "search: {space: compact_bert, objective: [score, ms_per_row], algorithm: tpe}",
+            [Line("job.yaml:3: search.objective", "nsga2")],
+        ),
+        (
+            "a",
+            "search: {space: compact_bert, objective: [score, ms_per_row], scheduler: asha}",
+            [Line("job.yaml:3: search.objective", "asha")],
+        ),
+        (
+            "[a, b]",
+            "search: {space: compact_bert, spaces: {a: wide}}",
+            [Line("job.yaml:3: search.algorithm", "'wide'")],
+        ),
+    )
+]
+JOB_FILES += ENCODERS
+
 NOT_TEXT: list[tuple[bytes, list[Line]]] = [
     (b"seed: 1\n# caf\xe9\n", [Line("job.yaml:2")]),
     (b"\xff\xfes\x00e\x00e\x00d\x00:\x00 \x001\x00\n\x00", [Line("job.yaml:1")]),

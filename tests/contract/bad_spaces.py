@@ -102,4 +102,25 @@ SPACE_FILES: BadInputs = [
             Line("my.yaml:5: training.weight_decay", "-1"),
         ],
     ),
+    ("space: {model: bert}", [Line("my.yaml:1: space.model", "'bert'")]),
+    ("space: {model: []}", [Line("my.yaml:1: space.model", "[]")]),
+    ("space: {model: [a, 5]}", [Line("my.yaml:1: space.model", "['a', 5]")]),
+    ("space: {model: [a, b, a]}", [Line("my.yaml:1: space.model", "'a'")]),
+    ("space: {modl: [a, b]}", [Line("my.yaml:1: space.modl", nearest="model")]),
+    (
+        "space: {model: [a, b], batch_size: [8]}\npoints: [{model: c, batch_size: 8}]",
+        [Line("my.yaml:2: points[0].model", "'c'")],
+    ),
+    ("space: {model: [a, b], batch_size: [8]}\npoints: [{batch_size: 8}]", [Line("my.yaml:2: points[0]", "model")]),
+    ("encoders: [a, b]", [Line("my.yaml:1: encoders", "['a', 'b']")]),
+    ("encoders: {}", [Line("my.yaml:1: encoders")]),
+    (
+        "encoders:\n  a: {space: {lr: [1]}}\n  b: {space: {batch_size: [0]}}\nspace: {batch_size: [8]}",
+        [
+            Line("my.yaml:2: encoders.a.space.lr"),
+            Line("my.yaml:3: encoders.b.space.batch_size[0]", "0"),
+            Line("my.yaml:4: space", "encoders"),
+        ],
+    ),
+    ("encoders:\n  a:\n    space: {model: [b, c]}", [Line("my.yaml:2: encoders.a")]),
 ]

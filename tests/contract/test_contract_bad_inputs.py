@@ -28,6 +28,7 @@ SPACES = {
     "named": "space: {lr_scheduler_type: [linear, cosine]}\n",
     "one_epoch": "space: {learning_rate: [1e-4, 3e-5]}\ntraining: {num_train_epochs: 1}\n",
     "broken": "space: {learning_rate: [0]}\n",
+    "two": "space: {model: [a, b], learning_rate: [1e-4]}\n",
 }
 JOB = "search: {space: compact_bert, scheduler: asha}\ntasks: [cola]\ndata: {source: synthetic}\n"
 UNREADABLE = [("none.yaml", [Line("none.yaml")]), ("search_spaces", [Line("search_spaces")])]

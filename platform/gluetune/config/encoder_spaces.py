@@ -103,11 +103,12 @@ def _part(encoder: str, name: str, load: Callable[[str], SearchSpace]) -> Search
         part = load(name)
     except ConfigError as error:
         raise ConfigError(
-            issue if issue.file else ConfigIssue(f"search.spaces.{encoder}", issue.message) for issue in error.issues
+            issue if issue.file else ConfigIssue.at(("search", "spaces", encoder), issue.message)
+            for issue in error.issues
         ) from None
     if part.encoders:
         message = f"must be the space of one encoder, but {name!r} names {', '.join(part.encoders)}"
-        raise ConfigError([ConfigIssue(f"search.spaces.{encoder}", message)])
+        raise ConfigError([ConfigIssue.at(("search", "spaces", encoder), message)])
     return part
 
 

@@ -117,7 +117,9 @@ class ModelConfig(Section):
     single values of it, such as ``num_hidden_layers``.
     """
 
-    name_or_path: Encoders = SYNTHETIC_ENCODER
+    name_or_path: Encoders = Field(
+        default=SYNTHETIC_ENCODER, description="an encoder, on the hub or in a folder, or a list of encoders"
+    )
     revision: str | None = None
     cache_dir: str | None = None
     from_scratch: bool = False
@@ -171,9 +173,9 @@ def named_scheduler(name: Any) -> Any:
     return {"name": name} if isinstance(name, str) else name
 
 
-def _one_objective(value: Any) -> Any:
-    """Read a single objective as a list of one."""
-    return (value,) if isinstance(value, str) else value
+def _listed_objectives(value: Any) -> Any:
+    """Read objectives with commas between them as a list."""
+    return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
 class SearchConfig(Section):
@@ -192,7 +194,7 @@ class SearchConfig(Section):
 
     space: str = Field(default="compact_bert", min_length=1)
     spaces: Literal["auto"] | dict[str, Annotated[str, Field(min_length=1)]] | None = None
-    objective: Annotated[tuple[Objective, ...], Strict(False), BeforeValidator(_one_objective)] = ("score",)
+    objective: Annotated[tuple[Objective, ...], Strict(False), BeforeValidator(_listed_objectives)] = ("score",)
     algorithm: Algorithm = "grid"
     scheduler: Annotated[SchedulerConfig, BeforeValidator(named_scheduler)] = SchedulerConfig()
     num_samples: int | None = Field(default=None, ge=1)

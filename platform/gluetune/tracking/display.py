@@ -7,6 +7,7 @@ not import MLflow.
 from __future__ import annotations
 
 import csv
+import getpass
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -83,6 +84,14 @@ def rows_scored(task: TaskPlan) -> tuple[DatasetRows, ...]:
 
 def _rows(task: TaskPlan, split: str, rows: int, context: str) -> DatasetRows:
     return DatasetRows(f"{task.task}-{split}", task.fingerprints[split][:DIGEST_CHARS], task.source, rows, context)
+
+
+def user_name() -> str:
+    """Return the name of the user, which MLflow shows beside a run."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in some containers
+        return "unknown"
 
 
 def run_name(trial: TrialRecord) -> str:

@@ -12,7 +12,6 @@ metric with its sign changed where less of that is better. Metrics of a pre-trai
 
 from __future__ import annotations
 
-import getpass
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -45,6 +44,7 @@ from gluetune.tracking.display import (
     search_note,
     task_note,
     trial_note,
+    user_name,
 )
 
 RUN_STATUS = {
@@ -142,7 +142,7 @@ class EventMapper:
         self._common_tags = {
             "gluetune.search": plan.name,
             "gluetune.model": plan.model,
-            "mlflow.user": _user(),
+            "mlflow.user": user_name(),
             "mlflow.source.name": f"gluetune {__version__}",
         }
 
@@ -393,10 +393,3 @@ def _task_params(task: TaskPlan) -> dict[str, str]:
 
 def _text(values: Mapping[str, object]) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()}
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in some containers
-        return "unknown"
