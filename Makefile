@@ -35,16 +35,15 @@ submit: $(STAMP)
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not cluster and not ray and not slow" tests/unit
 
-# Two series of tests that share the cores: those of Ray, whose output is printed last, and all others, followed by a few
-# of Ray so that both take about as long. Tests of Ray wait often, so the first series has priority.
-OTHER_RAY_TESTS := tests/integration/test_pretrain_whole.py tests/integration/test_wheel_installed.py
+# Two series of tests that share the cores: these files of Ray tests, whose output is printed last, and all others, among
+# them some more of Ray, so that both take about as long. Tests of Ray wait often, so the first series has priority.
+RAY_SERIES := $(addprefix tests/integration/test_,api_whole.py finetune_whole.py lane_placement.py lane_prestart.py \
+	lane_survival.py own_tasks_whole.py search_cluster.py search_whole.py)
 
 test: $(STAMP)
-	log=$$(mktemp); $(BIN)/python -m pytest -m "ray and not cluster" --durations=25 tests/integration \
-		$(addprefix --ignore=,$(OTHER_RAY_TESTS)) > $$log 2>&1 & ray=$$!; \
-	nice -n 5 $(BIN)/python -m pytest -m "not ray and not cluster" --durations=25; others=$$?; \
-	nice -n 5 $(BIN)/python -m pytest -m "ray and not cluster" --durations=25 $(OTHER_RAY_TESTS); more=$$?; \
-	wait $$ray; ray=$$?; cat $$log; rm $$log; exit $$((ray + others + more))
+	log=$$(mktemp); $(BIN)/python -m pytest -m "not cluster" --durations=25 $(RAY_SERIES) > $$log 2>&1 & ray=$$!; \
+	nice -n 5 $(BIN)/python -m pytest -m "not cluster" --durations=25 $(addprefix --ignore=,$(RAY_SERIES)); others=$$?; \
+	wait $$ray; ray=$$?; cat $$log; rm $$log; exit $$((ray + others))
 
 test-cluster: $(STAMP)
 	$(BIN)/python -m pytest -m cluster -p no:randomly --durations=25 tests/cluster tests/integration tests/unit/benchmarks

@@ -28,7 +28,6 @@ pytestmark = pytest.mark.slow
 JOB = synthetic_encoder.JOB.model_copy(
     update={"training": synthetic_encoder.JOB.training.model_copy(update={"max_steps": 500, "evaluate_every": 500})}
 )
-SEEDS = (0, 1)
 
 
 @pytest.fixture(scope="module")
@@ -63,22 +62,21 @@ def test_both_objectives_are_learnt(learnt: tuple[Path, PretrainingEvaluation]) 
     assert last.next_sentence_accuracy > 0.7
 
 
-def scores(folder: Path) -> list[float]:
-    """Fine-tune on 1,000 rows of STS-B with each seed; the scores of the last evaluations."""
+def score(folder: Path) -> float:
+    """Fine-tune on 1,000 rows of STS-B; the score of the last evaluation."""
     task, model = get_task("stsb"), ModelConfig(name_or_path=str(folder))
     config = DataConfig(max_train_samples=1000, max_eval_samples=400, selection="dev", max_seq_length=64)
     data = prepare_task(task, open_source(config), load_tokenizer(model), config, 0)
     training = TrainingConfig(learning_rate=3e-4, num_train_epochs=2, batch_size=16)
-    last: dict[int, float] = {}
-    for seed in SEEDS:
+    found: list[float] = []
 
-        def report(evaluation: Evaluation, seed: int = seed) -> bool:
-            last[seed] = evaluation.score
-            return True
+    def report(evaluation: Evaluation) -> bool:
+        found.append(evaluation.score)
+        return True
 
-        train_trial(task, data, load_encoder(model), training, seed, report=report)
-    return [last[seed] for seed in SEEDS]
+    train_trial(task, data, load_encoder(model), training, 0, report=report)
+    return found[-1]
 
 
 def test_fine_tuning_gains_by_pretraining(untaught: Path, learnt: tuple[Path, PretrainingEvaluation]) -> None:
-    assert min(scores(learnt[0])) > max(scores(untaught)) + 0.4
+    assert score(learnt[0]) > score(untaught) + 0.4

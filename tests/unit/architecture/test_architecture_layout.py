@@ -44,9 +44,9 @@ def test_no_file_is_a_maze() -> None:
     assert len(longest.read_text().splitlines()) <= 400, longest
 
 
-def test_make_finds_the_tests_that_start_ray() -> None:
-    """`make test` looks for them in tests/integration, `make test-cluster` in tests/unit/benchmarks too."""
-    mark = ".".join(("mark", "ray"))
+def test_make_finds_the_tests_of_clusters() -> None:
+    """`make test-cluster` looks for them in tests/cluster, tests/integration and tests/unit/benchmarks."""
+    mark = ".".join(("mark", "cluster"))
     tests = [*(ROOT / "tests" / "unit").rglob("test_*.py"), *(ROOT / "tests" / "contract").glob("test_*.py")]
     assert {path.parent.name for path in tests if mark in path.read_text()} == {"benchmarks"}
 

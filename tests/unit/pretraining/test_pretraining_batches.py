@@ -9,9 +9,11 @@ import pytest
 import torch
 from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerBase
 
+from gluetune.config import ModelConfig
 from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import ModelError
-from gluetune.pretraining import Corpus, PretrainingConfig
+from gluetune.models import load_tokenizer
+from gluetune.pretraining import Corpus, PretrainingConfig, prepare_synthetic_encoder
 from gluetune.pretraining.batches import IGNORE_INDEX, Batch, BatchStream, Collator, Masker
 from gluetune.pretraining.corpus import IS_NEXT, IS_RANDOM, Pairs, draw_pairs, tokenize_documents
 from gluetune.pretraining.tokenizer import TokenIds, train_tokenizer
@@ -125,7 +127,8 @@ def test_lower_case_is_an_option(lower: bool, pieces: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def whole_tokenizer() -> PreTrainedTokenizerBase:
-    return train_tokenizer((line for document in generate_corpus() for line in document), 2000, 64)
+    """The synthetic encoder's, which is trained on the whole corpus."""
+    return load_tokenizer(ModelConfig(name_or_path=prepare_synthetic_encoder()))
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
