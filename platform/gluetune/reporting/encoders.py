@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -135,6 +136,7 @@ def pareto_picture(task: TaskPlan, trials: Iterable[TrialRecord]) -> bytes:
         The bytes of a PNG file.
     """
     from matplotlib.figure import Figure  # slow to import
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     known = list(trials)
     times = row_times(known)
@@ -146,10 +148,14 @@ def pareto_picture(task: TaskPlan, trials: Iterable[TrialRecord]) -> bytes:
         axes.scatter([times[trial.number] for trial in own], values, label=short_name(model) or None)
     front = pareto_front(task.task, known)
     line = [value_of_score(task.metric, point.score or 0.0) for point in front]
-    axes.plot([point.ms_per_row for point in front], line, color="0.4", linewidth=1, label="Pareto front")
+    style: dict[str, Any] = {"color": "0.4", "markersize": 10, "fillstyle": "none", "drawstyle": "steps-pre"}
+    axes.plot([point.ms_per_row for point in front], line, "o-", label="Pareto front", **style)
     metric = formatting.metric(task.metric)
     axes.set(xlabel="milliseconds per row", ylabel=metric, title=f"{task.title}: score and speed")
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend()
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
