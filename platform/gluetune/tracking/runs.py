@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from gluetune.config import password, text_without_passwords, without_password
 from gluetune.errors import TrackingError
 from gluetune.tracking.display import DatasetRows
+from gluetune.tracking.run_updates import Run, RunUpdate
 from gluetune.tracking.state import TrackingState
-from gluetune.tracking.updates import Run, RunUpdate
 from gluetune.tracking.uris import check_uri, explain_denied, is_fresh, is_server, log_in, restore_command, sqlite_file
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from gluetune.events import Event, SearchPlan, TrialRecord, TrialStarted, apply_
 from gluetune.tracking.champion import Champion, log_champion
 from gluetune.tracking.display import runs_link, save_view
 from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC_TAG, Registration
+from gluetune.tracking.run_updates import RunUpdate
 from gluetune.tracking.runs import RunTree, StoreLogger, is_permanent, open_store, reason, unusable_store
 from gluetune.tracking.state import FILE as TRACKING_FILE
 from gluetune.tracking.state import TrackingState, load_state
-from gluetune.tracking.updates import EventMapper, RunUpdate
+from gluetune.tracking.updates import EventMapper
 from gluetune.tracking.uris import check_uri, explain_denied, is_fresh
 from gluetune.tracking.writer import Writer
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import singledispatchmethod
 
 from gluetune import __version__
@@ -25,7 +25,6 @@ from gluetune.events import (
     PretrainingEvaluated,
     SearchPlan,
     StepLogged,
-    TaskPlan,
     TrialEnded,
     TrialRecord,
     TrialStarted,
@@ -35,7 +34,6 @@ from gluetune.events import (
 from gluetune.tasks.metrics import score_sign
 from gluetune.tracking.display import (
     NOTE,
-    DatasetRows,
     class_tables,
     pretraining_note,
     rows_read,
@@ -46,6 +44,7 @@ from gluetune.tracking.display import (
     trial_note,
     user_name,
 )
+from gluetune.tracking.run_updates import MetricPoint, Run, RunUpdate, as_text, search_params, task_params
 
 RUN_STATUS = {
     "finished": "FINISHED",
@@ -73,51 +72,6 @@ PRETRAINING_METRICS = {name: name for name in ("learning_rate", "epoch", "train_
     "train_tokens": "tokens",
 }
 MAX_TAG_CHARS = 4000  # stores refuse an update with a tag of more than 5,000 to 8,000 characters
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run of the search's tree. ``key`` names it within the search: ``search``, ``task:cola``, ``trial:7``."""
-
-    key: str
-    name: str
-    started: float  # seconds since the epoch
-    parent: Run | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MetricPoint:
-    """One metric value. ``time`` is the event's time, so that writing the value again after a crash changes nothing."""
-
-    key: str
-    value: float
-    time: float
-    step: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunUpdate:
-    """What one event adds to one run.
-
-    Attributes:
-        run: the run.
-        time: the event's time, in seconds since the epoch.
-        points: metric values.
-        params: MLflow params.
-        tags: MLflow tags.
-        files: artifacts, by file name.
-        status: the run's new MLflow status; ``None`` leaves it unchanged.
-        datasets: the rows that the run reads.
-    """
-
-    run: Run
-    time: float
-    points: tuple[MetricPoint, ...] = ()
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    files: dict[str, str | bytes] = field(default_factory=dict)
-    status: str | None = None
-    datasets: tuple[DatasetRows, ...] = ()
 
 
 class EventMapper:
@@ -150,7 +104,7 @@ class EventMapper:
         """Create the runs of the search and its tasks, before the first trial; ``job`` is the job file's text."""
         time = self._search.started
         tags = {"gluetune.level": "search", NOTE: search_note(self._plan, {})} | self._common_tags
-        updates = [RunUpdate(self._search, time, params=_search_params(self._plan), tags=tags, files={"job.yaml": job})]
+        updates = [RunUpdate(self._search, time, params=search_params(self._plan), tags=tags, files={"job.yaml": job})]
         for task in self._plan.tasks:
             tags = {
                 "gluetune.level": "task",
@@ -161,7 +115,7 @@ class EventMapper:
                 RunUpdate(
                     self._tasks[task.task],
                     time,
-                    params=_task_params(task),
+                    params=task_params(task),
                     tags=tags,
                     points=(MetricPoint("baseline", task.baseline, time, 0),),
                     datasets=rows_read(task),
@@ -215,7 +169,7 @@ class EventMapper:
             RunUpdate(
                 self.trial_run(trial),
                 event.time,
-                params=_text(params),
+                params=as_text(params),
                 tags=tags,
                 status=status,
                 datasets=rows_read(self._plans[event.task]),
@@ -317,7 +271,7 @@ class EventMapper:
         points = tuple(MetricPoint(name, value, event.time, event.step) for name, value in values.items())
         tags = {"gluetune.lane": event.lane, "gluetune.status": "running"}
         status = self._resumed_status(event.number)
-        params = _text(trial.parameters) if event.index == 1 else {}
+        params = as_text(trial.parameters) if event.index == 1 else {}
         return RunUpdate(self.trial_run(trial), event.time, points, params=params, tags=tags, status=status)
 
     def _demote_previous_best(self, event: WinnerEvaluated, trial: TrialRecord) -> list[RunUpdate]:
@@ -354,42 +308,3 @@ def _ranking_values(event: Evaluated, trial: TrialRecord) -> dict[str, float]:
     """Return the metrics by which trials are ranked, where this evaluation is the best of its trial so far."""
     best = trial.best
     return {"best_score": best.score, "best_score_epoch": best.epoch} if best and best.index == event.index else {}
-
-
-def _search_params(plan: SearchPlan) -> dict[str, str]:
-    return _text(
-        {
-            "seed": plan.seed,
-            "model": plan.model,
-            "parameters": plan.parameters,
-            "space": plan.space,
-            "space_source": plan.space_source,
-            "fields": ", ".join(plan.fields),
-            "algorithm": plan.algorithm,
-            "scheduler": plan.scheduler,
-            "lanes": plan.lanes,
-            "workers_per_lane": plan.workers_per_lane,
-            "resources": plan.resources,
-            "tasks": ", ".join(task.task for task in plan.tasks),
-            "time_budget_s": plan.time_budget_s,
-            "folder": plan.folder,
-        }
-    )
-
-
-def _task_params(task: TaskPlan) -> dict[str, str]:
-    return _text(
-        {
-            "task": task.task,
-            "source": task.source,
-            "metric": task.metric,
-            "train_rows": task.train_rows,
-            "selection_rows": task.selection_rows,
-            "dev_rows": task.dev_rows,
-            "planned": task.planned,
-        }
-    )
-
-
-def _text(values: Mapping[str, object]) -> dict[str, str]:
-    return {name: str(value) for name, value in values.items()}

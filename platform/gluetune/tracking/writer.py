@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from gluetune.tracking.run_updates import RunUpdate
 from gluetune.tracking.runs import reason
-from gluetune.tracking.updates import RunUpdate
 from gluetune.tracking.uris import explain_denied
 
 logger = logging.getLogger(__name__)

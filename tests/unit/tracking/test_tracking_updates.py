@@ -9,7 +9,8 @@ import pytest
 
 from gluetune.events import Event, TaskPlan, TrialRecord, WinnerEvaluated, apply_event
 from gluetune.tracking.display import MAX_NAME_CHARS, run_name
-from gluetune.tracking.updates import EventMapper, RunUpdate
+from gluetune.tracking.run_updates import RunUpdate
+from gluetune.tracking.updates import EventMapper
 from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, pretraining_events, started
 
 

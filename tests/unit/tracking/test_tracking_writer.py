@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from gluetune.tracking import writer as writing
-from gluetune.tracking.updates import Run, RunUpdate
+from gluetune.tracking.run_updates import Run, RunUpdate
 from gluetune.tracking.writer import Writer
 
 
