@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gluetune import load
+from gluetune.cli.evaluate import evaluate_main
 from searches import ROOT, command, environment_of_cluster, kill, run_here, summary, wait_for_journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -73,6 +75,18 @@ def test_eval_scores_the_saved_model_as_training_did(trained: str, runs: Path) -
     assert figure(said, name) == figure(trained, name)
     report = json.loads((runs / "cola" / "report" / "cola_evaluation.json").read_text())
     assert f"{report['figures'][name]:.4f}" == figure(trained, name)[-1]
+
+
+def test_a_labelled_file_is_scored_as_in_python(trained: str, runs: Path, tmp_path: Path) -> None:
+    rows, found = tmp_path / "rows.csv", tmp_path / "found.json"
+    rows.write_text('sentence,label\n"The baker sees, the table .",acceptable\nTable the sees baker .,unacceptable\n')
+    assert evaluate_main([str(runs / "cola"), "--input", str(rows), "--output", str(found)]) == 0
+    expected = load(runs / "cola").evaluate(rows)
+    kept = json.loads(found.read_text())["splits"]["input"]
+    assert kept["metrics"] == pytest.approx(expected.metrics)
+    assert kept["classes"]["support"] == {"unacceptable": 1, "acceptable": 1}
+    report = json.loads((runs / "cola" / "report" / "cola_evaluation.json").read_text())
+    assert set(report["rows"]) == {"validation"}, "a file of the user's leaves the run's record as it is"
 
 
 def test_predict_answers_a_file_row_by_row(trained: str, runs: Path, tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def test_the_winner_answers_by_its_folder_its_run_and_mlflow(
     assert set(best.scores) == {"selection", "test"} or set(best.scores) == {"test"}
     new = rows(5, 2)
     expected = best.load(device="cpu").predict(new)
+    assert best.load(device="cpu").evaluate(rows(30, 1)).metrics == pytest.approx(best.scores["test"], abs=1e-6)
     assert set(expected) <= set(WORDS)
     for loaded in (
         gluetune.load(best.folder or ""),

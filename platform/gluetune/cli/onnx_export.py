@@ -87,5 +87,5 @@ def _print(check: OnnxCheck, target: Path, terminal: Terminal) -> None:
     if check.thresholds is not None:
         from gluetune.reporting import describe_thresholds
 
-        line(f"{describe_thresholds(check.thresholds)}, by the thresholds in gluetune.json, which is beside it too")
+        line(f"thresholds, in gluetune.json beside it: {describe_thresholds(check.thresholds)}")
     line(f"ms per row on the CPU: {check.milliseconds:.2f} by ONNX Runtime, {check.torch_milliseconds:.2f} by torch")

@@ -278,7 +278,8 @@ def _labels(split: SplitCard) -> str:
     if not rest:
         return f" ({shown})"
     counts = f"{rest[-1]:,}" if rest[0] == rest[-1] else f"{rest[-1]:,} to {rest[0]:,}"
-    return f" ({shown}, and {counts} of {len(rest)} more)"
+    each = " each" if len(rest) > 1 else ""
+    return f" ({shown}, and {len(rest)} more with {counts}{each})"
 
 
 def _lengths(split: SplitCard, limit: int) -> str:
