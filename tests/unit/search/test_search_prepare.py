@@ -89,3 +89,25 @@ def test_a_tokenizer_that_does_not_fit_is_an_error_before_the_search(encoder: Mo
     ).save_pretrained(encoder.name)
     with pytest.raises(ModelError, match=rf"type_vocab_size.*{encoder.name_or_path}.*tokenizer that the encoder was"):
         prepare_inputs(JobConfig(model=encoder, tasks={"cola": 1.0, "rte": 1.0}), SearchSpace(name="s", space={}))
+
+
+def test_rows_are_tokenized_once_for_encoders_with_the_same_tokenizer(tmp_path: Path) -> None:
+    short, deep, other = (
+        str(write_encoder(tmp_path / name, words, num_hidden_layers=layers, max_position_embeddings=32))
+        for name, words, layers in (("short", LETTERS, 1), ("deep", LETTERS, 2), ("other", LETTERS[:-4], 1))
+    )
+    space = SearchSpace.model_validate({"space": {"model": [short, deep, other], "learning_rate": [1e-4]}})
+    prepared = prepare_inputs(JobConfig(tasks={"cola": 1.0}, data=DataConfig(max_train_samples=50)), space)
+    rows = {name: each.data["cola"] for name, each in prepared.encoders.items()}
+    assert rows[short] is rows[deep]
+    assert rows[other] is not rows[short]
+    inputs = prepared.inputs
+    assert inputs.encoder == ""
+    assert len(set(inputs.encoders.values())) == 3
+    write_encoder(Path(other), LETTERS[:-6], max_position_embeddings=32)
+    again = prepare_inputs(JobConfig(tasks={"cola": 1.0}, data=DataConfig(max_train_samples=50)), space).inputs
+    changes = inputs.changes(again)
+    assert [line for line in changes if line.startswith("the encoder")] == [
+        f"the encoder {other}: other weights or settings"
+    ]
+    assert any("cola, train" in line and "tokens" in line for line in changes)
