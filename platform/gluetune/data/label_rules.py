@@ -140,6 +140,29 @@ def decide_labels(tables: Sequence[Table], files: TaskFiles, task: str) -> Label
     return _one_column(joined, columns[0], files, task, first_table)
 
 
+def known_labels(tables: Sequence[Table], columns: Sequence[str], problem: Problem, names: Sequence[str]) -> LabelRule:
+    """Return how new rows of a task become its labels, whatever classes occur in them.
+
+    Args:
+        tables: the rows; have the label columns.
+        columns: the label columns.
+        problem: what the labels of the task are.
+        names: its classes in the order of their ids; empty for a regression.
+
+    Raises:
+        DataError: a table cannot be read.
+    """
+    if len(columns) > 1:
+        return LabelRule(problem, tuple(names), tuple(names), "")
+    separator = None
+    if problem == "multi_label":
+        cells = [table.read(columns).column(columns[0]) for table in tables]
+        if not pa.types.is_large_list(cells[0].type):
+            separator = _separator(pa.chunked_array([text_cells(each) for each in cells]))
+    whole = problem == "single_label" and all(name.lstrip("-").isdecimal() for name in names)
+    return LabelRule(problem, tuple(columns), tuple(names), "", whole=whole, separator=separator)
+
+
 def _several_columns(columns: tuple[str, ...], files: TaskFiles, task: str) -> LabelRule:
     if files.problem not in ("auto", "multi_label"):
         _refuse(task, "problem", f"must be multi_label for {len(columns)} label columns, but got {files.problem}")

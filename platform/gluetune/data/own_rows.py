@@ -10,7 +10,7 @@ import numpy as np
 
 from gluetune.config import TaskFiles
 from gluetune.data.examples import UNLABELLED, Examples, parse_labels
-from gluetune.data.label_rules import LabelRule, decide_labels
+from gluetune.data.label_rules import LabelRule, known_labels
 from gluetune.data.own_tasks import SPLITS, OwnSource
 from gluetune.data.table import Table
 from gluetune.data.table_files import Frame, frame_table, open_dataset, open_tables
@@ -89,10 +89,12 @@ def read_own_file(file: str | Path, task: Task, *, labels: bool | None) -> Examp
     Raises:
         DataError: the file cannot be read, or a column is missing.
     """
-    tables = open_tables(file)
+    files, tables = _description(task), open_tables(file)
+    for table in tables if labels else ():
+        table.check_columns([*files.text_columns, *files.label_columns], table.names())
     rows = _source(task, {_TEST: tables}).load(replace(task, test=(_TEST,)), _TEST, labels=labels is not False)
     if labels and rows.labels is None:
-        columns = ", ".join(_description(task).label_columns)
+        columns = ", ".join(files.label_columns)
         raise DataError(f"a file of {task.name} must have labels in the column {columns}, but has none", file)
     return replace(rows, split=Path(file).name)
 
@@ -184,9 +186,7 @@ def _description(task: Task) -> TaskFiles:
 
 def _rule(task: Task, files: TaskFiles, tables: Mapping[str, Sequence[Table]]) -> LabelRule:
     """Return how label columns become the task's labels: by the first tables that have them."""
-    known = files.model_copy(update={"problem": task.problem, "labels": list(task.labels) or None})
     for several in tables.values():
         if all(set(files.label_columns) <= set(table.names()) for table in several):
-            rule = decide_labels(several, known, task.name)
-            return replace(rule, whole=all(name.lstrip("-").isdecimal() for name in task.labels))
+            return known_labels(several, files.label_columns, task.problem, task.labels)
     return LabelRule(task.problem, files.label_columns, task.labels, "")

@@ -17,7 +17,8 @@ class TaskPlan:
         source: description of where its rows come from.
         train_rows: number of rows that trials train on.
         selection_rows: number of rows that decide which trial wins.
-        dev_rows: number of official development rows, which the winner is evaluated on, by split.
+        dev_rows: number of rows that the winner is scored on, by split: the official development rows, or the
+            validation and test rows of the user's own files.
         metric: name of the primary metric.
         baseline: the metric, on the selection rows, of always predicting the majority class or the mean.
         planned: number of trials; ``None`` where only the time budget ends them.

@@ -100,7 +100,7 @@ class WinnerSummary(_Part):
     best_epoch: float = Field(description="epoch of its best evaluation, the one that is kept")
     seconds: float = Field(description="seconds it spent in training and evaluation")
     dev_scores: dict[str, dict[str, float | None]] = Field(
-        description="official development metrics by split, in fp32; empty if it was not evaluated"
+        description="metrics on the rows that winners are scored on, by split, in fp32; empty if it was not evaluated"
     )
     thresholds: dict[str, float] = Field(
         default_factory=dict,
@@ -190,7 +190,9 @@ class TaskSummary(_Part):
     metric: str = Field(description="the primary metric, by which trials are ranked")
     train_rows: int = Field(description="rows trained on")
     selection_rows: int = Field(description="rows that choose the winner")
-    dev_rows: dict[str, int] = Field(description="official development rows by split")
+    dev_rows: dict[str, int] = Field(
+        description="rows that winners are scored on, by split: official dev rows, or your own validation and test rows"
+    )
     baseline: float | None = Field(description="the metric of a constant prediction: the majority class or the mean")
     planned: int | None = Field(description="number of planned trials; null if only the time budget ends the search")
     trials: dict[str, int] = Field(description="number of trials by status")

@@ -112,6 +112,25 @@ def test_rows_without_a_label_are_left_out_and_a_regression_has_no_classes(own: 
     assert scores.metrics["mae"] == pytest.approx(np.abs(predicted - numbers[1:]).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("column", "rows"),
+    [
+        ({"answer": ["yes", "no"] * 30}, {"answer": ["yes"]}),  # one class, one row
+        ({"answer": [1, 2, 3] * 20}, {"answer": [2.0, None]}),  # as pandas reads whole numbers beside an empty cell
+        ({"tags": [["a", "b"], ["b"], ["a"]] * 20}, {"tags": [["b"]]}),
+        ({"tags": ["a;b", "b", "a"] * 20}, {"tags": ["b"]}),
+        ({"stars": [0.5, 1.5, 2.25] * 20}, {"stars": [1.5, 1.5]}),
+    ],
+)
+def test_new_rows_need_not_have_all_classes(column: dict[str, Any], rows: dict[str, Any], own: Own) -> None:
+    problem = "multi_label" if "tags" in column else "auto"
+    classifier = own({name: cells[: len(TEXTS)] for name, cells in column.items()}, problem=problem)
+    frame = pd.DataFrame({"title": "a", "body": "b", **rows})
+    scores = classifier.evaluate(frame)
+    assert scores.rows == frame[next(iter(rows))].notna().sum()
+    assert (scores.classes is None) == ("stars" in column)
+
+
 COLA: Task = get_task("cola")
 
 
