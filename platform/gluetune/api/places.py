@@ -20,6 +20,7 @@ from gluetune.config import (
     JobConfig,
     ModelConfig,
     SearchConfig,
+    SearchSpace,
     Section,
     StorageConfig,
     TaskFiles,
@@ -133,6 +134,33 @@ def _search(search: SearchConfig) -> SearchConfig:
     if not isinstance(spaces, dict):
         return search
     return with_values(search, spaces={encoder_place(name): space for name, space in spaces.items()})
+
+
+def absolute_space(space: SearchSpace) -> SearchSpace:
+    """Return a search space with absolute paths of its encoders."""
+    if in_submitted_job() or not space.encoders:
+        return space
+    return space.model_copy(update={"encoders": {encoder_place(name): part for name, part in space.encoders.items()}})
+
+
+def check_encoders(key: str, names: Iterable[str]) -> None:
+    """Refuse encoders of which two are the same folder.
+
+    Args:
+        key: the key of the job that names the encoders, or their search space.
+        names: the encoders.
+
+    Raises:
+        ConfigError: two are.
+    """
+    known: dict[str, str] = {}
+    for name in names:
+        folder = Path(name).expanduser()
+        place = str(folder.resolve()) if name != SYNTHETIC_ENCODER and folder.is_dir() else name
+        if place in known:
+            message = f"each encoder must be named once, but {known[place]!r} and {name!r} are the same folder"
+            raise ConfigError([ConfigIssue(key, message)])
+        known[place] = name
 
 
 def encoder_place(name: str) -> str:

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from gluetune.api.new_runs import new_folder, open_folder
 from gluetune.api.own_tasks import with_rows_of_memory
-from gluetune.api.places import absolute_job, check_job_lasts, check_lasting, encoder_place, tracking_uri
+from gluetune.api.places import (
+    absolute_job,
+    absolute_space,
+    check_encoders,
+    check_job_lasts,
+    check_lasting,
+    tracking_uri,
+)
 from gluetune.config import (
     SYNTHETIC_ENCODER,
     EncoderFamily,
@@ -98,8 +105,11 @@ def new_session(
     check_job_lasts(job.storage, job.tracking)
     kind = run_kind(job, job_file)
     tracking = job.tracking.model_copy(update={"experiment": job.tracking.experiment or kind})
+    space = space or load_space(job.search.space, job_file)
+    check_encoders("model.name_or_path (--model-name-or-path)", job.model.names)
+    check_encoders("search.space (--space)", space.encoders)
     job = absolute_job(job.model_copy(update={"tracking": tracking}))
-    space = _effective_space(job, space or load_space(job.search.space, job_file), job_file)
+    space = _effective_space(job, absolute_space(space), job_file)
     name, folder = new_folder(Storage(job.storage.path), job.name, kind, starts=starts)
     job = job.model_copy(update={"name": name})
     return Session(name, with_rows_of_memory(job, folder.storage) if starts else job, space, *folder)
@@ -111,13 +121,12 @@ def _effective_space(job: JobConfig, space: SearchSpace, job_file: str | None) -
     Raises:
         ConfigError: the space of an encoder does not fit the job.
     """
-    located = {encoder_place(name): part for name, part in space.encoders.items()}
-    space = space.model_copy(update={"encoders": located}) if located else space
     space = with_encoders(job, space, partial(load_space, job_file=job_file), partial(_family, job.model))
     check_fit(job, space)  # `search.spaces: auto` has chosen it only now
-    idle = [item for part in space.parts.values() for item in idle_fields(part, job.training).items()]
-    for field, why in dict.fromkeys(idle):
-        logger.info(f"search space {space.name!r} varies {field}, which has no effect here ({why}): it is left out")
+    parts = space.parts.values()
+    idle = [(part.name, *item) for part in parts for item in idle_fields(part, job.training).items()]
+    for name, field, why in dict.fromkeys(idle):
+        logger.info(f"search space {name!r} varies {field}, which has no effect here ({why}): it is left out")
     return without_idle_fields(space, job.training)
 
 

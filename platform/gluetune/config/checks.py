@@ -119,6 +119,7 @@ def _missing_file(folder: str, name: str) -> Path | None:
 def space_issues(config: JobConfig, space: SearchSpace) -> list[ConfigIssue]:
     """Find the rules between a job and its search space that do not hold."""
     found = [issue for part in space.parts.values() for issue in _part_issues(config, part)]
+    found += _unused_training_fields(config, space)
     used = without_idle_fields(space, config.training)
     return list(dict.fromkeys([*found, *_budget(config, used)]))  # parts that are equal have equal issues
 
@@ -126,7 +127,6 @@ def space_issues(config: JobConfig, space: SearchSpace) -> list[ConfigIssue]:
 def _part_issues(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     """Find the rules between a job and the space of one encoder that do not hold."""
     yield from _set_and_searched(config, space)
-    yield from _unused_training_fields(config, space)
     yield from _unsearchable_fields(space)
     yield from _losses(config, space)
     yield from _missing_package(config, space)
@@ -141,9 +141,11 @@ def _set_and_searched(config: JobConfig, space: SearchSpace) -> Iterator[ConfigI
 
 
 def _unused_training_fields(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
-    """Find training fields that the job sets but nothing in it uses; zero and null switch a setting off."""
-    for field, why in unused_fields(space, config.training).items():
-        if why and field in config.training.model_fields_set and getattr(config.training, field):
+    """Find training fields that the job sets but no encoder's trials use; zero and null switch a setting off."""
+    reasons = [unused_fields(part, config.training) for part in space.parts.values()]
+    for field, why in reasons[0].items():
+        given = field in config.training.model_fields_set and getattr(config.training, field)
+        if given and all(each[field] for each in reasons):
             yield ConfigIssue.at(("training", field), f"must not be given where it has no effect: {why}")
 
 

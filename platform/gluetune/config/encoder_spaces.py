@@ -80,10 +80,12 @@ def with_encoders(
 
 
 def _named_twice(job: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
-    """Find encoders, and their spaces, that both the job and the search space name."""
+    """Find what a job must not set because its search space names the encoders."""
     subject = f"because search space {space.name!r} names the encoders {', '.join(space.encoders)}"
     if space.encoders and "name_or_path" in job.model.model_fields_set:
         yield ConfigIssue.at(("model", "name_or_path"), f"must not be set, {subject}")
+    if len(space.encoders) > 1 and job.model.revision is not None:
+        yield _revision(job.model.revision)
     if space.encoders and job.search.spaces is not None:
         yield ConfigIssue.at(("search", "spaces"), f"must not be given, {subject}")
 
@@ -112,15 +114,18 @@ def _part(encoder: str, name: str, load: Callable[[str], SearchSpace]) -> Search
     return part
 
 
+def _revision(revision: str) -> ConfigIssue:
+    return ConfigIssue.at(
+        ("model", "revision"),
+        f"must not be given with several encoders, but got {revision!r}; name folders of the revisions instead",
+    )
+
+
 def encoder_issues(config: JobConfig) -> Iterator[ConfigIssue]:
     """Find the rules between encoders, their spaces and the objective of one job that do not hold."""
     names, search = config.model.names, config.search
     if len(names) > 1 and config.model.revision is not None:
-        yield ConfigIssue.at(
-            ("model", "revision"),
-            f"must not be given with several encoders, but got {config.model.revision!r}; name folders of the "
-            "revisions instead",
-        )
+        yield _revision(config.model.revision)
     for encoder in search.spaces if isinstance(search.spaces, dict) else ():
         if encoder not in names:
             near = did_you_mean(encoder, names)

@@ -193,7 +193,9 @@ class SearchConfig(Section):
     """
 
     space: str = Field(default="compact_bert", min_length=1)
-    spaces: Literal["auto"] | dict[str, Annotated[str, Field(min_length=1)]] | None = None
+    spaces: Literal["auto"] | dict[str, Annotated[str, Field(min_length=1)]] | None = Field(
+        default=None, description="auto, a mapping from encoders to names or files of search spaces, or null"
+    )
     objective: Annotated[tuple[Objective, ...], Strict(False), BeforeValidator(_listed_objectives)] = ("score",)
     algorithm: Algorithm = "grid"
     scheduler: Annotated[SchedulerConfig, BeforeValidator(named_scheduler)] = SchedulerConfig()

@@ -191,6 +191,8 @@ def _split_by_encoder(values: Mapping[str, Any]) -> Mapping[str, Any]:
         return values
     given = Choice.model_validate(space.pop(MODEL_FIELD)).values
     points = [dict(point) for point in values.get("points") or ()]
+    if wrong := [point.get(MODEL_FIELD) for point in points if point.get(MODEL_FIELD) not in given]:
+        raise ValueError(f"`model` of each point must be one of {', '.join(map(str, given))}, but got {wrong[0]!r}")
 
     def part(encoder: Value) -> dict[str, Any]:
         own = [point for point in points if point.get(MODEL_FIELD) == encoder]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from rich.box import SIMPLE
@@ -89,16 +91,27 @@ def _encoder_table(tasks: Sequence[TaskSummary]) -> Table:
     for name in ("weights", "trials", "selection", _MILLISECONDS):
         table.add_column(name, justify="right", no_wrap=True)
     for task in tasks:
+        names = distinct_names(each.model for each in task.encoders)
         for place, each in enumerate(task.encoders):
             table.add_row(
                 "" if place else task.title,
-                Text(short_name(each.model)),
+                Text(names[each.model]),
                 formatting.millions(each.parameters),
                 str(each.trials),
                 formatting.ranking_metric(task.metric, each.score),
                 milliseconds(each.ms_per_row),
             )
     return table
+
+
+def distinct_names(encoders: Iterable[str]) -> dict[str, str]:
+    """Return short names of encoders; of those with the same name, with as many of their folders as tell them apart."""
+    names = {encoder: short_name(encoder) for encoder in encoders}
+    for depth in range(2, max((len(PurePosixPath(encoder).parts) for encoder in names), default=0) + 1):
+        counts = Counter(names.values())
+        parts = {encoder: PurePosixPath(encoder).parts[-depth:] for encoder in names}
+        names = {each: name if counts[name] == 1 else "/".join(parts[each]) for each, name in names.items()}
+    return names
 
 
 def _pareto_table(summary: Summary, task: TaskSummary) -> Table:
@@ -142,10 +155,11 @@ def pareto_picture(task: TaskPlan, trials: Iterable[TrialRecord]) -> bytes:
     times = row_times(known)
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for model in dict.fromkeys(trial.model for trial in known):
+    names = distinct_names(trial.model for trial in known)
+    for model in names:
         own = [trial for trial in ranking(known, task.task) if trial.model == model and trial.number in times]
         values = [value_of_score(task.metric, trial.best_score or 0.0) for trial in own]
-        axes.scatter([times[trial.number] for trial in own], values, label=short_name(model) or None)
+        axes.scatter([times[trial.number] for trial in own], values, label=names[model] or None)
     front = pareto_front(task.task, known)
     line = [value_of_score(task.metric, point.score or 0.0) for point in front]
     style: dict[str, Any] = {"color": "0.4", "markersize": 10, "fillstyle": "none", "drawstyle": "steps-pre"}

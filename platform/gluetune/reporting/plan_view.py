@@ -42,7 +42,7 @@ def _search(plan: SearchPlan) -> Table:
     for name, value in (
         ("search" if plan.fields else "run", f"{plan.name}, seed {plan.seed}"),
         *(_encoders(plan) if plan.encoders else [("model", _model(plan.model, plan.parameters))]),
-        *([("left out", _left_out(plan.left_out))] if plan.left_out else []),
+        *_all_left_out(plan),
         *(_varied(plan) if plan.fields else ()),
         *([("training", formatting.format_params(plan.fixed))] if plan.fixed else []),
         ("lanes", f"{plan.lanes}, each {workers}"),
@@ -67,6 +67,15 @@ def _encoders(plan: SearchPlan) -> Iterator[tuple[str, str]]:
 
 def _spaces_differ(plan: SearchPlan) -> bool:
     return len({(each.space, each.fields) for each in plan.encoders}) > 1
+
+
+def _all_left_out(plan: SearchPlan) -> Iterator[tuple[str, str]]:
+    """Yield what is not used of the checkpoint, or of each of several."""
+    if plan.left_out:
+        yield "left out", _left_out(plan.left_out)
+    for each in plan.encoders:
+        if each.left_out:
+            yield "left out", f"{each.name}, {_left_out(each.left_out)}"
 
 
 def _left_out(parts: dict[str, int]) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gluetune.config import without_password
-from gluetune.events import TrialRecord, TrialStatus, format_epochs, winner_folder
+from gluetune.events import SPACE_FILE, TrialRecord, TrialStatus, format_epochs, winner_folder
 from gluetune.reporting import formatting
 from gluetune.reporting.progress import FAILED
 from gluetune.reporting.recorded_runs import RecordedRun, RecordedTask, best_value, ranked, trial_seconds
@@ -180,11 +180,12 @@ def _job_lines(files: RunFiles) -> Iterable[tuple[str, str]]:
     job = files.job
     sections: dict[str, dict[str, Any]] = {name: job.get(name) or {} for name in ("model", "search", "tracking")}
     model, search, tracking = sections.values()
-    if names := model.get("name_or_path"):
+    space = {} if files.kind == "pre-training" else files.mapping(SPACE_FILE)
+    if names := space.get("encoders") or model.get("name_or_path"):
         yield ("model", names) if isinstance(names, str) else ("models", ", ".join(map(str, names)))
     if files.kind == "search":
         scheduler = (search.get("scheduler") or {}).get("name", "none")
-        yield "space", str(search.get("space", ""))
+        yield "space", str(space.get("name") or search.get("space", ""))
         yield "algorithm", f"{search.get('algorithm', '')}, scheduler {scheduler}"
     yield "seed", str(job.get("seed", ""))
     store = files.summary.get("tracking_uri") or tracking.get("uri")

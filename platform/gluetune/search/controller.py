@@ -103,6 +103,8 @@ class SearchController:
         self._lane_errors: dict[int, list[str]] = {}  # by trial, in the order of their occurrence
         self._ends, self._all_failed = 0, not any(t.evaluations for t in journal.trials.values())
         sampler.replay(journal.trials.values())
+        for trial in journal.trials.values():
+            self._ms_per_row(trial)
         pruners.replay(journal.trials.values())
 
     @property

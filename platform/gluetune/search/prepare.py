@@ -176,7 +176,7 @@ def prepare_inputs(job: JobConfig, space: SearchSpace, *, plan_only: bool = Fals
     samples = {}
     for name, (task, source) in opened.items():
         if issues := [issue for part in space.parts.values() for issue in loss_issues(task, part, job.training)]:
-            raise ConfigError(issues)
+            raise ConfigError(dict.fromkeys(issues))  # equal spaces have equal issues
         for each, rows in zip(encoders.values(), _tokenized(task, source, encoders, job), strict=True):
             each.data[name] = rows
         first = next(iter(encoders.values())).data[name]

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from gluetune.config import EncoderFamily, JobConfig, SearchSpace, dump_space, load_job, load_space, parse_space
+from gluetune.config.checks import space_issues
 from gluetune.config.encoder_spaces import SYNTHETIC_FAMILY, published_space, with_encoders
+from gluetune.errors import ConfigError
 
 RATES = {"learning_rate": [1e-4, 1e-5]}
 
@@ -77,3 +79,34 @@ def test_spaces_with_encoders_are_read_back_as_they_were_written() -> None:
     for space in (listed, pointed, made({"b": "electra"})):
         assert parse_space(dump_space(space).encode(), "space.yaml") == space
     assert "encoders" not in dump_space(load_space("compact_bert"))
+
+
+LORA_OR_NOT = {
+    "encoders": {
+        "a": {"space": {"adapter": ["none", "lora"], **RATES}},
+        "b": {"space": RATES},
+    }
+}
+
+
+def issues(training: dict[str, object], **model: object) -> list[str]:
+    job = JobConfig.model_validate({"training": training, "model": model})
+    return [str(issue) for issue in space_issues(job, SearchSpace.model_validate(LORA_OR_NOT))]
+
+
+def test_a_setting_has_a_use_where_the_trials_of_one_encoder_use_it() -> None:
+    assert issues({"lora_rank": 4}) == []
+    (unused,) = issues({"focal_gamma": 1.0})
+    assert unused.startswith("training.focal_gamma: must not be given where it has no effect")
+
+
+def test_a_revision_goes_with_one_encoder_where_the_space_names_them_too() -> None:
+    job = JobConfig.model_validate({"model": {"revision": "main"}})
+    with pytest.raises(ConfigError, match=r"model\.revision: must not be given with several encoders, but got 'main'"):
+        with_encoders(job, SearchSpace.model_validate(LORA_OR_NOT), load_space)
+
+
+@pytest.mark.parametrize("point", [{"model": "c", "learning_rate": 1e-4}, {"learning_rate": 1e-4}])
+def test_a_point_of_no_encoder_is_refused(point: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="`model` of each point must be one of a, b, but got"):
+        SearchSpace.model_validate({"space": {"model": ["a", "b"], **RATES}, "points": [point]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gluetune.events import Evaluated, TrialRecord, TrialStatus, row_times
-from gluetune.reporting.encoders import pareto_front
+from gluetune.reporting.encoders import distinct_names, pareto_front
 
 
 def trial(number: int, model: str, score: float, ms: float | None, **training: Any) -> TrialRecord:
@@ -44,3 +44,13 @@ def test_trials_that_run_or_were_not_timed_are_not_in_the_front() -> None:
     running = trial(0, "a", 0.9, 1.0)
     running.status, running.ended = TrialStatus.RUNNING, None
     assert names([running, trial(1, "b", 0.8, None), trial(2, "c", 0.1, 2.0)]) == ["cola-0002"]
+
+
+def test_encoders_with_the_same_name_are_shown_with_their_folders() -> None:
+    assert distinct_names(["/x/a/model", "/x/b/model", "org/bert", "synthetic", "/y/b/model"]) == {
+        "/x/a/model": "a/model",
+        "/x/b/model": "x/b/model",
+        "org/bert": "bert",
+        "synthetic": "synthetic",
+        "/y/b/model": "y/b/model",
+    }

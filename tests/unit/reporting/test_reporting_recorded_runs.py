@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import gluetune
 from gluetune.errors import StorageError
@@ -18,6 +20,7 @@ from gluetune.events import Event
 from gluetune.reporting.recorded_runs import find_run, recorded_run
 from gluetune.reporting.run_comparison import compare_runs
 from gluetune.reporting.run_files import RunFiles
+from gluetune.reporting.runs_view import print_run
 from gluetune.storage import Storage
 from recorded_folders import write_pretraining, write_search
 from sample_search import BEGIN, ended, evaluated, events, pretraining_events, started
@@ -110,7 +113,13 @@ def test_a_search_of_no_field_is_a_fine_tuning_run(tmp_path: Path) -> None:
 
 def test_a_search_among_encoders_alone_is_a_search(tmp_path: Path) -> None:
     space = gluetune.SearchSpace.model_validate({"name": "two", "space": {"model": ["tiny-a", "tiny-b"]}})
-    assert read(write_search(tmp_path, "encoders", space=space)).kind == "search"
+    folder = write_search(tmp_path, "encoders", space=space)
+    assert read(folder).kind == "search"
+    out = io.StringIO()
+    print_run(RunFiles(folder, "encoders"), read(folder), None, Console(file=out, width=120))
+    lines = [line.split() for line in out.getvalue().splitlines()]
+    assert ["models", "tiny-a,", "tiny-b"] in lines
+    assert ["space", "two"] in lines
 
 
 def test_less_is_better_for_an_error(tmp_path: Path) -> None:

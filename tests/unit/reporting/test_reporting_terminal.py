@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from gluetune.events import Evaluated, SearchPlan, TrialRecord, WinnerEvaluated, format_epochs
+from gluetune.events import EncoderPlan, Evaluated, SearchPlan, TrialRecord, WinnerEvaluated, format_epochs
 from gluetune.reporting import (
     LiveTable,
     ProgressLog,
@@ -90,6 +90,14 @@ def test_opening_names_the_parts_of_the_checkpoint_that_are_not_used() -> None:
     to = console()
     print_plan(plan(), to)
     assert "left out" not in text(to)
+
+
+def test_opening_names_the_unused_parts_of_each_of_several_checkpoints() -> None:
+    to = console(width=200)
+    encoders = (EncoderPlan("a", 1, "s", "", (), left_out={"cls": 5}), EncoderPlan("b", 1, "s", "", ()))
+    print_plan(plan(encoders=encoders), to)
+    (line,) = (line for line in text(to).splitlines() if line.startswith("left out"))
+    assert "a, of the checkpoint: cls (5 tensors)" in line
 
 
 def test_lines_when_it_is_no_terminal() -> None:

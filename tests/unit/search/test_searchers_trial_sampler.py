@@ -172,3 +172,14 @@ def test_a_prefetched_trial_that_was_not_started_leaves_no_trace_in_a_resumed_se
     resumed = make(REAL, "tpe", num_samples=9)
     resumed.replay(ended)
     assert resumed.ask() == sampler.ask()
+
+
+def test_the_points_of_several_encoders_are_tried_in_turn() -> None:
+    parts = {
+        encoder: {"space": {"batch_size": sizes}, "points": [{"batch_size": size} for size in sizes]}
+        for encoder, sizes in {"a": [16, 32, 64], "b": [8]}.items()
+    }
+    space = SearchSpace.model_validate({"encoders": parts})
+    sampler = TrialSampler({"cola": 1.0}, space, "grid", TrainingConfig(), 42, None)
+    asked = [tuple(spec.params.values()) for _ in range(4) if (spec := sampler.ask())]
+    assert asked == [("a", 16), ("b", 8), ("a", 32), ("a", 64)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections import deque
@@ -267,10 +268,11 @@ def _result_of(trial: TrialRecord, ms_per_row: float | None) -> TrialResult:
 
 
 def _points(space: SearchSpace) -> Iterator[dict[str, Value]]:
-    """Yield the configurations to try first, with their encoder where the space chooses among several."""
-    for name, part in space.parts.items():
-        model: dict[str, Value] = {MODEL_FIELD: name} if space.encoders else {}
-        yield from (model | point for point in part.points)
+    """Yield the configurations to try first, one of each encoder in turn where the space chooses among several."""
+    for turn in itertools.zip_longest(*(part.points for part in space.parts.values())):
+        for name, point in zip(space.parts, turn, strict=True):
+            if point is not None:
+                yield {MODEL_FIELD: name, **point} if space.encoders else point
 
 
 def _effect_of(
