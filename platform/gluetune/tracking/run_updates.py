@@ -66,6 +66,7 @@ def search_params(plan: SearchPlan) -> dict[str, str]:
             "fields": ", ".join(plan.fields),
             "algorithm": plan.algorithm,
             "scheduler": plan.scheduler,
+            "objective": ", ".join(plan.objectives),
             "lanes": plan.lanes,
             "workers_per_lane": plan.workers_per_lane,
             "resources": plan.resources,

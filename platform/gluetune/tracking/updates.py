@@ -155,15 +155,17 @@ class EventMapper:
 
     @_updates.register
     def _(self, event: TrialStarted, trial: TrialRecord) -> list[RunUpdate]:
-        params = {"task": event.task, "model": self._plan.model, **event.training, **event.params, "seed": event.seed}
-        tags = {
+        model = trial.model or self._plan.model
+        params = {"task": event.task, "model": model, **event.training, **event.params, "seed": event.seed}
+        tags = self._common_tags | {
+            "gluetune.model": model,
             "gluetune.level": "trial",
             "gluetune.task": event.task,
             "gluetune.trial": str(event.number),
             "gluetune.seed": str(event.seed),
             "gluetune.status": "running",
             "gluetune.data": self._plans[event.task].source,
-        } | self._common_tags
+        }
         status = self._resumed_status(event.number)
         return [
             RunUpdate(

@@ -64,6 +64,13 @@ def test_a_trial_carries_its_whole_configuration_and_tags() -> None:
     assert (first.run.parent.name, first.run.parent.parent.name) == ("CoLA", "small")
 
 
+def test_a_trial_carries_its_own_encoder_where_the_search_has_several() -> None:
+    event = started(0, "cola")
+    event = event.model_copy(update={"params": {"model": "org/b", **event.params}})
+    (first,) = EventMapper(plan(model="org/a, org/b"), started=0.0).updates(event, apply_event({}, event))
+    assert first.params["model"] == first.tags["gluetune.model"] == "org/b"
+
+
 def test_descriptions_tell_the_result() -> None:
     notes = {
         key: merged(replay(events()), key)[1].get("mlflow.note.content", "")
@@ -165,6 +172,7 @@ def test_opening_names_the_plan_and_keeps_the_job_file() -> None:
     assert search.files == {"job.yaml": "name: small\n"}
     assert search.params["space_source"] == "Turc et al. 2019"
     assert search.params["tasks"] == "cola, mnli"
+    assert search.params["objective"] == "score"
     assert (cola.params["metric"], cola.params["train_rows"]) == ("matthews_correlation", "1800")
     assert [(point.key, point.value) for point in mnli.points] == [("baseline", 0.345)]
     assert {entry.tags["gluetune.search"] for entry in (search, cola, mnli)} == {"small"}
