@@ -153,7 +153,6 @@ def blocking() -> Any:
     return Blocking()
 
 
-@pytest.mark.internals
 def test_a_closed_lane_whose_workers_do_not_end_keeps_no_group(
     pool: LanePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,7 +217,6 @@ def test_workers_that_die_as_they_join_the_process_group_leave_no_group(ray_clus
         wait_until(lambda: release_all_placement_groups() or not created_groups(), "a placement group is left")
 
 
-@pytest.mark.internals
 def test_a_lane_whose_workers_cannot_start_gives_up_and_keeps_no_group(pool: LanePool, tmp_path: Path) -> None:
     class Nowhere(Storage):  # a local class, which Ray pickles by value
         def __setstate__(self, state: dict[str, Any]) -> None:

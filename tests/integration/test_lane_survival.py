@@ -232,7 +232,6 @@ def test_a_killed_worker_is_restarted_and_the_trial_continues_from_its_checkpoin
     assert worker_pids() != pids
 
 
-@pytest.mark.internals
 def test_a_cancelled_lane_is_free_and_a_killed_one_is_replaced(lane: Lane, undisturbed: list[object]) -> None:
     lane.assign(assignment(19, num_train_epochs=300))
     lane.next_event()
@@ -286,7 +285,7 @@ def test_two_workers_with_half_the_rows_each_equal_one_worker(pair: Lane, alone:
 @pytest.mark.timeout(300)
 def test_both_workers_run_the_workload_of_an_assignment(pair: Lane, lanes: Lanes, alone: list[Evaluated]) -> None:
     """As those of a winner do: its workload is a reference to an object of the driver."""
-    work = ray.put(FineTuning(lanes.work.data, lanes.work.encoder))
+    work = ray.put(FineTuning(lanes.work.data, lanes.work.encoders))
     pair.assign(replace(assignment(23, **NO_DROPOUT), workload=work))
     evaluations, end = run_to_end(pair)
     assert end.status == "finished", end.message

@@ -1,18 +1,26 @@
-"""The resources of a search on a cluster, and its errors where the cluster lacks them."""
+"""What a search takes of a cluster, and its errors where the cluster lacks it."""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
+from ray._private.state import actors
 
+from benchmarks.noop_search import NoopSearchSpec, NoopTrial, StartBarrier, make_controller
 from gluetune.cluster import Resources, connect_to_ray, resolve_worker_resources, take_snapshot
-from gluetune.config import LanesConfig
+from gluetune.config import LanesConfig, SearchConfig
 from gluetune.errors import ClusterError
+from gluetune.events import JournalReader
+from gluetune.lanes import LanePool, LaneSpec, TrialAssignment
 from gluetune.search.ray_tasks import cancel_on_error
+from gluetune.search.trials import SearchStatus, run_trials
+from gluetune.storage import Storage
 
 pytestmark = pytest.mark.ray
 
@@ -78,3 +86,41 @@ def test_a_finished_task_is_never_cancelled(ray_cluster: None, monkeypatch: pyte
     with pytest.raises(KeyboardInterrupt), cancel_on_error([task]):
         raise KeyboardInterrupt
     assert not cancelled
+
+
+def test_trials_that_are_shorter_than_the_start_of_a_trainable_take_one_trainable_per_lane(
+    ray_cluster: None, tmp_path: Path
+) -> None:
+    """The first trial ends when the first Trainable has started, and the second one has not."""
+    search, storage = NoopSearchSpec(count=20, lanes=2, scheduler="none"), Storage(str(tmp_path))
+    barrier: Any = ray.remote(num_cpus=0)(StartBarrier).remote(1)
+    pool, before, started = LanePool(), trainables(), tmp_path / "started"
+
+    class Waiting(NoopTrial):  # a local class, which Ray pickles by value
+        def run(self, assignment: TrialAssignment, *rest: Any) -> None:
+            super().run(assignment, *rest)
+            while not started.exists():  # the search has its last evaluation, but the lane is not free yet
+                time.sleep(0.05)
+
+    def note_start() -> None:
+        while not any(state == "ALIVE" for number, state in trainables().items() if number not in before):
+            time.sleep(0.05)
+        started.touch()
+
+    threading.Thread(target=note_start, daemon=True).start()
+    pool.configure(LaneSpec(1, 0.5, 0.0, "PACK", storage, max_failures=0), search.lanes)
+    pool.set_workload(Waiting(search, barrier))
+    try:
+        status = run_trials(make_controller(search, storage, []), pool, SearchConfig(), search.lanes)
+    finally:
+        pool.shutdown()
+        ray.kill(barrier)
+    assert status is SearchStatus.COMPLETE
+    assert {trial.status for trial in JournalReader(storage).trials.values()} == {"finished"}
+    assert len(trainables().keys() - before.keys()) <= search.lanes
+
+
+def trainables() -> dict[str, str]:
+    """The states of all Trainables that the cluster has had, by actor id."""
+    found = actors()
+    return {number: actor["State"] for number, actor in found.items() if actor["ActorClassName"] == "LaneTrainable"}

@@ -35,7 +35,7 @@ def _probe() -> None:
 IN_PROCESS_CONTROLLER = Hook(
     name="Ray Train's controller in the lane's own process",
     distribution="ray",
-    verified=">=2.60,<2.61",
+    verified=">=2.57,<2.61",
     probe=_probe,
     fallback="Ray Train's controller in an actor",
 )

@@ -60,7 +60,8 @@ def run_trials(
             if not end.reached() and not _complete(controller):
                 from gluetune.search.tune_adapters import run_tune
 
-                run_tune(controller, trials, search, lanes, end.reached)
+                # Tune would otherwise wait for Trainables that still start
+                run_tune(controller, trials, search, lanes, lambda: end.reached() or _complete(controller))
     except Exception:  # Tune wraps what its callbacks raise
         if controller.fatal_error is None:
             raise

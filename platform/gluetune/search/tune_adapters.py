@@ -104,14 +104,14 @@ class ControllerScheduler(FIFOScheduler):
 
 
 class ControllerStopper(Stopper):
-    """Ends the search when `gluetune.search.trials.SearchEnd` does, and has the driver's own events handled.
+    """Ends Ray Tune's experiment when the search has ended, and has the driver's own events handled.
 
     It is a stopper because Tune calls `stop_all` in every turn of its loop. With a callback instead, Tune would import
     its MLflow integration, to count its use, while the tracker's thread imports MLflow too.
 
     Args:
         trials: the trials, some of whose events the driver fetches.
-        ended: whether to end the search.
+        ended: whether the search has ended.
     """
 
     def __init__(self, trials: LeasedTrials, ended: Callable[[], bool]) -> None:
@@ -122,7 +122,7 @@ class ControllerStopper(Stopper):
         return False
 
     def stop_all(self) -> bool:
-        """Return whether to end the search."""
+        """Return whether the search has ended."""
         self._trials.handle_requested_events()
         return self._ended()
 
@@ -144,7 +144,7 @@ def run_tune(
         trials: gives its trials to lanes; those that run already are taken over.
         search: how often a trial may lose its lane.
         lanes: number of trials that run at the same time.
-        ended: whether to end the search; called in every turn of Tune's loop.
+        ended: whether the search has ended; called in every turn of Tune's loop.
     """
     resources = trainable_resources(take_snapshot())
     with tempfile.TemporaryDirectory(prefix="gluetune-tune-") as scratch, _starting_at_once(lanes):
