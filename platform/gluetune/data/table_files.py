@@ -226,6 +226,8 @@ def frame_table(frame: Frame, columns: Sequence[str], place: str) -> Table:
         return ArrowTable(frame, place)
     if hasattr(frame, "with_format"):
         return DatasetTable(frame, place)
+    if hasattr(frame, "__arrow_c_stream__") and not hasattr(frame, "loc"):
+        return ArrowTable(pa.table(frame), place)
     if not (hasattr(frame, "columns") and hasattr(frame, "loc")):
         rule = "must be a pandas.DataFrame, a datasets.Dataset or a pyarrow.Table"
         raise DataError(f"{rule}, but is {type(frame).__name__}", place)

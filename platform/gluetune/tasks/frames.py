@@ -30,7 +30,8 @@ def keep_rows(rows: Rows, split: str) -> str:
     """Write rows to a Parquet file.
 
     Args:
-        rows: a pandas DataFrame, whose index is left out, or a `datasets.Dataset`.
+        rows: a pandas DataFrame, whose index is left out, a `datasets.Dataset`, or a table that Arrow reads
+            (``pyarrow.Table``, a polars DataFrame).
         split: name of the split that they are, for messages and the file's name.
 
     Returns:
@@ -46,16 +47,26 @@ def keep_rows(rows: Rows, split: str) -> str:
             f"the {split} rows must have columns of different names, but got {', '.join(map(str, columns))}"
         )
     try:
-        if hasattr(rows, "to_pandas"):
-            rows.to_parquet(str(file))
-        elif hasattr(rows, "iloc"):
+        if hasattr(rows, "iloc"):
             rows.rename(columns=str).to_parquet(file, index=False)
+        elif hasattr(rows, "to_parquet"):
+            rows.to_parquet(str(file))
+        elif hasattr(rows, "__arrow_c_stream__"):
+            _write_arrow(rows, file)
         else:
             kind = f"{type(rows).__module__}.{type(rows).__name__}"
-            raise DataError(f"the {split} rows must be a pandas DataFrame or a datasets.Dataset, but are {kind}")
+            rule = "must be a pandas DataFrame, a datasets.Dataset or an Arrow table"
+            raise DataError(f"the {split} rows {rule}, but are {kind}")
     except (ValueError, TypeError, OSError) as error:  # pyarrow's errors are ValueErrors and TypeErrors
         raise DataError(f"the {split} rows must be written as Parquet, but cannot be: {error}") from error
     return str(file)
+
+
+def _write_arrow(rows: Any, file: Path) -> None:
+    import pyarrow as pa  # slow to import, and most jobs do not need it
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table(rows), file)
 
 
 def is_kept(path: str) -> bool:

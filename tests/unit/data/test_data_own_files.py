@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pytest
 from gluetune.config import DataConfig, TaskFiles
 from gluetune.data import Examples, split_rows
 from gluetune.data.examples import Texts, examples_fingerprint
+from gluetune.data.own_rows import read_own_file
 from gluetune.data.own_tasks import open_task
 from gluetune.data.synthetic_source import SyntheticSource
 from gluetune.errors import DataError
@@ -178,3 +180,30 @@ def test_rows_of_a_built_in_task_as_an_own_task_are_split_the_same_way(name: str
         "selection": official["selection"],
         "test": official[task.dev[0]],
     }
+
+
+class ArrowRows:
+    """Rows of a library that offers Arrow's stream interface, as polars does."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+@pytest.mark.parametrize("kind", [lambda frame: frame, datasets.Dataset.from_pandas, pa.table, "arrow"])
+def test_rows_in_memory_of_any_kind_make_the_same_task(kind: Any) -> None:
+    frame = pd.DataFrame({"text": ["a", "b", "c", "d"], "topic": ["x", "y", "x", "y"]}, index=[7, 8, 9, 3])
+    made = ArrowRows(pa.table(frame.reset_index(drop=True))) if kind == "arrow" else kind(frame)
+    task = Task.from_frame(made, name="mine", text="text", label="topic")
+    assert task.labels == ("x", "y")
+    rows = read_own_file(task.files["train"], task, labels=True)
+    assert list(rows.columns["text"]) == ["a", "b", "c", "d"]
+    assert rows.labels is not None
+    assert rows.labels.tolist() == [0, 1, 0, 1]
+
+
+def test_other_objects_are_no_rows() -> None:
+    with pytest.raises(DataError, match=r"builtins\.list"):
+        Task.from_frame([{"text": "a"}], name="mine", text="text", label="topic")  # type: ignore[arg-type]
