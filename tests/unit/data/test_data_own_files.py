@@ -206,4 +206,4 @@ def test_rows_in_memory_of_any_kind_make_the_same_task(kind: Any) -> None:
 
 def test_other_objects_are_no_rows() -> None:
     with pytest.raises(DataError, match=r"builtins\.list"):
-        Task.from_frame([{"text": "a"}], name="mine", text="text", label="topic")  # type: ignore[arg-type]
+        Task.from_frame([{"text": "a"}], name="mine", text="text", label="topic")
