@@ -297,7 +297,7 @@ ENCODERS: BadInputs = [
         ),
         (
             "a",
-            "search: {space: compact_bert, objective: [score, ms_per_row], algorithm: tpe}",
+            "search: {space: compact_bert, objective: [score, ms_per_row], algorithm: gp}",
             [Line("job.yaml:3: search.objective", "nsga2")],
         ),
         (

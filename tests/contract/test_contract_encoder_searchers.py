@@ -149,6 +149,10 @@ def test_a_grid_trains_the_longest_configurations_of_all_encoders_first() -> Non
     assert [spec.params["num_train_epochs"] for spec in run(make("grid", space))] == [4, 4, 3, 2, 2, 1]
 
 
+def test_encoders_take_turns_in_a_grid() -> None:
+    assert [model(spec) for spec in run(make("grid", SHARED, 4))] == ["small", "large", "small", "large"]
+
+
 def test_a_head_that_is_the_default_of_one_encoder_only_is_another_configuration_of_the_other() -> None:
     space = SearchSpace.model_validate({"space": {"model": ["bert", "roberta"], "head": ["default", "nsp"]}})
     facts = {"cola": {"bert": TaskFacts(100, nsp_is_default=True), "roberta": TaskFacts(100)}}
@@ -158,16 +162,18 @@ def test_a_head_that_is_the_default_of_one_encoder_only_is_another_configuration
     assert Counter(map(model, specs)) == {"bert": 1, "roberta": 2}
 
 
-def test_nsga2_searches_score_and_time_at_once() -> None:
-    """The small encoder is faster and the large one better: both stay in the search."""
-    sampler = make("nsga2", ENDLESS, 24, objectives=2)
+@pytest.mark.parametrize("algorithm", ["nsga2", "tpe"])
+def test_algorithms_for_score_and_time_keep_both_encoders(algorithm: Any) -> None:
+    """The small encoder is faster and the large one better."""
+    sampler = make(algorithm, ENDLESS, 24, objectives=2)
     specs = run(sampler, 24)
     later = Counter(map(model, specs[len(specs) // 2 :]))
     assert min(later["small"], later["large"]) >= 2
 
 
-def test_a_trial_without_a_score_counts_as_bad_and_slow() -> None:
-    sampler = make("nsga2", ENDLESS, 30, objectives=2)
+@pytest.mark.parametrize("algorithm", ["nsga2", "tpe"])
+def test_a_trial_without_a_score_counts_as_bad_and_slow(algorithm: Any) -> None:
+    sampler = make(algorithm, ENDLESS, 30, objectives=2)
     for status, value, time in [
         (TrialStatus.FINISHED, 0.5, 2.0),
         (TrialStatus.DIVERGED, None, None),

@@ -121,7 +121,9 @@ def space_issues(config: JobConfig, space: SearchSpace) -> list[ConfigIssue]:
     found = [issue for part in space.parts.values() for issue in _part_issues(config, part)]
     found += _unused_training_fields(config, space)
     used = without_idle_fields(space, config.training)
-    return list(dict.fromkeys([*found, *_budget(config, used)]))  # parts that are equal have equal issues
+    return list(
+        dict.fromkeys([*found, *_cmaes(config, used), *_budget(config, used)])
+    )  # parts that are equal have equal issues
 
 
 def _part_issues(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
@@ -130,7 +132,7 @@ def _part_issues(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]
     yield from _unsearchable_fields(space)
     yield from _losses(config, space)
     yield from _missing_package(config, space)
-    yield from _algorithm(config, without_idle_fields(space, config.training))
+    yield from _grid(config, without_idle_fields(space, config.training))
     yield from _scheduler(config, space)
 
 
@@ -185,7 +187,7 @@ def _missing_package(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIs
         )
 
 
-def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
+def _grid(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     keys = ("search", "algorithm")
     endless = [field for field, distribution in space.space.items() if finite_values(distribution) is None]
     if config.search.algorithm == "grid" and endless:
@@ -194,12 +196,22 @@ def _algorithm(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
             f"grid needs a finite search space, but {space.name!r} is not ({', '.join(endless)}); "
             "use random, tpe, gp, cmaes or nsga2",
         )
-    if config.search.algorithm == "cmaes" and not any(map(_numeric, space.space.values())):
-        yield ConfigIssue.at(
-            keys,
-            f"cmaes needs a field with numbers, but search space {space.name!r} has choices between "
-            f"names only ({', '.join(space.space)}); use grid, random, tpe, gp or nsga2",
-        )
+
+
+def _cmaes(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
+    """Check that CMA-ES has a field to adapt: one with numbers, which all encoders have with the same values."""
+    first, *others = space.parts.values()
+    shared = {name: spec for name, spec in first.space.items() if all(part.space.get(name) == spec for part in others)}
+    if config.search.algorithm != "cmaes" or any(map(_numeric, shared.values())):
+        return
+    keys, rule = ("search", "algorithm"), "cmaes needs a field with numbers"
+    if others:
+        rule += f" that all encoders have with the same values, but search space {space.name!r} has none; use tpe"
+        yield ConfigIssue.at(keys, rule)
+    else:
+        names = ", ".join(space.space)
+        rule += f", but search space {space.name!r} has choices between names only ({names})"
+        yield ConfigIssue.at(keys, f"{rule}; use grid, random, tpe, gp or nsga2")
 
 
 def _numeric(distribution: Distribution) -> bool:

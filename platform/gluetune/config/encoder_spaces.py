@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from gluetune.config.job import JobConfig
+from gluetune.config.job import SYNTHETIC_ENCODER, JobConfig
 from gluetune.config.space import SearchSpace
 from gluetune.config.space_files import spaces_for
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
@@ -82,7 +82,8 @@ def with_encoders(
 def _named_twice(job: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     """Find what a job must not set because its search space names the encoders."""
     subject = f"because search space {space.name!r} names the encoders {', '.join(space.encoders)}"
-    if space.encoders and "name_or_path" in job.model.model_fields_set:
+    named = job.model.names != (SYNTHETIC_ENCODER,)  # the default is in the job file of every run's folder
+    if space.encoders and named and "name_or_path" in job.model.model_fields_set:
         yield ConfigIssue.at(("model", "name_or_path"), f"must not be set, {subject}")
     if len(space.encoders) > 1 and job.model.revision is not None:
         yield _revision(job.model.revision)
@@ -136,7 +137,7 @@ def encoder_issues(config: JobConfig) -> Iterator[ConfigIssue]:
     yield from _objective_issues(config)
 
 
-_MULTI_OBJECTIVE = ("nsga2", "random", "grid")
+_MULTI_OBJECTIVE = ("nsga2", "tpe", "random", "grid")
 
 
 def _objective_issues(config: JobConfig) -> Iterator[ConfigIssue]:

@@ -190,6 +190,8 @@ def _encoders(value: dict[str, Any], name: str) -> tuple[dict[str, SearchSpace],
     parts = {}
     for encoder, content in given.items():
         part, wrong = check_space(content, name)
+        if not isinstance(encoder, str) or not encoder:
+            wrong = [ConfigIssue.at((), f"must be the name or the folder of an encoder, but got {encoder!r}")]
         if part is not None and part.encoders:
             wrong = [ConfigIssue.at((), "must be the space of one encoder, but it names encoders itself")]
         issues += [ConfigIssue.at(("encoders", encoder, *issue.keys), issue.message) for issue in wrong]

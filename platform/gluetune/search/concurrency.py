@@ -27,7 +27,7 @@ from gluetune.cluster import (
 from gluetune.config import JobConfig, LanesConfig, SearchSpace, TrainingConfig, resolve_training
 from gluetune.data import EncodedTask
 from gluetune.errors import ClusterError
-from gluetune.search.prepare import SearchInputs, corner_points
+from gluetune.search.prepare import PreparedEncoder, SearchInputs, corner_points
 from gluetune.search.ray_tasks import NOTICE_INTERVAL_S, cancel_on_error
 from gluetune.training import DistributedContext
 from gluetune.training.memory import is_out_of_memory
@@ -142,7 +142,7 @@ def worst_case_data(data: Mapping[str, EncodedTask]) -> tuple[EncodedTask, NDArr
 def measure_trial(
     job: JobConfig, space: SearchSpace, prepared: SearchInputs, end_lanes: Callable[[], None]
 ) -> ResourceProfile:
-    """Profile one trial of the largest encoder on one GPU of the cluster, as a Ray task.
+    """Profile one trial of each encoder on one GPU of the cluster, as Ray tasks one after another.
 
     Args:
         job: the job.
@@ -150,22 +150,35 @@ def measure_trial(
         prepared: encoders and data.
         end_lanes: ends lanes that have started already: in a cluster that has lost nodes since, one of them may hold
             the only GPU.
+
+    Returns:
+        The largest memory and the longest time that a trial of any encoder needs.
     """
     end_lanes()
-    logger.info("profiling one trial on one GPU, to decide how many share it …")
-    name, largest = prepared.largest
+    logger.info("profiling one trial of each encoder on one GPU, to decide how many share it …")
+    profiles = [
+        _measure(each, worst_case_config(job, space.parts[name]), job.seed, end_lanes)
+        for name, each in prepared.encoders.items()
+    ]
+    need = ResourceProfile(max(each.memory for each in profiles), max(each.busy for each in profiles))
+    logger.info(
+        f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
+        f"{need.trials_per_gpu} at once on each"
+    )
+    return need
+
+
+def _measure(
+    encoder: PreparedEncoder, config: tuple[TrainingConfig, int], seed: int, end_lanes: Callable[[], None]
+) -> ResourceProfile:
     measured = ray.remote(num_cpus=1, num_gpus=1, max_retries=1)(_profile_on_gpu).remote(
-        *worst_case_data(largest.data), largest.encoder, *worst_case_config(job, space.parts[name]), job.seed
+        *worst_case_data(encoder.data), encoder.encoder, *config, seed
     )
     with cancel_on_error([measured]):
         while not ray.wait([measured], timeout=NOTICE_INTERVAL_S)[0]:
             logger.info("waiting for a GPU to profile one trial on; not needed with a number for lanes.gpus_per_worker")
             end_lanes()  # a lane that was ending may have taken the GPU
         need: ResourceProfile = ray.get(measured)
-    logger.info(
-        f"a trial takes {need.memory:.0%} of a GPU's memory and keeps it busy {need.busy:.0%} of the time: "
-        f"{need.trials_per_gpu} at once on each"
-    )
     return need
 
 

@@ -102,11 +102,6 @@ class SearchInputs:
         return next(iter(self.encoders.values()))
 
     @property
-    def largest(self) -> tuple[str, PreparedEncoder]:
-        """The name and the encoder with the most weights."""
-        return max(self.encoders.items(), key=lambda item: item[1].encoder.parameters)
-
-    @property
     def data(self) -> dict[str, EncodedTask]:
         """The rows by task, as tokens of the first encoder; rows, labels and cards do not depend on the encoder."""
         return self.first.data

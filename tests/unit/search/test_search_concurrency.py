@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gluetune.cluster import ClusterSnapshot, Resources
-from gluetune.config import JobConfig, LanesConfig, load_space
+from gluetune.config import JobConfig, LanesConfig, SearchSpace, load_space
 from gluetune.errors import ClusterError
 from gluetune.search import concurrency
 from gluetune.search.concurrency import measure_trial, plan_gpu_sharing, plan_lanes, worst_case_config, worst_case_data
@@ -97,10 +97,25 @@ def test_started_lanes_end_before_a_trial_is_profiled(monkeypatch: pytest.Monkey
         ),
     )
     prepared: Any = SimpleNamespace(
-        largest=("", SimpleNamespace(data={"cola": task_data(get_task("cola"))}, encoder=None))
+        encoders={"": SimpleNamespace(data={"cola": task_data(get_task("cola"))}, encoder=None)}
     )
     measure_trial(JobConfig(), load_space("compact_bert", None), prepared, lambda: happened.append("end"))
     assert happened == ["end", "wait", "end", "wait"]
+
+
+def test_lanes_are_planned_for_the_encoder_that_needs_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulated GPU: the first encoder needs more memory, the second one computes longer."""
+    profiles = iter([ResourceProfile(memory=0.4, busy=0.1), ResourceProfile(memory=0.1, busy=0.5)])
+    simulated = SimpleNamespace(
+        remote=lambda **_: lambda function: SimpleNamespace(remote=lambda *_: None),
+        get=lambda _: next(profiles),
+        wait=lambda *_, **__: ([None], []),
+    )
+    monkeypatch.setattr(concurrency, "ray", simulated)
+    each = SimpleNamespace(data={"cola": task_data(get_task("cola"))}, encoder=None)
+    prepared: Any = SimpleNamespace(encoders={"a": each, "b": each})
+    space = SearchSpace.model_validate({"space": {"model": ["a", "b"], "batch_size": [8, 16]}})
+    assert measure_trial(JobConfig(), space, prepared, lambda: None) == ResourceProfile(memory=0.4, busy=0.5)
 
 
 def test_memory_is_measured_with_the_largest_batches_of_the_space() -> None:

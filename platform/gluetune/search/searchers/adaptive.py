@@ -136,7 +136,8 @@ class AdaptiveSampler(Sampler):
 
     def _tell_trial(self, trial: optuna.Trial, result: TrialResult) -> None:
         if result.score is not None:
-            if result.status is not TrialStatus.FINISHED and self.learns_from_pruned:
+            several = len(self.study.directions) > 1  # Optuna's trials of several objectives cannot be pruned
+            if result.status is not TrialStatus.FINISHED and self.learns_from_pruned and not several:
                 trial.report(result.score, step=result.evaluations)
                 self.study.tell(trial, state=TrialState.PRUNED)
             else:

@@ -43,15 +43,15 @@ class TPE(_ModelSampler):
     """Tree-structured Parzen estimator, multivariate (Bergstra et al. 2011; Falkner et al. 2018).
 
     Running trials of other lanes count as bad until they end ("constant liar"), so that lanes do not crowd one region.
-    On a space of at most 1,024 configurations all remaining ones are compared (`FiniteTPESampler`); elsewhere Optuna
-    draws candidates.
+    On a space of at most 1,024 configurations all remaining ones are compared (`FiniteTPESampler`); elsewhere, and with
+    two objectives (Ozaki et al. 2022), Optuna draws candidates.
     """
 
     learns_from_pruned: ClassVar[bool] = True
 
-    def __init__(self, space: EncodedSpace, task: str, seed: int, num_samples: int | None) -> None:
-        super().__init__(space, task, seed, num_samples)
-        listed = space.grid_size is not None and space.grid_size <= _MAX_LISTED
+    def __init__(self, space: EncodedSpace, task: str, seed: int, num_samples: int | None, objectives: int = 1) -> None:
+        super().__init__(space, task, seed, num_samples, objectives)
+        listed = objectives == 1 and space.grid_size is not None and space.grid_size <= _MAX_LISTED
         configs = [space.grid_point(position) for position in range(space.grid_size or 0)] if listed else []
         self._all = list({space.identity(config): config for config in reversed(configs)}.values())[
             ::-1
@@ -169,11 +169,11 @@ def make_sampler(
         seed: the job's seed.
         num_samples: number of trials planned for the task; ``None`` where only the time budget ends them.
         objectives: number of objectives: the score, and with 2 the milliseconds per row. Of the algorithms that learn
-            from results, ``nsga2`` alone takes 2.
+            from results, ``nsga2`` and ``tpe`` take 2.
 
     Raises:
         ConfigError: the algorithm does not fit the space.
     """
-    if algorithm == "nsga2":
-        return NSGA2(space, task, seed, num_samples, objectives)
+    if algorithm in ("nsga2", "tpe"):
+        return (NSGA2 if algorithm == "nsga2" else TPE)(space, task, seed, num_samples, objectives)
     return ALGORITHMS[algorithm](space, task, seed, num_samples)

@@ -98,7 +98,7 @@ class SequenceSampler(Sampler):
 def grid_sampler(space: EncodedSpace) -> SequenceSampler:
     """Return a sampler of all configurations: those with the most epochs first, else in file order.
 
-    The last field varies fastest, and the encoder slowest. With the longest trials first, lanes end at about the same
+    The last field varies fastest, and encoders take turns. With the longest trials first, lanes end at about the same
     time: Graham 1969, Bounds on Multiprocessing Timing Anomalies (SIAM Journal on Applied Mathematics 17), bounds the
     wait for the last one.
 
@@ -113,8 +113,9 @@ def grid_sampler(space: EncodedSpace) -> SequenceSampler:
 
 
 def _longest_first(space: EncodedSpace) -> Iterator[EncodedConfig]:
-    by_encoder = (_with_epochs(space, places, config) for places, config in space.grids())
-    return (config for _, config in heapq.merge(*by_encoder, key=lambda pair: -pair[0]))
+    by_encoder = (enumerate(_with_epochs(space, places, config)) for places, config in space.grids())
+    merged = heapq.merge(*by_encoder, key=lambda numbered: (-numbered[1][0], numbered[0]))
+    return (config for _, (_, config) in merged)
 
 
 def _with_epochs(
