@@ -38,7 +38,7 @@ test-fast: $(STAMP)
 # Two series of tests that share the cores: these files of Ray tests, whose output is printed last, and all others, among
 # them some more of Ray, so that both take about as long. Tests of Ray wait often, so the first series has priority.
 RAY_SERIES := $(addprefix tests/integration/test_,api_whole.py finetune_whole.py lane_placement.py lane_prestart.py \
-	lane_survival.py own_tasks_whole.py search_cluster.py search_whole.py)
+	lane_survival.py own_tasks_whole.py search_cluster.py search_encoders.py search_whole.py)
 
 test: $(STAMP)
 	log=$$(mktemp); $(BIN)/python -m pytest -m "not cluster" --durations=25 $(RAY_SERIES) > $$log 2>&1 & ray=$$!; \

@@ -63,11 +63,18 @@ def run(*arguments: str | Path, code: int = 0, timeout: float = 600, script: str
     return done.stdout + done.stderr
 
 
-def wait_for_journal(driver: subprocess.Popen[Any], journal: Path, trials: int = 0) -> None:
-    """Wait until so many trials of a running command have ended and one more has been evaluated."""
+def wait_for_journal(driver: subprocess.Popen[Any], journal: Path, trials: int = 0, *, after: int = 0) -> None:
+    """Wait until so many trials of a running command have ended and one more has been evaluated.
+
+    Args:
+        driver: the command.
+        journal: the file with its events.
+        trials: how many trials.
+        after: number of lines that earlier sessions have written.
+    """
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
-        lines = journal.read_text().splitlines() if journal.exists() else []
+        lines = journal.read_text().splitlines()[after:] if journal.exists() else []
         ended = [0] + [number for number, line in enumerate(lines) if '"ended"' in line]
         if len(ended) > trials and any('evaluated"' in line for line in lines[ended[trials] :]):
             return
@@ -83,6 +90,25 @@ def environment_of_cluster() -> dict[str, str]:
     import ray
 
     return os.environ | {"RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+
+
+def run_killed(*arguments: str | Path, journal: Path, script: str = TUNE) -> None:
+    """Run a script of ``jobs/`` on the cluster of this process, and kill it after its first evaluation.
+
+    Args:
+        arguments: those of the script.
+        journal: the file with the run's events.
+        script: its name.
+    """
+    driver = subprocess.Popen(
+        command(*arguments, script=script),
+        cwd=ROOT,
+        env=environment_of_cluster(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for_journal(driver, journal)
+    kill(driver)
 
 
 def kill(command: subprocess.Popen[Any]) -> None:

@@ -105,7 +105,7 @@ def living_actors() -> set[str]:
 
 @pytest.mark.internals
 def test_the_group_of_a_killed_lane_is_released_for_the_lane_that_replaces_it(pool: LanePool, tmp_path: Path) -> None:
-    pool.configure(spec(tmp_path, 2, 1.0), 1)  # all CPUs that there are
+    pool.configure(spec(tmp_path, 1, 2.0), 1)  # all CPUs that there are
     pool.set_workload(workload())
     lease = pool.lease(assignment("trials/a"))
     assert lease.next_event() is not None

@@ -147,22 +147,6 @@ def start(
     )
 
 
-@pytest.mark.internals
-def test_a_trainable_and_a_lane_that_are_killed_are_replaced_and_their_trials_continue(
-    printed: str, job: Path, runs: Path
-) -> None:
-    driver = start(job, runs, "actors-lost", environment=environment_of_cluster())
-    wait_for_journal(driver, journal(runs, "actors-lost"), 1)
-    with paused(WORKER):  # else all trials may have ended before Ray Tune has started its Trainables
-        wait_for_process(TRAINABLE).kill()
-    wait_for_journal(driver, journal(runs, "actors-lost"), 3)
-    wait_for_process(LANE).kill()
-    assert driver.stdout is not None
-    driver.stdout.close()  # as `| head` does: the search needs no terminal either
-    assert driver.wait(timeout=300) == 0, (runs / "actors-lost/logs/ray.log").read_text()[-5000:]
-    assert trials(runs / "actors-lost") == trials(runs / "whole")
-
-
 def wait_for_process(title: str) -> psutil.Process:
     """Wait for a process of the shared cluster that Ray has given the title."""
     deadline = time.monotonic() + 120
@@ -205,39 +189,68 @@ def test_a_stop_while_ray_starts_begins_nothing_and_the_name_can_be_used_again(j
     assert "trials" in run_here("--config", job, "--name", "too-soon", "--storage-path", runs, "--dry-run")
 
 
-def test_a_search_that_is_stopped_and_then_loses_its_node_prints_the_command_that_resumes_it_in_any_folder(
-    printed: str, job: Path, runs: Path, tmp_path: Path
-) -> None:
-    first = start(Path(job.name), Path(os.path.relpath(runs, job.parent)), "stopped", cwd=job.parent)
-    wait_for_journal(first, journal(runs, "stopped"), 1)
-    os.killpg(first.pid, signal.SIGINT)  # as Ctrl-C does
-    said, _ = first.communicate(timeout=120)
-    assert first.returncode == 130, said
+@pytest.fixture(scope="module")
+def resume(job: Path, runs: Path) -> list[str]:
+    """The command that a search prints when Ctrl-C stops it, with a relative path in another folder."""
+    driver = start(Path(job.name), Path(os.path.relpath(runs, job.parent)), "stopped", cwd=job.parent)
+    wait_for_journal(driver, journal(runs, "stopped"), 1)
+    os.killpg(driver.pid, signal.SIGINT)  # as Ctrl-C does
+    said, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 130, said
     assert "Traceback" not in said
     assert {t["status"] for t in summary(runs / "stopped")["trials"]} >= {"finished", "stopped"}
     assert not (runs / "stopped" / "lanes").exists()
-    resume = command_in(said)
+    return command_in(said)
+
+
+def test_a_search_that_is_stopped_prints_the_command_that_resumes_it_in_any_folder(
+    resume: list[str], runs: Path
+) -> None:
     assert resume[2:] == ["--resume", "stopped", "--storage-path", str(runs)]
 
-    ended = len(ends(runs))
-    again = subprocess.Popen(
-        resume, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+
+@pytest.fixture(scope="module")
+def report(resume: list[str], runs: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the resumed search reports when its node dies, after one more evaluation."""
+    folder = tmp_path_factory.mktemp("empty")
+    before = lines(runs)
+    driver = subprocess.Popen(
+        resume, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
-    wait_for_journal(again, journal(runs, "stopped"), ended)
-    next(p for p in psutil.Process(again.pid).children(recursive=True) if p.name() == "raylet").kill()
-    said, _ = again.communicate(timeout=120)
-    assert again.returncode == 1, said
-    report = said.rsplit("error: ", 1)[1]
+    wait_for_journal(driver, journal(runs, "stopped"), after=len(before))
+    next(p for p in psutil.Process(driver.pid).children(recursive=True) if p.name() == "raylet").kill()
+    said, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 1, said
+    assert not list(folder.iterdir())
+    return said.rsplit("error: ", 1)[1]
+
+
+def test_a_search_that_loses_its_node_says_so_and_how_to_resume_it(report: str, resume: list[str], runs: Path) -> None:
     assert "node" in report.splitlines()[0]
     assert str(runs / "stopped/logs/ray.log") in report
     assert command_in(report) == resume
-    assert not list(tmp_path.iterdir())
 
-    before = ends(runs)
-    run_here(*resume[2:])
+
+@pytest.mark.internals
+def test_a_trainable_and_a_lane_that_are_killed_are_replaced_and_all_trials_are_as_undisturbed(
+    printed: str, report: str, resume: list[str], runs: Path
+) -> None:
+    """They are killed while the search that lost its node is resumed, whose finished trials stay as they are."""
+    before = lines(runs)
+    driver = subprocess.Popen(
+        resume, env=environment_of_cluster(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    wait_for_journal(driver, journal(runs, "stopped"), after=len(before))
+    with paused(WORKER):  # else all trials may have ended before Ray Tune has started its Trainables
+        wait_for_process(TRAINABLE).kill()
+    wait_for_journal(driver, journal(runs, "stopped"), 1, after=len(before))
+    wait_for_process(LANE).kill()
+    assert driver.stdout is not None
+    driver.stdout.close()  # as `| head` does: the search needs no terminal either
+    assert driver.wait(timeout=300) == 0, (runs / "stopped/logs/ray.log").read_text()[-5000:]
     assert trials(runs / "stopped") == trials(runs / "whole")
     assert winners(runs / "stopped") == winners(runs / "whole")
-    assert ends(runs)[: len(before)] == before
+    assert lines(runs)[: len(before)] == before
     assert_one_mlflow_run_per_trial(runs, "stopped")
 
 
@@ -246,9 +259,9 @@ def command_in(said: str) -> list[str]:
     return shlex.split(next(line for line in said.splitlines() if "--resume" in line))
 
 
-def ends(runs: Path) -> list[str]:
-    """Lines of the journal of the search `stopped` that end a trial."""
-    return [line for line in journal(runs, "stopped").read_text().splitlines() if '"ended"' in line]
+def lines(runs: Path) -> list[str]:
+    """The journal of the search `stopped`."""
+    return journal(runs, "stopped").read_text().splitlines()
 
 
 def assert_one_mlflow_run_per_trial(runs: Path, name: str) -> None:
