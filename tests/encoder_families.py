@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,12 @@ ALL_FAMILIES: dict[str, Any] = FAMILIES | {
 }
 
 
-def masked_lm(family: str, folder: Path) -> Path:
-    """A masked language model, as pre-training would save it."""
-    AutoModelForMaskedLM.from_config((ALL_FAMILIES | FAMILIES)[family]).save_pretrained(folder)
+def masked_lm(family: str, folder: Path, layers: int | None = None) -> Path:
+    """A masked language model, as pre-training would save it; ``layers`` in place of two."""
+    config = copy.deepcopy((ALL_FAMILIES | FAMILIES)[family])
+    if layers is not None:
+        config.num_hidden_layers = layers
+    AutoModelForMaskedLM.from_config(config).save_pretrained(folder)
     return folder
 
 
