@@ -109,16 +109,21 @@ def test_the_learning_curve_is_kept_as_a_picture(trained: str, runs: Path) -> No
     assert Path(path).read_bytes().startswith(b"\x89PNG")
 
 
-def test_eval_scores_the_saved_model_as_training_did(trained: str, runs: Path) -> None:
+@pytest.fixture(scope="module")
+def evaluated(trained: str, runs: Path) -> str:
+    """What an evaluation of the saved model printed."""
     where = ("--data", "synthetic", "--storage-path", runs, "--name", "cola", "--max-eval-samples", "320")
-    said = run("cola_tutorial.yaml", *where, "--mode", "eval")
+    return run("cola_tutorial.yaml", *where, "--mode", "eval")
+
+
+def test_eval_scores_the_saved_model_as_training_did(trained: str, evaluated: str, runs: Path) -> None:
     name = "validation.matthews_correlation"
-    assert figure(said, name) == figure(trained, name)
+    assert figure(evaluated, name) == figure(trained, name)
     report = json.loads((runs / "cola" / "report" / "cola_evaluation.json").read_text())
     assert f"{report['figures'][name]:.4f}" == figure(trained, name)[-1]
 
 
-def test_a_labelled_file_is_scored_as_in_python(trained: str, runs: Path, tmp_path: Path) -> None:
+def test_a_labelled_file_is_scored_as_in_python(evaluated: str, runs: Path, tmp_path: Path) -> None:
     rows, found = tmp_path / "rows.csv", tmp_path / "found.json"
     rows.write_text('sentence,label\n"The baker sees, the table .",acceptable\nTable the sees baker .,unacceptable\n')
     assert evaluate_main([str(runs / "cola"), "--input", str(rows), "--output", str(found)]) == 0
