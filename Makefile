@@ -35,15 +35,16 @@ submit: $(STAMP)
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not cluster and not ray and not slow" tests/unit
 
-# Two series of tests that share the cores: these files of Ray tests, whose output is printed last, and all others, among
-# them some more of Ray, so that both take about as long. Tests of Ray wait often, so the first series has priority.
-RAY_SERIES := $(addprefix tests/integration/test_,api_whole.py finetune_whole.py lane_placement.py lane_prestart.py \
-	lane_survival.py own_tasks_whole.py search_cluster.py search_encoders.py search_whole.py)
+# Two series of tests that share the cores: these files, most of them tests of Ray, whose output is printed last, and all
+# others, among them some more of Ray, so that both take about as long. Tests of Ray wait often: their series has priority.
+FIRST_SERIES := $(addprefix tests/integration/test_,api_whole.py finetune_whole.py lane_placement.py lane_prestart.py \
+	lane_survival.py own_tasks_whole.py pretraining_transfer.py search_cluster.py search_encoders.py search_whole.py) \
+	tests/contract/test_contract_onnx.py
 
 test: $(STAMP)
-	log=$$(mktemp); $(BIN)/python -m pytest -m "not cluster" --durations=25 $(RAY_SERIES) > $$log 2>&1 & ray=$$!; \
-	nice -n 5 $(BIN)/python -m pytest -m "not cluster" --durations=25 $(addprefix --ignore=,$(RAY_SERIES)); others=$$?; \
-	wait $$ray; ray=$$?; cat $$log; rm $$log; exit $$((ray + others))
+	log=$$(mktemp); $(BIN)/python -m pytest -m "not cluster" --durations=25 $(FIRST_SERIES) > $$log 2>&1 & first=$$!; \
+	nice -n 5 $(BIN)/python -m pytest -m "not cluster" --durations=25 $(addprefix --ignore=,$(FIRST_SERIES)); others=$$?; \
+	wait $$first; first=$$?; cat $$log; rm $$log; exit $$((first + others))
 
 test-cluster: $(STAMP)
 	$(BIN)/python -m pytest -m cluster -p no:randomly --durations=25 tests/cluster tests/integration tests/unit/benchmarks
