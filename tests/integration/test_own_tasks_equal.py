@@ -115,7 +115,7 @@ def test_a_winners_folder_answers_rows_without_the_files(encoder: ModelConfig, t
     assert weights is not None
     folder = tmp_path / "winner"
     save_pretrained(inputs.first.encoder, mine.task, weights, inputs.first.tokenizer, str(folder), TRAINING)
-    inputs.text.of_task(mine.task).write(folder)
+    inputs.first.text.of_task(mine.task).write(folder)
     Path(train).unlink()
     answered = own_task_of(str(folder))
     assert answered is not None
