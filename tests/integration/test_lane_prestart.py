@@ -106,10 +106,13 @@ def test_the_search_trains_on_a_lane_that_started_before_it_and_replaces_it_when
         event = lease.next_event()
         assert isinstance(event, Evaluated)
         assert event.epoch == epoch
-    pool.release(lease)
+    again = pool.lease_again(lease, assignment())
+    assert again.lane == lease.lane
+    assert lease.next_event() is None
+    assert isinstance(again.next_event(), Evaluated)
     ray.kill(lease.actor)
     wait_until(lambda: not len(pool))
-    assert pool.lease(assignment()).lane != lease.lane
+    assert pool.lease_again(again, assignment()).lane != lease.lane
 
 
 def test_trials_follow_each_other_on_a_lane_before_ray_tune_has_started(

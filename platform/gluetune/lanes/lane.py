@@ -47,10 +47,12 @@ class LaneActor:
         """Set what the workers run; they wait for it."""
         self._mailbox.set_workload(workload)
 
+    @ray.method(num_returns=0)
     async def assign(self, assignment: TrialAssignment) -> None:
         """Give the workers an assignment; one that they still work on is cancelled."""
         self._mailbox.assign(assignment)
 
+    @ray.method(num_returns=0)
     async def cancel(self, assignment_id: int) -> None:
         """Cancel an assignment, if it is the current one or has not arrived yet."""
         self._mailbox.cancel(assignment_id)

@@ -175,12 +175,23 @@ class LanePool:
         Returns:
             The lease, which `release` ends.
         """
-        lane = self._free_lane() or self._start_lane()
-        self._last_id += 1
-        lease = Lease(lane.name, lane.actor, self._last_id)
-        lane.actor.assign.remote(replace(assignment, assignment_id=lease.assignment_id))
-        self._leases[lease.assignment_id] = lease
-        return lease
+        return self._assign(self._free_lane() or self._start_lane(), assignment)
+
+    def lease_again(self, lease: Lease, assignment: TrialAssignment) -> Lease:
+        """End a lease and give its lane, if that lives, the next assignment; otherwise lease another lane.
+
+        The lane cancels what it still does for the lease by itself, because the new assignment replaces the old one.
+
+        Args:
+            lease: the lease.
+            assignment: the next assignment, without an id.
+
+        Returns:
+            The new lease.
+        """
+        self._drop_dead()
+        lane = self._lanes.get(lease.lane) if self._leases.pop(lease.assignment_id, None) else None
+        return self.lease(assignment) if lane is None else self._assign(lane, assignment)
 
     def release(self, lease: Lease) -> None:
         """End a lease, and cancel what its lane still does for it. The lane can be leased again at once."""
@@ -220,6 +231,13 @@ class LanePool:
             ray.wait(closing, num_returns=len(closing), timeout=timeout_s)
         _kill(lanes)
         release_all_placement_groups()
+
+    def _assign(self, lane: _Lane, assignment: TrialAssignment) -> Lease:
+        self._last_id += 1
+        lease = Lease(lane.name, lane.actor, self._last_id)
+        lane.actor.assign.remote(replace(assignment, assignment_id=lease.assignment_id))
+        self._leases[lease.assignment_id] = lease
+        return lease
 
     def _free_lane(self) -> _Lane | None:
         self._drop_dead()

@@ -2,8 +2,8 @@
 
 The processes of Tune's Trainables take seconds of CPU to start, which starting lanes need. The driver therefore leases
 lanes for the first trials before it starts Tune, and fetches the events of each trial itself until the trial's
-Trainable does. Where such a trial ends before a Trainable has started, the driver gives the next one to its lane; Tune
-takes that over later.
+Trainable does. When an event ends a trial, the driver gives the next one to its lane at once, and Tune takes that over
+in its next turn.
 """
 
 from __future__ import annotations
@@ -86,10 +86,7 @@ class LeasedTrials:
             self.handle_requested_events()
 
     def handle_requested_events(self) -> None:
-        """Handle the events that have come on the driver's own requests, and request the next ones.
-
-        Where a trial has ended, give the next one to its lane, unless Trainables have started, which then ask for it.
-        """
+        """Handle the events that have come on the driver's own requests, and request the next ones."""
         requests = {
             trial.request: trial for trial in (*self._before_tune, *self._by_id.values()) if trial.request is not None
         }
@@ -170,6 +167,16 @@ class LeasedTrials:
             self._before_tune.append(trial.request_event())
         return trial is not None
 
+    def _lease_again(self, ended: _LeasedTrial) -> None:
+        """Give the next trial to the lane of one that has just ended; end the lease where there is none."""
+        self._before_tune = [other for other in self._before_tune if other is not ended]
+        assignment = self._controller.next_trial()
+        if assignment is None:
+            self._pool.release(ended.lease)
+            return
+        trial = _LeasedTrial(assignment.number, self._pool.lease_again(ended.lease, assignment))
+        self._before_tune.append(trial if self._trainables_started else trial.request_event())
+
     def _handle_request(self, trial: _LeasedTrial) -> None:
         request, trial.request = trial.request, None
         try:
@@ -178,17 +185,15 @@ class LeasedTrials:
             return  # the trial's Trainable gets the same error, and Ray Tune tries the trial again
         if numbered is None:
             return
-        in_flight = trial.number in self._controller.in_flight
         if self._handle(trial, *numbered):
             trial.request_event()
-            return
-        self._pool.release(trial.lease)
-        self._before_tune = [other for other in self._before_tune if other is not trial]
-        if in_flight and not self._trainables_started:  # not in flight: the search has ended it
-            self._start_next()
 
     def _handle(self, trial: _LeasedTrial, event_number: int, event: str) -> bool:
         trial.handled = event_number
         read = LANE_EVENT_ADAPTER.validate_json(event)
         self.any_evaluated = self.any_evaluated or isinstance(read, Evaluated)
-        return self._controller.handle_event(read)
+        in_flight = trial.number in self._controller.in_flight  # otherwise the search has ended the trial
+        continues = self._controller.handle_event(read)
+        if in_flight and not continues:
+            self._lease_again(trial)
+        return continues
