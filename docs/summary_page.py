@@ -13,7 +13,12 @@ from pydantic import BaseModel
 
 from gluetune.events import ClassScores, MayBeNonFinite
 from gluetune.reporting.schema import (
+    BudgetLimit,
+    ClassSecondsSummary,
+    CostsSummary,
+    EarlyEndSummary,
     EncoderScore,
+    EstimateSummary,
     EvaluationSummary,
     ExpectedBestSummary,
     FurtherTrialsSummary,
@@ -35,6 +40,11 @@ PARTS: dict[type[BaseModel], str] = {
     EncoderScore: "Encoder",
     ParetoPoint: "Pareto point",
     LaneSummary: "Lane use",
+    CostsSummary: "Costs",
+    ClassSecondsSummary: "Seconds by class",
+    EstimateSummary: "Estimate",
+    BudgetLimit: "Budget limit",
+    EarlyEndSummary: "Early end",
     TrialSummary: "Trial",
     EvaluationSummary: "Evaluation",
 }

@@ -132,9 +132,10 @@ class SearchResult:
     def status(self) -> str:
         """How the search ended, or that it has not.
 
-        ``complete``: all trials are done. ``out_of_time``: its time budget ended it. ``interrupted``: it was stopped,
-        or an error ended it. ``failed``: no trial could be evaluated. ``running``: it had not ended when its
-        ``summary.json`` was written. `gluetune.resume` resumes all but the complete and the failed.
+        ``complete``: all trials are done. ``out_of_time``: its time budget ended it. ``out_of_budget``: its budget of
+        hours or seconds is spent. ``interrupted``: it was stopped, or an error ended it. ``failed``: no trial could be
+        evaluated. ``running``: it had not ended when its ``summary.json`` was written. `gluetune.resume` resumes all
+        but the complete and the failed.
         """
         return self._summary.status
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from gluetune.api.frontend import Frontend
 from gluetune.api.session import Session
 from gluetune.config import PublishedConfig
-from gluetune.events import SearchPlan, TrialRecord, TrialStatus, winners
+from gluetune.events import JournalEvent, SearchPlan, TrialRecord, TrialStatus, winners
 from gluetune.reporting import (
     LiveTable,
     ProgressLog,
@@ -103,7 +103,13 @@ _FAILED = (TrialStatus.DIVERGED, TrialStatus.OUT_OF_MEMORY, TrialStatus.FAILED)
 class ViewFactory(Protocol):
     """What is shown while a session runs, and at its end."""
 
-    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
+    def live(
+        self,
+        plan: SearchPlan,
+        console: Console,
+        trials: dict[int, TrialRecord],
+        history: Iterable[JournalEvent] = (),
+    ) -> LiveTable | ProgressLog:
         """Follow the session's events."""
 
     def print_summary(
@@ -115,9 +121,15 @@ class ViewFactory(Protocol):
 class SearchViews:
     """A table of tasks that renews itself, and the winners."""
 
-    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
+    def live(
+        self,
+        plan: SearchPlan,
+        console: Console,
+        trials: dict[int, TrialRecord],
+        history: Iterable[JournalEvent] = (),
+    ) -> LiveTable | ProgressLog:
         """Return a table of the tasks' progress that is redrawn with each event."""
-        return LiveTable(plan, console, trials)
+        return LiveTable(plan, console, trials, history)
 
     def print_summary(
         self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console
@@ -140,7 +152,13 @@ class RunViews:
         self._published = published
         self.failed: list[TrialRecord] = []
 
-    def live(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord]) -> LiveTable | ProgressLog:
+    def live(
+        self,
+        plan: SearchPlan,
+        console: Console,
+        trials: dict[int, TrialRecord],
+        history: Iterable[JournalEvent] = (),
+    ) -> LiveTable | ProgressLog:
         """Return a log with one line for each evaluation."""
         return ProgressLog(console)
 

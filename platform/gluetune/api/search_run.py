@@ -17,8 +17,8 @@ from gluetune.api.own_tasks import save_cards, save_tasks
 from gluetune.api.runs import ViewFactory
 from gluetune.api.session import Session, begin, check_inputs
 from gluetune.cluster import Resources, take_snapshot
-from gluetune.config import dump_job
-from gluetune.errors import AllTrialsFailedError
+from gluetune.config import JobConfig, dump_job
+from gluetune.errors import AllTrialsFailedError, ConfigError, ConfigIssue
 from gluetune.events import Journal, JournalReader, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
 from gluetune.lanes import LanePool
 from gluetune.reporting import (
@@ -117,8 +117,21 @@ def run_search(
         take_snapshot(),
         lambda: measure_trial(session.job, session.space, prepared, pool.shutdown),
     )
+    _check_budget(session.job, plan.resources)
     fitting = replace(session, job=session.job.model_copy(update={"lanes": plan.lanes}))
     return _Run(session, fitting, frontend, prepared, inputs, plan.resources, address, views, pool, score).run()
+
+
+def _check_budget(job: JobConfig, resources: Resources) -> None:
+    """Refuse a budget of GPU-hours where lanes have no GPUs.
+
+    Raises:
+        ConfigError: it is given.
+    """
+    hours = job.search.budget.gpu_hours
+    if hours is not None and not resources.gpus:
+        rule = f"must not be given where lanes have no GPUs, but got {hours:g}; give cpu_hours or seconds"
+        raise ConfigError([ConfigIssue.at(("search", "budget", "gpu_hours"), rule)])
 
 
 @dataclass
@@ -187,10 +200,10 @@ class _Run:
         return FinishedSearch(ending, plan, [trial for _, trial in sorted(journal.trials.items())], summary)
 
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> SearchStatus:
-        live = self.views.live(plan, self.frontend.console, search.journal.trials)
+        live = self.views.live(plan, self.frontend.console, search.journal.trials, search.journal.history)
         with live, ClusterWaitNotice(live.note):
             live.note(f"starting {formatting.count(plan.lanes, 'lane')}: each loads its libraries once …")
-            return search.run([tracker, live], tracker.mark_stopped)
+            return search.run([tracker, live], tracker.mark_stopped, live.on_search_event)
 
     def _register(self, tracker: Tracker, journal: Journal) -> dict[str, Registration]:
         """Log the winners' models to MLflow; what became of them by task."""
@@ -241,7 +254,13 @@ class _Run:
     ) -> Summary:
         out = self.frontend.console
         summary = summarise(
-            plan, journal.trials.values(), status=ending.value, session_started=started, now=time.time(), models=models
+            plan,
+            journal.trials.values(),
+            status=ending.value,
+            session_started=started,
+            now=time.time(),
+            models=models,
+            history=journal.history,
         )
         try:
             file = write_summary(self.session.storage, summary)
@@ -272,7 +291,8 @@ def print_ending(status: SearchStatus, resume: str, console: Console) -> None:
             soft_wrap=True,
         )
     elif status is not SearchStatus.COMPLETE:
-        _print_resume(f"{status.value.replace('_', ' ')}; resume", resume, console)
+        raised = ", with a larger budget (--budget-…)," if status is SearchStatus.OUT_OF_BUDGET else ""
+        _print_resume(f"{status.value.replace('_', ' ')}; resume{raised}", resume, console)
 
 
 def _print_resume(why: str, resume: str, console: Console) -> None:
@@ -291,6 +311,8 @@ def _sampler(session: Session, prepared: SearchInputs) -> TrialSampler:
         job.search.num_samples,
         prepared.facts,
         len(job.search.objective),
+        job.search.budget.trials,
+        by_time=job.search.budget.limits_time,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from pydantic import BaseModel
 
 from gluetune.config import (
+    BudgetConfig,
     Choice,
     Float,
     Int,
@@ -28,7 +29,11 @@ from gluetune.errors import ConfigError, ConfigIssue, did_you_mean
 Job: TypeAlias = "JobConfig | Mapping[str, Any] | str | os.PathLike[str] | None"
 """A job: a checked one, the keys and values of a job file, or the path of a job file."""
 
-RESUMABLE = ("search.time_budget_s", "lanes.max_concurrent_trials", "storage.path", "tracking.uri")
+RESUMABLE = (
+    "search.time_budget_s",
+    *(f"search.budget.{name}" for name in BudgetConfig.model_fields),
+    *("lanes.max_concurrent_trials", "storage.path", "tracking.uri"),
+)
 _UNNAMED_SPACE = "space"  # the name of a search space that is given as a mapping without one
 _SINGLE_RUN = {
     "search.space": "single",

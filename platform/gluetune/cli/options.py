@@ -157,6 +157,12 @@ SEARCH_FLAGS = (
     SELECTION_FLAG,
     SEED_FLAG,
 )
+BUDGET_FLAGS = (
+    Flag("--budget-gpu-hours", "search.budget.gpu_hours", "HOURS", "of all GPUs of all lanes", allowed_on_resume=True),
+    Flag("--budget-cpu-hours", "search.budget.cpu_hours", "HOURS", "of all CPU cores", allowed_on_resume=True),
+    Flag("--budget-seconds", "search.budget.seconds", "SECONDS", "while there are lanes", allowed_on_resume=True),
+    Flag("--budget-trials", "search.budget.trials", "N", "trials of all tasks together", allowed_on_resume=True),
+)
 TRAINING_FLAGS = (
     NAME_FLAG,
     TASKS_FLAG,

@@ -48,7 +48,7 @@ COLUMNS = (
     "number", "name", "task", "status", "best_score", "best_epoch", "seconds", "started", "ended", "message",
 )  # fmt: skip
 _RESUMED_BY = {"search": "tune", "fine-tuning": "finetune", "pre-training": "pretrain"}
-_RESUMABLE = ("interrupted", "out_of_time", "unfinished")
+_RESUMABLE = ("interrupted", "out_of_time", "out_of_budget", "unfinished")
 
 
 def _needs(*positionals: Option) -> Callable[[ParsedArguments], Iterator[ConfigIssue]]:

@@ -11,6 +11,7 @@ from gluetune.cli.evaluate import run_evaluate
 from gluetune.cli.flags import ParsedArguments
 from gluetune.cli.options import (
     ACCEPT_OPTION,
+    BUDGET_FLAGS,
     DATA_AND_MODEL_FLAGS,
     LANE_FLAGS,
     SEARCH_FLAGS,
@@ -42,12 +43,13 @@ TUNE = Program(
     "Search hyperparameters for fine-tuning encoders, on your own files (--train FILE --text COLUMN --label COLUMN) or "
     "on GLUE tasks. Without flags: the offline quickstart, which "
     "needs no network. It also stands behind flags that only say how much, where and under which name: --num-samples, "
-    "--time-budget-s, --max-train-samples, --max-eval-samples, --seed, --name, lanes, storage and tracking. Any other "
-    "flag without --config starts from the defaults of a job instead (all of the space, by grid), and --data must be "
-    "named; --data-dir alone means --data dir.",
+    "--time-budget-s, --max-train-samples, --max-eval-samples, --seed, --name, budgets, lanes, storage, tracking. Any "
+    "other flag without --config starts from the defaults of a job instead (all of the space, by grid), and --data "
+    "must be named; --data-dir alone means --data dir.",
     "job file (default: see above)",
     {
         "what to search": SEARCH_FLAGS,
+        "budget of all sessions of the search": BUDGET_FLAGS,
         "data and model": DATA_AND_MODEL_FLAGS,
         "lanes": LANE_FLAGS,
         "storage and tracking": STORAGE_FLAGS + TRACKING_FLAGS,

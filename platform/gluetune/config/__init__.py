@@ -1,6 +1,14 @@
 """Typed, frozen configurations of jobs, search spaces and training, and their YAML files."""
 
 from gluetune.config.addresses import password, text_without_passwords, without_password
+from gluetune.config.budgets import (
+    FURTHER_TRIALS,
+    MIN_GAIN_TRIALS,
+    BudgetConfig,
+    CostPerHour,
+    StopRuleConfig,
+    price_of,
+)
 from gluetune.config.checks import check_fit, resolve_training
 from gluetune.config.encoder_spaces import EncoderFamily, with_encoders
 from gluetune.config.equivalence import (
@@ -48,10 +56,14 @@ from gluetune.config.validation import Section
 __all__ = [
     "COMPUTATION_FIELDS",
     "DEPENDENT_FIELDS",
+    "FURTHER_TRIALS",
+    "MIN_GAIN_TRIALS",
     "MODEL_FIELD",
     "SYNTHETIC_ENCODER",
     "Algorithm",
+    "BudgetConfig",
     "Choice",
+    "CostPerHour",
     "DataConfig",
     "Distribution",
     "EncoderFamily",
@@ -67,6 +79,7 @@ __all__ = [
     "SearchConfig",
     "SearchSpace",
     "Section",
+    "StopRuleConfig",
     "StorageConfig",
     "TaskFacts",
     "TaskFiles",
@@ -90,6 +103,7 @@ __all__ = [
     "parse_job",
     "parse_space",
     "password",
+    "price_of",
     "resolve_training",
     "spaces_for",
     "text_without_passwords",

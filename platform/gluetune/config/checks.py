@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from gluetune.config.budgets import budget_issues
 from gluetune.config.encoder_spaces import encoder_issues
 from gluetune.config.equivalence import COMPUTATION_FIELDS, unused_fields, without_idle_fields
 from gluetune.config.job import DataConfig, JobConfig
@@ -42,7 +43,7 @@ def check_fit(config: JobConfig, space: SearchSpace) -> None:
 def job_issues(config: JobConfig) -> list[ConfigIssue]:
     """Find the rules between settings of one job that do not hold."""
     found = [*_source(config.data), *_one_task(config), *_files(config)] if config.reads_data else []
-    return [*found, *own_task_issues(config), *encoder_issues(config)]
+    return [*found, *own_task_issues(config), *encoder_issues(config), *budget_issues(config)]
 
 
 def _one_task(config: JobConfig) -> Iterator[ConfigIssue]:
@@ -222,11 +223,11 @@ def _numeric(distribution: Distribution) -> bool:
 
 def _budget(config: JobConfig, space: SearchSpace) -> Iterator[ConfigIssue]:
     search = config.search
-    open_ended = space.size is None and search.num_samples is None and search.time_budget_s is None
-    if open_ended and search.algorithm != "grid":
+    limited = search.num_samples is not None or search.time_budget_s is not None or bool(search.budget.limits)
+    if space.size is None and not limited and search.algorithm != "grid":
         yield ConfigIssue.at(
             ("search", "num_samples"),
-            f"num_samples or time_budget_s must be given, because search space {space.name!r} is not finite",
+            f"num_samples, time_budget_s or a budget must be given, because search space {space.name!r} is not finite",
         )
 
 

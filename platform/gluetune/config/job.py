@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, field_serializer, model_validator
 
 from gluetune.config.addresses import without_password
+from gluetune.config.budgets import BudgetConfig, CostPerHour, StopRuleConfig
 from gluetune.config.task_files import TaskFiles
 from gluetune.config.tasks import TaskEntry, TaskName, read_tasks
 from gluetune.config.training import TrainingConfig
@@ -182,7 +183,8 @@ class SearchConfig(Section):
     """What is searched and how.
 
     ``num_samples`` is the number of trials per task; ``None`` is all configurations of a finite space, and of any other
-    as many as ``time_budget_s`` allows.
+    as many as ``budget`` or ``time_budget_s`` allow. ``time_budget_s`` limits one session of a search: a resume has all
+    of it again. ``budget`` limits all sessions together.
 
     ``spaces`` gives encoders a search space of their own: a mapping from encoders to spaces, in which those that are
     not named have ``space``; or ``auto``, the space that was published for each encoder's family.
@@ -201,6 +203,8 @@ class SearchConfig(Section):
     scheduler: Annotated[SchedulerConfig, BeforeValidator(named_scheduler)] = SchedulerConfig()
     num_samples: int | None = Field(default=None, ge=1)
     time_budget_s: float | None = Field(default=None, gt=0)
+    budget: BudgetConfig = BudgetConfig()
+    stop_when: StopRuleConfig = StopRuleConfig()
     max_failures: int = Field(default=2, ge=0)
 
 
@@ -211,6 +215,9 @@ class LanesConfig(Section):
     as many on each GPU as fit by the measurements of a short trial. ``cpus_per_worker: auto`` divides the cluster's
     CPUs among the workers, ``gpus_per_worker: auto`` its GPUs: one for each worker, or a fraction where there are more
     lanes than GPUs and that many fit on one.
+
+    ``cost_per_hour`` is what an hour of a GPU costs, or of a CPU core where lanes have no GPUs; or a mapping with the
+    prices of both, ``{gpu: 2.5, cpu: 0.04}``. The search then reports its cost.
     """
 
     max_concurrent_trials: Lanes = 2
@@ -218,6 +225,9 @@ class LanesConfig(Section):
     cpus_per_worker: Cpus = "auto"
     gpus_per_worker: Gpus = "auto"
     placement_strategy: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] = "PACK"
+    cost_per_hour: CostPerHour | None = Field(
+        default=None, description="a number > 0, a mapping of gpu and cpu to numbers >= 0, or null"
+    )
 
     @property
     def lanes(self) -> int:

@@ -30,6 +30,8 @@ _QUICKSTART_SETTINGS = (
     "tracking",
     "search.num_samples",
     "search.time_budget_s",
+    "search.budget",
+    "search.stop_when",
     "search.max_failures",
     "data.max_train_samples",
     "data.max_eval_samples",

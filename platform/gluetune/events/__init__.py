@@ -4,6 +4,7 @@ The journal is the only truth of a search. Searcher and schedulers are rebuilt f
 table, ``summary.json`` and MLflow runs are written from its events.
 """
 
+from gluetune.events.costs import ClassSeconds, ResourceUse, SearchCosts, search_costs
 from gluetune.events.journal import Journal, JournalReader, Listener, check_journal_schema
 from gluetune.events.plan import EncoderPlan, SearchPlan, TaskPlan
 from gluetune.events.run_folder import (
@@ -44,6 +45,15 @@ from gluetune.events.schema import (
     WinnerEvaluated,
     evaluation_event,
 )
+from gluetune.events.search_events import (
+    JournalEvent,
+    LaneLost,
+    SearchEvent,
+    SessionEnded,
+    SessionStarted,
+    Spent,
+    TaskEnded,
+)
 from gluetune.events.trials import (
     FIELD_LABELS,
     TrialRecord,
@@ -71,6 +81,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SPACE_FILE",
     "ClassScores",
+    "ClassSeconds",
     "EncoderPlan",
     "EncoderSaved",
     "EndStatus",
@@ -78,18 +89,27 @@ __all__ = [
     "Evaluation",
     "Event",
     "Journal",
+    "JournalEvent",
     "JournalReader",
     "LaneEvent",
+    "LaneLost",
     "Listener",
     "MayBeNonFinite",
     "Precision",
     "PretrainingEvaluated",
     "PretrainingEvaluation",
+    "ResourceUse",
     "RunInputs",
+    "SearchCosts",
+    "SearchEvent",
     "SearchPlan",
+    "SessionEnded",
+    "SessionStarted",
+    "Spent",
     "SplitInput",
     "StepLog",
     "StepLogged",
+    "TaskEnded",
     "TaskPlan",
     "TrialEnded",
     "TrialRecord",
@@ -107,6 +127,7 @@ __all__ = [
     "read_run_file",
     "replay_events",
     "row_times",
+    "search_costs",
     "set_aside",
     "short_name",
     "speed_key",

@@ -24,7 +24,8 @@ from pydantic_core import from_json
 from gluetune import __version__
 from gluetune.errors import StorageError
 from gluetune.events.run_folder import JOURNAL_FOLDER, NEW_RUN_HINT
-from gluetune.events.schema import EVENT_ADAPTER, SCHEMA_VERSION, Event
+from gluetune.events.schema import SCHEMA_VERSION, Event
+from gluetune.events.search_events import JOURNAL_EVENT_ADAPTER, JournalEvent, SearchEvent
 from gluetune.events.trials import TrialRecord, apply_event
 from gluetune.events.upgrade import upgrade_event
 from gluetune.storage import Storage
@@ -64,7 +65,8 @@ class JournalReader:
         storage: the run's folder.
 
     Attributes:
-        events: all events, in order, in the current schema.
+        events: all events of trials, in order, in the current schema.
+        history: all events, those of the whole search included, in order.
         trials: trials by number.
 
     Raises:
@@ -75,6 +77,7 @@ class JournalReader:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self.events: list[Event] = []
+        self.history: list[JournalEvent] = []
         self.trials: dict[int, TrialRecord] = {}
         self._segment = 0
         self._schema = SCHEMA_VERSION  # of the last segment
@@ -107,8 +110,7 @@ class JournalReader:
             values: Any = from_json(line, allow_inf_nan=self._schema == 0)
             if isinstance(values, dict):
                 values = upgrade_event(values, self._schema, self.trials)
-            event = EVENT_ADAPTER.validate_python(values)
-            apply_event(self.trials, event)
+            self._take(JOURNAL_EVENT_ADAPTER.validate_python(values))
         except ValueError as error:
             raise StorageError(
                 f"{place}: not a journal event ({_reason(error)}): the journal is damaged; {NEW_RUN_HINT}"
@@ -118,7 +120,13 @@ class JournalReader:
                 f"{place}: an event of trial {error}, which was never started: the journal is incomplete; "
                 f"{NEW_RUN_HINT}"
             ) from error
-        self.events.append(event)
+
+    def _take(self, event: JournalEvent) -> None:
+        """Add an event that is in the journal, and apply it to its trial."""
+        if not isinstance(event, SearchEvent):
+            apply_event(self.trials, event)
+            self.events.append(event)
+        self.history.append(event)
 
 
 class Journal(JournalReader):
@@ -133,6 +141,18 @@ class Journal(JournalReader):
         Raises:
             StorageError: the events cannot be written; the journal is unchanged.
         """
+        self._write(events)
+        return self.trials[events[-1].number]
+
+    def append_search_event(self, event: SearchEvent) -> None:
+        """Write an event of the whole search.
+
+        Raises:
+            StorageError: the event cannot be written; the journal is unchanged.
+        """
+        self._write([event])
+
+    def _write(self, events: Iterable[JournalEvent]) -> None:
         lines = [event.model_dump_json().encode() + b"\n" for event in events]
         full = len(self._lines) + len(lines) > SEGMENT or self._schema != SCHEMA_VERSION
         if self._lines and full:
@@ -145,8 +165,8 @@ class Journal(JournalReader):
             self._schema = SCHEMA_VERSION
             self._replace([*self._lines, *lines])
         self._lines += lines
-        self.events += events
-        return [apply_event(self.trials, event) for event in events][-1]
+        for event in events:
+            self._take(event)
 
     @property
     def _path(self) -> str:

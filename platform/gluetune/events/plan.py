@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gluetune.config import Value
+from gluetune.config import CostPerHour, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ class TaskPlan:
         own: whether the rows are those of the user's own files, not official ones.
         card_lines: the data card of a task of the user's own files, as lines to print; empty for other tasks.
         card: the data card of a task of the user's own files, as Markdown; empty for other tasks.
+        rows_per_trial: rows that a trial trains on, each as often as it does so, on average over the search space; 0
+            where it is not known.
+        evaluations_per_trial: number of evaluations of a trial, likewise.
     """
 
     task: str
@@ -50,6 +53,8 @@ class TaskPlan:
     own: bool = False
     card_lines: tuple[str, ...] = ()
     card: str = ""
+    rows_per_trial: float = 0.0
+    evaluations_per_trial: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,8 @@ class SearchPlan:
         left_out: number of tensors of the encoder's checkpoint that are not used, by part of the model.
         encoders: the encoders, where the search chooses among several; empty elsewhere.
         objectives: what the search optimises: ``score``, and ``ms_per_row`` where it is an objective.
+        budget: limits of all sessions of the search together, by their names in the job; empty for none.
+        cost_per_hour: the job's prices of a GPU or a CPU core for an hour; ``None`` where there are none.
     """
 
     name: str
@@ -124,3 +131,5 @@ class SearchPlan:
     left_out: dict[str, int] = field(default_factory=dict)
     encoders: tuple[EncoderPlan, ...] = ()
     objectives: tuple[str, ...] = ("score",)
+    budget: dict[str, float] = field(default_factory=dict)
+    cost_per_hour: CostPerHour | None = None

@@ -139,6 +139,9 @@ class _LaneReport(_TrialEvent):
         description="seconds from the end of the lane's last evaluation of another trial to the first step of this "
         "one; null but for a trial's first evaluation on a used lane",
     )
+    worker_deaths: int = Field(
+        default=0, description="how often the workers of its lane had died over the trial before this evaluation"
+    )
 
 
 class TrialStarted(_TrialEvent):
@@ -227,6 +230,7 @@ class WinnerEvaluated(_TrialEvent):
             ``selection_scores`` are with 0.5.
         classes: scores of each class by split, for classification.
         folder: the ``save_pretrained`` folder, as a path or URI.
+        seconds: seconds that saving and scoring it took; ``None`` where they were not recorded.
     """
 
     event: Literal["winner"] = "winner"
@@ -241,6 +245,7 @@ class WinnerEvaluated(_TrialEvent):
     tuned_selection_scores: dict[str, MayBeNonFinite] = Field(default_factory=dict)
     classes: dict[str, ClassScores] = Field(default_factory=dict)
     folder: str
+    seconds: float | None = None
 
 
 class EncoderSaved(_TrialEvent):
@@ -257,7 +262,6 @@ class EncoderSaved(_TrialEvent):
 LaneEvent = StepLogged | Evaluated | PretrainingEvaluated | TrialEnded | WinnerEvaluated
 """The events that lanes report."""
 Event = TrialStarted | LaneEvent | EncoderSaved
-EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 LANE_EVENT_ADAPTER: TypeAdapter[LaneEvent] = TypeAdapter(Annotated[LaneEvent, Field(discriminator="event")])
 
 

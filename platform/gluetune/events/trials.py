@@ -133,6 +133,11 @@ class TrialRecord:
         return min(times, default=None)
 
     @property
+    def busy_seconds(self) -> float:
+        """Seconds that it has spent in training and evaluation."""
+        return sum(e.train_seconds + e.eval_seconds for e in self.evaluations)
+
+    @property
     def reported(self) -> int:
         """Number of its evaluations, which are those of fine-tuning or those of pre-training."""
         return len(self.evaluations) or len(self.pretraining)

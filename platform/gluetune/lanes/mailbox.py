@@ -205,6 +205,8 @@ class Mailbox:
             self._assignment = replace(assignment, logged=event.step)
         elif isinstance(event, Evaluated):
             self._assignment = replace(assignment, reported=event.index)
+            if self._failures:
+                event = event.model_copy(update={"worker_deaths": self._failures})
         self._events_reported += 1
         self._events.append(event)
         self._notify()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -109,10 +110,12 @@ class LanePool:
 
     Attributes:
         spec: the resources and limits of each lane; ``None`` before `start` or `configure`.
+        held_since: when the first of its lanes was started, in seconds since the epoch; ``None`` where it has none.
     """
 
     def __init__(self) -> None:
         self.spec: LaneSpec | None = None
+        self.held_since: float | None = None
         self._workload: Workload | None = None
         self._lanes: dict[str, _Lane] = {}  # by name, in the order of their start
         self._reasons: dict[str, str] = {}  # why lanes died, by name
@@ -224,6 +227,7 @@ class LanePool:
         self._leases.clear()
         lanes = list(self._lanes.values())
         self._lanes.clear()
+        self.held_since = None
         if not ray.is_initialized():
             return
         if timeout_s and lanes:
@@ -278,6 +282,7 @@ class LanePool:
             name, actor, actor.wait_until_ready.remote(), actor.wait_until_closed.remote(), actor.block.remote()
         )
         self._lanes[name] = lane
+        self.held_since = self.held_since or time.time()
         return lane
 
 

@@ -18,9 +18,12 @@ from gluetune.events import (
     EncoderSaved,
     Evaluated,
     Event,
+    JournalEvent,
     PretrainingEvaluated,
+    SearchEvent,
     SearchPlan,
     StepLogged,
+    TaskEnded,
     TrialEnded,
     TrialRecord,
     TrialStarted,
@@ -28,6 +31,8 @@ from gluetune.events import (
     format_epochs,
 )
 from gluetune.reporting import formatting
+from gluetune.reporting.costs import budget_warning, describe_estimate, describe_spent
+from gluetune.reporting.estimate import CostEstimator
 from gluetune.reporting.progress import Progress, TaskProgress, busy_seconds
 
 
@@ -38,10 +43,19 @@ class LiveTable:
         plan: the search.
         console: output; a table if its ``is_terminal`` is true, else lines.
         trials: trials of earlier sessions, by number.
+        history: the journal's events of earlier sessions, in order.
     """
 
-    def __init__(self, plan: SearchPlan, console: Console, trials: dict[int, TrialRecord] | None = None) -> None:
+    def __init__(
+        self,
+        plan: SearchPlan,
+        console: Console,
+        trials: dict[int, TrialRecord] | None = None,
+        history: Iterable[JournalEvent] = (),
+    ) -> None:
         self._plan, self._console = plan, console
+        self._costs, self._estimated = CostEstimator(plan), False
+        self._costs.replay(history)
         self._progress = Progress(plan, (trials or {}).values())
         self._titles = {task.task: task.title for task in plan.tasks}
         self._metrics = {task.task: task.metric for task in plan.tasks}
@@ -79,6 +93,8 @@ class LiveTable:
     def on_event(self, event: Event, trial: TrialRecord) -> None:
         """Update the output with an event of the journal."""
         self._progress.update(trial)
+        self._costs.on_event(event, trial)
+        self._report_estimate()
         if isinstance(event, Evaluated):
             self._note = ""
             self._evaluated(event, trial)
@@ -87,6 +103,14 @@ class LiveTable:
         elif isinstance(event, WinnerEvaluated):
             scored = f" and scored on the {_listed(event.scores)} rows" if event.scores else ""
             self._say(f"{self._titles[trial.task]}: the winner {trial.name} has been saved{scored}")
+
+    def on_search_event(self, event: SearchEvent) -> None:
+        """Print a line about a task that gets no further trials."""
+        self._costs.on_search_event(event)
+        self._report_estimate()
+        if isinstance(event, TaskEnded):
+            further = formatting.count(event.further_trials, "further trial")
+            self._line(f"{self._titles[event.task]} ends: {further} would gain about {event.expected_gain:.2g}")
 
     def render(self) -> RenderableType:
         """Build the current table."""
@@ -121,7 +145,27 @@ class LiveTable:
         if self._plan.time_budget_s is not None:
             ends.append(max(0.0, self._plan.time_budget_s - elapsed))
         left = f"about {formatting.duration(min(ends))} left" if ends else ""
-        return "  " + " · ".join(part for part in (f"{formatting.duration(elapsed)} so far", left, self._note) if part)
+        parts = (f"{formatting.duration(elapsed)} so far", left, self._note, *self._costs_so_far(rows))
+        return "  " + " · ".join(part for part in parts if part)
+
+    def _costs_so_far(self, rows: list[TaskProgress]) -> tuple[str, str]:
+        """Return what was spent of the budget, and what the search needs in all, as far as that is known."""
+        now = time.time()
+        estimate, started = self._costs.estimate(now), sum(row.done + row.running for row in rows)
+        return (
+            describe_spent(self._costs.spent(now), self._plan.budget, started),
+            describe_estimate(estimate.total, self._plan.lanes) if estimate else "",
+        )
+
+    def _report_estimate(self) -> None:
+        """Print what the search needs, once it is first known, and whether that is more than its budget."""
+        estimate = None if self._estimated else self._costs.estimate(time.time())
+        if estimate is None:
+            return
+        self._estimated = True
+        self._say(describe_estimate(estimate.total, self._plan.lanes))
+        if warning := budget_warning(estimate.total, self._plan.budget):
+            self._line(warning)
 
     def _evaluated(self, event: Evaluated, trial: TrialRecord) -> None:
         best = self._best.get(trial.task)
@@ -219,6 +263,9 @@ class ProgressLog:
             self.note(f"{trial.name} {event.status.replace('_', ' ')}{why}")
         elif isinstance(event, WinnerEvaluated | EncoderSaved):
             self.note(f"{trial.name}: saved to {event.folder}")
+
+    def on_search_event(self, event: SearchEvent) -> None:
+        """Print nothing: a single run has one trial."""
 
     def _line(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style=style), soft_wrap=True, highlight=False)

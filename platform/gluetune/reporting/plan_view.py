@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gluetune.events import SearchPlan, TaskPlan
 from gluetune.reporting import formatting
+from gluetune.reporting.costs import describe_budget
 
 _MAX_NAMED_PARTS = 4  # of a checkpoint
 
@@ -45,6 +46,7 @@ def _search(plan: SearchPlan) -> Table:
         *_all_left_out(plan),
         *(_varied(plan) if plan.fields else ()),
         *([("training", formatting.format_params(plan.fixed))] if plan.fixed else []),
+        *([("budget", describe_budget(plan.budget))] if plan.budget else []),
         ("lanes", f"{plan.lanes}, each {workers}"),
         ("folder", plan.folder),
         ("MLflow", f"{plan.tracking_uri}, experiment {plan.experiment}"),

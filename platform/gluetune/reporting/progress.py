@@ -88,7 +88,7 @@ class Progress:
 
 def busy_seconds(trial: TrialRecord) -> float:
     """Seconds that a trial has spent in training and evaluation."""
-    return sum(e.train_seconds + e.eval_seconds for e in trial.evaluations)
+    return trial.busy_seconds
 
 
 class EtaEstimator:

@@ -59,9 +59,9 @@ class RecordedRun:
         name: the run's name.
         folder: its folder, by path or URI.
         kind: ``search``, ``fine-tuning`` (of one configuration) or ``pre-training``.
-        state: ``running`` where a process has the folder's lock; ``complete``, ``out_of_time``, ``interrupted`` (also
-            by a kill) or ``failed`` where it has ended; ``unfinished`` in a bucket, which has no locks, where the run
-            goes on or was killed; ``unreadable`` where ``message`` says why.
+        state: ``running`` where a process has the folder's lock; ``complete``, ``out_of_time``, ``out_of_budget``,
+            ``interrupted`` (also by a kill) or ``failed`` where it has ended; ``unfinished`` in a bucket, which has no
+            locks, where the run goes on or was killed; ``unreadable`` where ``message`` says why.
         started: when the first trial started, in seconds since the epoch; ``None`` before.
         updated: when the last event was recorded, in seconds since the epoch; ``None`` before.
         tasks: its tasks, in the order of the job.

@@ -16,6 +16,7 @@ from gluetune.config import PublishedConfig
 from gluetune.events import TaskPlan, TrialRecord, format_epochs
 from gluetune.reporting import formatting
 from gluetune.reporting.class_view import describe_thresholds
+from gluetune.reporting.costs import cost_lines
 from gluetune.reporting.encoders import comparison_tables, pareto_file
 from gluetune.reporting.schema import LaneSummary, Summary, TaskSummary, WinnerSummary
 from gluetune.reporting.summary import curve_file
@@ -37,6 +38,14 @@ def print_results(summary: Summary, console: Console) -> None:
         console.print()
     for table in comparison_tables(summary):
         console.print(table)
+    _print_notes(summary, console)
+    console.print(Text(_counts(summary)))
+    for line in (_lane_line(summary.lane_use), *cost_lines(summary)):
+        console.print(Text(line))
+
+
+def _print_notes(summary: Summary, console: Console) -> None:
+    """Print what must be known to read the table of winners."""
     for task in summary.tasks:
         for line in formatting.same_rows_notes(task.same_rows if task.winner else {}):
             console.print(Text(f"{task.title}: {line}", style="yellow"), soft_wrap=True)
@@ -45,8 +54,6 @@ def print_results(summary: Summary, console: Console) -> None:
     for task in summary.tasks:
         for line in (*_threshold_notes(task), *_further_notes(task)):
             console.print(Text(line), soft_wrap=True)
-    console.print(Text(_counts(summary)))
-    console.print(Text(_lane_line(summary.lane_use)))
 
 
 def print_locations(summary: Summary, console: Console, *, ui: str, summary_file: str, runs: str | None = None) -> None:

@@ -29,7 +29,9 @@ from gluetune.tasks import get_task
 from gluetune.tasks.definition import TASKS_FILE, parse_definitions
 
 RunKind = Literal["search", "fine-tuning", "pre-training"]
-RunState = Literal["running", "complete", "out_of_time", "interrupted", "failed", "unfinished", "unreadable"]
+RunState = Literal[
+    "running", "complete", "out_of_time", "out_of_budget", "interrupted", "failed", "unfinished", "unreadable"
+]
 LOSS = "loss"  # the metric of pre-training: that of held-out text
 
 
@@ -159,7 +161,9 @@ class RunFiles:
         if self.kind == "pre-training":
             return self._state_of_pretraining(self.trials[0]) if self.trials else self._unended
         status, written = self.summary.get("status"), self.summary.get("written", 0.0)
-        if status in ("complete", "out_of_time", "interrupted", "failed") and written >= (self.updated or 0.0):
+        if status in ("complete", "out_of_time", "out_of_budget", "interrupted", "failed") and written >= (
+            self.updated or 0.0
+        ):
             ended: RunState = status
             return ended
         return self._unended

@@ -14,6 +14,7 @@ from rich.text import Text
 from gluetune.config import without_password
 from gluetune.events import SPACE_FILE, TrialRecord, TrialStatus, format_epochs, winner_folder
 from gluetune.reporting import formatting
+from gluetune.reporting.costs import recorded_cost_lines
 from gluetune.reporting.progress import FAILED
 from gluetune.reporting.recorded_runs import RecordedRun, RecordedTask, best_value, ranked, trial_seconds
 from gluetune.reporting.run_comparison import RunComparison
@@ -23,6 +24,7 @@ _STYLES: dict[RunState, str] = {
     "running": "cyan",
     "complete": "green",
     "out_of_time": "yellow",
+    "out_of_budget": "yellow",
     "interrupted": "yellow",
     "unfinished": "yellow",
     "failed": "red",
@@ -167,7 +169,8 @@ def _settings(files: RunFiles, run: RecordedRun, resume: str | None) -> Table:
         last = f"last event {formatting.duration(max(0.0, time.time() - run.updated))} ago"
         span = f"{moment(run.started)}, last event {moment(run.updated)}"
         table.add_row("started", f"{moment(run.started)}, {last}" if run.state in UNENDED else span)
-    for name, value in _job_lines(files) if not run.message else ():
+    lines = () if run.message else (*_job_lines(files), *_cost_lines(files, run))
+    for name, value in lines:
         table.add_row(name, Text(value))
     table.add_row("folder", Text(run.folder))
     if resume is not None:
@@ -191,6 +194,11 @@ def _job_lines(files: RunFiles) -> Iterable[tuple[str, str]]:
     store = files.summary.get("tracking_uri") or tracking.get("uri")
     if store:
         yield "MLflow", f"{without_password(str(store))}, experiment {tracking.get('experiment') or ''}"
+
+
+def _cost_lines(files: RunFiles, run: RecordedRun) -> Iterable[tuple[str, str]]:
+    now = time.time() if run.state == "running" else None
+    return recorded_cost_lines(files.journal.history, files.job, now)
 
 
 def _tasks(tasks: Sequence[RecordedTask], narrow: bool) -> Table:

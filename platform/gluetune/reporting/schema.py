@@ -12,7 +12,7 @@ from gluetune.config import Value
 from gluetune.events import ClassScores, Evaluation, Precision
 
 SCHEMA_VERSION = 1
-SearchStatus = Literal["complete", "out_of_time", "interrupted", "failed", "running"]
+SearchStatus = Literal["complete", "out_of_time", "out_of_budget", "interrupted", "failed", "running"]
 
 
 class _Part(BaseModel):
@@ -52,6 +52,67 @@ class EvaluationSummary(Evaluation):
         return known | {"metrics": {name: math.nan if value is None else value for name, value in metrics.items()}}
 
 
+class ClassSecondsSummary(_Part):
+    """Seconds by what they were spent on. A number is null where an older version did not record it."""
+
+    training: float | None = Field(description="training that an evaluation or the divergence of a trial followed")
+    evaluation: float | None = Field(description="evaluations of trials, and saving and scoring of winners")
+    idle: float | None = Field(description="waiting for a trial, for checkpoints, or for the end of the search")
+    start: float | None = Field(description="from the start of lanes to their first step")
+    lost: float | None = Field(
+        description="training since the last evaluation of trials that lost lane or driver, were stopped, or failed"
+    )
+    total: float | None = Field(description="the sum of these")
+
+
+class CostsSummary(_Part):
+    """What a trial, a task or the search used of its lanes, over all sessions."""
+
+    lane_seconds: ClassSecondsSummary = Field(description="seconds of lanes")
+    cpu_seconds: ClassSecondsSummary = Field(description="seconds of CPU cores")
+    gpu_seconds: ClassSecondsSummary = Field(description="seconds of GPUs")
+    cost: float | None = Field(
+        default=None, description="what they cost by `lanes.cost_per_hour`; null where there is no price"
+    )
+
+
+class EarlyEndSummary(_Part):
+    """Why a task got no further trials before all planned ones were started, and what that saved."""
+
+    trials: int = Field(description="number of its trials that had ended")
+    further_trials: int = Field(description="number of further trials whose gain was estimated")
+    expected_gain: float = Field(description="by how much they were expected to raise the best score")
+    threshold: float = Field(description="the job's `search.stop_when.expected_gain_below`")
+    patience: int = Field(description="so many estimates in a row were below it")
+    trials_saved: int | None = Field(
+        description="number of planned trials that were not run; null if only time or budget end the search"
+    )
+    lane_seconds_saved: float | None = Field(
+        description="seconds of lanes that they would have needed, by the mean of the trials that were run"
+    )
+    cpu_seconds_saved: float | None = Field(description="seconds of CPU cores likewise; null if not recorded")
+    gpu_seconds_saved: float | None = Field(description="seconds of GPUs likewise; null if not recorded")
+
+
+class EstimateSummary(_Part):
+    """What the search was expected to use in all, when its first steps had been measured."""
+
+    at: float = Field(description="seconds for which the search had lanes when the estimate was made")
+    seconds: float = Field(description="seconds for which it was expected to have lanes")
+    cpu_hours: float = Field(description="hours of CPU cores that it was expected to use")
+    gpu_hours: float = Field(description="hours of GPUs that it was expected to use")
+    error: float | None = Field(
+        description="(`held_seconds` - `seconds`) / `seconds`; null where not all planned trials were run"
+    )
+
+
+class BudgetLimit(_Part):
+    """One limit of the search's budget."""
+
+    limit: float = Field(description="the limit, in the unit that its name says")
+    spent: float | None = Field(description="what all sessions spent of it; null if not recorded")
+
+
 class TrialSummary(_Part):
     """One trial."""
 
@@ -78,6 +139,7 @@ class TrialSummary(_Part):
     total_parameters: int | None = Field(
         default=None, description="number of weights of its model, an adapter's included"
     )
+    costs: CostsSummary | None = Field(default=None, description="what it used of its lanes")
     evaluations: list[EvaluationSummary] = Field(description="its evaluations, in order")
 
 
@@ -214,6 +276,10 @@ class TaskSummary(_Part):
         description="what further trials are expected to gain; null for fewer than 10 evaluated trials, and where no "
         "configuration is left",
     )
+    ended_early: EarlyEndSummary | None = Field(
+        default=None, description="why it got no further trials, by `search.stop_when`; null where it did not end so"
+    )
+    costs: CostsSummary | None = Field(default=None, description="what its trials used of their lanes")
 
 
 class LaneSummary(_Part):
@@ -250,5 +316,18 @@ class Summary(_Part):
     started: float | None = Field(description="when the first trial started, seconds since the epoch")
     written: float = Field(description="when this file was written, seconds since the epoch")
     lane_use: LaneSummary = Field(description="how well the lanes were used")
+    costs: CostsSummary | None = Field(default=None, description="what the search used of its lanes")
+    held_seconds: float | None = Field(
+        default=None, description="seconds for which the search had lanes, over all sessions; null if not recorded"
+    )
+    sessions: int | None = Field(
+        default=None, description="number of sessions that gave trials to lanes; null if not recorded"
+    )
+    estimate: EstimateSummary | None = Field(
+        default=None, description="what the search was expected to use; null where it was not measured"
+    )
+    budget: dict[str, BudgetLimit] = Field(
+        default_factory=dict, description="the limits of `search.budget`, by name, and what was spent of them"
+    )
     tasks: list[TaskSummary] = Field(description="the tasks, in the order of the job")
     trials: list[TrialSummary] = Field(description="every trial, in the order of their numbers")

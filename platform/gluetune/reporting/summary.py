@@ -8,10 +8,14 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from gluetune.events import Evaluated, SearchPlan, TaskPlan, TrialRecord, winners
+from gluetune.config import FURTHER_TRIALS, MIN_GAIN_TRIALS
+from gluetune.events import Evaluated, JournalEvent, SearchPlan, TaskPlan, TrialRecord, winners
+from gluetune.reporting.costs import CostReport
 from gluetune.reporting.encoders import compare_encoders, pareto_front
+from gluetune.reporting.estimate import first_estimate
 from gluetune.reporting.progress import busy_seconds
 from gluetune.reporting.schema import (
+    EstimateSummary,
     EvaluationSummary,
     ExpectedBestSummary,
     FurtherTrialsSummary,
@@ -22,7 +26,7 @@ from gluetune.reporting.schema import (
     TrialSummary,
     WinnerSummary,
 )
-from gluetune.statistics import expected_best, expected_gain
+from gluetune.statistics import expected_best, further_gain
 
 if TYPE_CHECKING:
     from gluetune.storage import Storage
@@ -32,8 +36,6 @@ import io
 from gluetune.reporting import formatting
 
 FILE = "summary.json"
-MIN_EVALUATED = 10  # trials of a task, below which nothing is said of further ones
-FURTHER = 10  # trials
 
 
 def summarise(
@@ -44,6 +46,7 @@ def summarise(
     session_started: float,
     now: float,
     models: Mapping[str, Registration] | None = None,
+    history: Iterable[JournalEvent] = (),
 ) -> Summary:
     """Build the summary of a search.
 
@@ -54,7 +57,10 @@ def summarise(
         session_started: when this session requested its lanes, in seconds since the epoch.
         now: current time, in seconds since the epoch.
         models: result of registering the winner in MLflow, by task.
+        history: all events of its journal, for what it used of its lanes; empty where that is not reported.
     """
+    events = list(history)
+    costs = CostReport.of(events, plan.cost_per_hour)
     known = sorted(trials, key=lambda trial: trial.number)
     return Summary(
         name=plan.name,
@@ -74,9 +80,26 @@ def summarise(
         started=min((trial.started for trial in known), default=None),
         written=now,
         lane_use=_lane_use(plan.lanes, known, session_started, now),
-        tasks=[_task(plan, task, known, (models or {}).get(task.task)) for task in plan.tasks],
-        trials=[_trial(trial) for trial in known],
+        costs=costs.total if costs.trials else None,
+        held_seconds=costs.costs.spent.seconds if costs.trials and costs.costs.spent else None,
+        sessions=costs.costs.sessions if costs.trials else None,
+        estimate=_estimate(plan, events, costs, complete=status == "complete"),
+        budget=costs.budget(plan.budget),
+        tasks=[_task(plan, task, known, (models or {}).get(task.task), costs) for task in plan.tasks],
+        trials=[_trial(trial, costs) for trial in known],
     )
+
+
+def _estimate(
+    plan: SearchPlan, history: list[JournalEvent], costs: CostReport, *, complete: bool
+) -> EstimateSummary | None:
+    """Return the first estimate of a search, with its error where all planned trials were run."""
+    first, used = first_estimate(plan, history), costs.costs.spent
+    if first is None:
+        return None
+    seconds, all_run = first.total.seconds, complete and not costs.ended
+    error = None if used is None or not all_run else (used.seconds - seconds) / seconds
+    return EstimateSummary(at=first.at, **asdict(first.total), error=error)
 
 
 def write_summary(folder: Storage, summary: Summary) -> str:
@@ -99,7 +122,9 @@ def _lane_use(lanes: int, trials: list[TrialRecord], started: float, now: float)
     )
 
 
-def _task(search: SearchPlan, plan: TaskPlan, trials: list[TrialRecord], model: Registration | None) -> TaskSummary:
+def _task(
+    search: SearchPlan, plan: TaskPlan, trials: list[TrialRecord], model: Registration | None, costs: CostReport
+) -> TaskSummary:
     own = [trial for trial in trials if trial.task == plan.task]
     best = next(iter(winners(own, [plan.task])), None)
     return TaskSummary(
@@ -121,6 +146,8 @@ def _task(search: SearchPlan, plan: TaskPlan, trials: list[TrialRecord], model: 
         encoders=compare_encoders(search, plan.task, own),
         pareto=pareto_front(plan.task, own) if len(search.objectives) > 1 else [],
         winner=_winner(best, best.best, model) if best and best.best else None,
+        ended_early=costs.ended_early(plan),
+        costs=costs.task(plan.task),
         **_expected(plan, [trial for trial in own if trial.status.final]),
     )
 
@@ -128,13 +155,15 @@ def _task(search: SearchPlan, plan: TaskPlan, trials: list[TrialRecord], model: 
 def _expected(plan: TaskPlan, ended: list[TrialRecord]) -> dict[str, Any]:
     """Return the fields of a task's summary on expected validation performance; none for too few evaluated trials."""
     scores = [trial.best_score for trial in ended]
-    if sum(score is not None for score in scores) < MIN_EVALUATED:
+    if sum(score is not None for score in scores) < MIN_GAIN_TRIALS:
         return {}
     curve = expected_best(scores, seconds=list(map(busy_seconds, ended)))
-    left = FURTHER if plan.configurations is None else min(FURTHER, plan.configurations - len(ended))
+    further = further_gain(
+        scores, further=FURTHER_TRIALS, min_trials=MIN_GAIN_TRIALS, configurations=plan.configurations
+    )
     return {
         "expected_best": [ExpectedBestSummary(**asdict(point)) for point in curve],
-        "further_trials": FurtherTrialsSummary(trials=left, gain=expected_gain(scores, left)) if left > 0 else None,
+        "further_trials": None if further is None else FurtherTrialsSummary(**asdict(further)),
     }
 
 
@@ -167,7 +196,7 @@ def _winner(trial: TrialRecord, best: Evaluated, model: Registration | None) -> 
     )
 
 
-def _trial(trial: TrialRecord) -> TrialSummary:
+def _trial(trial: TrialRecord, costs: CostReport) -> TrialSummary:
     return TrialSummary(
         number=trial.number,
         name=trial.name,
@@ -184,6 +213,7 @@ def _trial(trial: TrialRecord) -> TrialSummary:
         best_epoch=trial.best.epoch if trial.best else None,
         ms_per_row=trial.ms_per_row,
         **trial.parameters,
+        costs=costs.trial(trial.number),
         evaluations=[EvaluationSummary(**event.model_dump()) for event in trial.evaluations],
     )
 

@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from gluetune.errors import AllTrialsFailedError, StorageError, UserError
 from gluetune.events import (
@@ -20,7 +20,9 @@ from gluetune.events import (
     Event,
     Journal,
     LaneEvent,
+    LaneLost,
     Listener,
+    SearchEvent,
     StepLogged,
     TrialEnded,
     TrialRecord,
@@ -33,6 +35,8 @@ from gluetune.events import (
 from gluetune.lanes import TrialAssignment, describe_deaths
 from gluetune.search.schedulers import TaskPruners, warmup_epochs
 from gluetune.search.searchers import TrialSampler
+from gluetune.search.session_meter import SessionMeter
+from gluetune.search.stop_rule import StopRule
 from gluetune.storage import Storage
 
 MAX_INITIAL_FAILURES = 3  # a search whose first trials all failed is given up after so many
@@ -80,6 +84,10 @@ class SearchController:
         retention: deletes checkpoints that are no longer needed.
         listeners: receive every event after it was written.
         lanes: number of trials that run at the same time.
+        stop_rule: decides which tasks get no further trials; ``None`` where none is ended.
+        meter: measures what the search spends; ``None`` where nothing is recorded of it.
+        on_search_event: receives every event of the whole search after it was written.
+        clock: returns the current time, in seconds since the epoch.
 
     Attributes:
         in_flight: numbers of the trials that lanes work on.
@@ -94,7 +102,13 @@ class SearchController:
         retention: CheckpointRetention,
         listeners: Iterable[Listener] = (),
         lanes: int = 1,
+        stop_rule: StopRule | None = None,
+        meter: SessionMeter | None = None,
+        on_search_event: Callable[[SearchEvent], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
+        self._stop_rule, self._meter, self._on_search_event = stop_rule, meter, on_search_event
         self._journal, self._sampler, self._pruners, self._retention = journal, sampler, pruners, retention
         self._listeners, self._lanes = list(listeners), lanes
         self.in_flight: set[int] = set()
@@ -106,11 +120,20 @@ class SearchController:
         for trial in journal.trials.values():
             self._ms_per_row(trial)
         pruners.replay(journal.trials.values())
+        due = stop_rule.replay(journal.history, journal.trials) if stop_rule else []
+        self._due = [event for event in due if sampler.end_task(event.task)]  # not recorded yet
+        for task in stop_rule.ended if stop_rule else ():
+            sampler.end_task(task)
 
     @property
     def exhausted(self) -> bool:
         """Whether there will be no more trials."""
         return self.fatal_error is not None or self._sampler.exhausted
+
+    @property
+    def spent_limit(self) -> str:
+        """The limit of the search's budget that is spent, such as ``gpu_hours``; empty where there is none."""
+        return self._meter.spent_limit if self._meter else ""
 
     def next_trial(self) -> TrialAssignment | None:
         """Choose the next trial and record its start.
@@ -121,11 +144,14 @@ class SearchController:
         Raises:
             StorageError: the journal cannot be written.
         """
-        while not self.fatal_error and (spec := self._sampler.ask()) is not None:
+        while self._due and not self.fatal_error:
+            self.record_search_event(self._due.pop(0))
+        while not (self.fatal_error or self.spent_limit) and (spec := self._sampler.ask()) is not None:
+            self.record_search_event(self._meter.begin() if self._meter else None)
             self.in_flight.add(spec.number)
             trial = self._journal.trials.get(spec.number)
             if trial is None:
-                trial = self.record(TrialStarted(time=time.time(), **dataclasses.asdict(spec)))
+                trial = self.record(TrialStarted(time=self._clock(), **dataclasses.asdict(spec)))
             elif trial.evaluations:
                 self._end_where_decided(trial)
             if trial.number in self.in_flight:
@@ -168,7 +194,7 @@ class SearchController:
         if not isinstance(event, Evaluated):
             raise TypeError(f"a search's lane must report evaluations of trials, but got {event.event}")
         last = event.step >= event.total_steps  # the lane's own end event is then redundant
-        trial = self.record(event, *([_end_event(event.number, "finished")] if last else []))
+        trial = self.record(event, *([self._end_event(event.number, "finished")] if last else []))
         self._sampler.report(trial.number, event.index)
         continues = self._pruners.report(trial.task, trial.number, event.epoch, trial.best_score, _warmup(trial))
         if last:
@@ -186,14 +212,16 @@ class SearchController:
             message: why.
         """
         if number in self.in_flight:
-            self._finish(self.record(_end_event(number, status, message)))
+            self._finish(self.record(self._end_event(number, status, message)))
 
     def assignment(self, number: int) -> TrialAssignment:
         """Return the assignment of a trial that lost its lane, from where the journal ends."""
         return TrialAssignment.from_record(self._journal.trials[number])
 
     def record_lane_death(self, number: int, message: str) -> None:
-        """Remember why a lane died over a trial, which may be tried again on another lane."""
+        """Record that a lane died over a trial, which may be tried again on another lane, and why."""
+        if number in self.in_flight:
+            self.record_search_event(LaneLost(time=self._clock(), number=number, message=message))
         self._lane_errors.setdefault(number, []).append(message)
 
     def fail_trial(self, number: int) -> None:
@@ -227,6 +255,34 @@ class SearchController:
             listener.on_event(event, trial)
         return trial
 
+    def record_search_event(self, event: SearchEvent | None) -> None:
+        """Write an event of the whole search, if there is one, and pass it on.
+
+        Raises:
+            StorageError: it cannot be written; the search cannot continue.
+        """
+        if event is None:
+            return
+        try:
+            self._journal.append_search_event(event)
+        except StorageError as error:
+            self.fatal_error = error
+            raise
+        self._on_search_event(event)
+
+    def end_session(self, status: str) -> None:
+        """Record the end of the session, once its lanes have ended; nothing where it gave no trial to a lane.
+
+        Args:
+            status: how the search ended.
+        """
+        event = self._meter.end(status) if self._meter else None
+        if self.fatal_error is None or not isinstance(self.fatal_error, StorageError):
+            self.record_search_event(event)
+
+    def _end_event(self, number: int, status: EndStatus, message: str = "") -> TrialEnded:
+        return TrialEnded(time=self._clock(), number=number, status=status, message=message)
+
     def _end_where_decided(self, trial: TrialRecord) -> None:
         """End a resumed trial if its last evaluation ends it, but the driver was killed before it recorded that."""
         last = trial.evaluations[-1]
@@ -243,11 +299,19 @@ class SearchController:
         self._lane_errors.pop(trial.number, None)
         if not trial.status.final:
             return
-        self._sampler.tell(trial.number, trial.status, trial.best_score, self._ms_per_row(trial))
+        ms_per_row = self._ms_per_row(trial)
+        self._sampler.tell(trial.number, trial.status, trial.best_score, ms_per_row, trial.busy_seconds)
         last_epoch = trial.evaluations[-1].epoch if trial.evaluations else 0.0
         self._pruners.complete(trial.task, trial.number, last_epoch, trial.best_score, _warmup(trial))
         self._retention.update(trial)
         self._check_initial_failures(trial)
+        self._end_task(trial)
+
+    def _end_task(self, trial: TrialRecord) -> None:
+        """Choose no further trials of the task of a trial that has ended, where the stopping rule says so."""
+        ended = self._stop_rule.trial_ended(trial) if self._stop_rule else None
+        if ended is not None and self._sampler.end_task(ended.task):
+            self.record_search_event(ended)
 
     def _ms_per_row(self, trial: TrialRecord) -> float | None:
         """Return the milliseconds per row of a trial, as far as evaluations have shown them."""
@@ -263,10 +327,6 @@ class SearchController:
             self.fatal_error = AllTrialsFailedError(
                 f"the first {MAX_INITIAL_FAILURES} trials all failed, the last one with:\n{trial.message}"
             )
-
-
-def _end_event(number: int, status: EndStatus, message: str = "") -> TrialEnded:
-    return TrialEnded(time=time.time(), number=number, status=status, message=message)
 
 
 def _warmup(trial: TrialRecord) -> float:

@@ -45,6 +45,7 @@ from gluetune.models import (
     tokenizer_fingerprint,
 )
 from gluetune.pretraining import planned_encoder, prepare_synthetic_encoder
+from gluetune.search.planned_work import planned_work
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
 from gluetune.tasks import Task
@@ -312,11 +313,13 @@ def make_plan(
         folder=storage.uri(),
         tracking_uri=without_password(tracking_uri),
         experiment=job.tracking.experiment or name,
-        tasks=tuple(_task_plan(task, prepared, sampler) for task in job.tasks),
+        tasks=tuple(_task_plan(task, prepared, sampler, job, space) for task in job.tasks),
         time_budget_s=job.search.time_budget_s,
         fixed=largest.fixed if all(each.fixed == largest.fixed for each in encoders) else {},
         encoders=encoders if several else (),
         objectives=job.search.objective,
+        budget=job.search.budget.limits,
+        cost_per_hour=job.lanes.cost_per_hour,
     )
 
 
@@ -333,8 +336,11 @@ def _encoder_plan(job: JobConfig, space: SearchSpace, prepared: PreparedEncoder)
     )
 
 
-def _task_plan(name: str, prepared: SearchInputs, sampler: TrialSampler) -> TaskPlan:
+def _task_plan(
+    name: str, prepared: SearchInputs, sampler: TrialSampler, job: JobConfig, space: SearchSpace
+) -> TaskPlan:
     data = prepared.data[name]
+    work = planned_work(space, job.training, len(data.train))
     task, labels = data.task, data.selection.labels
     return TaskPlan(
         task=name,
@@ -354,4 +360,6 @@ def _task_plan(name: str, prepared: SearchInputs, sampler: TrialSampler) -> Task
         own=task.own,
         card_lines=tuple(data.card.lines()) if data.card else (),
         card=data.card.to_markdown() if data.card else "",
+        rows_per_trial=work.rows,
+        evaluations_per_trial=work.evaluations,
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import ray
 
 from gluetune.cluster import Resources
 from gluetune.config import JobConfig, SearchSpace
-from gluetune.errors import AllTrialsFailedError
+from gluetune.errors import AllTrialsFailedError, StorageError
 from gluetune.events import (
     LANE_FILES,
     Journal,
     Listener,
+    SearchEvent,
     SearchPlan,
     TrialRecord,
     TrialStatus,
@@ -31,6 +34,8 @@ from gluetune.search.model_card import CardInputs, write_model_card
 from gluetune.search.prepare import SearchInputs
 from gluetune.search.schedulers import TaskPruners
 from gluetune.search.searchers import TrialSampler
+from gluetune.search.session_meter import SessionMeter
+from gluetune.search.stop_rule import StopRule
 from gluetune.search.trials import SearchStatus, run_trials
 from gluetune.search.winners import needs_selection_scores, score_winners
 from gluetune.storage import Storage
@@ -66,14 +71,31 @@ class Search:
     pruners: TaskPruners
     pool: LanePool
 
-    def run(self, listeners: Iterable[Listener], on_stop: Callable[[], None] = lambda: None) -> SearchStatus:
-        """Run trials until all are done, the time is up, or a stop signal comes; then evaluate the winners.
+    @cached_property
+    def meter(self) -> SessionMeter:
+        """What the search spends, with what earlier sessions spent."""
+        return SessionMeter(
+            self.job.search.budget,
+            self.job.lanes,
+            self.resources,
+            self.journal.history,
+            lambda: self.pool.held_since,
+        )
+
+    def run(
+        self,
+        listeners: Iterable[Listener],
+        on_stop: Callable[[], None] = lambda: None,
+        on_search_event: Callable[[SearchEvent], None] = lambda _: None,
+    ) -> SearchStatus:
+        """Run trials until all are done, time or budget are up, or a stop signal comes; then evaluate the winners.
 
         Winners are not evaluated after a stop signal.
 
         Args:
             listeners: receive every event after it was written.
             on_stop: called when a stop signal ends the search, as soon as its trials are recorded as stopped.
+            on_search_event: receives every event of the whole search after it was written.
 
         Returns:
             How the search ended.
@@ -85,7 +107,15 @@ class Search:
         """
         retention = CheckpointRetention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
         controller = SearchController(
-            self.journal, self.sampler, self.pruners, retention, listeners, self.job.lanes.lanes
+            self.journal,
+            self.sampler,
+            self.pruners,
+            retention,
+            listeners,
+            self.job.lanes.lanes,
+            self._stop_rule(),
+            self.meter,
+            on_search_event,
         )
         workload = _put(self.prepared)
         lanes = self.job.lanes
@@ -99,8 +129,16 @@ class Search:
                 self._score_winners(controller, workload)
         finally:
             self.pool.shutdown(0.0 if status is SearchStatus.COMPLETE else SHUTDOWN_TIMEOUT_S)
+            with suppress(StorageError):  # an error of its own is on its way
+                controller.end_session(status.value)
             self.storage.delete(LANE_FILES)
         return status
+
+    def _stop_rule(self) -> StopRule | None:
+        rule = self.job.search.stop_when
+        if rule.expected_gain_below is None:
+            return None
+        return StopRule(rule, {task: self.sampler.configurations(task) for task in self.job.tasks})
 
     def _raise_failures(self, controller: SearchController) -> None:
         trials = self.journal.trials.values()

@@ -26,6 +26,7 @@ class SearchStatus(StrEnum):
 
     COMPLETE = "complete"
     OUT_OF_TIME = "out_of_time"
+    OUT_OF_BUDGET = "out_of_budget"
     INTERRUPTED = "interrupted"
     FAILED = "failed"  # no trial could be evaluated
 
@@ -37,7 +38,7 @@ def run_trials(
     lanes: int,
     on_stop: Callable[[], None] = lambda: None,
 ) -> SearchStatus:
-    """Run trials on the connected cluster until all are done, the time is up, or a stop signal comes.
+    """Run trials on the connected cluster until all are done, time or budget are up, or a stop signal comes.
 
     Args:
         controller: chooses the trials and handles their events.
@@ -73,7 +74,7 @@ def run_trials(
         return SearchStatus.INTERRUPTED
     if _complete(controller):
         return SearchStatus.COMPLETE
-    status = SearchStatus.OUT_OF_TIME if end.out_of_time else SearchStatus.INTERRUPTED
+    status = end.status
     controller.stop(status.value.replace("_", " "))
     return status
 
@@ -100,7 +101,9 @@ def _complete(controller: SearchController) -> bool:
 
 
 class SearchEnd:
-    """Ends a search on a stop signal, in time, or where it cannot continue; until then has the next trial prefetched.
+    """Ends a search on a stop signal, by its time or budget, or where it cannot continue.
+
+    Until then it has the next trial prefetched.
 
     Args:
         controller: the search.
@@ -127,12 +130,20 @@ class SearchEnd:
         """Whether the time budget is used up."""
         return self._deadline is not None and time.monotonic() >= self._deadline
 
+    @property
+    def status(self) -> SearchStatus:
+        """How a search ends that has not run all its trials, where no stop signal came."""
+        if self._controller.spent_limit:
+            return SearchStatus.OUT_OF_BUDGET
+        return SearchStatus.OUT_OF_TIME if self.out_of_time else SearchStatus.INTERRUPTED
+
     def reached(self) -> bool:
         """Return whether to end the search. A stop is recorded before Tune ends the trials, which takes seconds.
 
         It is called again and again. While the search continues, the next trial is chosen once all lanes are busy.
         """
-        if not (self._stop.requested or self.out_of_time or self._controller.fatal_error):
+        limited = self.out_of_time or bool(self._controller.spent_limit)
+        if not (self._stop.requested or limited or self._controller.fatal_error):
             self._controller.prefetch()
             return False
         if not self._ended:  # Tune calls this again in each turn until its trials have ended
@@ -145,7 +156,7 @@ class SearchEnd:
             self._controller.stop("interrupted")
             self._on_stop()
         elif self._controller.fatal_error is None:
-            self._controller.stop("out of time")
+            self._controller.stop(self.status.value.replace("_", " "))
         elif not isinstance(self._controller.fatal_error, StorageError):  # the journal can still be written
             self._controller.stop("the search was given up")
         self._pool.release_all()

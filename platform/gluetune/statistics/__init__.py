@@ -4,12 +4,19 @@ Every function is deterministic by its ``seed``. Only NumPy, SciPy and the metri
 """
 
 from gluetune.statistics.comparison import PairedTest, holm, paired_test
-from gluetune.statistics.expected_best import ExpectedBest, expected_best, expected_gain
+from gluetune.statistics.expected_best import (
+    ExpectedBest,
+    FurtherGain,
+    expected_best,
+    expected_gain,
+    further_gain,
+)
 from gluetune.statistics.intervals import Interval, IntervalMethod, SeedSummary, bootstrap_interval, summarise_seeds
 from gluetune.statistics.seed_outputs import SeedOutputs
 
 __all__ = [
     "ExpectedBest",
+    "FurtherGain",
     "Interval",
     "IntervalMethod",
     "PairedTest",
@@ -18,6 +25,7 @@ __all__ = [
     "bootstrap_interval",
     "expected_best",
     "expected_gain",
+    "further_gain",
     "holm",
     "paired_test",
     "summarise_seeds",

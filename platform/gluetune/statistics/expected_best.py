@@ -113,6 +113,39 @@ def expected_gain(scores: Iterable[float | None], further: int) -> float:
     return float(last * (1 - (1 + further / total) ** -power) / (2**power - 1))
 
 
+@dataclass(frozen=True, slots=True)
+class FurtherGain:
+    """What further trials are expected to gain.
+
+    Attributes:
+        trials: number of further trials.
+        gain: by how much they are expected to raise the best score, in units of the score.
+    """
+
+    trials: int
+    gain: float
+
+
+def further_gain(
+    scores: Sequence[float | None], *, further: int, min_trials: int, configurations: int | None = None
+) -> FurtherGain | None:
+    """Estimate what further trials of a task would gain, by `expected_gain`.
+
+    Args:
+        scores: the score of each ended trial, of which more is better; ``None`` for a trial without one.
+        further: number of further trials; fewer where fewer configurations are left.
+        min_trials: number of trials with a score, below which nothing is estimated.
+        configurations: number of configurations of the search space; ``None`` where it is not finite.
+
+    Returns:
+        The gain; ``None`` for fewer trials, and where no configuration is left.
+    """
+    left = further if configurations is None else min(further, configurations - len(scores))
+    if left <= 0 or sum(score is not None for score in scores) < min_trials:
+        return None
+    return FurtherGain(left, expected_gain(scores, left))
+
+
 def _ordered(scores: Iterable[float | None]) -> _Floats:
     """Return the scores, ascending; those that are missing count as the lowest one.
 

@@ -81,6 +81,7 @@ class WinnerScoring:
         Raises:
             StorageError: the checkpoint is gone, or the model cannot be written.
         """
+        began = time.monotonic()
         training = TrainingConfig(**assignment.training)
         encoder, data = self._workload.inputs(assignment)
         tokenizer = ray.get(self._tokenizer)
@@ -95,6 +96,7 @@ class WinnerScoring:
             number=assignment.number,
             task=task.name,
             folder=self._storage.uri(winner_folder(task.name)),
+            seconds=time.monotonic() - began,
             scores={split: found.metrics for split, found in scores.items()},
             rows={split: found.rows for split, found in scores.items()},
             batch_scores={split: list(found.batches) for split, found in scores.items() if task.correlation},

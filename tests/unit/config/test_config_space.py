@@ -146,6 +146,7 @@ def test_the_fields_of_a_job_go_before_the_fixed_fields_of_the_space() -> None:
         ("search: {algorithm: tpe}", FINITE),
         ("search: {algorithm: gp, num_samples: 5}", ENDLESS),
         ("search: {algorithm: nsga2, time_budget_s: 60}", ENDLESS),
+        ("search: {algorithm: tpe, budget: {cpu_hours: 2}}", ENDLESS),
         ("search: {scheduler: asha}", FINITE),
         ("training: {max_steps: 50, num_train_epochs: 1}", FINITE),
         (

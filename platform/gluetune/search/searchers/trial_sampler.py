@@ -16,6 +16,7 @@ from gluetune.events import TrialRecord, TrialStatus, row_times
 from gluetune.search.searchers.algorithms import make_sampler
 from gluetune.search.searchers.sampler import Sampler, TrialResult
 from gluetune.search.searchers.space import EncodedConfig, EncodedSpace
+from gluetune.search.searchers.task_shares import TaskShares
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class _TaskSearch:
         self._first = deque(dict.fromkeys(first))
         self._known = _KnownConfigs(space)
         self._covered = False
+        self.stopped = False  # whether the search gives the task no further trials
 
     @property
     def planned(self) -> int | None:
@@ -73,7 +75,12 @@ class _TaskSearch:
     @property
     def ended(self) -> bool:
         enough = self._num_samples is not None and self.asked >= self._num_samples
-        return enough or self._covered or (self.space.size is not None and len(self._known) >= self.space.size)
+        return (
+            enough
+            or self._covered
+            or self.stopped
+            or (self.space.size is not None and len(self._known) >= self.space.size)
+        )
 
     def ask(self) -> EncodedConfig | None:
         """Return the next configuration; ``None`` where all are known, which ends the task."""
@@ -105,8 +112,8 @@ class _TaskSearch:
 class TrialSampler:
     """Chooses the trials of a search. It chooses no configuration of a task twice, nor one that trains the same.
 
-    The next trial is one of the task with the fewest trials per weight, the first of equals. A task whose space is
-    covered, or that has its ``num_samples``, gets no more trials.
+    The next trial is one of the task with the fewest trials, or seconds, per weight. A task whose space is
+    covered, that has its ``num_samples``, or that `end_task` has ended, gets no more trials.
 
     Args:
         tasks: weight of each task by name.
@@ -118,6 +125,8 @@ class TrialSampler:
         facts: by task and encoder, what decides beside a configuration what a trial trains; by an empty name where the
             space does not choose among encoders.
         objectives: number of objectives, as that of `make_sampler`.
+        max_trials: number of trials of all tasks together; ``None`` for no limit.
+        by_time: whether tasks get equal time per weight, instead of equal numbers of trials.
 
     Raises:
         ConfigError: a weight is not positive, a point is outside the space, or the algorithm does not fit the space.
@@ -136,6 +145,8 @@ class TrialSampler:
         num_samples: int | None,
         facts: Mapping[str, Mapping[str, TaskFacts]] | None = None,
         objectives: int = 1,
+        max_trials: int | None = None,
+        by_time: bool = False,
     ) -> None:
         wrong = [
             ConfigIssue(f"tasks.{task}", f"`weight > 0` must hold, but got {weight}")
@@ -145,7 +156,7 @@ class TrialSampler:
         if wrong:
             raise ConfigError(wrong)
         self._space, self._training, self._seed = space, training, seed
-        self._weights = dict(tasks)
+        self._max_trials, self._shares = max_trials, TaskShares(tasks, by_time=by_time)
         self._searches: dict[str, _TaskSearch] = {}
         for task in tasks:
             encoded = EncodedSpace(space, _effect_of(space, training, (facts or {}).get(task, {})))
@@ -166,7 +177,27 @@ class TrialSampler:
 
     def planned(self, task: str) -> int | None:
         """Return the number of trials that the task will have; ``None`` where only the time budget ends them."""
-        return self._searches[task].planned
+        own = self._searches[task].planned
+        if self._max_trials is None:
+            return own
+        return self._shares.divide(self._max_trials, {name: each.planned for name, each in self._searches.items()})[
+            task
+        ]
+
+    def end_task(self, task: str) -> bool:
+        """Choose no further trials of a task; those that were interrupted are still continued.
+
+        Returns:
+            Whether there would have been further ones.
+        """
+        search = self._searches[task]
+        further = not (search.ended or self._used_up)
+        if self._prefetched is not None and self._prefetched.task == task:
+            self._running.pop(self._prefetched.number)
+            self._next_number, self._prefetched = self._prefetched.number, None
+            further = True
+        search.stopped = True
+        return further
 
     def configurations(self, task: str) -> int | None:
         """Return the number of configurations that train differently; ``None`` where it is not finite."""
@@ -192,13 +223,16 @@ class TrialSampler:
             self.last_ask_seconds = time.monotonic() - began
 
     @property
+    def _used_up(self) -> bool:
+        return self._max_trials is not None and self._next_number >= self._max_trials
+
+    @property
     def _all_ended(self) -> bool:
-        return all(search.ended for search in self._searches.values())
+        return self._used_up or all(search.ended for search in self._searches.values())
 
     def _choose(self) -> TrialSpec | None:
         while not self._all_ended:
-            open_tasks = (task for task, search in self._searches.items() if not search.ended)
-            task = min(open_tasks, key=self._weighted_load)
+            task = self._shares.neediest({task: each.asked for task, each in self._searches.items() if not each.ended})
             if (config := self._searches[task].ask()) is not None:
                 return self._start(task, config)
         return None
@@ -220,7 +254,14 @@ class TrialSampler:
         """
         self._evaluations[number] = index
 
-    def tell(self, number: int, status: TrialStatus, best_score: float | None, ms_per_row: float | None = None) -> None:
+    def tell(
+        self,
+        number: int,
+        status: TrialStatus,
+        best_score: float | None,
+        ms_per_row: float | None = None,
+        seconds: float = 0.0,
+    ) -> None:
         """Take note of the end of a trial.
 
         A second end of a trial changes nothing, nor does that of a ``stopped`` trial, which a resume continues.
@@ -230,12 +271,14 @@ class TrialSampler:
             status: how it ended.
             best_score: its best score; ``None`` or NaN where it has none.
             ms_per_row: milliseconds that evaluating a row took; ``None`` where it is not known.
+            seconds: seconds that it spent in training and evaluation.
         """
         if not status.final or number not in self._running:
             return
         task, config = self._running.pop(number)
         result = _result(status, best_score, self._evaluations.pop(number, 0), ms_per_row)
         self._searches[task].sampler.tell(config, result)
+        self._shares.ended(task, seconds)
 
     def replay(self, trials: Iterable[TrialRecord]) -> None:
         """Take over the trials of an earlier session of this search, before the first `ask`.
@@ -249,14 +292,12 @@ class TrialSampler:
             config = search.space.encode(trial.params)
             if trial.status.final:
                 search.replay(config, _result_of(trial, times.get(trial.number)))
+                self._shares.ended(trial.task, trial.busy_seconds)
             else:
                 search.resume(config)
                 self._running[trial.number] = (trial.task, config)
                 self._unfinished.append(TrialSpec(trial.number, trial.task, trial.params, trial.training, trial.seed))
             self._next_number = max(self._next_number, trial.number + 1)
-
-    def _weighted_load(self, task: str) -> float:
-        return self._searches[task].asked / self._weights[task]
 
 
 def _result(status: TrialStatus, score: float | None, evaluations: int, ms_per_row: float | None) -> TrialResult:
