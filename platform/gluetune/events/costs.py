@@ -189,7 +189,8 @@ class _SessionFold:
     def logged(self, event: StepLogged, rows: float) -> None:
         attempt = self._attempts[event.number]
         if attempt.lane is None and attempt.first_step is None and event.examples_per_second > 0:
-            attempt.first_step = event.time - rows / event.examples_per_second
+            earliest = attempt.since or (0.0 if self.started is None else self.started.held_since)
+            attempt.first_step = max(earliest, event.time - rows / event.examples_per_second)
 
     def evaluated(self, event: Evaluated | PretrainingEvaluated) -> None:
         attempt = self._attempts[event.number]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gluetune.config import CostPerHour, Value
+from gluetune.config import CostPerHour, StopRuleConfig, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,7 @@ class SearchPlan:
         objectives: what the search optimises: ``score``, and ``ms_per_row`` where it is an objective.
         budget: limits of all sessions of the search together, by their names in the job; empty for none.
         cost_per_hour: the job's prices of a GPU or a CPU core for an hour; ``None`` where there are none.
+        stop_when: when a task gets no further trials; ``None`` where none is ended.
     """
 
     name: str
@@ -133,3 +134,4 @@ class SearchPlan:
     objectives: tuple[str, ...] = ("score",)
     budget: dict[str, float] = field(default_factory=dict)
     cost_per_hour: CostPerHour | None = None
+    stop_when: StopRuleConfig | None = None

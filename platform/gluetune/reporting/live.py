@@ -109,6 +109,7 @@ class LiveTable:
         self._costs.on_search_event(event)
         self._report_estimate()
         if isinstance(event, TaskEnded):
+            self._progress.end_task(event.task)
             further = formatting.count(event.further_trials, "further trial")
             self._line(f"{self._titles[event.task]} ends: {further} would gain about {event.expected_gain:.2g}")
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gluetune.config import StopRuleConfig
 from gluetune.events import SearchPlan, TaskPlan
 from gluetune.reporting import formatting
 from gluetune.reporting.costs import describe_budget
@@ -47,6 +48,7 @@ def _search(plan: SearchPlan) -> Table:
         *(_varied(plan) if plan.fields else ()),
         *([("training", formatting.format_params(plan.fixed))] if plan.fixed else []),
         *([("budget", describe_budget(plan.budget))] if plan.budget else []),
+        *([("stop when", _stop_rule(plan.stop_when))] if plan.stop_when else []),
         ("lanes", f"{plan.lanes}, each {workers}"),
         ("folder", plan.folder),
         ("MLflow", f"{plan.tracking_uri}, experiment {plan.experiment}"),
@@ -95,6 +97,12 @@ def _varied(plan: SearchPlan) -> Iterator[tuple[str, str]]:
     yield "algorithm", f"{plan.algorithm}, scheduler {plan.scheduler}{budget}"
     if len(plan.objectives) > 1:
         yield "objective", f"{', '.join(plan.objectives)}; the winner has the best score"
+
+
+def _stop_rule(rule: StopRuleConfig) -> str:
+    often = "once" if rule.patience == 1 else f"{rule.patience} times in a row"
+    further = formatting.count(rule.further_trials, "further trial")
+    return f"{further} of a task would gain less than {rule.expected_gain_below:g}, {often}"
 
 
 def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:

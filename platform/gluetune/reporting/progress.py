@@ -66,6 +66,10 @@ class Progress:
         candidates = [trial, self._best[trial.task]] if trial.task in self._best else [trial]
         self._best |= {best.task: best for best in ranking(candidates, trial.task)[:1]}
 
+    def end_task(self, task: str) -> None:
+        """Expect no further trials of a task."""
+        self._eta.end_task(task)
+
     def rows(self) -> list[TaskProgress]:
         """Return the progress of each task, in the order of the plan."""
         left = self._eta.remaining()
@@ -108,6 +112,7 @@ class EtaEstimator:
         self._done: Counter[str] = Counter()
         self._measured: Counter[str] = Counter()
         self._seconds = dict.fromkeys(planned, 0.0)
+        self._complete: set[str] = set()  # tasks that get no further trials
 
     def update(self, trial: TrialRecord) -> None:
         """Update the progress with the current state of a trial."""
@@ -118,6 +123,10 @@ class EtaEstimator:
         self._open.pop(trial.number, None)
         self._ended[trial.number] = seconds = busy_seconds(trial) if trial.evaluations else None
         self._add(trial.task, seconds, +1)
+
+    def end_task(self, task: str) -> None:
+        """Expect no further trials of a task, but those that run."""
+        self._complete.add(task)
 
     def remaining(self) -> dict[str, float | None]:
         """Estimate the seconds until the planned trials of each task have ended.
@@ -137,6 +146,7 @@ class EtaEstimator:
             for task in self._planned
         }
         left = {task: max(0, number - self._done[task]) for task, number in self._planned.items() if number is not None}
+        left |= {task: sum(trial.task == task for trial in list(self._open.values())) for task in self._complete}
         spent = dict.fromkeys(self._planned, 0.0)
         for trial in list(self._open.values()):  # the live table reads this from its own thread
             spent[trial.task] += min(busy_seconds(trial), mean[trial.task])

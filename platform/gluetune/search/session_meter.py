@@ -37,7 +37,7 @@ class SessionMeter:
         self._before = self._spent_before(history)
 
     def begin(self) -> SessionStarted | None:
-        """Begin the session; return its event, and ``None`` where it has begun before."""
+        """Begin the session; return its event, and ``None`` where one runs."""
         if self._session is not None:
             return None
         now = self._clock()
@@ -45,8 +45,11 @@ class SessionMeter:
         return self._session
 
     def end(self, status: str) -> SessionEnded | None:
-        """Return the event of the session's end; ``None`` where it has not begun."""
-        return None if self._session is None else SessionEnded(time=self._clock(), status=status)
+        """End the session; return its event, and ``None`` where it has not begun, or has ended before."""
+        if self._session is None:
+            return None
+        self._before, self._session = self.spent, None
+        return SessionEnded(time=self._clock(), status=status)
 
     @property
     def spent(self) -> Spent:

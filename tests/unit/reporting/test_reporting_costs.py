@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gluetune.config import LanesConfig, price_of
+from gluetune.config import LanesConfig, StopRuleConfig, price_of
 from gluetune.events import JournalEvent, SearchEvent, SessionEnded, SessionStarted, Spent, StepLogged, TaskEnded
-from gluetune.reporting import LiveTable, Summary, print_results, summarise
+from gluetune.reporting import LiveTable, Summary, print_plan, print_results, summarise
 from gluetune.reporting.costs import budget_warning, recorded_cost_lines
 from gluetune.reporting.estimate import CostEstimator, first_estimate
+from gluetune.reporting.progress import EtaEstimator
 from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, folded, plan, started
 
 HELD = BEGIN - 10
@@ -203,6 +204,27 @@ def test_lines_say_once_what_the_search_needs_and_that_the_budget_is_less() -> N
     assert shown.count("on 2 lanes in all") == 1
     assert len(re.findall(r"needs about .* CPU-hours, but the budget is 0\.01", shown)) == 1
     assert re.search(r"CoLA ends: 10 further trials .*0\.0004", shown)
+
+
+def test_the_plan_shows_budget_and_stopping_rule() -> None:
+    console = Console(file=io.StringIO(), width=160)
+    rule = StopRuleConfig(expected_gain_below=0.002, patience=4)
+    print_plan(plan(budget={"gpu_hours": 4.0, "trials": 60.0}, stop_when=rule), console)
+    shown = " ".join(console.file.getvalue().split())
+    assert "4 GPU-hours, 60 trials" in shown
+    assert "less than 0.002, 4 times in a row" in shown
+
+
+def test_a_task_that_has_ended_takes_no_more_time() -> None:
+    planned = {"cola": 10, "rte": 2}
+    estimator = EtaEstimator(planned, lanes=1)
+    for trial in folded(
+        [started(0, "cola"), evaluated(0, 1, 0.5), ended(0), started(1, "rte"), started(2, "cola")]
+    ).values():
+        estimator.update(trial)
+    assert estimator.remaining()["cola"] == 9 * 11
+    estimator.end_task("cola")
+    assert estimator.remaining() == {"cola": 9 * 2, "rte": 9 * 3}, "one trial of each runs, and one is planned"
 
 
 def test_the_table_shows_what_is_spent_and_left(monkeypatch: pytest.MonkeyPatch) -> None:
