@@ -63,7 +63,9 @@ def run(*arguments: str | Path, code: int = 0, timeout: float = 600, script: str
     return done.stdout + done.stderr
 
 
-def wait_for_journal(driver: subprocess.Popen[Any], journal: Path, trials: int = 0, *, after: int = 0) -> None:
+def wait_for_journal(
+    driver: subprocess.Popen[Any], journal: Path, trials: int = 0, *, after: int = 0, line: str = 'evaluated"'
+) -> None:
     """Wait until so many trials of a running command have ended and one more has been evaluated.
 
     Args:
@@ -71,12 +73,13 @@ def wait_for_journal(driver: subprocess.Popen[Any], journal: Path, trials: int =
         journal: the file with its events.
         trials: how many trials.
         after: number of lines that earlier sessions have written.
+        line: what the line of the last event contains.
     """
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         lines = journal.read_text().splitlines()[after:] if journal.exists() else []
-        ended = [0] + [number for number, line in enumerate(lines) if '"ended"' in line]
-        if len(ended) > trials and any('evaluated"' in line for line in lines[ended[trials] :]):
+        ended = [0] + [number for number, each in enumerate(lines) if '"ended"' in each]
+        if len(ended) > trials and any(line in each for each in lines[ended[trials] :]):
             return
         if driver.poll() is not None:
             printed = driver.stdout.read() if driver.stdout is not None else ""

@@ -118,6 +118,13 @@ JOB_FILES: BadInputs = [
     ("tasks: {a/b: {train: tickets.csv, text: a, label: b}}", [Line("job.yaml:1: tasks.a/b", "'a/b'")]),
     ("data: {truncation: shortest}", [Line("job.yaml:1: data.truncation", "'shortest'")]),
     ("data: {selection_seed: -1}", [Line("job.yaml:1: data.selection_seed", "-1")]),
+    ("data: {folds: 3}", [Line("job.yaml:1: data.folds", "kfold")]),
+    ("data: {selection: kfold, folds: 1}", [Line("job.yaml:1: data.folds", "1")]),
+    ("data: {selection: kfold, final: last}", [Line("job.yaml:1: data.final", "'last'")]),
+    (
+        "data: {selection: kfold}\nsearch: {scheduler: asha}",
+        [Line("job.yaml:2: search.scheduler.name", "asha")],
+    ),
     ("train_input: {batch: 8}", [Line("job.yaml:1: train_input.batch", nearest="batch_size")]),
     ("train_input: {batch_size: 8}", [Line("job.yaml:1: training.batch_size")]),
     ("eval_input: {data_dir: nowhere/CoLA}", [Line("job.yaml:1: data.dir", "'nowhere'")]),

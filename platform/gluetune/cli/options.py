@@ -138,8 +138,18 @@ SELECTION_FLAG = Flag(
     "--selection",
     "data.selection",
     "NAME",
-    "holdout: choose by rows held out of train; dev: by official dev; train_test_split",
+    "holdout: choose by rows held out of train; dev: by official dev; train_test_split; kfold: cross-validation",
     verbatim=True,
+)
+FOLD_FLAGS = (
+    Flag("--folds", "data.folds", "K", "with --selection kfold: the number of folds"),
+    Flag(
+        "--final",
+        "data.final",
+        "NAME",
+        "with --selection kfold: refit, the winner trained on all train rows; ensemble, the models of its folds",
+        verbatim=True,
+    ),
 )
 
 SEARCH_FLAGS = (
@@ -155,6 +165,7 @@ SEARCH_FLAGS = (
         "--time-budget-s", "search.time_budget_s", "SECONDS", "end the search after this time", allowed_on_resume=True
     ),
     SELECTION_FLAG,
+    *FOLD_FLAGS,
     SEED_FLAG,
 )
 BUDGET_FLAGS = (
@@ -172,6 +183,7 @@ TRAINING_FLAGS = (
     Flag("--max-steps", "training.max_steps", "N", "end after so many steps; goes before --num-train-epochs"),
     Flag("--logging-steps", "training.logging_steps", "N", "log the running loss every so many steps; null: never"),
     SELECTION_FLAG,
+    *FOLD_FLAGS,
     SEED_FLAG,
 )
 DATA_AND_MODEL_FLAGS = (

@@ -43,7 +43,18 @@ def check_fit(config: JobConfig, space: SearchSpace) -> None:
 def job_issues(config: JobConfig) -> list[ConfigIssue]:
     """Find the rules between settings of one job that do not hold."""
     found = [*_source(config.data), *_one_task(config), *_files(config)] if config.reads_data else []
-    return [*found, *own_task_issues(config), *encoder_issues(config), *budget_issues(config)]
+    found += [*own_task_issues(config), *encoder_issues(config), *budget_issues(config)]
+    return [*found, *_cross_validation(config)]
+
+
+def _cross_validation(config: JobConfig) -> Iterator[ConfigIssue]:
+    """Check that no scheduler is combined with a cross-validation, whose trials have several curves."""
+    if config.data.selection == "kfold" and (scheduler := config.search.scheduler.name) != "none":
+        yield ConfigIssue.at(
+            ("search", "scheduler", "name"),
+            "must be none with data.selection kfold (--selection), which itself stops a configuration after a fold "
+            f"where it cannot win any more, but got {scheduler}",
+        )
 
 
 def _one_task(config: JobConfig) -> Iterator[ConfigIssue]:

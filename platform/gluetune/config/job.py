@@ -30,6 +30,7 @@ _SELECTION_SETTINGS = settings_by_choice(
     holdout=("selection_fraction", "selection_max_rows", "selection_seed"),
     train_test_split=("selection_fraction", "selection_seed"),
     dev=(),
+    kfold=("folds", "final", "selection_seed"),
 )
 SYNTHETIC_ENCODER = "synthetic"
 """`ModelConfig.name_or_path` of the small encoder that gluetune pre-trains on generated text."""
@@ -62,7 +63,13 @@ class DataConfig(Section):
 
     ``selection``: ``holdout`` holds stratified rows out of train (at most ``selection_max_rows``), ``dev`` takes the
     official development rows, as published results do, ``train_test_split`` draws the rows that scikit-learn's function
-    of that name draws. ``selection_seed`` is the seed of the draw; ``None`` is the job's seed.
+    of that name draws. ``kfold`` trains each configuration ``folds`` times, each time on all train rows but those of
+    one fold, which it is scored on; the mean score ranks. ``selection_seed`` is the seed of the draw; ``None`` is the
+    job's seed.
+
+    ``final`` is how the model of a winner of ``kfold`` is made: ``refit`` trains its configuration again on all train
+    rows, for the number of epochs with the best mean score; ``ensemble`` averages the logits of the folds' models after
+    that number of epochs.
     """
 
     source: Literal["synthetic", "hub", "dir", "custom"] = "synthetic"
@@ -76,10 +83,17 @@ class DataConfig(Section):
     truncation: Literal["longest_first", "proportional"] = "longest_first"
     max_train_samples: int | None = Field(default=None, ge=2)
     max_eval_samples: int | None = Field(default=None, ge=1)
-    selection: Literal["holdout", "dev", "train_test_split"] = "holdout"
+    selection: Literal["holdout", "dev", "train_test_split", "kfold"] = "holdout"
     selection_fraction: float = Field(default=0.1, gt=0, lt=1)
     selection_max_rows: int = Field(default=2000, ge=1)
     selection_seed: int | None = Field(default=None, ge=0, lt=2**32)
+    folds: int = Field(default=5, ge=2, le=100)
+    final: Literal["refit", "ensemble"] = "refit"
+
+    @property
+    def trained_folds(self) -> int:
+        """Number of folds that each configuration is trained on; 0 where ``selection`` is not ``kfold``."""
+        return self.folds if self.selection == "kfold" else 0
 
 
 def _listed_encoders(value: Any) -> Any:

@@ -34,7 +34,7 @@ def own_task_issues(config: JobConfig) -> Iterator[ConfigIssue]:
             yield ConfigIssue.at(
                 (*keys, "validation"),
                 "must be given with data.selection dev (--selection), which holds no selection rows out of train; "
-                "holdout and train_test_split do",
+                "holdout, train_test_split and kfold do",
             )
 
 

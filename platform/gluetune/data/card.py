@@ -192,7 +192,8 @@ def make_card(
 
     Args:
         task: the task.
-        rows: rows by split; ``train`` and ``selection`` first.
+        rows: rows by split; ``train`` and ``selection`` first. Without ``selection`` the train rows choose, by a
+            cross-validation.
         encoded: the same rows, tokenized.
         tokenizer: the tokenizer that tokenized them.
         config: the token limit.
@@ -203,7 +204,7 @@ def make_card(
     splits = {name: _split_card(task, each, *measured[name]) for name, each in rows.items()}
     train = rows["train"]
     leaks = {name: _leak(train, each) for name, each in rows.items() if name != "train"}
-    selection = rows["selection"].labels
+    selection = rows.get("selection", train).labels
     baseline = np.nan if selection is None else baseline_score(task, selection)
     every = dict.fromkeys([*notes, *(note for each in rows.values() for note in each.notes)])
     return DataCard(

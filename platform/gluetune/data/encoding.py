@@ -63,6 +63,16 @@ class EncodedRows:
             self, input_ids=self.input_ids[tokens], offsets=offsets, boundaries=self.boundaries[rows], labels=labels
         )
 
+    def lengths_of(self, rows: RowIndices) -> NDArray[np.int64]:
+        """Return the [batch] number of tokens of the rows at these positions."""
+        stored = self._stored(rows)
+        lengths: NDArray[np.int64] = self.offsets[stored + 1] - self.offsets[stored]
+        return lengths
+
+    def _stored(self, rows: RowIndices) -> RowIndices:
+        """Return the positions among the stored tokens of rows."""
+        return rows
+
     @cached_property
     def longest(self) -> int:
         """Number of tokens in the longest row."""
@@ -81,15 +91,16 @@ class EncodedRows:
             mask and token types are 0 in the padding. ``labels``: [batch] int32 class ids or float32 values, or
             [batch, classes] float32, if the rows have labels.
         """
-        starts = self.offsets[rows]
-        lengths = self.offsets[rows + 1] - starts
+        stored = self._stored(rows)
+        starts = self.offsets[stored]
+        lengths = self.offsets[stored + 1] - starts
         width = lengths.max() if multiple == 1 else min(-(-int(lengths.max()) // multiple) * multiple, self.longest)
         positions = np.arange(width)
         mask = positions < lengths[:, None]
         tokens = np.where(mask, starts[:, None] + positions, 0)
         batch = {"input_ids": np.where(mask, self.input_ids[tokens], self.pad_token_id), "attention_mask": mask}
         if self.token_types:
-            batch["token_type_ids"] = mask & (positions >= self.boundaries[rows][:, None])
+            batch["token_type_ids"] = mask & (positions >= self.boundaries[stored][:, None])
         tensors = {name: torch.from_numpy(array.astype(np.int32)) for name, array in batch.items()}
         if self.labels is not None:
             labels = self.labels[rows]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from gluetune.config import DataConfig
 from gluetune.data.encoding import EncodedRows, encode_rows
 from gluetune.data.examples import DataSource, Examples, examples_fingerprint
+from gluetune.data.folds import FoldIds, RowView, assign_folds
 from gluetune.data.splits import find_identical_splits, hold_out, labelled_eval_splits, load_labelled, stratified_sample
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.tasks import Task, scored_task
@@ -46,6 +48,8 @@ class EncodedTask:
         same_rows: name of the split whose texts another split repeats, by the name of the repeating split.
         card: the data card of a task of the user's own.
         samples: the texts of the first `SAMPLES` selection rows, by column.
+        folds: the fold of each train row, for a cross-validation: the selection rows are then the train rows, each of
+            which is scored by the model of its fold, which was trained on all others.
     """
 
     task: Task
@@ -58,6 +62,23 @@ class EncodedTask:
     same_rows: Mapping[str, str] = field(default_factory=dict)
     card: DataCard | None = None
     samples: Mapping[str, list[str]] = field(default_factory=dict)
+    folds: FoldIds | None = None
+
+    @property
+    def fold_count(self) -> int:
+        """Number of folds; 0 without cross-validation."""
+        return 0 if self.folds is None else int(self.folds.max()) + 1
+
+    def of_fold(self, number: int) -> EncodedTask:
+        """Return the rows of one fold of a cross-validation, without a copy of their tokens.
+
+        Args:
+            number: the fold, counted from 1: its rows become the selection rows, all others the train rows.
+        """
+        assert self.folds is not None
+        inside = self.folds == number - 1
+        train, selection = (RowView.of(self.train, np.flatnonzero(rows)) for rows in (~inside, inside))
+        return replace(self, train=train, selection=selection, folds=None)
 
     @property
     def splits(self) -> dict[str, EncodedRows]:
@@ -86,6 +107,7 @@ class TaskExamples:
     synthetic: bool
     fingerprints: Mapping[str, str]
     same_rows: Mapping[str, str]
+    folds: FoldIds | None = None
 
 
 def selects_on_dev(task: Task, source: DataSource, config: DataConfig) -> bool:
@@ -94,7 +116,8 @@ def selects_on_dev(task: Task, source: DataSource, config: DataConfig) -> bool:
     Args:
         task: the task.
         source: the source of its rows.
-        config: ``selection`` decides, but tasks of the user's own that have validation rows are ranked by these.
+        config: ``selection`` decides, but tasks of the user's own that have validation rows are ranked by these, except
+            with ``kfold``.
 
     Raises:
         ConfigError: ``selection`` is ``dev``, but the task has no dev split.
@@ -102,7 +125,7 @@ def selects_on_dev(task: Task, source: DataSource, config: DataConfig) -> bool:
     if config.selection == "dev" and not task.dev:
         message = f"must not be dev for {task.name}, which has no validation rows, but got dev"
         raise ConfigError([ConfigIssue("data.selection", message)])
-    return config.selection == "dev" or (source.own and bool(task.dev))
+    return config.selection == "dev" or (source.own and bool(task.dev) and config.selection != "kfold")
 
 
 def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) -> TaskExamples:
@@ -112,7 +135,8 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
     towards this limit. ``max_eval_samples`` limits the selection rows and each dev split. Limits draw stratified random
     samples.
 
-    A task of the user's own files that has a validation split is chosen by its rows, whatever ``selection`` says.
+    A task of the user's own files that has a validation split is chosen by its rows, unless ``selection`` is ``kfold``.
+    With ``kfold`` all train rows that ``max_train_samples`` leaves are also selection rows.
 
     Args:
         task: a task with a train split.
@@ -139,14 +163,21 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
     origins = [part.source for part in (train, *dev.values())]
     origins += [f"no {split}" for split in task.dev if split not in dev]
     identical = find_identical_splits(train, dev)
-    if selects_on_dev(task, source, config):
+    folds = None
+    if config.selection == "kfold":
+        train = train.take(stratified_sample(train_labels, task, config.max_train_samples, seed))
+        assert train.labels is not None
+        folds = assign_folds(train.labels, task, config, seed, train.groups)
+        selection, train_labels = train, train.labels
+    elif selects_on_dev(task, source, config):
         selection = dev[task.dev[0]]
     else:
         rows, chosen = hold_out(train_labels, task, config, seed, train.groups)
         chosen = chosen[stratified_sample(train_labels[chosen], task, config.max_eval_samples, seed)]
         selection = train.take(chosen)
         train, train_labels = train.take(rows), train_labels[rows]
-    train = train.take(stratified_sample(train_labels, task, config.max_train_samples, seed))
+    if folds is None:
+        train = train.take(stratified_sample(train_labels, task, config.max_train_samples, seed))
     synthetic = any(part.synthetic for part in (train, *dev.values()))
     return TaskExamples(
         train,
@@ -154,8 +185,9 @@ def split_rows(task: Task, source: DataSource, config: DataConfig, seed: int) ->
         dev,
         "; ".join(dict.fromkeys(origins)),
         synthetic,
-        _split_fingerprints(train, selection, dev),
+        _split_fingerprints(train, selection, dev, folds),
         identical,
+        folds,
     )
 
 
@@ -242,13 +274,15 @@ def _tokenize(
 
     dev = {split: encoded(examples) for split, examples in rows.dev.items()}
     on_dev = selects_on_dev(task, source, config)
-    selection = dev[task.dev[0]] if on_dev else encoded(rows.selection)
     train = encoded(rows.train)
+    selection = train if rows.folds is not None else dev[task.dev[0]] if on_dev else encoded(rows.selection)
     card = None
     if source.own and with_card:
         others = [split for split in dev if not (on_dev and split == task.dev[0])]
         texts = {TRAIN: rows.train, SELECTION: rows.selection} | {split: rows.dev[split] for split in others}
         tokens = {TRAIN: train, SELECTION: selection} | {split: dev[split] for split in others}
+        if rows.folds is not None:  # the selection rows are the train rows
+            del texts[SELECTION], tokens[SELECTION]
         from gluetune.data.card import make_card  # with pyarrow; only tasks of the user's own need it
 
         card = make_card(task, texts, tokens, tokenizer, config, source.notes(task))
@@ -263,9 +297,18 @@ def _tokenize(
         rows.same_rows,
         card,
         {name: list(texts[:SAMPLES]) for name, texts in rows.selection.columns.items()},
+        rows.folds,
     )
 
 
-def _split_fingerprints(train: Examples, selection: Examples, dev: Mapping[str, Examples]) -> dict[str, str]:
-    """Return the fingerprints of all rows by `TRAIN`, `SELECTION` and the names of the dev splits."""
-    return {name: examples_fingerprint(rows) for name, rows in {TRAIN: train, SELECTION: selection, **dev}.items()}
+def _split_fingerprints(
+    train: Examples, selection: Examples, dev: Mapping[str, Examples], folds: FoldIds | None
+) -> dict[str, str]:
+    """Return the fingerprints of all rows by `TRAIN`, `SELECTION` and the names of the dev splits.
+
+    That of the selection rows of a cross-validation depends on the folds too: scores of other folds do not compare.
+    """
+    found = {name: examples_fingerprint(rows) for name, rows in {TRAIN: train, SELECTION: selection, **dev}.items()}
+    if folds is not None:
+        found[SELECTION] = hashlib.sha256(found[SELECTION].encode() + folds.astype("<i2").tobytes()).hexdigest()
+    return found

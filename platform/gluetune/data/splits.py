@@ -58,7 +58,7 @@ def hold_out(
                 f"holding selection rows of {task.name} out by groups takes at least two groups, but all {len(groups)} "
                 "rows belong to one"
             )
-        selection = draw_groups(groups, _strata(labels, task), _selection_size(labels, task, config), seed)
+        selection = draw_groups(groups, strata_of(labels, task), _selection_size(labels, task, config), seed)
     else:
         message = f"must be holdout for {task.name}, which has groups, but got {config.selection}"
         raise ConfigError([ConfigIssue("data.selection", message)])
@@ -66,7 +66,7 @@ def hold_out(
 
 
 def _stratified(labels: Labels, task: Task, config: DataConfig, seed: int) -> RowIndices:
-    return _draw(_strata(labels, task), _selection_size(labels, task, config), seed, keep=1)
+    return _draw(strata_of(labels, task), _selection_size(labels, task, config), seed, keep=1)
 
 
 def _selection_size(labels: Labels, task: Task, config: DataConfig) -> int:
@@ -154,13 +154,17 @@ def stratified_sample(labels: Labels, task: Task, size: int | None, seed: int) -
     """
     if size is None or size >= len(labels):
         return np.arange(len(labels))
-    return _draw(_strata(labels, task), size, seed, keep=0)
+    return _draw(strata_of(labels, task), size, seed, keep=0)
 
 
-def _strata(labels: Labels, task: Task) -> NDArray[np.int64]:
+def strata_of(labels: Labels, task: Task) -> NDArray[np.int64]:
     """Return the [rows] strata 0, 1, …: the classes that occur, or quantile bins of the values of a regression.
 
     The stratum of a row with several classes is the rarest of them; rows without a class are one stratum.
+
+    Args:
+        labels: [rows] or, for multi-label, [rows, labels] labels.
+        task: the task.
     """
     keys = labels
     if task.multi_label:

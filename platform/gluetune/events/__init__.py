@@ -5,6 +5,7 @@ table, ``summary.json`` and MLflow runs are written from its events.
 """
 
 from gluetune.events.costs import ClassSeconds, ResourceUse, SearchCosts, search_costs
+from gluetune.events.folds import deviation
 from gluetune.events.journal import Journal, JournalReader, Listener, check_journal_schema
 from gluetune.events.plan import EncoderPlan, SearchPlan, TaskPlan
 from gluetune.events.run_folder import (
@@ -118,6 +119,7 @@ __all__ = [
     "WinnerEvaluated",
     "apply_event",
     "check_journal_schema",
+    "deviation",
     "evaluation_event",
     "format_epochs",
     "format_params",

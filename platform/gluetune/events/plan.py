@@ -34,6 +34,7 @@ class TaskPlan:
         rows_per_trial: rows that a trial trains on, each as often as it does so, on average over the search space; 0
             where it is not known.
         evaluations_per_trial: number of evaluations of a trial, likewise.
+        folds: number of folds of a cross-validation, whose selection rows are the train rows; 0 without one.
     """
 
     task: str
@@ -55,6 +56,7 @@ class TaskPlan:
     card: str = ""
     rows_per_trial: float = 0.0
     evaluations_per_trial: float = 0.0
+    folds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

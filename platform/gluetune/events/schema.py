@@ -25,12 +25,21 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, ser_json_inf_nan="strings")
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class StepLog(_Record):
     """Training progress between evaluations, reported every ``training.logging_steps`` steps."""
 
     step: int = Field(description="optimizer steps done")
     epoch: float = Field(description="passes over the training rows done")
     loss: float = Field(description="mean training loss since the previous log or evaluation")
+    fold: int | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="1-based fold of a cross-validation; `step` then counts those of earlier folds too, `epoch` not",
+    )
     accuracy: float | None = Field(
         default=None, description="accuracy on the training rows since the previous evaluation; null for regression"
     )
@@ -62,6 +71,12 @@ class _EvaluationBase(_Record):
 class Evaluation(_EvaluationBase):
     """One evaluation of a fine-tuning trial on the selection rows."""
 
+    fold: int | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="1-based fold of a cross-validation whose rows were scored; `index` then counts the evaluations of "
+        "earlier folds too, `step` and `epoch` do not",
+    )
     steps_per_epoch: int = Field(description="optimizer steps of one epoch")
     score: MayBeNonFinite = Field(
         description="by which trials are ranked: the task's primary metric, with its sign changed where less is better"
@@ -137,7 +152,8 @@ class _LaneReport(_TrialEvent):
     idle_seconds_before: float | None = Field(
         default=None,
         description="seconds from the end of the lane's last evaluation of another trial to the first step of this "
-        "one; null but for a trial's first evaluation on a used lane",
+        "one; null but for a trial's first evaluation on a used lane. Of a cross-validation, each fold counts as a "
+        "trial",
     )
     worker_deaths: int = Field(
         default=0, description="how often the workers of its lane had died over the trial before this evaluation"
@@ -152,6 +168,7 @@ class TrialStarted(_TrialEvent):
         params: values of the searched fields; the encoder's as ``model`` where the search chooses among several.
         training: the whole `gluetune.config.TrainingConfig`, or the sections of a pre-training job, by field.
         seed: seed of head, data order and dropout.
+        folds: number of folds of its cross-validation; ``None`` without one.
     """
 
     event: Literal["started"] = "started"
@@ -159,6 +176,7 @@ class TrialStarted(_TrialEvent):
     params: dict[str, Value]
     training: dict[str, Value | None]
     seed: int
+    folds: int | None = Field(default=None, exclude_if=_is_none)
 
 
 class Evaluated(Evaluation, _LaneReport):
@@ -231,6 +249,9 @@ class WinnerEvaluated(_TrialEvent):
         classes: scores of each class by split, for classification.
         folder: the ``save_pretrained`` folder, as a path or URI.
         seconds: seconds that saving and scoring it took; ``None`` where they were not recorded.
+        refit_rows: after a cross-validation, the number of rows that the saved model was trained on: all of train.
+        refit_epochs: after a cross-validation, the number of epochs for which it was trained.
+        members: the number of models of folds whose logits the saved model averages, where it is such an ensemble.
     """
 
     event: Literal["winner"] = "winner"
@@ -246,6 +267,9 @@ class WinnerEvaluated(_TrialEvent):
     classes: dict[str, ClassScores] = Field(default_factory=dict)
     folder: str
     seconds: float | None = None
+    refit_rows: int | None = Field(default=None, exclude_if=_is_none)
+    refit_epochs: float | None = Field(default=None, exclude_if=_is_none)
+    members: int | None = Field(default=None, exclude_if=_is_none)
 
 
 class EncoderSaved(_TrialEvent):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gluetune.config import MODEL_FIELD, Value
+from gluetune.events.folds import Folds, count_complete, mean_curve, put_evaluation
 from gluetune.events.schema import (
     EncoderSaved,
     Evaluated,
@@ -71,11 +72,15 @@ class TrialRecord:
         status: its status.
         message: why it ended, where it did not finish.
         ended: when it ended, in seconds since the epoch; ``None`` while it runs.
-        evaluations: its evaluations, in order.
+        evaluations: its evaluations, in order; of a cross-validation, the mean curve of its complete folds, or the
+            first fold while that is trained.
         logs: its logs, in order of their steps.
         winner: the evaluation of its saved model, where it is its task's winner.
         pretraining: evaluations of a pre-training run, in order; such a run has none in ``evaluations``.
         encoder: the ``from_pretrained`` folder that a pre-training run saved, as a path or URI; ``None`` before.
+        folds: number of folds of its cross-validation; 0 without one.
+        fold_evaluations: the evaluations of each fold, in order.
+        complete_folds: number of folds that were trained to their end.
     """
 
     number: int
@@ -92,6 +97,9 @@ class TrialRecord:
     winner: WinnerEvaluated | None = None
     pretraining: list[PretrainingEvaluated] = field(default_factory=list)
     encoder: str | None = None
+    folds: int = 0
+    fold_evaluations: Folds = field(default_factory=list)
+    complete_folds: int = 0
 
     @property
     def name(self) -> str:
@@ -108,6 +116,17 @@ class TrialRecord:
     def best_score(self) -> float | None:
         """The score of `best`, by which trials are ranked; ``None`` where there is none."""
         return self.best.score if self.best else None
+
+    @property
+    def fold_scores(self) -> list[float]:
+        """Scores of the complete folds of a cross-validation, at the epoch of `best`; `best_score` is their mean."""
+        best = self.best
+        return [fold[best.index - 1].score for fold in self.fold_evaluations[: self.complete_folds]] if best else []
+
+    @property
+    def all_evaluations(self) -> list[Evaluated]:
+        """Its evaluations as they were made; those of all folds of a cross-validation."""
+        return [event for fold in self.fold_evaluations for event in fold] if self.folds else self.evaluations
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -129,18 +148,18 @@ class TrialRecord:
         It is the time of the whole lane for a batch of rows at a time, on its machine, beside whatever else that
         machine computed: see `row_times`.
         """
-        times = [1000 * e.eval_seconds / e.eval_examples for e in self.evaluations if e.eval_examples]
+        times = [1000 * e.eval_seconds / e.eval_examples for e in self.all_evaluations if e.eval_examples]
         return min(times, default=None)
 
     @property
     def busy_seconds(self) -> float:
         """Seconds that it has spent in training and evaluation."""
-        return sum(e.train_seconds + e.eval_seconds for e in self.evaluations)
+        return sum(e.train_seconds + e.eval_seconds for e in self.all_evaluations)
 
     @property
     def reported(self) -> int:
-        """Number of its evaluations, which are those of fine-tuning or those of pre-training."""
-        return len(self.evaluations) or len(self.pretraining)
+        """Number of its evaluations, which are those of fine-tuning, of all folds, or those of pre-training."""
+        return len(self.all_evaluations) or len(self.pretraining)
 
     @property
     def selection_scores(self) -> dict[str, float]:
@@ -189,21 +208,18 @@ def apply_event(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
         trials[event.number] = TrialRecord(
             event.number, event.task, dict(event.params), dict(event.training), event.seed, event.time
         )
+        trials[event.number].folds = event.folds or 0
         return trials[event.number]
     trial = trials[event.number]
     if isinstance(event, Evaluated | PretrainingEvaluated):
-        if isinstance(event, Evaluated):
-            trial.evaluations[event.index - 1 :] = [event]
-        else:
-            trial.pretraining[event.index - 1 :] = [event]
-        trial.status, trial.ended, trial.message = TrialStatus.RUNNING, None, ""
-        trial.winner = trial.encoder = None  # they had the weights of an earlier evaluation
+        _add_evaluation(trial, event)
     elif isinstance(event, StepLogged):
         while trial.logs and trial.logs[-1].step >= event.step:  # reported again after a restart
             trial.logs.pop()
         trial.logs.append(event)
     elif isinstance(event, TrialEnded):
         trial.status, trial.message, trial.ended = TrialStatus(event.status), event.message, event.time
+        _update_mean_curve(trial)
     elif isinstance(event, EncoderSaved):
         trial.encoder = event.folder
     else:
@@ -214,11 +230,33 @@ def apply_event(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
     return trial
 
 
+def _add_evaluation(trial: TrialRecord, event: Evaluated | PretrainingEvaluated) -> None:
+    if isinstance(event, PretrainingEvaluated):
+        trial.pretraining[event.index - 1 :] = [event]
+    elif event.fold is None:
+        trial.evaluations[event.index - 1 :] = [event]
+    else:
+        put_evaluation(trial.fold_evaluations, event)
+    trial.status, trial.ended, trial.message = TrialStatus.RUNNING, None, ""
+    trial.winner = trial.encoder = None  # they had the weights of an earlier evaluation
+    _update_mean_curve(trial)
+
+
+def _update_mean_curve(trial: TrialRecord) -> None:
+    if trial.fold_evaluations:
+        folds, finished = trial.fold_evaluations, trial.status is TrialStatus.FINISHED
+        trial.complete_folds = count_complete(folds, finished=finished)
+        trial.evaluations = mean_curve(folds[: max(1, trial.complete_folds)])
+
+
 def ranking(trials: Iterable[TrialRecord], task: str) -> list[TrialRecord]:
-    """Return a task's evaluated trials, best first; equals in the order of their numbers."""
+    """Return a task's evaluated trials, best first; equals in the order of their numbers.
+
+    Of cross-validations, those with more complete folds come first, because some folds are easier than others.
+    """
     scored = [(t.best_score, t) for t in trials if t.task == task]
-    known = [(score, t) for score, t in scored if score is not None]
-    return [t for _, t in sorted(known, key=lambda pair: (-pair[0], pair[1].number))]
+    known = [((-t.complete_folds, -score, t.number), t) for score, t in scored if score is not None]
+    return [t for _, t in sorted(known, key=lambda pair: pair[0])]
 
 
 def winners(trials: Iterable[TrialRecord], tasks: Iterable[str]) -> list[TrialRecord]:

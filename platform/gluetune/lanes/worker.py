@@ -267,11 +267,16 @@ class AckedCheckpoints(Checkpoints):
         storage: the search's folder.
         folder: the trial's folder in it.
         wait_for_ack: waits for the acknowledgement and returns whether the trial continues.
+        keeps_best: whether weights are kept, beside the state to resume from.
     """
 
-    def __init__(self, storage: Any, folder: str, wait_for_ack: Callable[[], bool]) -> None:
-        super().__init__(storage, folder)
+    def __init__(self, storage: Any, folder: str, wait_for_ack: Callable[[], bool], *, keeps_best: bool = True) -> None:
+        super().__init__(storage, folder, keeps_best=keeps_best)
         self._wait_for_ack = wait_for_ack
+
+    def part(self, name: str, *, keeps_best: bool = True) -> AckedCheckpoints:
+        """Return the checkpoints of a part of the trial, which are written as the trial's own."""
+        return AckedCheckpoints(self._storage, f"{self._folder}/{name}", self._wait_for_ack, keeps_best=keeps_best)
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state for resuming, if the trial continues."""

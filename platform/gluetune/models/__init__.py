@@ -8,6 +8,7 @@ from gluetune.models.build import (
     load_trained,
     move_to_device,
     nsp_is_default,
+    save_ensemble,
     save_pretrained,
 )
 from gluetune.models.encoder import (
@@ -40,6 +41,7 @@ __all__ = [
     "load_trained",
     "move_to_device",
     "nsp_is_default",
+    "save_ensemble",
     "save_pretrained",
     "tokenizer_fingerprint",
 ]

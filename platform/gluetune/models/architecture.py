@@ -29,15 +29,17 @@ from gluetune.models.files import (
     silence_transformers_logging,
     suggest_subfolder,
 )
-from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig
+from gluetune.models.heads import EncoderWithHead, EncoderWithHeadConfig, Ensemble, EnsembleConfig
 
 ORIGINAL_BERT_CONFIG = "bert_config.json"  # in the checkpoints that Google published
 _ADAPTER = "adapter_config.json"
 _POSITIONS = "position_embeddings"
 
-# transformers resolves a saved EncoderWithHead to this class and never runs the copy of its code in the folder.
+# transformers resolves saved models of these types to these classes and never runs the copies of their code in folders.
 AutoConfig.register(EncoderWithHeadConfig.model_type, EncoderWithHeadConfig, exist_ok=True)
 AutoModelForSequenceClassification.register(EncoderWithHeadConfig, EncoderWithHead, exist_ok=True)
+AutoConfig.register(EnsembleConfig.model_type, EnsembleConfig, exist_ok=True)
+AutoModelForSequenceClassification.register(EnsembleConfig, Ensemble, exist_ok=True)
 
 
 def load_architecture(folder: Path, config: ModelConfig) -> PretrainedConfig:
@@ -72,6 +74,8 @@ def model_class(settings: PretrainedConfig) -> type[PreTrainedModel]:
     """
     if isinstance(settings, EncoderWithHeadConfig):
         return EncoderWithHead
+    if isinstance(settings, EnsembleConfig):
+        return Ensemble
     family = settings.model_type
     encoder = (
         type(settings) in MODEL_FOR_MASKED_LM_MAPPING
@@ -96,6 +100,8 @@ def max_sequence_length(settings: PretrainedConfig) -> int | None:
     Args:
         settings: configuration of the model.
     """
+    if isinstance(settings, EnsembleConfig):
+        settings = settings.member_config()
     if isinstance(settings, EncoderWithHeadConfig):
         settings = settings.encoder_config()
     positions: int | None = getattr(settings, "max_position_embeddings", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from gluetune.models.adapters import ADAPTER_FOLDER, add_adapter, check_adapter,
 from gluetune.models.architecture import load_architecture, model_class
 from gluetune.models.encoder import Encoder, check_shapes, count_layers, freeze_parameters, load_tokenizer, read_model
 from gluetune.models.files import silence_transformers_logging
-from gluetune.models.heads import EncoderWithHeadConfig
+from gluetune.models.heads import EncoderWithHeadConfig, Ensemble, EnsembleConfig
 from gluetune.tasks import Task
 
 PROBLEM_TYPES = {
@@ -144,15 +144,58 @@ def save_pretrained(
         folder: the folder, created if it does not exist.
         training: the settings that the model was built with.
     """
-    settings = _settings(encoder, task, training)
-    if training.adapter == "lora":
-        started = _assemble(settings, _initial(encoder, settings), seed=0)
-        model = save_adapter(started, weights, training, Path(folder) / ADAPTER_FOLDER, encoder.name)
-    else:
-        model = _assemble(settings, {name: tensor.numpy(force=True) for name, tensor in weights.items()}, seed=0)
+    model = _trained(encoder, task, weights, training, Path(folder) / ADAPTER_FOLDER)
     with silence_transformers_logging():
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def save_ensemble(
+    encoder: Encoder,
+    task: Task,
+    members: Sequence[Mapping[str, torch.Tensor]],
+    tokenizer: PreTrainedTokenizerBase,
+    folder: str | Path,
+    training: TrainingConfig,
+) -> None:
+    """Save several trained models as one that averages their logits, in a folder that `load_trained` reads.
+
+    ``AutoModelForSequenceClassification.from_pretrained`` reads the folder with ``trust_remote_code=True``. With
+    adapter ``lora`` the adapters alone are in ``adapter/fold-1`` and so on.
+
+    Args:
+        encoder: the encoder that the models were built from.
+        task: defines the class names in ``id2label``.
+        members: state dicts of the trained models; with an adapter, the weights that were trained.
+        tokenizer: saved in the same folder.
+        folder: the folder, created if it does not exist.
+        training: the settings that the models were built with.
+    """
+    adapters = Path(folder) / ADAPTER_FOLDER
+    models = [
+        _trained(encoder, task, weights, training, adapters / f"fold-{number}")
+        for number, weights in enumerate(members, 1)
+    ]
+    settings = models[0].config
+    labels = {name: getattr(settings, name) for name in ("id2label", "label2id", "problem_type")}
+    member = {name: value for name, value in settings.to_dict().items() if name not in ("auto_map", "dtype")}
+    ensemble = Ensemble(EnsembleConfig(member=member, members=len(models), **labels))
+    for own, model in zip(ensemble.members, models, strict=True):
+        own.load_state_dict(model.state_dict())
+    with silence_transformers_logging():
+        ensemble.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _trained(
+    encoder: Encoder, task: Task, weights: Mapping[str, torch.Tensor], training: TrainingConfig, adapter: Path
+) -> PreTrainedModel:
+    """Return the model with trained weights; save its adapter in a folder where it has one, and merge it."""
+    settings = _settings(encoder, task, training)
+    if training.adapter == "lora":
+        started = _assemble(settings, _initial(encoder, settings), seed=0)
+        return save_adapter(started, weights, training, adapter, encoder.name)
+    return _assemble(settings, {name: tensor.numpy(force=True) for name, tensor in weights.items()}, seed=0)
 
 
 def load_trained(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

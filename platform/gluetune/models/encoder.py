@@ -26,7 +26,7 @@ from gluetune.models.files import (
     silence_transformers_logging,
     suggest_subfolder,
 )
-from gluetune.models.heads import EncoderWithHead
+from gluetune.models.heads import EncoderWithHead, EnsembleConfig
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,10 @@ def load_encoder(config: ModelConfig, seed: int = 0) -> Encoder:
     """
     folder, name = resolve_model_dir(config), config.name
     settings = load_architecture(folder, config)
+    if isinstance(settings, EnsembleConfig):
+        raise ModelError(
+            f"{name!r} must hold an encoder, but it holds an ensemble of {settings.members} trained models"
+        )
     if config.from_scratch:
         return _random(settings, len(open_tokenizer(folder, name)), name, seed)
     model, info = read_model(folder, settings, name)

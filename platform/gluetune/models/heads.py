@@ -1,4 +1,4 @@
-"""Classification model with a configurable head and pooling on any encoder.
+"""Classification model with a configurable head and pooling on any encoder, and ensembles of classification models.
 
 transformers copies this file into the folder of a saved model, so that
 ``AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)`` loads it where gluetune is not
@@ -13,7 +13,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 
@@ -102,11 +108,86 @@ class EncoderWithHead(PreTrainedModel):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        if self.config.problem_type == "regression":
-            return nn.functional.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
-        if self.config.problem_type == "multi_label_classification":
-            return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-        return nn.functional.cross_entropy(logits, labels.long())
+        return classification_loss(self.config.problem_type, logits, labels)
+
+
+class EnsembleConfig(PretrainedConfig):
+    """Configuration of an `Ensemble`.
+
+    Args:
+        member: configuration of each of its models, as in that model's ``config.json``.
+        members: number of models.
+        kwargs: other settings of a ``PretrainedConfig``, such as ``id2label``.
+    """
+
+    model_type = "gluetune_ensemble"
+    has_no_defaults_at_init = True
+
+    def __init__(self, member: dict[str, Any], members: int, **kwargs: Any) -> None:
+        self.member, self.members = member, members
+        super().__init__(**kwargs)
+
+    def member_config(self) -> PretrainedConfig:
+        """Return the configuration of one model as an instance of its family's class."""
+        own = self.member.get("model_type") == EncoderWithHeadConfig.model_type
+        return EncoderWithHeadConfig(**self.member) if own else AutoConfig.for_model(**self.member)
+
+
+class Ensemble(PreTrainedModel):
+    """Several classification models of one architecture, whose logits are averaged."""
+
+    config: EnsembleConfig
+    config_class = EnsembleConfig
+    _supports_sdpa = True
+    _supports_flash_attn = True
+
+    def __init__(self, config: EnsembleConfig) -> None:
+        super().__init__(config)
+        self.members = nn.ModuleList(_classifier(config.member_config()) for _ in range(config.members))
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the token embeddings of the first model."""
+        first: Any = self.members[0]
+        embeddings: nn.Module = first.get_input_embeddings()
+        return embeddings
+
+    def forward(self, labels: torch.Tensor | None = None, **inputs: Any) -> SequenceClassifierOutput:
+        """Compute the mean logits of a batch.
+
+        Args:
+            labels: [rows] class ids or values, or [rows, labels] 0 and 1 where the configuration's ``problem_type`` is
+                ``multi_label_classification``; if given, the output contains the ``loss``.
+            inputs: inputs of each model, such as ``input_ids``.
+
+        Returns:
+            ``logits``: [rows, labels], and ``loss``: scalar or ``None``.
+        """
+        logits = torch.stack([member(**inputs).logits for member in self.members]).mean(dim=0)
+        loss = None if labels is None else classification_loss(self.config.problem_type, logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+def _classifier(config: PretrainedConfig) -> nn.Module:
+    if isinstance(config, EncoderWithHeadConfig):
+        return EncoderWithHead(config)
+    model: nn.Module = AutoModelForSequenceClassification.from_config(config)
+    return model
+
+
+def classification_loss(problem_type: str | None, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the mean loss of a batch.
+
+    Args:
+        problem_type: transformers' ``problem_type`` of the model.
+        logits: [rows, labels].
+        labels: [rows] class ids or values, or [rows, labels] 0 and 1 for ``multi_label_classification``.
+    """
+    if problem_type == "regression":
+        return nn.functional.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
+    if problem_type == "multi_label_classification":
+        return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+    return nn.functional.cross_entropy(logits, labels.long())
 
 
 def cls_pooling(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -212,3 +293,5 @@ POOLINGS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 }
 EncoderWithHeadConfig.register_for_auto_class()
 EncoderWithHead.register_for_auto_class("AutoModelForSequenceClassification")
+EnsembleConfig.register_for_auto_class()
+Ensemble.register_for_auto_class("AutoModelForSequenceClassification")

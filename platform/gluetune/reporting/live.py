@@ -97,8 +97,11 @@ class LiveTable:
         self._report_estimate()
         if isinstance(event, Evaluated):
             self._note = ""
-            self._evaluated(event, trial)
+            if event.fold is None:
+                self._evaluated(event, trial)
         elif isinstance(event, TrialEnded):
+            if trial.folds and trial.best is not None and trial.complete_folds == trial.folds:
+                self._evaluated(trial.best, trial)
             self._say(self._ending(event, trial))
         elif isinstance(event, WinnerEvaluated):
             scored = f" and scored on the {_listed(event.scores)} rows" if event.scores else ""
@@ -276,7 +279,7 @@ def format_log(event: StepLogged) -> str:
     """Format a logged step: ``epoch 0.03 · step 4 · loss 0.6931 · accuracy 0.6562 · lr 5.00e-06 · 31 examples/s``."""
     accuracy = "" if event.accuracy is None else f" · accuracy {event.accuracy:.4f}"
     return (
-        f"epoch {event.epoch:.2f} · step {event.step} · loss {event.loss:.4f}{accuracy} · "
+        f"{_of_fold(event)}epoch {event.epoch:.2f} · step {event.step} · loss {event.loss:.4f}{accuracy} · "
         f"lr {event.learning_rate:.2e} · {event.examples_per_second:,.0f} examples/s"
     )
 
@@ -287,9 +290,13 @@ def format_evaluation(event: Evaluated, trial: TrialRecord) -> str:
     speed = f", {event.train_examples / event.train_seconds:,.0f} examples/s" if event.train_seconds else ""
     scores = ", ".join(f"{formatting.metric(name)} {formatting.score(value)}" for name, value in event.metrics.items())
     return (
-        f"epoch {format_epochs(event.epoch)}: training loss {event.train_loss:.4f}{accuracy}{speed}; validation loss "
-        f"{event.eval_loss:.4f}, {scores}; {formatting.clock(busy_seconds(trial))} elapsed"
+        f"{_of_fold(event)}epoch {format_epochs(event.epoch)}: training loss {event.train_loss:.4f}{accuracy}{speed}; "
+        f"validation loss {event.eval_loss:.4f}, {scores}; {formatting.clock(busy_seconds(trial))} elapsed"
     )
+
+
+def _of_fold(event: StepLogged | Evaluated) -> str:
+    return "" if event.fold is None else f"fold {event.fold}, "
 
 
 def format_pretraining_evaluation(event: PretrainingEvaluated) -> str:

@@ -118,7 +118,7 @@ def _tasks(tasks: tuple[TaskPlan, ...]) -> Table:
             task.title,
             _planned(task),
             f"{task.train_rows:,}",
-            f"{task.selection_rows:,}",
+            f"{task.folds} folds" if task.folds else f"{task.selection_rows:,}",
             dev,
             formatting.metric(task.metric),
             formatting.score(task.baseline),

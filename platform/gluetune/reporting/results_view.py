@@ -49,10 +49,11 @@ def _print_notes(summary: Summary, console: Console) -> None:
     for task in summary.tasks:
         for line in formatting.same_rows_notes(task.same_rows if task.winner else {}):
             console.print(Text(f"{task.title}: {line}", style="yellow"), soft_wrap=True)
-    if any(task.winner is not None and task.winner.precision == "bf16" for task in summary.tasks):
+    won = [task.winner for task in summary.tasks if task.winner is not None]
+    if any(winner.precision == "bf16" and not winner.fold_scores for winner in won):
         console.print(Text("trials were ranked by scores in bfloat16; above are the saved models' scores in float32"))
     for task in summary.tasks:
-        for line in (*_threshold_notes(task), *_further_notes(task)):
+        for line in (*_fold_notes(task), *_threshold_notes(task), *_further_notes(task)):
             console.print(Text(line), soft_wrap=True)
 
 
@@ -146,13 +147,37 @@ def _winner(task: TaskSummary, winner: WinnerSummary) -> tuple[str | Text, ...]:
     return (
         task.title,
         formatting.metric(task.metric),
-        Text(formatting.score(score), style="green" if above else "red"),
+        Text(formatting.score(score) + _spread(winner), style="green" if above else "red"),
         formatting.score(task.baseline),
         _dev(task, winner),
         trained,
         formatting.duration(winner.seconds),
         winner.name,
         Text(formatting.format_params(winner.params)),
+    )
+
+
+def _spread(winner: WinnerSummary) -> str:
+    """Return the standard deviation of the scores of a cross-validation's folds; empty without one."""
+    return "" if winner.score_deviation is None else f" ± {formatting.score(winner.score_deviation)}"
+
+
+def _fold_notes(task: TaskSummary) -> Iterator[str]:
+    """Yield a line about a winner's cross-validation, and about the rows that its model was trained on."""
+    winner = task.winner
+    if winner is None or not winner.fold_scores:
+        return
+    scores = ", ".join(formatting.score(score_sign(task.metric) * score) for score in winner.fold_scores)
+    of = "" if len(winner.fold_scores) == task.folds else f" of {task.folds}"
+    final = ""
+    if winner.members is not None:
+        final = f"; its model averages the logits of the models of {winner.members} folds"
+    elif winner.refit_rows is not None and winner.refit_epochs is not None:
+        epochs = format_epochs(winner.refit_epochs)
+        final = f"; its model was trained again on all {winner.refit_rows:,} train rows, for {epochs} epochs"
+    yield (
+        f"{task.title}: the selection score is the mean ± standard deviation of {len(winner.fold_scores)}{of} folds "
+        f"({scores}){final}"
     )
 
 
@@ -227,8 +252,8 @@ def trial_metrics(trial: TrialRecord) -> dict[str, float]:
     if trial.best is None:
         return {}
     last = trial.evaluations[-1]
-    seconds = sum(evaluation.train_seconds for evaluation in trial.evaluations)
-    rows = sum(evaluation.train_examples for evaluation in trial.evaluations)
+    seconds = sum(evaluation.train_seconds for evaluation in trial.all_evaluations)
+    rows = sum(evaluation.train_examples for evaluation in trial.all_evaluations)
     found = {f"{TRAIN}.loss": last.train_loss}
     if last.train_accuracy is not None:
         found[f"{TRAIN}.accuracy"] = last.train_accuracy

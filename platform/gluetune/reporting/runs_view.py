@@ -271,7 +271,12 @@ def _epoch(trial: TrialRecord, *, last: bool = False) -> str:
 
 
 def _step(trial: TrialRecord) -> str:
-    """Return the last step that is recorded of a trial, with that of its end where it is known: ``50/150``."""
+    """Return the last step that is recorded of a trial, with that of its end where it is known: ``50/150``.
+
+    Of a cross-validation, return the fold instead.
+    """
+    if trial.folds:
+        return f"fold {min(trial.complete_folds + 1, trial.folds)} of {trial.folds}"
     last = trial.pretraining[-1] if trial.pretraining else trial.evaluations[-1] if trial.evaluations else None
     step = max(last.step if last else 0, trial.logs[-1].step if trial.logs else 0)
     return f"{step:,}/{last.total_steps:,}" if last else f"{step:,}"

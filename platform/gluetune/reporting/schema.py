@@ -129,6 +129,11 @@ class TrialSummary(_Part):
     seconds: float = Field(description="seconds in training and evaluation")
     best_score: float | None = Field(description="score of its best evaluation")
     best_epoch: float | None = Field(description="epoch of its best evaluation")
+    fold_scores: list[float] = Field(
+        default_factory=list,
+        description="scores of the complete folds of a cross-validation at `best_epoch`, in order: `best_score` is "
+        "their mean, and `evaluations` are means over them; empty without folds",
+    )
     ms_per_row: float | None = Field(
         default=None,
         description="milliseconds that the fastest of its evaluations took for each selection row, on its lane",
@@ -160,6 +165,24 @@ class WinnerSummary(_Part):
     params: dict[str, Value] = Field(description="the searched fields")
     epochs: float = Field(description="epochs it trained")
     best_epoch: float = Field(description="epoch of its best evaluation, the one that is kept")
+    fold_scores: list[float] = Field(
+        default_factory=list,
+        description="scores of the folds of a cross-validation at `best_epoch`, in order: `score` is their mean; empty "
+        "without folds",
+    )
+    score_deviation: float | None = Field(
+        default=None, description="standard deviation of `fold_scores`; null for fewer than two"
+    )
+    refit_rows: int | None = Field(
+        default=None,
+        description="after a cross-validation, the rows that the saved model was trained on: all of train",
+    )
+    refit_epochs: float | None = Field(
+        default=None, description="after a cross-validation, epochs for which the saved model was trained"
+    )
+    members: int | None = Field(
+        default=None, description="models of folds whose logits the saved model averages; null where it is a single one"
+    )
     seconds: float = Field(description="seconds it spent in training and evaluation")
     dev_scores: dict[str, dict[str, float | None]] = Field(
         description="metrics on the rows that winners are scored on, by split, in fp32; empty if it was not evaluated"
@@ -250,6 +273,10 @@ class TaskSummary(_Part):
     )
     columns: list[str] = Field(default_factory=list, description="names of its text columns")
     metric: str = Field(description="the primary metric, by which trials are ranked")
+    folds: int = Field(
+        default=0,
+        description="folds of a cross-validation, in which each train row is a selection row once; 0 without one",
+    )
     train_rows: int = Field(description="rows trained on")
     selection_rows: int = Field(description="rows that choose the winner")
     dev_rows: dict[str, int] = Field(

@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from gluetune.config import FURTHER_TRIALS, MIN_GAIN_TRIALS
-from gluetune.events import Evaluated, JournalEvent, SearchPlan, TaskPlan, TrialRecord, winners
+from gluetune.events import Evaluated, JournalEvent, SearchPlan, TaskPlan, TrialRecord, deviation, winners
 from gluetune.reporting.costs import CostReport
 from gluetune.reporting.encoders import compare_encoders, pareto_front
 from gluetune.reporting.estimate import first_estimate
@@ -109,8 +109,9 @@ def write_summary(folder: Storage, summary: Summary) -> str:
 
 
 def _lane_use(lanes: int, trials: list[TrialRecord], started: float, now: float) -> LaneSummary:
-    session = [e for trial in trials for e in trial.evaluations if e.time >= started]
-    gaps = [e.idle_seconds_before for trial in trials for e in trial.evaluations if e.idle_seconds_before is not None]
+    evaluations = [e for trial in trials for e in trial.all_evaluations]
+    session = [e for e in evaluations if e.time >= started]
+    gaps = [e.idle_seconds_before for e in evaluations if e.idle_seconds_before is not None]
     busy, wall = sum(e.train_seconds + e.eval_seconds for e in session), now - started
     return LaneSummary(
         lanes=lanes,
@@ -136,6 +137,7 @@ def _task(
         same_rows=plan.same_rows,
         columns=list(plan.columns),
         metric=plan.metric,
+        folds=plan.folds,
         train_rows=plan.train_rows,
         selection_rows=plan.selection_rows,
         dev_rows=plan.dev_rows,
@@ -183,6 +185,11 @@ def _winner(trial: TrialRecord, best: Evaluated, model: Registration | None) -> 
         params=trial.params,
         epochs=trial.evaluations[-1].epoch,
         best_epoch=best.epoch,
+        fold_scores=trial.fold_scores,
+        score_deviation=deviation(trial.fold_scores),
+        refit_rows=scored.refit_rows if scored else None,
+        refit_epochs=scored.refit_epochs if scored else None,
+        members=scored.members if scored else None,
         seconds=busy_seconds(trial),
         dev_scores=dev,
         thresholds=dict(scored.thresholds) if scored else {},
@@ -211,6 +218,7 @@ def _trial(trial: TrialRecord, costs: CostReport) -> TrialSummary:
         seconds=busy_seconds(trial),
         best_score=trial.best_score,
         best_epoch=trial.best.epoch if trial.best else None,
+        fold_scores=trial.fold_scores,
         ms_per_row=trial.ms_per_row,
         **trial.parameters,
         costs=costs.trial(trial.number),
@@ -241,7 +249,7 @@ def learning_curve(trial: TrialRecord) -> bytes:
     figure = Figure(figsize=(9, 4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
     epochs = [evaluation.epoch for evaluation in trial.evaluations]
-    if trial.logs:
+    if trial.logs and not trial.folds:
         losses.plot(
             [log.epoch for log in trial.logs], [log.loss for log in trial.logs], color="0.8", label="training, running"
         )

@@ -51,7 +51,8 @@ def _scores(rows: TaskPlan, scored: WinnerEvaluated, selection_scores: Mapping[s
         (split, _part_in_search(split, rows), scored.rows.get(split, rows.dev_rows.get(split, 0)), scores)
         for split, scores in scored.scores.items()
     ]
-    for split, part, number, scores in (*splits, ("selection", _CHOSEN_BY, rows.selection_rows, tuned)):
+    chosen_by = f"mean over {rows.folds} folds of the train rows, which chose the winner" if rows.folds else _CHOSEN_BY
+    for split, part, number, scores in (*splits, ("selection", chosen_by, rows.selection_rows, tuned)):
         for metric, value in scores.items():
             plain = untuned.get(split, {}).get(metric)
             beside = ["" if plain is None else f"{plain:.4f}"] if untuned else []

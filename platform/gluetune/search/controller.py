@@ -33,7 +33,7 @@ from gluetune.events import (
     trial_folder,
 )
 from gluetune.lanes import TrialAssignment, describe_deaths
-from gluetune.search.schedulers import TaskPruners, warmup_epochs
+from gluetune.search.schedulers import FoldStopping, TaskPruners, warmup_epochs
 from gluetune.search.searchers import TrialSampler
 from gluetune.search.session_meter import SessionMeter
 from gluetune.search.stop_rule import StopRule
@@ -54,7 +54,7 @@ class CheckpointRetention:
 
     def __init__(self, storage: Storage, keep: int, trials: Iterable[TrialRecord] = ()) -> None:
         self._storage, self._keep = storage, keep
-        self._best: dict[str, list[tuple[float, int, str]]] = defaultdict(list)  # -score, number, folder; best first
+        self._best: dict[str, list[tuple[int, float, int, str]]] = defaultdict(list)  # as `ranking` sorts; folder last
         for trial in trials:
             if trial.status.final:
                 self.update(trial)
@@ -69,9 +69,9 @@ class CheckpointRetention:
             self._storage.delete(trial_folder(trial))
             return
         best = self._best[trial.task]
-        bisect.insort(best, (-trial.best_score, trial.number, trial_folder(trial)))
+        bisect.insort(best, (-trial.complete_folds, -trial.best_score, trial.number, trial_folder(trial)))
         while len(best) > self._keep:
-            self._storage.delete(best.pop()[2])
+            self._storage.delete(best.pop()[-1])
 
 
 class SearchController:
@@ -88,6 +88,8 @@ class SearchController:
         meter: measures what the search spends; ``None`` where nothing is recorded of it.
         on_search_event: receives every event of the whole search after it was written.
         clock: returns the current time, in seconds since the epoch.
+        folds: number of folds that each trial is trained on; 0 without cross-validation.
+        stops_folds: whether trials that cannot win any more are stopped after a fold.
 
     Attributes:
         in_flight: numbers of the trials that lanes work on.
@@ -106,6 +108,9 @@ class SearchController:
         meter: SessionMeter | None = None,
         on_search_event: Callable[[SearchEvent], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
+        *,
+        folds: int = 0,
+        stops_folds: bool = True,
     ) -> None:
         self._clock = clock
         self._stop_rule, self._meter, self._on_search_event = stop_rule, meter, on_search_event
@@ -124,6 +129,8 @@ class SearchController:
         self._due = [event for event in due if sampler.end_task(event.task)]  # not recorded yet
         for task in stop_rule.ended if stop_rule else ():
             sampler.end_task(task)
+        self._folds = folds
+        self._fold_stopping = FoldStopping(journal.trials.values(), stops=stops_folds)
 
     @property
     def exhausted(self) -> bool:
@@ -151,7 +158,8 @@ class SearchController:
             self.in_flight.add(spec.number)
             trial = self._journal.trials.get(spec.number)
             if trial is None:
-                trial = self.record(TrialStarted(time=self._clock(), **dataclasses.asdict(spec)))
+                folds = self._folds or None
+                trial = self.record(TrialStarted(time=self._clock(), folds=folds, **dataclasses.asdict(spec)))
             elif trial.evaluations:
                 self._end_where_decided(trial)
             if trial.number in self.in_flight:
@@ -193,14 +201,14 @@ class SearchController:
             return True
         if not isinstance(event, Evaluated):
             raise TypeError(f"a search's lane must report evaluations of trials, but got {event.event}")
-        last = event.step >= event.total_steps  # the lane's own end event is then redundant
+        last = self._is_last(event)  # the lane's own end event is then redundant
         trial = self.record(event, *([self._end_event(event.number, "finished")] if last else []))
         self._sampler.report(trial.number, event.index)
-        continues = self._pruners.report(trial.task, trial.number, event.epoch, trial.best_score, _warmup(trial))
+        reason = self._reason_to_prune(trial, event)
         if last:
             self._finish(trial)
-        elif not continues:
-            self._prune(trial)
+        elif reason:
+            self.end_trial(trial.number, "pruned", reason)
         return trial.number in self.in_flight
 
     def end_trial(self, number: int, status: EndStatus, message: str = "") -> None:
@@ -285,14 +293,23 @@ class SearchController:
 
     def _end_where_decided(self, trial: TrialRecord) -> None:
         """End a resumed trial if its last evaluation ends it, but the driver was killed before it recorded that."""
-        last = trial.evaluations[-1]
-        if last.step >= last.total_steps:
+        last = trial.all_evaluations[-1]
+        if self._is_last(last):
             self.end_trial(trial.number, "finished")
-        elif not self._pruners.report(trial.task, trial.number, last.epoch, trial.best_score, _warmup(trial)):
-            self._prune(trial)
+        elif reason := self._reason_to_prune(trial, last):
+            self.end_trial(trial.number, "pruned", reason)
 
-    def _prune(self, trial: TrialRecord) -> None:
-        self.end_trial(trial.number, "pruned", f"after {format_epochs(trial.evaluations[-1].epoch)} epochs")
+    def _is_last(self, event: Evaluated) -> bool:
+        """Whether an evaluation is the last one of its trial; with ``patience`` an earlier one may be, too."""
+        of_last_fold = event.fold is None or event.fold == self._journal.trials[event.number].folds
+        return of_last_fold and event.step >= event.total_steps
+
+    def _reason_to_prune(self, trial: TrialRecord, event: Evaluated) -> str:
+        """Return why a trial is pruned after an evaluation, in words; empty where it continues."""
+        if event.fold is not None:
+            return self._fold_stopping.reason_to_stop(trial)
+        continues = self._pruners.report(trial.task, trial.number, event.epoch, trial.best_score, _warmup(trial))
+        return "" if continues else f"after {format_epochs(event.epoch)} epochs"
 
     def _finish(self, trial: TrialRecord) -> None:
         self.in_flight.discard(trial.number)
@@ -303,6 +320,7 @@ class SearchController:
         self._sampler.tell(trial.number, trial.status, trial.best_score, ms_per_row, trial.busy_seconds)
         last_epoch = trial.evaluations[-1].epoch if trial.evaluations else 0.0
         self._pruners.complete(trial.task, trial.number, last_epoch, trial.best_score, _warmup(trial))
+        self._fold_stopping.complete(trial)
         self._retention.update(trial)
         self._check_initial_failures(trial)
         self._end_task(trial)

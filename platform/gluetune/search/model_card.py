@@ -183,7 +183,8 @@ def _texts(task: Task) -> str:
 
 def _data(inputs: CardInputs) -> list[str]:
     rows = inputs.rows
-    table = [["split", "rows"], ["train", f"{rows.train_rows:,}"], ["selection", f"{rows.selection_rows:,}"]]
+    selection = f"the train rows, in {rows.folds} folds" if rows.folds else f"{rows.selection_rows:,}"
+    table = [["split", "rows"], ["train", f"{rows.train_rows:,}"], ["selection", selection]]
     table += [[split, f"{number:,}"] for split, number in rows.dev_rows.items()]
     same = [
         f"The {split} rows have the same texts as the {other} rows: their scores are too high."
@@ -228,8 +229,29 @@ def _search(inputs: CardInputs) -> list[str]:
         if plan.fields
         else "one configuration, without a search."
     )
-    epoch = f" The weights are those after epoch {trial.best.epoch:.6g}." if trial.best else ""
-    return [found + how + epoch, markdown_table(table), f"Seeds: {plan.seed} of the job, {trial.seed} of the trial."]
+    return [
+        found + how + _weights(inputs),
+        markdown_table(table),
+        f"Seeds: {plan.seed} of the job, {trial.seed} of the trial.",
+    ]
+
+
+def _weights(inputs: CardInputs) -> str:
+    """Return the sentences about how the weights came about, and after which epoch."""
+    trial, scored = inputs.trial, inputs.scored
+    if trial.best is None:
+        return ""
+    if scored.refit_epochs is None:
+        return f" The weights are those after epoch {trial.best.epoch:.6g}."
+    how = (
+        f"a training on all {scored.refit_rows:,} train rows"
+        if scored.refit_rows is not None
+        else f"{scored.members} trainings, each on all folds but one; the logits of these models are averaged"
+    )
+    return (
+        f" It had the best mean score over {inputs.rows.folds} folds of the train rows, after epoch "
+        f"{trial.best.epoch:.6g}. The weights are those after epoch {scored.refit_epochs:.6g} of {how}."
+    )
 
 
 def _distribution(distribution: Any) -> str:

@@ -78,7 +78,9 @@ class PreparedEncoder:
 
     def facts(self, task: str) -> TaskFacts:
         """Return what decides, beside a configuration, what a trial of this encoder on a task trains."""
-        return TaskFacts(len(self.data[task].train), nsp_is_default(self.encoder), auto_target_modules(self.encoder))
+        data = self.data[task]
+        rows = len(data.train) if data.folds is None else None  # each fold has other rows
+        return TaskFacts(rows, nsp_is_default(self.encoder), auto_target_modules(self.encoder))
 
 
 @dataclass(frozen=True)
@@ -341,7 +343,9 @@ def _task_plan(
     name: str, prepared: SearchInputs, sampler: TrialSampler, job: JobConfig, space: SearchSpace
 ) -> TaskPlan:
     data = prepared.data[name]
-    work = planned_work(space, job.training, len(data.train))
+    trainings = data.fold_count or 1
+    rows = len(data.train) - (len(data.train) // trainings if data.fold_count else 0)
+    work = planned_work(space, job.training, rows)
     task, labels = data.task, data.selection.labels
     return TaskPlan(
         task=name,
@@ -361,6 +365,7 @@ def _task_plan(
         own=task.own,
         card_lines=tuple(data.card.lines()) if data.card else (),
         card=data.card.to_markdown() if data.card else "",
-        rows_per_trial=work.rows,
-        evaluations_per_trial=work.evaluations,
+        rows_per_trial=work.rows * trainings,
+        evaluations_per_trial=work.evaluations * trainings,
+        folds=data.fold_count,
     )

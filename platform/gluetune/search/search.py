@@ -37,8 +37,9 @@ from gluetune.search.searchers import TrialSampler
 from gluetune.search.session_meter import SessionMeter
 from gluetune.search.stop_rule import StopRule
 from gluetune.search.trials import SearchStatus, run_trials
-from gluetune.search.winners import needs_selection_scores, score_winners
+from gluetune.search.winners import LOCAL_SCORING_MAX_ROWS, needs_selection_scores, score_winners
 from gluetune.storage import Storage
+from gluetune.workloads.final_model import FinalModel
 from gluetune.workloads.fine_tuning import FineTuning
 from gluetune.workloads.winner_scoring import WinnerScoring
 
@@ -116,6 +117,8 @@ class Search:
             self._stop_rule(),
             self.meter,
             on_search_event,
+            folds=self.job.data.trained_folds,
+            stops_folds=len(self.job.search.objective) == 1,
         )
         workload = _put(self.prepared)
         lanes = self.job.lanes
@@ -163,10 +166,20 @@ class Search:
             def scoring(trial: TrialRecord) -> WinnerScoring:
                 again, encoder = needs_selection_scores(trial), self.prepared.of(trial)
                 tokenizer = ray.put(encoder.tokenizer)
+                if trial.folds and trial.best is not None:
+                    return FinalModel(
+                        workload,
+                        tokenizer,
+                        encoder.text,
+                        self.storage,
+                        evaluations=trial.best.index,
+                        ensemble=self.job.data.final == "ensemble",
+                    )
                 return WinnerScoring(workload, tokenizer, encoder.text, self.storage, score_selection=again)
 
             rows = sum(len(split) for trial in unscored for split in self.prepared.data[trial.task].dev.values())
-            for event in score_winners(self.pool, self.job.lanes.lanes, self.storage, scoring, unscored, rows):
+            local = rows <= LOCAL_SCORING_MAX_ROWS and not any(trial.folds for trial in unscored)
+            for event in score_winners(self.pool, self.job.lanes.lanes, self.storage, scoring, unscored, local=local):
                 self._describe(self.journal.trials[event.number], event)
                 controller.record(event)
 

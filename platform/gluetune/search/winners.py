@@ -21,7 +21,13 @@ _Outcomes = Iterator[tuple[TrialRecord, WinnerEvaluated | str]]
 
 
 def score_winners(
-    pool: LanePool, lanes: int, storage: Storage, scoring: MakeScoring, trials: Iterable[TrialRecord], rows: int
+    pool: LanePool,
+    lanes: int,
+    storage: Storage,
+    scoring: MakeScoring,
+    trials: Iterable[TrialRecord],
+    *,
+    local: bool,
 ) -> Iterator[WinnerEvaluated]:
     """Save and score winners, and yield their events as they come.
 
@@ -34,13 +40,13 @@ def score_winners(
         storage: the search's folder.
         scoring: makes the workload that scores a winner.
         trials: the winners.
-        rows: number of official rows of all winners.
+        local: whether this process may score them: there are few rows, and no winner is trained again.
 
     Raises:
         ClusterError: some winners could not be scored; raised after the events of all others.
     """
     trials = list(trials)
-    local = not len(pool) and rows <= LOCAL_SCORING_MAX_ROWS and is_single_cpu_node(pool)
+    local = local and not len(pool) and is_single_cpu_node(pool)
     outcomes = score_locally(storage, scoring, trials) if local else score_on_lanes(pool, lanes, scoring, trials)
     failed = []
     for trial, outcome in outcomes:

@@ -20,6 +20,7 @@ from gluetune.events import (
     SearchPlan,
     TaskPlan,
     TrialRecord,
+    deviation,
     format_epochs,
     format_params,
 )
@@ -107,7 +108,7 @@ def trial_note(trial: TrialRecord, task: TaskPlan) -> str:
         return f"{end}; never evaluated"[:MAX_NOTE_CHARS]
     value = value_of_score(task.metric, trial.best.score)
     lines = [
-        f"**{task.metric} {value:.4f}** on {task.selection_rows:,} selection rows, after epoch "
+        f"**{task.metric} {value:.4f}** {_chosen_by(task, trial)}, after epoch "
         f"{format_epochs(trial.best.epoch)} of {format_epochs(trial.evaluations[-1].epoch)}; {end}"
     ]
     if trial.winner is not None:
@@ -131,12 +132,21 @@ def task_note(trial: TrialRecord, task: TaskPlan) -> str:
     """Return the description of a task's run: its winner and the scores."""
     best = value_of_score(task.metric, trial.best.score) if trial.best else float("nan")
     lines = [
-        f"**{task.metric} {best:.4f}** by {run_name(trial)} on {task.selection_rows:,} selection rows "
-        f"(baseline {task.baseline:.4f})"
+        f"**{task.metric} {best:.4f}** by {run_name(trial)} {_chosen_by(task, trial)} (baseline {task.baseline:.4f})"
     ]
     if trial.winner is not None and trial.winner.scores:
         lines += ["", _heading(task, trial).strip(), *_scores(trial.winner.scores)]
     return "\n".join(lines)[:MAX_NOTE_CHARS]
+
+
+def _chosen_by(task: TaskPlan, trial: TrialRecord) -> str:
+    """Return which rows a trial was scored on, in words."""
+    if not trial.folds:
+        return f"on {task.selection_rows:,} selection rows"
+    spread = deviation(trial.fold_scores)
+    return (
+        f"{'' if spread is None else f'± {spread:.4f} '}(mean of {max(1, trial.complete_folds)} of {trial.folds} folds)"
+    )
 
 
 def search_note(plan: SearchPlan, winners: Mapping[str, TrialRecord]) -> str:

@@ -88,6 +88,7 @@ def task_params(task: TaskPlan) -> dict[str, str]:
             "selection_rows": task.selection_rows,
             "dev_rows": task.dev_rows,
             "planned": task.planned,
+            **({"folds": task.folds} if task.folds else {}),
         }
     )
 

@@ -5,6 +5,9 @@ Pure functions of the events, without MLflow and without a clock: replaying a jo
 The tree is search → task → trial. A metric's step is the trial's optimizer step; on the search and task runs, which
 gather many trials, it is the number of evaluations of that task so far (``trial_score``: the trial's number).
 
+The evaluations of a cross-validation have the prefix ``fold_<number>/``. The metrics without it are those of the mean
+over folds, recorded when the trial has ended.
+
 Trials are ranked by ``best_score``. Metrics of single evaluations have the prefix ``eval_``, as those of
 ``transformers.Trainer``: ``eval_score`` is the task's primary one. A score is always better if it is higher: it is the
 metric with its sign changed where less of that is better. Metrics of a pre-training run keep their own names.
@@ -29,6 +32,7 @@ from gluetune.events import (
     TrialRecord,
     TrialStarted,
     WinnerEvaluated,
+    deviation,
     format_epochs,
 )
 from gluetune.tasks.metrics import score_sign
@@ -180,13 +184,11 @@ class EventMapper:
 
     @_updates.register
     def _(self, event: Evaluated, trial: TrialRecord) -> list[RunUpdate]:
+        if event.fold is not None:
+            values = {f"fold_{event.fold}/{name}": value for name, value in _evaluation_values(event).items()}
+            return [self._evaluation_update(event, trial, values)]
         values = _ranking_values(event, trial)  # first: MLflow's page for comparing runs opens on the first metric
-        values |= {name: float(getattr(event, attribute)) for name, attribute in EVALUATION_METRICS.items()}
-        values |= {f"eval_{name}": value for name, value in event.metrics.items()}
-        if event.train_accuracy is not None:
-            values["train_accuracy"] = event.train_accuracy
-        if event.idle_seconds_before is not None:
-            values["idle_seconds_before"] = event.idle_seconds_before
+        values |= _evaluation_values(event)
         return [self._evaluation_update(event, trial, values), *self._best_score_updates(event, trial)]
 
     @_updates.register
@@ -215,7 +217,8 @@ class EventMapper:
             tags["gluetune.message"] = event.message[:MAX_TAG_CHARS]
         files: dict[str, str | bytes] = {"message.txt": event.message} if len(event.message) > MAX_TAG_CHARS else {}
         if event.status == "pruned" and trial.evaluations:
-            tags["gluetune.pruned_at"] = format_epochs(trial.evaluations[-1].epoch)
+            epochs = format_epochs(trial.evaluations[-1].epoch)
+            tags["gluetune.pruned_at"] = f"fold {trial.complete_folds}" if trial.folds else epochs
         self._ended.add(event.number)
         run, best = self.trial_run(trial), trial.best
         tags[NOTE] = pretraining_note(trial) if trial.pretraining else trial_note(trial, self._plans[trial.task])
@@ -223,7 +226,8 @@ class EventMapper:
         if best is None:
             return [update]
         score = MetricPoint("trial_score", best.score, event.time, trial.number)
-        return [update, RunUpdate(self._tasks[trial.task], event.time, (score,))]
+        folds = self._fold_updates(event, trial, best) if trial.folds else []
+        return [update, *folds, RunUpdate(self._tasks[trial.task], event.time, (score,))]
 
     @_updates.register
     def _(self, event: WinnerEvaluated, trial: TrialRecord) -> list[RunUpdate]:
@@ -276,6 +280,23 @@ class EventMapper:
         params = as_text(trial.parameters) if event.index == 1 else {}
         return RunUpdate(self.trial_run(trial), event.time, points, params=params, tags=tags, status=status)
 
+    def _fold_updates(self, event: TrialEnded, trial: TrialRecord, best: Evaluated) -> list[RunUpdate]:
+        """Return the updates with the mean curve of a cross-validation, and the deviation of its folds' scores."""
+        spread, scores = deviation(trial.fold_scores), dict(enumerate(trial.fold_scores, 1))
+        ranked = {"best_score": best.score, "best_score_epoch": best.epoch}
+        ranked |= {} if spread is None else {"best_score_deviation": spread}
+        points = [MetricPoint(name, value, event.time, best.step) for name, value in ranked.items()]
+        points += [MetricPoint("fold_score", value, event.time, fold) for fold, value in scores.items()]
+        points += [
+            MetricPoint(name, value, event.time, mean.step)
+            for mean in trial.evaluations
+            for name, value in _evaluation_values(mean).items()
+        ]
+        tags = {"gluetune.folds": f"{trial.complete_folds} of {trial.folds}"}
+        update = RunUpdate(self.trial_run(trial), event.time, tuple(points), tags=tags)
+        complete = trial.complete_folds == trial.folds
+        return [update, *(self._best_score_updates(best, trial) if complete else ())]
+
     def _demote_previous_best(self, event: WinnerEvaluated, trial: TrialRecord) -> list[RunUpdate]:
         """Remove the winner's tags from the previous winner, when a resumed search has found a better trial."""
         before, self._winners[event.task] = self._winners.get(event.task), trial
@@ -304,6 +325,17 @@ class EventMapper:
             RunUpdate(self._tasks[trial.task], event.time, (task,), tags={"gluetune.best_trial": trial.name}),
             RunUpdate(self._search, event.time, (replace(task, key=search),)),
         ]
+
+
+def _evaluation_values(event: Evaluated) -> dict[str, float]:
+    """Return the metrics of an evaluation by their names in MLflow."""
+    values = {name: float(getattr(event, attribute)) for name, attribute in EVALUATION_METRICS.items()}
+    values |= {f"eval_{name}": value for name, value in event.metrics.items()}
+    if event.train_accuracy is not None:
+        values["train_accuracy"] = event.train_accuracy
+    if event.idle_seconds_before is not None:
+        values["idle_seconds_before"] = event.idle_seconds_before
+    return values
 
 
 def _ranking_values(event: Evaluated, trial: TrialRecord) -> dict[str, float]:

@@ -34,11 +34,29 @@ class Checkpoints:
     Args:
         storage: folder of the search.
         folder: folder of the trial, relative to ``storage``.
+        keeps_best: whether weights are kept, beside the state to resume from.
     """
 
-    def __init__(self, storage: Storage, folder: str) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, folder: str, *, keeps_best: bool = True) -> None:
+        self._storage, self._folder, self._keeps_best = storage, folder, keeps_best
         self._state, self._best = f"{folder}/state.pt", f"{folder}/best.safetensors"
+
+    def part(self, name: str, *, keeps_best: bool = True) -> Checkpoints:
+        """Return the checkpoints of a part of the trial, such as a fold, in a folder in the trial's.
+
+        Args:
+            name: name of the folder.
+            keeps_best: whether weights are kept, beside the state to resume from.
+        """
+        return Checkpoints(self._storage, f"{self._folder}/{name}", keeps_best=keeps_best)
+
+    def delete(self) -> None:
+        """Delete the folder.
+
+        Raises:
+            StorageError: it cannot be deleted.
+        """
+        self._storage.delete(self._folder)
 
     def load(self) -> dict[str, Any] | None:
         """Load the last saved state onto the CPU. Only tensors and plain values are unpickled.
@@ -97,7 +115,8 @@ class Checkpoints:
         Raises:
             StorageError: the file cannot be written.
         """
-        self._storage.write(self._best, safetensors.torch.save({k: v.contiguous() for k, v in weights.items()}))
+        if self._keeps_best:
+            self._storage.write(self._best, safetensors.torch.save({k: v.contiguous() for k, v in weights.items()}))
 
 
 class AsyncCheckpointer(Generic[_Evaluation]):

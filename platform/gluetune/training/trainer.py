@@ -20,7 +20,7 @@ from gluetune.tasks import Task
 from gluetune.training.averaging import EarlyStopping, WeightAverage, averaged_weights
 from gluetune.training.checkpoints import Checkpoints
 from gluetune.training.distributed_context import DistributedContext, mixed_precision
-from gluetune.training.evaluate import count_correct, evaluate_rows
+from gluetune.training.evaluate import EvalOutput, count_correct, evaluate_rows
 from gluetune.training.loop import RunHooks, always_continue, ignore_log, run_training
 from gluetune.training.losses import TrainingLoss
 from gluetune.training.optimizer import layer_scales, make_optimizer, make_scheduler
@@ -200,14 +200,7 @@ class TrialTrainer:
         """
         state, trained = self.state, self.state.summary()
         with nullcontext() if self._average is None else self._average.evaluated(self.pruner.decay_factor):
-            output = evaluate_rows(
-                self.model,
-                self._task,
-                self._data.selection,
-                self._training.eval_batch_size,
-                self.distributed,
-                bf16=state.bf16,
-            )
+            output = self._score_selection()
         self._stopping.note(output.score)
         is_first = state.next_index == 1
         state.last = Evaluation(
@@ -234,6 +227,16 @@ class TrialTrainer:
             total_parameters=self._parameters[1] if is_first else None,
         )
         return state.last
+
+    def _score_selection(self) -> EvalOutput:
+        return evaluate_rows(
+            self.model,
+            self._task,
+            self._data.selection,
+            self._training.eval_batch_size,
+            self.distributed,
+            bf16=self.state.bf16,
+        )
 
     def is_best(self) -> bool:
         """Whether the last evaluation has the best score so far; of equal scores, the first is the best.

@@ -43,7 +43,7 @@ class FineTuning:
         checkpoints: Checkpoints,
         distributed: DistributedContext,
     ) -> None:
-        """Train one trial with `gluetune.training.train_trial`.
+        """Train one trial with `gluetune.training.train_trial`, on each fold where the rows have folds.
 
         Args:
             assignment: the trial.
@@ -58,6 +58,11 @@ class FineTuning:
         from gluetune.training import train_trial
 
         encoder, data = self.inputs(assignment)
+        if data.folds is not None:
+            from gluetune.workloads.cross_validation import train_folds
+
+            train_folds(assignment, data, encoder, context, checkpoints, distributed)
+            return
         train_trial(
             data.task,
             data,

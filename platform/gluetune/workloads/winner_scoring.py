@@ -21,6 +21,7 @@ from gluetune.tasks.outputs import Outputs
 from gluetune.tasks.thresholds import tune_thresholds, tunes_thresholds
 
 if TYPE_CHECKING:  # torch and transformers: a lane's actor unpickles this class without them
+    import torch
     from transformers import PreTrainedModel
 
     from gluetune.data import EncodedRows, EncodedTask
@@ -119,20 +120,47 @@ class WinnerScoring:
         distributed: DistributedContext,
     ) -> tuple[PreTrainedModel, ThresholdTuning]:
         """Write the model's folder; return the model as loaded from it, because that is what users get."""
-        from gluetune.models import load_trained, save_pretrained
+        from gluetune.models import load_trained
 
-        weights = checkpoints.load_best()
-        if weights is None:
-            raise StorageError(f"the checkpoint of the winner of {task.name} is gone from {self._storage.uri()}")
         with tempfile.TemporaryDirectory() as local:
-            save_pretrained(encoder, task, weights, tokenizer, local, training)
+            self._write_model(task, training, encoder, tokenizer, checkpoints, data, Path(local))
             model, _ = load_trained(local)
-            tuning = tune_saved(model, task, data, training, distributed, score_selection=self._score_selection)
+            tuning = self._tune(model, task, data, training, distributed)
             settings = {"thresholds": tuning.by_label(task) or None}
             self._text.of_task(task).model_copy(update=settings).write(Path(local))
             if distributed.rank == 0:
                 self._storage.upload(local, winner_folder(task.name))
         return model, tuning
+
+    def _write_model(
+        self,
+        task: Task,
+        training: TrainingConfig,
+        encoder: Any,
+        tokenizer: Any,
+        checkpoints: Checkpoints,
+        data: EncodedTask,
+        folder: Path,
+    ) -> None:
+        from gluetune.models import save_pretrained
+
+        save_pretrained(encoder, task, self._weights(checkpoints, task), tokenizer, folder, training)
+
+    def _weights(self, checkpoints: Checkpoints, task: Task) -> dict[str, torch.Tensor]:
+        weights = checkpoints.load_best()
+        if weights is None:
+            raise StorageError(f"the checkpoint of the winner of {task.name} is gone from {self._storage.uri()}")
+        return weights
+
+    def _tune(
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        data: EncodedTask,
+        training: TrainingConfig,
+        distributed: DistributedContext,
+    ) -> ThresholdTuning:
+        return tune_saved(model, task, data, training, distributed, score_selection=self._score_selection)
 
 
 @dataclass(frozen=True)

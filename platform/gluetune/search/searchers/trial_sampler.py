@@ -305,7 +305,7 @@ def _result(status: TrialStatus, score: float | None, evaluations: int, ms_per_r
 
 
 def _result_of(trial: TrialRecord, ms_per_row: float | None) -> TrialResult:
-    return _result(trial.status, trial.best_score, len(trial.evaluations), ms_per_row)
+    return _result(trial.status, trial.best_score, trial.reported, ms_per_row)
 
 
 def _points(space: SearchSpace) -> Iterator[dict[str, Value]]:

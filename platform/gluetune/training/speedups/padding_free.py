@@ -66,7 +66,7 @@ def model_inputs(
         Keyword arguments of the model, and ``labels`` if the rows are labelled.
     """
     inputs: dict[str, Any] = to_device(encoded.collate(rows, distributed.pad_to_multiple_of), distributed)
-    lengths, width = encoded.offsets[rows + 1] - encoded.offsets[rows], inputs["input_ids"].shape[1]
+    lengths, width = encoded.lengths_of(rows), inputs["input_ids"].shape[1]
     if is_padding_free(model) and lengths.min() < width:
         inputs["packed_layout"] = PackedLayout.from_lengths(lengths, width)
     return inputs
