@@ -166,9 +166,11 @@ def test_a_restarted_group_gets_the_same_assignment_until_it_has_died_too_often(
         again = await box.next_assignment("second", 0, 1.0)
         assert again is not None
         assert again.reported == 1
+        box.report(assignment_id, evaluated(2))
         with pytest.raises(TimeoutError):
             await box.next_assignment("third", 0, 0.05)
         assert await box.next_event(1) == evaluated(1)
+        assert await box.next_event(1) == evaluated(2).model_copy(update={"worker_deaths": 1})
         end = await box.next_event(1)
         assert isinstance(end, TrialEnded)
         assert end.status == "failed"
