@@ -59,8 +59,9 @@ class PrestartedLanes:
 
     def _trial_limits(self) -> list[int]:
         """Numbers of trials that the search cannot exceed."""
-        limits = [limit for limit in (self._job.search.num_samples, self._space.size) if limit is not None]
-        return [limit * len(self._job.tasks) for limit in limits]
+        search, tasks = self._job.search, len(self._job.tasks)
+        per_task = [limit * tasks for limit in (search.num_samples, self._space.size) if limit is not None]
+        return per_task if search.budget.trials is None else [*per_task, search.budget.trials]
 
 
 def lane_spec(lanes: LanesConfig, resources: Resources, storage: Storage, max_failures: int) -> LaneSpec:

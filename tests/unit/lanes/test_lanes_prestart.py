@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gluetune.cluster import ClusterSnapshot
-from gluetune.config import JobConfig, LanesConfig, SearchConfig, SearchSpace
+from gluetune.config import BudgetConfig, JobConfig, LanesConfig, SearchConfig, SearchSpace
 from gluetune.events import JOB_FILE
 from gluetune.lanes import LanePool, LaneSpec, prestart
 from gluetune.lanes.prestart import PrestartedLanes
@@ -36,12 +36,13 @@ def started(
     num_samples: int | None = None,
     tasks: tuple[str, ...] = ("cola",),
     cpus: float = 8.0,
+    budget: int | None = None,
 ) -> list[int]:
     monkeypatch.setattr(prestart, "take_snapshot", lambda: ClusterSnapshot.of({"CPU": cpus}))
     job = JobConfig(
         name="prestarted",
         tasks=dict.fromkeys(tasks, 1.0),
-        search=SearchConfig(num_samples=num_samples),
+        search=SearchConfig(num_samples=num_samples, budget=BudgetConfig(trials=budget)),
         lanes=LanesConfig(max_concurrent_trials=4, cpus_per_worker=1.0),
     )
     lanes = PrestartedLanes(job, SearchSpace.model_validate({"name": "some", "space": space}), Storage(str(folder)))
@@ -49,6 +50,10 @@ def started(
     lanes.pool = pool
     lanes.start()
     return pool.started
+
+
+def test_no_more_lanes_start_than_a_budget_has_trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert started(monkeypatch, tmp_path, ENDLESS, tasks=("cola", "mrpc"), budget=3) == [3]
 
 
 @pytest.mark.parametrize(
