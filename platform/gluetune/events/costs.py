@@ -194,12 +194,14 @@ class _SessionFold:
 
     def evaluated(self, event: Evaluated | PretrainingEvaluated) -> None:
         attempt = self._attempts[event.number]
-        began = event.time - event.train_seconds - event.eval_seconds
-        self.add(event.number, "training", event.train_seconds)
-        self.add(event.number, "evaluation", event.eval_seconds)
+        before = 0.0  # seconds; negative where the lane trained on while its last evaluation was reported
         if self.started is not None:
             kind, since = self._before(attempt, event, self.started)
-            self.add(event.number, kind, 0.0 if since is None else began - since)
+            began = event.time - event.train_seconds - event.eval_seconds
+            before = 0.0 if since is None else began - since
+            self.add(event.number, kind, before)
+        self.add(event.number, "training", event.train_seconds + min(0.0, before))
+        self.add(event.number, "evaluation", event.eval_seconds)
         self._attempts[event.number] = _Attempt(event.time, event.lane, None, event.worker_deaths)
         self._lanes[event.lane] = event.time
 
@@ -227,8 +229,9 @@ class _SessionFold:
         attempt = self._attempts.pop(event.number, None)
         if attempt is None:  # it ran in an earlier session
             return
-        if event.status not in ("finished", "pruned"):
-            self._unevaluated(event, attempt)
+        if event.status in ("finished", "pruned"):
+            return
+        self._unevaluated(event, attempt)
         if attempt.lane is not None:
             self._lanes[attempt.lane] = event.time
 

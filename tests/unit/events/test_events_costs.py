@@ -124,6 +124,13 @@ def test_workers_that_die_lose_the_time_until_their_lane_trains_again() -> None:
     assert classes(costs.trials[0]) == {"training": 24.0, "evaluation": 6.0, "start": 10.0, "lost": 10.0, "idle": 1.0}
 
 
+def test_training_while_an_evaluation_is_reported_counts_once() -> None:
+    """The second interval began half a second before the first evaluation arrived."""
+    second = evaluation(0, 2, 30.0, 8.5, 2.0, "a")
+    costs = search_costs([session(lanes=1), *FIRST, second, ended(0, 30.0), SessionEnded(time=30.0, status="complete")])
+    assert classes(costs.total) == {"training": 16.0, "evaluation": 4.0, "start": 10.0}
+
+
 def test_scoring_the_winner_is_evaluation() -> None:
     winner = WinnerEvaluated(time=24.0, number=0, task="cola", scores={}, folder="f", seconds=3.5)
     costs = search_costs([session(), *FIRST, ended(0, 20.0), winner, SessionEnded(time=25.0, status="complete")])
