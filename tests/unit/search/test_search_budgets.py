@@ -13,6 +13,7 @@ from gluetune.config import BudgetConfig, LanesConfig, SchedulerConfig, SearchSp
 from gluetune.events import Journal, TaskEnded, TrialEnded, TrialStarted
 from gluetune.lanes import LanePool
 from gluetune.search.controller import CheckpointRetention, SearchController
+from gluetune.search.planned_work import planned_work
 from gluetune.search.schedulers import TaskPruners
 from gluetune.search.searchers import TrialSampler
 from gluetune.search.session_meter import SessionMeter
@@ -61,7 +62,9 @@ class Search:
     ) -> None:
         storage, self.clock = Storage(str(folder)), clock or Clock()
         self.journal = Journal(storage)
-        self.sampler = TrialSampler(weights, SPACE, "grid", TrainingConfig(), 1, None, max_trials=budget.trials)
+        self.sampler = TrialSampler(
+            weights, SPACE, "grid", TrainingConfig(), 1, None, max_trials=budget.trials, by_time=budget.limits_time
+        )
         lane_settings = LanesConfig(max_concurrent_trials=lanes, workers_per_lane=2)
         self.meter = SessionMeter(budget, lane_settings, Resources(1.5, 0.5), self.journal.history, clock=self.clock)
         self.controller = SearchController(
@@ -76,11 +79,20 @@ class Search:
             clock=self.clock,
         )
 
-    def run_trial(self, scores: dict[str, float], seconds: float = 10.0) -> str | None:
-        """Run the next trial to its end; return its task, ``None`` where there is no trial."""
+    def run_trial(
+        self, scores: dict[str, float], seconds: float = 10.0, slower: dict[str, float] | None = None
+    ) -> str | None:
+        """Run the next trial to its end; return its task, ``None`` where there is no trial.
+
+        Args:
+            scores: by task.
+            seconds: that it trains.
+            slower: factors of that by task.
+        """
         assignment = self.controller.next_trial()
         if assignment is None:
             return None
+        seconds *= (slower or {}).get(assignment.task, 1.0)
         self.clock.now += seconds
         figures: dict[str, Any] = {"step": 40, "total_steps": 40, "steps_per_epoch": 40}
         figures |= {"time": self.clock.now, "train_seconds": seconds, "eval_seconds": 0.0, "lane": "a"}
@@ -191,6 +203,20 @@ def test_no_trial_starts_and_running_ones_stop_once_the_budget_is_spent(
     assert not search.controller.exhausted, "a resume with a larger budget continues"
 
 
+def test_a_budget_of_time_gives_each_task_equal_time_by_weight(tmp_path: Path) -> None:
+    """RTE's trials take four times as long; half-way, the search is resumed."""
+    clock, weights = Clock(), {"cola": 2.0, "rte": 1.0}
+    tasks: list[str] = []
+    for _ in range(2):
+        search = Search(tmp_path, BudgetConfig(seconds=10_000), clock=clock, weights=weights)
+        for _ in range(12):
+            task = search.run_trial({"cola": 0.5, "rte": 0.5}, slower={"rte": 4.0})
+            assert task is not None
+            tasks.append(task)
+    seconds = {"cola": 10.0 * tasks.count("cola"), "rte": 40.0 * tasks.count("rte")}
+    assert abs(seconds["cola"] / 2 - seconds["rte"]) <= 40
+
+
 def test_a_resumed_search_counts_what_earlier_sessions_spent(tmp_path: Path) -> None:
     clock = Clock()
     first = Search(tmp_path, BudgetConfig(seconds=100), clock=clock)
@@ -216,3 +242,20 @@ def test_of_a_killed_session_the_time_up_to_its_last_event_counts(tmp_path: Path
     again = Search(tmp_path, clock=clock)
     assert again.meter.spent.seconds == pytest.approx(30)
     assert again.meter.spent.cpu_hours == pytest.approx(30 * 2 * 1.5 / 3600)
+
+
+@pytest.mark.parametrize(
+    ("space", "training", "rows", "evaluations"),
+    [
+        ({"num_train_epochs": [2, 4]}, {}, 3000, 3),
+        ({"learning_rate": [1e-4, 1e-5]}, {"num_train_epochs": 2, "evals_per_epoch": 4}, 2000, 8),
+        ({"batch_size": [16, 32]}, {"max_steps": 50}, 1200, 1.2),
+        ({"max_steps": {"type": "int", "low": 10, "high": 90}}, {"batch_size": 4}, 200, 1),
+        ({"model": ["a", "b"], "num_train_epochs": [1, 3]}, {}, 2000, 2),
+    ],
+)
+def test_the_mean_work_of_a_trial(
+    space: dict[str, Any], training: dict[str, Any], rows: float, evaluations: float
+) -> None:
+    work = planned_work(SearchSpace.model_validate({"space": space}), TrainingConfig(**training), 1000)
+    assert (work.rows, work.evaluations) == (pytest.approx(rows), pytest.approx(evaluations))
