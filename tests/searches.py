@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -22,6 +22,7 @@ from gluetune.cli.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 TUNE = "tune_glue.py"
+WORKER = "ray::RayTrainWorker"  # the title that Ray gives the processes of lanes' workers
 SPACE = """
 space:
   learning_rate: [3.0e-4, 1.0e-4]
@@ -123,11 +124,33 @@ def kill(command: subprocess.Popen[Any]) -> None:
     assert not alive
 
 
+@contextmanager
+def paused(title: str) -> Iterator[None]:
+    """Stop the processes of the shared cluster that Ray has given the title, for a while."""
+    stopped = processes(title)
+    for process in stopped:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in stopped:
+            process.resume()
+
+
+def processes(title: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if " ".join(process.cmdline()).startswith(title):
+                found.append(process)
+    return found
+
+
 COMMANDS_OF_SCRIPTS = {TUNE: "tune", "finetune.py": "finetune", "pretrain_bert.py": "pretrain"}
 
 
 def run_here(*arguments: str | Path, code: int = 0, script: str = TUNE) -> str:
-    """Do the same in this process, which has loaded the libraries already.
+    """Do the same in this process, which has loaded the libraries already; ``script`` may be a command's name.
 
     Its standard streams, working directory and signal handlers are as before afterwards.
     """
@@ -136,7 +159,7 @@ def run_here(*arguments: str | Path, code: int = 0, script: str = TUNE) -> str:
         patch.chdir(ROOT)
         patch.setenv("COLUMNS", "120")
         try:
-            _, command_main = COMMANDS[COMMANDS_OF_SCRIPTS[script]].load()
+            _, command_main = COMMANDS[COMMANDS_OF_SCRIPTS.get(script, script)].load()
             returned = command_main([str(argument) for argument in arguments])
         finally:
             for number, handler in stops.items():

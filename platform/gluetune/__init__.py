@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gluetune import errors as errors
+    from gluetune.api.acting import SentRequest, add, extend, stop
     from gluetune.api.calls import fine_tune, load, pretrain, resume, tune
     from gluetune.api.results import BestTrial, FineTuneResult, PretrainResult, SearchResult
+    from gluetune.api.verification import Verification, verify
     from gluetune.config import JobConfig, SearchSpace, TrainingConfig
     from gluetune.inference import Classifier
     from gluetune.reporting.recorded_runs import RecordedRun, runs
@@ -33,15 +35,21 @@ _HOMES = {
     "PretrainResult": "gluetune.api.results",
     "RecordedRun": "gluetune.reporting.recorded_runs",
     "SearchResult": "gluetune.api.results",
+    "SentRequest": "gluetune.api.acting",
     "SearchSpace": "gluetune.config",
     "Task": "gluetune.tasks",
     "TrainingConfig": "gluetune.config",
+    "Verification": "gluetune.api.verification",
+    "add": "gluetune.api.acting",
+    "extend": "gluetune.api.acting",
     "fine_tune": "gluetune.api.calls",
     "load": "gluetune.api.calls",
     "pretrain": "gluetune.api.calls",
     "resume": "gluetune.api.calls",
     "runs": "gluetune.reporting.recorded_runs",
+    "stop": "gluetune.api.acting",
     "tune": "gluetune.api.calls",
+    "verify": "gluetune.api.verification",
 }
 __all__ = [
     "BestTrial",
@@ -52,15 +60,21 @@ __all__ = [
     "RecordedRun",
     "SearchResult",
     "SearchSpace",
+    "SentRequest",
     "Task",
     "TrainingConfig",
+    "Verification",
     "__version__",
+    "add",
+    "extend",
     "fine_tune",
     "load",
     "pretrain",
     "resume",
     "runs",
+    "stop",
     "tune",
+    "verify",
 ]
 
 

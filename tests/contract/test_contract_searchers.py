@@ -296,3 +296,85 @@ def test_an_endless_space_of_few_different_trials_ends(algorithm: Any) -> None:
         finish(sampler, spec, 0.5 + 0.01 * spec.number)
     assert spec is None
     assert sampler.exhausted
+
+
+OUTSIDE = {"finite": {"learning_rate": 1e-3}, "mixed": {"batch_size": 128}, "continuous": {"weight_decay": 0.5}}
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_an_added_configuration_is_next_and_comes_once(algorithm: Any, space: Any) -> None:
+    if algorithm == "grid" and space is not FINITE:
+        pytest.skip("a grid needs a finite space")
+    added = run(make("random", space, 3, seed=99))[-1].params
+    sampler = make(algorithm, space, 6)
+    specs = run(sampler, 3)
+    if added in [spec.params for spec in specs]:
+        pytest.skip("it has been trained already")
+    sampler.add("cola", added)
+    sampler.add("cola", added)
+    later = run(sampler)
+    assert later[0].params == added
+    assert len(set(keys(specs + later))) == len(specs + later) == 7  # beside the planned ones
+    assert sampler.planned("cola") == 7
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_configuration_outside_the_space_is_trained_and_leaves_the_algorithm_as_it_is(
+    algorithm: Any, space: Any
+) -> None:
+    if algorithm == "grid" and space is not FINITE:
+        pytest.skip("a grid needs a finite space")
+    trials = COSTLY.get(algorithm, 12)
+    undisturbed = run(make(algorithm, space, trials))
+    sampler = make(algorithm, space, trials)
+    specs = run(sampler, 3)
+    outside = specs[0].params | OUTSIDE[space.name]
+    sampler.add("cola", outside)
+    later = run(sampler)
+    assert later[0].params == outside
+    assert later[0].training["learning_rate"] == outside["learning_rate"]
+    assert keys(specs + later[1:]) == keys(undisturbed)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_resumed_search_trains_what_was_added_before_and_repeats_none(algorithm: Any) -> None:
+    inside, outside = run(make("random", FINITE, 9, seed=99))[-1].params, run(make("random", FINITE, 1))[0].params
+    added = [inside, outside | OUTSIDE["finite"]]
+    before = make(algorithm, FINITE)
+    specs = run(before, 2)
+    for params in added:
+        before.add("cola", params)
+    started = [before.ask()]
+    after = make(algorithm, FINITE)
+    for params in added:
+        after.add("cola", params)
+    after.replay([*map(record, specs), record(started[0], TrialStatus.STOPPED)])
+    resumed = run(after, lanes=2)
+    assert resumed[0] == started[0]
+    assert [spec.params for spec in specs + resumed].count(added[1]) == 1
+    assert after.planned("cola") == len(specs + resumed) == len(set(keys(specs + resumed))) == 18 + 1
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_search_that_had_its_trials_continues_when_it_is_extended(algorithm: Any) -> None:
+    sampler = make(algorithm, FINITE, 4)
+    specs = run(sampler)
+    assert sampler.exhausted
+    sampler.extend(6)
+    more = run(sampler)
+    assert (len(specs), len(more)) == (4, 2)
+    sampler.extend(100)
+    assert len(set(keys(specs + more + run(sampler)))) == 18
+    assert sampler.exhausted
+
+
+def test_an_added_configuration_goes_before_the_share_of_the_other_tasks() -> None:
+    sampler = make("random", CONTINUOUS, 3, tasks=("cola", "rte"))
+    params = {"learning_rate": 1e-4, "weight_decay": 0.1}
+    sampler.add("rte", params)
+    specs = run(sampler)
+    assert (specs[0].task, specs[0].params) == ("rte", params)
+    assert [spec.task for spec in specs].count("rte") == 4
+    assert [spec.task for spec in specs[1:]] == ["cola", "rte"] * 3

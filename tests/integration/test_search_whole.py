@@ -8,8 +8,6 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -18,8 +16,11 @@ import pytest
 from gluetune.internals.guard import internals_off
 from searches import (
     ROOT,
+    WORKER,
     command,
     environment_of_cluster,
+    paused,
+    processes,
     run_here,
     summary,
     trials,
@@ -30,7 +31,7 @@ from searches import (
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-LANE, TRAINABLE, WORKER = "ray::LaneActor", "ray::LaneTrainable", "ray::RayTrainWorker"
+LANE, TRAINABLE = "ray::LaneActor", "ray::LaneTrainable"
 
 
 @pytest.fixture(scope="module")
@@ -156,28 +157,6 @@ def wait_for_process(title: str) -> psutil.Process:
             return process
         time.sleep(0.02)
     raise AssertionError(f"no process {title}")
-
-
-@contextmanager
-def paused(title: str) -> Iterator[None]:
-    """Stop the processes of the shared cluster that Ray has given the title, for a while."""
-    stopped = processes(title)
-    for process in stopped:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in stopped:
-            process.resume()
-
-
-def processes(title: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):  # it has ended meanwhile
-            if " ".join(process.cmdline()).startswith(title):
-                found.append(process)
-    return found
 
 
 def test_a_stop_while_ray_starts_begins_nothing_and_the_name_can_be_used_again(job: Path, runs: Path) -> None:

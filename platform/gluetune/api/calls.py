@@ -66,7 +66,7 @@ def tune(job: Job = None, /, *, address: str | None = None, progress: bool = Tru
     """
     from gluetune.api.runs import SearchViews, search_session
 
-    with _shown(progress, _RESUME) as frontend:
+    with shown(progress, _RESUME) as frontend:
         read = read_job(job, settings)
         session = new_session(read.job, read.file, space=read.space)
         return SearchResult(search_session(session, address, frontend, SearchViews()).summary)
@@ -106,7 +106,7 @@ def resume(
     """
     from gluetune.api.runs import SearchViews, search_session
 
-    with _shown(progress, _RESUME) as frontend:
+    with shown(progress, _RESUME) as frontend:
         overrides = read_resume(JobConfig, settings)
         session = resumed_session(name, storage_path(overrides), overrides)
         finished = search_session(session, address, frontend, SearchViews(), accept_inputs=accept_changed_data)
@@ -155,7 +155,7 @@ def fine_tune(
     """
     from gluetune.api.runs import RunViews, search_session
 
-    with _shown(progress, _FINE_TUNE) as frontend:
+    with shown(progress, _FINE_TUNE) as frontend:
         if resume is None:
             read = read_job(job, settings, single=True)
             session = new_session(read.job, read.file)
@@ -208,7 +208,7 @@ def pretrain(
     """
     from gluetune.api.runs import pretraining_session
 
-    with _shown(progress, _PRETRAIN) as frontend:
+    with shown(progress, _PRETRAIN) as frontend:
         session = _pretraining(job, resume, settings)
         trial = pretraining_session(session, address, frontend, accept_inputs=accept_changed_data)
     if trial is None:
@@ -357,7 +357,7 @@ def _refuse_job(job: object) -> None:
 
 
 @contextmanager
-def _shown(progress: bool, resume_call: str) -> Iterator[Frontend]:
+def shown(progress: bool, resume_call: str) -> Iterator[Frontend]:
     """Provide the program around a run, whose messages are printed if progress is."""
     from rich.console import Console
     from rich.text import Text

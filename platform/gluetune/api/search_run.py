@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rich.console import Console
 from rich.text import Text
@@ -37,6 +38,7 @@ from gluetune.reporting.summary import curve_file
 from gluetune.search.concurrency import measure_trial, plan_lanes
 from gluetune.search.prepare import SearchInputs, make_plan, prepare_inputs
 from gluetune.search.ray_tasks import ClusterWaitNotice
+from gluetune.search.request_handler import RequestHandler, apply_accepted, check_configuration, limited_plan
 from gluetune.search.schedulers import TaskPruners, max_epochs
 from gluetune.search.search import Search
 from gluetune.search.searchers import TrialSampler
@@ -72,12 +74,14 @@ class FinishedSearch:
 def show_plan(session: Session, frontend: Frontend, *, accept_inputs: bool = False) -> None:
     """Load everything and print the plan; start no Ray, train nothing and leave nothing."""
     check_store(places.tracking_uri(session.job), str(session.job.tracking.experiment), write=False)
-    JournalReader(session.storage)  # of a run that is resumed: a damaged one is refused
+    recorded = JournalReader(session.storage)  # of a run that is resumed: a damaged one is refused
     prepared = prepare_inputs(session.job, session.space, plan_only=True)
     check_inputs(session.storage, prepared.inputs, name=session.name, accept=accept_inputs, dry_run=True)
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
-    print_plan(_plan(session, prepared, _sampler(session, prepared), words), frontend.console)
+    sampler = _sampler(session, prepared)
+    limits = apply_accepted(sampler, session.job.search, recorded.history)
+    print_plan(limited_plan(_plan(session, prepared, sampler, words), sampler, limits), frontend.console)
     if lanes.max_concurrent_trials == "auto":
         logger.info("lanes: shown as 1; how many there are is found on the cluster, when the search starts")
 
@@ -153,7 +157,9 @@ class _Run:
         """Search, record and report."""
         session = self.session
         journal, sampler = Journal(session.storage), _sampler(session, self.prepared)
+        requests = self._requests(journal, sampler)
         plan = _plan(session, self.prepared, sampler, str(self.resources))
+        plan = limited_plan(plan, sampler, requests.limits)
         print_plan(plan, self.frontend.console)
         self.frontend.begin()
         tracker = Tracker(
@@ -180,6 +186,7 @@ class _Run:
             sampler,
             _pruners(session),
             self.pool,
+            requests,
         )
         started, ending, models = time.time(), SearchStatus.INTERRUPTED, {}
         try:
@@ -193,14 +200,27 @@ class _Run:
             raise
         finally:
             recorded = tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
+            plan = limited_plan(plan, sampler, requests.limits)
             summary = self._summarise(plan, journal, started, models, ending, tracker.link)
             if not recorded and ending is SearchStatus.COMPLETE:
                 why = "MLflow lacks a part of the record; send it, without training or scoring again"
                 _print_resume(why, self._resume_command(), self.frontend.console)
         return FinishedSearch(ending, plan, [trial for _, trial in sorted(journal.trials.items())], summary)
 
+    def _requests(self, journal: Journal, sampler: TrialSampler) -> RequestHandler:
+        """Return what handles the requests of other processes, after it has handled those that wait."""
+        session = self.session
+        check = partial(check_configuration, session.job, session.space, self.prepared)
+        requests = RequestHandler(session.storage, journal, sampler, session.job.search, check)
+        if session.time_budget_given:
+            requests.resume(session.job.search.time_budget_s)
+        requests.handle_waiting()
+        return requests
+
     def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> SearchStatus:
         live = self.views.live(plan, self.frontend.console, search.journal.trials, search.journal.history)
+        requests = search.requests
+        requests.on_change = lambda: live.replan(limited_plan(plan, search.sampler, requests.limits))
         with live, ClusterWaitNotice(live.note):
             live.note(f"starting {formatting.count(plan.lanes, 'lane')}: each loads its libraries once …")
             return search.run([tracker, live], tracker.mark_stopped, live.on_search_event)

@@ -47,6 +47,7 @@ from gluetune.events import (
     SPACE_FILE,
     RunInputs,
     check_journal_schema,
+    drop_stop_requests,
     has_events,
     load_inputs,
     read_run_file,
@@ -77,6 +78,7 @@ class Session:
         storage: its folder, ``<storage.path>/<name>``.
         log: the local file that the output of Ray and other libraries may go to.
         unlock: lets another driver take the folder; without a call the end of the process does.
+        time_budget_given: whether a flag of this session gives the time budget, on a resume.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Session:
     storage: Storage
     log: Path
     unlock: Callable[[], None] = lambda: None
+    time_budget_given: bool = False
 
 
 def new_session(
@@ -181,7 +184,11 @@ def resumed_session(name: str, path: str, overrides: Sequence[Override], *, star
     check_job_lasts(job.storage, job.tracking)
     space = parse_space(space_text, root.uri(f"{name}/{SPACE_FILE}"))
     check_journal_schema(root.sub(name))
-    return Session(name, job, space, *open_folder(root, name, starts=starts))
+    folder = open_folder(root, name, starts=starts)
+    if starts and drop_stop_requests(folder.storage):
+        logger.info("a request to stop this search came when it had ended: it is dropped")
+    budget_given = any(override.path == "search.time_budget_s" for override in overrides)
+    return Session(name, job, space, *folder, time_budget_given=budget_given)
 
 
 def storage_path(overrides: Sequence[Override]) -> str:

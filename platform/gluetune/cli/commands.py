@@ -106,6 +106,30 @@ def _compare() -> Loaded:
     return COMPARE, compare_main
 
 
+def _stop() -> Loaded:
+    from gluetune.cli.acting import STOP, stop_main
+
+    return STOP, stop_main
+
+
+def _add() -> Loaded:
+    from gluetune.cli.acting import ADD, add_main
+
+    return ADD, add_main
+
+
+def _extend() -> Loaded:
+    from gluetune.cli.acting import EXTEND, extend_main
+
+    return EXTEND, extend_main
+
+
+def _verify() -> Loaded:
+    from gluetune.cli.verify import VERIFY, verify_main
+
+    return VERIFY, verify_main
+
+
 def _benchmark() -> Loaded:
     return None, benchmark_main
 
@@ -133,6 +157,10 @@ COMMANDS = {
     "show": Command("show one run, also while it runs", _show),
     "trials": Command("list a run's trials; --csv for other programs", _trials),
     "compare": Command("compare the settings and results of two runs", _compare),
+    "stop": Command("stop a search that another process runs, or one of its trials", _stop),
+    "add": Command("have a search train a configuration next", _add),
+    "extend": Command("raise the number of trials or the time budget of a search", _extend),
+    "verify": Command("train a search's winners again from its record, and compare their scores", _verify),
     "push": Command("upload a trained model to the Hugging Face hub", _push),
     "benchmark": Command("measure speed and memory beside other programs", _benchmark),
     "submit": Command("run one of these commands as a job on a Ray cluster", _submit),

@@ -38,6 +38,9 @@ _USES = {
     INPUT: ("predict",),
     OUTPUT: ("predict",),
 }
+VERIFY_AFTERWARDS = Option(
+    "--verify", "", "at the end of the search, train the winners again from the record, as gluetune verify does"
+)
 TUNE = Program(
     "gluetune tune",
     "Search hyperparameters for fine-tuning encoders, on your own files (--train FILE --text COLUMN --label COLUMN) or "
@@ -54,7 +57,7 @@ TUNE = Program(
         "lanes": LANE_FLAGS,
         "storage and tracking": STORAGE_FLAGS + TRACKING_FLAGS,
     },
-    (*TASK_OPTIONS, ACCEPT_OPTION),
+    (*TASK_OPTIONS, ACCEPT_OPTION, VERIFY_AFTERWARDS),
     check=lambda arguments: (*accept_issues(arguments), *own_task_issues(arguments)),
 )
 FINETUNE = Program(
@@ -79,7 +82,7 @@ FINETUNE = Program(
 
 def tune_main(argv: Sequence[str] | None = None) -> int:
     """Run ``gluetune tune``; return the exit code."""
-    return run(TUNE, _tune, argv)
+    return run(TUNE, run_tune_command, argv)
 
 
 def open_session(
@@ -118,7 +121,12 @@ def tune_job(arguments: ParsedArguments) -> JobConfig:
     return load_job(arguments.config or default_job_file(overrides), overrides)
 
 
-def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
+def run_tune_command(arguments: ParsedArguments, terminal: Terminal) -> int:
+    """Run or resume a search, or show its plan; return the exit code.
+
+    Raises:
+        UserError: arguments, job, data, model, cluster or folder cannot be used, or no trial could be evaluated.
+    """
     session, accept = open_session(arguments, terminal), ACCEPT in arguments.switches
     if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
         from gluetune.api.search_run import show_plan
@@ -130,7 +138,11 @@ def _tune(arguments: ParsedArguments, terminal: Terminal) -> int:
     finished = search_session(
         session, arguments.address, ProcessFrontend(terminal), SearchViews(), accept_inputs=accept
     )
-    return INTERRUPTED if finished.interrupted else OK
+    if finished.interrupted or VERIFY_AFTERWARDS.name not in arguments.switches:
+        return INTERRUPTED if finished.interrupted else OK
+    from gluetune.cli.verify import verify_and_print
+
+    return verify_and_print(session.name, session.job.storage.path, arguments.address, terminal)
 
 
 def finetune_main(argv: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from gluetune.config.budgets import (
     price_of,
 )
 from gluetune.config.checks import check_fit, resolve_training
+from gluetune.config.configurations import completed_configuration, wrong_values
 from gluetune.config.encoder_spaces import EncoderFamily, with_encoders
 from gluetune.config.equivalence import (
     COMPUTATION_FIELDS,
@@ -87,6 +88,7 @@ __all__ = [
     "TrainingConfig",
     "Value",
     "check_fit",
+    "completed_configuration",
     "contains",
     "default_job_file",
     "dump_job",
@@ -110,4 +112,5 @@ __all__ = [
     "with_encoders",
     "without_idle_fields",
     "without_password",
+    "wrong_values",
 ]

@@ -21,6 +21,7 @@ from gluetune.events.schema import (
     WinnerEvaluated,
 )
 from gluetune.events.search_events import JournalEvent, LaneLost, SessionEnded, SessionStarted, Spent, TaskEnded
+from gluetune.events.search_requests import RequestHandled
 
 CostClass = Literal["training", "evaluation", "idle", "start", "lost"]
 
@@ -279,7 +280,7 @@ class _CostFold:
             self._begin(event)
         elif isinstance(event, SessionEnded):
             self._close(event.time)
-        elif not isinstance(event, TaskEnded):
+        elif not isinstance(event, TaskEnded | RequestHandled):
             if self._open is None and not self.sessions:
                 self._begin(None)
             self._add_to_session(event)

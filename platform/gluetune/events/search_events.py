@@ -1,4 +1,4 @@
-"""The journal's events of a whole search: its sessions and the ends of its tasks. They are of no trial."""
+"""The journal's events of a whole search: its sessions, requests, and the ends of its tasks. They are of no trial."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from gluetune.events.schema import Event
+from gluetune.events.search_requests import RequestHandled
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,6 @@ class TaskEnded(_SearchEvent):
     patience: int
 
 
-SearchEvent = SessionStarted | SessionEnded | LaneLost | TaskEnded
+SearchEvent = SessionStarted | SessionEnded | LaneLost | TaskEnded | RequestHandled
 JournalEvent = Event | SearchEvent
 JOURNAL_EVENT_ADAPTER: TypeAdapter[JournalEvent] = TypeAdapter(Annotated[JournalEvent, Field(discriminator="event")])

@@ -84,6 +84,11 @@ class LiveTable:
             self._live.stop()
             self._live = None
 
+    def replan(self, plan: SearchPlan) -> None:
+        """Show the search with other limits: of the plan, only numbers of trials and the time budget differ."""
+        self._plan = plan
+        self._progress.replan(plan)
+
     def note(self, text: str) -> None:
         """Show a message, such as that lanes start: below the table, or as a line."""
         if self._live is None:
@@ -247,6 +252,9 @@ class ProgressLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
+
+    def replan(self, plan: SearchPlan) -> None:
+        """Do nothing: no line says how many trials are planned."""
 
     def note(self, text: str) -> None:
         """Print a message with the time."""

@@ -55,6 +55,11 @@ class Progress:
         for trial in trials:
             self.update(trial)
 
+    def replan(self, plan: SearchPlan) -> None:
+        """Take over the numbers of planned trials of a plan that differs in nothing else but its time budget."""
+        self._plan = plan
+        self._eta.planned = {task.task: task.planned for task in plan.tasks}
+
     def update(self, trial: TrialRecord) -> None:
         """Update the progress with the current state of a trial."""
         counts, before = self._counts[trial.task], self._status.get(trial.number)
@@ -103,10 +108,13 @@ class EtaEstimator:
     Args:
         planned: number of planned trials by task; ``None`` if only a time budget ends the search.
         lanes: number of trials that run at the same time.
+
+    Attributes:
+        planned: number of planned trials by task, which may change.
     """
 
     def __init__(self, planned: Mapping[str, int | None], lanes: int) -> None:
-        self._planned, self._lanes = dict(planned), lanes
+        self.planned, self._lanes = dict(planned), lanes
         self._open: dict[int, TrialRecord] = {}  # running or stopped trials, which have no result yet
         self._ended: dict[int, float | None] = {}  # seconds; None if there was no evaluation
         self._done: Counter[str] = Counter()
@@ -139,15 +147,15 @@ class EtaEstimator:
         """
         measured = sum(self._measured.values())
         if not measured:
-            return dict.fromkeys(self._planned)
+            return dict.fromkeys(self.planned)
         overall = sum(self._seconds.values()) / measured
         mean = {
             task: self._seconds[task] / self._measured[task] if self._measured[task] else overall
-            for task in self._planned
+            for task in self.planned
         }
-        left = {task: max(0, number - self._done[task]) for task, number in self._planned.items() if number is not None}
+        left = {task: max(0, number - self._done[task]) for task, number in self.planned.items() if number is not None}
         left |= {task: sum(trial.task == task for trial in list(self._open.values())) for task in self._complete}
-        spent = dict.fromkeys(self._planned, 0.0)
+        spent = dict.fromkeys(self.planned, 0.0)
         for trial in list(self._open.values()):  # the live table reads this from its own thread
             spent[trial.task] += min(busy_seconds(trial), mean[trial.task])
 
@@ -155,7 +163,7 @@ class EtaEstimator:
             shares = (min(left[other], left[task]) * mean[other] - spent[other] for other in left if left[task])
             return sum(max(0.0, share) for share in shares) / self._lanes
 
-        return {task: until(task) if task in left else None for task in self._planned}
+        return {task: until(task) if task in left else None for task in self.planned}
 
     def _forget(self, trial: TrialRecord) -> None:
         """Remove an ended trial from the statistics, because it is updated again or has been resumed."""

@@ -160,6 +160,8 @@ class SearchController:
             if trial is None:
                 folds = self._folds or None
                 trial = self.record(TrialStarted(time=self._clock(), folds=folds, **dataclasses.asdict(spec)))
+            elif trial.status.final:  # a request has ended it before it was resumed
+                self.in_flight.discard(spec.number)
             elif trial.evaluations:
                 self._end_where_decided(trial)
             if trial.number in self.in_flight:
@@ -221,6 +223,18 @@ class SearchController:
         """
         if number in self.in_flight:
             self._finish(self.record(self._end_event(number, status, message)))
+
+    def end_for_good(self, number: int, message: str) -> None:
+        """End a trial that has not ended, whether a lane works on it or not; no resume continues it.
+
+        Args:
+            number: the trial.
+            message: why.
+
+        Raises:
+            StorageError: the journal cannot be written.
+        """
+        self._finish(self.record(self._end_event(number, "pruned", message)))
 
     def assignment(self, number: int) -> TrialAssignment:
         """Return the assignment of a trial that lost its lane, from where the journal ends."""

@@ -149,6 +149,18 @@ class LeasedTrials:
         self._by_id[trial_id] = _LeasedTrial(trial.number, lease, failures=failures).request_event()
         return lease
 
+    def end_for_good(self, number: int, message: str) -> None:
+        """End a trial, and give its lane, where it has one, the next trial; no resume continues the ended one.
+
+        Args:
+            number: gluetune's number of the trial.
+            message: why.
+        """
+        self._controller.end_for_good(number, message)
+        for trial in (*self._before_tune, *self._by_id.values()):
+            if trial.number == number:
+                self._lease_again(trial)
+
     def end(self, trial_id: str) -> int:
         """End the lease of a trial; return gluetune's number of the trial."""
         self._trainables_started = True

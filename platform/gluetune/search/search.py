@@ -32,6 +32,7 @@ from gluetune.lanes.prestart import lane_spec
 from gluetune.search.controller import CheckpointRetention, SearchController
 from gluetune.search.model_card import CardInputs, write_model_card
 from gluetune.search.prepare import SearchInputs
+from gluetune.search.request_handler import RequestHandler
 from gluetune.search.schedulers import TaskPruners
 from gluetune.search.searchers import TrialSampler
 from gluetune.search.session_meter import SessionMeter
@@ -59,6 +60,7 @@ class Search:
         sampler: chooses its trials.
         pruners: decide which of its trials continue.
         pool: its lanes, some of which may have started already.
+        requests: handles the requests of other processes.
     """
 
     job: JobConfig
@@ -71,6 +73,7 @@ class Search:
     sampler: TrialSampler
     pruners: TaskPruners
     pool: LanePool
+    requests: RequestHandler
 
     @cached_property
     def meter(self) -> SessionMeter:
@@ -91,7 +94,7 @@ class Search:
     ) -> SearchStatus:
         """Run trials until all are done, time or budget are up, or a stop signal comes; then evaluate the winners.
 
-        Winners are not evaluated after a stop signal.
+        Winners are not evaluated after a stop signal. Trials that a request adds meanwhile are run after that.
 
         Args:
             listeners: receive every event after it was written.
@@ -120,22 +123,30 @@ class Search:
             folds=self.job.data.trained_folds,
             stops_folds=len(self.job.search.objective) == 1,
         )
-        workload = _put(self.prepared)
+        workload = put_inputs(self.prepared)
         lanes = self.job.lanes
         self.pool.configure(lane_spec(lanes, self.resources, self.storage, self.job.search.max_failures), lanes.lanes)
         self.pool.set_workload(workload)
         status = SearchStatus.INTERRUPTED
         try:
-            status = run_trials(controller, self.pool, self.job.search, lanes.lanes, on_stop)
-            self._raise_failures(controller)
-            if status is not SearchStatus.INTERRUPTED:
-                self._score_winners(controller, workload)
+            more = True
+            while more:
+                status = run_trials(controller, self.pool, self.job.search, lanes.lanes, on_stop, self.requests)
+                self._raise_failures(controller)
+                if status is not SearchStatus.INTERRUPTED:
+                    self._score_winners(controller, workload)
+                more = status is SearchStatus.COMPLETE and self._more_requested(controller)
         finally:
             self.pool.shutdown(0.0 if status is SearchStatus.COMPLETE else SHUTDOWN_TIMEOUT_S)
             with suppress(StorageError):  # an error of its own is on its way
                 controller.end_session(status.value)
             self.storage.delete(LANE_FILES)
         return status
+
+    def _more_requested(self, controller: SearchController) -> bool:
+        """Return whether requests that came after the last trial have added more."""
+        self.requests.handle_waiting()
+        return not controller.exhausted and not self.requests.stop_requested
 
     def _stop_rule(self) -> StopRule | None:
         rule = self.job.search.stop_when
@@ -201,7 +212,7 @@ class Search:
         write_model_card(self.storage, inputs)
 
 
-def _put(prepared: SearchInputs) -> FineTuning:
+def put_inputs(prepared: SearchInputs) -> FineTuning:
     """Put encoders and rows into Ray's object store, each once, and return the workload that trains them."""
     references: dict[int, Any] = {}  # rows that encoders share are one object
 

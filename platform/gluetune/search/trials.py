@@ -15,6 +15,7 @@ from gluetune.errors import StorageError
 from gluetune.lanes import LanePool
 from gluetune.search.controller import SearchController
 from gluetune.search.leased_trials import LeasedTrials
+from gluetune.search.request_handler import RequestHandler
 from gluetune.supervisor import DeferredStop, deferred_stop
 from gluetune.supervisor.driver import gc_paused
 
@@ -37,6 +38,7 @@ def run_trials(
     search: SearchConfig,
     lanes: int,
     on_stop: Callable[[], None] = lambda: None,
+    requests: RequestHandler | None = None,
 ) -> SearchStatus:
     """Run trials on the connected cluster until all are done, time or budget are up, or a stop signal comes.
 
@@ -46,6 +48,7 @@ def run_trials(
         search: the time budget, and how often a trial may lose its lane.
         lanes: number of trials that run at the same time.
         on_stop: called when a stop signal ends the search, before Tune ends its trials, which takes seconds.
+        requests: handles the requests of other processes; its time budget goes before that of ``search``.
 
     Returns:
         How the search ended.
@@ -54,15 +57,19 @@ def run_trials(
         UserError: the search cannot continue, `SearchController.fatal_error`.
     """
     trials = LeasedTrials(controller, pool, search.max_failures)
+    if requests is not None:
+        requests.write, requests.end_trial = controller.record_search_event, trials.end_for_good
     try:
         with deferred_stop() as stop:
-            end = SearchEnd(controller, pool, stop, search.time_budget_s, on_stop)
+            end = SearchEnd(controller, pool, stop, search.time_budget_s, on_stop, requests)
             _run_before_tune(trials, pool, lanes, end)
-            if not end.reached() and not _complete(controller):
+            while not (end.reached() or _complete(controller)):
                 from gluetune.search.tune_adapters import run_tune
 
                 # Tune would otherwise wait for Trainables that still start
                 run_tune(controller, trials, search, lanes, lambda: end.reached() or _complete(controller))
+                if controller.in_flight:
+                    break  # else a request has added trials after Tune had got the last one
     except Exception:  # Tune wraps what its callbacks raise
         if controller.fatal_error is None:
             raise
@@ -111,6 +118,7 @@ class SearchEnd:
         stop: whether a stop signal has come.
         time_budget_s: seconds until the search ends; ``None`` for no limit.
         on_stop: called after a stop signal has been recorded.
+        requests: handles the requests of other processes: each call of `reached` lets it look for some.
     """
 
     def __init__(
@@ -120,15 +128,18 @@ class SearchEnd:
         stop: DeferredStop,
         time_budget_s: float | None = None,
         on_stop: Callable[[], None] = lambda: None,
+        requests: RequestHandler | None = None,
     ) -> None:
         self._controller, self._pool, self._stop, self._on_stop = controller, pool, stop, on_stop
-        self._deadline = None if time_budget_s is None else time.monotonic() + time_budget_s
+        self._started = time.monotonic() if requests is None else requests.begin()
+        self._time_budget_s, self._requests = time_budget_s, requests
         self._ended = False
 
     @property
     def out_of_time(self) -> bool:
         """Whether the time budget is used up."""
-        return self._deadline is not None and time.monotonic() >= self._deadline
+        budget = self._time_budget_s if self._requests is None else self._requests.limits.time_budget_s
+        return budget is not None and time.monotonic() >= self._started + budget
 
     @property
     def status(self) -> SearchStatus:
@@ -140,8 +151,12 @@ class SearchEnd:
     def reached(self) -> bool:
         """Return whether to end the search. A stop is recorded before Tune ends the trials, which takes seconds.
 
-        It is called again and again. While the search continues, the next trial is chosen once all lanes are busy.
+        It is called again and again. While the search continues, requests are handled, and the next trial is chosen
+        once all lanes are busy.
         """
+        if self._requests is not None and not self._ended:
+            self._requests.poll()
+            self._stop.requested = self._stop.requested or self._requests.stop_requested
         limited = self.out_of_time or bool(self._controller.spent_limit)
         if not (self._stop.requested or limited or self._controller.fatal_error):
             self._controller.prefetch()

@@ -11,7 +11,8 @@ score (pruned, failed, …)                 others skip PRUNED trials, so they g
 diverged or out of memory, no score       COMPLETE, with a score as far below the worst known as that is below the
                                           best: a FAIL would be skipped and the same region suggested again. Until
                                           two scores differ the trial stays RUNNING
-failed, no score                          FAIL: an accident says nothing about the configuration
+failed, or ended by a request before its  FAIL: that says nothing about the configuration
+first evaluation
 ========================================  =====================================================================
 """
 
@@ -142,7 +143,7 @@ class AdaptiveSampler(Sampler):
                 self.study.tell(trial, state=TrialState.PRUNED)
             else:
                 self.study.tell(trial, self._values(result.score, result.ms_per_row))
-        elif result.status is TrialStatus.FAILED:
+        elif result.status is TrialStatus.FAILED or (result.status is TrialStatus.PRUNED and not result.evaluations):
             self.study.tell(trial, state=TrialState.FAIL)
         elif self._worst < self._best:
             self.study.tell(trial, self._values(self._worst - (self._best - self._worst), None))

@@ -13,6 +13,7 @@ from typing import Any
 from gluetune.config import MODEL_FIELD, Algorithm, SearchSpace, TaskFacts, TrainingConfig, Value, equivalence_key
 from gluetune.errors import ConfigError, ConfigIssue
 from gluetune.events import TrialRecord, TrialStatus, row_times
+from gluetune.search.searchers.added import AddedConfigs
 from gluetune.search.searchers.algorithms import make_sampler
 from gluetune.search.searchers.sampler import Sampler, TrialResult
 from gluetune.search.searchers.space import EncodedConfig, EncodedSpace
@@ -56,13 +57,17 @@ class _KnownConfigs:
 
 
 class _TaskSearch:
-    """The configurations of one task: points to try first, then what its sampler suggests."""
+    """The configurations of one task: those that were added, points to try first, then what its sampler suggests.
+
+    Added configurations do not count towards the number of trials that the sampler may choose.
+    """
 
     def __init__(
         self, space: EncodedSpace, sampler: Sampler, first: Iterable[EncodedConfig], num_samples: int | None
     ) -> None:
         self.space, self.sampler = space, sampler
-        self.asked, self._num_samples = 0, num_samples
+        self.asked, self.num_samples = 0, num_samples
+        self.added = AddedConfigs(space)
         self._first = deque(dict.fromkeys(first))
         self._known = _KnownConfigs(space)
         self._covered = False
@@ -70,17 +75,33 @@ class _TaskSearch:
 
     @property
     def planned(self) -> int | None:
-        return min((limit for limit in (self._num_samples, self.space.size) if limit is not None), default=None)
+        chosen = None if self.num_samples is None else self.num_samples + len(self.added)
+        size = None if self.space.size is None else self.space.size + self.added.outside
+        return min((limit for limit in (chosen, size) if limit is not None), default=None)
 
     @property
     def ended(self) -> bool:
-        enough = self._num_samples is not None and self.asked >= self._num_samples
+        if self.added.waiting:
+            return False
+        enough = self.num_samples is not None and self.asked >= self.num_samples
         return (
             enough
             or self._covered
             or self.stopped
             or (self.space.size is not None and len(self._known) >= self.space.size)
         )
+
+    def ask_added(self) -> tuple[EncodedConfig | None, dict[str, Value]] | None:
+        """Return the next configuration that was added, its codes and its values; ``None`` where none waits."""
+        while self.added.waiting:
+            params = self.added.waiting.popleft()
+            config = self.added.encode(params)
+            if config is None:
+                return None, params
+            if config not in self._known:
+                self.resume(config)
+                return config, self.space.decode(config)
+        return None
 
     def ask(self) -> EncodedConfig | None:
         """Return the next configuration; ``None`` where all are known, which ends the task."""
@@ -106,14 +127,15 @@ class _TaskSearch:
 
     def _add(self, config: EncodedConfig) -> None:
         self._known.add(config)
-        self.asked += 1
+        self.asked += config not in self.added
 
 
 class TrialSampler:
     """Chooses the trials of a search. It chooses no configuration of a task twice, nor one that trains the same.
 
     The next trial is one of the task with the fewest trials, or seconds, per weight. A task whose space is
-    covered, that has its ``num_samples``, or that `end_task` has ended, gets no more trials.
+    covered, that has its ``num_samples``, or that `end_task` has ended, gets no more trials. A configuration that was
+    added goes before all that were not chosen yet, also for such a task.
 
     Args:
         tasks: weight of each task by name.
@@ -167,7 +189,7 @@ class TrialSampler:
         self._unfinished: deque[TrialSpec] = deque()
         self._prefetched: TrialSpec | None = None
         self.last_ask_seconds = 0.0
-        self._running: dict[int, tuple[str, EncodedConfig]] = {}
+        self._running: dict[int, tuple[str, EncodedConfig | None]] = {}  # without codes: outside the space
         self._evaluations: dict[int, int] = {}
 
     @property
@@ -192,9 +214,10 @@ class TrialSampler:
         """
         search = self._searches[task]
         further = not (search.ended or self._used_up)
-        if self._prefetched is not None and self._prefetched.task == task:
-            self._running.pop(self._prefetched.number)
-            self._next_number, self._prefetched = self._prefetched.number, None
+        prefetched = self._prefetched
+        if prefetched is not None and prefetched.task == task and not search.added.has(prefetched.params):
+            self._running.pop(prefetched.number)
+            self._next_number, self._prefetched = prefetched.number, None
             further = True
         search.stopped = True
         return further
@@ -202,6 +225,30 @@ class TrialSampler:
     def configurations(self, task: str) -> int | None:
         """Return the number of configurations that train differently; ``None`` where it is not finite."""
         return self._searches[task].space.size
+
+    def extend(self, num_samples: int | None) -> None:
+        """Set the number of trials per task that the algorithm may choose.
+
+        The algorithm itself keeps the number that it was made for: its random start and its population do not change.
+        """
+        for search in self._searches.values():
+            search.num_samples = num_samples
+
+    def add(self, task: str, params: Mapping[str, Value]) -> None:
+        """Have a configuration trained next, unless an earlier session has done so.
+
+        It need not lie in the space. The algorithm learns from its result where it does.
+
+        Args:
+            task: the task.
+            params: a value for each searched field.
+        """
+        self._searches[task].added.add(params)
+
+    def trains_same(self, task: str, one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
+        """Return whether two configurations of a task train the same."""
+        identify = self._searches[task].added.identity
+        return identify(one) == identify(other)
 
     def ask(self) -> TrialSpec | None:
         """Return the next trial: unfinished ones of an earlier session first; ``None`` where `exhausted`."""
@@ -231,16 +278,19 @@ class TrialSampler:
         return self._used_up or all(search.ended for search in self._searches.values())
 
     def _choose(self) -> TrialSpec | None:
+        for task, search in self._searches.items():
+            if (added := search.ask_added()) is not None:
+                config, params = added
+                return self._start(task, config, params)
         while not self._all_ended:
             task = self._shares.neediest({task: each.asked for task, each in self._searches.items() if not each.ended})
             if (config := self._searches[task].ask()) is not None:
-                return self._start(task, config)
+                return self._start(task, config, self._searches[task].space.decode(config))
         return None
 
-    def _start(self, task: str, config: EncodedConfig) -> TrialSpec:
+    def _start(self, task: str, config: EncodedConfig | None, params: dict[str, Value]) -> TrialSpec:
         number, self._next_number = self._next_number, self._next_number + 1
         self._running[number] = (task, config)
-        params = self._searches[task].space.decode(config)
         training = self._space.resolve(self._training, params)
         seed = self._seed if training.seed is None else training.seed
         return TrialSpec(number, task, params, training.model_dump(), seed)
@@ -277,24 +327,28 @@ class TrialSampler:
             return
         task, config = self._running.pop(number)
         result = _result(status, best_score, self._evaluations.pop(number, 0), ms_per_row)
-        self._searches[task].sampler.tell(config, result)
+        if config is not None:
+            self._searches[task].sampler.tell(config, result)
         self._shares.ended(task, seconds)
 
     def replay(self, trials: Iterable[TrialRecord]) -> None:
         """Take over the trials of an earlier session of this search, before the first `ask`.
 
         Results of ended trials go to the algorithms. `ask` returns the others first, with their numbers and settings.
+        Configurations that were added are to be added before.
         """
         known = sorted(trials, key=lambda trial: trial.number)
         times = row_times(known)
         for trial in known:
             search = self._searches[trial.task]
-            config = search.space.encode(trial.params)
+            config = search.added.started(trial.params)
             if trial.status.final:
-                search.replay(config, _result_of(trial, times.get(trial.number)))
+                if config is not None:
+                    search.replay(config, _result_of(trial, times.get(trial.number)))
                 self._shares.ended(trial.task, trial.busy_seconds)
             else:
-                search.resume(config)
+                if config is not None:
+                    search.resume(config)
                 self._running[trial.number] = (trial.task, config)
                 self._unfinished.append(TrialSpec(trial.number, trial.task, trial.params, trial.training, trial.seed))
             self._next_number = max(self._next_number, trial.number + 1)
