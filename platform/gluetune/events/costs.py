@@ -31,7 +31,7 @@ class ClassSeconds:
     """Seconds by what they were spent on; ``None`` where the journal does not say.
 
     Attributes:
-        training: training that an evaluation or the divergence of a trial followed.
+        training: training that an evaluation or the divergence of a trial followed, and that of final models.
         evaluation: evaluations of trials, and the saving and scoring of winners.
         idle: waiting: for a trial, for checkpoints to be written, or for the end of the search.
         start: from the start of a lane to its first step.
@@ -314,8 +314,9 @@ class _CostFold:
             session.trial_ended(event)
         elif isinstance(event, LaneLost):
             session.lane_lost(event)
-        elif isinstance(event, WinnerEvaluated) and event.seconds is not None:
-            session.add(event.number, "evaluation", event.seconds)
+        elif isinstance(event, WinnerEvaluated):
+            session.add(event.number, "training", event.refit_seconds or 0.0)
+            session.add(event.number, "evaluation", event.seconds or 0.0)
 
     def result(self, now: float | None) -> SearchCosts:
         """Return what the events say."""

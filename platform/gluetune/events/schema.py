@@ -251,6 +251,7 @@ class WinnerEvaluated(_TrialEvent):
         seconds: seconds that saving and scoring it took; ``None`` where they were not recorded.
         refit_rows: after a cross-validation, the number of rows that the saved model was trained on: all of train.
         refit_epochs: after a cross-validation, the number of epochs for which it was trained.
+        refit_seconds: after a cross-validation, the seconds that this training took.
         members: the number of models of folds whose logits the saved model averages, where it is such an ensemble.
     """
 
@@ -269,6 +270,7 @@ class WinnerEvaluated(_TrialEvent):
     seconds: float | None = None
     refit_rows: int | None = Field(default=None, exclude_if=_is_none)
     refit_epochs: float | None = Field(default=None, exclude_if=_is_none)
+    refit_seconds: float | None = Field(default=None, exclude_if=_is_none)
     members: int | None = Field(default=None, exclude_if=_is_none)
 
 

@@ -189,7 +189,8 @@ class CostEstimator:
             return None
         evaluation = rates.eval_seconds / rates.evaluations if rates.evaluations else None
         if evaluation is None:
-            evaluation = task.selection_rows * per_row * _EVALUATION_SHARE
+            rows = task.selection_rows / (task.folds or 1)  # each fold is evaluated on its own rows
+            evaluation = rows * per_row * _EVALUATION_SHARE
         return task.rows_per_trial * per_row + task.evaluations_per_trial * evaluation
 
     def _mean_per_row(self) -> float | None:

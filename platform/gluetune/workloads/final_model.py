@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,7 @@ class FinalModel(WinnerScoring):
         from gluetune.training import train_refit
 
         encoder, data = self._workload.inputs(assignment)
+        began = time.monotonic()
         epochs: list[float] = []
         for files, rows in self._parts(checkpoints, data):
             done = train_refit(
@@ -88,7 +90,7 @@ class FinalModel(WinnerScoring):
             if done is None:
                 return
             epochs.append(done)
-        update = {"refit_epochs": max(epochs)}
+        update: dict[str, float] = {"refit_epochs": max(epochs), "refit_seconds": time.monotonic() - began}
         update |= {"members": len(epochs)} if self._ensemble else {"refit_rows": len(data.train)}
         context.send(self.evaluate(assignment, checkpoints, distributed).model_copy(update=update))
 

@@ -132,9 +132,9 @@ def test_training_while_an_evaluation_is_reported_counts_once() -> None:
 
 
 def test_scoring_the_winner_is_evaluation() -> None:
-    winner = WinnerEvaluated(time=24.0, number=0, task="cola", scores={}, folder="f", seconds=3.5)
+    winner = WinnerEvaluated(time=24.0, number=0, task="cola", scores={}, folder="f", seconds=3.5, refit_seconds=1)
     costs = search_costs([session(), *FIRST, ended(0, 20.0), winner, SessionEnded(time=25.0, status="complete")])
-    assert costs.trials[0].lanes.evaluation == 2.0 + 3.5
+    assert classes(costs.trials[0]) == {"training": 8.0 + 1.0, "evaluation": 2.0 + 3.5, "start": 10.0}
     assert costs.total.lanes.total == 25.0 * LANES
 
 
