@@ -12,6 +12,13 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 
 from gluetune.events import ClassScores, MayBeNonFinite
+from gluetune.reporting.confirmation_schema import (
+    ConfirmationSeed,
+    ConfirmationSummary,
+    ConfirmationTest,
+    ConfirmedConfigurationSummary,
+    ConfirmedTask,
+)
 from gluetune.reporting.schema import (
     BudgetLimit,
     ClassSecondsSummary,
@@ -47,6 +54,11 @@ PARTS: dict[type[BaseModel], str] = {
     EarlyEndSummary: "Early end",
     TrialSummary: "Trial",
     EvaluationSummary: "Evaluation",
+    ConfirmationSummary: "Confirmation",
+    ConfirmedTask: "Confirmed task",
+    ConfirmedConfigurationSummary: "Confirmed configuration",
+    ConfirmationSeed: "Confirmation seed",
+    ConfirmationTest: "Confirmation test",
 }
 INTRODUCTION = """# summary.json
 

@@ -146,7 +146,8 @@ def processes(title: str) -> list[psutil.Process]:
     return found
 
 
-COMMANDS_OF_SCRIPTS = {TUNE: "tune", "finetune.py": "finetune", "pretrain_bert.py": "pretrain"}
+CONFIRM = "confirm"  # a command without a script of jobs/
+COMMANDS_OF_SCRIPTS = {CONFIRM: CONFIRM, TUNE: "tune", "finetune.py": "finetune", "pretrain_bert.py": "pretrain"}
 
 
 def run_here(*arguments: str | Path, code: int = 0, script: str = TUNE) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gluetune import errors as errors
     from gluetune.api.acting import SentRequest, add, extend, stop
     from gluetune.api.calls import fine_tune, load, pretrain, resume, tune
+    from gluetune.api.confirm_call import confirm
     from gluetune.api.results import BestTrial, FineTuneResult, PretrainResult, SearchResult
     from gluetune.api.verification import Verification, verify
     from gluetune.config import JobConfig, SearchSpace, TrainingConfig
@@ -41,6 +42,7 @@ _HOMES = {
     "TrainingConfig": "gluetune.config",
     "Verification": "gluetune.api.verification",
     "add": "gluetune.api.acting",
+    "confirm": "gluetune.api.confirm_call",
     "extend": "gluetune.api.acting",
     "fine_tune": "gluetune.api.calls",
     "load": "gluetune.api.calls",
@@ -66,6 +68,7 @@ __all__ = [
     "Verification",
     "__version__",
     "add",
+    "confirm",
     "extend",
     "fine_tune",
     "load",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gluetune.inference import Classifier
+    from gluetune.reporting.confirmation_schema import ConfirmationSummary
     from gluetune.reporting.schema import TaskSummary, TrialSummary
 
 _SUMMARY = "summary.json"
@@ -122,6 +123,11 @@ class SearchResult:
     def summary(self) -> Summary:
         """All of it, as ``summary.json`` holds it; every field is described in the reference of that file."""
         return self._summary
+
+    @property
+    def confirmation(self) -> ConfirmationSummary | None:
+        """What fresh seeds say of the best configurations, as `gluetune.confirm` leaves it; ``None`` without one."""
+        return self._summary.confirmation
 
     @property
     def name(self) -> str:

@@ -35,6 +35,7 @@ def search_session(
     *,
     score: bool = True,
     accept_inputs: bool = False,
+    confirm_only: bool = False,
 ) -> FinishedSearch:
     """Connect to Ray, run a search or a single run to its end, and unlock its folder.
 
@@ -45,6 +46,7 @@ def search_session(
         views: how progress and results are shown.
         score: whether winners are scored on the official rows; they are saved in any case.
         accept_inputs: whether a run whose rows or encoder have changed starts anew.
+        confirm_only: whether the search is confirmed as it is, without further trials.
 
     Raises:
         UserError: data, model, cluster or MLflow store cannot be used, or no trial could be evaluated.
@@ -61,7 +63,14 @@ def search_session(
             from gluetune.api.search_run import run_search
 
             return run_search(
-                session, address, frontend, views, prestarted.pool, score=score, accept_inputs=accept_inputs
+                session,
+                address,
+                frontend,
+                views,
+                prestarted.pool,
+                score=score,
+                accept_inputs=accept_inputs,
+                confirm_only=confirm_only,
             )
     finally:
         session.unlock()

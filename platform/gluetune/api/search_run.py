@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gluetune.api import places
+from gluetune.api.confirmation import ConfirmationRecord
 from gluetune.api.frontend import Frontend
 from gluetune.api.own_tasks import save_cards, save_tasks
 from gluetune.api.runs import ViewFactory
@@ -26,13 +27,16 @@ from gluetune.reporting import (
     Summary,
     formatting,
     learning_curve,
+    print_confirmation,
     print_locations,
     print_models,
     print_plan,
     summarise,
     write_summary,
 )
+from gluetune.reporting.confirmation_schema import ConfirmationSummary
 from gluetune.reporting.encoders import PARETO_NAME, pareto_file, pareto_front, pareto_picture
+from gluetune.reporting.run_files import RunFiles
 from gluetune.reporting.summary import CURVE_NAME as CURVE
 from gluetune.reporting.summary import curve_file
 from gluetune.search.concurrency import measure_trial, plan_lanes
@@ -95,6 +99,7 @@ def run_search(
     *,
     score: bool = True,
     accept_inputs: bool = False,
+    confirm_only: bool = False,
 ) -> FinishedSearch:
     """Run a session on the connected cluster to its end.
 
@@ -106,6 +111,7 @@ def run_search(
         pool: the lanes, some of which may have started already.
         score: whether winners are scored on the official rows; they are saved in any case.
         accept_inputs: whether a run whose rows or encoder have changed starts anew.
+        confirm_only: whether the search is confirmed as it is, without further trials.
 
     Raises:
         UserError: data, model or cluster cannot be used, or no trial could be evaluated.
@@ -123,7 +129,15 @@ def run_search(
     )
     _check_budget(session.job, plan.resources)
     fitting = replace(session, job=session.job.model_copy(update={"lanes": plan.lanes}))
-    return _Run(session, fitting, frontend, prepared, inputs, plan.resources, address, views, pool, score).run()
+    ended = _earlier_status(session) if confirm_only else None
+    return _Run(session, fitting, frontend, prepared, inputs, plan.resources, address, views, pool, score, ended).run()
+
+
+def _earlier_status(session: Session) -> SearchStatus:
+    """Return how a search ended in its earlier sessions, as its ``summary.json`` says."""
+    status = RunFiles(session.storage, session.name).summary.get("status")
+    known = {each.value: each for each in (SearchStatus.COMPLETE, SearchStatus.OUT_OF_TIME, SearchStatus.OUT_OF_BUDGET)}
+    return known.get(str(status), SearchStatus.INTERRUPTED)
 
 
 def _check_budget(job: JobConfig, resources: Resources) -> None:
@@ -152,6 +166,7 @@ class _Run:
     views: ViewFactory
     pool: LanePool
     score: bool
+    ended: SearchStatus | None  # how the search ended before this session, which confirms it alone
 
     def run(self) -> FinishedSearch:
         """Search, record and report."""
@@ -175,6 +190,7 @@ class _Run:
         save_cards(session.storage, plan.tasks)
         begin(self.asked)  # a resume may find another cluster
         self.frontend.announce(self._resume_command())
+        confirmation = ConfirmationRecord.open(session, plan, self.prepared.tasks, journal.trials)
         search = Search(
             session.job,
             plan,
@@ -187,10 +203,11 @@ class _Run:
             _pruners(session),
             self.pool,
             requests,
+            confirmation.journal if confirmation else None,
         )
         started, ending, models = time.time(), SearchStatus.INTERRUPTED, {}
         try:
-            ending = self._search(search, plan, tracker)
+            ending = self._search(search, plan, tracker, confirmation)
             models = self._register(tracker, journal)
             self._draw(tracker, journal, plan)
         except KeyboardInterrupt:
@@ -199,9 +216,12 @@ class _Run:
             ending = SearchStatus.FAILED if isinstance(error, AllTrialsFailedError) else SearchStatus.INTERRUPTED
             raise
         finally:
+            confirmed = confirmation.summary() if confirmation else None
+            if confirmation and confirmed:
+                confirmation.log(confirmed, tracker)
             recorded = tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
             plan = limited_plan(plan, sampler, requests.limits)
-            summary = self._summarise(plan, journal, started, models, ending, tracker.link)
+            summary = self._summarise(plan, journal, started, models, ending, tracker.link, confirmed)
             if not recorded and ending is SearchStatus.COMPLETE:
                 why = "MLflow lacks a part of the record; send it, without training or scoring again"
                 _print_resume(why, self._resume_command(), self.frontend.console)
@@ -217,13 +237,22 @@ class _Run:
         requests.handle_waiting()
         return requests
 
-    def _search(self, search: Search, plan: SearchPlan, tracker: Tracker) -> SearchStatus:
+    def _search(
+        self, search: Search, plan: SearchPlan, tracker: Tracker, confirmation: ConfirmationRecord | None
+    ) -> SearchStatus:
         live = self.views.live(plan, self.frontend.console, search.journal.trials, search.journal.history)
         requests = search.requests
         requests.on_change = lambda: live.replan(limited_plan(plan, search.sampler, requests.limits))
+        confirms = confirmation.listeners(tracker, live.note) if confirmation else ()
         with live, ClusterWaitNotice(live.note):
             live.note(f"starting {formatting.count(plan.lanes, 'lane')}: each loads its libraries once …")
-            return search.run([tracker, live], tracker.mark_stopped, live.on_search_event)
+            return search.run(
+                [tracker, live],
+                tracker.mark_stopped,
+                live.on_search_event,
+                confirmation_listeners=confirms,
+                ended=self.ended,
+            )
 
     def _register(self, tracker: Tracker, journal: Journal) -> dict[str, Registration]:
         """Log the winners' models to MLflow; what became of them by task."""
@@ -271,6 +300,7 @@ class _Run:
         models: dict[str, Registration],
         ending: SearchStatus,
         link: str | None = None,
+        confirmed: ConfirmationSummary | None = None,
     ) -> Summary:
         out = self.frontend.console
         summary = summarise(
@@ -281,14 +311,18 @@ class _Run:
             now=time.time(),
             models=models,
             history=journal.history,
+            confirmation=confirmed,
         )
         try:
             file = write_summary(self.session.storage, summary)
             self.views.print_summary(summary, journal.trials.values(), plan, out)
+            if confirmed is not None:
+                print_confirmation(confirmed, out)
             print_models(summary, out)
             print_locations(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link)
         finally:  # also where the disk is full
-            print_ending(ending, self._resume_command(), out)
+            if self.ended is None or ending is not self.ended:
+                print_ending(ending, self._resume_command(), out)
         return summary
 
     def _resume_command(self) -> str:

@@ -46,6 +46,12 @@ def _tune() -> Loaded:
     return TUNE, tune_main
 
 
+def _confirm() -> Loaded:
+    from gluetune.cli.confirm import CONFIRM, confirm_main
+
+    return CONFIRM, confirm_main
+
+
 def _finetune() -> Loaded:
     from gluetune.cli.tune import FINETUNE, finetune_main
 
@@ -148,6 +154,7 @@ def _ui() -> Loaded:
 
 COMMANDS = {
     "tune": Command("search hyperparameters; without flags the offline quickstart", _tune),
+    "confirm": Command("train a search's best configurations again with fresh seeds", _confirm),
     "finetune": Command("fine-tune an encoder with one configuration, and evaluate it", _finetune),
     "evaluate": Command("score trained models on labelled rows", _evaluate),
     "predict": Command("write labels and probabilities of trained models for rows", _predict),

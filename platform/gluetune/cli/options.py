@@ -167,6 +167,8 @@ SEARCH_FLAGS = (
     SELECTION_FLAG,
     *FOLD_FLAGS,
     SEED_FLAG,
+    Flag("--confirm-top", "confirm.top", "N", "train the best N configurations again with fresh seeds (3)"),
+    Flag("--confirm-seeds", "confirm.seeds", "N", "number of fresh seeds of each configuration (5)"),
 )
 BUDGET_FLAGS = (
     Flag("--budget-gpu-hours", "search.budget.gpu_hours", "HOURS", "of all GPUs of all lanes", allowed_on_resume=True),

@@ -147,7 +147,9 @@ def _show(arguments: ParsedArguments, terminal: Terminal) -> int:
     resume = _resume_command(shown) if shown.state in _RESUMABLE else None
     if AS_JSON.name in arguments.switches:
         job = files.job if shown.state != "unreadable" else {}
-        _print_json(asdict(shown) | {"resume": resume, "job": job, "running": _running(files, shown)}, terminal)
+        more = {"resume": resume, "job": job, "running": _running(files, shown)}
+        confirmation = files.summary.get("confirmation") if job else None
+        _print_json(asdict(shown) | more | {"confirmation": confirmation}, terminal)
     else:
         print_run(files, shown, resume, terminal.out)
     return OK

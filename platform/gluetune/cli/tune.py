@@ -46,9 +46,9 @@ TUNE = Program(
     "Search hyperparameters for fine-tuning encoders, on your own files (--train FILE --text COLUMN --label COLUMN) or "
     "on GLUE tasks. Without flags: the offline quickstart, which "
     "needs no network. It also stands behind flags that only say how much, where and under which name: --num-samples, "
-    "--time-budget-s, --max-train-samples, --max-eval-samples, --seed, --name, budgets, lanes, storage, tracking. Any "
-    "other flag without --config starts from the defaults of a job instead (all of the space, by grid), and --data "
-    "must be named; --data-dir alone means --data dir.",
+    "--time-budget-s, --max-train-samples, --max-eval-samples, --confirm-top, --confirm-seeds, --seed, --name, "
+    "budgets, lanes, storage, tracking. Any other flag without --config starts from the defaults of a job instead (all "
+    "of the space, by grid), and --data must be named; --data-dir alone means --data dir.",
     "job file (default: see above)",
     {
         "what to search": SEARCH_FLAGS,

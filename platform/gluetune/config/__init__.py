@@ -24,6 +24,7 @@ from gluetune.config.equivalence import (
 from gluetune.config.job import (
     SYNTHETIC_ENCODER,
     Algorithm,
+    ConfirmConfig,
     DataConfig,
     JobConfig,
     LanesConfig,
@@ -64,6 +65,7 @@ __all__ = [
     "Algorithm",
     "BudgetConfig",
     "Choice",
+    "ConfirmConfig",
     "CostPerHour",
     "DataConfig",
     "Distribution",

@@ -48,12 +48,21 @@ def job_issues(config: JobConfig) -> list[ConfigIssue]:
 
 
 def _cross_validation(config: JobConfig) -> Iterator[ConfigIssue]:
-    """Check that no scheduler is combined with a cross-validation, whose trials have several curves."""
+    """Check that neither a scheduler nor a confirmation is combined with a cross-validation.
+
+    Its trials have several curves, and it has no selection rows by which a fresh seed could choose its best weights.
+    """
     if config.data.selection == "kfold" and (scheduler := config.search.scheduler.name) != "none":
         yield ConfigIssue.at(
             ("search", "scheduler", "name"),
             "must be none with data.selection kfold (--selection), which itself stops a configuration after a fold "
             f"where it cannot win any more, but got {scheduler}",
+        )
+    if config.data.selection == "kfold" and config.confirm is not None:
+        yield ConfigIssue.at(
+            ("confirm",),
+            "must be null with data.selection kfold (--selection), which has no rows of its own that choose the best "
+            "weights of a fresh seed",
         )
 
 

@@ -272,6 +272,17 @@ class TrackingConfig(Section):
         return None if uri is None else without_password(uri)
 
 
+class ConfirmConfig(Section):
+    """What is trained again with fresh seeds after the search, to tell a good configuration from a lucky seed.
+
+    ``top`` is the number of configurations of each task, the best by their selection scores. The default of the search
+    space, its first point, is trained again too. ``seeds`` is the number of seeds of each of them.
+    """
+
+    top: int = Field(default=3, ge=1)
+    seeds: int = Field(default=5, ge=1)
+
+
 class PublishedConfig(Section):
     """Results that were published for what a job does; the final report prints them beside the measured ones.
 
@@ -289,7 +300,7 @@ def _default_tasks() -> dict[str, float | TaskFiles]:
 
 
 class JobConfig(Section):
-    """One search: tasks, data, model, training, search, lanes, storage and tracking.
+    """One search: tasks, data, model, training, search, confirmation, lanes, storage and tracking.
 
     ``tasks`` maps names of GLUE's tasks and SNLI to weights: the search divides the lanes' time among tasks by weight.
     In a list or as comma-separated names, each task has weight 1. A name of the user's own maps to a `TaskFiles`, which
@@ -323,6 +334,7 @@ class JobConfig(Section):
     lanes: LanesConfig = LanesConfig()
     storage: StorageConfig = StorageConfig()
     tracking: TrackingConfig = TrackingConfig()
+    confirm: ConfirmConfig | None = None
     published: PublishedConfig | None = None
 
     @property

@@ -35,6 +35,7 @@ _QUICKSTART_SETTINGS = (
     "search.max_failures",
     "data.max_train_samples",
     "data.max_eval_samples",
+    "confirm",
 )
 _NO_DATA = ConfigIssue(
     "data.source (--data)",

@@ -149,7 +149,11 @@ def _tagged_arm(annotation: Any, tag: str | int) -> Any:
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that a key holds, also one that may be null; ``None`` for other keys."""
     annotation = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    arms = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else ()
+    if len(arms) == 2 and arms[1] is type(None):
+        annotation = arms[0]
     is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
     return cast("type[BaseModel]", annotation) if is_section else None
 

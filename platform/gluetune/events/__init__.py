@@ -4,6 +4,19 @@ The journal is the only truth of a search. Searcher and schedulers are rebuilt f
 table, ``summary.json`` and MLflow runs are written from its events.
 """
 
+from gluetune.events.confirmation import (
+    CONFIRMATION_FOLDER,
+    SELECTION,
+    ConfirmedConfiguration,
+    RowOutputs,
+    configuration_key,
+    confirmed_configurations,
+    load_outputs,
+    outputs_file,
+    save_outputs,
+    seed_folder,
+    seed_name,
+)
 from gluetune.events.costs import ClassSeconds, ResourceUse, SearchCosts, search_costs
 from gluetune.events.folds import deviation
 from gluetune.events.journal import Journal, JournalReader, Listener, check_journal_schema
@@ -40,6 +53,7 @@ from gluetune.events.schema import (
     Precision,
     PretrainingEvaluated,
     PretrainingEvaluation,
+    SeedScored,
     StepLog,
     StepLogged,
     TrialEnded,
@@ -86,6 +100,7 @@ from gluetune.events.trials import (
 )
 
 __all__ = [
+    "CONFIRMATION_FOLDER",
     "FIELD_LABELS",
     "INPUTS_FILE",
     "JOB_FILE",
@@ -96,10 +111,12 @@ __all__ = [
     "REQUESTS_FOLDER",
     "ROWS_FOLDER",
     "SCHEMA_VERSION",
+    "SELECTION",
     "SPACE_FILE",
     "AddRequest",
     "ClassScores",
     "ClassSeconds",
+    "ConfirmedConfiguration",
     "EncoderPlan",
     "EncoderSaved",
     "EndStatus",
@@ -119,12 +136,14 @@ __all__ = [
     "PretrainingEvaluation",
     "RequestHandled",
     "ResourceUse",
+    "RowOutputs",
     "RunInputs",
     "SearchCosts",
     "SearchEvent",
     "SearchLimits",
     "SearchPlan",
     "SearchRequest",
+    "SeedScored",
     "SessionEnded",
     "SessionStarted",
     "Spent",
@@ -143,6 +162,8 @@ __all__ = [
     "added_configurations",
     "apply_event",
     "check_journal_schema",
+    "configuration_key",
+    "confirmed_configurations",
     "delete_request",
     "deviation",
     "drop_stop_requests",
@@ -151,12 +172,17 @@ __all__ = [
     "format_params",
     "has_events",
     "load_inputs",
+    "load_outputs",
+    "outputs_file",
     "ranking",
     "read_request",
     "read_run_file",
     "replay_events",
     "row_times",
+    "save_outputs",
     "search_costs",
+    "seed_folder",
+    "seed_name",
     "set_aside",
     "short_name",
     "speed_key",

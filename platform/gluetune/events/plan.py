@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gluetune.config import CostPerHour, StopRuleConfig, Value
+from gluetune.config import ConfirmConfig, CostPerHour, StopRuleConfig, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,7 @@ class SearchPlan:
         budget: limits of all sessions of the search together, by their names in the job; empty for none.
         cost_per_hour: the job's prices of a GPU or a CPU core for an hour; ``None`` where there are none.
         stop_when: when a task gets no further trials; ``None`` where none is ended.
+        confirm: what is trained again with fresh seeds at the end; ``None`` where nothing is.
     """
 
     name: str
@@ -137,3 +138,4 @@ class SearchPlan:
     budget: dict[str, float] = field(default_factory=dict)
     cost_per_hour: CostPerHour | None = None
     stop_when: StopRuleConfig | None = None
+    confirm: ConfirmConfig | None = None

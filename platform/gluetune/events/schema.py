@@ -169,6 +169,8 @@ class TrialStarted(_TrialEvent):
         training: the whole `gluetune.config.TrainingConfig`, or the sections of a pre-training job, by field.
         seed: seed of head, data order and dropout.
         folds: number of folds of its cross-validation; ``None`` without one.
+        confirms: number of the search's trial whose configuration this trial of a confirmation trains again; ``None``
+            in a search, and for a default that the search has not tried.
     """
 
     event: Literal["started"] = "started"
@@ -177,6 +179,7 @@ class TrialStarted(_TrialEvent):
     training: dict[str, Value | None]
     seed: int
     folds: int | None = Field(default=None, exclude_if=_is_none)
+    confirms: int | None = Field(default=None, exclude_if=_is_none)
 
 
 class Evaluated(Evaluation, _LaneReport):
@@ -274,6 +277,26 @@ class WinnerEvaluated(_TrialEvent):
     members: int | None = Field(default=None, exclude_if=_is_none)
 
 
+class SeedScored(_TrialEvent):
+    """The best weights of a confirmation's trial were scored, in fp32.
+
+    Attributes:
+        scores: metrics on the official rows by split.
+        rows: number of rows by split.
+        selection_scores: metrics on the selection rows.
+        thresholds: probability above which a class is predicted, by class; empty for 0.5. They were tuned on the
+            selection rows, and ``scores`` apply them.
+        outputs: file with the logits and labels of all these rows, relative to the confirmation's folder.
+    """
+
+    event: Literal["seed_scored"] = "seed_scored"
+    scores: dict[str, dict[str, MayBeNonFinite]]
+    rows: dict[str, int]
+    selection_scores: dict[str, MayBeNonFinite]
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    outputs: str
+
+
 class EncoderSaved(_TrialEvent):
     """A pre-training run saved its encoder.
 
@@ -285,7 +308,7 @@ class EncoderSaved(_TrialEvent):
     folder: str
 
 
-LaneEvent = StepLogged | Evaluated | PretrainingEvaluated | TrialEnded | WinnerEvaluated
+LaneEvent = StepLogged | Evaluated | PretrainingEvaluated | TrialEnded | WinnerEvaluated | SeedScored
 """The events that lanes report."""
 Event = TrialStarted | LaneEvent | EncoderSaved
 LANE_EVENT_ADAPTER: TypeAdapter[LaneEvent] = TypeAdapter(Annotated[LaneEvent, Field(discriminator="event")])

@@ -13,6 +13,7 @@ from gluetune.events.schema import (
     Evaluated,
     Event,
     PretrainingEvaluated,
+    SeedScored,
     StepLogged,
     TrialEnded,
     TrialStarted,
@@ -81,6 +82,8 @@ class TrialRecord:
         folds: number of folds of its cross-validation; 0 without one.
         fold_evaluations: the evaluations of each fold, in order.
         complete_folds: number of folds that were trained to their end.
+        confirms: number of the search's trial whose configuration this trial of a confirmation trains again.
+        scored: the scores of the best weights of a confirmation's trial; ``None`` before.
     """
 
     number: int
@@ -100,6 +103,8 @@ class TrialRecord:
     folds: int = 0
     fold_evaluations: Folds = field(default_factory=list)
     complete_folds: int = 0
+    confirms: int | None = None
+    scored: SeedScored | None = None
 
     @property
     def name(self) -> str:
@@ -206,7 +211,13 @@ def apply_event(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
     """
     if isinstance(event, TrialStarted):
         trials[event.number] = TrialRecord(
-            event.number, event.task, dict(event.params), dict(event.training), event.seed, event.time
+            event.number,
+            event.task,
+            dict(event.params),
+            dict(event.training),
+            event.seed,
+            event.time,
+            confirms=event.confirms,
         )
         trials[event.number].folds = event.folds or 0
         return trials[event.number]
@@ -222,11 +233,10 @@ def apply_event(trials: dict[int, TrialRecord], event: Event) -> TrialRecord:
         _update_mean_curve(trial)
     elif isinstance(event, EncoderSaved):
         trial.encoder = event.folder
+    elif isinstance(event, SeedScored):
+        trial.scored = event
     else:
-        for other in trials.values():
-            if other.task == event.task:  # the task's one winner folder now holds the weights of this trial
-                other.winner = None
-        trial.winner = event
+        _set_winner(trials.values(), trial, event)
     return trial
 
 
@@ -238,7 +248,7 @@ def _add_evaluation(trial: TrialRecord, event: Evaluated | PretrainingEvaluated)
     else:
         put_evaluation(trial.fold_evaluations, event)
     trial.status, trial.ended, trial.message = TrialStatus.RUNNING, None, ""
-    trial.winner = trial.encoder = None  # they had the weights of an earlier evaluation
+    trial.winner = trial.encoder = trial.scored = None  # they had the weights of an earlier evaluation
     _update_mean_curve(trial)
 
 
@@ -247,6 +257,13 @@ def _update_mean_curve(trial: TrialRecord) -> None:
         folds, finished = trial.fold_evaluations, trial.status is TrialStatus.FINISHED
         trial.complete_folds = count_complete(folds, finished=finished)
         trial.evaluations = mean_curve(folds[: max(1, trial.complete_folds)])
+
+
+def _set_winner(trials: Iterable[TrialRecord], trial: TrialRecord, event: WinnerEvaluated) -> None:
+    for other in trials:
+        if other.task == event.task:  # the task's one winner folder now holds the weights of this trial
+            other.winner = None
+    trial.winner = event
 
 
 def ranking(trials: Iterable[TrialRecord], task: str) -> list[TrialRecord]:

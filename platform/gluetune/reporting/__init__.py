@@ -1,6 +1,8 @@
 """Output of a search: the plan, its progress, its results in the terminal and in ``summary.json``."""
 
 from gluetune.reporting.class_view import describe_thresholds, print_class_report
+from gluetune.reporting.confirmation import ConfirmedSearch, summarise_confirmation
+from gluetune.reporting.confirmation_view import print_confirmation
 from gluetune.reporting.live import LiveTable, ProgressLog
 from gluetune.reporting.plan_view import print_plan
 from gluetune.reporting.results_view import (
@@ -17,6 +19,7 @@ from gluetune.reporting.schema import Summary
 from gluetune.reporting.summary import learning_curve, summarise, write_summary
 
 __all__ = [
+    "ConfirmedSearch",
     "LiveTable",
     "ProgressLog",
     "Summary",
@@ -24,6 +27,7 @@ __all__ = [
     "learning_curve",
     "print_batch_metrics",
     "print_class_report",
+    "print_confirmation",
     "print_locations",
     "print_metrics",
     "print_models",
@@ -32,6 +36,7 @@ __all__ = [
     "row_counts",
     "split_metrics",
     "summarise",
+    "summarise_confirmation",
     "trial_metrics",
     "write_summary",
 ]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gluetune.config import StopRuleConfig
+from gluetune.config import ConfirmConfig, StopRuleConfig
 from gluetune.events import SearchPlan, TaskPlan
 from gluetune.reporting import formatting
 from gluetune.reporting.costs import describe_budget
@@ -49,12 +49,19 @@ def _search(plan: SearchPlan) -> Table:
         *([("training", formatting.format_params(plan.fixed))] if plan.fixed else []),
         *([("budget", describe_budget(plan.budget))] if plan.budget else []),
         *([("stop when", _stop_rule(plan.stop_when))] if plan.stop_when else []),
+        *([("confirmation", _confirmed(plan, plan.confirm))] if plan.confirm else []),
         ("lanes", f"{plan.lanes}, each {workers}"),
         ("folder", plan.folder),
         ("MLflow", f"{plan.tracking_uri}, experiment {plan.experiment}"),
     ):
         table.add_row(name, Text(value))
     return table
+
+
+def _confirmed(plan: SearchPlan, confirm: ConfirmConfig) -> str:
+    best = "the best configuration" if confirm.top == 1 else f"the {confirm.top} best configurations"
+    what = f"{best} of each task and the default" if plan.fields else "the configuration"
+    return f"{what}, each with {formatting.count(confirm.seeds, 'fresh seed')}"
 
 
 def _model(name: str, parameters: int) -> str:

@@ -6,12 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from gluetune.config import dump_job, parse_job
 from gluetune.config.yaml_files import parse_yaml
 from gluetune.errors import ConfigError, StorageError
 from gluetune.events import (
+    CONFIRMATION_FOLDER,
     JOB_FILE,
     PRETRAINING_FILE,
     SPACE_FILE,
@@ -22,6 +24,7 @@ from gluetune.events import (
     load_inputs,
     read_run_file,
 )
+from gluetune.reporting.confirmation_schema import ConfirmationSummary
 from gluetune.reporting.summary import FILE as SUMMARY_FILE
 from gluetune.storage import Storage
 from gluetune.storage.lock import is_locked
@@ -121,6 +124,24 @@ class RunFiles:
         except ValueError:
             return {}
         return values if isinstance(values, dict) else {}
+
+    @property
+    def confirmation(self) -> ConfirmationSummary | None:
+        """What ``summary.json`` says of the confirmation; ``None`` where it says nothing, or cannot be read."""
+        try:
+            return ConfirmationSummary.model_validate(self.summary.get("confirmation"))
+        except ValidationError:
+            return None
+
+    @cached_property
+    def seeds(self) -> list[TrialRecord]:
+        """The trials of the confirmation, in the order of their numbers; also those of one that runs or was killed.
+
+        Raises:
+            StorageError: its journal is damaged, or a newer version of gluetune wrote it.
+        """
+        trials = JournalReader(self.folder.sub(CONFIRMATION_FOLDER)).trials
+        return [trial for _, trial in sorted(trials.items())]
 
     @cached_property
     def inputs(self) -> RunInputs | None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from gluetune.config import without_password
 from gluetune.events import SPACE_FILE, TrialRecord, TrialStatus, format_epochs, winner_folder
 from gluetune.reporting import formatting
+from gluetune.reporting.confirmation_view import print_confirmation
 from gluetune.reporting.costs import recorded_cost_lines
 from gluetune.reporting.progress import FAILED
 from gluetune.reporting.recorded_runs import RecordedRun, RecordedTask, best_value, ranked, trial_seconds
@@ -85,6 +86,18 @@ def print_run(files: RunFiles, run: RecordedRun, resume: str | None, console: Co
         if task.dev:
             line = Text.assemble((f"{task.title} checkpoint  ", "bold"), files.folder.uri(winner_folder(task.task)))
             console.print(line, soft_wrap=True)
+    _print_confirmation(files, console)
+
+
+def _print_confirmation(files: RunFiles, console: Console) -> None:
+    """Print the confirmation of a search, and how far one is that runs or was killed."""
+    known = files.confirmation
+    ended, left = (sum(seed.status.final is final for seed in files.seeds) for final in (True, False))
+    if left or (files.seeds and known is None):
+        text = f"confirmation: {formatting.count(ended, 'seed')} done, {left} begun"
+        console.print(Text(text), soft_wrap=True)
+    if known is not None:
+        print_confirmation(known, console)
 
 
 def print_trials(files: RunFiles, tasks: Iterable[RecordedTask], console: Console) -> None:

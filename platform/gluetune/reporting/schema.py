@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from gluetune.config import Value
 from gluetune.events import ClassScores, Evaluation, Precision
+from gluetune.reporting.confirmation_schema import ConfirmationSummary
+from gluetune.reporting.confirmation_schema import SummaryPart as _Part
 
 SCHEMA_VERSION = 1
 SearchStatus = Literal["complete", "out_of_time", "out_of_budget", "interrupted", "failed", "running"]
-
-
-class _Part(BaseModel):
-    """A part of the summary. Numbers that are not finite become ``null``."""
-
-    model_config = ConfigDict(frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _only_finite(cls, value: Any) -> Any:
-        return _finite(value)
-
-
-def _finite(value: Any) -> Any:
-    """Replace every NaN and infinity in a value by ``None``."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return value
 
 
 class EvaluationSummary(Evaluation):
@@ -358,3 +339,6 @@ class Summary(_Part):
     )
     tasks: list[TaskSummary] = Field(description="the tasks, in the order of the job")
     trials: list[TrialSummary] = Field(description="every trial, in the order of their numbers")
+    confirmation: ConfirmationSummary | None = Field(
+        default=None, description="what fresh seeds say of the best configurations; null where nothing was confirmed"
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gluetune.config import FURTHER_TRIALS, MIN_GAIN_TRIALS
 from gluetune.events import Evaluated, JournalEvent, SearchPlan, TaskPlan, TrialRecord, deviation, winners
+from gluetune.reporting.confirmation_schema import ConfirmationSummary
 from gluetune.reporting.costs import CostReport
 from gluetune.reporting.encoders import compare_encoders, pareto_front
 from gluetune.reporting.estimate import first_estimate
@@ -47,6 +48,7 @@ def summarise(
     now: float,
     models: Mapping[str, Registration] | None = None,
     history: Iterable[JournalEvent] = (),
+    confirmation: ConfirmationSummary | None = None,
 ) -> Summary:
     """Build the summary of a search.
 
@@ -58,6 +60,7 @@ def summarise(
         now: current time, in seconds since the epoch.
         models: result of registering the winner in MLflow, by task.
         history: all events of its journal, for what it used of its lanes; empty where that is not reported.
+        confirmation: what fresh seeds say of the best configurations.
     """
     events = list(history)
     costs = CostReport.of(events, plan.cost_per_hour)
@@ -87,6 +90,7 @@ def summarise(
         budget=costs.budget(plan.budget),
         tasks=[_task(plan, task, known, (models or {}).get(task.task), costs) for task in plan.tasks],
         trials=[_trial(trial, costs) for trial in known],
+        confirmation=confirmation,
     )
 
 

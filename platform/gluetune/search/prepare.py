@@ -323,6 +323,7 @@ def make_plan(
         budget=job.search.budget.limits,
         cost_per_hour=job.lanes.cost_per_hour,
         stop_when=None if job.search.stop_when.expected_gain_below is None else job.search.stop_when,
+        confirm=job.confirm,
     )
 
 

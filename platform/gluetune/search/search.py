@@ -1,9 +1,9 @@
-"""One search on a connected Ray cluster: its trials, then the evaluation of its winners."""
+"""One search on a connected Ray cluster: its trials, the evaluation of its winners, and their confirmation."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +29,7 @@ from gluetune.events import (
 from gluetune.lanes import LanePool
 from gluetune.lanes.pool import SHUTDOWN_TIMEOUT_S
 from gluetune.lanes.prestart import lane_spec
+from gluetune.search.confirmation import Confirmation, plan_confirmation
 from gluetune.search.controller import CheckpointRetention, SearchController
 from gluetune.search.model_card import CardInputs, write_model_card
 from gluetune.search.prepare import SearchInputs
@@ -42,6 +43,7 @@ from gluetune.search.winners import LOCAL_SCORING_MAX_ROWS, needs_selection_scor
 from gluetune.storage import Storage
 from gluetune.workloads.final_model import FinalModel
 from gluetune.workloads.fine_tuning import FineTuning
+from gluetune.workloads.seed_confirmation import SeedConfirmation
 from gluetune.workloads.winner_scoring import WinnerScoring
 
 
@@ -61,6 +63,7 @@ class Search:
         pruners: decide which of its trials continue.
         pool: its lanes, some of which may have started already.
         requests: handles the requests of other processes.
+        confirmation: the journal of its confirmation; ``None`` where nothing is confirmed.
     """
 
     job: JobConfig
@@ -74,6 +77,7 @@ class Search:
     pruners: TaskPruners
     pool: LanePool
     requests: RequestHandler
+    confirmation: Journal | None = None
 
     @cached_property
     def meter(self) -> SessionMeter:
@@ -91,18 +95,23 @@ class Search:
         listeners: Iterable[Listener],
         on_stop: Callable[[], None] = lambda: None,
         on_search_event: Callable[[SearchEvent], None] = lambda _: None,
+        *,
+        confirmation_listeners: Collection[Listener] = (),
+        ended: SearchStatus | None = None,
     ) -> SearchStatus:
-        """Run trials until all are done, time or budget are up, or a stop signal comes; then evaluate the winners.
+        """Run trials until all are done, time or budget are up, or a stop comes; then evaluate and confirm the winners.
 
-        Winners are not evaluated after a stop signal. Trials that a request adds meanwhile are run after that.
+        Neither is done after a stop signal. Trials that a request adds meanwhile are run after the evaluation.
 
         Args:
-            listeners: receive every event after it was written.
+            listeners: receive every event of the search after it was written.
             on_stop: called when a stop signal ends the search, as soon as its trials are recorded as stopped.
             on_search_event: receives every event of the whole search after it was written.
+            confirmation_listeners: receive every event of the confirmation after it was written.
+            ended: how the search ended in an earlier session; it is then confirmed alone, and no trial is run.
 
         Returns:
-            How the search ended.
+            How the search ended; ``interrupted`` also where a stop signal has ended its confirmation.
 
         Raises:
             AllTrialsFailedError: all trials failed, or the first few did.
@@ -127,19 +136,21 @@ class Search:
         lanes = self.job.lanes
         self.pool.configure(lane_spec(lanes, self.resources, self.storage, self.job.search.max_failures), lanes.lanes)
         self.pool.set_workload(workload)
-        status = SearchStatus.INTERRUPTED
+        status, searches = SearchStatus.INTERRUPTED, ended is None
         try:
-            more = True
-            while more:
-                status = run_trials(controller, self.pool, self.job.search, lanes.lanes, on_stop, self.requests)
-                self._raise_failures(controller)
-                if status is not SearchStatus.INTERRUPTED:
-                    self._score_winners(controller, workload)
-                more = status is SearchStatus.COMPLETE and self._more_requested(controller)
+            if ended is None:
+                status = self._run_trials(controller, workload, on_stop)
+            if self.confirmation is not None and (ended or status is not SearchStatus.INTERRUPTED):
+                if searches:
+                    controller.end_session(status.value)  # what the confirmation uses is not the search's
+                searches = False
+                confirmed = self._confirm(workload, confirmation_listeners, on_stop, capped=ended is None)
+                status = (ended or status) if confirmed is SearchStatus.COMPLETE else confirmed
         finally:
             self.pool.shutdown(0.0 if status is SearchStatus.COMPLETE else SHUTDOWN_TIMEOUT_S)
             with suppress(StorageError):  # an error of its own is on its way
-                controller.end_session(status.value)
+                if searches:
+                    controller.end_session(status.value)
             self.storage.delete(LANE_FILES)
         return status
 
@@ -147,6 +158,19 @@ class Search:
         """Return whether requests that came after the last trial have added more."""
         self.requests.handle_waiting()
         return not controller.exhausted and not self.requests.stop_requested
+
+    def _run_trials(
+        self, controller: SearchController, workload: FineTuning, on_stop: Callable[[], None]
+    ) -> SearchStatus:
+        """Run trials and evaluate the winners, until no request has added trials meanwhile."""
+        more = True
+        while more:
+            status = run_trials(controller, self.pool, self.job.search, self.job.lanes.lanes, on_stop, self.requests)
+            self._raise_failures(controller)
+            if status is not SearchStatus.INTERRUPTED:
+                self._score_winners(controller, workload)
+            more = status is SearchStatus.COMPLETE and self._more_requested(controller)
+        return status
 
     def _stop_rule(self) -> StopRule | None:
         rule = self.job.search.stop_when
@@ -193,6 +217,30 @@ class Search:
             for event in score_winners(self.pool, self.job.lanes.lanes, self.storage, scoring, unscored, local=local):
                 self._describe(self.journal.trials[event.number], event)
                 controller.record(event)
+
+    def _confirm(
+        self,
+        workload: FineTuning,
+        listeners: Collection[Listener],
+        on_stop: Callable[[], None],
+        *,
+        capped: bool,
+    ) -> SearchStatus:
+        """Train the best configurations again with fresh seeds; ``capped`` says whether the search's budget ends it."""
+        if self.confirmation is None or self.job.confirm is None:
+            return SearchStatus.COMPLETE
+        runs = plan_confirmation(self.job, self.job.confirm, self.space, self.journal.trials.values())
+        tokenizers = {name: ray.put(each.tokenizer) for name, each in self.prepared.encoders.items()}
+        return Confirmation(
+            self.confirmation,
+            self.pool,
+            self.job.lanes.lanes,
+            self.storage,
+            ray.put(SeedConfirmation(workload, tokenizers, self.storage)),
+            listeners,
+            on_stop,
+            (lambda: self.meter.spent_limit) if capped else (lambda: ""),
+        ).run(runs)
 
     def _describe(self, trial: TrialRecord, scored: WinnerEvaluated) -> None:
         """Write the model card of a winner, before its scores are recorded: a resume scores it again otherwise."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gluetune.errors import TrackingError
@@ -14,6 +14,7 @@ from gluetune.tracking.display import runs_link, save_view
 from gluetune.tracking.registration import FINGERPRINT, SYNTHETIC_TAG, Registration
 from gluetune.tracking.run_updates import RunUpdate
 from gluetune.tracking.runs import RunTree, StoreLogger, is_permanent, open_store, reason, unusable_store
+from gluetune.tracking.seed_updates import SeedListener, SeedMapper, confirmed_update
 from gluetune.tracking.state import FILE as TRACKING_FILE
 from gluetune.tracking.state import TrackingState, load_state
 from gluetune.tracking.updates import EventMapper
@@ -93,6 +94,25 @@ class Tracker:
         if not isinstance(event, TrialStarted):
             self._writer.start()
         self._writer.put(self._mapper.updates(event, trial))
+
+    def confirmation(self, trials: Mapping[int, TrialRecord], history: Iterable[Event]) -> SeedListener:
+        """Return a listener that records the events of the search's confirmation, as runs of the level *seed*.
+
+        Args:
+            trials: the search's trials, by number.
+            history: the confirmation's events so far.
+        """
+        return SeedListener(SeedMapper(self._plan, self._state.started, trials), self._writer, history)
+
+    def log_confirmed(self, trial: TrialRecord, values: Mapping[str, float | None], time: float) -> None:
+        """Queue what fresh seeds say of a trial's configuration, as metrics of its run.
+
+        Args:
+            trial: the search's trial.
+            values: statistics by name, such as ``mean``.
+            time: when the last seed was scored, in seconds since the epoch.
+        """
+        self._writer.put([confirmed_update(self._mapper.trial_run(trial), values, time)], events=0)
 
     def log_artifact(self, trial: TrialRecord, file: str, content: bytes) -> None:
         """Queue a file as an artifact of a trial's run."""

@@ -22,7 +22,7 @@ def train_folds(
     context: TrialContext,
     checkpoints: Checkpoints,
     distributed: DistributedContext,
-) -> None:
+) -> bool:
     """Train one configuration on each fold of a cross-validation, until the context ends the trial.
 
     The trial's own state is the list of the folds that are done, written when the evaluations of a fold are in the
@@ -37,6 +37,9 @@ def train_folds(
         checkpoints: the trial's folder.
         distributed: this worker's rank, the number of workers, and the device.
 
+    Returns:
+        Whether all folds were trained to their end.
+
     Raises:
         DivergedError: a loss is not finite.
         TrialOutOfMemoryError: the smallest micro-batch does not fit the memory.
@@ -49,7 +52,7 @@ def train_folds(
     for number in range(first, count + 1):
         if number > first:
             if not context.should_continue(0):
-                return
+                return False
             if distributed.rank == 0:
                 checkpoints.part(f"fold-{number - 1}").delete()
         fold = FoldContext(context, number, *(sum(counts) for counts in zip(*done, strict=True)))
@@ -66,10 +69,11 @@ def train_folds(
             distributed=distributed,
         )
         if not finished:
-            return
+            return False
         done.append([fold.evaluations, fold.steps])
         if distributed.rank == 0 and number < count:
             checkpoints.save({"folds": done})  # waits until the fold's last evaluation is in the journal
+    return True
 
 
 @dataclass

@@ -55,15 +55,38 @@ class FineTuning:
             DivergedError: a loss is not finite.
             TrialOutOfMemoryError: the smallest micro-batch does not fit the memory.
         """
+        self.train(assignment, context, checkpoints, distributed)
+
+    def train(
+        self,
+        assignment: TrialAssignment,
+        context: TrialContext,
+        checkpoints: Checkpoints,
+        distributed: DistributedContext,
+    ) -> bool:
+        """Train one trial as `run` does.
+
+        Args:
+            assignment: the trial.
+            context: receives evaluations and logs, and decides whether training continues.
+            checkpoints: the trial's folder; training resumes from a checkpoint in it.
+            distributed: this worker's rank, the number of workers, and the device.
+
+        Returns:
+            Whether the trial was trained to its end.
+
+        Raises:
+            DivergedError: a loss is not finite.
+            TrialOutOfMemoryError: the smallest micro-batch does not fit the memory.
+        """
         from gluetune.training import train_trial
 
         encoder, data = self.inputs(assignment)
         if data.folds is not None:
             from gluetune.workloads.cross_validation import train_folds
 
-            train_folds(assignment, data, encoder, context, checkpoints, distributed)
-            return
-        train_trial(
+            return train_folds(assignment, data, encoder, context, checkpoints, distributed)
+        return train_trial(
             data.task,
             data,
             encoder,
