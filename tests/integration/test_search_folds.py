@@ -11,7 +11,19 @@ from statistics import fmean
 import pytest
 
 import gluetune
-from searches import ROOT, command, environment_of_cluster, kill, run_here, summary, trials, wait_for_journal, winners
+from searches import (
+    ROOT,
+    WORKER,
+    command,
+    environment_of_cluster,
+    kill,
+    processes,
+    run_here,
+    summary,
+    trials,
+    wait_for_journal,
+    winners,
+)
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -79,7 +91,7 @@ def test_the_winner_predicts(printed: str, runs: Path, tmp_path: Path) -> None:
     assert len(list(csv.DictReader(predicted.open()))) == 2
 
 
-def test_a_search_that_was_killed_within_a_fold_resumes_to_the_same_numbers(
+def test_a_search_resumes_to_the_same_numbers_whose_worker_and_driver_were_killed_within_folds(
     printed: str, job: Path, runs: Path
 ) -> None:
     arguments = ("--config", job, "--name", "killed", "--storage-path", runs, "--max-concurrent-trials", "1")
@@ -88,6 +100,9 @@ def test_a_search_that_was_killed_within_a_fold_resumes_to_the_same_numbers(
         command(*arguments), cwd=ROOT, env=environment_of_cluster(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     wait_for_journal(driver, journal, line='"fold":2')
+    for worker in processes(WORKER):
+        worker.kill()
+    wait_for_journal(driver, journal, line='"fold":3')
     kill(driver)
     run_here("--resume", "killed", "--storage-path", runs)
     assert trials(runs / "killed") == trials(runs / "whole")

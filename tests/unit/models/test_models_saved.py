@@ -17,7 +17,7 @@ from transformers import BertTokenizer, PreTrainedModel
 from encoder_families import FAMILIES, batch, encoder_of, masked_lm
 from gluetune.config import ModelConfig, TrainingConfig
 from gluetune.errors import ModelError
-from gluetune.models import build_model, load_encoder, load_tokenizer, load_trained, save_pretrained
+from gluetune.models import build_model, load_encoder, load_tokenizer, load_trained, save_ensemble, save_pretrained
 from gluetune.tasks import TASKS
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]
@@ -56,6 +56,13 @@ def saved(folder: Path, training: TrainingConfig, family: str = "bert") -> PreTr
     return model
 
 
+def save_several(folder: Path, training: TrainingConfig, to: Path) -> None:
+    """Save an ensemble of two models of random weights, with the encoder and the vocabulary that `saved` made."""
+    encoder, task = encoder_of(masked_lm("bert", folder / "encoder")), TASKS["mnli"]
+    members = [build_model(encoder, task, training, seed).state_dict() for seed in (5, 6)]
+    save_ensemble(encoder, task, members, BertTokenizer(str(folder / "vocab.txt")), to, training)
+
+
 @pytest.mark.parametrize("head", TRAININGS)
 def test_a_trained_model_is_loaded(head: str, tmp_path: Path) -> None:
     model = saved(tmp_path, TRAININGS[head])
@@ -83,7 +90,13 @@ def test_transformers_loads_them_without_gluetune(tmp_path: Path) -> None:
         model = saved(tmp_path / head, training)
         (tmp_path / head / "saved").rename(tmp_path / f"saved-{head}")
         torch.save((batch(0), model(**batch(0)).logits.detach()), tmp_path / f"saved-{head}" / "expected.pt")
-    folders = [str(tmp_path / f"saved-{head}") for head in TRAININGS]
+    for head in ("nsp", "mlp"):
+        folder = tmp_path / f"saved-ensemble-of-{head}-heads"
+        save_several(tmp_path / head, TRAININGS[head], folder)
+        torch.save((batch(0), load_trained(folder)[0](**batch(0)).logits.detach()), folder / "expected.pt")
+    folders = [
+        str(tmp_path / f"saved-{head}") for head in (*TRAININGS, "ensemble-of-nsp-heads", "ensemble-of-mlp-heads")
+    ]
     done = subprocess.run(
         [sys.executable, "-I", "-c", WITHOUT_GLUETUNE, *folders],
         capture_output=True,
@@ -92,7 +105,7 @@ def test_transformers_loads_them_without_gluetune(tmp_path: Path) -> None:
         env=os.environ | {"HF_MODULES_CACHE": str(tmp_path / "modules")},
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["BertForSequenceClassification"] * 2 + ["EncoderWithHead"] * 2
+    assert done.stdout.split() == ["BertForSequenceClassification"] * 2 + ["EncoderWithHead"] * 2 + ["Ensemble"] * 2
 
 
 def test_the_familys_own_models_need_no_code(tmp_path: Path) -> None:
