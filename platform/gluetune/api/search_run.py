@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,7 +21,16 @@ from gluetune.api.session import Session, begin, check_inputs
 from gluetune.cluster import Resources, take_snapshot
 from gluetune.config import JobConfig, dump_job
 from gluetune.errors import AllTrialsFailedError, ConfigError, ConfigIssue
-from gluetune.events import Journal, JournalReader, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
+from gluetune.events import (
+    Journal,
+    JournalEvent,
+    JournalReader,
+    RunInputs,
+    SearchPlan,
+    TrialRecord,
+    winner_folder,
+    winners,
+)
 from gluetune.lanes import LanePool
 from gluetune.reporting import (
     Summary,
@@ -221,7 +230,8 @@ class _Run:
                 confirmation.log(confirmed, tracker)
             recorded = tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
             plan = limited_plan(plan, sampler, requests.limits)
-            summary = self._summarise(plan, journal, started, models, ending, tracker.link, confirmed)
+            confirming = confirmation.journal.history if confirmation else ()
+            summary = self._summarise(plan, journal, started, models, ending, tracker.link, confirmed, confirming)
             if not recorded and ending is SearchStatus.COMPLETE:
                 why = "MLflow lacks a part of the record; send it, without training or scoring again"
                 _print_resume(why, self._resume_command(), self.frontend.console)
@@ -301,6 +311,7 @@ class _Run:
         ending: SearchStatus,
         link: str | None = None,
         confirmed: ConfirmationSummary | None = None,
+        confirming: Iterable[JournalEvent] = (),
     ) -> Summary:
         out = self.frontend.console
         summary = summarise(
@@ -312,6 +323,7 @@ class _Run:
             models=models,
             history=journal.history,
             confirmation=confirmed,
+            confirmation_history=confirming,
         )
         try:
             file = write_summary(self.session.storage, summary)

@@ -15,6 +15,7 @@ from typing import Literal
 from gluetune.events.schema import (
     Evaluated,
     PretrainingEvaluated,
+    SeedScored,
     StepLogged,
     TrialEnded,
     TrialStarted,
@@ -219,6 +220,13 @@ class _SessionFold:
             return "idle", self._lanes[event.lane]
         return "start", session.held_since if len(self._lanes) < session.lanes else attempt.since
 
+    def seed_scored(self, event: SeedScored) -> None:
+        """Account for the scoring of a confirmation's trial, which follows its last evaluation."""
+        attempt = self._attempts[event.number]
+        if attempt.lane is not None and attempt.since is not None:
+            self.add(event.number, "evaluation", event.time - attempt.since)
+            attempt.since = self._lanes[attempt.lane] = event.time
+
     def lane_lost(self, event: LaneLost) -> None:
         attempt = self._attempts[event.number]
         since = attempt.working_since or attempt.since
@@ -314,6 +322,8 @@ class _CostFold:
             session.trial_ended(event)
         elif isinstance(event, LaneLost):
             session.lane_lost(event)
+        elif isinstance(event, SeedScored):
+            session.seed_scored(event)
         elif isinstance(event, WinnerEvaluated):
             session.add(event.number, "training", event.refit_seconds or 0.0)
             session.add(event.number, "evaluation", event.seconds or 0.0)

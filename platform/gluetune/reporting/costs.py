@@ -80,13 +80,14 @@ class CostReport:
         use = self.costs.tasks.get(task)
         return None if use is None else self._summary(use)
 
-    def budget(self, limits: Mapping[str, float]) -> dict[str, BudgetLimit]:
+    def budget(self, limits: Mapping[str, float], confirming: Spent | None = None) -> dict[str, BudgetLimit]:
         """Return a budget's limits with what was spent of them.
 
         Args:
             limits: the limits, by their names in a job.
+            confirming: what the search's confirmation spent; ``None`` where it is not known.
         """
-        spent = {} if self.costs.spent is None else asdict(self.costs.spent)
+        spent = {} if self.costs.spent is None else asdict(self.costs.spent + (confirming or Spent()))
         known: dict[str, float] = spent | {"trials": self.trials}
         return {name: BudgetLimit(limit=limit, spent=known.get(name)) for name, limit in limits.items()}
 
@@ -175,6 +176,8 @@ def cost_lines(summary: Summary) -> Iterator[str]:
             yield f"{task.title}: {describe_early_end(task.ended_early)}"
     if summary.costs is not None and summary.costs.cpu_seconds.total is not None:
         yield f"used: {describe_costs(summary.costs)}"
+    if summary.confirmation_costs is not None and summary.confirmation_costs.cpu_seconds.total is not None:
+        yield f"used to confirm: {describe_costs(summary.confirmation_costs)}"
     if summary.estimate is not None and summary.estimate.error is not None:
         yield describe_error(summary.estimate)
     if summary.budget:

@@ -339,6 +339,9 @@ class Summary(_Part):
     )
     tasks: list[TaskSummary] = Field(description="the tasks, in the order of the job")
     trials: list[TrialSummary] = Field(description="every trial, in the order of their numbers")
+    confirmation_costs: CostsSummary | None = Field(
+        default=None, description="what the confirmation used of its lanes, beside `costs`; null without one"
+    )
     confirmation: ConfirmationSummary | None = Field(
         default=None, description="what fresh seeds say of the best configurations; null where nothing was confirmed"
     )

@@ -49,6 +49,7 @@ def summarise(
     models: Mapping[str, Registration] | None = None,
     history: Iterable[JournalEvent] = (),
     confirmation: ConfirmationSummary | None = None,
+    confirmation_history: Iterable[JournalEvent] = (),
 ) -> Summary:
     """Build the summary of a search.
 
@@ -61,9 +62,11 @@ def summarise(
         models: result of registering the winner in MLflow, by task.
         history: all events of its journal, for what it used of its lanes; empty where that is not reported.
         confirmation: what fresh seeds say of the best configurations.
+        confirmation_history: all events of the confirmation's journal; empty where there is none.
     """
     events = list(history)
     costs = CostReport.of(events, plan.cost_per_hour)
+    confirming = CostReport.of(confirmation_history, plan.cost_per_hour)
     known = sorted(trials, key=lambda trial: trial.number)
     return Summary(
         name=plan.name,
@@ -87,7 +90,8 @@ def summarise(
         held_seconds=costs.costs.spent.seconds if costs.trials and costs.costs.spent else None,
         sessions=costs.costs.sessions if costs.trials else None,
         estimate=_estimate(plan, events, costs, complete=status == "complete"),
-        budget=costs.budget(plan.budget),
+        budget=costs.budget(plan.budget, confirming.costs.spent),
+        confirmation_costs=confirming.total if confirming.costs.sessions else None,
         tasks=[_task(plan, task, known, (models or {}).get(task.task), costs) for task in plan.tasks],
         trials=[_trial(trial, costs) for trial in known],
         confirmation=confirmation,

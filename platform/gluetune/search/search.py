@@ -12,7 +12,7 @@ from typing import Any
 import ray
 
 from gluetune.cluster import Resources
-from gluetune.config import JobConfig, SearchSpace
+from gluetune.config import BudgetConfig, JobConfig, SearchSpace
 from gluetune.errors import AllTrialsFailedError, StorageError
 from gluetune.events import (
     LANE_FILES,
@@ -23,6 +23,7 @@ from gluetune.events import (
     TrialRecord,
     TrialStatus,
     WinnerEvaluated,
+    search_costs,
     winner_folder,
     winners,
 )
@@ -81,13 +82,25 @@ class Search:
 
     @cached_property
     def meter(self) -> SessionMeter:
-        """What the search spends, with what earlier sessions spent."""
+        """What the search spends, with what its earlier sessions and confirmations spent."""
         return SessionMeter(
             self.job.search.budget,
             self.job.lanes,
             self.resources,
             self.journal.history,
             lambda: self.pool.held_since,
+            before=search_costs(self.confirmation.history).spent if self.confirmation else None,
+        )
+
+    def _confirmation_meter(self, confirmation: Journal, *, capped: bool) -> SessionMeter:
+        """Measure a confirmation, whose lanes are its own where no search ran before it."""
+        return SessionMeter(
+            self.job.search.budget if capped else BudgetConfig(),
+            self.job.lanes,
+            self.resources,
+            confirmation.history,
+            (lambda: None) if capped else (lambda: self.pool.held_since),
+            before=search_costs(self.journal.history).spent,
         )
 
     def run(
@@ -231,7 +244,8 @@ class Search:
             return SearchStatus.COMPLETE
         runs = plan_confirmation(self.job, self.job.confirm, self.space, self.journal.trials.values())
         tokenizers = {name: ray.put(each.tokenizer) for name, each in self.prepared.encoders.items()}
-        return Confirmation(
+        meter, status = self._confirmation_meter(self.confirmation, capped=capped), SearchStatus.INTERRUPTED
+        confirmation = Confirmation(
             self.confirmation,
             self.pool,
             self.job.lanes.lanes,
@@ -239,8 +253,17 @@ class Search:
             ray.put(SeedConfirmation(workload, tokenizers, self.storage)),
             listeners,
             on_stop,
-            (lambda: self.meter.spent_limit) if capped else (lambda: ""),
-        ).run(runs)
+            lambda: meter.spent_limit,
+        )
+        if (started := meter.begin()) is not None:
+            self.confirmation.append_search_event(started)
+        try:
+            status = confirmation.run(runs)
+        finally:
+            with suppress(StorageError):  # an error of its own is on its way
+                if (ended := meter.end(status.value)) is not None:
+                    self.confirmation.append_search_event(ended)
+        return status
 
     def _describe(self, trial: TrialRecord, scored: WinnerEvaluated) -> None:
         """Write the model card of a winner, before its scores are recorded: a resume scores it again otherwise."""

@@ -20,6 +20,7 @@ class SessionMeter:
         history: the journal's events of earlier sessions.
         held_since: returns when the first lane was started, in seconds since the epoch; ``None`` where none was yet.
         clock: returns the current time, in seconds since the epoch.
+        before: what was spent of the budget beside that.
     """
 
     def __init__(
@@ -30,11 +31,12 @@ class SessionMeter:
         history: Iterable[JournalEvent] = (),
         held_since: Callable[[], float | None] = lambda: None,
         clock: Callable[[], float] = time.time,
+        before: Spent | None = None,
     ) -> None:
         self._limits, self._lanes, self._resources = budget.limits, lanes, resources
         self._held_since, self._clock = held_since, clock
         self._session: SessionStarted | None = None
-        self._before = self._spent_before(history)
+        self._before = self._spent_before(history) + (before or Spent())
 
     def begin(self) -> SessionStarted | None:
         """Begin the session; return its event, and ``None`` where one runs."""

@@ -12,6 +12,7 @@ from gluetune.events import (
     JournalEvent,
     LaneLost,
     ResourceUse,
+    SeedScored,
     SessionEnded,
     SessionStarted,
     StepLogged,
@@ -136,6 +137,12 @@ def test_scoring_the_winner_is_evaluation() -> None:
     costs = search_costs([session(), *FIRST, ended(0, 20.0), winner, SessionEnded(time=25.0, status="complete")])
     assert classes(costs.trials[0]) == {"training": 8.0 + 1.0, "evaluation": 2.0 + 3.5, "start": 10.0}
     assert costs.total.lanes.total == 25.0 * LANES
+
+
+def test_scoring_a_seed_of_a_confirmation_is_evaluation() -> None:
+    scored = SeedScored(time=23.0, number=0, scores={}, rows={}, selection_scores={}, outputs="o")
+    costs = search_costs([session(), *FIRST, scored, ended(0, 23.0), SessionEnded(time=23.0, status="complete")])
+    assert classes(costs.trials[0]) == {"training": 8.0, "evaluation": 2.0 + 3.0, "start": 10.0}
 
 
 def test_what_an_older_version_did_not_record_is_unknown_and_not_zero() -> None:

@@ -259,3 +259,21 @@ def test_the_mean_work_of_a_trial(
 ) -> None:
     work = planned_work(SearchSpace.model_validate({"space": space}), TrainingConfig(**training), 1000)
     assert (work.rows, work.evaluations) == (pytest.approx(rows), pytest.approx(evaluations))
+
+
+def test_what_a_confirmation_spent_counts(tmp_path: Path) -> None:
+    clock = Clock()
+    search = Search(tmp_path, clock=clock)
+    search.run_trial({"cola": 0.5, "rte": 0.5}, seconds=30)
+    search.controller.end_session("complete")
+    spent = search.meter.spent
+    meter = SessionMeter(
+        BudgetConfig(seconds=50), LanesConfig(max_concurrent_trials=1), Resources(1, 0), clock=clock, before=spent
+    )
+    assert meter.begin() is not None
+    clock.now += 19
+    assert not meter.spent_limit
+    clock.now += 1
+    assert meter.spent_limit == "seconds"
+    assert meter.end("out_of_budget") is not None
+    assert (meter.spent.seconds, meter.end("out_of_budget")) == (50, None)
