@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gluetune.api.acting import SentRequest, add, extend, stop
     from gluetune.api.calls import fine_tune, load, pretrain, resume, tune
     from gluetune.api.confirm_call import confirm
+    from gluetune.api.report import report
     from gluetune.api.results import BestTrial, FineTuneResult, PretrainResult, SearchResult
     from gluetune.api.verification import Verification, verify
     from gluetune.config import JobConfig, SearchSpace, TrainingConfig
@@ -47,6 +48,7 @@ _HOMES = {
     "fine_tune": "gluetune.api.calls",
     "load": "gluetune.api.calls",
     "pretrain": "gluetune.api.calls",
+    "report": "gluetune.api.report",
     "resume": "gluetune.api.calls",
     "runs": "gluetune.reporting.recorded_runs",
     "stop": "gluetune.api.acting",
@@ -73,6 +75,7 @@ __all__ = [
     "fine_tune",
     "load",
     "pretrain",
+    "report",
     "resume",
     "runs",
     "stop",

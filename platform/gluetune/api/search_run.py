@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,26 +16,18 @@ from gluetune.api import places
 from gluetune.api.confirmation import ConfirmationRecord
 from gluetune.api.frontend import Frontend
 from gluetune.api.own_tasks import save_cards, save_tasks
+from gluetune.api.report import keep_pictures, log_report
 from gluetune.api.runs import ViewFactory
 from gluetune.api.session import Session, begin, check_inputs
 from gluetune.cluster import Resources, take_snapshot
 from gluetune.config import JobConfig, dump_job
 from gluetune.errors import AllTrialsFailedError, ConfigError, ConfigIssue
-from gluetune.events import (
-    Journal,
-    JournalEvent,
-    JournalReader,
-    RunInputs,
-    SearchPlan,
-    TrialRecord,
-    winner_folder,
-    winners,
-)
+from gluetune.events import Journal, JournalReader, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
+from gluetune.events.environment import save_environment
 from gluetune.lanes import LanePool
 from gluetune.reporting import (
     Summary,
     formatting,
-    learning_curve,
     print_confirmation,
     print_locations,
     print_models,
@@ -43,11 +35,8 @@ from gluetune.reporting import (
     summarise,
     write_summary,
 )
-from gluetune.reporting.confirmation_schema import ConfirmationSummary
-from gluetune.reporting.encoders import PARETO_NAME, pareto_file, pareto_front, pareto_picture
+from gluetune.reporting.page import REPORT_FILE
 from gluetune.reporting.run_files import RunFiles
-from gluetune.reporting.summary import CURVE_NAME as CURVE
-from gluetune.reporting.summary import curve_file
 from gluetune.search.concurrency import measure_trial, plan_lanes
 from gluetune.search.prepare import SearchInputs, make_plan, prepare_inputs
 from gluetune.search.ray_tasks import ClusterWaitNotice
@@ -55,6 +44,7 @@ from gluetune.search.request_handler import RequestHandler, apply_accepted, chec
 from gluetune.search.schedulers import TaskPruners, max_epochs
 from gluetune.search.search import Search
 from gluetune.search.searchers import TrialSampler
+from gluetune.search.study.optuna_log import optuna_log
 from gluetune.search.trials import SearchStatus
 from gluetune.storage import Storage
 from gluetune.tracking import Champion, Registration, Tracker, check_store, ui_command
@@ -198,6 +188,7 @@ class _Run:
         save_tasks(session.storage, self.prepared.tasks.values())
         save_cards(session.storage, plan.tasks)
         begin(self.asked)  # a resume may find another cluster
+        save_environment(session.storage)
         self.frontend.announce(self._resume_command())
         confirmation = ConfirmationRecord.open(session, plan, self.prepared.tasks, journal.trials)
         search = Search(
@@ -214,24 +205,26 @@ class _Run:
             requests,
             confirmation.journal if confirmation else None,
         )
-        started, ending, models = time.time(), SearchStatus.INTERRUPTED, {}
+        started, ending, summary, models = time.time(), SearchStatus.INTERRUPTED, None, {}
         try:
             ending = self._search(search, plan, tracker, confirmation)
             models = self._register(tracker, journal)
-            self._draw(tracker, journal, plan)
+            keep_pictures(session.storage, plan, journal.trials.values(), tracker)
+            plan = limited_plan(plan, sampler, requests.limits)
+            summary = self._summarise(plan, journal, started, models, ending, confirmation)
+            log_report(session.storage, summary, tracker)
         except KeyboardInterrupt:
-            ending = SearchStatus.INTERRUPTED
+            ending, summary = SearchStatus.INTERRUPTED, None
         except BaseException as error:
             ending = SearchStatus.FAILED if isinstance(error, AllTrialsFailedError) else SearchStatus.INTERRUPTED
             raise
         finally:
-            confirmed = confirmation.summary() if confirmation else None
-            if confirmation and confirmed:
-                confirmation.log(confirmed, tracker)
-            recorded = tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
             plan = limited_plan(plan, sampler, requests.limits)
-            confirming = confirmation.journal.history if confirmation else ()
-            summary = self._summarise(plan, journal, started, models, ending, tracker.link, confirmed, confirming)
+            summary = summary or self._summarise(plan, journal, started, models, ending, confirmation)
+            if confirmation and summary.confirmation:
+                confirmation.log(summary.confirmation, tracker)
+            recorded = tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
+            self._print(plan, journal, summary, ending, tracker.link)
             if not recorded and ending is SearchStatus.COMPLETE:
                 why = "MLflow lacks a part of the record; send it, without training or scoring again"
                 _print_resume(why, self._resume_command(), self.frontend.console)
@@ -254,10 +247,11 @@ class _Run:
         requests = search.requests
         requests.on_change = lambda: live.replan(limited_plan(plan, search.sampler, requests.limits))
         confirms = confirmation.listeners(tracker, live.note) if confirmation else ()
-        with live, ClusterWaitNotice(live.note):
+        log = optuna_log(plan, search.space, search.storage, search.journal.trials.values())
+        with live, ClusterWaitNotice(live.note), log as views:
             live.note(f"starting {formatting.count(plan.lanes, 'lane')}: each loads its libraries once …")
             return search.run(
-                [tracker, live],
+                [tracker, live, *views],
                 tracker.mark_stopped,
                 live.on_search_event,
                 confirmation_listeners=confirms,
@@ -273,18 +267,6 @@ class _Run:
             for trial, local in _local_folders(self.session.storage, scored)
         }
         return {task: model for task, model in found.items() if model is not None}
-
-    def _draw(self, tracker: Tracker, journal: Journal, plan: SearchPlan) -> None:
-        """Keep learning curves of the winners, and Pareto fronts, as pictures in the run's folder and in MLflow."""
-        for trial in winners(journal.trials.values(), self.session.job.tasks):
-            picture = learning_curve(trial)
-            self.session.storage.write(curve_file(trial.task), picture)
-            tracker.log_artifact(trial, CURVE, picture)
-        for task in plan.tasks if len(plan.objectives) > 1 else ():
-            if pareto_front(task.task, journal.trials.values()):
-                picture = pareto_picture(task, journal.trials.values())
-                self.session.storage.write(pareto_file(task.task), picture)
-                tracker.log_task_artifact(task.task, PARETO_NAME, picture)
 
     def _champion(self, trial: TrialRecord, folder: str) -> Champion:
         dev_scores = trial.winner.scores if trial.winner else {}
@@ -309,12 +291,9 @@ class _Run:
         started: float,
         models: dict[str, Registration],
         ending: SearchStatus,
-        link: str | None = None,
-        confirmed: ConfirmationSummary | None = None,
-        confirming: Iterable[JournalEvent] = (),
+        confirmation: ConfirmationRecord | None,
     ) -> Summary:
-        out = self.frontend.console
-        summary = summarise(
+        return summarise(
             plan,
             journal.trials.values(),
             status=ending.value,
@@ -322,20 +301,28 @@ class _Run:
             now=time.time(),
             models=models,
             history=journal.history,
-            confirmation=confirmed,
-            confirmation_history=confirming,
+            confirmation=confirmation.summary() if confirmation else None,
+            confirmation_history=confirmation.journal.history if confirmation else (),
         )
+
+    def _print(
+        self, plan: SearchPlan, journal: Journal, summary: Summary, ending: SearchStatus, link: str | None
+    ) -> None:
+        """Write the summary, and print the results and where they are."""
+        out, storage = self.frontend.console, self.session.storage
         try:
-            file = write_summary(self.session.storage, summary)
+            file = write_summary(storage, summary)
             self.views.print_summary(summary, journal.trials.values(), plan, out)
-            if confirmed is not None:
-                print_confirmation(confirmed, out)
+            if summary.confirmation is not None:
+                print_confirmation(summary.confirmation, out)
             print_models(summary, out)
-            print_locations(summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link)
+            report = storage.uri(REPORT_FILE) if storage.exists(REPORT_FILE) else None
+            print_locations(
+                summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link, report_file=report
+            )
         finally:  # also where the disk is full
             if self.ended is None or ending is not self.ended:
                 print_ending(ending, self._resume_command(), out)
-        return summary
 
     def _resume_command(self) -> str:
         return self.frontend.resume_command(self.session.name, self.session.job.storage, self.address, score=self.score)

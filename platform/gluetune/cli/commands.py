@@ -136,6 +136,12 @@ def _verify() -> Loaded:
     return VERIFY, verify_main
 
 
+def _report() -> Loaded:
+    from gluetune.cli.report import PROGRAM, main
+
+    return PROGRAM, main
+
+
 def _benchmark() -> Loaded:
     return None, benchmark_main
 
@@ -168,6 +174,7 @@ COMMANDS = {
     "add": Command("have a search train a configuration next", _add),
     "extend": Command("raise the number of trials or the time budget of a search", _extend),
     "verify": Command("train a search's winners again from its record, and compare their scores", _verify),
+    "report": Command("write the HTML report of a run, or of two side by side", _report),
     "push": Command("upload a trained model to the Hugging Face hub", _push),
     "benchmark": Command("measure speed and memory beside other programs", _benchmark),
     "submit": Command("run one of these commands as a job on a Ray cluster", _submit),

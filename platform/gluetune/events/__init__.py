@@ -18,6 +18,7 @@ from gluetune.events.confirmation import (
     seed_name,
 )
 from gluetune.events.costs import ClassSeconds, ResourceUse, SearchCosts, search_costs
+from gluetune.events.environment import ENVIRONMENT_FILE, Environment, load_environments, save_environment
 from gluetune.events.folds import deviation
 from gluetune.events.journal import Journal, JournalReader, Listener, check_journal_schema
 from gluetune.events.limits import SearchLimits, added_configurations
@@ -101,6 +102,7 @@ from gluetune.events.trials import (
 
 __all__ = [
     "CONFIRMATION_FOLDER",
+    "ENVIRONMENT_FILE",
     "FIELD_LABELS",
     "INPUTS_FILE",
     "JOB_FILE",
@@ -120,6 +122,7 @@ __all__ = [
     "EncoderPlan",
     "EncoderSaved",
     "EndStatus",
+    "Environment",
     "Evaluated",
     "Evaluation",
     "Event",
@@ -171,6 +174,7 @@ __all__ = [
     "format_epochs",
     "format_params",
     "has_events",
+    "load_environments",
     "load_inputs",
     "load_outputs",
     "outputs_file",
@@ -179,6 +183,7 @@ __all__ = [
     "read_run_file",
     "replay_events",
     "row_times",
+    "save_environment",
     "save_outputs",
     "search_costs",
     "seed_folder",

@@ -57,7 +57,15 @@ def _print_notes(summary: Summary, console: Console) -> None:
             console.print(Text(line), soft_wrap=True)
 
 
-def print_locations(summary: Summary, console: Console, *, ui: str, summary_file: str, runs: str | None = None) -> None:
+def print_locations(
+    summary: Summary,
+    console: Console,
+    *,
+    ui: str,
+    summary_file: str,
+    runs: str | None = None,
+    report_file: str | None = None,
+) -> None:
     """Print where the results are, and the command that opens the MLflow UI.
 
     Args:
@@ -66,9 +74,11 @@ def print_locations(summary: Summary, console: Console, *, ui: str, summary_file
         ui: command or address of the MLflow UI, from `gluetune.tracking.ui_command`.
         summary_file: path or URI of ``summary.json``.
         runs: address of the page with the search's trials, from `gluetune.tracking.Tracker.link`.
+        report_file: path or URI of the HTML report; ``None`` where it could not be written.
     """
     console.print()
     places = [*_places(summary, ui, summary_file), *([("MLflow runs", runs)] if runs else [])]
+    places += [("report", report_file)] if report_file else []
     width = max(_PLACES_WIDTH, *(len(name) + 2 for name, _ in places))
     for name, value in places:
         console.print(Text.assemble((f"{name:<{width}}", "bold"), value), soft_wrap=True)

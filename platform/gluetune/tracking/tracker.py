@@ -122,6 +122,10 @@ class Tracker:
         """Queue a file as an artifact of a task's run."""
         self._writer.put([RunUpdate(self._mapper.task_run(task), time.time(), files={file: content})], events=0)
 
+    def log_search_artifact(self, file: str, content: bytes) -> None:
+        """Queue a file as an artifact of the search's run."""
+        self._writer.put([RunUpdate(self._mapper.root, time.time(), files={file: content})], events=0)
+
     def flush(self, timeout: float = 60.0) -> bool:
         """Wait at most ``timeout`` seconds until all queued updates are written; return whether they are."""
         return self._writer.flush(timeout)

@@ -96,6 +96,7 @@ class EventMapper:
         self._best: dict[str, float] = {}
         self._evaluations: Counter[str] = Counter()
         self._ended: set[int] = set()
+        self._status: dict[int, str] = {}
         self._winners: dict[str, TrialRecord] = {}
         self._common_tags = {
             "gluetune.search": plan.name,
@@ -133,8 +134,12 @@ class EventMapper:
         return [RunUpdate(run, run.started, status="RUNNING") for run in (self._search, *self._tasks.values())]
 
     def finish_updates(self, time: float, status: str) -> list[RunUpdate]:
-        """Set the final status of the runs of the search and its tasks."""
-        return [RunUpdate(run, time, status=status) for run in (*self._tasks.values(), self._search)]
+        """Set the final status of the runs of the search and its tasks, and say how the trials ended."""
+        note = search_note(self._plan, self._winners, Counter(self._status.values()))
+        return [
+            *(RunUpdate(run, time, status=status) for run in self._tasks.values()),
+            RunUpdate(self._search, time, status=status, tags={NOTE: note}),
+        ]
 
     @property
     def root(self) -> Run:
@@ -160,6 +165,7 @@ class EventMapper:
     @_updates.register
     def _(self, event: TrialStarted, trial: TrialRecord) -> list[RunUpdate]:
         model = trial.model or self._plan.model
+        self._status[event.number] = "running"
         params = {"task": event.task, "model": model, **event.training, **event.params, "seed": event.seed}
         tags = self._common_tags | {
             "gluetune.model": model,
@@ -220,6 +226,7 @@ class EventMapper:
             epochs = format_epochs(trial.evaluations[-1].epoch)
             tags["gluetune.pruned_at"] = f"fold {trial.complete_folds}" if trial.folds else epochs
         self._ended.add(event.number)
+        self._status[event.number] = event.status
         run, best = self.trial_run(trial), trial.best
         tags[NOTE] = pretraining_note(trial) if trial.pretraining else trial_note(trial, self._plans[trial.task])
         update = RunUpdate(run, event.time, tags=tags, files=files, status=RUN_STATUS[event.status])

@@ -24,6 +24,8 @@ DOCUMENTED_MODULES = {  # submodules of these libraries whose names, as far as t
     "optuna.distributions",
     "optuna.exceptions",
     "optuna.samplers",
+    "optuna.storages",
+    "optuna.storages.journal",
     "optuna.study",
     "optuna.trial",
     "ray.air.integrations.mlflow",

@@ -85,6 +85,16 @@ def test_descriptions_tell_the_result() -> None:
     assert "| MNLI | accuracy | 0.7000 | 0.3450 | mnli-0001 lr 1e-4 bs 16 |" in notes["search"]
 
 
+def test_the_description_of_a_search_that_has_ended_says_how_its_trials_ended() -> None:
+    mapper, trials = EventMapper(plan(), started=0.0), {}  # type: ignore[var-annotated]
+    for event in events():
+        mapper.updates(event, apply_event(trials, event))
+    _, tags, status = merged(mapper.finish_updates(BEGIN + 600, "FINISHED"), "search")
+    assert "4 trials: 2 finished, 1 pruned, 1 diverged" in tags["mlflow.note.content"]
+    assert "| CoLA | matthews_correlation | 0.5000 |" in tags["mlflow.note.content"]
+    assert status == "FINISHED"
+
+
 PRETRAINING = TaskPlan("pretraining", "Pre-training", "generated text", 900, 100, {}, "loss", 7.5, 1)
 
 
