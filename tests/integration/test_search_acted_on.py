@@ -85,6 +85,26 @@ def test_the_extended_search_has_its_trials_and_the_added_one_and_none_twice(
     assert (summary["status"], summary["tasks"][0]["planned"]) == ("complete", 5)
 
 
+def test_a_search_that_is_extended_during_its_last_trial_goes_on_in_the_same_session(
+    ray_cluster: None, runs: Path, tmp_path: Path
+) -> None:
+    """The second lane is idle, so that Ray Tune has asked for another trial in vain before."""
+    arguments = ("--tasks", "cola", "--num-samples", "1", "--max-concurrent-trials", "2")
+    driver = subprocess.Popen(
+        command("--config", write_job(tmp_path), "--name", "last", "--storage-path", runs, *arguments),
+        env=environment_of_cluster(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    wait_for_journal(driver, runs / "last" / "journal" / "000000.jsonl")
+    with paused(WORKER):
+        gluetune.extend("last", num_samples=3, storage_path=runs).wait()
+    said, _ = driver.communicate(timeout=300)
+    assert driver.returncode == 0, said
+    assert [trial.status for trial in journal(runs, "last").trials.values()] == [TrialStatus.FINISHED] * 3
+
+
 def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

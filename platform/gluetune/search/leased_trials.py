@@ -78,6 +78,11 @@ class LeasedTrials:
         """Whether there are trials that Ray Tune has not taken over, and none of them has lost its lane."""
         return bool(self._before_tune) and all(trial.request is not None for trial in self._before_tune)
 
+    @property
+    def any_before_tune(self) -> bool:
+        """Whether lanes train trials that Ray Tune has not taken over."""
+        return any(trial.number in self._controller.in_flight for trial in self._before_tune)
+
     def wait_for_events(self) -> None:
         """Wait up to `POLL_S` seconds for events of the trials that Ray Tune has not taken over, and handle them."""
         requests = [trial.request for trial in self._before_tune if trial.request is not None]

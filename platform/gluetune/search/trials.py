@@ -68,7 +68,7 @@ def run_trials(
 
                 # Tune would otherwise wait for Trainables that still start
                 run_tune(controller, trials, search, lanes, lambda: end.reached() or _complete(controller))
-                if controller.in_flight:
+                if not trials.any_before_tune and controller.in_flight:
                     break  # else a request has added trials after Tune had got the last one
     except Exception:  # Tune wraps what its callbacks raise
         if controller.fatal_error is None:

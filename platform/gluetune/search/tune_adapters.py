@@ -43,11 +43,12 @@ class ControllerSearcher(Searcher):
         """Return the next trial as a Tune configuration.
 
         Returns:
-            The configuration; ``FINISHED`` where there are no more trials, ``None`` where there is none yet.
+            The configuration; ``FINISHED`` where all trials have ended and there are no more, ``None`` where there is
+            none yet: a request may add some while the last ones run.
         """
         lease = self._trials.start(trial_id)
         if lease is None:
-            return Searcher.FINISHED if self._controller.exhausted else None
+            return Searcher.FINISHED if self._controller.exhausted and not self._controller.in_flight else None
         return trial_config(lease.lane, lease.assignment_id, self._resources)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
