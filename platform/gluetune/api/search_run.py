@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 from rich.console import Console
 from rich.text import Text
@@ -40,7 +39,7 @@ from gluetune.reporting.run_files import RunFiles
 from gluetune.search.concurrency import measure_trial, plan_lanes
 from gluetune.search.prepare import SearchInputs, make_plan, prepare_inputs
 from gluetune.search.ray_tasks import ClusterWaitNotice
-from gluetune.search.request_handler import RequestHandler, apply_accepted, check_configuration, limited_plan
+from gluetune.search.request_handler import apply_accepted, limited_plan, open_requests
 from gluetune.search.schedulers import TaskPruners, max_epochs
 from gluetune.search.search import Search
 from gluetune.search.searchers import TrialSampler
@@ -171,7 +170,10 @@ class _Run:
         """Search, record and report."""
         session = self.session
         journal, sampler = Journal(session.storage), _sampler(session, self.prepared)
-        requests = self._requests(journal, sampler)
+        requests = open_requests(session.storage, journal, sampler, session.job, session.space, self.prepared)
+        if session.time_budget_given:
+            requests.set_time_budget(session.job.search.time_budget_s)
+        requests.handle_waiting()
         plan = _plan(session, self.prepared, sampler, str(self.resources))
         plan = limited_plan(plan, sampler, requests.limits)
         print_plan(plan, self.frontend.console)
@@ -228,17 +230,10 @@ class _Run:
             if not recorded and ending is SearchStatus.COMPLETE:
                 why = "MLflow lacks a part of the record; send it, without training or scoring again"
                 _print_resume(why, self._resume_command(), self.frontend.console)
+            elif ending is SearchStatus.COMPLETE and requests.waiting:
+                why = "requests to this search came after its last trial and wait; act on them"
+                _print_resume(why, self._resume_command(), self.frontend.console)
         return FinishedSearch(ending, plan, [trial for _, trial in sorted(journal.trials.items())], summary)
-
-    def _requests(self, journal: Journal, sampler: TrialSampler) -> RequestHandler:
-        """Return what handles the requests of other processes, after it has handled those that wait."""
-        session = self.session
-        check = partial(check_configuration, session.job, session.space, self.prepared)
-        requests = RequestHandler(session.storage, journal, sampler, session.job.search, check)
-        if session.time_budget_given:
-            requests.resume(session.job.search.time_budget_s)
-        requests.handle_waiting()
-        return requests
 
     def _search(
         self, search: Search, plan: SearchPlan, tracker: Tracker, confirmation: ConfirmationRecord | None

@@ -131,6 +131,7 @@ class Confirmation:
         listeners: receive every event after it was written.
         on_stop: called when a stop signal ends the confirmation, as soon as its runs are recorded as stopped.
         spent_limit: returns the limit of the search's budget that is spent; empty while there is none.
+        stops: returns whether a request of another process stops it.
     """
 
     journal: Journal
@@ -141,6 +142,7 @@ class Confirmation:
     listeners: Collection[Listener] = ()
     on_stop: Callable[[], None] = lambda: None
     spent_limit: Callable[[], str] = lambda: ""
+    stops: Callable[[], bool] = lambda: False
     _running: dict[Any, tuple[TrialRecord, Lease]] = field(default_factory=dict, init=False)  # by requested event
     _waiting: deque[TrialRecord | SeedRun] = field(default_factory=deque, init=False)
     _deaths: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list), init=False)
@@ -162,7 +164,7 @@ class Confirmation:
         with deferred_stop() as stop:
             try:
                 while self._waiting or self._running:
-                    if stop.requested:
+                    if stop.requested or self.stops():
                         self._stop(SearchStatus.INTERRUPTED)
                         self.on_stop()
                         return SearchStatus.INTERRUPTED

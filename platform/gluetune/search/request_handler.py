@@ -93,10 +93,40 @@ def check_configuration(
     check_training_config(prepared.encoders[str(whole.get(MODEL_FIELD, ""))].encoder, training)
 
 
+def open_requests(
+    storage: Storage,
+    journal: Journal,
+    sampler: TrialSampler,
+    job: JobConfig,
+    space: SearchSpace,
+    prepared: SearchInputs,
+) -> RequestHandler:
+    """Return what handles the requests to a search, which has not been given the trials of earlier sessions yet.
+
+    Args:
+        storage: the search's folder.
+        journal: its journal.
+        sampler: chooses its trials.
+        job: the job.
+        space: its search space.
+        prepared: encoders and data.
+    """
+    check = partial(check_configuration, job, space, prepared)
+    return RequestHandler(storage, journal, sampler, job.search, check)
+
+
 def limited_plan(plan: SearchPlan, sampler: TrialSampler, limits: SearchLimits) -> SearchPlan:
     """Return the plan of a search with the limits that hold now, and the trials that they give each task."""
     tasks = tuple(replace(task, planned=sampler.planned(task.task)) for task in plan.tasks)
     return replace(plan, time_budget_s=limits.time_budget_s, tasks=tasks)
+
+
+def _read_known(storage: Storage, request_id: str) -> SearchRequest | None:
+    """Return a request; ``None`` also for a file that is none."""
+    try:
+        return read_request(storage, request_id)
+    except ValueError:
+        return None
 
 
 class RequestHandler:
@@ -142,7 +172,7 @@ class RequestHandler:
         self._started = time.monotonic() if self._started is None else self._started
         return self._started
 
-    def resume(self, time_budget_s: float | None) -> None:
+    def set_time_budget(self, time_budget_s: float | None) -> None:
         """Record the time budget that a flag of a resume gives, where it is another one than before."""
         if time_budget_s != self.limits.time_budget_s:
             message = "no time budget" if time_budget_s is None else f"a time budget of {time_budget_s:g} s"
@@ -158,15 +188,36 @@ class RequestHandler:
             self._next_poll = time.monotonic() + self._interval_s
             self.handle_waiting()
 
+    def stops(self) -> bool:
+        """Return whether the search is to be stopped, after its last trial; other requests wait for the next session.
+
+        Raises:
+            StorageError: the journal cannot be written.
+        """
+        if not self.stop_requested and time.monotonic() >= self._next_poll:
+            self._next_poll = time.monotonic() + self._interval_s
+            for request_id in self.waiting:
+                if isinstance(self._reachable(partial(_read_known, self._storage, request_id)), StopRequest):
+                    self._handle_and_delete(request_id)
+        return self.stop_requested
+
+    @property
+    def waiting(self) -> list[str]:
+        """The ids of the requests that were not handled yet; empty while the folder cannot be reached."""
+        return self._reachable(lambda: waiting_requests(self._storage)) or []
+
     def handle_waiting(self) -> None:
         """Handle all requests that have come.
 
         Raises:
             StorageError: the journal cannot be written.
         """
-        for request_id in self._reachable(lambda: waiting_requests(self._storage)) or ():
-            if request_id in self._handled or self._handle(request_id):
-                self._reachable(partial(delete_request, self._storage, request_id))
+        for request_id in self.waiting:
+            self._handle_and_delete(request_id)
+
+    def _handle_and_delete(self, request_id: str) -> None:
+        if request_id in self._handled or self._handle(request_id):
+            self._reachable(partial(delete_request, self._storage, request_id))
 
     def _handle(self, request_id: str) -> bool:
         """Act on a request or refuse it, and record which; return whether its file may be deleted."""

@@ -254,6 +254,7 @@ class Search:
             listeners,
             on_stop,
             lambda: meter.spent_limit,
+            self.requests.stops,
         )
         if (started := meter.begin()) is not None:
             self.confirmation.append_search_event(started)

@@ -233,9 +233,24 @@ def test_a_request_to_stop_ends_the_search_as_a_stop_signal_does(session: Sessio
     assert Session(tmp_path).train_all() == [1e-5, 2e-5, 3e-5]
 
 
+def test_after_the_last_trial_only_a_request_to_stop_is_handled(session: Session, tmp_path: Path) -> None:
+    """As while a confirmation runs; the others are those of the next session."""
+    session.train_all()
+    waits = write_request(session.storage, ExtendRequest(more_samples=1))
+    session.storage.write("requests/9-broken.json", b"{")
+    assert not session.handler.stops()
+    write_request(session.storage, StopRequest())
+    assert not session.handler.stops()  # the folder is listed only every few seconds
+    again = Session(tmp_path)
+    assert (again.event(waits).accepted, again.handler.stop_requested) == (True, True)
+    write_request(again.storage, ExtendRequest(more_samples=1))
+    assert again.handler.stops()
+    assert len(waiting_requests(again.storage)) == 1
+
+
 def test_a_higher_time_budget_holds_from_the_start_of_the_session(tmp_path: Path) -> None:
     session = Session(tmp_path)
-    session.handler.resume(1e-9)  # as a flag of a resume gives it
+    session.handler.set_time_budget(1e-9)  # as a flag of a resume gives it
     end = SearchEnd(session.controller, CountingPool(), DeferredStop(), None, requests=session.handler)
     assert end.out_of_time
     session.request(ExtendRequest(time_budget_s=3600.0))
