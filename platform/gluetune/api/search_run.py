@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rich.console import Console
@@ -18,10 +16,11 @@ from gluetune.api.own_tasks import save_cards, save_tasks
 from gluetune.api.report import keep_pictures, log_report
 from gluetune.api.runs import ViewFactory
 from gluetune.api.session import Session, begin, check_inputs
+from gluetune.api.winner_models import register_winners
 from gluetune.cluster import Resources, take_snapshot
 from gluetune.config import JobConfig, dump_job
 from gluetune.errors import AllTrialsFailedError, ConfigError, ConfigIssue
-from gluetune.events import Journal, JournalReader, RunInputs, SearchPlan, TrialRecord, winner_folder, winners
+from gluetune.events import Journal, JournalReader, RunInputs, SearchPlan, TrialRecord
 from gluetune.events.environment import save_environment
 from gluetune.lanes import LanePool
 from gluetune.reporting import (
@@ -45,8 +44,7 @@ from gluetune.search.search import Search
 from gluetune.search.searchers import TrialSampler
 from gluetune.search.study.optuna_log import optuna_log
 from gluetune.search.trials import SearchStatus
-from gluetune.storage import Storage
-from gluetune.tracking import Champion, Registration, Tracker, check_store, ui_command
+from gluetune.tracking import Registration, Tracker, check_store, ui_command
 
 logger = logging.getLogger(__name__)
 
@@ -210,7 +208,7 @@ class _Run:
         started, ending, summary, models = time.time(), SearchStatus.INTERRUPTED, None, {}
         try:
             ending = self._search(search, plan, tracker, confirmation)
-            models = self._register(tracker, journal)
+            models = register_winners(session, self.prepared, journal.trials.values(), tracker)
             keep_pictures(session.storage, plan, journal.trials.values(), tracker)
             plan = limited_plan(plan, sampler, requests.limits)
             summary = self._summarise(plan, journal, started, models, ending, confirmation)
@@ -252,32 +250,6 @@ class _Run:
                 confirmation_listeners=confirms,
                 ended=self.ended,
             )
-
-    def _register(self, tracker: Tracker, journal: Journal) -> dict[str, Registration]:
-        """Log the winners' models to MLflow; what became of them by task."""
-        register = self.session.job.tracking.register_models
-        scored = [trial for trial in winners(journal.trials.values(), self.session.job.tasks) if trial.winner]
-        found = {
-            trial.task: tracker.log_winner(trial, self._champion(trial, local), register=register)
-            for trial, local in _local_folders(self.session.storage, scored)
-        }
-        return {task: model for task, model in found.items() if model is not None}
-
-    def _champion(self, trial: TrialRecord, folder: str) -> Champion:
-        dev_scores = trial.winner.scores if trial.winner else {}
-        text = self.prepared.of(trial).text
-        task = self.prepared.tasks[trial.task]
-        return Champion(
-            task,
-            trial.name,
-            folder,
-            trial.selection_scores.get(task.primary, 0.0),
-            dev_scores,
-            self.prepared.samples[trial.task],
-            text.max_seq_length,
-            text.truncation,
-            trial.winner.thresholds if trial.winner else {},
-        )
 
     def _summarise(
         self,
@@ -380,15 +352,3 @@ def _plan(session: Session, prepared: SearchInputs, sampler: TrialSampler, resou
         places.tracking_uri(session.job),
         resources,
     )
-
-
-def _local_folders(storage: Storage, scored: list[TrialRecord]) -> Iterator[tuple[TrialRecord, str]]:
-    """Winners with their ``save_pretrained`` folders on this machine."""
-    for trial in scored:
-        path = winner_folder(trial.task)
-        if storage.local:
-            yield trial, storage.uri(path)
-            continue
-        with tempfile.TemporaryDirectory() as local:
-            storage.download(path, local)
-            yield trial, local
