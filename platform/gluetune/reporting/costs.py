@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from gluetune.config import CostPerHour, price_of
@@ -30,7 +30,7 @@ from gluetune.reporting.schema import (
 BUDGET_UNITS = {"gpu_hours": "GPU-hours", "cpu_hours": "CPU-hours", "seconds": "seconds", "trials": "trials"}
 """What the limits of a budget count, by their names in a job."""
 
-_CLASSES = {"training": "training", "evaluation": "evaluation", "idle": "idle", "start": "start", "lost": "lost"}
+_CLASSES = tuple(each.name for each in fields(ClassSeconds))
 
 
 @dataclass(frozen=True)
@@ -189,11 +189,12 @@ def describe_costs(costs: CostsSummary) -> str:
     seconds, lanes = costs.gpu_seconds.total, costs.lane_seconds
     used = [amount(seconds, "GPU")] if seconds else []
     used += [amount(costs.cpu_seconds.total or 0.0, "CPU")]
-    shares = (
-        [f"{getattr(lanes, name) / lanes.total:.0%} {label}" for name, label in _CLASSES.items()] if lanes.total else []
-    )
-    price = "" if costs.cost is None else f", cost {costs.cost:,.2f}"
-    return ", ".join(used) + (f" ({', '.join(shares)})" if shares else "") + price
+    if lanes.total:
+        shares = ", ".join(f"{getattr(lanes, name) / lanes.total:.0%} {name}" for name in _CLASSES)
+        used[-1] += f" ({shares})"
+    if costs.cost is not None:
+        used.append(f"cost {costs.cost:,.2f}" if costs.cost >= 0.1 else f"cost {costs.cost:.2g}")
+    return ", ".join(used)
 
 
 def describe_limit(name: str, limit: BudgetLimit) -> str:

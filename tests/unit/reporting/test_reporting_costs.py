@@ -119,7 +119,7 @@ def test_a_recorded_run_says_what_it_used_and_spent() -> None:
     job = {"lanes": {"cost_per_hour": {"cpu": 0.1}}, "search": {"budget": {"seconds": 600, "trials": None}}}
     lines = dict(recorded_cost_lines(history(END), job, None))
     assert "34.7 CPU-minutes" in lines["used"]
-    assert "cost 0.06" in lines["used"]
+    assert "cost 0.058" in lines["used"]
     assert lines["budget"] == "520 of 600 seconds spent"
 
 
