@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from confirmed_search import SEEDS, SKILLS, make_confirmation, search_events, task_plan
+from confirmed_search import SPACE as RATES
 from gluetune.api.report import report_page
 from gluetune.config import SearchSpace
 from gluetune.events import TrialRecord, format_params
+from gluetune.reporting import summarise, summarise_confirmation
 from gluetune.reporting.page import plots
 from gluetune.reporting.page.lane_plot import lane_spans, lane_timeline
 from gluetune.reporting.page.parallel_plot import parallel_coordinates
@@ -24,7 +27,7 @@ from gluetune.reporting.run_files import RunFiles
 from gluetune.statistics import ExpectedBest
 from large_search import SPACE, TASKS, large_events, write_large_search
 from recorded_folders import write_search
-from sample_search import BEGIN, events, folded, started
+from sample_search import BEGIN, events, folded, plan, started
 
 MCC = "matthews_correlation"
 EVIL = "</script><img src=x onerror=alert(1)>&\"'\u2028"
@@ -223,6 +226,29 @@ def test_the_page_repeats_settings_versions_and_seeds(tmp_path: Path) -> None:
     for name in ("job.yaml", "space.yaml"):
         assert " ".join((folder.read(name) or b"").decode().split()) in shown.text
     assert "100, 101, 102, 103" in shown.text
+
+
+def test_a_confirmation_is_shown_with_its_intervals_and_tests(tmp_path: Path) -> None:
+    folder = write_search(tmp_path, "sure", search_events(), space=RATES, tasks=dict.fromkeys(SKILLS, 1.0))
+    confirmation = summarise_confirmation(make_confirmation(tmp_path / "confirmation", failed=(0,)))
+    assert confirmation is not None
+    whole = plan(name="sure", folder=folder.uri(), tasks=tuple(map(task_plan, SKILLS)))
+    trials_of_all = folded(search_events()).values()
+    summary = summarise(
+        whole, trials_of_all, status="complete", session_started=BEGIN, now=BEGIN + 600, confirmation=confirmation
+    )
+    shown = Page(report_page([RunFiles(folder, "sure")], summary))
+    best = confirmation.tasks[0].configurations[0]
+    assert best.mean is not None
+    assert f"{best.mean:.4f} ± {best.standard_deviation:.4f} ({best.low:.4f} to {best.high:.4f})" in shown.text
+    assert all(sentence in shown.texts for sentence in confirmation.sentences)
+    assert "against the default" in shown.text
+    figure = next(each for each in shown.figures() if each["data"][0]["name"] == "seeds")
+    seeds, means = figure["data"]
+    assert len(seeds["y"]) == 3 * SEEDS - 1, "one of the seeds has failed"
+    assert means["y"][0] == pytest.approx(best.mean)
+    assert means["y"][0] + means["error_y"]["array"][0] == pytest.approx(best.high)
+    assert means["y"][0] - means["error_y"]["arrayminus"][0] == pytest.approx(best.low)
 
 
 def test_two_runs_are_shown_side_by_side(tmp_path: Path) -> None:

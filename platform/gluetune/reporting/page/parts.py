@@ -106,7 +106,6 @@ class RunReport:
         facts: names and values of its heading.
         winners: the table of winners.
         sentences: what the run found, in words.
-        results: further tables of results.
         tasks: by task.
         lanes: the timeline of its lanes; ``None`` before the first evaluation.
         compute: tables of the compute that it used.
@@ -121,7 +120,6 @@ class RunReport:
     facts: list[tuple[str, str]]
     winners: Table
     sentences: list[str]
-    results: list[Table]
     tasks: dict[str, TaskReport]
     lanes: Plot | None
     compute: list[Table]

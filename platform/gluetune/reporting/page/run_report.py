@@ -19,8 +19,10 @@ from gluetune.events import (
     winners,
 )
 from gluetune.reporting import formatting
+from gluetune.reporting.confirmation_schema import ConfirmationSummary
 from gluetune.reporting.page import plots, tables
 from gluetune.reporting.page.compute import compute_notes, compute_tables, lanes_plot
+from gluetune.reporting.page.confirmation import confirmed_interval, confirmed_task
 from gluetune.reporting.page.parts import Page, Plot, PlotMaker, RunReport
 from gluetune.reporting.page.tables import Table
 from gluetune.reporting.page.task_report import TaskInputs, expected_points, task_report
@@ -53,10 +55,19 @@ def run_report(files: RunFiles, make_plots: PlotMaker, summary: Summary | None =
     known = {task.task: task for task in summary.tasks} if summary else {}
     trials = {task: ranked(files.trials, task) for task in files.labels}
     curves = {task: expected_points(own, known.get(task) if current else None) for task, own in trials.items()}
-    space = _space(files)
+    space, confirmation = _space(files), summary.confirmation if summary else None
     tasks = {
         task: task_report(
-            TaskInputs(labels, trials[task], known.get(task), current, curves[task], space, _card(files, task)),
+            TaskInputs(
+                labels,
+                trials[task],
+                known.get(task),
+                current,
+                curves[task],
+                space,
+                _card(files, task),
+                confirmed_task(confirmation, task),
+            ),
             make_plots,
         )
         for task, labels in files.labels.items()
@@ -64,9 +75,8 @@ def run_report(files: RunFiles, make_plots: PlotMaker, summary: Summary | None =
     return RunReport(
         run,
         list(_facts(files, run, summary)),
-        _winners(files, known),
-        [],
-        [],
+        _winners(files, known, confirmation),
+        confirmation.sentences if confirmation else [],
         tasks,
         lanes_plot(files),
         compute_tables(files, run, summary if current else None),
@@ -179,14 +189,16 @@ def _facts(files: RunFiles, run: RecordedRun, summary: Summary | None) -> Iterat
         yield "MLflow", f"{without_password(summary.tracking_uri)}, experiment {summary.experiment}"
 
 
-def _winners(files: RunFiles, known: Mapping[str, TaskSummary]) -> Table:
+def _winners(files: RunFiles, known: Mapping[str, TaskSummary], confirmation: ConfirmationSummary | None) -> Table:
     best = {trial.task: trial for trial in winners(files.trials, files.labels)}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for task, labels in files.labels.items():
         trial, summary = best.get(task), known.get(task)
         baseline = formatting.score(summary.baseline if summary else None)
         if trial is None or trial.best is None:
-            rows.append((labels.title, formatting.metric(labels.metric), "–", baseline, "–", "–", "–", "none yet", ""))
+            rows.append(
+                (labels.title, formatting.metric(labels.metric), "–", baseline, "–", "–", "–", "–", "none yet", "")
+            )
             continue
         scored = trial.winner.scores if trial.winner else {}
         dev = [f"{split} {formatting.score(values.get(labels.metric))}" for split, values in scored.items()]
@@ -197,13 +209,20 @@ def _winners(files: RunFiles, known: Mapping[str, TaskSummary]) -> Table:
                 formatting.score(trial.selection_scores.get(labels.metric, _value(trial, labels.metric))),
                 baseline,
                 (", ".join(dev) or "–") if len(dev) != 1 else dev[0].rpartition(" ")[2],
+                confirmed_interval(confirmation, task, trial.name),
                 f"{trial.best.epoch:.3g} of {trial.evaluations[-1].epoch:.3g}",
                 formatting.duration(busy_seconds(trial)),
                 trial.name,
                 format_params(trial.params),
             )
         )
-    header = ("task", "metric", "selection", "baseline", "dev/test", "epochs", "time", "winner", "configuration")
+    header: tuple[str, ...] = (
+        *("task", "metric", "selection", "baseline", "dev/test", "fresh seeds (95% interval)"),
+        *("epochs", "time", "winner", "configuration"),
+    )
+    if confirmation is None:
+        place = header.index("fresh seeds (95% interval)")
+        header, rows = (*header[:place], *header[place + 1 :]), [row[:place] + row[place + 1 :] for row in rows]
     return Table("Winners: the best trial of each task", header, rows)
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from gluetune.config import MIN_GAIN_TRIALS, MODEL_FIELD, SearchSpace, Value
 from gluetune.events import TrialRecord, format_params, winners
 from gluetune.reporting import formatting
+from gluetune.reporting.confirmation_schema import ConfirmedTask
 from gluetune.reporting.encoders import distinct_names
 from gluetune.reporting.page import plots, tables
+from gluetune.reporting.page.confirmation import confirmation_plot, tests_table
 from gluetune.reporting.page.parallel_plot import parallel_coordinates
 from gluetune.reporting.page.parts import HyperparameterPlots, Plot, PlotMaker, TaskReport
 from gluetune.reporting.progress import busy_seconds
@@ -33,6 +35,7 @@ class TaskInputs:
         curve: points of expected validation performance.
         space: the search space; ``None`` where it is not known.
         card: the data card, as Markdown; empty where there is none.
+        confirmed: what fresh seeds say of its best configurations; ``None`` where there is no confirmation.
     """
 
     labels: TaskLabels
@@ -42,6 +45,7 @@ class TaskInputs:
     curve: Sequence[ExpectedBest]
     space: SearchSpace | None
     card: str
+    confirmed: ConfirmedTask | None = None
 
     @property
     def metric(self) -> str:
@@ -68,8 +72,12 @@ def task_report(inputs: TaskInputs, make_plots: PlotMaker) -> TaskReport:
     """
     report = TaskReport(inputs.labels.title, list(_sentences(inputs)), card=inputs.card)
     best = next(iter(winners(inputs.trials, [trial.task for trial in inputs.trials[:1]])), None)
+    if inputs.confirmed is not None:
+        report.groups["Confirmation with fresh seeds"] = [confirmation_plot(inputs.confirmed)]
+        tests = tests_table(inputs.confirmed)
+        report.tables += [] if tests is None else [tests]
     if inputs.evaluated:
-        report.groups = _hyperparameters(inputs, make_plots) | _progress(inputs, best)
+        report.groups |= _hyperparameters(inputs, make_plots) | _progress(inputs, best)
     if best is not None and best.winner is not None:
         report.tables += tables.class_tables(best.winner.classes, best.winner.thresholds)
     if inputs.trials:
