@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gluetune.config import JobConfig, SchedulerConfig, SearchConfig, SearchSpace, TrainingConfig, dump_job, dump_space
-from gluetune.events import SCHEMA_VERSION, EndStatus, Evaluated, Event, TrialEnded, TrialStarted
+from gluetune.events import SCHEMA_VERSION, EndStatus, Evaluated, Event, JournalReader, TrialEnded, TrialStarted
+from gluetune.reporting import summarise, write_summary
 from gluetune.storage import Storage
+from sample_search import COLA, plan
 
 BEGIN = 1_700_000_000.0
 SPACE = SearchSpace.model_validate(
@@ -29,6 +32,7 @@ SPACE = SearchSpace.model_validate(
 )
 TASKS = {"cola": "matthews_correlation", "mrpc": "accuracy_and_f1"}
 LANES = 4
+MRPC = replace(COLA, task="mrpc", title="MRPC", metric="accuracy_and_f1", baseline=0.7)
 EPOCHS = 4
 
 
@@ -116,4 +120,18 @@ def write_large_search(root: Path | str, name: str, trials: int, seed: int = 0) 
     folder.write("space.yaml", dump_space(SPACE).encode())
     lines = [f'{{"schema_version":{SCHEMA_VERSION}}}', *(each.model_dump_json() for each in large_events(trials, seed))]
     folder.write("journal/000000.jsonl", ("\n".join(lines) + "\n").encode())
+    known = JournalReader(folder)
+    whole = plan(
+        name=name,
+        folder=folder.uri(),
+        space=SPACE.name,
+        space_source="",
+        fields=SPACE.fields,
+        algorithm="random",
+        lanes=LANES,
+        tasks=(COLA, MRPC),
+    )
+    ended = known.events[-1].time
+    made = summarise(whole, known.trials.values(), status="complete", session_started=BEGIN, now=ended)
+    write_summary(folder, made)
     return folder

@@ -67,6 +67,8 @@ def parallel_coordinates(
             "xanchor": "right",
             "xshift": -3,
             "font": {"size": 10},
+            "bgcolor": "background",
+            "opacity": 0.85,
         }
         for place, axis in enumerate(axes)
         for height, text in axis.ticks()
