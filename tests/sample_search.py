@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gluetune.config import TrainingConfig
@@ -108,6 +108,16 @@ def evaluated(number: int, index: int, score: float, metric: str = "matthews_cor
         "lane": f"lane-{number % 2}",
     }
     return Evaluated(**(fields | changes))
+
+
+def fold_evaluations(curves: Sequence[Sequence[float]], number: int = 0, **changes: Any) -> list[Event]:
+    """The evaluations of a cross-validation of three epochs, from the scores of each fold."""
+    found: list[Event] = []
+    for fold, scores in enumerate(curves, 1):
+        for epoch, score in enumerate(scores, 1):
+            place = {"step": 50 * epoch, "epoch": float(epoch), "fold": fold}
+            found.append(evaluated(number, len(found) + 1, score, **(place | changes)))
+    return found
 
 
 def pretraining_evaluated(index: int, **changes: Any) -> PretrainingEvaluated:

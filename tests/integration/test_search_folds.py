@@ -104,6 +104,10 @@ def test_a_search_resumes_to_the_same_numbers_whose_worker_and_driver_were_kille
         worker.kill()
     wait_for_journal(driver, journal, line='"fold":3')
     kill(driver)
+    resume = command("--resume", "killed", "--storage-path", runs)
+    driver = subprocess.Popen(resume, cwd=ROOT, env=environment_of_cluster(), stdout=subprocess.DEVNULL)
+    wait_for_journal(driver, journal, 2, line='"ended"')  # the final model is trained next
+    kill(driver)
     run_here("--resume", "killed", "--storage-path", runs)
     assert trials(runs / "killed") == trials(runs / "whole")
     assert winners(runs / "killed") == winners(runs / "whole")

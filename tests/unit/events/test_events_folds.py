@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import pytest
 
 import sample_search
 from gluetune.events import Evaluated, Event, TrialRecord, TrialStarted, ranking
 from gluetune.events.search_events import JOURNAL_EVENT_ADAPTER
+from sample_search import fold_evaluations
 
 CURVES = [[0.2, 0.5, 0.4], [0.3, 0.6, 0.9], [0.1, 0.7, 0.5]]
 """Scores of the evaluations of three folds."""
@@ -20,23 +20,13 @@ def started(number: int = 0, folds: int | None = 3) -> TrialStarted:
     return sample_search.started(number, "cola").model_copy(update={"folds": folds})
 
 
-def evaluations(curves: list[list[float]], number: int = 0, **changes: Any) -> list[Event]:
-    """The evaluations of the folds, each of three epochs."""
-    found: list[Event] = []
-    for fold, scores in enumerate(curves, 1):
-        for epoch, score in enumerate(scores, 1):
-            place = {"step": 50 * epoch, "epoch": float(epoch), "fold": fold}
-            found.append(sample_search.evaluated(number, len(found) + 1, score, **(place | changes)))
-    return found
-
-
 def replayed(*events: Event) -> TrialRecord:
     return sample_search.folded(events)[0]
 
 
 def test_the_score_is_the_best_mean_at_one_epoch_for_all_folds() -> None:
     """Fold 2 alone is best after the third epoch; the mean is best after the second."""
-    trial = replayed(started(), *evaluations(CURVES), sample_search.ended(0))
+    trial = replayed(started(), *fold_evaluations(CURVES), sample_search.ended(0))
     assert trial.complete_folds == 3
     assert trial.best is not None
     assert (trial.best.epoch, trial.best.index) == (2.0, 2)
@@ -47,7 +37,7 @@ def test_the_score_is_the_best_mean_at_one_epoch_for_all_folds() -> None:
 
 
 def test_times_and_rows_of_the_mean_curve_are_sums_and_losses_are_means() -> None:
-    trial = replayed(started(), *evaluations(CURVES, train_accuracy=0.5))
+    trial = replayed(started(), *fold_evaluations(CURVES, train_accuracy=0.5))
     first = trial.evaluations[0]
     assert (first.train_seconds, first.train_examples, first.eval_seconds) == (24.0, 5400, 3.0)
     assert first.eval_loss == pytest.approx(0.8)
@@ -57,7 +47,7 @@ def test_times_and_rows_of_the_mean_curve_are_sums_and_losses_are_means() -> Non
 
 
 def test_an_incomplete_fold_does_not_count() -> None:
-    events = evaluations(CURVES)
+    events = fold_evaluations(CURVES)
     trial = replayed(started(), *events[:8], sample_search.ended(0, "stopped"))
     assert trial.complete_folds == 2
     assert trial.fold_scores == [0.4, 0.9], "the mean of two folds is best after the third epoch"
@@ -68,7 +58,7 @@ def test_an_incomplete_fold_does_not_count() -> None:
 
 
 def test_a_fold_that_patience_ended_is_complete_once_the_next_has_an_evaluation_or_the_trial_has_finished() -> None:
-    events = evaluations([[0.2, 0.5], [0.3, 0.6, 0.9]])
+    events = fold_evaluations([[0.2, 0.5], [0.3, 0.6, 0.9]])
     assert replayed(started(folds=2), *events[:2]).complete_folds == 0
     assert replayed(started(folds=2), *events[:3]).complete_folds == 1
     trial = replayed(started(folds=2), *events[:4], sample_search.ended(0))
@@ -77,7 +67,7 @@ def test_a_fold_that_patience_ended_is_complete_once_the_next_has_an_evaluation_
 
 
 def test_an_evaluation_that_is_reported_again_replaces_the_first_and_what_followed() -> None:
-    events = evaluations(CURVES)
+    events = fold_evaluations(CURVES)
     again = events[4].model_copy(update={"lane": "other"})
     trial = replayed(started(), *events[:7], again)
     assert [len(fold) for fold in trial.fold_evaluations] == [3, 2]
@@ -89,10 +79,10 @@ def test_trials_with_more_folds_rank_before_those_with_an_easy_first_fold() -> N
     trials = sample_search.folded(
         [
             started(0),
-            *evaluations([[0.9] * 3], 0),
+            *fold_evaluations([[0.9] * 3], 0),
             sample_search.ended(0, "pruned"),
             started(1),
-            *evaluations(CURVES, 1),
+            *fold_evaluations(CURVES, 1),
             sample_search.ended(1),
         ]
     )
@@ -101,7 +91,7 @@ def test_trials_with_more_folds_rank_before_those_with_an_easy_first_fold() -> N
 
 def test_an_undefined_score_in_one_fold_takes_that_epoch_out() -> None:
     curves = [[0.2, math.nan, 0.4], *CURVES[1:]]
-    trial = replayed(started(), *evaluations(curves), sample_search.ended(0))
+    trial = replayed(started(), *fold_evaluations(curves), sample_search.ended(0))
     assert trial.best is not None
     assert trial.best.index == 3
 
@@ -114,7 +104,7 @@ def test_events_without_folds_are_written_as_before_and_read_without_a_fold() ->
 
 
 def test_a_fold_is_written_and_read_back() -> None:
-    for event in (started(), *evaluations(CURVES)):
+    for event in (started(), *fold_evaluations(CURVES)):
         read = JOURNAL_EVENT_ADAPTER.validate_json(event.model_dump_json())
         assert read == event
         assert not isinstance(read, Evaluated) or read.fold is not None
