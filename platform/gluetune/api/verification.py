@@ -15,6 +15,7 @@ from gluetune.api.session import check_inputs, read_files
 from gluetune.config import JobConfig, Override, SearchSpace, StorageConfig, parse_job, parse_space
 from gluetune.errors import ConfigError, ConfigIssue, StorageError, did_you_mean
 from gluetune.events import JOB_FILE, SPACE_FILE, TrialRecord, winners
+from gluetune.events.environment import Environment, load_environments
 from gluetune.reporting.recorded_runs import find_run
 from gluetune.reporting.run_files import RunFiles
 from gluetune.storage import Storage
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from gluetune.search.verification import Difference
 
 logger = logging.getLogger(__name__)
+_COMPUTING = ("gluetune", "torch", "transformers", "tokenizers", "numpy", "scikit-learn", "peft")
+"""Packages that the numbers of a training depend on."""
 Verdict = Literal["to the bit", "within the seeds", "different", "contradicted"]
 
 
@@ -70,6 +73,8 @@ class Verification:
         name: the search's name.
         folder: its folder, by path or URI.
         tasks: the tasks that have a winner.
+        environment: in what this process differs from the search's last session: Python, platform and versions of
+            packages that numbers depend on, in words.
 
     Example:
         >>> gluetune.verify("first").reproduced  # doctest: +SKIP
@@ -79,6 +84,7 @@ class Verification:
     name: str
     folder: str
     tasks: tuple[VerifiedTask, ...]
+    environment: tuple[str, ...] = ()
 
     @property
     def reproduced(self) -> bool:
@@ -118,7 +124,23 @@ def verify_run(name: str, task: str | None, storage_path: str, address: str | No
         for recorded, again in _trained_again(job, space, prepared, files, sound, address, frontend):
             found[recorded.name] = compared_winner(files, recorded, again)
     tasks = [found.get(trial.name) or _contradicted(files, trial, wrong[trial.name]) for trial in chosen]
-    return Verification(files.name, files.folder.uri(), tuple(tasks))
+    return Verification(files.name, files.folder.uri(), tuple(tasks), tuple(_environment_changes(files.folder)))
+
+
+def _environment_changes(folder: Storage) -> Iterator[str]:
+    """Yield in what this process differs from the last session of a search, as far as numbers depend on it."""
+    known = load_environments(folder)
+    if not known:
+        return
+    then, now = (_versions(each) for each in (known[-1], Environment.current()))
+    for name in then:
+        if then[name] != now[name]:
+            yield f"{name} {then[name]} then, {now[name]} now"
+
+
+def _versions(environment: Environment) -> dict[str, str]:
+    packages = {name: environment.packages.get(name, "not installed") for name in _COMPUTING}
+    return {"Python": environment.python, "platform": environment.platform} | packages
 
 
 def _record(files: RunFiles) -> tuple[JobConfig, SearchSpace]:

@@ -79,6 +79,9 @@ def verify_and_print(
     else:
         for each in verified.tasks:
             terminal.out.print(describe(each), soft_wrap=True, highlight=False, markup=False)
+        if any(each.verdict != "to the bit" for each in verified.tasks):
+            for change in verified.environment:
+                terminal.note(change)
         if any(each.verdict == "different" for each in verified.tasks):
             terminal.note(BITS)
     return OK if verified.reproduced else FAILED

@@ -15,6 +15,7 @@ from gluetune.cli.commands import COMMANDS
 from gluetune.cli.verify import as_values, describe
 from gluetune.config import JobConfig, SearchSpace, TrainingConfig
 from gluetune.events import TrialRecord
+from gluetune.events.environment import ENVIRONMENT_FILE, Environment
 from gluetune.reporting.run_files import RunFiles
 from gluetune.search.verification import Difference, contradictions, first_difference
 from gluetune.storage import Storage
@@ -146,3 +147,15 @@ def test_a_record_that_contradicts_itself_is_not_trained(root: Path, capfd: pyte
     assert "seed is 100" in said
     found = json.loads(run("small --json", capfd, 1))
     assert [task["verdict"] for task in found["tasks"]] == ["contradicted", "contradicted"]
+    assert found["environment"] == []
+
+
+def test_other_versions_than_those_of_the_search_are_named(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    packages = Environment.current().packages | {"torch": "1.0"}
+    other = Environment.current().model_copy(update={"packages": packages, "python": "3.1"})
+    sessions = [each.model_dump() for each in (Environment.current(), other)]
+    Storage(str(root / "small")).write(ENVIRONMENT_FILE, json.dumps(sessions).encode())
+    said = run("small", capfd, 1)
+    assert "torch 1.0 then" in said
+    assert "Python 3.1 then" in said
+    assert "numpy" not in said
