@@ -15,7 +15,6 @@ from typing import Any
 
 from gluetune.config import (
     MODEL_FIELD,
-    SearchConfig,
     SearchSpace,
     StorageConfig,
     TrainingConfig,
@@ -31,10 +30,10 @@ from gluetune.events import (
     ExtendRequest,
     JournalReader,
     RequestHandled,
-    SearchLimits,
     SearchRequest,
     StopRequest,
     StopTrialRequest,
+    TaskEnded,
     TrialRecord,
     format_params,
     ranking,
@@ -227,20 +226,17 @@ def extend(
     """
     files = _run(name, storage_path, ("search",))
     request = _extension(num_samples, time_budget_s)
-    limits = limits_of(files)
+    limits = files.limits
     raised = limits.extension(request)
     size = _space(files).size
     if "num_samples" in raised and size is not None and (limits.num_samples or 0) >= size:
         rule = f"must not be raised: all {size} configurations of the search space are planned already"
         raise ConfigError([ConfigIssue("num_samples", rule)])
-    return _send(files, request, "; ".join(f"{limit} is raised to {value:g}" for limit, value in raised.items()))
-
-
-def limits_of(files: RunFiles) -> SearchLimits:
-    """Return the limits of a recorded search that hold now."""
-    search = files.job.get("search") or {}
-    config = SearchConfig(num_samples=search.get("num_samples"), time_budget_s=search.get("time_budget_s"))
-    return SearchLimits.of(config, files.journal.history)
+    lines = [f"{limit} is raised to {value:g}" for limit, value in raised.items()]
+    ended = [event.task for event in files.journal.history if isinstance(event, TaskEnded)]
+    if ended and "num_samples" in raised:
+        lines.append(f"search.stop_when has ended {', '.join(ended)}, which gets no further trials")
+    return _send(files, request, "; ".join(lines))
 
 
 def _run(name: str, storage_path: str | os.PathLike[str] | None, kinds: tuple[str, ...]) -> RunFiles:

@@ -79,10 +79,13 @@ class CostEstimator:
 
     Args:
         plan: the search.
+
+    Attributes:
+        plan: the search; its numbers of planned trials may change.
     """
 
     def __init__(self, plan: SearchPlan) -> None:
-        self._plan = plan
+        self.plan = plan
         self._session: SessionStarted | None = None
         self._earlier, self._last = Spent(), 0.0  # of earlier sessions; time of the last event
         self._rates = defaultdict[str, _Rates](_Rates)
@@ -148,7 +151,7 @@ class CostEstimator:
             The estimate; ``None`` before a step was measured, while no lane runs, and where a task has no planned
             number of trials.
         """
-        left = [self._left(task) for task in self._plan.tasks]
+        left = [self._left(task) for task in self.plan.tasks]
         known = [seconds for seconds in left if seconds is not None]
         if self._session is None or len(known) < len(left):
             return None

@@ -86,7 +86,7 @@ class LiveTable:
 
     def replan(self, plan: SearchPlan) -> None:
         """Show the search with other limits: of the plan, only numbers of trials and the time budget differ."""
-        self._plan = plan
+        self._plan = self._costs.plan = plan
         self._progress.replan(plan)
 
     def note(self, text: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gluetune.config import StorageConfig, Value
 from gluetune.errors import StorageError, UserError, did_you_mean
-from gluetune.events import JOB_FILE, TrialRecord, ranking
+from gluetune.events import JOB_FILE, RequestHandled, TrialRecord, added_configurations, ranking
 from gluetune.reporting.progress import busy_seconds
 from gluetune.reporting.run_files import RunFiles, RunKind, RunState, TaskLabels, is_run
 from gluetune.storage import Storage
@@ -203,9 +203,12 @@ def _task(files: RunFiles, task: str, labels: TaskLabels) -> RecordedTask:
 
 
 def _planned(files: RunFiles, task: str) -> int | None:
-    """Return the number of planned trials, where the job or an earlier session's summary says it."""
+    """Return the number of planned trials, where the job, a request or an earlier session's summary says it."""
     if files.kind != "search":
         return 1
-    number = (files.job.get("search") or {}).get("num_samples")
+    requests = [event for event in files.journal.history if isinstance(event, RequestHandled) and event.accepted]
+    number = files.limits.num_samples
+    if number is not None and requests and requests[-1].time > files.summary.get("written", 0.0):
+        return number + sum(name == task for name, _ in added_configurations(requests))
     recorded = [each.get("planned") for each in files.summary.get("tasks", ()) if each.get("task") == task]
     return next((planned for planned in [*recorded, number] if isinstance(planned, int)), None)

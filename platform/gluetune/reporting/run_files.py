@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from gluetune.config import dump_job, parse_job
+from gluetune.config import SearchConfig, dump_job, parse_job
 from gluetune.config.yaml_files import parse_yaml
 from gluetune.errors import ConfigError, StorageError
 from gluetune.events import (
@@ -19,6 +19,7 @@ from gluetune.events import (
     SPACE_FILE,
     JournalReader,
     RunInputs,
+    SearchLimits,
     TrialRecord,
     TrialStatus,
     load_inputs,
@@ -164,6 +165,17 @@ class RunFiles:
             except ConfigError:  # of a distribution that is not installed here, or rows were not loaded yet
                 found[name] = TaskLabels(name, "score")
         return found
+
+    @property
+    def limits(self) -> SearchLimits:
+        """The limits of a search that hold now.
+
+        Raises:
+            UserError: job or journal cannot be read.
+        """
+        search = self.job.get("search") or {}
+        config = SearchConfig(num_samples=search.get("num_samples"), time_budget_s=search.get("time_budget_s"))
+        return SearchLimits.of(config, self.journal.history)
 
     @property
     def updated(self) -> float | None:

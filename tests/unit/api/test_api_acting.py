@@ -21,6 +21,7 @@ from gluetune.events import (
     RequestHandled,
     StopRequest,
     StopTrialRequest,
+    TaskEnded,
     delete_request,
     read_request,
     waiting_requests,
@@ -184,6 +185,22 @@ def test_an_extension_starts_from_the_limits_that_the_journal_has(running: Stora
     assert "50" in gluetune.extend("killed", num_samples="+20").message
     with pytest.raises(ConfigError, match="30"):
         gluetune.extend("killed", num_samples=30)
+
+
+def test_the_list_shows_the_trials_that_requests_have_added(root: Path) -> None:
+    added: Any = {"cola": [{"learning_rate": 0.01, "batch_size": 16}]}
+    handled = RequestHandled(
+        time=1.0, request="1", action="add", accepted=True, message="", limits={"num_samples": 8}, added=added
+    )
+    Journal(Storage(str(root / "killed"))).append_search_event(handled)
+    (killed,) = (run for run in gluetune.runs() if run.name == "killed")
+    assert {task.task: task.planned for task in killed.tasks} == {"cola": 9, "mnli": 8}
+
+
+def test_a_task_that_gets_no_further_trials_is_named(running: Storage) -> None:
+    rule: Any = {"trials": 10, "further_trials": 10, "expected_gain": 0.001, "threshold": 0.01, "patience": 5}
+    Journal(running).append_search_event(TaskEnded(time=1.0, task="cola", **rule))
+    assert "cola" in gluetune.extend("killed", num_samples="+2").message
 
 
 def test_the_command_says_when_it_is_acted_on(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
