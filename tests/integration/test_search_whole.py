@@ -123,6 +123,35 @@ def test_the_registered_winner_gives_the_recorded_dev_score_again_and_is_no_cham
     assert matthews_corrcoef(rows.labels, predicted) == pytest.approx(recorded, abs=1e-6)
 
 
+def test_the_report_is_named_last_and_is_in_mlflow(printed: str, runs: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    report = runs / "whole" / "report" / "index.html"
+    assert "".join(printed.rstrip().splitlines()[-1:]).endswith(str(report))
+    assert 'class="state complete"' in report.read_text()
+    client = MlflowClient(f"sqlite:///{runs}/mlflow.db")
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    for level, number in (("search", 1), ("task", 2)):
+        query = f"tags.`gluetune.search` = 'whole' AND tags.`gluetune.level` = '{level}'"
+        found = client.search_runs(experiments, query)
+        assert len(found) == number
+        for each in found:
+            assert "report.html" in {file.path for file in client.list_artifacts(each.info.run_id)}
+
+
+def test_optuna_reads_the_trials_of_each_task(printed: str, runs: Path) -> None:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    storage = JournalStorage(JournalFileBackend(str(runs / "whole" / "optuna.log")))
+    for task in summary(runs / "whole")["tasks"]:
+        study = optuna.load_study(study_name=task["task"], storage=storage)
+        own = [trial for trial in summary(runs / "whole")["trials"] if trial["task"] == task["task"]]
+        assert [trial.params for trial in study.get_trials()] == [trial["params"] for trial in own]
+        assert study.best_trial.user_attrs["trial"] == task["winner"]["name"]
+
+
 def test_a_folder_in_use_is_not_overwritten(printed: str, job: Path, runs: Path) -> None:
     before = (runs / "whole" / "summary.json").read_text()
     said = run_here("--config", job, "--name", "whole", "--storage-path", runs, code=2)
