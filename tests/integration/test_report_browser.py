@@ -94,7 +94,8 @@ def picture(page: Page, name: str, tmp_path: Path) -> Path:
 
     file = Path(os.environ.get("GLUETUNE_SCREENSHOTS", tmp_path)) / name
     page.screenshot(path=file)
-    Image.open(file).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(file, optimize=True)
+    whole = Image.open(file).convert("RGB")
+    whole.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(file, optimize=True)
     return file
 
 

@@ -20,7 +20,7 @@ from gluetune.reporting.schema import TaskSummary
 from gluetune.statistics import ExpectedBest, expected_best
 
 _SLICES = "Later trials have a stronger colour; a cross did not train to its last epoch."
-_AXIS_WIDTH = 100  # pixels of each axis of parallel coordinates, at least
+_AXIS_WIDTH = 120  # pixels of each axis of parallel coordinates, at least
 
 
 @dataclass(frozen=True)
