@@ -294,7 +294,7 @@ class LaneSummary(_Part):
     """How well the lanes were used."""
 
     lanes: int = Field(description="trials that may run at the same time")
-    wall_seconds: float = Field(description="seconds this session has run")
+    wall_seconds: float = Field(description="seconds this session has run, without a confirmation at its end")
     busy_seconds: float = Field(description="seconds in training and evaluation over all lanes, in this session")
     utilisation: float | None = Field(description="busy_seconds / (lanes × wall_seconds)")
     median_gap_seconds: float | None = Field(

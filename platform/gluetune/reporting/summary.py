@@ -64,9 +64,10 @@ def summarise(
         confirmation: what fresh seeds say of the best configurations.
         confirmation_history: all events of the confirmation's journal; empty where there is none.
     """
-    events = list(history)
+    events, seeds = list(history), list(confirmation_history)
     costs = CostReport.of(events, plan.cost_per_hour)
-    confirming = CostReport.of(confirmation_history, plan.cost_per_hour)
+    confirming = CostReport.of(seeds, plan.cost_per_hour)
+    searched = min((event.time for event in seeds if event.time >= session_started), default=now)
     known = sorted(trials, key=lambda trial: trial.number)
     return Summary(
         name=plan.name,
@@ -85,7 +86,7 @@ def summarise(
         experiment=plan.experiment,
         started=min((trial.started for trial in known), default=None),
         written=now,
-        lane_use=_lane_use(plan.lanes, known, session_started, now),
+        lane_use=_lane_use(plan.lanes, known, session_started, searched),
         costs=costs.total if costs.trials else None,
         held_seconds=costs.costs.spent.seconds if costs.trials and costs.costs.spent else None,
         sessions=costs.costs.sessions if costs.trials else None,

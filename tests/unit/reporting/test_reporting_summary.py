@@ -125,6 +125,18 @@ def test_lane_figures_are_of_this_session() -> None:
     assert summary.lane_use.wall_seconds == 100.0
 
 
+def test_the_time_of_a_confirmation_is_no_idle_time_of_the_search() -> None:
+    summary = summarise(
+        plan(),
+        folded(events()).values(),
+        status="complete",
+        session_started=BEGIN,
+        now=BEGIN + 2000,
+        confirmation_history=[started(10, "cola"), ended(10)],
+    )
+    assert summary.lane_use.wall_seconds == 1000.0
+
+
 def test_it_reads_back(written: dict[str, Any]) -> None:
     assert json.loads(Summary.model_validate(written).model_dump_json()) == written
 
