@@ -241,7 +241,7 @@ def test_a_confirmation_is_shown_with_its_intervals_and_tests(tmp_path: Path) ->
     best = confirmation.tasks[0].configurations[0]
     assert best.mean is not None
     assert f"{best.mean:.4f} ± {best.standard_deviation:.4f} ({best.low:.4f} to {best.high:.4f})" in shown.text
-    assert all(sentence in shown.texts for sentence in confirmation.sentences)
+    assert all(sentence[1:] in shown.text for sentence in confirmation.sentences)
     assert "against the default" in shown.text
     figure = next(each for each in shown.figures() if each["data"][0]["name"] == "seeds")
     seeds, means = figure["data"]

@@ -24,7 +24,7 @@ from gluetune.reporting.page import plots, tables
 from gluetune.reporting.page.compute import compute_notes, compute_tables, lanes_plot
 from gluetune.reporting.page.confirmation import confirmed_interval, confirmed_task
 from gluetune.reporting.page.parts import Page, Plot, PlotMaker, RunReport
-from gluetune.reporting.page.tables import Table
+from gluetune.reporting.page.tables import Table, sentence
 from gluetune.reporting.page.task_report import TaskInputs, expected_points, task_report
 from gluetune.reporting.progress import busy_seconds
 from gluetune.reporting.recorded_runs import RecordedRun, ranked, recorded_run
@@ -76,11 +76,11 @@ def run_report(files: RunFiles, make_plots: PlotMaker, summary: Summary | None =
         run,
         list(_facts(files, run, summary)),
         _winners(files, known, confirmation),
-        confirmation.sentences if confirmation else [],
+        list(map(sentence, confirmation.sentences)) if confirmation else [],
         tasks,
         lanes_plot(files),
         compute_tables(files, run, summary if current else None),
-        list(compute_notes(files, run, summary if current else None)),
+        list(map(sentence, compute_notes(files, run, summary if current else None))),
         _settings(files),
         [table for table in (_seeds(files), *_versions(files), tables.fingerprint_table(files.inputs)) if table],
         curves,

@@ -147,3 +147,8 @@ def status_words(trials: Iterable[TrialRecord]) -> str:
         counts[trial.status] = counts.get(trial.status, 0) + 1
     parts = [f"{number:,} {status.replace('_', ' ')}" for status, number in counts.items()]
     return f"{formatting.count(sum(counts.values()), 'trial')}: {', '.join(parts)}" if parts else "no trials yet"
+
+
+def sentence(line: str) -> str:
+    """Return a line of the terminal as a sentence: with a capital letter, and a full stop."""
+    return f"{line[:1].upper()}{line[1:]}{'' if line.endswith('.') else '.'}"
