@@ -102,8 +102,7 @@ def log_report(folder: Storage, summary: Summary, tracker: Tracker) -> None:
             own = page if len(report.tasks) == 1 else render_page(page_of([(files, report.of(task))]))
             tracker.log_task_artifact(task, REPORT_NAME, own)
     except Exception as error:  # of Optuna, plotly or the storage
-        why = f"{type(error).__name__}: {error}".splitlines()[0]
-        logger.warning(f"the report could not be written ({why}); gluetune report {summary.name} writes it")
+        logger.warning(f"the report could not be written ({_reason(error)}); gluetune report {summary.name} writes it")
         logger.debug("the report", exc_info=True)
 
 
@@ -151,13 +150,21 @@ def _plot_maker(files: RunFiles) -> PlotMaker:
     def plots(
         trials: Sequence[TrialRecord], space: SearchSpace, metric: str, label: str, names: Mapping[Value, str]
     ) -> HyperparameterPlots:
-        from gluetune.search.study import study_figures  # imports Optuna and plotly
+        from gluetune.search.study import StudyFigures, study_figures  # imports Optuna and plotly
 
-        return study_figures(
-            trials, space, metric, metric_label=label, objectives=objectives, labels=_value_labels(names)
-        )
+        try:
+            return study_figures(
+                trials, space, metric, metric_label=label, objectives=objectives, labels=_value_labels(names)
+            )
+        except Exception as error:  # of Optuna or plotly: the page has everything else
+            logger.warning(f"the report has no plots of hyperparameters: {_reason(error)}")
+            return StudyFigures()
 
     return plots
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _value_labels(names: Mapping[Value, str]) -> Callable[[str, Value], str]:

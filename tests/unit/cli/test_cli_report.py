@@ -100,6 +100,18 @@ def test_a_search_that_ends_writes_its_report_and_logs_it_by_task(tmp_path: Path
     assert b'id="task-mnli"' not in tracker.files["cola"][1]
 
 
+def test_a_page_without_optunas_plots_has_all_others(monkeypatch: pytest.MonkeyPatch, logged: Any) -> None:
+    def broken(*arguments: Any, **settings: Any) -> None:
+        raise ValueError("no such plot")
+
+    monkeypatch.setattr("gluetune.search.study.study_figures", broken)
+    page = Path(gluetune.report("first")).read_text()
+    assert "Learning curves" in page
+    assert "Score by hyperparameter" not in page
+    assert all("no such plot" in message for message in logged())
+    assert len(logged()) == 2, "one for each task"
+
+
 def test_a_report_that_cannot_be_made_is_one_warning(monkeypatch: pytest.MonkeyPatch, logged: Any) -> None:
     def broken(*arguments: Any) -> bytes:
         raise RuntimeError("first line\nsecond line")
