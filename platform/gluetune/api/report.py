@@ -95,6 +95,7 @@ def log_report(folder: Storage, summary: Summary, tracker: Tracker) -> None:
     try:
         files = RunFiles(folder, summary.name)
         report = run_report(files, _plot_maker(files), summary)
+        tracker.describe_result([*report.sentences, *report.compute_notes])
         page = render_page(page_of([(files, report)]))
         folder.write(REPORT_FILE, page)
         tracker.log_search_artifact(REPORT_NAME, page)

@@ -149,13 +149,19 @@ def _chosen_by(task: TaskPlan, trial: TrialRecord) -> str:
     )
 
 
-def search_note(plan: SearchPlan, winners: Mapping[str, TrialRecord], ended: Mapping[str, int] | None = None) -> str:
+def search_note(
+    plan: SearchPlan,
+    winners: Mapping[str, TrialRecord],
+    ended: Mapping[str, int] | None = None,
+    result: Sequence[str] = (),
+) -> str:
     """Return the description of a search's run: what is searched, and the winners so far.
 
     Args:
         plan: the search.
         winners: the scored winner by task.
         ended: number of trials by status, once the search has ended.
+        result: further sentences about its result.
     """
     varied = f"{', '.join(plan.fields)} by {plan.algorithm}" if plan.fields else "one configuration"
     lines = [f"{plan.model}: {varied} on {', '.join(task.title for task in plan.tasks)}"]
@@ -166,6 +172,7 @@ def search_note(plan: SearchPlan, winners: Mapping[str, TrialRecord], ended: Map
         counts = ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in ended.items())
         trials = f"{sum(ended.values()):,} trial{'' if sum(ended.values()) == 1 else 's'}"
         lines += ["", f"{trials}: {counts}."]
+    lines += [text for each in result for text in ("", each)]
     return "\n".join(lines)[:MAX_NOTE_CHARS]
 
 

@@ -122,6 +122,14 @@ class Tracker:
         """Queue a file as an artifact of a task's run."""
         self._writer.put([RunUpdate(self._mapper.task_run(task), time.time(), files={file: content})], events=0)
 
+    def describe_result(self, sentences: Iterable[str]) -> None:
+        """Set what `close` adds to the description of the search's run.
+
+        Args:
+            sentences: the result in words.
+        """
+        self._mapper.result = tuple(sentences)
+
     def log_search_artifact(self, file: str, content: bytes) -> None:
         """Queue a file as an artifact of the search's run."""
         self._writer.put([RunUpdate(self._mapper.root, time.time(), files={file: content})], events=0)

@@ -84,6 +84,9 @@ class EventMapper:
     Args:
         plan: the search.
         started: when the search began, in seconds since the epoch.
+
+    Attributes:
+        result: sentences about the search's result, for the description of its run at its end.
     """
 
     def __init__(self, plan: SearchPlan, started: float) -> None:
@@ -97,6 +100,7 @@ class EventMapper:
         self._evaluations: Counter[str] = Counter()
         self._ended: set[int] = set()
         self._status: dict[int, str] = {}
+        self.result: tuple[str, ...] = ()
         self._winners: dict[str, TrialRecord] = {}
         self._common_tags = {
             "gluetune.search": plan.name,
@@ -135,7 +139,7 @@ class EventMapper:
 
     def finish_updates(self, time: float, status: str) -> list[RunUpdate]:
         """Set the final status of the runs of the search and its tasks, and say how the trials ended."""
-        note = search_note(self._plan, self._winners, Counter(self._status.values()))
+        note = search_note(self._plan, self._winners, Counter(self._status.values()), self.result)
         return [
             *(RunUpdate(run, time, status=status) for run in self._tasks.values()),
             RunUpdate(self._search, time, status=status, tags={NOTE: note}),

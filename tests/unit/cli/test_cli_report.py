@@ -75,6 +75,10 @@ class Tracker:
 
     def __init__(self) -> None:
         self.files: dict[str, tuple[str, bytes]] = {}
+        self.result: list[str] = []
+
+    def describe_result(self, sentences: list[str]) -> None:
+        self.result += sentences
 
     def log_search_artifact(self, file: str, content: bytes) -> None:
         self.files["search"] = (file, content)
@@ -96,6 +100,7 @@ def test_a_search_that_ends_writes_its_report_and_logs_it_by_task(tmp_path: Path
     assert b"CoLA" in (page or b"")
     assert b"complete" in (page or b""), "the state is that of the summary, though this process has the folder's lock"
     assert list(tracker.files) == ["search", "cola", "mnli"]
+    assert all(line.endswith(".") for line in tracker.result)
     assert b'id="task-cola"' in tracker.files["cola"][1]
     assert b'id="task-mnli"' not in tracker.files["cola"][1]
 

@@ -89,7 +89,9 @@ def test_the_description_of_a_search_that_has_ended_says_how_its_trials_ended() 
     mapper, trials = EventMapper(plan(), started=0.0), {}  # type: ignore[var-annotated]
     for event in events():
         mapper.updates(event, apply_event(trials, event))
+    mapper.result = ("It used 62 CPU-seconds.",)
     _, tags, status = merged(mapper.finish_updates(BEGIN + 600, "FINISHED"), "search")
+    assert tags["mlflow.note.content"].endswith("\n\nIt used 62 CPU-seconds.")
     assert "4 trials: 2 finished, 1 pruned, 1 diverged" in tags["mlflow.note.content"]
     assert "| CoLA | matthews_correlation | 0.5000 |" in tags["mlflow.note.content"]
     assert status == "FINISHED"
