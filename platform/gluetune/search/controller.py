@@ -126,9 +126,9 @@ class SearchController:
             self._ms_per_row(trial)
         pruners.replay(journal.trials.values())
         due = stop_rule.replay(journal.history, journal.trials) if stop_rule else []
-        self._due = [event for event in due if sampler.end_task(event.task)]  # not recorded yet
-        for task in stop_rule.ended if stop_rule else ():
-            sampler.end_task(task)
+        self._due = [event for event in due if sampler.has_further(event.task)]  # not recorded yet
+        for task in [*(stop_rule.ended if stop_rule else ()), *(event.task for event in self._due)]:
+            self._drop_task(task)
         self._folds = folds
         self._fold_stopping = FoldStopping(journal.trials.values(), stops=stops_folds)
 
@@ -342,8 +342,14 @@ class SearchController:
     def _end_task(self, trial: TrialRecord) -> None:
         """Choose no further trials of the task of a trial that has ended, where the stopping rule says so."""
         ended = self._stop_rule.trial_ended(trial) if self._stop_rule else None
-        if ended is not None and self._sampler.end_task(ended.task):
+        if ended is not None and self._sampler.has_further(ended.task):
             self.record_search_event(ended)
+            self._drop_task(ended.task)
+
+    def _drop_task(self, task: str) -> None:
+        self._sampler.end_task(task)
+        if self._stop_rule is not None:
+            self._stop_rule.ended.add(task)
 
     def _ms_per_row(self, trial: TrialRecord) -> float | None:
         """Return the milliseconds per row of a trial, as far as evaluations have shown them."""

@@ -22,7 +22,7 @@ class StopRule:
         clock: gives the current time, in seconds since the epoch.
 
     Attributes:
-        ended: the tasks that get no further trials.
+        ended: the tasks that get no further trials, to which the controller adds those that would have had some.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class StopRule:
         """Take note of the end of a trial.
 
         Returns:
-            The end of the trial's task, if this trial is the one after which it gets no further ones.
+            The end of the trial's task, if it should get no further trials after this one.
         """
         from gluetune.statistics import further_gain  # imports SciPy
 
@@ -76,7 +76,6 @@ class StopRule:
         self._below[task] = self._below[task] + 1 if further.gain < rule.expected_gain_below else 0
         if self._below[task] < rule.patience:
             return None
-        self.ended.add(task)
         return TaskEnded(
             time=self._clock(),
             task=task,

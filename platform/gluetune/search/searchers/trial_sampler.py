@@ -206,21 +206,18 @@ class TrialSampler:
             task
         ]
 
-    def end_task(self, task: str) -> bool:
-        """Choose no further trials of a task; those that were interrupted are still continued.
+    def has_further(self, task: str) -> bool:
+        """Return whether the algorithm may choose further trials of a task, or has chosen one that was not started."""
+        ahead = self._prefetched is not None and self._prefetched.task == task
+        return ahead or not (self._searches[task].ended or self._used_up)
 
-        Returns:
-            Whether there would have been further ones.
-        """
-        search = self._searches[task]
-        further = not (search.ended or self._used_up)
-        prefetched = self._prefetched
+    def end_task(self, task: str) -> None:
+        """Choose no further trials of a task; those that were interrupted are still continued."""
+        search, prefetched = self._searches[task], self._prefetched
         if prefetched is not None and prefetched.task == task and not search.added.has(prefetched.params):
             self._running.pop(prefetched.number)
             self._next_number, self._prefetched = prefetched.number, None
-            further = True
         search.stopped = True
-        return further
 
     def configurations(self, task: str) -> int | None:
         """Return the number of configurations that train differently; ``None`` where it is not finite."""
