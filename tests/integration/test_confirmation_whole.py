@@ -6,15 +6,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
+import gluetune
+from gluetune.supervisor import INTERRUPTED
 from searches import (
     CONFIRM,
     ROOT,
     command,
     environment_of_cluster,
     kill,
+    paused,
+    processes,
     run_here,
     summary,
     trials,
@@ -147,7 +150,9 @@ def seeds_in_mlflow(folder: Path, name: str) -> list[tuple[str, str, float]]:
     )
 
 
-def test_a_lane_that_is_killed_is_replaced_and_its_seed_continues(printed: str, job: Path, folder: Path) -> None:
+def test_a_lane_that_is_killed_is_replaced_and_a_request_stops_a_confirmation_that_a_resume_completes(
+    printed: str, job: Path, folder: Path
+) -> None:
     driver = subprocess.Popen(
         command("--config", job, "--name", "lane", "--storage-path", folder, *CONFIRMED),
         cwd=ROOT,
@@ -155,7 +160,13 @@ def test_a_lane_that_is_killed_is_replaced_and_its_seed_continues(printed: str, 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for_journal(driver, folder / "lane" / JOURNAL)
-    next(process for process in psutil.process_iter(["name"]) if process.name().startswith("ray::LaneActor")).kill()
-    assert driver.wait(600) == 0
+    journal = folder / "lane" / JOURNAL
+    wait_for_journal(driver, journal)
+    with paused("ray::RayTrainWorker"):  # else all seeds may be scored before the stop
+        processes("ray::LaneActor")[0].kill()
+        gluetune.stop("lane", storage_path=folder)
+    assert driver.wait(600) == INTERRUPTED
+    assert summary(folder / "lane")["status"] == "interrupted"
+    assert not summary(folder / "lane")["confirmation"]["complete"]
+    run_here("--resume", "lane", "--storage-path", folder)
     assert confirmed(folder / "lane") == confirmed(folder / "whole")
