@@ -18,7 +18,7 @@ from gluetune.api.runs import ViewFactory
 from gluetune.api.session import Session, begin, check_inputs
 from gluetune.api.winner_models import register_winners
 from gluetune.cluster import Resources, take_snapshot
-from gluetune.config import JobConfig, dump_job
+from gluetune.config import JobConfig, LanesConfig, dump_job
 from gluetune.errors import AllTrialsFailedError, ConfigError, ConfigIssue
 from gluetune.events import Journal, JournalReader, RunInputs, SearchPlan, TrialRecord
 from gluetune.events.environment import save_environment
@@ -124,9 +124,26 @@ def run_search(
         lambda: measure_trial(session.job, session.space, prepared, pool.shutdown),
     )
     _check_budget(session.job, plan.resources)
-    fitting = replace(session, job=session.job.model_copy(update={"lanes": plan.lanes}))
+    fitting = replace(session, job=fitted_job(session.job, plan.lanes, score=score))
     ended = _earlier_status(session) if confirm_only else None
     return _Run(session, fitting, frontend, prepared, inputs, plan.resources, address, views, pool, score, ended).run()
+
+
+def fitted_job(job: JobConfig, lanes: LanesConfig, *, score: bool) -> JobConfig:
+    """Return the job of one session.
+
+    A session that does not score its winners confirms nothing: seeds that were scored without the official rows would
+    never be scored on them. A resume with scores does.
+
+    Args:
+        job: the job as it was asked for.
+        lanes: its lanes as they fit the cluster.
+        score: whether winners are scored on the official rows.
+    """
+    if score or job.confirm is None:
+        return job.model_copy(update={"lanes": lanes})
+    logger.info("nothing is confirmed without scores on the official rows; a resume that scores the winners does it")
+    return job.model_copy(update={"lanes": lanes, "confirm": None})
 
 
 def _earlier_status(session: Session) -> SearchStatus:

@@ -6,6 +6,7 @@ which it was chosen among many, is set beside that of the fresh seeds on the sam
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from gluetune.config import JobConfig, SearchSpace
+from gluetune.errors import ConfigError
 from gluetune.events import (
     SELECTION,
     ConfirmedConfiguration,
@@ -33,11 +35,20 @@ from gluetune.reporting.confirmation_schema import (
 )
 from gluetune.reporting.confirmation_words import sentences
 from gluetune.reporting.progress import busy_seconds
-from gluetune.statistics import PairedTest, SeedOutputs, bootstrap_interval, holm, paired_test, summarise_seeds
+from gluetune.statistics import (
+    Interval,
+    PairedTest,
+    SeedOutputs,
+    bootstrap_interval,
+    holm,
+    paired_test,
+    summarise_seeds,
+)
 from gluetune.storage import Storage
 from gluetune.tasks import Task, scored_task
 from gluetune.tasks.metrics import score_sign, value_of_score
 
+logger = logging.getLogger(__name__)
 _LEVEL = 0.05
 _TEST = "test"  # the split that goes before others where a task has several
 _Against = Literal["second", "default"]
@@ -164,7 +175,7 @@ def _configuration(of: _Configuration, metric: str, split: str) -> ConfirmedConf
     mean = float(np.mean(fresh)) if fresh else None
     known = [value for value in values if value is not None and math.isfinite(value)]
     spread = summarise_seeds(known) if known else None
-    interval = bootstrap_interval(of.outputs, metric) if of.outputs is not None else None
+    interval = _interval(of, metric)
     return ConfirmedConfigurationSummary(
         params=of.chosen.params,
         trial=None if of.trial is None else of.trial.name,
@@ -184,6 +195,17 @@ def _configuration(of: _Configuration, metric: str, split: str) -> ConfirmedConf
         selection_bias=None if best is None or mean is None else score_sign(metric) * (best - mean),
         seeds=[_seed(run, metric, split) for run in of.runs],
     )
+
+
+def _interval(of: _Configuration, metric: str) -> Interval | None:
+    """Return the interval of the mean; ``None`` where the metric is a function of the user that refuses a resample."""
+    if of.outputs is None:
+        return None
+    try:
+        return bootstrap_interval(of.outputs, metric)
+    except ConfigError as error:
+        logger.warning(f"{of.chosen.task}: a configuration has no interval: {error}")
+        return None
 
 
 def _value(run: TrialRecord, metric: str, split: str) -> float | None:
@@ -241,9 +263,14 @@ def _tests(part: _Task) -> Iterator[tuple[_Against, PairedTest]]:
     for other in others:
         kinds: list[_Against] = ["second"] if other.chosen.rank == 2 and other is others[0] else []
         kinds += ["default"] if other.chosen.is_default else []
-        if kinds and first.outputs is not None and other.outputs is not None:
+        if not kinds or first.outputs is None or other.outputs is None:
+            continue
+        try:
             test = paired_test(first.outputs, other.outputs, part.plan.metric)
-            yield from ((kind, test) for kind in kinds)
+        except ConfigError as error:  # the metric is a function of the user that refuses a resample
+            logger.warning(f"{part.plan.task}: the best configuration is not tested against another one: {error}")
+            continue
+        yield from ((kind, test) for kind in kinds)
 
 
 def _test(against: _Against, test: PairedTest, adjusted: float) -> ConfirmationTest:

@@ -24,13 +24,15 @@ def print_confirmation(confirmation: ConfirmationSummary, console: Console) -> N
         console: output.
     """
     console.print(Text(_headline(confirmation), style="bold"), soft_wrap=True)
+    several = len(confirmation.tasks) > 1
     for task in confirmation.tasks:
         console.print(Text(f"\n{_task_line(task)}"), soft_wrap=True)
         console.print(_table(task, console.width))
         for each in task.configurations if console.width < _WIDE else ():
             console.print(Text(_below(each, console.width)), soft_wrap=True)
         for test in task.tests:
-            console.print(Text(f"  {_TESTED[test.against]}: {describe_test(test, task.metric)}"), soft_wrap=True)
+            numbers = describe_test(test, task.metric, corrected=several)
+            console.print(Text(f"  {_TESTED[test.against]}: {numbers}"), soft_wrap=True)
     console.print()
     for sentence in confirmation.sentences:
         console.print(Text(sentence), soft_wrap=True)

@@ -21,7 +21,7 @@ def sentences(tasks: Sequence[ConfirmedTask]) -> Iterator[str]:
     for against in ("default", "second"):
         tested = [(task, test) for task in tasks for test in task.tests if test.against == against]
         if len(tested) == 1:
-            yield _of_one(*tested[0])
+            yield _of_one(*tested[0], corrected=len(tasks) > 1)
         elif tested:
             yield _of_several(tested, _NAMES[against])
     if best := [task.title for task in tasks if task.configurations and task.configurations[0].default]:
@@ -33,17 +33,18 @@ def sentences(tasks: Sequence[ConfirmedTask]) -> Iterator[str]:
         )
 
 
-def describe_test(test: ConfirmationTest, metric: str) -> str:
+def describe_test(test: ConfirmationTest, metric: str, *, corrected: bool) -> str:
     """Return the numbers of a test: ``MCC +0.0312 (95% interval 0.0101 to 0.0523, p = 0.0041)``.
 
     Args:
         test: the test.
         metric: name of the metric.
+        corrected: whether to name Holm's correction, which p-values of several tasks have.
     """
-    corrected = " with Holm's correction" if test.adjusted_p_value != test.p_value else ""
+    by = " with Holm's correction" if corrected else ""
     return (
         f"{formatting.metric(metric)} {test.difference:+.4f} (95% interval {test.low:.4f} to {test.high:.4f}, "
-        f"{format_p(test.adjusted_p_value)}{corrected})"
+        f"{format_p(test.adjusted_p_value)}{by})"
     )
 
 
@@ -52,14 +53,15 @@ def format_p(value: float) -> str:
     return f"p < {_SMALLEST}" if value < _SMALLEST else f"p = {value:.2g}"
 
 
-def _of_one(task: ConfirmedTask, test: ConfirmationTest) -> str:
+def _of_one(task: ConfirmedTask, test: ConfirmationTest, *, corrected: bool) -> str:
     name = _NAMES[test.against]
     verdicts: dict[Literal["better", "worse", "no difference"], str] = {
         "better": f"is better than {name}",
         "worse": f"is worse than {name}",
         "no difference": f"is not significantly different from {name}",
     }
-    return f"{task.title}: the best configuration {verdicts[test.verdict]}: {describe_test(test, task.metric)}"
+    numbers = describe_test(test, task.metric, corrected=corrected)
+    return f"{task.title}: the best configuration {verdicts[test.verdict]}: {numbers}"
 
 
 def _of_several(tested: list[tuple[ConfirmedTask, ConfirmationTest]], name: str) -> str:

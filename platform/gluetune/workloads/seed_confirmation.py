@@ -95,6 +95,7 @@ class SeedConfirmation:
         """Return the model with the trial's best weights, on the worker's device."""
         from gluetune.models import load_trained, move_to_device, save_pretrained
 
+        distributed.all_gather({})  # rank 0 has saved the weights before any rank loads them
         weights = checkpoints.load_best()
         if weights is None:
             raise StorageError(f"the checkpoint in {assignment.folder} is gone from {self._storage.uri()}")

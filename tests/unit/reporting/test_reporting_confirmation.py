@@ -95,6 +95,47 @@ def test_words_count_the_tasks_with_a_difference(summary: ConfirmationSummary) -
     assert "better than the second-best configuration on 0 of 2 tasks (p < 0.05)" in second
 
 
+def printed(summary: ConfirmationSummary, width: int = 160) -> str:
+    out = io.StringIO()
+    print_confirmation(summary, Console(width=width, file=out))
+    return out.getvalue()
+
+
+def test_all_tests_of_several_tasks_name_the_correction(search: ConfirmedSearch, summary: ConfirmationSummary) -> None:
+    lines = [line for line in printed(summary).splitlines() if line.startswith("  first against")]
+    assert len(lines) == sum(len(task.tests) for task in summary.tasks)
+    assert all("with Holm's correction" in line for line in lines)
+    of_one = summarise_confirmation(replace(search, plans=[task_plan("rte")]))
+    assert of_one is not None
+    assert "correction" not in printed(of_one)
+
+
+def test_a_metric_of_the_user_that_refuses_resamples_has_means_without_intervals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "picky_metric.py").write_text(
+        "labels = []\n\n\ndef accuracy(y_true, y_pred):\n    labels[:] = labels or [list(y_true)]\n"
+        "    if list(y_true) != labels[0]:\n        raise ValueError('other rows')\n"
+        "    return (y_true == y_pred).mean()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    metric = "picky_metric:accuracy"
+    search = make_confirmation(tmp_path / "confirmation")
+    for run in search.runs:
+        if run.task == "rte" and run.scored is not None:
+            run.scored = run.scored.model_copy(update={"scores": {"validation": {metric: 0.6}}})
+    tasks = {**search.tasks, "rte": replace(search.tasks["rte"], primary=metric, metrics=(metric,))}
+    plans = [task_plan("rte", metric=metric), task_plan("cola")]
+    found = summarise_confirmation(replace(search, plans=plans, tasks=tasks))
+    assert found is not None
+    rte, cola = found.tasks
+    assert [(each.mean, each.low) for each in rte.configurations] == [(pytest.approx(0.6), None)] * 3
+    assert not rte.tests
+    assert cola.tests
+    assert all(each.low is not None for each in cola.configurations)
+    assert "other rows" in caplog.text
+
+
 def test_of_one_task_words_have_the_numbers(search: ConfirmedSearch) -> None:
     found = summarise_confirmation(replace(search, plans=[task_plan("rte")]))
     assert found is not None
@@ -149,9 +190,7 @@ def test_nothing_that_was_confirmed_is_no_summary(search: ConfirmedSearch) -> No
 
 @pytest.mark.parametrize("width", [80, 160])
 def test_the_table_shows_every_configuration(summary: ConfirmationSummary, width: int) -> None:
-    out = io.StringIO()
-    print_confirmation(summary, Console(width=width, file=out))
-    text = out.getvalue()
+    text = printed(summary, width)
     for task in summary.tasks:
         for each in task.configurations:
             assert each.trial is not None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from confirmed_search import RATES, SKILLS, SPACE, search_events
-from gluetune.config import ConfirmConfig, JobConfig
+from gluetune.api.search_run import fitted_job
+from gluetune.config import ConfirmConfig, JobConfig, LanesConfig
 from gluetune.events import ConfirmedConfiguration, replay_events
 from gluetune.search.confirmation import SeedRun, fresh_seeds, plan_confirmation
 
@@ -49,6 +50,13 @@ def test_each_configuration_has_as_many_seeds_also_where_the_confirmation_is_cut
     }
     half = Counter((run.configuration.task, run.configuration.rank) for run in runs[: len(runs) // 2])
     assert set(half.values()) == {2}
+
+
+def test_a_session_without_official_scores_confirms_nothing() -> None:
+    job = JOB.model_copy(update={"confirm": ConfirmConfig(top=1, seeds=2)})
+    lanes = LanesConfig(max_concurrent_trials=2)
+    assert fitted_job(job, lanes, score=False) == job.model_copy(update={"confirm": None, "lanes": lanes})
+    assert fitted_job(job, lanes, score=True) == job.model_copy(update={"lanes": lanes})
 
 
 def test_a_larger_confirmation_trains_the_runs_of_a_smaller_one_again() -> None:
