@@ -83,7 +83,9 @@ class ConfirmationRecord:
             tracker: records the search.
             say: shows a line.
         """
-        return [tracker.confirmation(self.trials, list(self.journal.events)), ConfirmationProgress(self.plan, say)]
+        done = sum(run.scored is not None for run in self.journal.trials.values())
+        progress = ConfirmationProgress(self.plan, say, done)
+        return [tracker.confirmation(self.trials, list(self.journal.events)), progress]
 
     def summary(self) -> ConfirmationSummary | None:
         """Return its results; ``None`` where there are none, or where they cannot be read, which is logged."""
@@ -114,12 +116,13 @@ class ConfirmationProgress:
     Args:
         plan: the search.
         say: shows a line.
+        done: number of seeds that earlier sessions have scored.
     """
 
-    def __init__(self, plan: SearchPlan, say: Callable[[str], None]) -> None:
+    def __init__(self, plan: SearchPlan, say: Callable[[str], None], done: int = 0) -> None:
         self._titles = {task.task: task.title for task in plan.tasks}
         self._metrics = {task.task: task.metric for task in plan.tasks}
-        self._say, self._done = say, 0
+        self._say, self._done = say, done
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
         """Show the end of a seed, or its scores."""

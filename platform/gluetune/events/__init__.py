@@ -6,6 +6,7 @@ table, ``summary.json`` and MLflow runs are written from its events.
 
 from gluetune.events.confirmation import (
     CONFIRMATION_FOLDER,
+    SEED_CHECKPOINTS,
     SELECTION,
     ConfirmedConfiguration,
     RowOutputs,
@@ -113,6 +114,7 @@ __all__ = [
     "REQUESTS_FOLDER",
     "ROWS_FOLDER",
     "SCHEMA_VERSION",
+    "SEED_CHECKPOINTS",
     "SELECTION",
     "SPACE_FILE",
     "AddRequest",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gluetune.storage import Storage
 
 CONFIRMATION_FOLDER = "confirmation"
+SEED_CHECKPOINTS = f"{CONFIRMATION_FOLDER}/trials"  # the folder that has each `seed_folder`
 SELECTION = "selection"  # the split whose rows choose the winner
 _SEED = "seed"  # the training field that fresh seeds replace
 _LOGITS, _LABELS, _THRESHOLDS = ".logits", ".labels", "thresholds"  # names of arrays in a file of outputs

@@ -42,6 +42,7 @@ from gluetune.statistics import (
     bootstrap_interval,
     holm,
     paired_test,
+    resamples_at_once,
     summarise_seeds,
 )
 from gluetune.storage import Storage
@@ -50,6 +51,7 @@ from gluetune.tasks.metrics import score_sign, value_of_score
 
 logger = logging.getLogger(__name__)
 _LEVEL = 0.05
+_RESAMPLES, _FEW_RESAMPLES = 2000, 500  # few of metrics that are computed on one resample after another
 _TEST = "test"  # the split that goes before others where a task has several
 _Against = Literal["second", "default"]
 
@@ -95,6 +97,9 @@ def summarise_confirmation(search: ConfirmedSearch) -> ConfirmationSummary | Non
     trials = {trial.number: trial for trial in search.trials}
     parts = [_confirmed(plan, search, trials, runs, confirm.top) for plan in search.plans]
     known = [part for part in parts if part.configurations]
+    for part in known:
+        if not resamples_at_once(part.plan.metric):
+            logger.info(f"{part.plan.title}: computing intervals and tests of {part.plan.metric} …")
     tasks = _with_tests(known)
     return ConfirmationSummary(
         top=confirm.top,
@@ -202,10 +207,14 @@ def _interval(of: _Configuration, metric: str) -> Interval | None:
     if of.outputs is None:
         return None
     try:
-        return bootstrap_interval(of.outputs, metric)
+        return bootstrap_interval(of.outputs, metric, resamples=_resamples(metric))
     except ConfigError as error:
         logger.warning(f"{of.chosen.task}: a configuration has no interval: {error}")
         return None
+
+
+def _resamples(metric: str) -> int:
+    return _RESAMPLES if resamples_at_once(metric) else _FEW_RESAMPLES
 
 
 def _value(run: TrialRecord, metric: str, split: str) -> float | None:
@@ -266,7 +275,8 @@ def _tests(part: _Task) -> Iterator[tuple[_Against, PairedTest]]:
         if not kinds or first.outputs is None or other.outputs is None:
             continue
         try:
-            test = paired_test(first.outputs, other.outputs, part.plan.metric)
+            metric = part.plan.metric
+            test = paired_test(first.outputs, other.outputs, metric, resamples=_resamples(metric))
         except ConfigError as error:  # the metric is a function of the user that refuses a resample
             logger.warning(f"{part.plan.task}: the best configuration is not tested against another one: {error}")
             continue

@@ -20,6 +20,7 @@ from gluetune.config import ConfirmConfig, JobConfig, SearchSpace
 from gluetune.errors import StorageError
 from gluetune.events import (
     CONFIRMATION_FOLDER,
+    SEED_CHECKPOINTS,
     ConfirmedConfiguration,
     EndStatus,
     Event,
@@ -177,6 +178,7 @@ class Confirmation:
                 for _, lease in self._running.values():
                     self.pool.release(lease)
                 self._running.clear()
+        self.storage.delete(SEED_CHECKPOINTS)  # what a kill has left, and runs that are not among the best any more
         return SearchStatus.COMPLETE
 
     def _left(self, runs: Iterable[SeedRun]) -> Iterator[TrialRecord | SeedRun]:

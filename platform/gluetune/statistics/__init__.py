@@ -12,6 +12,7 @@ from gluetune.statistics.expected_best import (
     further_gain,
 )
 from gluetune.statistics.intervals import Interval, IntervalMethod, SeedSummary, bootstrap_interval, summarise_seeds
+from gluetune.statistics.row_resampling import resamples_at_once
 from gluetune.statistics.seed_outputs import SeedOutputs
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "further_gain",
     "holm",
     "paired_test",
+    "resamples_at_once",
     "summarise_seeds",
 ]

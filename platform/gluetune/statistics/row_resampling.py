@@ -54,6 +54,15 @@ class MetricOnRows(Protocol):
         """
 
 
+def resamples_at_once(metric: str) -> bool:
+    """Whether a metric is computed on many resamples at once, and not on one after another.
+
+    Args:
+        metric: a key of `gluetune.tasks.metrics.METRICS`, or a function of the user.
+    """
+    return metric in RESAMPLED or (metric in METRICS and METRICS[metric].of_counts is not None)
+
+
 def metric_on_rows(parts: Sequence[SeedOutputs], metric: str) -> MetricOnRows:
     """Prepare a metric of all models of some configurations on the rows that these share.
 

@@ -136,6 +136,18 @@ def test_a_metric_of_the_user_that_refuses_resamples_has_means_without_intervals
     assert "other rows" in caplog.text
 
 
+def test_a_metric_of_probabilities_has_intervals_and_tests_too(
+    search: ConfirmedSearch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "gluetune")
+    task = replace(search.tasks["rte"], primary="roc_auc", metrics=("roc_auc",))
+    found = summarise_confirmation(replace(search, plans=[task_plan("rte", metric="roc_auc")], tasks={"rte": task}))
+    assert found is not None
+    assert all((each.low or 1.0) < (each.high or 0.0) for each in found.tasks[0].configurations)
+    assert len(found.tasks[0].tests) == 2
+    assert "roc_auc" in caplog.text, "it takes a while, so that the driver says what it does"
+
+
 def test_of_one_task_words_have_the_numbers(search: ConfirmedSearch) -> None:
     found = summarise_confirmation(replace(search, plans=[task_plan("rte")]))
     assert found is not None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 from confirmed_search import RATES, SKILLS, SPACE, search_events
 from gluetune.api.search_run import fitted_job
 from gluetune.config import ConfirmConfig, JobConfig, LanesConfig
-from gluetune.events import ConfirmedConfiguration, replay_events
-from gluetune.search.confirmation import SeedRun, fresh_seeds, plan_confirmation
+from gluetune.events import ConfirmedConfiguration, TrialRecord, replay_events, seed_folder
+from gluetune.lanes import LanePool
+from gluetune.search.confirmation import Confirmation, SeedRun, fresh_seeds, open_confirmation, plan_confirmation
+from gluetune.search.trials import SearchStatus
+from gluetune.storage import Storage
 
 TRIALS = list(replay_events(search_events()).values())
 JOB = JobConfig(tasks=dict.fromkeys(SKILLS, 1.0), seed=7)
@@ -50,6 +54,17 @@ def test_each_configuration_has_as_many_seeds_also_where_the_confirmation_is_cut
     }
     half = Counter((run.configuration.task, run.configuration.rank) for run in runs[: len(runs) // 2])
     assert set(half.values()) == {2}
+
+
+def test_a_complete_confirmation_leaves_no_checkpoints_of_runs_that_are_not_among_the_best_any_more(
+    tmp_path: Path,
+) -> None:
+    storage = Storage(str(tmp_path))
+    stopped = TrialRecord(3, "cola", {}, {}, 1, 0.0)
+    storage.write(f"{seed_folder(stopped)}/state.pt", b"state")
+    confirmation = Confirmation(open_confirmation(storage), LanePool(), 1, storage, None)
+    assert confirmation.run([]) is SearchStatus.COMPLETE
+    assert not storage.exists(seed_folder(stopped))
 
 
 def test_a_session_without_official_scores_confirms_nothing() -> None:
