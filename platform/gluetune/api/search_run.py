@@ -33,6 +33,7 @@ from gluetune.reporting import (
     summarise,
     write_summary,
 )
+from gluetune.reporting.confirmation_schema import ConfirmationSummary
 from gluetune.reporting.page import REPORT_FILE
 from gluetune.reporting.run_files import RunFiles
 from gluetune.search.concurrency import measure_trial, plan_lanes
@@ -305,11 +306,22 @@ class _Run:
                 summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link, report_file=report
             )
         finally:  # also where the disk is full
-            if self.ended is None or ending is not self.ended:
+            if shows_ending(ending, self.ended, summary.confirmation):
                 print_ending(ending, self._resume_command(), out)
 
     def _resume_command(self) -> str:
         return self.frontend.resume_command(self.session.name, self.session.job.storage, self.address, score=self.score)
+
+
+def shows_ending(ending: SearchStatus, earlier: SearchStatus | None, confirmation: ConfirmationSummary | None) -> bool:
+    """Return whether to print how a session ended, and how it is resumed.
+
+    Args:
+        ending: how it ended; where it only confirms a search and has done so, as the search did.
+        earlier: how the search had ended where the session only confirms it; ``None`` where it runs trials.
+        confirmation: the confirmation's results so far.
+    """
+    return earlier is None or ending is not earlier or confirmation is None or not confirmation.complete
 
 
 def print_ending(status: SearchStatus, resume: str, console: Console) -> None:

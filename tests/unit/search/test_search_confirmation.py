@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from confirmed_search import RATES, SKILLS, SPACE, search_events
-from gluetune.api.search_run import fitted_job
+from gluetune.api.search_run import fitted_job, shows_ending
 from gluetune.config import ConfirmConfig, JobConfig, LanesConfig
 from gluetune.events import ConfirmedConfiguration, TrialRecord, replay_events, seed_folder
 from gluetune.lanes import LanePool
+from gluetune.reporting.confirmation_schema import ConfirmationSummary
 from gluetune.search.confirmation import Confirmation, SeedRun, fresh_seeds, open_confirmation, plan_confirmation
 from gluetune.search.trials import SearchStatus
 from gluetune.storage import Storage
@@ -54,6 +57,24 @@ def test_each_configuration_has_as_many_seeds_also_where_the_confirmation_is_cut
     }
     half = Counter((run.configuration.task, run.configuration.rank) for run in runs[: len(runs) // 2])
     assert set(half.values()) == {2}
+
+
+@pytest.mark.parametrize(
+    ("ending", "earlier", "complete", "shown"),
+    [
+        ("interrupted", None, False, True),
+        ("interrupted", "complete", False, True),
+        ("interrupted", "interrupted", False, True),
+        ("interrupted", "interrupted", True, False),
+        ("out_of_time", "out_of_time", True, False),
+    ],
+)
+def test_the_command_that_continues_is_shown_where_a_confirmation_is_not_complete(
+    ending: str, earlier: str | None, complete: bool, shown: bool
+) -> None:
+    found = ConfirmationSummary(top=1, seeds=1, complete=complete, seconds=0.0, default="", tasks=[], sentences=[])
+    before = None if earlier is None else SearchStatus(earlier)
+    assert shows_ending(SearchStatus(ending), before, found) == shown
 
 
 def test_a_complete_confirmation_leaves_no_checkpoints_of_runs_that_are_not_among_the_best_any_more(
