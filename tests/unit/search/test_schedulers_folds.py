@@ -97,6 +97,22 @@ def test_a_better_configuration_is_hardly_ever_stopped_and_a_bad_one_soon(correl
     assert np.mean(folds_of_bad) < 2
 
 
+@pytest.mark.parametrize(("folds", "at_most"), [(2, 0.06), (3, 0.02), (5, 0.02)])
+def test_searches_hardly_ever_stop_the_trial_that_would_win(folds: int, at_most: float) -> None:
+    """Searches of 20 configurations, whose means differ by less than the scores of their folds do."""
+    generator, lost, searches = np.random.default_rng(1), 0, 120
+    for _ in range(searches):
+        shared = generator.normal(0, 0.015, folds)
+        scores = generator.normal(0.8, 0.01, (20, 1)) + shared + generator.normal(0, 0.015, (20, folds))
+        best = scores[0]
+        for each in scores[1:]:
+            bounds = (fold_bound(each[:done].tolist(), best.tolist()) for done in range(1, folds))
+            if all(bound >= best.mean() for bound in bounds) and each.mean() > best.mean():
+                best = each
+        lost += int(best.mean() < scores.mean(axis=1).max())
+    assert lost <= at_most * searches
+
+
 def make(folder: Path) -> tuple[SearchController, Journal]:
     storage = Storage(str(folder))
     journal = Journal(storage)
