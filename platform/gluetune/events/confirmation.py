@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gluetune.config import MODEL_FIELD, SearchSpace, TrainingConfig, Value
@@ -60,10 +61,17 @@ def configuration_key(training: Mapping[str, Value | None], model: str) -> str:
     """Return text that is equal for equal configurations, whatever their seeds.
 
     Args:
-        training: the whole training configuration, by field.
+        training: the whole training configuration, by field; fields that an older version did not have count as their
+            defaults.
         model: the encoder; empty where the search does not choose among encoders.
     """
-    return json.dumps([model, {name: value for name, value in training.items() if name != _SEED}], sort_keys=True)
+    whole = _defaults() | dict(training)
+    return json.dumps([model, {name: value for name, value in whole.items() if name != _SEED}], sort_keys=True)
+
+
+@cache
+def _defaults() -> dict[str, Value | None]:
+    return TrainingConfig().model_dump()
 
 
 def confirmed_configurations(

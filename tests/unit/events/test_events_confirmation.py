@@ -82,6 +82,13 @@ def test_trials_that_differ_in_their_seed_alone_are_one_configuration() -> None:
     assert all("seed" not in each.params and each.training["seed"] is None for each in found)
 
 
+def test_a_trial_of_a_version_without_a_field_is_the_configuration_with_its_default() -> None:
+    trials = search((1e-4, 16, 0.5), (3e-4, 16, 0.4))
+    for trial in trials:
+        del trial.training["speedups"]
+    assert chosen(trials) == [(0, 1, True), (1, 2, False)]
+
+
 def test_outputs_are_read_as_they_were_written(tmp_path: Path) -> None:
     rng, storage = np.random.default_rng(0), Storage(str(tmp_path))
     selection = RowOutputs(rng.random((5, 2), np.float32), np.arange(5) % 2)
