@@ -35,6 +35,7 @@ from gluetune.events import (
     StopTrialRequest,
     TaskEnded,
     TrialRecord,
+    budget_rule,
     format_params,
     ranking,
     read_run_file,
@@ -171,7 +172,8 @@ def add(
         The request. Where no process runs the search, `gluetune.resume` trains the configuration.
 
     Raises:
-        ConfigError: a field is not searched, a value breaks its rule, or all tasks have such a trial.
+        ConfigError: a field is not searched, a value breaks its rule, all tasks have such a trial, or the search has
+            started all trials of its budget.
         StorageError: there is no such search.
 
     Example:
@@ -180,6 +182,9 @@ def add(
     """
     files = _run(name, storage_path, ("search",))
     space, training = _space(files), TrainingConfig.model_validate(files.job.get("training"))
+    budget = _budget_trials(files)
+    if budget is not None and len(files.trials) >= budget:
+        raise ConfigError([ConfigIssue("", budget_rule(budget))])
     chosen: dict[str, dict[str, Value]] = {}
     lines, known = [], []
     for each in _tasks(files, task):
@@ -233,6 +238,9 @@ def extend(
         rule = f"must not be raised: all {size} configurations of the search space are planned already"
         raise ConfigError([ConfigIssue("num_samples", rule)])
     lines = [f"{limit} is raised to {value:g}" for limit, value in raised.items()]
+    budget = _budget_trials(files)
+    if budget is not None and len(files.labels) * (raised.get("num_samples") or 0) > budget:
+        lines.append(f"search.budget.trials stays {budget}, of all tasks together")
     ended = [event.task for event in files.journal.history if isinstance(event, TaskEnded)]
     if ended and "num_samples" in raised:
         lines.append(f"search.stop_when has ended {', '.join(ended)}, which gets no further trials")
@@ -258,6 +266,12 @@ def _space(files: RunFiles) -> SearchSpace:
     if data is None:
         raise StorageError(f"the run {files.name!r} has lost {SPACE_FILE}")
     return parse_space(data, files.folder.uri(SPACE_FILE))
+
+
+def _budget_trials(files: RunFiles) -> int | None:
+    """Return the number of trials that the budget of a search allows; ``None`` for no limit."""
+    budget: dict[str, Any] = (files.job.get("search") or {}).get("budget") or {}
+    return budget.get("trials")
 
 
 def _tasks(files: RunFiles, task: str | None) -> list[str]:

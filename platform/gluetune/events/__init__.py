@@ -22,7 +22,7 @@ from gluetune.events.costs import ClassSeconds, ResourceUse, SearchCosts, search
 from gluetune.events.environment import ENVIRONMENT_FILE, Environment, load_environments, save_environment
 from gluetune.events.folds import deviation
 from gluetune.events.journal import Journal, JournalReader, Listener, check_journal_schema
-from gluetune.events.limits import SearchLimits, added_configurations
+from gluetune.events.limits import SearchLimits, added_configurations, budget_rule
 from gluetune.events.plan import EncoderPlan, SearchPlan, TaskPlan
 from gluetune.events.run_folder import (
     INPUTS_FILE,
@@ -166,6 +166,7 @@ __all__ = [
     "WinnerEvaluated",
     "added_configurations",
     "apply_event",
+    "budget_rule",
     "check_journal_schema",
     "configuration_key",
     "confirmed_configurations",

@@ -278,7 +278,7 @@ class _CostFold:
     tasks: dict[int, str] = field(default_factory=dict)
     sessions: list[_SessionFold] = field(default_factory=list)
     _open: _SessionFold | None = None
-    _last: float = 0.0  # time of the last event
+    _last: float = 0.0  # time of the last event of the session
     _steps: dict[int, tuple[int, float]] = field(default_factory=dict)  # last step and batch size, by trial
 
     def add(self, event: JournalEvent) -> None:
@@ -292,7 +292,8 @@ class _CostFold:
             if self._open is None and not self.sessions:
                 self._begin(None)
             self._add_to_session(event)
-        self._last = max(self._last, event.time)
+        # a session may run on another machine, whose clock is behind that of the earlier ones
+        self._last = event.time if isinstance(event, SessionStarted) else max(self._last, event.time)
 
     def _begin(self, started: SessionStarted | None) -> None:
         self._open = _SessionFold(started, self.tallies)

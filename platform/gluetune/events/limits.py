@@ -70,6 +70,18 @@ def _higher(name: str, now: float | None, value: float | None, more: float | Non
     return new
 
 
+def budget_rule(trials: int) -> str:
+    """Return why no configuration can be added to a search that has started all trials of its budget.
+
+    Args:
+        trials: the job's ``search.budget.trials``.
+    """
+    return (
+        f"all {trials} trials of search.budget.trials have been started; a resume with a larger one "
+        "(--budget-trials) has more"
+    )
+
+
 def added_configurations(events: Iterable[JournalEvent]) -> list[tuple[str, dict[str, Value]]]:
     """Return the configurations that requests have added to a search: task and values, the earliest first."""
     return [

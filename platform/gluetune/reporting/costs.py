@@ -150,7 +150,10 @@ def _times(number: int | None, values: list[float | None]) -> float | None:
 
 
 def recorded_cost_lines(
-    history: Iterable[JournalEvent], job: Mapping[str, Any], now: float | None
+    history: Iterable[JournalEvent],
+    job: Mapping[str, Any],
+    now: float | None,
+    confirmation_history: Iterable[JournalEvent] = (),
 ) -> Iterator[tuple[str, str]]:
     """Yield name and text of what a recorded search used, and spent of its budget; nothing where it is not recorded.
 
@@ -158,13 +161,18 @@ def recorded_cost_lines(
         history: all events of its journal, in order.
         job: its job's keys and values.
         now: current time, in seconds since the epoch, of a search that runs; ``None`` for another.
+        confirmation_history: all events of the journal of its confirmation; empty where there is none.
     """
-    report = CostReport.of(history, (job.get("lanes") or {}).get("cost_per_hour"), now)
+    prices = (job.get("lanes") or {}).get("cost_per_hour")
+    report, confirming = CostReport.of(history, prices, now), CostReport.of(confirmation_history, prices)
     if not report.trials or report.costs.spent is None:
         return
     yield "used", describe_costs(report.total)
+    if confirming.costs.spent is not None and confirming.costs.sessions:
+        yield "used to confirm", describe_costs(confirming.total)
     budget = (job.get("search") or {}).get("budget") or {}
-    limits = report.budget({name: limit for name, limit in budget.items() if name in BUDGET_UNITS and limit})
+    given = {name: limit for name, limit in budget.items() if name in BUDGET_UNITS and limit}
+    limits = report.budget(given, confirming.costs.spent)
     if limits:
         yield "budget", ", ".join(f"{describe_limit(*item)} spent" for item in limits.items())
 
@@ -193,8 +201,13 @@ def describe_costs(costs: CostsSummary) -> str:
         shares = ", ".join(f"{getattr(lanes, name) / lanes.total:.0%} {name}" for name in _CLASSES)
         used[-1] += f" ({shares})"
     if costs.cost is not None:
-        used.append(f"cost {costs.cost:,.2f}" if costs.cost >= 0.1 else f"cost {costs.cost:.2g}")
+        used.append(f"cost {price(costs.cost)}")
     return ", ".join(used)
+
+
+def price(cost: float) -> str:
+    """Return a price with two decimals, below 0.1 with two digits."""
+    return f"{cost:,.2f}" if cost >= 0.1 else f"{cost:.2g}"
 
 
 def describe_limit(name: str, limit: BudgetLimit) -> str:

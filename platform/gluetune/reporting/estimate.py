@@ -87,7 +87,7 @@ class CostEstimator:
     def __init__(self, plan: SearchPlan) -> None:
         self.plan = plan
         self._session: SessionStarted | None = None
-        self._earlier, self._last = Spent(), 0.0  # of earlier sessions; time of the last event
+        self._earlier, self._last = Spent(), 0.0  # of earlier sessions; time of the last event of this one
         self._rates = defaultdict[str, _Rates](_Rates)
         self._open: dict[int, TrialRecord] = {}  # started, and without a result
         self._ended = {task.task: _Ended() for task in plan.tasks}
@@ -112,7 +112,8 @@ class CostEstimator:
             self._end_session(event.time)
         elif isinstance(event, TaskEnded):
             self._closed.add(event.task)
-        self._last = max(self._last, event.time)
+        # a session may run on another machine, whose clock is behind that of the earlier ones
+        self._last = event.time if isinstance(event, SessionStarted) else max(self._last, event.time)
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
         """Take an event of a trial."""

@@ -17,6 +17,7 @@ from gluetune.events import (
     JOB_FILE,
     PRETRAINING_FILE,
     SPACE_FILE,
+    JournalEvent,
     JournalReader,
     RunInputs,
     SearchLimits,
@@ -134,15 +135,27 @@ class RunFiles:
         except ValidationError:
             return None
 
-    @cached_property
+    @property
     def seeds(self) -> list[TrialRecord]:
         """The trials of the confirmation, in the order of their numbers; also those of one that runs or was killed.
 
         Raises:
             StorageError: its journal is damaged, or a newer version of gluetune wrote it.
         """
-        trials = JournalReader(self.folder.sub(CONFIRMATION_FOLDER)).trials
-        return [trial for _, trial in sorted(trials.items())]
+        return [trial for _, trial in sorted(self._confirmation_journal.trials.items())]
+
+    @property
+    def confirmation_history(self) -> list[JournalEvent]:
+        """All events of the confirmation's journal, in order; empty where there is none.
+
+        Raises:
+            StorageError: its journal is damaged, or a newer version of gluetune wrote it.
+        """
+        return self._confirmation_journal.history
+
+    @cached_property
+    def _confirmation_journal(self) -> JournalReader:
+        return JournalReader(self.folder.sub(CONFIRMATION_FOLDER))
 
     @cached_property
     def inputs(self) -> RunInputs | None:

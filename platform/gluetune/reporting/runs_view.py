@@ -211,7 +211,7 @@ def _job_lines(files: RunFiles) -> Iterable[tuple[str, str]]:
 
 def _cost_lines(files: RunFiles, run: RecordedRun) -> Iterable[tuple[str, str]]:
     now = time.time() if run.state == "running" else None
-    return recorded_cost_lines(files.journal.history, files.job, now)
+    return recorded_cost_lines(files.journal.history, files.job, now, files.confirmation_history)
 
 
 def _tasks(tasks: Sequence[RecordedTask], narrow: bool) -> Table:

@@ -27,7 +27,7 @@ from gluetune.reporting.schema import (
     TrialSummary,
     WinnerSummary,
 )
-from gluetune.statistics import expected_best, further_gain
+from gluetune.statistics import count_scored, expected_best, further_gain
 
 if TYPE_CHECKING:
     from gluetune.storage import Storage
@@ -166,7 +166,7 @@ def _task(
 def _expected(plan: TaskPlan, ended: list[TrialRecord]) -> dict[str, Any]:
     """Return the fields of a task's summary on expected validation performance; none for too few evaluated trials."""
     scores = [trial.best_score for trial in ended]
-    if sum(score is not None for score in scores) < MIN_GAIN_TRIALS:
+    if count_scored(scores) < MIN_GAIN_TRIALS:
         return {}
     curve = expected_best(scores, seconds=list(map(busy_seconds, ended)))
     further = further_gain(

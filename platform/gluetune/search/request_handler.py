@@ -34,6 +34,7 @@ from gluetune.events import (
     StopTrialRequest,
     TrialEnded,
     added_configurations,
+    budget_rule,
     delete_request,
     format_params,
     read_request,
@@ -156,7 +157,7 @@ class RequestHandler:
         check: Callable[[str, Mapping[str, Value]], None],
     ) -> None:
         self._storage, self._journal, self._sampler, self._check = storage, journal, sampler, check
-        self.limits = apply_accepted(sampler, search, journal.history)
+        self.limits, self._max_trials = apply_accepted(sampler, search, journal.history), search.budget.trials
         self.stop_requested = False
         self.on_change: Callable[[], None] = lambda: None
         self.write: Callable[[SearchEvent], None] = journal.append_search_event
@@ -267,6 +268,8 @@ class RequestHandler:
         return f"{trial.name} is ended for good"
 
     def _added(self, request: AddRequest) -> dict[str, Any]:
+        if self._max_trials is not None and len(self._journal.trials) >= self._max_trials:
+            raise ValueError(budget_rule(self._max_trials))
         added: dict[str, list[dict[str, Value]]] = {}
         refused = []
         for task, params in request.configurations.items():

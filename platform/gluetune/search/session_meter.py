@@ -58,7 +58,7 @@ class SessionMeter:
         """What all sessions have spent so far."""
         if self._session is None:
             return self._before
-        return self._before + self._session.spent(self._clock() - self._session.held_since)
+        return self._before + self._session.spent(max(0.0, self._clock() - self._session.held_since))
 
     @property
     def spent_limit(self) -> str:

@@ -7,6 +7,7 @@ from gluetune.statistics.comparison import PairedTest, holm, paired_test
 from gluetune.statistics.expected_best import (
     ExpectedBest,
     FurtherGain,
+    count_scored,
     expected_best,
     expected_gain,
     further_gain,
@@ -24,6 +25,7 @@ __all__ = [
     "SeedOutputs",
     "SeedSummary",
     "bootstrap_interval",
+    "count_scored",
     "expected_best",
     "expected_gain",
     "further_gain",

@@ -141,9 +141,14 @@ def further_gain(
         The gain; ``None`` for fewer trials, and where no configuration is left.
     """
     left = further if configurations is None else min(further, configurations - len(scores))
-    if left <= 0 or sum(score is not None for score in scores) < min_trials:
+    if left <= 0 or count_scored(scores) < min_trials:
         return None
     return FurtherGain(left, expected_gain(scores, left))
+
+
+def count_scored(scores: Iterable[float | None]) -> int:
+    """Return the number of trials with a finite score; the functions above need at least one."""
+    return sum(score is not None and math.isfinite(score) for score in scores)
 
 
 def _ordered(scores: Iterable[float | None]) -> _Floats:

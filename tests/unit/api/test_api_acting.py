@@ -151,6 +151,19 @@ def test_before_the_first_evaluation_each_field_must_be_given(root: Path) -> Non
     assert requested(root, "new").configurations == {"cola": {"learning_rate": 1e-4, "batch_size": 16}}
 
 
+def test_a_search_that_has_started_all_trials_of_its_budget_takes_no_configuration(root: Path) -> None:
+    write_search(root, "spent", space=SPACE, num_samples=4, budget={"trials": 4})
+    with pytest.raises(ConfigError, match="--budget-trials"):
+        gluetune.add("spent", {"batch_size": 64})
+    assert not (root / "spent/requests").exists()
+
+
+def test_an_extension_beyond_the_budget_of_trials_says_that_this_stays(root: Path) -> None:
+    write_search(root, "capped", space=ENDLESS, num_samples=2, budget={"trials": 9})
+    assert "budget.trials" not in gluetune.extend("capped", num_samples=4).message  # of each of two tasks
+    assert "search.budget.trials stays 9" in gluetune.extend("capped", num_samples=5).message
+
+
 def test_the_encoder_of_a_configuration_decides_its_fields(root: Path) -> None:
     parts = {"a": {"space": {"learning_rate": [1e-4, 3e-4]}}, "b": {"space": {"batch_size": [8, 16]}}}
     space = SearchSpace.model_validate({"name": "s", "encoders": parts})

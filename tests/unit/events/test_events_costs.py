@@ -199,3 +199,12 @@ def test_classes_add_up_to_the_time_of_all_lanes_and_are_what_each_lane_did(
     assert {name: getattr(costs.total.lanes, name) for name in CLASSES} == pytest.approx(truth, abs=1e-6)
     assert costs.total.lanes.total == pytest.approx(len(lanes) * end)
     assert costs.total.cpus.total == pytest.approx(len(lanes) * end * WORKERS * CPUS)
+
+
+def test_a_session_on_a_machine_whose_clock_is_behind_is_not_longer_for_it() -> None:
+    """The driver of the first session was killed on a machine whose clock was an hour ahead."""
+    ahead = [session(3600.0), started(0, 3603.0), evaluation(0, 1, 3620.0, 8.0, 2.0, "a")]
+    behind = [session(100.0), evaluation(0, 2, 120.0, 8.0, 2.0, "c")]
+    killed, running = search_costs([*ahead, *behind]), search_costs([*ahead, *behind], now=130.0)
+    assert [costs.spent.seconds for costs in (killed, running) if costs.spent] == [20.0 + 20.0, 20.0 + 30.0]
+    assert killed.total.lanes.total == LANES * 40.0

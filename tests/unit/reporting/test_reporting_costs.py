@@ -123,6 +123,13 @@ def test_a_recorded_run_says_what_it_used_and_spent() -> None:
     assert lines["budget"] == "520 of 600 seconds spent"
 
 
+def test_what_a_confirmation_used_is_part_of_what_is_spent() -> None:
+    later = [session(time=BEGIN + 600, held_since=BEGIN + 600), SessionEnded(time=BEGIN + 640, status="complete")]
+    lines = dict(recorded_cost_lines(history(END), {"search": {"budget": {"seconds": 600}}}, None, later))
+    assert "2.67 CPU-minutes" in lines["used to confirm"]
+    assert lines["budget"] == "560 of 600 seconds spent"
+
+
 PLANNED = plan(
     tasks=(
         replace(COLA, planned=4, rows_per_trial=3 * 1800.0, evaluations_per_trial=3.0),
@@ -179,6 +186,13 @@ def test_a_resumed_search_adds_what_its_earlier_sessions_spent() -> None:
     estimator.on_search_event(session(time=BEGIN + 1000, held_since=BEGIN + 1000))
     assert estimator.spent(BEGIN + 1030) == Spent(50, 50 * 2 * 2 / 3600, 50 * 2 * 0.5 / 3600)
     assert estimator.estimate(BEGIN + 1030) is not None, "by the speed that the earlier session measured"
+
+
+def test_an_earlier_session_on_a_machine_whose_clock_is_ahead_adds_its_own_time_only() -> None:
+    estimator = CostEstimator(PLANNED)
+    for held_since in (HELD + 3600, HELD, HELD + 20):
+        estimator.on_search_event(session(time=held_since + 1, held_since=held_since))
+    assert estimator.spent(HELD + 30).seconds == pytest.approx(1 + 1 + 10)
 
 
 @pytest.mark.parametrize(("limit", "warned"), [(4.0, True), (7.0, False)])

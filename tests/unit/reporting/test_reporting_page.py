@@ -16,7 +16,7 @@ from confirmed_search import SEEDS, SKILLS, make_confirmation, search_events, ta
 from confirmed_search import SPACE as RATES
 from gluetune.api.report import report_page
 from gluetune.config import SearchSpace
-from gluetune.events import TrialRecord, format_params
+from gluetune.events import Journal, RequestHandled, TrialRecord, format_params
 from gluetune.reporting import summarise, summarise_confirmation
 from gluetune.reporting.page import plots
 from gluetune.reporting.page.lane_plot import lane_spans, lane_timeline
@@ -27,7 +27,7 @@ from gluetune.reporting.run_files import RunFiles
 from gluetune.statistics import ExpectedBest
 from large_search import SPACE, TASKS, large_events, write_large_search
 from recorded_folders import write_search
-from sample_search import BEGIN, events, folded, plan, started
+from sample_search import BEGIN, ended, evaluated, events, folded, plan, started
 
 MCC = "matthews_correlation"
 EVIL = "</script><img src=x onerror=alert(1)>&\"'\u2028"
@@ -259,6 +259,33 @@ def test_two_runs_are_shown_side_by_side(tmp_path: Path) -> None:
     assert any("CoLA: the runs have other selection rows" in text for text in shown.texts)
     assert [trace["name"] for trace in shown.figures()[0]["data"]] == ["first", "second"]
     assert len(shown.figures()) > 2 * (len(page(first).figures()) - 1)
+
+
+def test_two_runs_of_the_same_name_are_shown_by_their_folders(tmp_path: Path) -> None:
+    folders = [write_search(tmp_path / root, "night") for root in ("a", "b")]
+    headings = [text for text in page(*folders).texts if text.endswith("night")]
+    assert {folder.uri() for folder in folders} <= set(headings)
+    assert "night" not in headings
+
+
+@pytest.mark.parametrize("score", [math.inf, -math.inf])
+def test_a_search_whose_scores_are_infinite_has_a_page(score: float, tmp_path: Path) -> None:
+    """A metric of one's own may be so; twelve trials would otherwise have a curve of expected performance."""
+    recorded: list[Any] = []
+    for number in range(12):
+        recorded += [started(number, "cola", 1e-5 * (number + 1)), evaluated(number, 1, score), ended(number)]
+    shown = page(write_search(tmp_path, "infinite", recorded, summary="complete"))
+    assert "12 trials: 12 finished" in shown.text
+
+
+def test_requests_to_a_search_are_part_of_what_repeats_it(tmp_path: Path) -> None:
+    folder = write_search(tmp_path, "extended")
+    assert "Requests to the search" not in page(folder).text
+    event = RequestHandled(time=BEGIN, request="1", action="extend", accepted=True, message=EVIL)
+    Journal(folder).append_search_event(event)
+    shown = page(folder)
+    assert "Requests to the search" in shown.text
+    assert any(text == EVIL for text in shown.texts)
 
 
 def test_texts_of_the_user_do_nothing(tmp_path: Path) -> None:

@@ -21,11 +21,17 @@ from sample_search import events, folded, plan, send_events, started
 SPACE = SearchSpace.model_validate({"space": {"learning_rate": [1e-4, 3e-4], "batch_size": [16, 32]}})
 
 
-def record(folder: Path, journal: list[Any], trials: dict[int, TrialRecord] | None = None, **changes: Any) -> None:
+def record(
+    folder: Path,
+    journal: list[Any],
+    trials: dict[int, TrialRecord] | None = None,
+    space: SearchSpace = SPACE,
+    **changes: Any,
+) -> None:
     """A session of a search, which begins with the trials of earlier ones."""
     folder.mkdir(exist_ok=True)
     trials = trials or {}
-    with optuna_log(plan(**changes), SPACE, Storage(str(folder)), list(trials.values())) as (log,):
+    with optuna_log(plan(**changes), space, Storage(str(folder)), list(trials.values())) as (log,):
         send_events(log, journal, trials)
 
 
@@ -89,6 +95,28 @@ def test_two_objectives_have_both_values(tmp_path: Path) -> None:
 def test_a_configuration_from_outside_the_space_is_shown_without_what_a_study_cannot_hold(tmp_path: Path) -> None:
     record(tmp_path, [*events(), started(4, "cola", learning_rate=0.5, batch_size=32)])
     assert content(studies(tmp_path)["cola"])[-1][:2] == ("RUNNING", {"batch_size": 32})
+
+
+def test_a_zero_beside_a_logarithmic_range_does_not_end_the_file(tmp_path: Path) -> None:
+    """A study takes no other scale of a field than that of its first trials."""
+    rates = {"learning_rate": {"type": "float", "low": 1e-5, "high": 1e-3, "log": True}}
+    space = SearchSpace.model_validate({"space": {**rates, "batch_size": [16, 32]}})
+    zero = started(0, "cola").model_copy(update={"params": {"learning_rate": 0.0, "batch_size": 16}})
+    for journal in ([zero, started(2, "cola")], [started(2, "cola"), zero]):
+        record(tmp_path, journal, space=space)
+        shown = [trial[1] for trial in content(studies(tmp_path)["cola"])]
+        assert sorted(shown, key=len) == [{"batch_size": 16}, {"learning_rate": 1e-4, "batch_size": 16}]
+
+
+def test_a_resumed_search_writes_no_more_trials_than_the_first_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_TRIALS", 2)
+    record(tmp_path, events())
+    first = {name: content(study) for name, study in studies(tmp_path).items()}
+    assert [len(trials) for trials in first.values()] == [1, 1]
+    record(tmp_path, [], folded(events()))
+    assert {name: content(study) for name, study in studies(tmp_path).items()} == first
 
 
 def test_a_search_goes_on_where_the_file_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gluetune.config import SchedulerConfig, SearchConfig, SearchSpace, TrainingConfig, Value
+from gluetune.config import BudgetConfig, SchedulerConfig, SearchConfig, SearchSpace, TrainingConfig, Value
 from gluetune.errors import ConfigError, ConfigIssue, StorageError
 from gluetune.events import (
     AddRequest,
@@ -54,13 +54,22 @@ class Session:
     """One session of the driver over the search in a folder."""
 
     folder: Path
+    search: SearchConfig = SEARCH
 
     def __post_init__(self) -> None:
         recover_folder(self.folder)
         self.storage = Storage(str(self.folder))
         self.journal = Journal(self.storage)
-        sampler = TrialSampler(TASKS, SPACE, "grid", TrainingConfig(), 1, SEARCH.num_samples)
-        self.handler = RequestHandler(self.storage, self.journal, sampler, SEARCH, refuse_large_rates)
+        sampler = TrialSampler(
+            TASKS,
+            SPACE,
+            "grid",
+            TrainingConfig(),
+            1,
+            self.search.num_samples,
+            max_trials=self.search.budget.trials,
+        )
+        self.handler = RequestHandler(self.storage, self.journal, sampler, self.search, refuse_large_rates)
         self.handler.handle_waiting()
         self.controller = SearchController(
             self.journal,
@@ -156,6 +165,15 @@ def test_a_request_that_cannot_be_acted_on_is_refused_with_the_reason(
     assert reason in event.message
     assert (event.limits, event.added) == ({}, {})
     assert session.train_all() == [5e-5, 2e-5, 3e-5]
+
+
+def test_no_configuration_is_added_to_a_search_that_has_started_all_trials_of_its_budget(tmp_path: Path) -> None:
+    session = Session(tmp_path, SearchConfig(num_samples=3, budget=BudgetConfig(trials=2)))
+    session.train_next()
+    assert session.request(add(5e-5)).accepted
+    assert session.train_all() == [5e-5]
+    assert "--budget-trials" in session.request(add(6e-5)).message
+    assert Session(tmp_path, SearchConfig(num_samples=3, budget=BudgetConfig(trials=3))).request(add(6e-5)).accepted
 
 
 def test_a_file_that_is_no_request_is_refused_and_deleted(session: Session) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from gluetune.statistics import expected_best, expected_gain
+from gluetune.statistics import expected_best, expected_gain, further_gain
 
 SCORES = [0.52, 0.61, 0.44, 0.61, 0.70, 0.38, 0.66]
 
@@ -89,3 +89,9 @@ def test_no_gain_is_expected_of_equal_scores_and_less_of_the_hundredth_trial_tha
 def test_too_few_trials_are_refused() -> None:
     with pytest.raises(ValueError, match="4 trials"):
         expected_gain([0.1, 0.2, 0.3], 1)
+
+
+@pytest.mark.parametrize("score", [float("inf"), float("-inf"), float("nan"), None])
+def test_nothing_is_estimated_where_too_few_scores_are_finite(score: float | None) -> None:
+    assert further_gain([score] * 12, further=5, min_trials=4) is None
+    assert further_gain([score] * 12 + SCORES, further=5, min_trials=4) is not None

@@ -6,14 +6,13 @@ import time
 from collections.abc import Iterator
 
 from gluetune.reporting import formatting
-from gluetune.reporting.costs import CostReport, cost_lines, recorded_cost_lines
+from gluetune.reporting.costs import CostReport, cost_lines, price, recorded_cost_lines
 from gluetune.reporting.page import tables
 from gluetune.reporting.page.lane_plot import lane_timeline
 from gluetune.reporting.page.parts import Plot
 from gluetune.reporting.page.tables import Table
 from gluetune.reporting.recorded_runs import RecordedRun
 from gluetune.reporting.run_files import RunFiles
-from gluetune.reporting.runs_view import UNENDED
 from gluetune.reporting.schema import CostsSummary, Summary
 
 _BAR = 34  # pixels of a lane
@@ -41,7 +40,7 @@ def compute_tables(files: RunFiles, run: RecordedRun, summary: Summary | None) -
     """
     found = []
     prices = (files.job.get("lanes") or {}).get("cost_per_hour")
-    costs = CostReport.of(files.journal.history, prices, time.time() if run.state in UNENDED else None)
+    costs = CostReport.of(files.journal.history, prices, time.time() if run.state == "running" else None)
     tasks = [(task.title, costs.task(task.task), sum(task.trials.values())) for task in run.tasks]
     rows = [_row(title, number, used) for title, used, number in tasks if used is not None]
     if rows:
@@ -65,8 +64,8 @@ def compute_notes(files: RunFiles, run: RecordedRun, summary: Summary | None) ->
     if summary is not None:
         yield from cost_lines(summary)
         return
-    now = time.time() if run.state in UNENDED else None
-    for name, text in recorded_cost_lines(files.journal.history, files.job, now):
+    now = time.time() if run.state == "running" else None
+    for name, text in recorded_cost_lines(files.journal.history, files.job, now, files.confirmation_history):
         yield f"{name}: {text}"
 
 
@@ -74,8 +73,8 @@ def _row(title: str, trials: int, costs: CostsSummary) -> tuple[str, ...]:
     lanes = costs.lane_seconds
     seconds = (lanes.training, lanes.evaluation, lanes.idle, lanes.start, lanes.lost, lanes.total)
     whole = (costs.cpu_seconds.total, costs.gpu_seconds.total or None)
-    price = "–" if costs.cost is None else f"{costs.cost:,.2f}"
-    return (title, f"{trials:,}", *map(formatting.duration, seconds), *map(formatting.duration, whole), price)
+    cost = "–" if costs.cost is None else price(costs.cost)
+    return (title, f"{trials:,}", *map(formatting.duration, seconds), *map(formatting.duration, whole), cost)
 
 
 def _lane_use(summary: Summary) -> Table:

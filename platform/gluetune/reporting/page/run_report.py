@@ -82,7 +82,7 @@ def run_report(files: RunFiles, make_plots: PlotMaker, summary: Summary | None =
         compute_tables(files, run, summary if current else None),
         list(map(sentence, compute_notes(files, run, summary if current else None))),
         _settings(files),
-        [table for table in (_seeds(files), *_versions(files), tables.fingerprint_table(files.inputs)) if table],
+        [table for table in _records(files) if table],
         curves,
         trials,
     )
@@ -97,9 +97,11 @@ def page_of(runs: Sequence[tuple[RunFiles, RunReport]]) -> Page:
     Raises:
         UserError: two runs that are compared cannot be read.
     """
-    reports = [report for _, report in runs]
+    names = _distinct([report.run for _, report in runs])
+    reports = [
+        replace(report, run=replace(report.run, name=name)) for name, (_, report) in zip(names, runs, strict=True)
+    ]
     _align(reports)
-    names = _distinct([report.run for report in reports])
     titles = {task: each.title for report in reports for task, each in report.tasks.items()}
     comparison: list[Table] = []
     notes: tuple[str, ...] = ()
@@ -247,6 +249,14 @@ def _seeds(files: RunFiles) -> Table | None:
     shown = ", ".join(map(str, seeds[:10])) + (f", … {len(seeds) - 10:,} more" if len(seeds) > 10 else "")
     rows = [("the job", str(files.job.get("seed", "–"))), ("trials: head, data order, dropout", shown)]
     return Table("Seeds", ("of", "seed"), rows)
+
+
+def _records(files: RunFiles) -> Iterator[Table | None]:
+    """Yield what repeats a run beside its files: requests to it, seeds, versions, and fingerprints of the data."""
+    yield tables.requests_table(files.journal.history)
+    yield _seeds(files)
+    yield from _versions(files)
+    yield tables.fingerprint_table(files.inputs)
 
 
 def _versions(files: RunFiles) -> Iterator[Table]:

@@ -6,10 +6,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gluetune.events import ClassScores, RunInputs, TrialRecord, TrialStatus, format_epochs, short_name
+from gluetune.events import (
+    ClassScores,
+    JournalEvent,
+    RequestHandled,
+    RunInputs,
+    TrialRecord,
+    TrialStatus,
+    format_epochs,
+    short_name,
+)
 from gluetune.reporting import formatting
 from gluetune.reporting.page.lane_plot import lane_spans
 from gluetune.reporting.progress import busy_seconds
+from gluetune.reporting.runs_view import moment
 from gluetune.statistics import ExpectedBest
 from gluetune.tasks.metrics import value_of_score
 
@@ -138,6 +148,21 @@ def fingerprint_table(inputs: RunInputs | None) -> Table | None:
     rows += [("encoder", short_name(name), "–", value[:_HASH_CHARS], "") for name, value in encoders.items()]
     header = ("task", "rows of", "rows", "SHA-256 of texts and labels", "SHA-256 of token ids")
     return Table("Fingerprints of the data, their first 16 characters; inputs.json has all", header, rows)
+
+
+def requests_table(history: Iterable[JournalEvent]) -> Table | None:
+    """Return the requests that other processes made to a search, and limits that resumes changed; ``None`` without.
+
+    Args:
+        history: all events of its journal, in order.
+    """
+    rows = [
+        (moment(each.time), each.action.replace("_", " "), "accepted" if each.accepted else "refused", each.message)
+        for each in history
+        if isinstance(each, RequestHandled)
+    ]
+    header = ("time", "request", "outcome", "what the driver did, or why not")
+    return Table("Requests to the search, which have changed it beside its job file", header, rows) if rows else None
 
 
 def status_words(trials: Iterable[TrialRecord]) -> str:

@@ -17,7 +17,7 @@ from gluetune.reporting.page.parts import HyperparameterPlots, Plot, PlotMaker, 
 from gluetune.reporting.progress import busy_seconds
 from gluetune.reporting.run_files import TaskLabels
 from gluetune.reporting.schema import TaskSummary
-from gluetune.statistics import ExpectedBest, expected_best
+from gluetune.statistics import ExpectedBest, count_scored, expected_best
 
 _SLICES = "Later trials have a stronger colour; a cross did not train to its last epoch."
 _AXIS_WIDTH = 120  # pixels of each axis of parallel coordinates, at least
@@ -99,7 +99,7 @@ def expected_points(trials: Sequence[TrialRecord], summary: TaskSummary | None) 
         ]
     ended = [trial for trial in trials if trial.status.final]
     scores = [trial.best_score for trial in ended]
-    if sum(score is not None for score in scores) < MIN_GAIN_TRIALS:
+    if count_scored(scores) < MIN_GAIN_TRIALS:
         return []
     return expected_best(scores, seconds=list(map(busy_seconds, ended)))
 

@@ -67,7 +67,7 @@ def study_figures(
     Returns:
         The plots; empty ones where no trial was evaluated or no field is searched.
     """
-    scored = [trial for trial in trials if trial.best_score is not None]
+    scored = [trial for trial in trials if trial.best_score is not None and math.isfinite(trial.best_score)]
     every = value_distributions(space, [trial.params for trial in scored])
     distributions = {name: spec for name, spec in every.items() if not spec.single()}
     if not scored or not distributions:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.samplers import BaseSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
@@ -154,14 +154,19 @@ class _Studies:
     def _fitting(self, params: Mapping[str, Value]) -> dict[str, BaseDistribution]:
         """Return distributions that hold a configuration, which a user may have added from outside the space.
 
-        A study cannot widen a categorical field; such a field is left out where the configuration has another value.
+        A study can widen the range of a number, but not a categorical field, nor a range on a log scale to 0. Where the
+        configuration has such a value, the field is left out.
         """
         fitting = value_distributions(self._space, [params])
-        return {
-            name: each
-            for name, each in fitting.items()
-            if name in params and (not isinstance(each, CategoricalDistribution) or each == self._distributions[name])
-        }
+        return {name: each for name, each in fitting.items() if name in params and self._holds(name, each)}
+
+    def _holds(self, name: str, fitting: BaseDistribution) -> bool:
+        """Return whether the studies take a distribution of a field beside that of the space."""
+        try:
+            check_distribution_compatibility(self._distributions[name], fitting)
+        except ValueError:
+            return False
+        return True
 
 
 class OptunaLog:
@@ -177,7 +182,7 @@ class OptunaLog:
     def __init__(self, plan: SearchPlan, space: SearchSpace, folder: Storage, trials: Iterable[TrialRecord]) -> None:
         self._plan, self._space, self._path = plan, space, folder.uri(OPTUNA_LOG)
         self._metrics = {task.task: task.metric for task in plan.tasks}
-        self._queue: deque[tuple[Any, ...]] = deque(("add", trial) for trial in trials)
+        self._queue: deque[tuple[Any, ...]] = deque(("add", trial) for trial in trials if trial.number < MAX_TRIALS)
         self._changed, self._closing = threading.Condition(), False
         self._thread = threading.Thread(target=self._run, name="gluetune-optuna-log", daemon=True)
         self._thread.start()
