@@ -319,7 +319,7 @@ def _extension(num_samples: int | str | None, time_budget_s: float | str | None)
             continue
         whole = name == "num_samples"
         try:
-            number = int(given) if whole else float(given)
+            number = int(str(given)) if whole else float(str(given))  # of text: `int` cuts off a fraction
         except ValueError:
             number = 0
         if not 0 < number < float("inf"):

@@ -28,7 +28,7 @@ def completed_configuration(
         ConfigError: all mistakes, each by its field.
     """
     model = given.get(MODEL_FIELD, others.get(MODEL_FIELD))
-    if space.encoders and model not in space.encoders:
+    if space.encoders and not (isinstance(model, str) and model in space.encoders):
         raise ConfigError([_unknown_encoder(space, model)])
     part = space.encoders[str(model)] if space.encoders else space
     issues = [*_unknown_fields(space, part, training, given), *_missing_fields(part, given, others)]
@@ -66,7 +66,7 @@ def _unknown_fields(
     space: SearchSpace, part: SearchSpace, training: TrainingConfig, given: Mapping[str, Any]
 ) -> Iterator[ConfigIssue]:
     known = (*([MODEL_FIELD] if space.encoders else ()), *part.space)
-    for field in given:
+    for field in map(str, given):
         if field in known:
             continue
         if field in TrainingConfig.model_fields:
@@ -81,6 +81,8 @@ def _missing_fields(part: SearchSpace, given: Mapping[str, Any], others: Mapping
     for field in part.space:
         if field not in given and field not in others:
             yield ConfigIssue(field, "must be given: no trial that it could be taken from has been evaluated yet")
+        elif field in given and given[field] is None:
+            yield ConfigIssue(field, "must be a value, but got null")
 
 
 def _value_in(spec: Distribution, given: Any, checked: Any) -> Value:

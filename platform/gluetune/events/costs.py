@@ -269,6 +269,12 @@ class _SessionFold:
         return Spent() if self.started is None else self.started.spent(max(0.0, self.ended - self.started.held_since))
 
 
+def _logged_step(event: Evaluated | PretrainingEvaluated) -> int:
+    """Return the step of an evaluation as logs count it: of a cross-validation, with the steps of earlier folds."""
+    earlier = 0 if isinstance(event, PretrainingEvaluated) or event.fold is None else event.fold - 1
+    return earlier * event.total_steps + event.step
+
+
 @dataclass
 class _CostFold:
     """All sessions of a search."""
@@ -317,7 +323,7 @@ class _CostFold:
             step, batch = self._steps[event.number]
             session.logged(event, (event.step - step) * batch)
         elif isinstance(event, Evaluated | PretrainingEvaluated):
-            self._steps[event.number] = event.step, self._steps[event.number][1]
+            self._steps[event.number] = _logged_step(event), self._steps[event.number][1]
             session.evaluated(event)
         elif isinstance(event, TrialEnded):
             session.trial_ended(event)

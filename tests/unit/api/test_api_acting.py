@@ -103,6 +103,7 @@ def test_a_trial_is_requested_to_end_by_number_or_name(running: Storage, trial: 
         ("add grid --set weight_decay=0.1", [Line("--set weight_decay", "0.01")]),
         ("add grid --set learning_rate=-1", [Line("--set learning_rate", "-1")]),
         ("add grid --set batch_size=many", [Line("--set batch_size", "'many'")]),
+        ("add grid --set batch_size=", [Line("--set batch_size", "null")]),
         ("add grid --set batch_size=64 --task colla", [Line("--task", "'colla'", "cola")]),
         ("add grid --set learning_rate=1e-4 --task cola", [Line("", "cola-0000")]),
         ("add bert --set learning_rate=1e-4", [Line("", "pre-training")]),
@@ -173,8 +174,9 @@ def test_the_encoder_of_a_configuration_decides_its_fields(root: Path) -> None:
     assert requested(root, "two").configurations == {"cola": {"model": "a", "learning_rate": 3e-4}}
     with pytest.raises(ConfigError, match="batch_size"):
         gluetune.add("two", {"model": "b"})
-    with pytest.raises(ConfigError, match="must be one of a, b"):
-        gluetune.add("two", {"model": "c"})
+    for unknown in ("c", ["a"], {"a": 1}):
+        with pytest.raises(ConfigError, match="must be one of a, b"):
+            gluetune.add("two", {"model": unknown})
 
 
 def test_values_are_written_as_the_training_field_reads_them(running: Storage) -> None:
@@ -188,6 +190,13 @@ def test_new_limits_are_numbers_or_additions(running: Storage) -> None:
     assert requested(running) == ExtendRequest(more_samples=20, time_budget_s=90.0)
     assert "26" in sent.message
     assert "90" in sent.message
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize("number", [8.5, True, "8.5", "٣.5"])
+def test_a_number_of_trials_is_whole(number: Any) -> None:
+    with pytest.raises(ConfigError, match="whole number"):
+        gluetune.extend("killed", num_samples=number)
 
 
 def test_an_extension_starts_from_the_limits_that_the_journal_has(running: Storage) -> None:

@@ -208,3 +208,14 @@ def test_a_session_on_a_machine_whose_clock_is_behind_is_not_longer_for_it() -> 
     killed, running = search_costs([*ahead, *behind]), search_costs([*ahead, *behind], now=130.0)
     assert [costs.spent.seconds for costs in (killed, running) if costs.spent] == [20.0 + 20.0, 20.0 + 30.0]
     assert killed.total.lanes.total == LANES * 40.0
+
+
+def test_of_a_resumed_cross_validation_only_the_steps_after_the_last_fold_are_lost() -> None:
+    """Logs count the steps of all folds, evaluations those of their own: 150 steps are a fold."""
+    fold = [
+        event.model_copy(update={"step": 150, "fold": 1}) if hasattr(event, "step") else event
+        for event in (started(0, 3.0), evaluation(0, 1, 20.0, 8.0, 2.0, "a"))
+    ]
+    log = StepLogged(time=150.0, number=0, step=170, epoch=1, loss=0.1, learning_rate=1e-4, examples_per_second=50.0)
+    costs = search_costs([session(), *fold, session(100.0), log])
+    assert costs.trials[0].lanes.lost == 4.0  # twenty steps of ten rows at 50 rows a second

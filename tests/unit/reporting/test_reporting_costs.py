@@ -124,7 +124,8 @@ def test_a_recorded_run_says_what_it_used_and_spent() -> None:
 
 
 def test_what_a_confirmation_used_is_part_of_what_is_spent() -> None:
-    later = [session(time=BEGIN + 600, held_since=BEGIN + 600), SessionEnded(time=BEGIN + 640, status="complete")]
+    later: list[JournalEvent] = [session(time=BEGIN + 600, held_since=BEGIN + 600)]
+    later.append(SessionEnded(time=BEGIN + 640, status="complete"))
     lines = dict(recorded_cost_lines(history(END), {"search": {"budget": {"seconds": 600}}}, None, later))
     assert "2.67 CPU-minutes" in lines["used to confirm"]
     assert lines["budget"] == "560 of 600 seconds spent"
