@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _COMPUTING = ("gluetune", "torch", "transformers", "tokenizers", "numpy", "scikit-learn", "peft")
 """Packages that the numbers of a training depend on."""
-Verdict = Literal["to the bit", "same score", "within the seeds", "different", "contradicted"]
+Verdict = Literal["to the bit", "same scores", "within the seeds", "different", "contradicted"]
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class VerifiedTask:
     Attributes:
         task: name of the task.
         trial: name of the winner.
-        verdict: ``to the bit`` where scores and losses of all evaluations are equal; ``same score`` where the best
-            score is, and other numbers are not; ``within the seeds`` where the best score lies among those of the fresh
-            seeds of the search's confirmation; ``different``; ``contradicted`` where the journal's settings of the
-            trial do not follow from job and search space.
+        verdict: ``to the bit`` where scores and losses of all evaluations are equal; ``same scores`` where all scores
+            are, and losses are not; ``within the seeds`` where the best score lies among those of the fresh seeds of
+            the search's confirmation; ``different``; ``contradicted`` where the journal's settings of the trial do not
+            follow from job and search space.
         metric: name of the primary metric.
         recorded: its recorded value at the best evaluation.
         now: its value now; ``None`` where the winner was not trained again.
@@ -63,7 +63,7 @@ class VerifiedTask:
     @property
     def reproduced(self) -> bool:
         """Whether the score is reproduced."""
-        return self.verdict in ("to the bit", "same score", "within the seeds")
+        return self.verdict in ("to the bit", "same scores", "within the seeds")
 
 
 @dataclass(frozen=True)
@@ -229,14 +229,19 @@ def compared_winner(files: RunFiles, recorded: TrialRecord, again: TrialRecord) 
     verdict: Verdict = "different"
     if difference is None:
         verdict = "to the bit"
-    elif again.reported == recorded.reported and again.best_score == recorded.best_score:
-        verdict = "same score"
+    elif _scores(again) == _scores(recorded):
+        verdict = "same scores"
     elif seeds is not None and now is not None and seeds[0] <= now <= seeds[1]:
         verdict = "within the seeds"
     details = () if difference is None else (_described(difference, again),)
     compared = min(recorded.reported, again.reported)
     best = value_of_score(metric, recorded.best_score or 0.0)
     return VerifiedTask(recorded.task, recorded.name, verdict, metric, best, now, compared, details, seeds)
+
+
+def _scores(trial: TrialRecord) -> list[tuple[int, float]]:
+    """Return the step and the score of each evaluation."""
+    return [(each.step, each.score) for each in trial.all_evaluations]
 
 
 def _described(difference: Difference, again: TrialRecord) -> str:

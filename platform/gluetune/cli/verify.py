@@ -36,7 +36,7 @@ VERIFY = Program(
     options=(TASK, ADDRESS, STORAGE, AS_JSON),
     positionals=(NAME,),
     usage="%(prog)s NAME [--task NAME] [--address ADDRESS] [--storage-path PATH] [--json]",
-    epilog="Exit code 0: all best scores are the same, or within the range of the confirmation's seeds; 1: one is not.",
+    epilog="Exit code 0: all scores are the same, or within the range of the confirmation's seeds; 1: one is not.",
     check=_needs_name,
 )
 
@@ -102,7 +102,7 @@ def describe(task: VerifiedTask) -> str:
         return f"{subject}, is not reproduced: the record contradicts itself: {details}"
     now = "without a score" if task.now is None else f"{task.now:.4f}"
     seeds = "" if task.seeds is None else f"; fresh seeds {task.seeds[0]:.4f} to {task.seeds[1]:.4f}"
-    if task.verdict == "same score":
-        return f"{subject}, is reproduced: the best score is the same, but not all numbers are ({details})"
+    if task.verdict == "same scores":
+        return f"{subject}, is reproduced: all scores are the same, but losses are not ({details})"
     verdict = "is reproduced within the range of its seeds" if task.reproduced else "is not reproduced"
     return f"{subject}, {verdict}: {now} now{seeds} ({details})"

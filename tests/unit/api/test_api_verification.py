@@ -110,14 +110,15 @@ def test_another_score_is_reproduced_among_those_of_fresh_seeds(
     assert "0.4500 now" in describe(found)
 
 
-def test_the_same_score_is_reproduced_where_losses_differ_also_outside_the_range_of_fresh_seeds(root: Path) -> None:
+def test_the_same_scores_are_reproduced_where_losses_differ_also_outside_the_range_of_fresh_seeds(root: Path) -> None:
     found = compared_winner(seeds(root, 0.42, 0.46), trial(0.3, 0.5), trial(0.3, 0.5, eval_loss=0.25))
-    assert (found.verdict, found.reproduced) == ("same score", True)
+    assert (found.verdict, found.reproduced) == ("same scores", True)
     assert "eval loss" in describe(found)
 
 
-def test_a_trial_that_ends_before_is_not_reproduced_by_its_best_score(root: Path) -> None:
-    found = compared_winner(seeds(root), trial(0.5, 0.3), trial(0.5))
+@pytest.mark.parametrize("again", [trial(0.5), trial(0.5, 0.2)], ids=["ends before", "another score later"])
+def test_the_same_best_score_alone_is_not_reproduced(root: Path, again: TrialRecord) -> None:
+    found = compared_winner(seeds(root), trial(0.5, 0.3), again)
     assert (found.verdict, found.reproduced) == ("different", False)
 
 
