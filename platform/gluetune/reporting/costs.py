@@ -91,13 +91,19 @@ class CostReport:
         known: dict[str, float] = spent | {"trials": self.trials}
         return {name: BudgetLimit(limit=limit, spent=known.get(name)) for name, limit in limits.items()}
 
-    def ended_early(self, plan: TaskPlan) -> EarlyEndSummary | None:
-        """Return why a task got no further trials, and what that saved; ``None`` where it did not end so."""
+    def ended_early(self, plan: TaskPlan, max_trials: float | None = None) -> EarlyEndSummary | None:
+        """Return why a task got no further trials, and what that saved; ``None`` where it did not end so.
+
+        Args:
+            plan: the task.
+            max_trials: the budget's number of trials of all tasks; what one task does not start others do.
+        """
         event = self.ended.get(plan.task)
         if event is None:
             return None
         run = self._trials_of(plan.task)
-        saved = None if plan.planned is None else max(0, plan.planned - len(run))
+        left = () if max_trials is None else (int(max_trials) - self.trials,)
+        saved = None if plan.planned is None else max(0, min([plan.planned - len(run), *left]))
         lanes, cpus, gpus = (
             _times(saved, [_busy(getattr(use, kind)) for use in run]) for kind in ("lanes", "cpus", "gpus")
         )

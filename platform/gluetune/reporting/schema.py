@@ -66,7 +66,8 @@ class EarlyEndSummary(_Part):
     threshold: float = Field(description="the job's `search.stop_when.expected_gain_below`")
     patience: int = Field(description="so many estimates in a row were below it")
     trials_saved: int | None = Field(
-        description="number of planned trials that were not run; null if only time or budget end the search"
+        description="number of planned trials that were not run, nor other tasks' in their place; null if only time or "
+        "budget end the search"
     )
     lane_seconds_saved: float | None = Field(
         description="seconds of lanes that they would have needed, by the mean of the trials that were run"

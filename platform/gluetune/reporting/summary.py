@@ -157,7 +157,7 @@ def _task(
         encoders=compare_encoders(search, plan.task, own),
         pareto=pareto_front(plan.task, own) if len(search.objectives) > 1 else [],
         winner=_winner(best, best.best, model) if best and best.best else None,
-        ended_early=costs.ended_early(plan),
+        ended_early=costs.ended_early(plan, search.budget.get("trials")),
         costs=costs.task(plan.task),
         **_expected(plan, [trial for trial in own if trial.status.final]),
     )

@@ -106,6 +106,15 @@ def test_what_an_ended_task_saved() -> None:
     assert made.estimate is None or made.estimate.error is None, "not all planned trials were run"
 
 
+@pytest.mark.parametrize(("budget", "saved"), [(4, 0), (6, 2), (20, 8)])
+def test_trials_of_a_budget_that_other_tasks_started_are_not_saved(budget: int, saved: int) -> None:
+    """The search has started four trials; CoLA was to have ten of them."""
+    tasks = (replace(COLA, planned=10), MNLI)
+    early = summary(history(CLOSED, END), tasks=tasks, budget={"trials": budget}).tasks[0].ended_early
+    assert early is not None
+    assert early.trials_saved == saved
+
+
 def test_a_journal_without_sessions_leaves_numbers_unknown() -> None:
     made = summary(list(events()))
     assert made.costs is not None
