@@ -18,7 +18,7 @@ from gluetune.events.confirmation import (
     seed_folder,
     seed_name,
 )
-from gluetune.events.costs import ClassSeconds, ResourceUse, SearchCosts, search_costs
+from gluetune.events.costs import ClassSeconds, ResourceUse, SearchCosts, last_of_session, search_costs
 from gluetune.events.environment import ENVIRONMENT_FILE, Environment, load_environments, save_environment
 from gluetune.events.folds import deviation
 from gluetune.events.journal import Journal, JournalReader, Listener, check_journal_schema
@@ -73,6 +73,7 @@ from gluetune.events.search_events import (
     TaskEnded,
 )
 from gluetune.events.search_requests import (
+    ENDED_BY_REQUEST,
     REQUESTS_FOLDER,
     AddRequest,
     ExtendRequest,
@@ -103,6 +104,7 @@ from gluetune.events.trials import (
 
 __all__ = [
     "CONFIRMATION_FOLDER",
+    "ENDED_BY_REQUEST",
     "ENVIRONMENT_FILE",
     "FIELD_LABELS",
     "INPUTS_FILE",
@@ -177,6 +179,7 @@ __all__ = [
     "format_epochs",
     "format_params",
     "has_events",
+    "last_of_session",
     "load_environments",
     "load_inputs",
     "load_outputs",

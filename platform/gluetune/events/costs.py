@@ -22,7 +22,7 @@ from gluetune.events.schema import (
     WinnerEvaluated,
 )
 from gluetune.events.search_events import JournalEvent, LaneLost, SessionEnded, SessionStarted, Spent, TaskEnded
-from gluetune.events.search_requests import RequestHandled
+from gluetune.events.search_requests import ENDED_BY_REQUEST, RequestHandled
 
 CostClass = Literal["training", "evaluation", "idle", "start", "lost"]
 
@@ -269,6 +269,22 @@ class _SessionFold:
         return Spent() if self.started is None else self.started.spent(max(0.0, self.ended - self.started.held_since))
 
 
+def last_of_session(event: JournalEvent, before: float) -> float:
+    """Return up to when a session is known to have had lanes, in seconds since the epoch.
+
+    Requests are also handled, and tasks and trials ended, between the kill of a driver and the next session. A session
+    may run on another machine, whose clock is behind that of the earlier ones.
+
+    Args:
+        event: the next event of the journal.
+        before: what was known before it.
+    """
+    if isinstance(event, SessionStarted):
+        return event.time
+    by_request = isinstance(event, TrialEnded) and event.message == ENDED_BY_REQUEST
+    return before if by_request or isinstance(event, TaskEnded | RequestHandled) else max(before, event.time)
+
+
 def _logged_step(event: Evaluated | PretrainingEvaluated) -> int:
     """Return the step of an evaluation as logs count it: of a cross-validation, with the steps of earlier folds."""
     earlier = 0 if isinstance(event, PretrainingEvaluated) or event.fold is None else event.fold - 1
@@ -298,8 +314,7 @@ class _CostFold:
             if self._open is None and not self.sessions:
                 self._begin(None)
             self._add_to_session(event)
-        # a session may run on another machine, whose clock is behind that of the earlier ones
-        self._last = event.time if isinstance(event, SessionStarted) else max(self._last, event.time)
+        self._last = last_of_session(event, self._last)
 
     def _begin(self, started: SessionStarted | None) -> None:
         self._open = _SessionFold(started, self.tallies)

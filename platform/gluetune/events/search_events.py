@@ -36,7 +36,7 @@ class _SearchEvent(BaseModel):
 
 
 class SessionStarted(_SearchEvent):
-    """A session of a search gave its first trial to a lane. A search that is resumed has several sessions.
+    """A session of a search gave its first trial to a lane, or has winners to score. A resumed search has several.
 
     Attributes:
         held_since: when the session's first lane was started, in seconds since the epoch; from then on the session

@@ -21,6 +21,8 @@ from gluetune.storage import Storage
 
 REQUESTS_FOLDER = "requests"
 REQUEST_VERSION: Final = 1
+ENDED_BY_REQUEST = "stopped by a request"
+"""The message of a trial that a request has ended."""
 _ENDING = ".json"
 
 RequestAction = Literal["stop", "stop_trial", "add", "extend"]

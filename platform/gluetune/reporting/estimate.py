@@ -22,6 +22,7 @@ from gluetune.events import (
     TrialRecord,
     TrialStatus,
     apply_event,
+    last_of_session,
 )
 
 _EVALUATION_SHARE = 1 / 3  # of a training step's time that the evaluation of as many rows takes, before it is measured
@@ -112,8 +113,7 @@ class CostEstimator:
             self._end_session(event.time)
         elif isinstance(event, TaskEnded):
             self._closed.add(event.task)
-        # a session may run on another machine, whose clock is behind that of the earlier ones
-        self._last = event.time if isinstance(event, SessionStarted) else max(self._last, event.time)
+        self._last = last_of_session(event, self._last)
 
     def on_event(self, event: Event, trial: TrialRecord) -> None:
         """Take an event of a trial."""
@@ -130,7 +130,7 @@ class CostEstimator:
             self._count_end(trial)
         elif not trial.status.final:
             self._open[trial.number] = trial
-        self._last = max(self._last, event.time)
+        self._last = last_of_session(event, self._last)
 
     def spent(self, now: float) -> Spent:
         """Return what all sessions have spent.

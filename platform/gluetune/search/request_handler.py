@@ -21,6 +21,7 @@ from gluetune.config import (
 )
 from gluetune.errors import ConfigError, ConfigIssue, StorageError, UserError
 from gluetune.events import (
+    ENDED_BY_REQUEST,
     AddRequest,
     ExtendRequest,
     Journal,
@@ -48,7 +49,6 @@ from gluetune.storage import Storage
 logger = logging.getLogger(__name__)
 POLL_S, REMOTE_POLL_S = 2.0, 10.0
 """Seconds between two listings of the requests, in a local folder and in a bucket."""
-ENDED_BY_REQUEST = "stopped by a request"
 
 
 def apply_accepted(sampler: TrialSampler, search: SearchConfig, events: Sequence[JournalEvent]) -> SearchLimits:

@@ -210,6 +210,7 @@ class Search:
             if trial.winner is not None and trial not in unscored:  # a resume may have added trials
                 self._describe(trial, trial.winner)
         if unscored:
+            controller.record_search_event(self.meter.begin())  # where a resume has no trial left to run
 
             def scoring(trial: TrialRecord) -> WinnerScoring:
                 again, encoder = needs_selection_scores(trial), self.prepared.of(trial)

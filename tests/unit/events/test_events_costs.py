@@ -9,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gluetune.events import (
+    ENDED_BY_REQUEST,
     JournalEvent,
     LaneLost,
+    RequestHandled,
     ResourceUse,
     SeedScored,
     SessionEnded,
     SessionStarted,
     StepLogged,
+    TaskEnded,
     TrialEnded,
     TrialStarted,
     WinnerEvaluated,
@@ -219,3 +222,18 @@ def test_of_a_resumed_cross_validation_only_the_steps_after_the_last_fold_are_lo
     log = StepLogged(time=150.0, number=0, step=170, epoch=1, loss=0.1, learning_rate=1e-4, examples_per_second=50.0)
     costs = search_costs([session(), *fold, session(100.0), log])
     assert costs.trials[0].lanes.lost == 4.0  # twenty steps of ten rows at 50 rows a second
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        RequestHandled(time=90_000.0, request="1", action="extend", accepted=True, message=""),
+        TaskEnded(time=90_000.0, task="cola", trials=1, further_trials=1, expected_gain=0.0, threshold=0.1, patience=1),
+        TrialEnded(time=90_000.0, number=0, status="pruned", message=ENDED_BY_REQUEST),
+    ],
+    ids=["request", "end of a task", "end of a trial by a request"],
+)
+def test_what_happens_between_a_kill_and_the_next_session_makes_neither_longer(between: JournalEvent) -> None:
+    costs = search_costs([session(), *FIRST, between, session(90_100.0), SessionEnded(time=90_110.0, status="failed")])
+    assert costs.spent is not None
+    assert costs.spent.seconds == 20.0 + 10.0
