@@ -79,7 +79,7 @@ class SearchCosts:
         task_of: the task of each trial, by number.
         spent: what all lanes used, for as long as the search had them; ``None`` where the journal of a session does not
             say.
-        sessions: number of sessions that gave trials to lanes.
+        sessions: number of sessions that gave lanes trials, or had winners to score.
     """
 
     total: ResourceUse

@@ -330,7 +330,8 @@ class Summary(_Part):
         default=None, description="seconds for which the search had lanes, over all sessions; null if not recorded"
     )
     sessions: int | None = Field(
-        default=None, description="number of sessions that gave trials to lanes; null if not recorded"
+        default=None,
+        description="number of sessions that gave lanes trials, or had winners to score; null if not recorded",
     )
     estimate: EstimateSummary | None = Field(
         default=None, description="what the search was expected to use; null where it was not measured"

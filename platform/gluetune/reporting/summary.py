@@ -85,7 +85,7 @@ def summarise(
         tracking_uri=plan.tracking_uri,
         experiment=plan.experiment,
         started=min((trial.started for trial in known), default=None),
-        written=now,
+        written=max([now, *(event.time for event in events)]),  # the clock of a lane's machine may be ahead
         lane_use=_lane_use(plan.lanes, known, session_started, searched),
         costs=costs.total if costs.trials else None,
         held_seconds=costs.costs.spent.seconds if costs.trials and costs.costs.spent else None,

@@ -5,17 +5,29 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from gluetune.config import LanesConfig, StopRuleConfig, price_of
-from gluetune.events import JournalEvent, SearchEvent, SessionEnded, SessionStarted, Spent, StepLogged, TaskEnded
-from gluetune.reporting import LiveTable, Summary, print_plan, print_results, summarise
+from gluetune.events import (
+    Journal,
+    JournalEvent,
+    SearchEvent,
+    SessionEnded,
+    SessionStarted,
+    Spent,
+    StepLogged,
+    TaskEnded,
+)
+from gluetune.reporting import LiveTable, Summary, print_plan, print_results, summarise, write_summary
 from gluetune.reporting.costs import budget_warning, recorded_cost_lines
 from gluetune.reporting.estimate import CostEstimator, first_estimate
 from gluetune.reporting.progress import EtaEstimator
+from gluetune.reporting.run_files import RunFiles
+from recorded_folders import write_search
 from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, folded, plan, started
 
 HELD = BEGIN - 10
@@ -104,6 +116,16 @@ def test_what_an_ended_task_saved() -> None:
     assert made.tasks[1].ended_early is None
     assert re.search(r"CoLA: no further trials after 2: .*0\.001.*saved 8 trials, about 2 min 24 s", printed(made))
     assert made.estimate is None or made.estimate.error is None, "not all planned trials were run"
+
+
+def test_a_summary_is_of_all_events_also_where_the_clock_of_a_lane_is_ahead(tmp_path: Path) -> None:
+    """A run is complete where nothing was recorded after its summary."""
+    folder = write_search(tmp_path, "ahead")
+    last = evaluated(0, 3, 0.4, time=BEGIN + 9000)
+    for event in (last, ended(0)):
+        Journal(folder).append(event)
+    write_summary(folder, summary([*events(), last, ended(0)]))
+    assert RunFiles(folder, "ahead").state == "complete"
 
 
 @pytest.mark.parametrize(("budget", "saved"), [(4, 0), (6, 2), (20, 8)])
