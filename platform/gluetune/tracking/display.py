@@ -164,21 +164,24 @@ def search_note(
         result: further sentences about its result.
     """
     varied = f"{', '.join(plan.fields)} by {plan.algorithm}" if plan.fields else "one configuration"
-    lines = [f"{plan.model}: {varied} on {', '.join(task.title for task in plan.tasks)}"]
-    if winners:
-        lines += ["", "| task | metric | selection | baseline | winner |", "|---|---|---|---|---|"]
-        lines += [_row(task, winners[task.task]) for task in plan.tasks if task.task in winners]
+    first = f"{plan.model}: {varied} on {', '.join(task.title for task in plan.tasks)}"
+    rows = [_row(task, winners[task.task]) for task in plan.tasks if task.task in winners]
+    last: list[str] = []
     if ended:
         counts = ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in ended.items())
         trials = f"{sum(ended.values()):,} trial{'' if sum(ended.values()) == 1 else 's'}"
-        lines += ["", f"{trials}: {counts}."]
-    lines += [text for each in result for text in ("", each)]
-    return "\n".join(lines)[:MAX_NOTE_CHARS]
+        last += ["", f"{trials}: {counts}."]
+    last += [text for each in result for text in ("", each)]
+    table = ["", "| task | metric | selection | baseline | winner |", "|---|---|---|---|---|"] if rows else []
+    while rows and len("\n".join([first, *table, *rows, *last])) > MAX_NOTE_CHARS:
+        rows.pop()  # of many tasks: the report has all winners
+    return "\n".join([first, *table, *rows, *last])[:MAX_NOTE_CHARS]
 
 
 def _row(task: TaskPlan, trial: TrialRecord) -> str:
     best = f"{value_of_score(task.metric, trial.best.score):.4f}" if trial.best else "–"
-    return f"| {task.title} | {task.metric} | {best} | {task.baseline:.4f} | {run_name(trial)} |"
+    cells = (task.title, task.metric, best, f"{task.baseline:.4f}", run_name(trial))
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
 def class_tables(classes: Mapping[str, ClassScores]) -> dict[str, str | bytes]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from gluetune.events import Event, TaskPlan, TrialRecord, WinnerEvaluated, apply_event
-from gluetune.tracking.display import MAX_NAME_CHARS, run_name
+from gluetune.tracking.display import MAX_NAME_CHARS, MAX_NOTE_CHARS, run_name, search_note
 from gluetune.tracking.run_updates import RunUpdate
 from gluetune.tracking.updates import EventMapper
-from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, plan, pretraining_events, started
+from sample_search import BEGIN, COLA, MNLI, ended, evaluated, events, folded, plan, pretraining_events, started
 
 
 def replay(journal: list[Event]) -> list[RunUpdate]:
@@ -220,3 +220,15 @@ def test_a_winner_scored_again_stays_one() -> None:
 def test_an_unknown_event_is_refused() -> None:
     with pytest.raises(TypeError, match="event must be one of the journal's, but got str"):
         EventMapper(plan(), started=0.0).updates("evaluated", TrialRecord(0, "cola", {}, {}, 0, 0.0))  # type: ignore[arg-type]
+
+
+def test_of_many_tasks_a_description_leaves_out_winners_before_the_result() -> None:
+    """Stores refuse a tag that is too long; a title may hold what Markdown takes for the end of a cell."""
+    tasks = tuple(replace(COLA, task=f"task{number}", title=f"a|b {number}") for number in range(100))
+    (winner,) = [trial for trial in folded(events()).values() if trial.number == 0]
+    note = search_note(plan(tasks=tasks), {task.task: winner for task in tasks}, {"finished": 100}, ["It is so."])
+    assert len(note) <= MAX_NOTE_CHARS
+    assert note.endswith("100 trials: 100 finished.\n\nIt is so.")
+    rows = [line for line in note.splitlines() if line.startswith("| a")]
+    assert 10 < len(rows) < 100
+    assert {row.count("|") for row in rows} == {6}
