@@ -184,6 +184,7 @@ JOB_FILES: BadInputs = [
     ("search: {stop_when: {patience: 3}}", [Line("job.yaml:1: search.stop_when.patience", "3")]),
     ("lanes: {cost_per_hour: -1}", [Line("job.yaml:1: lanes.cost_per_hour", "-1")]),
     ("lanes: {cost_per_hour: {gpus: 1}}", [Line("job.yaml:1: lanes.cost_per_hour")]),
+    ("lanes: {cost_per_hour: {}}", [Line("job.yaml:1: lanes.cost_per_hour")]),
     ("search: {time_budget_s: 0}", [Line("job.yaml:1: search.time_budget_s", "0")]),
     ("search: {max_failures: -1}", [Line("job.yaml:1: search.max_failures", "-1")]),
     ("search: {space: compct_bert}", [Line("job.yaml:1: search.space", "'compct_bert'", nearest="compact_bert")]),

@@ -225,7 +225,8 @@ def compared_winner(files: RunFiles, recorded: TrialRecord, again: TrialRecord) 
 
     metric, difference = files.labels[recorded.task].metric, first_difference(recorded, again)
     now = None if again.best_score is None else value_of_score(metric, again.best_score)
-    seeds = None if difference is None else _seed_range(files.summary, recorded)
+    best = value_of_score(metric, recorded.best_score or 0.0)
+    seeds = None if difference is None else _seed_range(files.summary, recorded, best)
     verdict: Verdict = "different"
     if difference is None:
         verdict = "to the bit"
@@ -235,7 +236,6 @@ def compared_winner(files: RunFiles, recorded: TrialRecord, again: TrialRecord) 
         verdict = "within the seeds"
     details = () if difference is None else (_described(difference, again),)
     compared = min(recorded.reported, again.reported)
-    best = value_of_score(metric, recorded.best_score or 0.0)
     return VerifiedTask(recorded.task, recorded.name, verdict, metric, best, now, compared, details, seeds)
 
 
@@ -258,8 +258,14 @@ def _contradicted(files: RunFiles, trial: TrialRecord, why: tuple[str, ...]) -> 
     return VerifiedTask(trial.task, trial.name, "contradicted", metric, value, None, 0, why)
 
 
-def _seed_range(summary: Mapping[str, Any], trial: TrialRecord) -> tuple[float, float] | None:
-    """Return the lowest and highest selection score of a winner's fresh seeds, where the search was confirmed."""
+def _seed_range(summary: Mapping[str, Any], trial: TrialRecord, best: float) -> tuple[float, float] | None:
+    """Return the lowest and highest selection score of a winner's seeds, where the search was confirmed.
+
+    Args:
+        summary: the search's summary.
+        trial: the winner.
+        best: the score with the seed of the search, which is often above those of all fresh seeds.
+    """
     tasks = (summary.get("confirmation") or {}).get("tasks") or ()
     values = [
         seed["selection"]
@@ -270,7 +276,7 @@ def _seed_range(summary: Mapping[str, Any], trial: TrialRecord) -> tuple[float, 
         for seed in configuration.get("seeds") or ()
         if isinstance(seed.get("selection"), int | float)
     ]
-    return (min(values), max(values)) if len(values) > 1 else None
+    return (min(*values, best), max(*values, best)) if len(values) > 1 else None
 
 
 def verify(

@@ -60,7 +60,10 @@ class StopRuleConfig(Section):
     min_trials: int = Field(default=MIN_GAIN_TRIALS, ge=4)
 
 
-CostPerHour = Annotated[float, Field(gt=0)] | dict[Literal["gpu", "cpu"], Annotated[float, Field(ge=0)]]
+CostPerHour = (
+    Annotated[float, Field(gt=0)]
+    | Annotated[dict[Literal["gpu", "cpu"], Annotated[float, Field(ge=0)]], Field(min_length=1)]
+)
 """What an hour costs: of a GPU where lanes have GPUs, else of a CPU core; or of each, by name."""
 
 
