@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gluetune.events import LaneLost, SessionEnded, SessionStarted, TaskEnded
 from hosts import Host
 
 SPACE = """
@@ -41,11 +42,15 @@ def write_grid(folder: Path) -> Path:
     return job
 
 
+SEARCH_EVENTS = {kind.model_fields["event"].default for kind in (SessionStarted, SessionEnded, TaskEnded, LaneLost)}
+
+
 def events(folder: Path) -> list[dict[str, Any]]:
-    """A search's journal so far."""
+    """The events of a search's trials so far, from its journal."""
     file = folder / "journal" / "000000.jsonl"
     lines = file.read_text().splitlines(keepends=True) if file.exists() else []
-    return [json.loads(line) for line in lines[1:] if line.endswith("\n")]  # the first is the header
+    whole = [json.loads(line) for line in lines[1:] if line.endswith("\n")]  # the first is the header
+    return [event for event in whole if event["event"] not in SEARCH_EVENTS]
 
 
 def evaluations(folder: Path) -> list[dict[str, Any]]:
