@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from gluetune.config import MODEL_FIELD, Choice, Distribution, Float, Int, SearchSpace, Value
 from gluetune.events import TrialRecord
@@ -39,61 +40,65 @@ def parallel_coordinates(
         for name in space.fields
     ]
     axes.append(_Axis([value_of_score(metric, trial.best_score or 0.0) for trial in scored], (), {}))
-    places = list(range(len(axes)))
-    data = []
-    for shade in range(_SHADES):
-        own = range(len(scored) * shade // _SHADES, len(scored) * (shade + 1) // _SHADES)
-        ys = [y for i in own for y in (*(axis.heights[i] for axis in axes), None)]
-        texts = [text for i in own for text in ([hover_text(scored[i])] * len(axes) + [None])]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": [x for _ in own for x in (*places, None)],
-                "y": ys,
-                "text": texts,
-                "hovertemplate": "%{text}<extra></extra>",
-                "line": {"color": f"scale:{shade / (_SHADES - 1):.2f}", "width": 1 + shade / _SHADES},
-                "opacity": 0.75,
-                "showlegend": False,
-            }
-        )
-    notes = [
-        {
-            "x": place,
-            "y": height,
-            "text": text,
-            "showarrow": False,
-            "xanchor": "right",
-            "xshift": -3,
-            "font": {"size": 10},
-            "bgcolor": "background",
-            "opacity": 0.85,
-        }
-        for place, axis in enumerate(axes)
-        for height, text in axis.ticks()
-    ]
-    lines = [
-        {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "line": {"width": 1, "color": "grid"}}
-        for place in places
-    ]
-    names = [*space.fields, label]
+    data = [_lines(scored, axes, shade) for shade in range(_SHADES)]
+    return {"data": data, "layout": _layout(axes, [*space.fields, label])}
+
+
+def _lines(scored: Sequence[TrialRecord], axes: Sequence[_Axis], shade: int) -> dict[str, Any]:
+    """Return the trace of the lines of one group of trials, with a gap between two lines.
+
+    Args:
+        scored: all trials, the lowest score first.
+        axes: the axes.
+        shade: number of the group, from 0 for the lowest scores.
+    """
+    own = range(len(scored) * shade // _SHADES, len(scored) * (shade + 1) // _SHADES)
     return {
-        "data": data,
-        "layout": {
-            "xaxis": {
-                "tickvals": places,
-                "ticktext": names,
-                "showgrid": False,
-                "zeroline": False,
-                "range": [-0.05, len(axes) - 0.9],
-            },
-            "yaxis": {"visible": False, "range": [-0.06, 1.06], "fixedrange": True},
-            "shapes": lines,
-            "annotations": notes,
-            "hovermode": "closest",
-            "margin": {"l": 90},
+        "type": "scatter",
+        "mode": "lines",
+        "x": [x for _ in own for x in (*range(len(axes)), None)],
+        "y": [y for i in own for y in (*(axis.heights[i] for axis in axes), None)],
+        "text": [text for i in own for text in ([hover_text(scored[i])] * len(axes) + [None])],
+        "hovertemplate": "%{text}<extra></extra>",
+        "line": {"color": f"scale:{shade / (_SHADES - 1):.2f}", "width": 1 + shade / _SHADES},
+        "opacity": 0.75,
+        "showlegend": False,
+    }
+
+
+def _layout(axes: Sequence[_Axis], names: Sequence[str]) -> dict[str, Any]:
+    """Return the layout: a vertical line for each axis, with its name below and its ticks to the left."""
+    places = list(range(len(axes)))
+    return {
+        "xaxis": {
+            "tickvals": places,
+            "ticktext": list(names),
+            "showgrid": False,
+            "zeroline": False,
+            "range": [-0.05, len(axes) - 0.9],
         },
+        "yaxis": {"visible": False, "range": [-0.06, 1.06], "fixedrange": True},
+        "shapes": [
+            {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "line": {"width": 1, "color": "grid"}}
+            for place in places
+        ],
+        "annotations": [_tick(place, height, text) for place, axis in enumerate(axes) for height, text in axis.ticks()],
+        "hovermode": "closest",
+        "margin": {"l": 90},
+    }
+
+
+def _tick(place: int, height: float, text: str) -> dict[str, Any]:
+    return {
+        "x": place,
+        "y": height,
+        "text": text,
+        "showarrow": False,
+        "xanchor": "right",
+        "xshift": -3,
+        "font": {"size": 10},
+        "bgcolor": "background",
+        "opacity": 0.85,
     }
 
 
