@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# For `make submit`: which command, its arguments, and where Ray's Jobs API is (docs/cluster.md).
+# For `make submit`: which command, its arguments, and where Ray's Jobs API is (docs/how-to/cluster.md).
 COMMAND ?= tune
 ARGS ?=
 RAY_API_SERVER_ADDRESS ?= http://127.0.0.1:8265

@@ -1,6 +1,6 @@
-"""Generate ``docs/summary.md`` from the fields of ``summary.json``.
+"""Generate ``docs/reference/summary.md`` from the fields of ``summary.json``.
 
-Run ``python docs/summary_page.py > docs/summary.md``.
+Run ``python docs/summary_page.py > docs/reference/summary.md``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ INTRODUCTION = """# summary.json
 the end shows, and the record of every trial. It is strict JSON: a number that is not finite is `null`. Times are
 seconds since the epoch, durations are seconds.
 
-This page is generated: `python docs/summary_page.py > docs/summary.md`.
+This page is generated: `python docs/summary_page.py > docs/reference/summary.md`.
 """
 
 

@@ -19,7 +19,7 @@ from searches import command, summary, trials, winners
 
 pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("needs_hosts")]
 
-QUICK_TO_NOTICE = {  # see docs/reliability.md
+QUICK_TO_NOTICE = {  # see docs/explanation/reliability.md
     "RAY_health_check_initial_delay_ms": "2000",
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "2000",

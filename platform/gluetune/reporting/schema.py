@@ -1,4 +1,4 @@
-"""The fields of ``summary.json``. ``docs/summary.md`` is generated from these descriptions."""
+"""The fields of ``summary.json``. ``docs/reference/summary.md`` is generated from these descriptions."""
 
 from __future__ import annotations
 

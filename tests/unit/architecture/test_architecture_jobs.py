@@ -127,11 +127,11 @@ def test_published_figures_cite_a_page_and_name_what_this_job_measures(path: Pat
 
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
 def test_every_job_file_is_described(path: Path) -> None:
-    pages = [(ROOT / page).read_text() for page in ("README.md", "docs/source-systems.md")]
+    pages = [(ROOT / page).read_text() for page in ("README.md", "docs/how-to/source-systems.md")]
     assert any(path.name in page for page in pages)
 
 
 def test_the_page_of_source_systems_names_no_file_that_is_missing() -> None:
-    page = (ROOT / "docs" / "source-systems.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "source-systems.md").read_text()
     missing = {name for name in re.findall(r"jobs/[a-z0-9_]+\.(?:yaml|py)", page) if not (ROOT / name).exists()}
     assert not missing

@@ -1,4 +1,4 @@
-"""docs/cluster.md: its commands exist, with these flags, and are as few as it promises."""
+"""docs/how-to/cluster.md: its commands exist, with these flags, and are as few as it promises."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from launcher_files import AWS, FILES, ROOT, pinned, ray_arguments, read
 
-PAGE = (ROOT / "docs" / "cluster.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "cluster.md").read_text()
 OTHER_TOOLS = {"aws", "gcloud", "kubectl", "docker", "helm", ".venv/bin/pip", "cost", "GPU-node"}
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
@@ -103,13 +103,15 @@ def test_the_page_names_the_ray_that_is_pinned() -> None:
 
 
 def test_links_and_files_exist() -> None:
-    for target in re.findall(r"\]\(\.\./([^)]+)\)", PAGE) + re.findall(r"`(deploy/[^` ]+)`", PAGE):
-        assert (ROOT / target).exists(), target
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGE):
+        assert (ROOT / "docs" / "how-to" / target).exists(), target
+    for file in re.findall(r"`(deploy/[^` ]+)`", PAGE):
+        assert (ROOT / file).exists(), file
     anchors = {heading.lower().replace(" ", "-") for heading in SECTIONS}
     assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/cluster.md", "docs/reliability.md"])
+@pytest.mark.parametrize("file", ["README.md", "docs/how-to/cluster.md", "docs/explanation/reliability.md"])
 def test_every_documented_submission_gives_a_stop_the_time_to_end_cleanly(file: str) -> None:
     environments = re.findall(r"--runtime-env-json '([^']+)'", (ROOT / file).read_text())
     assert environments

@@ -21,7 +21,7 @@ from gluetune.tracking import Registration
 from sample_search import BEGIN, COLA, ended, evaluated, events, folded, plan, started
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGE = DOCS / "summary.md"
+PAGE = DOCS / "reference" / "summary.md"
 
 
 def refuse(constant: str) -> None:
@@ -143,7 +143,7 @@ def test_it_reads_back(written: dict[str, Any]) -> None:
 
 def test_the_page_documents_every_field() -> None:
     page = runpy.run_path(str(DOCS / "summary_page.py"))["markdown"]()
-    assert PAGE.read_text(encoding="utf-8") == page, "run: python docs/summary_page.py > docs/summary.md"
+    assert PAGE.read_text(encoding="utf-8") == page, "run: python docs/summary_page.py > docs/reference/summary.md"
 
 
 def test_the_page_names_every_key_of_a_real_file(written: dict[str, Any]) -> None:
