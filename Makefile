@@ -17,8 +17,8 @@ INTERNALS_TESTS := tests/integration/test_lane_placement.py tests/integration/te
 	tests/integration/test_search_whole.py
 TRAINER_TESTS := tests/integration/test_training_equals_trainer.py
 
-.PHONY: quickstart submit test-fast test test-cluster test-internals-off test-ray test-transformers lint types coverage \
-	docs clean
+.PHONY: quickstart submit test-fast test test-cluster test-docs test-internals-off test-ray test-transformers lint \
+	types coverage docs clean
 .DELETE_ON_ERROR:
 
 $(STAMP): pyproject.toml constraints.txt
@@ -42,12 +42,18 @@ FIRST_SERIES := $(addprefix tests/integration/test_,api_whole.py finetune_whole.
 	tests/contract/test_contract_onnx.py
 
 test: $(STAMP)
-	log=$$(mktemp); $(BIN)/python -m pytest -m "not cluster" --durations=25 $(FIRST_SERIES) > $$log 2>&1 & first=$$!; \
-	nice -n 5 $(BIN)/python -m pytest -m "not cluster" --durations=25 $(addprefix --ignore=,$(FIRST_SERIES)); others=$$?; \
+	log=$$(mktemp); \
+	$(BIN)/python -m pytest -m "not cluster and not docs" --durations=25 $(FIRST_SERIES) > $$log 2>&1 & first=$$!; \
+	nice -n 5 $(BIN)/python -m pytest -m "not cluster and not docs" --durations=25 $(addprefix --ignore=,$(FIRST_SERIES)); \
+	others=$$?; \
 	wait $$first; first=$$?; cat $$log; rm $$log; exit $$((first + others))
 
 test-cluster: $(STAMP)
 	$(BIN)/python -m pytest -m cluster -p no:randomly --durations=25 tests/cluster tests/integration tests/unit/benchmarks
+
+# Commands and programs of README and docs/, the job files and notebooks of examples/.
+test-docs: $(STAMP)
+	$(BIN)/python -m pytest -m docs -p no:randomly --durations=25 tests/docs
 
 test-internals-off: $(STAMP)
 	GLUETUNE_INTERNALS=off $(BIN)/python -m pytest -m internals --durations=10 $(INTERNALS_TESTS) $(TRAINER_TESTS)
@@ -70,7 +76,7 @@ types: $(STAMP)
 
 # The share of lines that the tests run, in the tests' own processes; a report, without a limit that must be reached.
 coverage: $(STAMP)
-	$(BIN)/python -m pytest -m "not cluster" --cov --cov-report=term --cov-report=html
+	$(BIN)/python -m pytest -m "not cluster and not docs" --cov --cov-report=term --cov-report=html
 
 docs: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
