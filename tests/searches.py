@@ -199,7 +199,7 @@ def summary(folder: Path) -> dict[str, Any]:
 def readme_command(start: str) -> list[str]:
     """The README's only command that begins so, split as a shell would."""
     lines = (ROOT / "README.md").read_text().splitlines()
-    (line,) = [line for line in lines if line.startswith(f"    {start}")]
+    (line,) = [line for line in lines if line.startswith(start)]
     return shlex.split(line)
 
 

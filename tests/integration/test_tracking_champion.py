@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -255,10 +254,10 @@ def printed_code(tracker: Any, champion: Champion, found: Registration) -> str:
 
 
 def readme_code(tracker: Any) -> str:
-    """The README's Python code that loads a model, with another address of the store."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (block,) = [block for block in re.findall(r"(?:^    .*\n)+", readme, re.MULTILINE) if "load_model" in block]
-    code, stores = re.subn(r'"sqlite:///[^"]*"', repr(tracker.uri), textwrap.dedent(block))
+    """The documented Python code that loads a model, with another address of the store."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "registry.md").read_text()
+    (block,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "load_model" in block]
+    code, stores = re.subn(r'"sqlite:///[^"]*"', repr(tracker.uri), block)
     assert stores == 1
     return code
 
