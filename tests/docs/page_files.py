@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from examples.data.make_data import complaints, labelled_several, tickets, write_rows
+from gluetune.pretraining import prepare_synthetic_encoder
 
 _COLUMNS = ("title", "body", "topic", "customer_id")
 
@@ -35,7 +37,12 @@ def _labelled_sentences(path: Path) -> None:
     path.write_text("\n".join(["sentence,label", *lines]) + "\n")
 
 
-# What writes each file.
+def _encoder(path: Path) -> None:
+    """Stand in for an encoder of the hub: the synthetic one, in a folder that has the other's name."""
+    shutil.copytree(prepare_synthetic_encoder(), path)
+
+
+# What writes each file or folder.
 SAMPLE_FILES: dict[str, Callable[[Path], None]] = {
     "tickets.csv": _tickets(1, 400),
     "dev.csv": _tickets(2, 100),
@@ -48,6 +55,8 @@ SAMPLE_FILES: dict[str, Callable[[Path], None]] = {
     "moods.jsonl": _moods,
     "rows.csv": _sentences,
     "labelled.csv": _labelled_sentences,
+    "bert-base-uncased": _encoder,
+    "sentence-transformers/all-MiniLM-L6-v2": _encoder,
 }
 
 

@@ -28,8 +28,6 @@ PAGES = {name: read_page(name) for name in NAMES}
 # Pages that still have blocks without a language, or indented ones.
 NOT_CONVERTED = frozenset(
     {
-        "README.md",
-        "docs/explanation/performance.md",
         "docs/explanation/reliability.md",
         "docs/explanation/results.md",
         "docs/how-to/acting-on-a-search.md",
