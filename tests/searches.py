@@ -65,12 +65,12 @@ def run(*arguments: str | Path, code: int = 0, timeout: float = 600, script: str
 
 
 def wait_for_journal(
-    driver: subprocess.Popen[Any], journal: Path, trials: int = 0, *, after: int = 0, line: str = 'evaluated"'
+    driver: subprocess.Popen[Any] | None, journal: Path, trials: int = 0, *, after: int = 0, line: str = 'evaluated"'
 ) -> None:
     """Wait until so many trials of a running command have ended and one more has been evaluated.
 
     Args:
-        driver: the command.
+        driver: the command; ``None`` where another thread of this process runs it.
         journal: the file with its events.
         trials: how many trials.
         after: number of lines that earlier sessions have written.
@@ -82,7 +82,7 @@ def wait_for_journal(
         ended = [0] + [number for number, each in enumerate(lines) if '"ended"' in each]
         if len(ended) > trials and any(line in each for each in lines[ended[trials] :]):
             return
-        if driver.poll() is not None:
+        if driver is not None and driver.poll() is not None:
             printed = driver.stdout.read() if driver.stdout is not None else ""
             raise AssertionError(f"the command ended with exit code {driver.returncode} before that\n{printed}")
         time.sleep(0.02)
@@ -134,7 +134,8 @@ def paused(title: str) -> Iterator[None]:
         yield
     finally:
         for process in stopped:
-            process.resume()
+            with suppress(psutil.NoSuchProcess):  # it was killed meanwhile
+                process.resume()
 
 
 def processes(title: str) -> list[psutil.Process]:

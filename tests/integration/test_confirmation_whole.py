@@ -13,6 +13,7 @@ from gluetune.supervisor import INTERRUPTED
 from searches import (
     CONFIRM,
     ROOT,
+    WORKER,
     command,
     environment_of_cluster,
     kill,
@@ -114,17 +115,36 @@ def test_a_search_that_has_ended_is_confirmed_by_a_command_with_the_same_numbers
     assert summary(folder / "later")["confirmation"]["sentences"][0] in shown
 
 
-@pytest.mark.internals
-def test_a_confirmation_that_is_killed_continues_to_the_same_numbers(printed: str, job: Path, folder: Path) -> None:
-    driver = subprocess.Popen(
-        command("--config", job, "--name", "killed", "--storage-path", folder, *CONFIRMED),
+def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
+    """Start a search on the cluster of this process."""
+    return subprocess.Popen(
+        command(*arguments),
         cwd=ROOT,
         env=environment_of_cluster(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for_journal(driver, folder / "killed" / JOURNAL, 1)
-    kill(driver)
+
+
+@pytest.mark.internals
+def test_a_confirmation_that_is_killed_loses_a_lane_and_is_stopped_continues_to_the_same_numbers(
+    printed: str, job: Path, folder: Path
+) -> None:
+    """Its driver is killed; the next session loses a lane, and is stopped by a request; a third one completes it."""
+    journal = folder / "killed" / JOURNAL
+    driver = start("--config", job, "--name", "killed", "--storage-path", folder, *CONFIRMED)
+    wait_for_journal(driver, journal)
+    with paused(WORKER):  # else more seeds may be scored before the kill
+        kill(driver)
+    before = len(journal.read_text().splitlines())
+    driver = start("--resume", "killed", "--storage-path", folder)
+    wait_for_journal(driver, journal, after=before)
+    with paused(WORKER):  # else all seeds may be scored before the stop
+        processes("ray::LaneActor")[0].kill()
+        gluetune.stop("killed", storage_path=folder)
+    assert driver.wait(600) == INTERRUPTED
+    assert summary(folder / "killed")["status"] == "interrupted"
+    assert not summary(folder / "killed")["confirmation"]["complete"]
     run_here("--resume", "killed", "--storage-path", folder)
     assert confirmed(folder / "killed") == confirmed(folder / "whole")
     assert trials(folder / "killed") == trials(folder / "whole")
@@ -148,25 +168,3 @@ def seeds_in_mlflow(folder: Path, name: str) -> list[tuple[str, str, float]]:
         )
         for run in runs
     )
-
-
-def test_a_lane_that_is_killed_is_replaced_and_a_request_stops_a_confirmation_that_a_resume_completes(
-    printed: str, job: Path, folder: Path
-) -> None:
-    driver = subprocess.Popen(
-        command("--config", job, "--name", "lane", "--storage-path", folder, *CONFIRMED),
-        cwd=ROOT,
-        env=environment_of_cluster(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    journal = folder / "lane" / JOURNAL
-    wait_for_journal(driver, journal)
-    with paused("ray::RayTrainWorker"):  # else all seeds may be scored before the stop
-        processes("ray::LaneActor")[0].kill()
-        gluetune.stop("lane", storage_path=folder)
-    assert driver.wait(600) == INTERRUPTED
-    assert summary(folder / "lane")["status"] == "interrupted"
-    assert not summary(folder / "lane")["confirmation"]["complete"]
-    run_here("--resume", "lane", "--storage-path", folder)
-    assert confirmed(folder / "lane") == confirmed(folder / "whole")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from statistics import fmean
@@ -86,8 +87,7 @@ def test_the_winner_predicts(printed: str, runs: Path, tmp_path: Path) -> None:
     texts, predicted = tmp_path / "texts.csv", tmp_path / "predicted.csv"
     texts.write_text("sentence\nThe cat sat.\nSat cat the.\n")
     folder = summary(runs / "whole")["tasks"][0]["winner"]["folder"]
-    arguments = ["predict", folder, "--input", str(texts), "--output", str(predicted)]
-    subprocess.run([*command()[:1], "-m", "gluetune", *arguments], check=True, cwd=ROOT, capture_output=True)
+    run_here(folder, "--input", texts, "--output", predicted, script="predict")
     assert len(list(csv.DictReader(predicted.open()))) == 2
 
 
@@ -104,13 +104,32 @@ def test_a_search_resumes_to_the_same_numbers_whose_worker_and_driver_were_kille
         worker.kill()
     wait_for_journal(driver, journal, line='"fold":3')
     kill(driver)
-    resume = command("--resume", "killed", "--storage-path", runs)
-    driver = subprocess.Popen(resume, cwd=ROOT, env=environment_of_cluster(), stdout=subprocess.DEVNULL)
-    wait_for_journal(driver, journal, 2, line='"ended"')  # the final model is trained next
-    kill(driver)
     run_here("--resume", "killed", "--storage-path", runs)
     assert trials(runs / "killed") == trials(runs / "whole")
     assert winners(runs / "killed") == winners(runs / "whole")
+
+
+def test_a_search_that_ended_before_its_final_model_was_trained_resumes_to_the_same_model(
+    printed: str, runs: Path
+) -> None:
+    """The folder is as a driver leaves it that is killed when the last trial has ended."""
+    run, whole = runs / "unfinished", runs / "whole"
+    shutil.copytree(whole, run)
+    journal = run / "journal" / "000000.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    ends = [number for number, line in enumerate(lines) if json.loads(line).get("event") == "ended"]
+    journal.write_text("".join(lines[: ends[-1] + 1]))
+    shutil.rmtree(run / "winners")
+    (run / "summary.json").unlink()
+    job = run / "job.yaml"
+    job.write_text(job.read_text().replace("name: whole", "name: unfinished"))
+    run_here("--resume", "unfinished", "--storage-path", runs)
+    assert winners(run) == winners(whole)
+    assert model_weights(run) == model_weights(whole)
+
+
+def model_weights(run: Path) -> bytes:
+    return (run / "winners" / "cola" / "model.safetensors").read_bytes()
 
 
 def test_an_ensemble_is_saved_scored_and_loaded_as_one_model(ray_cluster: None, job: Path, runs: Path) -> None:

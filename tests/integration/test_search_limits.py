@@ -83,7 +83,7 @@ def test_a_killed_search_resumes_to_the_end_of_one_task_and_of_its_budget(
 def test_a_search_ends_within_an_evaluation_of_its_budget_and_a_larger_one_continues_it(
     ray_cluster: None, job: Path, tmp_path: Path
 ) -> None:
-    seconds = 20.0
+    seconds = 8.0
     flags = ("--config", job, "--name", "spent", "--storage-path", tmp_path)
     printed = run_here(*flags, "--budget-seconds", str(seconds))
     assert "out of budget" in printed
