@@ -16,6 +16,8 @@ from gluetune.tasks import get_task
 
 ROOT = Path(__file__).resolve().parents[3]
 JOBS = sorted((ROOT / "jobs").glob("*.yaml"))
+HOW_TO = ROOT / "docs" / "how-to"
+SOURCE_PAGES = [HOW_TO / "source-systems.md", *sorted((HOW_TO / "source-systems").glob("*.md"))]
 FLAGS = {
     "--data": "data.source",
     "--data-dir": "data.dir",
@@ -131,7 +133,7 @@ def test_every_job_file_is_described(path: Path) -> None:
     assert any(path.name in page for page in pages)
 
 
-def test_the_page_of_source_systems_names_no_file_that_is_missing() -> None:
-    page = (ROOT / "docs" / "how-to" / "source-systems.md").read_text()
-    missing = {name for name in re.findall(r"jobs/[a-z0-9_]+\.(?:yaml|py)", page) if not (ROOT / name).exists()}
-    assert not missing
+@pytest.mark.parametrize("page", SOURCE_PAGES, ids=lambda page: page.stem)
+def test_a_page_of_source_systems_names_no_file_that_is_missing(page: Path) -> None:
+    named = re.findall(r"jobs/[a-z0-9_]+\.(?:yaml|py)", page.read_text())
+    assert not {name for name in named if not (ROOT / name).exists()}
