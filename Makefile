@@ -18,7 +18,7 @@ INTERNALS_TESTS := tests/integration/test_lane_placement.py tests/integration/te
 TRAINER_TESTS := tests/integration/test_training_equals_trainer.py
 
 .PHONY: quickstart submit test-fast test test-cluster test-docs test-internals-off test-ray test-transformers lint \
-	types coverage docs clean
+	types coverage docs reference clean
 .DELETE_ON_ERROR:
 
 $(STAMP): pyproject.toml constraints.txt
@@ -77,6 +77,10 @@ types: $(STAMP)
 # The share of lines that the tests run, in the tests' own processes; a report, without a limit that must be reached.
 coverage: $(STAMP)
 	$(BIN)/python -m pytest -m "not cluster and not docs" --cov --cov-report=term --cov-report=html
+
+# The pages of docs/reference that are made from the code.
+reference: $(STAMP)
+	$(BIN)/python docs/generate
 
 docs: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"

@@ -11,6 +11,7 @@ from gluetune.config.budgets import (
 )
 from gluetune.config.checks import check_fit, resolve_training
 from gluetune.config.configurations import completed_configuration, wrong_values
+from gluetune.config.data_and_model import SYNTHETIC_ENCODER, DataConfig, ModelConfig
 from gluetune.config.encoder_spaces import EncoderFamily, with_encoders
 from gluetune.config.equivalence import (
     COMPUTATION_FIELDS,
@@ -22,23 +23,18 @@ from gluetune.config.equivalence import (
     without_idle_fields,
 )
 from gluetune.config.job import (
-    SYNTHETIC_ENCODER,
     Algorithm,
     ConfirmConfig,
-    DataConfig,
     JobConfig,
-    LanesConfig,
-    ModelConfig,
     Objective,
     PublishedConfig,
     SchedulerConfig,
     SearchConfig,
-    StorageConfig,
-    TrackingConfig,
 )
 from gluetune.config.job_files import default_job_file, dump_job, load_job, make_job, parse_job
 from gluetune.config.loss_checks import loss_issues
 from gluetune.config.overrides import Override
+from gluetune.config.resources import LanesConfig, StorageConfig, TrackingConfig
 from gluetune.config.space import (
     MODEL_FIELD,
     Choice,

@@ -23,16 +23,24 @@ FURTHER_TRIALS = 10
 class BudgetConfig(Section):
     """Limits of a whole search, over all its tasks and sessions. The first that is reached ends the search.
 
-    ``gpu_hours`` and ``cpu_hours`` count the GPUs and the CPU cores of all lanes for as long as the search has lanes,
-    also while they start or wait; ``seconds`` counts that time once. Where one of the three is spent, the search stops
-    its running trials, saves and scores the winners, and ends; a resume with a larger budget continues it. ``trials``
-    is how many trials the search starts; it is complete once they have ended. A limit that is ``None`` does not apply.
+    Where hours or seconds are spent, the search stops its running trials, saves and scores the winners, and ends; a
+    resume with a larger budget continues it. Where ``trials`` have been started, the search is complete once they have
+    ended. A limit that is ``None`` does not apply.
     """
 
-    gpu_hours: float | None = Field(default=None, gt=0)
-    cpu_hours: float | None = Field(default=None, gt=0)
-    seconds: float | None = Field(default=None, gt=0)
-    trials: int | None = Field(default=None, ge=1)
+    gpu_hours: float | None = Field(
+        default=None,
+        gt=0,
+        description="hours of the GPUs of all lanes, for as long as the search has lanes, also while they "
+        "start or wait",
+    )
+    cpu_hours: float | None = Field(default=None, gt=0, description="the same of the CPU cores of all lanes")
+    seconds: float | None = Field(
+        default=None, gt=0, description="seconds in which the search has lanes, counted once for all lanes"
+    )
+    trials: int | None = Field(
+        default=None, ge=1, description="number of trials that the search starts, of all tasks together"
+    )
 
     @property
     def limits(self) -> dict[str, float]:
@@ -46,18 +54,27 @@ class BudgetConfig(Section):
 
 
 class StopRuleConfig(Section):
-    """When no further trials of a task are started, because they are not expected to raise its best score enough.
+    """When a task gets no further trials, because they are not expected to raise its best score enough.
 
-    Each time a trial of the task has ended, and at least ``min_trials`` of its trials were evaluated, the search
-    estimates by how much ``further_trials`` more would raise the task's best score, as the closing lines of a search
-    do. After ``patience`` such estimates in a row below ``expected_gain_below``, in units of the score, the task gets
-    no further trials; those that run go on to their end. ``expected_gain_below: null`` never ends a task.
+    Each time a trial of the task has ended, the search estimates by how much further trials would raise the task's
+    best score. Trials that run when the task ends go on to their end.
     """
 
-    expected_gain_below: float | None = Field(default=None, gt=0)
-    patience: int = Field(default=5, ge=1)
-    further_trials: int = Field(default=FURTHER_TRIALS, ge=1)
-    min_trials: int = Field(default=MIN_GAIN_TRIALS, ge=4)
+    expected_gain_below: float | None = Field(
+        default=None,
+        gt=0,
+        description="expected gain of further trials, in units of the score, below which an estimate counts "
+        "towards `patience`; null: no task ends by this rule",
+    )
+    patience: int = Field(
+        default=5, ge=1, description="number of such estimates in a row after which the task gets no further trials"
+    )
+    further_trials: int = Field(
+        default=FURTHER_TRIALS, ge=1, description="number of further trials whose gain is estimated"
+    )
+    min_trials: int = Field(
+        default=MIN_GAIN_TRIALS, ge=4, description="number of evaluated trials of the task before the first estimate"
+    )
 
 
 CostPerHour = (

@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gluetune.config.budgets import budget_issues
+from gluetune.config.data_and_model import DataConfig
 from gluetune.config.encoder_spaces import encoder_issues
 from gluetune.config.equivalence import COMPUTATION_FIELDS, unused_fields, without_idle_fields
-from gluetune.config.job import DataConfig, JobConfig
+from gluetune.config.job import JobConfig
 from gluetune.config.loss_checks import loss_issues
 from gluetune.config.own_task_checks import own_task_issues
 from gluetune.config.space import Choice, Distribution, SearchSpace, Value, finite_values

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from gluetune.config.job import SYNTHETIC_ENCODER, JobConfig
+from gluetune.config.data_and_model import SYNTHETIC_ENCODER
+from gluetune.config.job import JobConfig
 from gluetune.config.space import SearchSpace
 from gluetune.config.space_files import spaces_for
 from gluetune.errors import ConfigError, ConfigIssue, did_you_mean

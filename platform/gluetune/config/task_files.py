@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from gluetune.config.validation import Section
+from gluetune.config.validation import Rule, Section
 
 
 def _columns(value: object) -> object:
@@ -37,39 +37,68 @@ def _fields(text: str) -> list[str]:
 
 
 class TaskFiles(Section):
-    r"""A task of the user's own files: one entry of the job's section ``tasks``.
+    """A task of the user's own files: one entry of the job's section ``tasks``."""
 
-    ``train``, ``validation`` and ``test`` are each a file (.csv, .tsv, .jsonl, .json, .parquet, also compressed), or a
-    folder whose files are read one after the other. With ``dataset`` they are the names of splits: of a dataset on the
-    Hugging Face hub, or of a folder that ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk`` wrote. Without
-    ``validation`` the selection rows are held out of train. The winner alone is scored on ``test``, once.
-
-    ``text`` names one column, or two that form a sentence pair; in place of a column, a template such as
-    ``{title}\n{body}`` joins columns into one text. ``label`` names the column of the label. Several columns of 0 and
-    1, or one column of lists, make a multi-label task. ``labels`` gives the class names in the order of their ids, the
-    second of two being the positive one; ``null`` takes them from train, sorted. ``problem: auto`` decides by the
-    labels in train. ``metric`` ranks the trials; ``null`` is F1 (macro) for classes, and Pearson's correlation for
-    numbers. Rows with the same value of ``group`` are never divided between train rows and selection rows. The search
-    gives each task time by ``weight``. ``thresholds: tuned`` gives the winner, where it has two classes or is
-    multi-label, decision thresholds that are best for the metric on the selection rows; ``default`` predicts a class
-    above a probability of 0.5.
-    """
-
-    train: str | None = Field(default=None, min_length=1)
-    validation: str | None = Field(default=None, min_length=1)
-    test: str | None = Field(default=None, min_length=1)
-    dataset: str | None = Field(default=None, min_length=1)
-    dataset_config: str | None = Field(default=None, min_length=1)
-    text: Columns = Field(description="a column, two that form a pair, or a template such as '{title}: {body}'")
-    label: Columns = Field(description="a column, or the columns of a multi-label task")
-    labels: Annotated[list[str] | None, BeforeValidator(_class_names)] = Field(
-        default=None, min_length=2, description="a list of two or more class names, or null"
+    train: str | None = Field(
+        default=None,
+        min_length=1,
+        description="file (`.csv`, `.tsv`, `.jsonl`, `.json`, `.parquet`, also compressed), or folder of "
+        "files that are read one after the other; with `dataset` the name of a split. It must be "
+        "given, or `dataset` must",
     )
-    problem: Literal["auto", "single_label", "multi_label", "regression"] = "auto"
-    metric: str | None = Field(default=None, min_length=1)
-    group: str | None = Field(default=None, min_length=1)
-    thresholds: Literal["tuned", "default"] = "tuned"
-    weight: float = Field(default=1.0, gt=0)
+    validation: str | None = Field(
+        default=None,
+        min_length=1,
+        description="rows that rank the trials, in the same forms; null: rows held out of train, by `data.selection`",
+    )
+    test: str | None = Field(
+        default=None,
+        min_length=1,
+        description="rows that the winner alone is scored on, once; rows without labels are what `gluetune "
+        "predict` labels",
+    )
+    dataset: str | None = Field(
+        default=None,
+        min_length=1,
+        description="dataset on the Hugging Face hub, or a folder that `save_to_disk` of the library `datasets` wrote",
+    )
+    dataset_config: str | None = Field(
+        default=None, min_length=1, description="configuration of the dataset; null: the only one"
+    )
+    text: Annotated[Columns, Rule("a column, two that form a pair, or a template such as '{title}: {body}'")] = Field(
+        description="one text column, or two that form a sentence pair; a template such as `{title}: {body}` "
+        "may stand in place of a column"
+    )
+    label: Annotated[Columns, Rule("a column, or the columns of a multi-label task")] = Field(
+        description="label column; for a multi-label task several columns of 0 and 1, or one column of lists"
+    )
+    labels: Annotated[
+        list[str] | None, BeforeValidator(_class_names), Rule("a list of two or more class names, or null")
+    ] = Field(
+        default=None,
+        min_length=2,
+        description="class names in the order of their ids, the second of two being the positive one; null: "
+        "those in train, sorted",
+    )
+    problem: Literal["auto", "single_label", "multi_label", "regression"] = Field(
+        default="auto", description="kind of the labels; `auto` decides by the labels in train"
+    )
+    metric: str | None = Field(
+        default=None,
+        min_length=1,
+        description="metric that ranks the trials; null: F1 (macro) for classes, Pearson's correlation for numbers",
+    )
+    group: str | None = Field(
+        default=None,
+        min_length=1,
+        description="column whose values are never divided between train rows and selection rows",
+    )
+    thresholds: Literal["tuned", "default"] = Field(
+        default="tuned",
+        description="`tuned`: a winner of two classes, or of a multi-label task, gets the decision "
+        "thresholds that are best for the metric on the selection rows; `default`: 0.5",
+    )
+    weight: float = Field(default=1.0, gt=0, description="share of the lanes' time, in relation to other tasks")
 
     @property
     def text_columns(self) -> tuple[str, ...]:

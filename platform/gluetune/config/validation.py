@@ -34,6 +34,17 @@ _BOUNDS = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
 _MAX_VALUE_LENGTH = 60  # characters of a value in a message
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The rule of a key in words, in the annotation of a field whose type does not say it.
+
+    Attributes:
+        text: what follows "must be" in a message.
+    """
+
+    text: str
+
+
 class Section(BaseModel):
     """Base of all configuration sections: frozen, without unknown keys, strict about types.
 
@@ -159,8 +170,9 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 
 def describe_field(info: FieldInfo) -> str:
-    """Describe a field's rule, such as ``a whole number >= 1 or null``; the field's own description goes before."""
-    return info.description or describe(info.annotation, info.metadata)
+    """Describe a field's rule, such as ``a whole number >= 1 or null``; a `Rule` in its annotation goes before."""
+    stated = next((each.text for each in info.metadata if isinstance(each, Rule)), None)
+    return stated or describe(info.annotation, info.metadata)
 
 
 def describe(annotation: Any, metadata: Iterable[Any] = ()) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,17 +67,6 @@ def test_every_command_exists_and_has_help(name: str, capfd: pytest.CaptureFixtu
     assert stopped.value.code == 0
     shown = capfd.readouterr().out
     assert shown.startswith(f"usage: gluetune {name} ")
-
-
-def test_the_reference_has_every_command_and_the_flags_of_those_that_take_a_model() -> None:
-    page = (ROOT / "docs" / "reference" / "cli.md").read_text()
-    assert [name for name in COMMANDS if f"| `gluetune {name}` |" not in page] == []
-    for name in COMMANDS:
-        program, _ = COMMANDS[name].load()
-        if program is None or "MODEL" not in {each.name for each in program.positionals}:
-            continue
-        (row,) = re.findall(rf"^\| `{name}` \| (`--.*) \|$", page, re.MULTILINE)
-        assert {flag.split()[0] for flag in re.findall(r"`([^`]*)`", row)} == {each.name for each in program.options}
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "jobs").glob("*.py")))

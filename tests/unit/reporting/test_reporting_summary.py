@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import runpy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -139,11 +138,6 @@ def test_the_time_of_a_confirmation_is_no_idle_time_of_the_search() -> None:
 
 def test_it_reads_back(written: dict[str, Any]) -> None:
     assert json.loads(Summary.model_validate(written).model_dump_json()) == written
-
-
-def test_the_page_documents_every_field() -> None:
-    page = runpy.run_path(str(DOCS / "summary_page.py"))["markdown"]()
-    assert PAGE.read_text(encoding="utf-8") == page, "run: python docs/summary_page.py > docs/reference/summary.md"
 
 
 def test_the_page_names_every_key_of_a_real_file(written: dict[str, Any]) -> None:

@@ -1,7 +1,4 @@
-"""Generate ``docs/reference/summary.md`` from the fields of ``summary.json``.
-
-Run ``python docs/summary_page.py > docs/reference/summary.md``.
-"""
+"""``docs/reference/summary.md``: the fields of ``summary.json``."""
 
 from __future__ import annotations
 
@@ -36,6 +33,7 @@ from gluetune.reporting.schema import (
     TrialSummary,
     WinnerSummary,
 )
+from markup import first_lines
 
 PARTS: dict[type[BaseModel], str] = {
     Summary: "The file",
@@ -60,19 +58,18 @@ PARTS: dict[type[BaseModel], str] = {
     ConfirmationSeed: "Confirmation seed",
     ConfirmationTest: "Confirmation test",
 }
-INTRODUCTION = """# summary.json
-
+INTRODUCTION = """
 `<storage>/<name>/summary.json` is written when a search ends or is interrupted. It holds everything that the table at
 the end shows, and the record of every trial. It is strict JSON: a number that is not finite is `null`. Times are
 seconds since the epoch, durations are seconds.
-
-This page is generated: `python docs/summary_page.py > docs/reference/summary.md`.
 """
 
 
-def markdown() -> str:
+def summary_page() -> str:
     """Return the page in Markdown."""
-    return INTRODUCTION + "".join(_part(model) for model in PARTS)
+    return first_lines("summary.json", "the fields of `gluetune.reporting.schema`", INTRODUCTION) + "".join(
+        _part(model) for model in PARTS
+    )
 
 
 def _part(model: type[BaseModel]) -> str:
@@ -106,7 +103,3 @@ def _names(annotation: Any) -> Iterator[str]:
             yield from _names(argument)
     else:
         yield {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}[annotation]
-
-
-if __name__ == "__main__":
-    print(markdown(), end="")
