@@ -1,4 +1,4 @@
-"""docs/how-to/cluster.md: its commands exist, with these flags, and are as few as it promises."""
+"""The cluster pages of docs/: their commands exist, with these flags, and are as few as the AWS page promises."""
 
 from __future__ import annotations
 
@@ -13,22 +13,52 @@ import pytest
 
 from launcher_files import AWS, FILES, ROOT, pinned, ray_arguments, read
 
-PAGE = (ROOT / "docs" / "how-to" / "cluster.md").read_text()
-OTHER_TOOLS = {"aws", "gcloud", "kubectl", "docker", "helm", ".venv/bin/pip", "cost", "GPU-node"}
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+HOW_TO = ROOT / "docs" / "how-to"
+PAGES = [*sorted(HOW_TO.glob("cluster*.md")), ROOT / "docs" / "tutorials" / "on-a-cluster.md"]
+OTHER_TOOLS = {
+    "aws",
+    "gcloud",
+    "kubectl",
+    "docker",
+    "helm",
+    "pip",
+    "sbatch",
+    "python3",
+    "/shared/gluetune-venv/bin/pip",
+}
+OWN_TOOLS = {"ray", "make", "gluetune", "cat", "mkdir", "cd"}
 
 
-def commands(text: str) -> list[list[str]]:
-    """Commands of indented blocks, and backquoted ones of ``ray`` with an argument; without assignments."""
-    lines = re.findall(r"^    (\S.*)$", text, re.MULTILINE)
-    lines += re.findall(r"`(ray [^` ]+ [^`…]+)`", text)
+def blocks(page: Path, language: str = "bash") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Commands of bash blocks, and backquoted ones of ``ray`` with an argument; without assignments."""
+    lines = [line for block in blocks(page) for line in block.replace("\\\n", "").splitlines()]
+    lines += re.findall(r"`(ray (?!job (?:stop|submit)`)[^` ]+ [^`…]+)`", page.read_text())
     parts = [part for line in lines for part in line.split(" && ")]
-    words = [list(dropwhile(lambda word: "=" in word, shlex.split(part))) for part in parts]
-    return [each for each in words if each[0] != "export"]
+    words = [list(dropwhile(lambda word: "=" in word, shlex.split(part, comments=True))) for part in parts]
+    return [each for each in words if each and each[0] != "export"]
 
 
 def of(program: str) -> list[list[str]]:
-    return [words for words in commands(PAGE) if words[0] == program]
+    return [words for page in PAGES for words in commands(page) if words[0] == program]
+
+
+def check_command(words: list[str]) -> None:
+    """Refuse a gluetune command, without ``gluetune``, whose flags do not exist."""
+    from gluetune.cli.commands import COMMANDS
+    from gluetune.cli.flags import parse
+
+    program, _ = COMMANDS[words[0]].load()
+    assert program is not None
+    if words[0] == "submit":
+        at = words.index("--")
+        parse(words[1:at], program)
+        check_command(words[at + 1 :])
+    else:
+        parse(words[1:], program)
 
 
 @pytest.mark.parametrize("words", of("ray"), ids=" ".join)
@@ -39,15 +69,13 @@ def test_ray_knows_the_command(words: list[str]) -> None:
     if "cluster_config_file" in given:
         assert ROOT / given["cluster_config_file"] in FILES
     if "entrypoint" in given:
-        check_job(list(given["entrypoint"]))
+        assert given["entrypoint"][:2] == ("python", "jobs/tune_glue.py")
+        check_command(["tune", *given["entrypoint"][2:]])
 
 
-def check_job(words: list[str]) -> None:
-    from gluetune.cli.flags import parse
-    from gluetune.cli.tune import TUNE
-
-    assert words[:2] == ["python", "jobs/tune_glue.py"]
-    parse(words[2:], TUNE)
+@pytest.mark.parametrize("words", of("gluetune"), ids=" ".join)
+def test_gluetune_knows_the_command(words: list[str]) -> None:
+    check_command(words[1:])
 
 
 def what_make_would_run(goals: list[str]) -> list[str]:
@@ -59,13 +87,10 @@ def what_make_would_run(goals: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("words", of("make"), ids=" ".join)
 def test_make_submits_what_the_page_says(words: list[str]) -> None:
-    from gluetune.cli.flags import parse
-    from gluetune.cli.tune import TUNE
-
     program, *command = what_make_would_run(words[1:])
     assert program.endswith("/gluetune")
     assert command[:3] == ["submit", "--", "tune"]
-    parse(command[3:], TUNE)
+    check_command(command)
 
 
 def test_gluetune_submit_gives_a_job_what_the_command_of_the_page_and_the_readme_gives(tmp_path: Path) -> None:
@@ -74,19 +99,19 @@ def test_gluetune_submit_gives_a_job_what_the_command_of_the_page_and_the_readme
     (page,) = [words for words in of("ray") if words[1:3] == ["job", "submit"]]
     shown = json.loads(page[page.index("--runtime-env-json") + 1])
     assert runtime_environment(ROOT, tmp_path)["env_vars"] == shown["env_vars"]
-    (readme,) = re.findall(r"^(ray job submit.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert set(page) <= set(shlex.split(readme))
+    for readme in re.findall(r"^ *(ray job submit.*)$", (ROOT / "README.md").read_text(), re.MULTILINE):
+        assert set(page) <= set(shlex.split(readme))
 
 
-def test_from_nothing_to_zero_nodes_takes_at_most_eight_commands() -> None:
-    (block,) = re.findall(r"(?:^    \S.*\n)+", SECTIONS["On AWS"].split("\n1. ")[0], re.MULTILINE)
-    lines = block.splitlines()
+def test_from_nothing_to_zero_nodes_on_aws_takes_at_most_eight_commands() -> None:
+    lines = blocks(HOW_TO / "cluster-aws.md")[0].splitlines()
     assert len(lines) <= 8
-    assert lines[-1].strip() == "ray down -y cluster.yaml"
+    assert lines[-1] == "ray down -y cluster.yaml"
 
 
-def test_every_other_command_is_a_known_program() -> None:
-    assert {words[0] for words in commands(PAGE)} <= OTHER_TOOLS | {"ray", "make"}
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_other_command_is_a_known_program(page: Path) -> None:
+    assert {words[0] for words in commands(page)} <= OTHER_TOOLS | OWN_TOOLS
 
 
 def test_the_stack_is_given_what_it_asks_for() -> None:
@@ -97,23 +122,20 @@ def test_the_stack_is_given_what_it_asks_for() -> None:
     assert flags["--parameter-overrides"].partition("=")[0] == "Bucket"
 
 
-def test_the_page_names_the_ray_that_is_pinned() -> None:
-    versions = set(re.findall(r"(?<!Kube)Ray (\d+\.\d+)", PAGE))
+def test_the_pages_name_the_ray_that_is_pinned() -> None:
+    versions = {found for page in PAGES for found in re.findall(r"(?<!Kube)Ray (\d+\.\d+)", page.read_text())}
     assert versions == {".".join(pinned("ray").split(".")[:2])}
 
 
-def test_links_and_files_exist() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGE):
-        assert (ROOT / "docs" / "how-to" / target).exists(), target
-    for file in re.findall(r"`(deploy/[^` ]+)`", PAGE):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+    for file in re.findall(r"\b(deploy/[\w./-]*\w)", page.read_text()):
         assert (ROOT / file).exists(), file
-    anchors = {heading.lower().replace(" ", "-") for heading in SECTIONS}
-    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/how-to/cluster.md", "docs/explanation/reliability.md"])
+@pytest.mark.parametrize("file", ["README.md", "docs/how-to/cluster-submit.md", "docs/explanation/reliability.md"])
 def test_every_documented_submission_gives_a_stop_the_time_to_end_cleanly(file: str) -> None:
-    environments = re.findall(r"--runtime-env-json '([^']+)'", (ROOT / file).read_text())
-    assert environments
-    for environment in environments:
+    for environment in re.findall(r"--runtime-env-json '([^']+)'", (ROOT / file).read_text()):
         assert int(json.loads(environment)["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"]) >= 30

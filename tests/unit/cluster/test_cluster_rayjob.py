@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from launcher_files import ROOT, pinned
 
 MANIFEST = ROOT / "deploy" / "kuberay" / "rayjob.yaml"
-DOCKERFILE = ROOT / "deploy" / "kuberay" / "Dockerfile"
+DOCKERFILE = ROOT / "Dockerfile"
 TEXT, WHOLE, BOOL = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 TEXTS = {"type": "object", "additionalProperties": TEXT}
 

@@ -1,4 +1,4 @@
-# The image of rayjob.yaml; from the root of the checkout: docker build -f deploy/kuberay/Dockerfile -t IMAGE .
+# The image of deploy/kuberay/rayjob.yaml, and of any Ray node in a container: docker build -t IMAGE .
 FROM rayproject/ray:2.60.0-py311
 WORKDIR /home/ray/gluetune
 COPY --chown=ray pyproject.toml constraints.txt README.md LICENSE ./
