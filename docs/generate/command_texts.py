@@ -34,8 +34,8 @@ GUIDES = {
 
 INTRODUCTION = """
 `gluetune COMMAND --help` lists the flags of a command, `gluetune --version` prints the version. A flag may be written
-with `_` for `-`. Of a flag given twice the last one counts. The column *default*
-says what holds where neither the flag nor the job file sets the key.
+with `_` for `-`. Of a flag given twice the last one counts. [Exit codes](exit-codes.md) says what
+a command returns. The column *default* says what holds where neither the flag nor the job file sets the key.
 """
 
 NOTES = """
@@ -76,14 +76,4 @@ The MLflow store is that of `MLFLOW_TRACKING_URI`, else the one in `--storage-pa
 | `failed` | no trial could be evaluated; a pre-training run diverged, ran out of memory or failed |
 | `unfinished` | of a bucket, which has no locks: it runs or was killed; `show` says when the last event was recorded |
 | `unreadable` | a file of its folder is missing, damaged or of a newer version; the message says which |
-
-## Exit codes
-
-| code | meaning |
-|---|---|
-| 0 | done |
-| 1 | a single run diverged, ran out of memory or failed; or `verify` found a score that is not reproduced |
-| 1, with a traceback | a bug |
-| 2 | a mistake that you can correct, with one message |
-| 130 | interrupted; the command that resumes the run is printed |
 """

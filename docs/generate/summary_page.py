@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
-
 from pydantic import BaseModel
 
-from gluetune.events import ClassScores, MayBeNonFinite
+from gluetune.events import ClassScores
 from gluetune.reporting.confirmation_schema import (
     ConfirmationSeed,
     ConfirmationSummary,
@@ -33,7 +29,8 @@ from gluetune.reporting.schema import (
     TrialSummary,
     WinnerSummary,
 )
-from markup import first_lines
+from json_types import json_type
+from markup import first_lines, table
 
 PARTS: dict[type[BaseModel], str] = {
     Summary: "The file",
@@ -73,33 +70,9 @@ def summary_page() -> str:
 
 
 def _part(model: type[BaseModel]) -> str:
-    rows = "".join(
-        f"| `{name}` | {_type(field.rebuild_annotation())} | {field.description} |\n"
+    rows = (
+        [f"`{name}`", json_type(field.rebuild_annotation(), PARTS, "null"), field.description or ""]
         for name, field in model.model_fields.items()
         if not field.exclude
     )
-    return f"\n## {PARTS[model]}\n\n| field | type | meaning |\n|---|---|---|\n{rows}"
-
-
-def _type(annotation: Any) -> str:
-    """Return the JSON name of a type."""
-    return " or ".join(dict.fromkeys(_names(annotation)))
-
-
-def _names(annotation: Any) -> Iterator[str]:
-    arguments = get_args(annotation)
-    if annotation in PARTS:
-        yield f"[{PARTS[annotation]}](#{PARTS[annotation].lower().replace(' ', '-')})"
-    elif annotation == MayBeNonFinite:
-        yield from ("number", "null")
-    elif get_origin(annotation) is Literal:
-        yield from (f"`{value}`" for value in arguments)
-    elif get_origin(annotation) is list:
-        yield f"list of {_type(arguments[0])}"
-    elif get_origin(annotation) is dict:
-        yield f"object of {_type(arguments[1])}"
-    elif arguments:
-        for argument in arguments:
-            yield from _names(argument)
-    else:
-        yield {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}[annotation]
+    return f"\n## {PARTS[model]}\n\n" + table(("field", "type", "meaning"), rows)
