@@ -37,8 +37,9 @@ test-fast: $(STAMP)
 
 # Two series of tests that share the cores: these files, most of them tests of Ray, whose output is printed last, and all
 # others, among them some more of Ray, so that both take about as long. Tests of Ray wait often: their series has priority.
-FIRST_SERIES := $(addprefix tests/integration/test_,api_whole.py finetune_whole.py lane_placement.py lane_prestart.py \
-	lane_survival.py own_tasks_whole.py pretraining_transfer.py search_cluster.py search_encoders.py search_folds.py search_whole.py) \
+FIRST_SERIES := $(addprefix tests/integration/test_,api_whole.py confirmation_whole.py finetune_whole.py lane_placement.py \
+	lane_prestart.py lane_survival.py own_tasks_whole.py pretraining_transfer.py search_cluster.py search_encoders.py \
+	search_folds.py search_limits.py search_whole.py) \
 	tests/contract/test_contract_onnx.py
 
 test: $(STAMP)
