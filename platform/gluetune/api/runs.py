@@ -118,6 +118,7 @@ class ViewFactory(Protocol):
         console: Console,
         trials: dict[int, TrialRecord],
         history: Iterable[JournalEvent] = (),
+        confirmation_history: Iterable[JournalEvent] = (),
     ) -> LiveTable | ProgressLog:
         """Follow the session's events."""
 
@@ -136,9 +137,10 @@ class SearchViews:
         console: Console,
         trials: dict[int, TrialRecord],
         history: Iterable[JournalEvent] = (),
+        confirmation_history: Iterable[JournalEvent] = (),
     ) -> LiveTable | ProgressLog:
         """Return a table of the tasks' progress that is redrawn with each event."""
-        return LiveTable(plan, console, trials, history)
+        return LiveTable(plan, console, trials, history, confirmation_history)
 
     def print_summary(
         self, summary: Summary, trials: Iterable[TrialRecord], plan: SearchPlan, console: Console
@@ -167,6 +169,7 @@ class RunViews:
         console: Console,
         trials: dict[int, TrialRecord],
         history: Iterable[JournalEvent] = (),
+        confirmation_history: Iterable[JournalEvent] = (),
     ) -> LiveTable | ProgressLog:
         """Return a log with one line for each evaluation."""
         return ProgressLog(console)

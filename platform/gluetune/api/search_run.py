@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
-
-from rich.console import Console
-from rich.text import Text
+from dataclasses import dataclass, field, replace
 
 from gluetune.api import places
 from gluetune.api.confirmation import ConfirmationRecord
@@ -15,12 +12,14 @@ from gluetune.api.frontend import Frontend
 from gluetune.api.own_tasks import save_cards, save_tasks
 from gluetune.api.report import keep_pictures, log_report
 from gluetune.api.runs import ViewFactory
+from gluetune.api.search_endings import print_ending, print_resume, shows_ending
+from gluetune.api.search_setup import check_budget, fitted_job, make_pruners, make_sampler, planned_search
 from gluetune.api.session import Session, begin, check_inputs
 from gluetune.api.winner_models import register_winners
 from gluetune.cluster import Resources, take_snapshot
-from gluetune.config import JobConfig, LanesConfig, dump_job
-from gluetune.errors import AllTrialsFailedError, ConfigError, ConfigIssue
-from gluetune.events import Journal, JournalReader, RunInputs, SearchPlan, TrialRecord
+from gluetune.config import dump_job
+from gluetune.errors import AllTrialsFailedError
+from gluetune.events import Journal, JournalReader, SearchPlan, TrialRecord
 from gluetune.events.environment import save_environment
 from gluetune.lanes import LanePool
 from gluetune.reporting import (
@@ -37,12 +36,10 @@ from gluetune.reporting.confirmation_schema import ConfirmationSummary
 from gluetune.reporting.page import REPORT_FILE
 from gluetune.reporting.run_files import RunFiles
 from gluetune.search.concurrency import measure_trial, plan_lanes
-from gluetune.search.prepare import SearchInputs, make_plan, prepare_inputs
+from gluetune.search.prepare import SearchInputs, prepare_inputs
 from gluetune.search.ray_tasks import ClusterWaitNotice
 from gluetune.search.request_handler import apply_accepted, limited_plan, open_requests
-from gluetune.search.schedulers import TaskPruners, max_epochs
-from gluetune.search.search import Search
-from gluetune.search.searchers import TrialSampler
+from gluetune.search.search import Search, SearchListeners
 from gluetune.search.study.optuna_log import optuna_log
 from gluetune.search.trials import SearchStatus
 from gluetune.tracking import Registration, Tracker, check_store, ui_command
@@ -72,17 +69,30 @@ class FinishedSearch:
         return self.status is SearchStatus.INTERRUPTED
 
 
-def show_plan(session: Session, frontend: Frontend, *, accept_inputs: bool = False) -> None:
-    """Load everything and print the plan; start no Ray, train nothing and leave nothing."""
+def show_plan(session: Session, frontend: Frontend, *, score: bool = True, accept_inputs: bool = False) -> None:
+    """Load everything and print the plan; start no Ray, train nothing and leave nothing.
+
+    Args:
+        session: what would be run.
+        frontend: the program around it.
+        score: whether winners would be scored on the official rows.
+        accept_inputs: whether a run whose rows or encoder have changed would start anew.
+
+    Raises:
+        UserError: data, model, MLflow store or the record of a resumed run cannot be used.
+    """
+    session = replace(session, job=fitted_job(session.job, session.job.lanes, score=score))
     check_store(places.tracking_uri(session.job), str(session.job.tracking.experiment), write=False)
     recorded = JournalReader(session.storage)  # of a run that is resumed: a damaged one is refused
     prepared = prepare_inputs(session.job, session.space, plan_only=True)
     check_inputs(session.storage, prepared.inputs, name=session.name, accept=accept_inputs, dry_run=True)
+    if not score:
+        prepared = prepared.without_dev()
     lanes = session.job.lanes
     words = f"{lanes.cpus_per_worker} CPU, {lanes.gpus_per_worker} GPU"
-    sampler = _sampler(session, prepared)
+    sampler = make_sampler(session, prepared)
     limits = apply_accepted(sampler, session.job.search, recorded.history)
-    print_plan(limited_plan(_plan(session, prepared, sampler, words), sampler, limits), frontend.console)
+    print_plan(limited_plan(planned_search(session, prepared, sampler, words), sampler, limits), frontend.console)
     if lanes.max_concurrent_trials == "auto":
         logger.info("lanes: shown as 1; how many there are is found on the cluster, when the search starts")
 
@@ -115,8 +125,7 @@ def run_search(
     """
     logger.info("loading the encoder and the data …")
     prepared = prepare_inputs(session.job, session.space)
-    inputs = prepared.inputs
-    check_inputs(session.storage, inputs, name=session.name, accept=accept_inputs)
+    check_inputs(session.storage, prepared.inputs, name=session.name, accept=accept_inputs)
     if not score:
         prepared = prepared.without_dev()
     plan = plan_lanes(
@@ -124,27 +133,10 @@ def run_search(
         take_snapshot(),
         lambda: measure_trial(session.job, session.space, prepared, pool.shutdown),
     )
-    _check_budget(session.job, plan.resources)
+    check_budget(session.job, plan.resources)
     fitting = replace(session, job=fitted_job(session.job, plan.lanes, score=score))
     ended = _earlier_status(session) if confirm_only else None
-    return _Run(session, fitting, frontend, prepared, inputs, plan.resources, address, views, pool, score, ended).run()
-
-
-def fitted_job(job: JobConfig, lanes: LanesConfig, *, score: bool) -> JobConfig:
-    """Return the job of one session.
-
-    A session that does not score its winners confirms nothing: seeds that were scored without the official rows would
-    never be scored on them. A resume with scores does.
-
-    Args:
-        job: the job as it was asked for.
-        lanes: its lanes as they fit the cluster.
-        score: whether winners are scored on the official rows.
-    """
-    if score or job.confirm is None:
-        return job.model_copy(update={"lanes": lanes})
-    logger.info("nothing is confirmed without scores on the official rows; a resume that scores the winners does it")
-    return job.model_copy(update={"lanes": lanes, "confirm": None})
+    return _Run(session, fitting, frontend, prepared, plan.resources, address, views, pool, score, ended).run()
 
 
 def _earlier_status(session: Session) -> SearchStatus:
@@ -154,16 +146,37 @@ def _earlier_status(session: Session) -> SearchStatus:
     return known.get(str(status), SearchStatus.INTERRUPTED)
 
 
-def _check_budget(job: JobConfig, resources: Resources) -> None:
-    """Refuse a budget of GPU-hours where lanes have no GPUs.
+@dataclass(frozen=True)
+class _Parts:
+    """A search under way, and what records it.
 
-    Raises:
-        ConfigError: it is given.
+    Attributes:
+        search: the search.
+        tracker: records it in MLflow.
+        confirmation: its confirmation; ``None`` where nothing is confirmed.
+        started: when the session started, in seconds since the epoch.
     """
-    hours = job.search.budget.gpu_hours
-    if hours is not None and not resources.gpus:
-        rule = f"must not be given where lanes have no GPUs, but got {hours:g}; give cpu_hours or seconds"
-        raise ConfigError([ConfigIssue.at(("search", "budget", "gpu_hours"), rule)])
+
+    search: Search
+    tracker: Tracker
+    confirmation: ConfirmationRecord | None
+    started: float
+
+    def plan(self) -> SearchPlan:
+        """Return the plan of the search with the limits that hold now."""
+        return limited_plan(self.search.plan, self.search.sampler, self.search.requests.limits)
+
+    def confirmed(self) -> ConfirmationSummary | None:
+        """Compute the results of the confirmation so far, which may take long; ``None`` where nothing is confirmed."""
+        return self.confirmation.summary() if self.confirmation else None
+
+
+@dataclass(frozen=True)
+class _Results:
+    """The plan of a search at its end, and its summary."""
+
+    plan: SearchPlan
+    summary: Summary
 
 
 @dataclass
@@ -174,210 +187,163 @@ class _Run:
     session: Session
     frontend: Frontend
     prepared: SearchInputs
-    inputs: RunInputs
     resources: Resources
     address: str | None
     views: ViewFactory
     pool: LanePool
     score: bool
     ended: SearchStatus | None  # how the search ended before this session, which confirms it alone
+    models: dict[str, Registration] = field(default_factory=dict)  # of registered winners
 
     def run(self) -> FinishedSearch:
         """Search, record and report."""
-        session = self.session
-        journal, sampler = Journal(session.storage), _sampler(session, self.prepared)
-        requests = open_requests(session.storage, journal, sampler, session.job, session.space, self.prepared)
+        parts = self._begin()
+        ending, results = SearchStatus.INTERRUPTED, None
+        try:
+            ending = self._search(parts)
+            self._record_winners(parts)
+            results = self._results(parts, ending, parts.confirmed())
+            log_report(self.session.storage, results.summary, parts.tracker)
+        except KeyboardInterrupt:  # statistics of the confirmation that it has cut short are left to a resume
+            ending = SearchStatus.INTERRUPTED
+            results = self._results(parts, ending, results.summary.confirmation if results else None)
+        except BaseException as error:
+            ending = SearchStatus.FAILED if isinstance(error, AllTrialsFailedError) else SearchStatus.INTERRUPTED
+            raise
+        finally:
+            results = results or self._results(parts, ending, parts.confirmed())
+            self._close(parts, results, ending)
+        trials = sorted(parts.search.journal.trials.items())
+        return FinishedSearch(ending, results.plan, [trial for _, trial in trials], results.summary)
+
+    def _begin(self) -> _Parts:
+        """Open the journals, print the plan, and write what the folder holds before the first trial."""
+        session, storage = self.session, self.session.storage
+        journal, sampler = Journal(storage), make_sampler(session, self.prepared)
+        requests = open_requests(storage, journal, sampler, session.job, session.space, self.prepared)
         if session.time_budget_given:
             requests.set_time_budget(session.job.search.time_budget_s)
         requests.handle_waiting()
-        plan = _plan(session, self.prepared, sampler, str(self.resources))
+        plan = planned_search(session, self.prepared, sampler, str(self.resources))
         plan = limited_plan(plan, sampler, requests.limits)
         print_plan(plan, self.frontend.console)
         self.frontend.begin()
-        tracker = Tracker(
-            plan,
-            session.storage,
-            store=places.tracking_uri(session.job),
-            job=dump_job(session.job),
-            history=journal.events,
-            artifacts=places.artifacts(session.job.storage, session.job.tracking),
-        )
-        self.inputs.save(session.storage)
-        save_tasks(session.storage, self.prepared.tasks.values())
-        save_cards(session.storage, plan.tasks)
-        begin(self.asked)  # a resume may find another cluster
-        save_environment(session.storage)
+        tracker = self._tracker(plan, journal)
+        self._write_inputs(plan)
         self.frontend.announce(self._resume_command())
         confirmation = ConfirmationRecord.open(session, plan, self.prepared.tasks, journal.trials)
         search = Search(
             session.job,
             plan,
             session.space,
-            session.storage,
+            storage,
             journal,
             self.prepared,
             self.resources,
             sampler,
-            _pruners(session),
+            make_pruners(session),
             self.pool,
             requests,
             confirmation.journal if confirmation else None,
         )
-        started, ending, summary, models = time.time(), SearchStatus.INTERRUPTED, None, {}
-        try:
-            ending = self._search(search, plan, tracker, confirmation)
-            models = register_winners(session, self.prepared, journal.trials.values(), tracker)
-            keep_pictures(session.storage, plan, journal.trials.values(), tracker)
-            plan = limited_plan(plan, sampler, requests.limits)
-            summary = self._summarise(plan, journal, started, models, ending, confirmation)
-            log_report(session.storage, summary, tracker)
-        except KeyboardInterrupt:
-            ending, summary = SearchStatus.INTERRUPTED, None
-        except BaseException as error:
-            ending = SearchStatus.FAILED if isinstance(error, AllTrialsFailedError) else SearchStatus.INTERRUPTED
-            raise
-        finally:
-            plan = limited_plan(plan, sampler, requests.limits)
-            summary = summary or self._summarise(plan, journal, started, models, ending, confirmation)
-            if confirmation and summary.confirmation:
-                confirmation.log(summary.confirmation, tracker)
-            recorded = tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
-            self._print(plan, journal, summary, ending, tracker.link)
-            if not recorded and ending is SearchStatus.COMPLETE:
-                why = "MLflow lacks a part of the record; send it, without training or scoring again"
-                _print_resume(why, self._resume_command(), self.frontend.console)
-            elif ending is SearchStatus.COMPLETE and requests.waiting:
-                why = "requests to this search came after its last trial and wait; act on them"
-                _print_resume(why, self._resume_command(), self.frontend.console)
-        return FinishedSearch(ending, plan, [trial for _, trial in sorted(journal.trials.items())], summary)
+        return _Parts(search, tracker, confirmation, time.time())
 
-    def _search(
-        self, search: Search, plan: SearchPlan, tracker: Tracker, confirmation: ConfirmationRecord | None
-    ) -> SearchStatus:
-        live = self.views.live(plan, self.frontend.console, search.journal.trials, search.journal.history)
-        requests = search.requests
-        requests.on_change = lambda: live.replan(limited_plan(plan, search.sampler, requests.limits))
-        confirms = confirmation.listeners(tracker, live.note) if confirmation else ()
-        log = optuna_log(plan, search.space, search.storage, search.journal.trials.values())
+    def _tracker(self, plan: SearchPlan, journal: Journal) -> Tracker:
+        job = self.session.job
+        return Tracker(
+            plan,
+            self.session.storage,
+            store=places.tracking_uri(job),
+            job=dump_job(job),
+            history=journal.events,
+            artifacts=places.artifacts(job.storage, job.tracking),
+        )
+
+    def _write_inputs(self, plan: SearchPlan) -> None:
+        """Write into the folder what the search is run on, and with which versions."""
+        storage = self.session.storage
+        self.prepared.inputs.save(storage)
+        save_tasks(storage, self.prepared.tasks.values())
+        save_cards(storage, plan.tasks)
+        begin(self.asked)  # a resume may find another cluster
+        save_environment(storage)
+
+    def _search(self, parts: _Parts) -> SearchStatus:
+        search, confirmation = parts.search, parts.confirmation
+        console, journal = self.frontend.console, search.journal
+        confirmed = confirmation.journal.history if confirmation else ()
+        live = self.views.live(search.plan, console, journal.trials, journal.history, confirmed)
+        search.requests.on_change = lambda: live.replan(parts.plan())
+        log = optuna_log(search.plan, search.space, search.storage, journal.trials.values())
         with live, ClusterWaitNotice(live.note), log as views:
-            live.note(f"starting {formatting.count(plan.lanes, 'lane')}: each loads its libraries once …")
-            return search.run(
-                [tracker, live, *views],
-                tracker.mark_stopped,
+            live.note(f"starting {formatting.count(search.plan.lanes, 'lane')}: each loads its libraries once …")
+            listeners = SearchListeners(
+                [parts.tracker, live, *views],
                 live.on_search_event,
-                confirmation_listeners=confirms,
-                ended=self.ended,
+                confirmation.listeners(parts.tracker, live.note) if confirmation else (),
+                live.on_confirmation_event,
+                parts.tracker.mark_stopped,
             )
+            return search.run(listeners, ended=self.ended)
 
-    def _summarise(
-        self,
-        plan: SearchPlan,
-        journal: Journal,
-        started: float,
-        models: dict[str, Registration],
-        ending: SearchStatus,
-        confirmation: ConfirmationRecord | None,
-    ) -> Summary:
-        return summarise(
+    def _record_winners(self, parts: _Parts) -> None:
+        """Register the winners' models, and keep pictures of the winners."""
+        trials = parts.search.journal.trials.values()
+        self.models = register_winners(self.session, self.prepared, trials, parts.tracker)
+        keep_pictures(self.session.storage, parts.search.plan, trials, parts.tracker)
+
+    def _results(self, parts: _Parts, ending: SearchStatus, confirmed: ConfirmationSummary | None) -> _Results:
+        """Return the plan at the search's end, and its summary.
+
+        Args:
+            parts: the search.
+            ending: how it ended.
+            confirmed: the results of its confirmation.
+        """
+        plan, journal = parts.plan(), parts.search.journal
+        summary = summarise(
             plan,
             journal.trials.values(),
             status=ending.value,
-            session_started=started,
+            session_started=parts.started,
             now=time.time(),
-            models=models,
+            models=self.models,
             history=journal.history,
-            confirmation=confirmation.summary() if confirmation else None,
-            confirmation_history=confirmation.journal.history if confirmation else (),
+            confirmation=confirmed,
+            confirmation_history=parts.confirmation.journal.history if parts.confirmation else (),
         )
+        return _Results(plan, summary)
 
-    def _print(
-        self, plan: SearchPlan, journal: Journal, summary: Summary, ending: SearchStatus, link: str | None
-    ) -> None:
+    def _close(self, parts: _Parts, results: _Results, ending: SearchStatus) -> None:
+        """End the record in MLflow, write the summary, and print the results and what is left to do."""
+        if parts.confirmation and results.summary.confirmation:
+            parts.confirmation.log(results.summary.confirmation, parts.tracker)
+        recorded = parts.tracker.close(complete=ending not in (SearchStatus.INTERRUPTED, SearchStatus.FAILED))
+        self._print(parts, results, ending)
+        if ending is not SearchStatus.COMPLETE:
+            return
+        if not recorded:
+            why = "MLflow lacks a part of the record; send it, without training or scoring again"
+            print_resume(why, self._resume_command(), self.frontend.console)
+        elif parts.search.requests.waiting:
+            why = "requests to this search came after its last trial and wait; act on them"
+            print_resume(why, self._resume_command(), self.frontend.console)
+
+    def _print(self, parts: _Parts, results: _Results, ending: SearchStatus) -> None:
         """Write the summary, and print the results and where they are."""
-        out, storage = self.frontend.console, self.session.storage
+        out, storage, summary = self.frontend.console, self.session.storage, results.summary
         try:
             file = write_summary(storage, summary)
-            self.views.print_summary(summary, journal.trials.values(), plan, out)
+            self.views.print_summary(summary, parts.search.journal.trials.values(), results.plan, out)
             if summary.confirmation is not None:
                 print_confirmation(summary.confirmation, out)
             print_models(summary, out)
             report = storage.uri(REPORT_FILE) if storage.exists(REPORT_FILE) else None
-            print_locations(
-                summary, out, ui=ui_command(plan.tracking_uri), summary_file=file, runs=link, report_file=report
-            )
+            ui, link = ui_command(results.plan.tracking_uri), parts.tracker.link
+            print_locations(summary, out, ui=ui, summary_file=file, runs=link, report_file=report)
         finally:  # also where the disk is full
             if shows_ending(ending, self.ended, summary.confirmation):
                 print_ending(ending, self._resume_command(), out)
 
     def _resume_command(self) -> str:
         return self.frontend.resume_command(self.session.name, self.session.job.storage, self.address, score=self.score)
-
-
-def shows_ending(ending: SearchStatus, earlier: SearchStatus | None, confirmation: ConfirmationSummary | None) -> bool:
-    """Return whether to print how a session ended, and how it is resumed.
-
-    Args:
-        ending: how it ended; where it only confirms a search and has done so, as the search did.
-        earlier: how the search had ended where the session only confirms it; ``None`` where it runs trials.
-        confirmation: the confirmation's results so far.
-    """
-    return earlier is None or ending is not earlier or confirmation is None or not confirmation.complete
-
-
-def print_ending(status: SearchStatus, resume: str, console: Console) -> None:
-    """Print how to resume a search that was stopped, or that there is nothing to resume; nothing where it is complete.
-
-    Args:
-        status: how the search ended.
-        resume: the command or call that resumes it.
-        console: the user's.
-    """
-    if status is SearchStatus.FAILED:
-        console.print(
-            "\nno trial could be evaluated: there is nothing to resume. Once the reason below is mended, "
-            "start anew under another name (--name).",
-            highlight=False,
-            soft_wrap=True,
-        )
-    elif status is not SearchStatus.COMPLETE:
-        raised = ", with a larger budget (--budget-…)," if status is SearchStatus.OUT_OF_BUDGET else ""
-        _print_resume(f"{status.value.replace('_', ' ')}; resume{raised}", resume, console)
-
-
-def _print_resume(why: str, resume: str, console: Console) -> None:
-    console.print(f"\n{why} with:", highlight=False)
-    console.print(Text(resume, style="bold"), soft_wrap=True)  # "[x]" in a name is no markup
-
-
-def _sampler(session: Session, prepared: SearchInputs) -> TrialSampler:
-    job = session.job
-    return TrialSampler(
-        job.weights,
-        session.space,
-        job.search.algorithm,
-        job.training,
-        job.seed,
-        job.search.num_samples,
-        prepared.facts,
-        len(job.search.objective),
-        job.search.budget.trials,
-        by_time=job.search.budget.limits_time,
-    )
-
-
-def _pruners(session: Session) -> TaskPruners:
-    job = session.job
-    return TaskPruners(job.weights, job.search.scheduler, max_epochs(job.training, session.space), job.seed)
-
-
-def _plan(session: Session, prepared: SearchInputs, sampler: TrialSampler, resources: str) -> SearchPlan:
-    return make_plan(
-        session.name,
-        session.job,
-        session.space,
-        prepared,
-        sampler,
-        session.storage,
-        places.tracking_uri(session.job),
-        resources,
-    )

@@ -240,20 +240,12 @@ def check_inputs(folder: Storage, now: RunInputs, *, name: str, accept: bool, dr
     """
     if not has_events(folder):
         return
-    before = load_inputs(folder)
-    if before is None and accept:
+    if accept and load_inputs(folder) is None:
         _start_anew(folder, "no fingerprints were kept of the rows that it began with", dry_run)
         return
-    if before is None:
-        logger.info(
-            f"{folder.uri()} was begun by a version that kept no fingerprints of its rows: whether they are "
-            "still the same cannot be checked"
-        )
+    listed = changed_inputs(folder, now)
+    if not listed:
         return
-    changes = before.changes(now)
-    if not changes:
-        return
-    listed = "".join(f"\n  {change}" for change in changes)
     if not accept:
         command = shlex.join(["--resume", name, ACCEPT])
         raise DataError(
@@ -263,6 +255,27 @@ def check_inputs(folder: Storage, now: RunInputs, *, name: str, accept: bool, dr
             folder.uri(INPUTS_FILE),
         )
     _start_anew(folder, f"its rows or encoder have changed:{listed}", dry_run)
+
+
+def changed_inputs(folder: Storage, now: RunInputs) -> str:
+    """Return in which rows and encoders a run's inputs differ from those that it began with.
+
+    Args:
+        folder: the run's.
+        now: what there is now.
+
+    Returns:
+        A line for each change, with a line break before it; empty where nothing has changed, or an older version of
+        gluetune has kept no fingerprints, which is logged.
+    """
+    before = load_inputs(folder)
+    if before is None:
+        logger.info(
+            f"{folder.uri()} was begun by a version that kept no fingerprints of its rows: whether they are "
+            "still the same cannot be checked"
+        )
+        return ""
+    return "".join(f"\n  {change}" for change in before.changes(now))
 
 
 def _start_anew(folder: Storage, why: str, dry_run: bool) -> None:

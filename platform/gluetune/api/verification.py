@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from gluetune.api.frontend import Frontend
-from gluetune.api.session import check_inputs, read_files
+from gluetune.api.session import changed_inputs, read_files
 from gluetune.config import JobConfig, Override, SearchSpace, StorageConfig, parse_job, parse_space
-from gluetune.errors import ConfigError, ConfigIssue, StorageError, did_you_mean
-from gluetune.events import JOB_FILE, SPACE_FILE, TrialRecord, winners
+from gluetune.errors import ConfigError, ConfigIssue, DataError, StorageError, did_you_mean
+from gluetune.events import INPUTS_FILE, JOB_FILE, SPACE_FILE, RunInputs, TrialRecord, winners
 from gluetune.events.environment import Environment, load_environments
 from gluetune.reporting.recorded_runs import find_run
 from gluetune.reporting.run_files import RunFiles
@@ -121,11 +121,29 @@ def verify_run(name: str, task: str | None, storage_path: str, address: str | No
     if sound:
         logger.info("loading the encoder and the data …")
         prepared = prepare_inputs(job, space)
-        check_inputs(files.folder, prepared.inputs, name=files.name, accept=False, dry_run=True)
+        check_same_inputs(files, prepared.inputs)
         for recorded, again in _trained_again(job, space, prepared, files, sound, address, frontend):
             found[recorded.name] = compared_winner(files, recorded, again)
     tasks = [found.get(trial.name) or _contradicted(files, trial, wrong[trial.name]) for trial in chosen]
     return Verification(files.name, files.folder.uri(), tuple(tasks), tuple(_environment_changes(files.folder)))
+
+
+def check_same_inputs(files: RunFiles, now: RunInputs) -> None:
+    """Refuse to verify a search on other rows, other tokens or another encoder than its trials were trained on.
+
+    Args:
+        files: the run's folder.
+        now: the rows and encoders that its job names, as they are now.
+
+    Raises:
+        DataError: they have changed; names each split that has.
+    """
+    if listed := changed_inputs(files.folder, now):
+        raise DataError(
+            f"the winners of {files.name!r} can be verified only on the rows and the encoder that the search was "
+            f"trained on, but these have changed since:{listed}\nBring back the former ones to verify the search",
+            files.folder.uri(INPUTS_FILE),
+        )
 
 
 def _environment_changes(folder: Storage) -> Iterator[str]:

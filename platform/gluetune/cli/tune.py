@@ -226,7 +226,8 @@ def _train(arguments: ParsedArguments, mode: str, terminal: Terminal) -> int:
     if arguments.dry_run:  # the imports are slow, and a mistake in a flag need not wait for them
         from gluetune.api.search_run import show_plan
 
-        show_plan(session, ProcessFrontend(terminal), accept_inputs=ACCEPT in arguments.switches)
+        accept = ACCEPT in arguments.switches
+        show_plan(session, ProcessFrontend(terminal), score=mode != "train", accept_inputs=accept)
         return OK
     from gluetune.api.runs import RunViews, search_session
 

@@ -7,6 +7,7 @@ from gluetune.config.budgets import (
     BudgetConfig,
     CostPerHour,
     StopRuleConfig,
+    divide_trials,
     price_of,
 )
 from gluetune.config.checks import check_fit, resolve_training
@@ -89,6 +90,7 @@ __all__ = [
     "completed_configuration",
     "contains",
     "default_job_file",
+    "divide_trials",
     "dump_job",
     "dump_space",
     "equivalence_key",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -51,6 +51,23 @@ class BudgetConfig(Section):
     def limits_time(self) -> bool:
         """Whether hours or seconds are limited; tasks then get equal time per weight, else equal numbers of trials."""
         return bool(self.limits.keys() - {"trials"})
+
+
+def divide_trials(trials: int, limits: Mapping[str, int | None], weights: Mapping[str, float]) -> dict[str, int]:
+    """Return how many trials of a budget each task gets by its weight, if no task ends before.
+
+    Args:
+        trials: number of trials of all tasks together.
+        limits: the most trials of each task; ``None`` for no limit.
+        weights: weight of each task.
+    """
+    shares = dict.fromkeys(limits, 0)
+    for _ in range(trials):
+        open_tasks = [task for task, limit in limits.items() if limit is None or shares[task] < limit]
+        if not open_tasks:
+            break
+        shares[min(open_tasks, key=lambda task: shares[task] / weights[task])] += 1
+    return shares
 
 
 class StopRuleConfig(Section):

@@ -44,6 +44,7 @@ class LiveTable:
         console: output; a table if its ``is_terminal`` is true, else lines.
         trials: trials of earlier sessions, by number.
         history: the journal's events of earlier sessions, in order.
+        confirmation_history: likewise of the journal of the search's confirmation.
     """
 
     def __init__(
@@ -52,10 +53,13 @@ class LiveTable:
         console: Console,
         trials: dict[int, TrialRecord] | None = None,
         history: Iterable[JournalEvent] = (),
+        confirmation_history: Iterable[JournalEvent] = (),
     ) -> None:
         self._plan, self._console = plan, console
         self._costs, self._estimated = CostEstimator(plan), False
         self._costs.replay(history)
+        self._confirmation_costs = CostEstimator(plan)
+        self._confirmation_costs.replay(confirmation_history)
         self._progress = Progress(plan, (trials or {}).values())
         self._titles = {task.task: task.title for task in plan.tasks}
         self._metrics = {task.task: task.metric for task in plan.tasks}
@@ -121,6 +125,10 @@ class LiveTable:
             further = formatting.count(event.further_trials, "further trial")
             self._line(f"{self._titles[event.task]} ends: {further} would gain about {event.expected_gain:.2g}")
 
+    def on_confirmation_event(self, event: SearchEvent) -> None:
+        """Count what a session of the confirmation spends; called with its start and its end."""
+        self._confirmation_costs.on_search_event(event)
+
     def render(self) -> RenderableType:
         """Build the current table."""
         rows = self._progress.rows()
@@ -161,8 +169,9 @@ class LiveTable:
         """Return what was spent of the budget, and what the search needs in all, as far as that is known."""
         now = time.time()
         estimate, started = self._costs.estimate(now), sum(row.done + row.running for row in rows)
+        spent = self._costs.spent(now) + self._confirmation_costs.spent(now)
         return (
-            describe_spent(self._costs.spent(now), self._plan.budget, started),
+            describe_spent(spent, self._plan.budget, started),
             describe_estimate(estimate.total, self._plan.lanes) if estimate else "",
         )
 
@@ -278,6 +287,9 @@ class ProgressLog:
 
     def on_search_event(self, event: SearchEvent) -> None:
         """Print nothing: a single run has one trial."""
+
+    def on_confirmation_event(self, event: SearchEvent) -> None:
+        """Print nothing: no line says what a run has spent."""
 
     def _line(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style=style), soft_wrap=True, highlight=False)

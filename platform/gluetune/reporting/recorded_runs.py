@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from gluetune.config import StorageConfig, Value
 from gluetune.errors import StorageError, UserError, did_you_mean
-from gluetune.events import JOB_FILE, RequestHandled, TrialRecord, added_configurations, ranking
+from gluetune.events import JOB_FILE, TrialRecord, ranking
+from gluetune.reporting.planned_trials import planned_trials
 from gluetune.reporting.progress import busy_seconds
 from gluetune.reporting.run_files import RunFiles, RunKind, RunState, TaskLabels, is_run
 from gluetune.storage import Storage
@@ -193,22 +194,10 @@ def _task(files: RunFiles, task: str, labels: TaskLabels) -> RecordedTask:
         labels.title,
         labels.metric,
         dict(Counter(str(trial.status) for trial in trials)),
-        _planned(files, task),
+        planned_trials(files, task),
         value,
         None if value is None else trials[0].name,
         {} if value is None else dict(trials[0].params),
         {split: metrics[labels.metric] for split, metrics in scores.items() if labels.metric in metrics},
         sum(map(trial_seconds, trials)),
     )
-
-
-def _planned(files: RunFiles, task: str) -> int | None:
-    """Return the number of planned trials, where the job, a request or an earlier session's summary says it."""
-    if files.kind != "search":
-        return 1
-    requests = [event for event in files.journal.history if isinstance(event, RequestHandled) and event.accepted]
-    number = files.limits.num_samples
-    if number is not None and requests and requests[-1].time > files.summary.get("written", 0.0):
-        return number + sum(name == task for name, _ in added_configurations(requests))
-    recorded = [each.get("planned") for each in files.summary.get("tasks", ()) if each.get("task") == task]
-    return next((planned for planned in [*recorded, number] if isinstance(planned, int)), None)

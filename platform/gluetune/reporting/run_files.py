@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -21,6 +22,7 @@ from gluetune.events import (
     JournalReader,
     RunInputs,
     SearchLimits,
+    SessionStarted,
     TrialRecord,
     TrialStatus,
     load_inputs,
@@ -29,7 +31,7 @@ from gluetune.events import (
 from gluetune.reporting.confirmation_schema import ConfirmationSummary
 from gluetune.reporting.summary import FILE as SUMMARY_FILE
 from gluetune.storage import Storage
-from gluetune.storage.lock import is_locked
+from gluetune.storage.lock import is_locked, locked_since
 from gluetune.tasks import get_task
 from gluetune.tasks.definition import TASKS_FILE, parse_definitions
 
@@ -213,6 +215,22 @@ class RunFiles:
             ended: RunState = status
             return ended
         return self._unended
+
+    @property
+    def session_now(self) -> float | None:
+        """Current time, in seconds since the epoch, where a driver runs the last session of the journal.
+
+        ``None`` where that session's driver has ended: also while another driver, which resumes the run, has not given
+        a trial to a lane yet.
+
+        Raises:
+            UserError: the journal cannot be read.
+        """
+        if self.state != "running":
+            return None
+        began = [event.time for event in self.journal.history if isinstance(event, SessionStarted)]
+        locked = locked_since(Path(self.folder.uri())) or 0.0
+        return time.time() if began and began[-1] >= locked else None
 
     def _state_of_pretraining(self, trial: TrialRecord) -> RunState:
         if trial.status is TrialStatus.STOPPED:

@@ -182,7 +182,7 @@ def _settings(files: RunFiles, run: RecordedRun, resume: str | None) -> Table:
         last = f"last event {formatting.duration(max(0.0, time.time() - run.updated))} ago"
         span = f"{moment(run.started)}, last event {moment(run.updated)}"
         table.add_row("started", f"{moment(run.started)}, {last}" if run.state in UNENDED else span)
-    lines = () if run.message else (*_job_lines(files), *_cost_lines(files, run))
+    lines = () if run.message else (*_job_lines(files), *_cost_lines(files))
     for name, value in lines:
         table.add_row(name, Text(value))
     table.add_row("folder", Text(run.folder))
@@ -209,9 +209,8 @@ def _job_lines(files: RunFiles) -> Iterable[tuple[str, str]]:
         yield "MLflow", f"{without_password(str(store))}, experiment {tracking.get('experiment') or ''}"
 
 
-def _cost_lines(files: RunFiles, run: RecordedRun) -> Iterable[tuple[str, str]]:
-    now = time.time() if run.state == "running" else None
-    return recorded_cost_lines(files.journal.history, files.job, now, files.confirmation_history)
+def _cost_lines(files: RunFiles) -> Iterable[tuple[str, str]]:
+    return recorded_cost_lines(files.journal.history, files.job, files.session_now, files.confirmation_history)
 
 
 def _tasks(tasks: Sequence[RecordedTask], narrow: bool) -> Table:

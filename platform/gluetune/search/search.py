@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import ray
@@ -46,6 +46,25 @@ from gluetune.workloads.final_model import FinalModel
 from gluetune.workloads.fine_tuning import FineTuning
 from gluetune.workloads.seed_confirmation import SeedConfirmation
 from gluetune.workloads.winner_scoring import WinnerScoring
+
+
+@dataclass(frozen=True)
+class SearchListeners:
+    """What receives the events of a search and of its confirmation, each after it was written.
+
+    Attributes:
+        trials: receive the events of the search's trials.
+        on_search_event: receives the events of the whole search.
+        confirmation: receive the events of the confirmation's trials.
+        on_confirmation_event: receives the start and the end of a session of the confirmation.
+        on_stop: called when a stop signal ends the search, as soon as its trials are recorded as stopped.
+    """
+
+    trials: Collection[Listener] = ()
+    on_search_event: Callable[[SearchEvent], None] = lambda _: None
+    confirmation: Collection[Listener] = ()
+    on_confirmation_event: Callable[[SearchEvent], None] = lambda _: None
+    on_stop: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -103,24 +122,13 @@ class Search:
             before=search_costs(self.journal.history).spent,
         )
 
-    def run(
-        self,
-        listeners: Iterable[Listener],
-        on_stop: Callable[[], None] = lambda: None,
-        on_search_event: Callable[[SearchEvent], None] = lambda _: None,
-        *,
-        confirmation_listeners: Collection[Listener] = (),
-        ended: SearchStatus | None = None,
-    ) -> SearchStatus:
+    def run(self, listeners: SearchListeners, *, ended: SearchStatus | None = None) -> SearchStatus:
         """Run trials until all are done, time or budget are up, or a stop comes; then evaluate and confirm the winners.
 
         Neither is done after a stop signal. Trials that a request adds meanwhile are run after the evaluation.
 
         Args:
-            listeners: receive every event of the search after it was written.
-            on_stop: called when a stop signal ends the search, as soon as its trials are recorded as stopped.
-            on_search_event: receives every event of the whole search after it was written.
-            confirmation_listeners: receive every event of the confirmation after it was written.
+            listeners: receive the events.
             ended: how the search ended in an earlier session; it is then confirmed alone, and no trial is run.
 
         Returns:
@@ -131,41 +139,40 @@ class Search:
             StorageError: the search's folder cannot be written any more; a resume continues the running trials.
             ClusterError: a winner could not be evaluated.
         """
-        retention = CheckpointRetention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
-        controller = SearchController(
-            self.journal,
-            self.sampler,
-            self.pruners,
-            retention,
-            listeners,
-            self.job.lanes.lanes,
-            self._stop_rule(),
-            self.meter,
-            on_search_event,
-            folds=self.job.data.trained_folds,
-            stops_folds=len(self.job.search.objective) == 1,
-        )
-        workload = put_inputs(self.prepared)
+        controller, workload = self._controller(listeners), put_inputs(self.prepared)
         lanes = self.job.lanes
         self.pool.configure(lane_spec(lanes, self.resources, self.storage, self.job.search.max_failures), lanes.lanes)
         self.pool.set_workload(workload)
-        status, searches = SearchStatus.INTERRUPTED, ended is None
+        status = SearchStatus.INTERRUPTED
         try:
             if ended is None:
-                status = self._run_trials(controller, workload, on_stop)
+                status = self._run_trials(controller, workload, listeners.on_stop)
             if self.confirmation is not None and (ended or status is not SearchStatus.INTERRUPTED):
-                if searches:
-                    controller.end_session(status.value)  # what the confirmation uses is not the search's
-                searches = False
-                confirmed = self._confirm(workload, confirmation_listeners, on_stop, capped=ended is None)
+                controller.end_session(status.value)  # what the confirmation uses is not the search's
+                confirmed = self._confirm(workload, listeners, capped=ended is None)
                 status = (ended or status) if confirmed is SearchStatus.COMPLETE else confirmed
         finally:
             self.pool.shutdown(0.0 if status is SearchStatus.COMPLETE else SHUTDOWN_TIMEOUT_S)
             with suppress(StorageError):  # an error of its own is on its way
-                if searches:
-                    controller.end_session(status.value)
+                controller.end_session(status.value)  # nothing where the session has ended before
             self.storage.delete(LANE_FILES)
         return status
+
+    def _controller(self, listeners: SearchListeners) -> SearchController:
+        retention = CheckpointRetention(self.storage, self.job.storage.keep_checkpoints, self.journal.trials.values())
+        return SearchController(
+            self.journal,
+            self.sampler,
+            self.pruners,
+            retention,
+            listeners.trials,
+            self.job.lanes.lanes,
+            self._stop_rule(),
+            self.meter,
+            listeners.on_search_event,
+            folds=self.job.data.trained_folds,
+            stops_folds=len(self.job.search.objective) == 1,
+        )
 
     def _more_requested(self, controller: SearchController) -> bool:
         """Return whether requests that came after the last trial have added more."""
@@ -232,14 +239,7 @@ class Search:
                 self._describe(self.journal.trials[event.number], event)
                 controller.record(event)
 
-    def _confirm(
-        self,
-        workload: FineTuning,
-        listeners: Collection[Listener],
-        on_stop: Callable[[], None],
-        *,
-        capped: bool,
-    ) -> SearchStatus:
+    def _confirm(self, workload: FineTuning, listeners: SearchListeners, *, capped: bool) -> SearchStatus:
         """Train the best configurations again with fresh seeds; ``capped`` says whether the search's budget ends it."""
         if self.confirmation is None or self.job.confirm is None:
             return SearchStatus.COMPLETE
@@ -252,19 +252,18 @@ class Search:
             self.job.lanes.lanes,
             self.storage,
             ray.put(SeedConfirmation(workload, tokenizers, self.storage)),
-            listeners,
-            on_stop,
+            listeners.confirmation,
+            listeners.on_stop,
             lambda: meter.spent_limit,
             self.requests.stops,
         )
-        if (started := meter.begin()) is not None:
-            self.confirmation.append_search_event(started)
+        record = partial(_record, self.confirmation, listeners.on_confirmation_event)
+        record(meter.begin())
         try:
             status = confirmation.run(runs)
         finally:
             with suppress(StorageError):  # an error of its own is on its way
-                if (ended := meter.end(status.value)) is not None:
-                    self.confirmation.append_search_event(ended)
+                record(meter.end(status.value))
         return status
 
     def _describe(self, trial: TrialRecord, scored: WinnerEvaluated) -> None:
@@ -283,6 +282,13 @@ class Search:
             custom_code="auto_map" in json.loads(settings),
         )
         write_model_card(self.storage, inputs)
+
+
+def _record(journal: Journal, listener: Callable[[SearchEvent], None], event: SearchEvent | None) -> None:
+    """Write an event, if there is one, and pass it on."""
+    if event is not None:
+        journal.append_search_event(event)
+        listener(event)
 
 
 def put_inputs(prepared: SearchInputs) -> FineTuning:

@@ -49,7 +49,9 @@ def lock_folder(folder: Path) -> Callable[[], None]:
     except OSError as error:
         raise StorageError(f"the search's folder must be writable, but {folder} is not: {error.strerror}") from error
     if _flock(lock, folder):
+        os.utime(lock)
         return partial(os.close, lock)
+    os.utime(lock)
     os.close(lock)
     lease = Lease(folder)
     lease.acquire()
@@ -95,6 +97,14 @@ def is_locked(folder: Path) -> bool:
     finally:
         os.close(lock)
     return False
+
+
+def locked_since(folder: Path) -> float | None:
+    """Return when a driver last locked a run's folder, in seconds since the epoch; ``None`` where none has."""
+    try:
+        return (folder / LOCK).stat().st_mtime
+    except OSError:
+        return None
 
 
 def check_folder(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,21 @@ def test_the_list_shows_the_trials_that_requests_have_added(root: Path) -> None:
     assert {task.task: task.planned for task in killed.tasks} == {"cola": 9, "mnli": 8}
 
 
+def test_the_list_divides_the_trials_of_a_budget_also_after_a_request(root: Path) -> None:
+    folder = write_search(root, "capped", num_samples=8, budget={"trials": 9}, tasks={"cola": 2.0, "mnli": 1.0})
+
+    def planned() -> dict[str, int | None]:
+        (capped,) = (run for run in gluetune.runs() if run.name == "capped")
+        return {task.task: task.planned for task in capped.tasks}
+
+    assert planned() == {"cola": 6, "mnli": 3}
+    handled = RequestHandled(
+        time=1.0, request="1", action="extend", accepted=True, message="", limits={"num_samples": 20}
+    )
+    Journal(folder).append_search_event(handled)
+    assert planned() == {"cola": 6, "mnli": 3}
+
+
 def test_a_task_that_gets_no_further_trials_is_named(running: Storage) -> None:
     rule: Any = {"trials": 10, "further_trials": 10, "expected_gain": 0.001, "threshold": 0.01, "patience": 5}
     Journal(running).append_search_event(TaskEnded(time=1.0, task="cola", **rule))
@@ -242,8 +258,10 @@ class Driver(threading.Thread):
         self._folder, self._accepted = folder, accepted
 
     def run(self) -> None:
-        while not (waiting := waiting_requests(self._folder)):
-            pass
+        waiting: list[str] = []
+        while not waiting:
+            with suppress(StorageError):  # the folder appears while it is listed
+                waiting = waiting_requests(self._folder)
         event = RequestHandled(
             time=1.0, request=waiting[0], action="extend", accepted=self._accepted, message="because of this"
         )

@@ -9,12 +9,14 @@ import pytest
 
 from gluetune.api.pretraining_run import pretraining_inputs
 from gluetune.api.session import check_inputs
+from gluetune.api.verification import check_same_inputs
 from gluetune.cli.pretrain import main as pretrain_main
 from gluetune.cli.tune import tune_main
-from gluetune.config import DataConfig, JobConfig, ModelConfig, StorageConfig, dump_job, dump_space, load_space
+from gluetune.config import DataConfig, JobConfig, ModelConfig, StorageConfig, dump_job, dump_space, load_space, parse_job
 from gluetune.errors import DataError
 from gluetune.events import Event, Journal, RunInputs
 from gluetune.pretraining import dump_pretrain_job, load_pretrain_job, prepare_job
+from gluetune.reporting.recorded_runs import find_run
 from gluetune.search.prepare import prepare_inputs
 from gluetune.storage import Storage
 from sample_search import ended, evaluated, started
@@ -171,3 +173,13 @@ def test_pretraining_continues_with_its_own_text_only(tmp_path: Path, capfd: pyt
     text.write_text("a b c\nd e f\n\n" * 19 + "a b c\nd e\n\n")
     assert pretrain_main(["--resume", "mine", "--storage-path", str(tmp_path), "--dry-run"]) == 2
     assert "pretraining, train: 18 rows, but other texts" in capfd.readouterr().err
+
+
+def test_winners_are_not_verified_on_other_rows_and_the_message_is_about_that(run: Path) -> None:
+    write_rows(run.parents[1] / "glue", rows=50)
+    files = find_run("mine", str(run.parent))
+    now = inputs_now(parse_job((run / "job.yaml").read_bytes(), "job.yaml"))
+    with pytest.raises(DataError, match="cola, train: 54 rows then, 45 now") as refused:
+        check_same_inputs(files, now)
+    assert "verified" in str(refused.value)
+    assert "resume" not in str(refused.value)

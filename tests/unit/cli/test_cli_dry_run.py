@@ -71,3 +71,12 @@ def test_a_folder_that_is_not_empty_is_refused(job: str, tmp_path: Path, capsys:
     assert tune_main(["--config", job, "--name", "one", "--dry-run"]) == USER_ERROR
     assert "--resume one" in capsys.readouterr().err
     assert left(tmp_path) == before
+
+
+@pytest.mark.parametrize(("mode", "confirms"), [("train_and_eval", True), ("train", False)])
+def test_the_plan_of_a_run_that_is_not_scored_confirms_nothing(
+    mode: str, confirms: bool, job: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(job).write_text(Path(job).read_text() + "confirm: {top: 1, seeds: 2}\n")
+    assert finetune_main(["--config", job, "--name", "one", "--dry-run", "--mode", mode]) == OK
+    assert any(line.startswith("confirmation") for line in map(str.strip, capsys.readouterr().out.splitlines())) is confirms

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gluetune.api.search_run import print_ending
+from gluetune.api.search_endings import print_ending
 from gluetune.cli.process import ProcessFrontend
 from gluetune.cli.terminal import Terminal
 from gluetune.config import StorageConfig

@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from rich.console import Console
 
 import gluetune
 from gluetune.errors import StorageError
-from gluetune.events import Event
+from gluetune.events import Event, Journal, SessionStarted
 from gluetune.reporting.recorded_runs import find_run, recorded_run
 from gluetune.reporting.run_comparison import compare_runs
 from gluetune.reporting.run_files import RunFiles
@@ -213,3 +214,24 @@ def test_of_pre_training_a_lower_loss_is_better(tmp_path: Path) -> None:
     (task,) = found.tasks
     assert task.difference == pytest.approx(2.0)
     assert task.improves is False
+
+
+def shown_run(folder: Storage) -> str:
+    files, out = RunFiles(folder, "killed"), io.StringIO()
+    print_run(files, recorded_run(files), None, Console(file=out, width=160))
+    return next(line for line in out.getvalue().splitlines() if line.strip().startswith("used"))
+
+
+def test_the_time_between_a_kill_and_the_first_trial_of_a_resume_is_not_counted(tmp_path: Path) -> None:
+    folder = write_search(tmp_path, "killed", [])
+    lanes: dict[str, Any] = {"lanes": 1, "workers_per_lane": 1, "cpus_per_worker": 2.0, "gpus_per_worker": 0.0}
+    journal = Journal(folder)
+    journal.append_search_event(SessionStarted(time=BEGIN, held_since=BEGIN, **lanes))
+    for event in events()[:5]:
+        journal.append(event)
+    killed = shown_run(folder)
+    with locked_by_another_process(folder):
+        assert shown_run(folder) == killed
+        now = time.time()
+        Journal(folder).append_search_event(SessionStarted(time=now, held_since=now - 7200, **lanes))
+        assert "4" in shown_run(folder).split("CPU-hours")[0], "the session that runs counts up to now"

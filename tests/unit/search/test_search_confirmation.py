@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from confirmed_search import RATES, SKILLS, SPACE, search_events
-from gluetune.api.search_run import fitted_job, shows_ending
+from gluetune.api.search_endings import shows_ending
+from gluetune.api.search_setup import fitted_job
 from gluetune.config import ConfirmConfig, JobConfig, LanesConfig
 from gluetune.events import ConfirmedConfiguration, TrialRecord, replay_events, seed_folder
 from gluetune.lanes import LanePool

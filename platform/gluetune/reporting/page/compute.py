@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from gluetune.reporting import formatting
@@ -40,7 +39,7 @@ def compute_tables(files: RunFiles, run: RecordedRun, summary: Summary | None) -
     """
     found = []
     prices = (files.job.get("lanes") or {}).get("cost_per_hour")
-    costs = CostReport.of(files.journal.history, prices, time.time() if run.state == "running" else None)
+    costs = CostReport.of(files.journal.history, prices, files.session_now)
     tasks = [(task.title, costs.task(task.task), sum(task.trials.values())) for task in run.tasks]
     rows = [_row(title, number, used) for title, used, number in tasks if used is not None]
     if rows:
@@ -53,19 +52,18 @@ def compute_tables(files: RunFiles, run: RecordedRun, summary: Summary | None) -
     return found + ([] if summary is None else [_lane_use(summary)])
 
 
-def compute_notes(files: RunFiles, run: RecordedRun, summary: Summary | None) -> Iterator[str]:
+def compute_notes(files: RunFiles, summary: Summary | None) -> Iterator[str]:
     """Yield in words what a run used and cost, how good its estimate was, and what is left of its budget.
 
     Args:
         files: the run's folder.
-        run: what it records.
         summary: its summary, of all its trials; ``None`` where there is none.
     """
     if summary is not None:
         yield from cost_lines(summary)
         return
-    now = time.time() if run.state == "running" else None
-    for name, text in recorded_cost_lines(files.journal.history, files.job, now, files.confirmation_history):
+    history, confirmation = files.journal.history, files.confirmation_history
+    for name, text in recorded_cost_lines(history, files.job, files.session_now, confirmation):
         yield f"{name}: {text}"
 
 

@@ -80,7 +80,7 @@ def run_report(files: RunFiles, make_plots: PlotMaker, summary: Summary | None =
         tasks,
         lanes_plot(files),
         compute_tables(files, run, summary if current else None),
-        list(map(sentence, compute_notes(files, run, summary if current else None))),
+        list(map(sentence, compute_notes(files, summary if current else None))),
         _settings(files),
         [table for table in _records(files) if table],
         curves,

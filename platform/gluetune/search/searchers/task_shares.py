@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+
+from gluetune.config import divide_trials
 
 
 class TaskShares:
@@ -53,14 +55,4 @@ class TaskShares:
             trials: number of trials of all tasks together.
             limits: the most trials of each task; ``None`` for no limit.
         """
-        shares = dict.fromkeys(limits, 0)
-        for _ in range(trials):
-            open_tasks = _below(shares, limits)
-            if not open_tasks:
-                break
-            shares[min(open_tasks, key=lambda task: shares[task] / self._weights[task])] += 1
-        return shares
-
-
-def _below(shares: Mapping[str, int], limits: Mapping[str, int | None]) -> Iterable[str]:
-    return [task for task, limit in limits.items() if limit is None or shares[task] < limit]
+        return divide_trials(trials, limits, self._weights)
