@@ -261,6 +261,8 @@ class _SessionFold:
         for number, attempt in self._attempts.items():
             if attempt.working_since is not None:
                 self.add(number, "training" if running else "lost", at - attempt.working_since)
+            elif attempt.since is not None:  # its lane, or the next one, is not known to have begun a step
+                self.add(number, "start", at - attempt.since)
         idle.add("idle", max(0.0, self.started.lanes * self.spent.seconds - self._accounted), self.started)
 
     @property

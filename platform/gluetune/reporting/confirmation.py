@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gluetune.config import JobConfig, SearchSpace
 from gluetune.errors import ConfigError
@@ -42,6 +43,7 @@ from gluetune.statistics import (
     bootstrap_interval,
     holm,
     paired_test,
+    resample_seeds,
     resamples_at_once,
     summarise_seeds,
 )
@@ -118,12 +120,27 @@ def summarise_confirmation(search: ConfirmedSearch) -> ConfirmationSummary | Non
 
 @dataclass(frozen=True)
 class _Configuration:
-    """A configuration with the trials that have trained it again, and the outputs of those that were scored."""
+    """A configuration with the trials that have trained it again, and the outputs of those that were scored.
+
+    Attributes:
+        chosen: the configuration.
+        trial: the search's trial of it; ``None`` where there is none.
+        runs: the trials that have trained it again.
+        outputs: outputs of those that were scored.
+        drawn: their metric on resampled rows, by its name, which intervals and tests share.
+    """
 
     chosen: ConfirmedConfiguration
     trial: TrialRecord | None
     runs: list[TrialRecord]
     outputs: SeedOutputs | None
+    drawn: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def resampled(self, outputs: SeedOutputs, metric: str) -> NDArray[np.float64]:
+        """Return the metric on resampled rows, [resamples, seeds], which is computed once."""
+        if metric not in self.drawn:
+            self.drawn[metric] = resample_seeds(outputs, metric, resamples=_resamples(metric))
+        return self.drawn[metric]
 
 
 @dataclass(frozen=True)
@@ -207,7 +224,8 @@ def _interval(of: _Configuration, metric: str) -> Interval | None:
     if of.outputs is None:
         return None
     try:
-        return bootstrap_interval(of.outputs, metric, resamples=_resamples(metric))
+        drawn = of.resampled(of.outputs, metric)
+        return bootstrap_interval(of.outputs, metric, resamples=_resamples(metric), drawn=drawn)
     except ConfigError as error:
         logger.warning(f"{of.chosen.task}: a configuration has no interval: {error}")
         return None
@@ -276,7 +294,8 @@ def _tests(part: _Task) -> Iterator[tuple[_Against, PairedTest]]:
             continue
         try:
             metric = part.plan.metric
-            test = paired_test(first.outputs, other.outputs, metric, resamples=_resamples(metric))
+            drawn = first.resampled(first.outputs, metric), other.resampled(other.outputs, metric)
+            test = paired_test(first.outputs, other.outputs, metric, resamples=_resamples(metric), drawn=drawn)
         except ConfigError as error:  # the metric is a function of the user that refuses a resample
             logger.warning(f"{part.plan.task}: the best configuration is not tested against another one: {error}")
             continue

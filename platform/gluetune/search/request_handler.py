@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from gluetune.config import (
@@ -49,6 +50,8 @@ from gluetune.storage import Storage
 logger = logging.getLogger(__name__)
 POLL_S, REMOTE_POLL_S = 2.0, 10.0
 """Seconds between two listings of the requests, in a local folder and in a bucket."""
+POLL_LIMIT_S = 0.2
+"""Seconds after which a call of `RequestHandler.poll` handles no further request, while lanes wait for the driver."""
 
 
 def apply_accepted(sampler: TrialSampler, search: SearchConfig, events: Sequence[JournalEvent]) -> SearchLimits:
@@ -162,6 +165,8 @@ class RequestHandler:
         self.on_change: Callable[[], None] = lambda: None
         self.write: Callable[[SearchEvent], None] = journal.append_search_event
         self.end_trial: Callable[[int, str], None] = self._end_recorded
+        self._names: dict[Hashable, str] = {}  # of trials, by task and what they train
+        self._seen = 0  # number of trials in it
         self._handled = {event.request for event in journal.history if isinstance(event, RequestHandled)}
         self._interval_s = POLL_S if storage.local else REMOTE_POLL_S
         self._next_poll = float("-inf")
@@ -185,9 +190,15 @@ class RequestHandler:
         Raises:
             StorageError: the journal cannot be written.
         """
-        if time.monotonic() >= self._next_poll:
-            self._next_poll = time.monotonic() + self._interval_s
-            self.handle_waiting()
+        now = time.monotonic()
+        if now < self._next_poll:
+            return
+        self._next_poll = now + self._interval_s
+        for request_id in self.waiting:
+            if time.monotonic() - now >= POLL_LIMIT_S:
+                self._next_poll = 0.0  # the next call handles the others, after the events of lanes that have come
+                return
+            self._handle_and_delete(request_id)
 
     def stops(self) -> bool:
         """Return whether the search is to be stopped, after its last trial; other requests wait for the next session.
@@ -274,14 +285,10 @@ class RequestHandler:
         refused = []
         for task, params in request.configurations.items():
             self._check(task, params)
-            same = [
-                trial.name
-                for trial in self._journal.trials.values()
-                if trial.task == task and self._sampler.trains_same(task, trial.params, params)
-            ]
-            if same:
-                refused.append(f"{task}: {same[0]} trains the same configuration")
-            elif any(self._sampler.trains_same(task, other, params) for other in self._added_before(task)):
+            same = self._trained_by(task, params)
+            if same is not None:
+                refused.append(f"{task}: {same} trains the same configuration")
+            elif self._sampler.was_added(task, params):
                 refused.append(f"{task}: the configuration was added before")
             else:
                 added[task] = [params]
@@ -290,8 +297,12 @@ class RequestHandler:
         chosen = [f"{task}: {format_params(params)} comes next" for task, (params,) in added.items()]
         return {"message": "; ".join([*chosen, *refused]), "added": added}
 
-    def _added_before(self, task: str) -> list[dict[str, Value]]:
-        return [params for name, params in added_configurations(self._journal.history) if name == task]
+    def _trained_by(self, task: str, params: Mapping[str, Value]) -> str | None:
+        """Return the name of the first trial that trains a configuration; each trial is looked at once."""
+        for trial in islice(list(self._journal.trials.values()), self._seen, None):
+            self._names.setdefault((trial.task, self._sampler.identity(trial.task, trial.params)), trial.name)
+            self._seen += 1
+        return self._names.get((task, self._sampler.identity(task, params)))
 
     def _record(self, request_id: str, action: Any, fields: Mapping[str, Any]) -> None:
         """Write the event of a request, and apply it."""

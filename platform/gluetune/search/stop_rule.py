@@ -14,7 +14,8 @@ class StopRule:
     """Estimates after each trial what further ones would gain, and decides when a task gets no more of them.
 
     The decision depends on the scores of the task's ended trials in the order of their ends, and on nothing else: a
-    resumed search makes the same.
+    resumed search makes the same. A trial of a cross-validation that was stopped after some of its folds counts as one
+    without a score, because its mean is one of other rows.
 
     Args:
         rule: the job's settings.
@@ -62,7 +63,8 @@ class StopRule:
         from gluetune.statistics import further_gain  # imports SciPy
 
         rule, task = self._rule, trial.task
-        self._scores[task].append(trial.best_score)
+        cut = trial.complete_folds < trial.folds
+        self._scores[task].append(None if cut else trial.best_score)
         if rule.expected_gain_below is None or task in self.ended:
             return None
         further = further_gain(

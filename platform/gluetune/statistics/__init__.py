@@ -12,7 +12,14 @@ from gluetune.statistics.expected_best import (
     expected_gain,
     further_gain,
 )
-from gluetune.statistics.intervals import Interval, IntervalMethod, SeedSummary, bootstrap_interval, summarise_seeds
+from gluetune.statistics.intervals import (
+    Interval,
+    IntervalMethod,
+    SeedSummary,
+    bootstrap_interval,
+    resample_seeds,
+    summarise_seeds,
+)
 from gluetune.statistics.row_resampling import resamples_at_once
 from gluetune.statistics.seed_outputs import SeedOutputs
 
@@ -31,6 +38,7 @@ __all__ = [
     "further_gain",
     "holm",
     "paired_test",
+    "resample_seeds",
     "resamples_at_once",
     "summarise_seeds",
 ]

@@ -52,7 +52,13 @@ class PairedTest:
 
 
 def paired_test(
-    first: SeedOutputs, second: SeedOutputs, metric: str | None = None, *, resamples: int = 2000, seed: int = 0
+    first: SeedOutputs,
+    second: SeedOutputs,
+    metric: str | None = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    drawn: tuple[_Floats, _Floats] | None = None,
 ) -> PairedTest:
     """Test whether two configurations differ in a metric, on rows that both are scored on.
 
@@ -71,6 +77,8 @@ def paired_test(
         metric: name of the metric; ``None`` for the task's primary one.
         resamples: number of resamples.
         seed: seed of the draws.
+        drawn: what `gluetune.statistics.resample_seeds` returned for each of the two with the same arguments, where it
+            was computed before.
 
     Raises:
         ValueError: the rows differ.
@@ -81,8 +89,10 @@ def paired_test(
     difference = float(whole[: first.seeds].mean() - whole[first.seeds :].mean())
     generator = np.random.default_rng(seed)
     (of_swaps,) = generator.spawn(1)
-    drawn = resample_rows(scores, first.rows, resamples, generator)
-    over_rows = drawn[:, : first.seeds].mean(axis=1) - drawn[:, first.seeds :].mean(axis=1)
+    if drawn is None:
+        both = resample_rows(scores, first.rows, resamples, generator)
+        drawn = both[:, : first.seeds], both[:, first.seeds :]
+    over_rows = drawn[0].mean(axis=1) - drawn[1].mean(axis=1)
     if first.seeds == second.seeds == 1:
         values, weights = scores.without_rows()
         bca = bca_ends(difference, over_rows, [(values[:, 0] - values[:, 1], weights)], 0.95)

@@ -88,6 +88,7 @@ def bootstrap_interval(
     method: IntervalMethod = "bca",
     resamples: int = 2000,
     seed: int = 0,
+    drawn: _Floats | None = None,
 ) -> Interval:
     """Compute a hierarchical bootstrap interval of a metric over seeds and rows.
 
@@ -109,6 +110,7 @@ def bootstrap_interval(
         method: ``bca`` or ``percentile``.
         resamples: number of resamples.
         seed: seed of the draws.
+        drawn: what `resample_seeds` returned for the same arguments, where it was computed before.
 
     Raises:
         ValueError: ``confidence`` or ``resamples`` is out of range.
@@ -121,26 +123,41 @@ def bootstrap_interval(
     whole = scores.on_all()
     generator = np.random.default_rng(seed)
     (of_seeds,) = generator.spawn(1)
-    on_rows = resample_rows(scores, outputs.rows, resamples, generator)
-    drawn = mean_of_drawn_seeds(on_rows, of_seeds)
+    on_rows = resample_rows(scores, outputs.rows, resamples, generator) if drawn is None else drawn
+    means = mean_of_drawn_seeds(on_rows, of_seeds)
     estimate = float(whole.mean())
     ends: tuple[float, float] | None = None
     if method == "bca" and outputs.rows > 1:
         values, weights = scores.without_rows()
         jackknives = [(values.mean(axis=1), weights), *seed_jackknife(whole)]
-        ends = bca_ends(estimate, drawn, jackknives, confidence)
-    low, high = ends or percentile_ends(drawn, confidence)
+        ends = bca_ends(estimate, means, jackknives, confidence)
+    low, high = ends or percentile_ends(means, confidence)
     return Interval(
         estimate,
         low,
         high,
         confidence,
         "bca" if ends else "percentile",
-        float(drawn.std(ddof=1)) if resamples > 1 else 0.0,
+        float(means.std(ddof=1)) if resamples > 1 else 0.0,
         outputs.seeds,
         outputs.rows,
         resamples,
     )
+
+
+def resample_seeds(outputs: SeedOutputs, metric: str | None = None, *, resamples: int = 2000, seed: int = 0) -> _Floats:
+    """Return the metric of each seed on resampled rows, [resamples, seeds], from which intervals and tests follow.
+
+    The rows that are drawn depend on their number, on ``resamples`` and on ``seed`` alone.
+
+    Args:
+        outputs: logits of all seeds, and the labels.
+        metric: name of the metric; ``None`` for the task's primary one.
+        resamples: number of resamples.
+        seed: seed of the draws.
+    """
+    scores = metric_on_rows([outputs], metric or outputs.task.primary)
+    return resample_rows(scores, outputs.rows, resamples, np.random.default_rng(seed))
 
 
 def mean_of_drawn_seeds(scores: _Floats, generator: np.random.Generator) -> _Floats:

@@ -12,7 +12,16 @@ from gluetune.api.session import check_inputs
 from gluetune.api.verification import check_same_inputs
 from gluetune.cli.pretrain import main as pretrain_main
 from gluetune.cli.tune import tune_main
-from gluetune.config import DataConfig, JobConfig, ModelConfig, StorageConfig, dump_job, dump_space, load_space, parse_job
+from gluetune.config import (
+    DataConfig,
+    JobConfig,
+    ModelConfig,
+    StorageConfig,
+    dump_job,
+    dump_space,
+    load_space,
+    parse_job,
+)
 from gluetune.errors import DataError
 from gluetune.events import Event, Journal, RunInputs
 from gluetune.pretraining import dump_pretrain_job, load_pretrain_job, prepare_job

@@ -79,4 +79,7 @@ def test_the_plan_of_a_run_that_is_not_scored_confirms_nothing(
 ) -> None:
     Path(job).write_text(Path(job).read_text() + "confirm: {top: 1, seeds: 2}\n")
     assert finetune_main(["--config", job, "--name", "one", "--dry-run", "--mode", mode]) == OK
-    assert any(line.startswith("confirmation") for line in map(str.strip, capsys.readouterr().out.splitlines())) is confirms
+    assert (
+        any(line.startswith("confirmation") for line in map(str.strip, capsys.readouterr().out.splitlines()))
+        is confirms
+    )

@@ -106,6 +106,12 @@ def test_a_killed_driver_loses_what_its_trials_trained_since_their_last_evaluati
     assert classes(running.trials[0]) == {"training": 8.0 + 10.0, "evaluation": 2.0, "start": 10.0}
 
 
+def test_lanes_that_a_kill_ended_before_the_first_step_were_starting() -> None:
+    log = StepLogged(time=28.0, number=0, step=80, epoch=2, loss=0.1, learning_rate=1e-4, examples_per_second=100.0)
+    costs = search_costs([session(), *FIRST, started(1, 5.0), log])
+    assert classes(costs.trials[1]) == {"start": 23.0}
+
+
 def test_a_trial_that_was_never_evaluated_loses_what_it_trained() -> None:
     """Twenty steps of ten rows at 50 rows a second: the first step was at 16 s."""
     log = StepLogged(time=20.0, number=0, step=20, epoch=1, loss=0.1, learning_rate=1e-4, examples_per_second=50.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from gluetune.events import load_outputs
 from gluetune.reporting import ConfirmedSearch, print_confirmation, summarise_confirmation
 from gluetune.reporting.confirmation import scored_split
 from gluetune.reporting.confirmation_schema import ConfirmationSummary
+from gluetune.statistics import SeedOutputs, resample_seeds
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +220,18 @@ def test_the_outputs_are_those_of_the_summary(search: ConfirmedSearch, summary: 
     outputs = load_outputs(search.folder, "outputs/cola-0009.npz")["validation"]
     decided = outputs.logits.argmax(axis=1)
     assert seed.value == pytest.approx(np.corrcoef(decided, outputs.labels)[0, 1])
+
+
+def test_each_configuration_is_resampled_once_for_interval_and_tests(
+    search: ConfirmedSearch, summary: ConfirmationSummary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resampled = []
+
+    def counted(outputs: SeedOutputs, metric: str | None = None, **given: Any) -> Any:
+        resampled.append(outputs)
+        return resample_seeds(outputs, metric, **given)
+
+    monkeypatch.setattr("gluetune.reporting.confirmation.resample_seeds", counted)
+    again = summarise_confirmation(search)
+    assert again == summary
+    assert len(resampled) == sum(len(task.configurations) for task in summary.tasks)

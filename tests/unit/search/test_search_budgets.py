@@ -278,3 +278,21 @@ def test_what_a_confirmation_spent_counts(tmp_path: Path) -> None:
     assert meter.spent_limit == "seconds"
     assert meter.end("out_of_budget") is not None
     assert (meter.spent.seconds, meter.end("out_of_budget")) == (50, None)
+
+
+def test_a_trial_that_was_stopped_after_some_folds_counts_as_one_without_a_score() -> None:
+    """The means of its easy folds would look like scores that vary, from which further trials could gain."""
+
+    def end_of(easy: float) -> int | None:
+        rule = StopRule(RULE, {"cola": None})
+        for number in range(40):
+            cut = number % 2 == 1
+            folds = [[easy + number / 100]] if cut else [[0.5], [0.5]]
+            begun = sample_search.started(number, "cola").model_copy(update={"folds": 2})
+            end = sample_search.ended(number, "pruned" if cut else "finished")
+            recorded = sample_search.folded([begun, *sample_search.fold_evaluations(folds, number), end])
+            if (event := rule.trial_ended(recorded[number])) is not None:
+                return event.trials
+        return None
+
+    assert end_of(easy=0.9) == end_of(easy=0.1) is not None

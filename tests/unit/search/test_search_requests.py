@@ -285,6 +285,25 @@ def test_the_folder_is_listed_once_per_interval(session: Session, monkeypatch: p
     assert listed == ["requests"]
 
 
+def test_many_requests_are_handled_over_several_polls_so_that_lanes_do_not_wait(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def slow(task: str, params: Mapping[str, Value]) -> None:
+        now[0] += 0.15
+
+    monkeypatch.setattr(session.handler, "_check", slow)
+    for number in range(5):
+        write_request(session.storage, add(1e-3 + number * 1e-4))
+    left = []
+    while waiting_requests(session.storage):
+        session.handler.poll()
+        left.append(len(waiting_requests(session.storage)))
+    assert left == [3, 1, 0]
+
+
 def test_a_folder_that_cannot_be_reached_for_a_while_does_not_end_the_search(
     session: Session, monkeypatch: pytest.MonkeyPatch, logged: Any
 ) -> None:

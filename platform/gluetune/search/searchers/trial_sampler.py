@@ -242,10 +242,13 @@ class TrialSampler:
         """
         self._searches[task].added.add(params)
 
-    def trains_same(self, task: str, one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
-        """Return whether two configurations of a task train the same."""
-        identify = self._searches[task].added.identity
-        return identify(one) == identify(other)
+    def identity(self, task: str, params: Mapping[str, Value]) -> Hashable:
+        """Return what a configuration of a task trains: equal for configurations that train the same."""
+        return self._searches[task].added.identity(params)
+
+    def was_added(self, task: str, params: Mapping[str, Value]) -> bool:
+        """Return whether a configuration of a task, or one that trains the same, was added."""
+        return self._searches[task].added.has(params)
 
     def ask(self) -> TrialSpec | None:
         """Return the next trial: unfinished ones of an earlier session first; ``None`` where `exhausted`."""
