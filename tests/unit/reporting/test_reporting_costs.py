@@ -285,7 +285,10 @@ def test_the_table_shows_what_is_spent_and_left(monkeypatch: pytest.MonkeyPatch)
 def test_the_table_counts_what_earlier_and_running_confirmations_spend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: HELD + 4.5)
     console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system=None)
-    earlier = [session(time=HELD - 900, held_since=HELD - 900), SessionEnded(time=HELD - 891, status="complete")]
+    earlier: list[JournalEvent] = [
+        session(time=HELD - 900, held_since=HELD - 900),
+        SessionEnded(time=HELD - 891, status="complete"),
+    ]
     table = LiveTable(replace(PLANNED, budget={"seconds": 100.0}), console, confirmation_history=earlier)
     table.on_confirmation_event(session(time=HELD + 2.5, held_since=HELD + 2.5))
     console.print(table.render())
