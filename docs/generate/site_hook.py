@@ -1,4 +1,4 @@
-"""Hook of MkDocs: links that leave ``docs/``, and the docstrings of the public names on the page of the Python API.
+"""Hook of MkDocs: links that leave ``docs/``, docstrings on the page of the Python API, and a search without network.
 
 On GitHub a page's link to ``../../jobs/glue_all.yaml`` leads to that file. The site has a copy of each file that a page
 links to, under ``repository/``, so that it works without a network too.
@@ -18,6 +18,7 @@ from mkdocs.utils import get_relative_url
 ROOT = Path(__file__).resolve().parents[2]
 COPIES = "repository"
 API_PAGE = "reference/api.md"
+_SHIM, _SHIM_COPY = "https://unpkg.com/iframe-worker/shim", "javascripts/iframe-worker.js"
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"^\| `(\w+)` \| (?:class|function) \|", re.MULTILINE)
@@ -33,6 +34,11 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
     if page.file.src_uri == API_PAGE:
         text += "".join(f"\n\n::: gluetune.{name}\n" for name in _NAME.findall(text))
     return text
+
+
+def on_post_page(output: str, *, page: Any, config: Any) -> str:
+    """Take the script that the search needs in a folder from the site, where Material names another server."""
+    return output.replace(_SHIM, get_relative_url(_SHIM_COPY, page.url))
 
 
 def on_post_build(*, config: Any) -> None:
