@@ -25,7 +25,7 @@ from gluetune.events import (
 )
 from gluetune.lanes.mailbox import ACCUMULATION_FIELD
 from gluetune.lanes.protocol import TrialAssignment, Workload
-from gluetune.training import Checkpoints, DistributedContext, configure_process
+from gluetune.training import Checkpoints, DistributedContext, FreedMemory, configure_process
 
 POLL_TIMEOUT_S = 60.0  # the ranks of an idle lane meet this often, well within the timeout of torch's collectives
 CANCEL_CHECK_INTERVAL_STEPS = 16  # of lanes with several workers, each of whose checks is a collective
@@ -65,6 +65,7 @@ class Worker:
         self._last_step: float | None = None
         self._workload: Workload | None = None
         configure_process(self.distributed, threads=max(1, int(spec.cpus)))
+        self._freed = FreedMemory()
 
     def start(self) -> bool:
         """Register the start of the worker group and wait for the lane's workload.
@@ -121,6 +122,7 @@ class Worker:
         A finished trial needs no report: `next_assignment` implies it. After an error the worker continues with the
         next assignment if it can, and raises if the worker group has to be restarted.
         """
+        self._freed.release()  # of the trial before, whose end has been reported
         try:
             self._train(assignment)
         except DivergedError as error:  # raised by all ranks at the same step

@@ -19,7 +19,7 @@ from gluetune.training.speedups.cpu_dropout import (
     fast_softmax,
     use_fast_cpu_dropout,
 )
-from gluetune.training.speedups.runtime import configure_malloc
+from gluetune.training.speedups.malloc import configure_malloc
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])

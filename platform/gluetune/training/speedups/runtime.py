@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from typing import Any
 
 import torch
@@ -12,6 +10,7 @@ from transformers import PreTrainedModel
 from gluetune.config import TrainingConfig
 from gluetune.training.distributed_context import DistributedContext
 from gluetune.training.speedups.cpu_dropout import use_fast_cpu_dropout
+from gluetune.training.speedups.malloc import configure_malloc
 from gluetune.training.speedups.padding_free import use_cls_only_last_layer, use_padding_free
 
 VERIFIED_FAMILIES = frozenset(
@@ -30,9 +29,6 @@ VERIFIED_FAMILIES = frozenset(
 """Model families, by ``model_type``, whose trials have the same losses and weights with the speed-ups and without."""
 
 _RECOMPILE_LIMIT = 256  # compiled variants that a lane keeps, for each head, dropout rate and number of frozen layers
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt, from glibc's malloc.h
-_KEPT_BYTES = 2**30
-_OLD_GLIBC_KEPT_BYTES = 2**25  # largest mmap threshold that older glibc accepts
 
 
 def uses_speedups(model: PreTrainedModel, training: TrainingConfig) -> bool:
@@ -88,20 +84,3 @@ def configure_process(distributed: DistributedContext, threads: int | None = Non
         torch.backends.cuda.enable_cudnn_sdp(False)  # it plans for every new batch shape: a seventh of a step's time
     else:
         configure_malloc()
-
-
-def configure_malloc() -> None:
-    """Make glibc's malloc keep up to 1 GiB of freed memory for the next training step.
-
-    By default glibc returns large blocks to the kernel, which hands them out again page by page, zeroed. With an
-    encoder of MiniLM's size these are 20,000 page faults per training step, a twentieth of its time. Threads other
-    than the first keep blocks of up to some 60 MB only. Other C libraries are not changed.
-    """
-    if sys.platform != "linux":
-        return
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "mallopt"):
-        return
-    # If neither value is accepted, glibc's own moving threshold stays in force.
-    if library.mallopt(_MMAP_THRESHOLD, _KEPT_BYTES) or library.mallopt(_MMAP_THRESHOLD, _OLD_GLIBC_KEPT_BYTES):
-        library.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
