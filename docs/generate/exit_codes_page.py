@@ -16,6 +16,9 @@ CODES = {
     str(OK): "done",
     str(FAILED): "a single run diverged, ran out of memory or failed; or `verify` found a score that is not reproduced",
     f"{FAILED}, with a traceback": "a bug",
+    f"{FAILED}, or 128 + the number of a signal": (
+        "Ray or the kernel has ended the driver; the message names the log and, where there is one, the resume command"
+    ),
     str(USER_ERROR): "a mistake that you can correct, with one message",
     str(INTERRUPTED): "interrupted; the command that resumes the run is printed",
 }
