@@ -50,14 +50,18 @@ def environment(home: Path, database: str, admin_password: str) -> dict[str, str
         f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{home / 'users.db'}\n"
         f"authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
     )
-    return os.environ | {
-        "MLFLOW_BACKEND_STORE_URI": database.replace("postgresql://", DRIVER, 1),
-        "MLFLOW_AUTH_CONFIG_PATH": str(config),
-        "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN,
-        "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(32),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
+    return (
+        {"MLFLOW_DISABLE_TELEMETRY": "true"}
+        | os.environ
+        | {
+            "MLFLOW_BACKEND_STORE_URI": database.replace("postgresql://", DRIVER, 1),
+            "MLFLOW_AUTH_CONFIG_PATH": str(config),
+            "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN,
+            "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password,
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(32),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+    )
 
 
 def command(artifacts: str, port: int) -> list[str]:

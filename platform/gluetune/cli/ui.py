@@ -110,7 +110,8 @@ def _serve(uri: str, host: str, port: int, terminal: Terminal) -> int:
     with temporary_log(terminal) as log, terminal.logging_to(log):
         server = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port), "--workers", "1"],
-            env=os.environ | {"MLFLOW_BACKEND_STORE_URI": uri},  # in an argument, other users would see a password
+            # In an argument, other users would see a password. Usage data of MLflow are off by default.
+            env={"MLFLOW_DISABLE_TELEMETRY": "true"} | os.environ | {"MLFLOW_BACKEND_STORE_URI": uri},
             start_new_session=True,  # Ctrl-C reaches this process only, which then ends all of the server's
             stdin=subprocess.DEVNULL,
         )
