@@ -34,7 +34,7 @@ class FreedMemory:
     """Returns memory that runs have freed to the kernel, where the process holds over 1 GiB more than the last time.
 
     glibc keeps freed blocks in pieces that the next run, with batches of other sizes, can fill in part only: without
-    this, a worker that fine-tuned an encoder of MiniLM's size on RTE held 4.5 GB after 30 trials, of which it used 2.9.
+    this, a worker held 4.5 GB after some 15 trials of an encoder of MiniLM's size on CoLA and RTE, and needed 2.9.
     A process makes one of these when it has been configured (`configure_malloc`), and calls `release` after each run.
     Returning 1.5 GB takes 0.1 s. With other C libraries nothing happens.
 
@@ -48,7 +48,7 @@ class FreedMemory:
         self._held = _resident_bytes()
 
     def release(self) -> bool:
-        """Return freed memory if it is worth it; return whether it was."""
+        """Return freed memory if the process holds over 1 GiB more than the last time; say whether it was returned."""
         if _resident_bytes() - self._held <= _KEPT_BYTES:
             return False
         library = ctypes.CDLL(None)
