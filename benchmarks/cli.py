@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -24,7 +24,7 @@ from gluetune.supervisor import report
 if TYPE_CHECKING:
     from benchmarks.comparison import BenchmarkConfig, Comparison
 
-NUMBERS = tuple(range(1, 12))
+NUMBERS = tuple(range(1, 13))
 _LEAST = {"--repeat": 1, "--max-train-samples": 32, "--max-eval-samples": 8, "--trials": 1}
 
 
@@ -47,7 +47,7 @@ PROGRAM = Program(
     "Measure gluetune beside the programs that it replaces: the same work, on this machine, in one run.",
     None,
     options=(
-        Option("--only", "NUMBERS", "comparisons, such as 1,4 (default: all of 1 to 11)"),
+        Option("--only", "NUMBERS", "comparisons in this order, such as 4,1 (default: all of 1 to 12)"),
         Option("--repeat", "N", "repetitions of each contender, interleaved (default: 3)"),
         Option("--json", "FILE", "write everything measured there"),
         Option("--data-dir", "FOLDER", "the official GLUE folder (default: the generated data)"),
@@ -83,7 +83,7 @@ def _benchmark(arguments: ParsedArguments, terminal: Terminal) -> int:
     given = arguments.options
     check_lasting((flag, given.get(flag)) for flag in ("--scratch", "--json"))
     output = _made(given, "--json", "file", Path.touch)
-    numbers = sorted({int(number) for number in given["--only"].split(",")}) if "--only" in given else NUMBERS
+    numbers = dict.fromkeys(map(int, given["--only"].split(","))) if "--only" in given else NUMBERS
     if importlib.util.find_spec("accelerate") is None:
         raise BenchmarkError("transformers' Trainer must have accelerate; pip install accelerate")
     report(starting=False)  # its programs must be ended with it
@@ -105,7 +105,7 @@ def all_comparisons() -> dict[int, Comparison]:
 
 
 def _measure(
-    numbers: Sequence[int], config: BenchmarkConfig, repeat: int, output: Path | None, terminal: Terminal
+    numbers: Iterable[int], config: BenchmarkConfig, repeat: int, output: Path | None, terminal: Terminal
 ) -> None:
     from benchmarks.comparison import run_comparison
     from benchmarks.report import as_json, host_info, print_outcome

@@ -1,4 +1,4 @@
-"""Comparisons 1 to 5: wall clock of an 18-point search, and the use of its lanes."""
+"""Comparisons 1 to 5 and 12: wall clock of an 18-point search, and the use of its lanes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from benchmarks.comparison import GLUETUNE, BenchmarkConfig, Comparison, Contend
 from benchmarks.grid_runs import SIZES, EncoderSize, GridRun, GridRuns, grid_runs, percentile, utilisation
 
 LOOP, RECIPE, TRAINER = "run_glue loop", "Ray recipe", "Trainer search"
+PUBLIC = f"{GLUETUNE}, public interfaces alone"
 RunGrid = Callable[[EncoderSize, int], GridRun]
 Figures = Callable[[GridRun], dict[str, float]]
 Contenders = Callable[[BenchmarkConfig], Sequence[Contender]]
@@ -33,13 +34,17 @@ PROGRAMS: dict[str, tuple[str, Callable[[GridRuns], RunGrid]]] = {
         "their longest row",
         lambda runs: runs.trainer_search,
     ),
+    PUBLIC: (
+        "gluetune tune with GLUETUNE_INTERNALS=off: every hook into private names of a library takes its fallback",
+        lambda runs: runs.gluetune_public,
+    ),
 }
 """What each contender runs, in words, and its runs."""
 
 _WALL_NOTE = (
     "wall: from the command to its exit, with imports, Ray's start, data and everything recorded. best: the "
     "best trial's score on the selection rows, to see that the same was found. One run of a contender serves all "
-    "of 1 to 5; with few rows a trial's start, with more its padding is the larger part."
+    "of 1 to 5 and 12; with few rows a trial's start, with more its padding is the larger part."
 )
 _LANE_NOTE = "A lane is busy from an epoch's first training step to the end of its evaluation."
 
@@ -54,6 +59,10 @@ def _gaps(run: GridRun) -> dict[str, float]:
 
 def _utilisation(run: GridRun) -> dict[str, float]:
     return {"utilisation": utilisation(run.trials, run.lanes)}
+
+
+def _walls_and_lanes(run: GridRun) -> dict[str, float]:
+    return _walls(run) | _gaps(run) | _utilisation(run)
 
 
 def grid_contender(name: str, runs: GridRuns, figures: Figures) -> Contender:
@@ -85,8 +94,8 @@ def _per_encoder(*figures: Figure) -> tuple[Figure, ...]:
     return tuple(Figure(f"{figure.name} ({size})", figure.unit, figure.better) for size in SIZES for figure in figures)
 
 
-def _targets(figure: str, limit: float, over: str | None = None) -> tuple[Target, ...]:
-    return tuple(Target(f"{figure} ({size})", limit, over) for size in SIZES)
+def _targets(figure: str, limit: float, over: str | None = None, *, contender: str = GLUETUNE) -> tuple[Target, ...]:
+    return tuple(Target(f"{figure} ({size})", limit, over, contender) for size in SIZES)
 
 
 def _wall_comparison(number: int, title: str, over: str, limit: float) -> Comparison:
@@ -116,5 +125,19 @@ COMPARISONS = (
         _targets("utilisation", 0.9),
         _gluetune_against(RECIPE, _utilisation),
         f"{_LANE_NOTE} Counted from the first trial's first step to the end of the last one's last evaluation.",
+    ),
+    Comparison(
+        12,
+        "the same on public interfaces of Ray, torch and transformers alone",
+        _per_encoder(
+            Figure("wall", "s", "lower"),
+            Figure("best", "", "same"),
+            Figure("gap p50", "s", "lower"),
+            Figure("gap p95", "s", "lower"),
+            Figure("utilisation", "", "higher"),
+        ),
+        _targets("wall", 0.8, GLUETUNE, contender=PUBLIC),
+        _gluetune_against(PUBLIC, _walls_and_lanes),
+        f"{_LANE_NOTE} The target is at most 25% more time.",
     ),
 )

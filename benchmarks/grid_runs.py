@@ -27,6 +27,7 @@ from gluetune.config import (
 )
 from gluetune.data import Examples, open_source, split_rows
 from gluetune.events import JournalReader, TrialRecord
+from gluetune.internals.guard import VARIABLE as INTERNALS
 from gluetune.reporting.summary import FILE as SUMMARY
 from gluetune.search.searchers import TrialSampler
 from gluetune.storage import Storage
@@ -196,6 +197,7 @@ class GridRuns:
         self._config = config
         self._lanes = lane_count()
         self.gluetune = cache(self._gluetune)
+        self.gluetune_public = cache(self._gluetune_public)
         self.recipe = cache(self._recipe)
         self._work = cache(self._make_work)
 
@@ -238,9 +240,18 @@ class GridRuns:
         )
         return GridRun(done.wall_s, max(done.answer()["scores"]))
 
-    def _gluetune(self, size: EncoderSize, repetition: int) -> GridRun:
-        folder = self._folder("gluetune", size, repetition)
-        done, journal = run_job(self._job(size, folder), folder, self._config.address)
+    def _gluetune_public(self, size: EncoderSize, repetition: int) -> GridRun:
+        return self._gluetune(size, repetition, "gluetune_public", {INTERNALS: "off"})
+
+    def _gluetune(
+        self,
+        size: EncoderSize,
+        repetition: int,
+        contender: str = "gluetune",
+        variables: Mapping[str, str] | None = None,
+    ) -> GridRun:
+        folder = self._folder(contender, size, repetition)
+        done, journal = run_job(self._job(size, folder), folder, self._config.address, variables)
         trials = [trial for trial in journal.trials.values() if trial.evaluations]
         best = max(trial.best_score for trial in trials if trial.best_score is not None)
         summary = json.loads((folder / NAME / SUMMARY).read_text())

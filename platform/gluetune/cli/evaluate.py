@@ -56,7 +56,7 @@ def run_evaluate(arguments: ParsedArguments, terminal: Terminal) -> int:
     trained = open_trained(
         arguments.config, arguments.overrides, checkpoint=checkpoint, reads_data=checkpoint is None or rows is None
     )
-    with temporary_log(terminal) as log, terminal.logging_to(log):
+    with temporary_log() as log, terminal.logging_to(log):
         evaluations = evaluate_trained(
             trained,
             arguments.address,

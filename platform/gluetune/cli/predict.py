@@ -54,7 +54,7 @@ def run_predict(arguments: ParsedArguments, terminal: Terminal) -> int:
     trained = open_trained(
         arguments.config, arguments.overrides, checkpoint=checkpoint, reads_data=checkpoint is None or rows is None
     )
-    with temporary_log(terminal) as log, terminal.logging_to(log):
+    with temporary_log() as log, terminal.logging_to(log):
         answers = predict_trained(
             trained,
             arguments.address,

@@ -103,18 +103,20 @@ def resume_command_line(name: str, storage: StorageConfig, address: str | None, 
 
 
 @contextmanager
-def temporary_log(terminal: Terminal) -> Iterator[Path]:
+def temporary_log() -> Iterator[Path]:
     """Provide the log of a command that leaves no run behind: removed after it, or named where the command fails.
 
-    Args:
-        terminal: where to name it.
+    An error that leaves the block gets the log's name as a note, which `run` prints below the error's message. An empty
+    log is removed in any case.
     """
     log = private_log("log")
     try:
         yield log
-    except BaseException:
-        if log.exists():
-            terminal.note(f"the output of Ray and other libraries is in {log}")
+    except BaseException as error:
+        if log.exists() and log.stat().st_size:
+            error.add_note(f"the output of Ray and other libraries is in {log}")
+            raise
+        shutil.rmtree(log.parent, ignore_errors=True)
         raise
     shutil.rmtree(log.parent, ignore_errors=True)
 
@@ -139,10 +141,18 @@ def run(program: Program, act: Callable[[ParsedArguments, Terminal], int], argv:
             return act(parse(sys.argv[1:] if argv is None else argv, program), terminal)
         except UserError as error:
             terminal.error(str(error))
+            _print_notes(error, terminal)
             return USER_ERROR
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             say_interrupted(terminal)
+            _print_notes(error, terminal)
             return INTERRUPTED
+
+
+def _print_notes(error: BaseException, terminal: Terminal) -> None:
+    """Print what was added to an error with ``add_note``, such as the place of a log."""
+    for note in getattr(error, "__notes__", ()):
+        terminal.note(note)
 
 
 def say_interrupted(terminal: Terminal) -> None:

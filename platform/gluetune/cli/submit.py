@@ -99,7 +99,7 @@ def _submit(arguments: ParsedArguments, command: Sequence[str], terminal: Termin
     folder = Path(given.get("--working-dir", ".")).expanduser().resolve()
     _check_command(command, folder)
     terminal.note(f"submitting to {text_without_passwords(address)} what {folder} holds …")
-    with temporary_log(terminal) as log, terminal.logging_to(log):  # Ray reports each file that stays behind
+    with temporary_log() as log, terminal.logging_to(log):  # Ray reports each file that stays behind
         client = _connect(address)
         with tempfile.TemporaryDirectory(prefix="gluetune-submit-") as scratch:
             environment = runtime_environment(folder, Path(scratch), arguments.repeated.get("--env", ()))

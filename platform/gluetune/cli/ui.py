@@ -107,7 +107,7 @@ def _check_port(host: str, port: int) -> None:
 def _serve(uri: str, host: str, port: int, terminal: Terminal) -> int:
     """Run MLflow's server until a stop signal; its output goes to a log, which is named where the server fails."""
     terminal.note(f"starting the MLflow UI of {store_address(uri)} …")
-    with temporary_log(terminal) as log, terminal.logging_to(log):
+    with temporary_log() as log, terminal.logging_to(log):
         server = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port), "--workers", "1"],
             # In an argument, other users would see a password. Usage data of MLflow are off by default.

@@ -71,7 +71,7 @@ def verify_and_print(
     Raises:
         UserError: there is no such search, its rows have changed, or a winner could not be trained again.
     """
-    with temporary_log(terminal) as log, terminal.logging_to(log):
+    with temporary_log() as log, terminal.logging_to(log):
         verified = verify_run(name, task, path, address, ProcessFrontend(terminal))
     if as_json:
         terminal.out.print_json(json.dumps(as_values(verified)))

@@ -40,7 +40,9 @@ def print_results(summary: Summary, console: Console) -> None:
         console.print(table)
     _print_notes(summary, console)
     console.print(Text(_counts(summary)))
-    for line in (_lane_line(summary.lane_use), *cost_lines(summary)):
+    if summary.lane_use.busy_seconds:  # a session that only confirms trains no trials of the search
+        console.print(Text(_lane_line(summary.lane_use)))
+    for line in cost_lines(summary):
         console.print(Text(line))
 
 

@@ -13,8 +13,8 @@ from gluetune.cli.commands import benchmark_main
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--only 12", "--only: must name comparisons from 1 to 11, such as 1,4, but got '12'"),
-        ("--only 1,x", "--only: must name comparisons from 1 to 11, such as 1,4, but got '1,x'"),
+        ("--only 13", "--only: must name comparisons from 1 to 12, such as 1,4, but got '13'"),
+        ("--only 1,x", "--only: must name comparisons from 1 to 12, such as 1,4, but got '1,x'"),
         ("--repeat 0", "--repeat: must be a whole number of at least 1, but got '0'"),
         ("--max-train-samples 3", "--max-train-samples: must be a whole number of at least 32, but got '3'"),
         ("--trials none", "--trials: must be a whole number of at least 1, but got 'none'"),

@@ -14,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gluetune.api.new_runs import open_folder
-from gluetune.cli.process import temporary_log
+from gluetune.cli.flags import ParsedArguments
+from gluetune.cli.options import Program
+from gluetune.cli.process import USER_ERROR, run, temporary_log
 from gluetune.cli.terminal import Terminal, printable
 from gluetune.cli.tune import tune_main
 from gluetune.errors import StorageError
@@ -197,14 +199,30 @@ def test_a_log_that_nothing_was_written_to_leaves_no_folder(tmp_path: Path) -> N
 
 def test_a_command_that_leaves_no_run_leaves_no_log(temporary: Path) -> None:
     terminal = Terminal()
-    with temporary_log(terminal) as log, terminal.logging_to(log):
+    with temporary_log() as log, terminal.logging_to(log):
         assert log.exists()
     assert not list(temporary.iterdir())
 
 
-def test_the_log_of_a_command_that_fails_is_kept_and_named(temporary: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_log_of_a_command_that_fails_is_kept_and_named_below_the_error(
+    temporary: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def act(_arguments: ParsedArguments, terminal: Terminal) -> int:
+        with temporary_log() as log, terminal.logging_to(log):
+            print("Ray says something")
+            raise StorageError("the store is closed")
+
+    assert run(Program("failing", "Fails.", None), act, []) == USER_ERROR
+    (log,) = temporary.glob("*/*")
+    output, errors = capfd.readouterr()
+    assert "the store is closed" in errors
+    assert str(log) in output.replace("\n", "")
+    assert "Ray says something" in log.read_text()
+
+
+def test_an_empty_log_of_a_command_that_fails_is_removed(temporary: Path) -> None:
     terminal = Terminal()
-    with pytest.raises(StorageError), temporary_log(terminal) as log, terminal.logging_to(log):
+    with pytest.raises(StorageError) as failed, temporary_log() as log, terminal.logging_to(log):
         raise StorageError("no")
-    assert log.exists()
-    assert str(log) in "".join(capfd.readouterr()).replace("\n", "")
+    assert not list(temporary.iterdir())
+    assert not getattr(failed.value, "__notes__", [])

@@ -22,7 +22,7 @@ from gluetune.reporting.page import plots
 from gluetune.reporting.page.lane_plot import lane_spans, lane_timeline
 from gluetune.reporting.page.parallel_plot import parallel_coordinates
 from gluetune.reporting.page.render import script_json
-from gluetune.reporting.page.tables import Table, lanes_table, trials_table
+from gluetune.reporting.page.tables import Table, lanes_table, sentence, trials_table
 from gluetune.reporting.run_files import RunFiles
 from gluetune.statistics import ExpectedBest
 from large_search import SPACE, TASKS, large_events, write_large_search
@@ -226,6 +226,11 @@ def test_the_page_repeats_settings_versions_and_seeds(tmp_path: Path) -> None:
     for name in ("job.yaml", "space.yaml"):
         assert " ".join((folder.read(name) or b"").decode().split()) in shown.text
     assert "100, 101, 102, 103" in shown.text
+
+
+def test_a_sentence_keeps_the_spelling_of_a_task_at_its_start() -> None:
+    assert sentence("tickets: the best configuration is better", ["tickets"]).startswith("tickets: ")
+    assert sentence("the best configuration is better", ["tickets"]) == "The best configuration is better."
 
 
 def test_a_confirmation_is_shown_with_its_intervals_and_tests(tmp_path: Path) -> None:

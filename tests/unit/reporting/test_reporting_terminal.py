@@ -40,14 +40,19 @@ def row(output: str, first: str) -> list[str]:
 
 
 def final_summary(
-    to: Console, of: SearchPlan, trials: dict[int, TrialRecord], status: SearchStatus = "complete"
+    to: Console,
+    of: SearchPlan,
+    trials: dict[int, TrialRecord],
+    status: SearchStatus = "complete",
+    *,
+    session_started: float = BEGIN,
 ) -> str:
     summary = summarise(
         of,
         trials.values(),
         status=status,
-        session_started=BEGIN,
-        now=BEGIN + 54,
+        session_started=session_started,
+        now=session_started + 54,
         models={"cola": Registration("models:/gluetune-cola@champion", True, "version 1, champion")},
     )
     print_results(summary, to)
@@ -195,6 +200,12 @@ def test_closing(width: int) -> None:
     assert "\nmnli = " not in said
     assert said.rstrip().endswith("MLflow UI         gluetune ui --storage-path /runs")
     assert max(map(len, said.splitlines()[:12])) <= width
+
+
+def test_the_use_of_the_lanes_is_left_out_of_a_session_that_trains_no_trials() -> None:
+    said = final_summary(console(120), plan(), folded(events()), session_started=BEGIN + 10_000)
+    assert "4 trials:" in said
+    assert "of their time in training" not in said
 
 
 def test_closing_compares_selection_and_dev_in_one_precision() -> None:

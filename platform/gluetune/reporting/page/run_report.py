@@ -56,6 +56,7 @@ def run_report(files: RunFiles, make_plots: PlotMaker, summary: Summary | None =
     trials = {task: ranked(files.trials, task) for task in files.labels}
     curves = {task: expected_points(own, known.get(task) if current else None) for task, own in trials.items()}
     space, confirmation = _space(files), summary.confirmation if summary else None
+    titles = [labels.title for labels in files.labels.values()]
     tasks = {
         task: task_report(
             TaskInputs(
@@ -76,11 +77,11 @@ def run_report(files: RunFiles, make_plots: PlotMaker, summary: Summary | None =
         run,
         list(_facts(files, run, summary)),
         _winners(files, known, confirmation),
-        list(map(sentence, confirmation.sentences)) if confirmation else [],
+        [sentence(line, titles) for line in confirmation.sentences] if confirmation else [],
         tasks,
         lanes_plot(files),
         compute_tables(files, run, summary if current else None),
-        list(map(sentence, compute_notes(files, summary if current else None))),
+        [sentence(line, titles) for line in compute_notes(files, summary if current else None)],
         _settings(files),
         [table for table in _records(files) if table],
         curves,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gluetune.events import (
@@ -174,6 +174,12 @@ def status_words(trials: Iterable[TrialRecord]) -> str:
     return f"{formatting.count(sum(counts.values()), 'trial')}: {', '.join(parts)}" if parts else "no trials yet"
 
 
-def sentence(line: str) -> str:
-    """Return a line of the terminal as a sentence: with a capital letter, and a full stop."""
-    return f"{line[:1].upper()}{line[1:]}{'' if line.endswith('.') else '.'}"
+def sentence(line: str, names: Collection[str] = ()) -> str:
+    """Return a line of the terminal as a sentence: with a capital letter, and a full stop.
+
+    Args:
+        line: the line.
+        names: titles of tasks; a line that begins with one of them keeps its spelling.
+    """
+    first = line[:1] if line.startswith(tuple(names)) else line[:1].upper()
+    return f"{first}{line[1:]}{'' if line.endswith('.') else '.'}"
