@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from autoscaling import give_token
 from grids import events, in_the_middle, wait_for
 from hosts import Host, Network
 from jobs_api import JOBS_API, job_end, submission, submit, wait_until_jobs_run
@@ -22,9 +23,10 @@ NAMES = ("submitted", "submitted-too")
 
 @pytest.fixture(scope="module")
 def head(needs_hosts: None) -> Iterator[Host]:
-    """A host with a head started as the README says, without token authentication."""
-    network = Network({"RAY_AUTH_MODE": "disabled"})
+    """A host with a head started as the README says, with a token."""
+    network = Network({"RAY_AUTH_MODE": "token"})
     try:
+        give_token(network.laptop)
         network.laptop.run([*readme_command("ray start --head"), "--num-cpus=2", "--object-store-memory=500000000"])
         wait_until_jobs_run(network.laptop)
         yield network.laptop

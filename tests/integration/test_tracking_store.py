@@ -335,7 +335,7 @@ def test_no_server_at_the_address(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_new_database_is_made_in_the_background(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/new/mlflow.db"
-    tracker = Tracker(plan(tracking_uri=uri), Storage(str(tmp_path / "small")))
+    tracker = Tracker(plan(tracking_uri=uri), Storage(str(tmp_path / "small")), artifacts=str(tmp_path / "artifacts"))
     send_events(tracker, events())
     assert tracker.close()
     assert len(runs_of(uri)) == 7

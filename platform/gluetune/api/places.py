@@ -34,6 +34,7 @@ from gluetune.storage import Storage
 from gluetune.storage.durable import absolute
 from gluetune.tracking.uris import DEFAULT_FILE, artifact_location, sqlite_file, sqlite_uri
 
+_ARTIFACTS = "mlartifacts"
 _Section = TypeVar("_Section", bound=Section)
 
 
@@ -62,8 +63,19 @@ def tracking_uri(job: Recorded) -> str:
 
 
 def artifacts(storage: StorageConfig, tracking: TrackingConfig) -> str | None:
-    """Where the default MLflow store keeps its artifacts; another store knows itself."""
-    return None if tracking.uri else artifact_location(_home(storage).uri("mlartifacts"))
+    """Return where a new experiment keeps its artifacts: beside the SQLite file of its store.
+
+    Args:
+        storage: of the job.
+        tracking: of the job; without a store of its own, the artifacts lie beside the runs.
+
+    Returns:
+        The location; ``None`` where a server or another database decides.
+    """
+    if tracking.uri is None:
+        return artifact_location(_home(storage).uri(_ARTIFACTS))
+    file = sqlite_file(tracking.uri)
+    return None if file is None else artifact_location(str(file.absolute().parent / _ARTIFACTS))
 
 
 def absolute_job(job: JobConfig) -> JobConfig:

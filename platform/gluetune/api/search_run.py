@@ -11,6 +11,7 @@ from gluetune.api.confirmation import ConfirmationRecord
 from gluetune.api.frontend import Frontend
 from gluetune.api.own_tasks import save_cards, save_tasks
 from gluetune.api.report import keep_pictures, log_report
+from gluetune.api.report_warm_up import ReportWarmUp
 from gluetune.api.runs import ViewFactory
 from gluetune.api.search_endings import print_ending, print_resume, shows_ending
 from gluetune.api.search_setup import check_budget, fitted_job, make_pruners, make_sampler, planned_search
@@ -278,7 +279,7 @@ class _Run:
         with live, ClusterWaitNotice(live.note), log as views:
             live.note(f"starting {formatting.count(search.plan.lanes, 'lane')}: each loads its libraries once …")
             listeners = SearchListeners(
-                [parts.tracker, live, *views],
+                [parts.tracker, live, *views, ReportWarmUp()],
                 live.on_search_event,
                 confirmation.listeners(parts.tracker, live.note) if confirmation else (),
                 live.on_confirmation_event,

@@ -161,6 +161,19 @@ def test_mlflow_opens_the_file_and_the_folder_that_are_meant_whatever_they_are_c
     assert sorted(tmp_path.rglob("*")) == there, "MLflow made a folder elsewhere"
 
 
+@pytest.mark.parametrize(
+    ("uri", "location"),
+    [
+        ("sqlite:////data/mlflow.db", "/data/mlartifacts"),
+        ("sqlite:///mlflow.db", f"{Path.cwd()}/mlartifacts"),
+        ("http://127.0.0.1:5000", None),
+        ("postgresql://ann@host/db", None),
+    ],
+)
+def test_artifacts_lie_beside_the_sqlite_file_that_a_job_names(uri: str, location: str | None) -> None:
+    assert artifacts(StorageConfig(), TrackingConfig(uri=uri)) == location
+
+
 def test_a_file_that_the_user_names_is_decoded_as_mlflow_decodes_it(tmp_path: Path) -> None:
     check_uri(f"sqlite:///{tmp_path}/what%3F/mlflow.db?timeout=60")
     assert (tmp_path / "what?" / "mlflow.db").exists()

@@ -48,7 +48,7 @@ def render_page(page: Page) -> bytes:
         figures=figures,
         style=Markup(_read("report.css")),
         script=Markup(_read("report.js")),
-        plotly=Markup(_plotly()),
+        plotly=Markup(compressed_plotly()),
         versions={"gluetune": __version__, "plotly": version("plotly"), "optuna": version("optuna")},
     )
     return text.encode()
@@ -104,7 +104,7 @@ def _read(name: str) -> str:
 
 
 @cache
-def _plotly() -> str:
+def compressed_plotly() -> str:
     """Return plotly.js, compressed, as text."""
     from plotly.offline import get_plotlyjs
 

@@ -45,6 +45,11 @@ class StudyFigures:
     pareto: Figure | None = None
 
 
+def load_plots() -> None:
+    """Import Optuna's plots and plotly, which Optuna itself does at their first use: a second of CPU time."""
+    optuna.visualization.is_available()
+
+
 def study_figures(
     trials: Sequence[TrialRecord],
     space: SearchSpace,
