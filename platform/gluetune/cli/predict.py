@@ -18,7 +18,10 @@ INPUT = Option(
     INPUT_NAME, "FILE", "rows with the task's text columns: csv, tsv, json lines or parquet (default: the test rows)"
 )
 OUTPUT = Option(
-    "--output", "FILE", "a file .csv, .tsv, .jsonl or .parquet (default: a .tsv in predictions/ of the run's folder)"
+    "--output",
+    "FILE",
+    "a file .csv, .tsv, .jsonl or .parquet (default: a .tsv in predictions/ of the run's folder; of the working folder "
+    "for MODEL and --checkpoint)",
 )
 PREDICT = Program(
     "gluetune predict",

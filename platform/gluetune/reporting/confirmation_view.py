@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gluetune.reporting import formatting
 from gluetune.reporting.confirmation_schema import ConfirmationSummary, ConfirmedConfigurationSummary, ConfirmedTask
-from gluetune.reporting.confirmation_words import describe_test
+from gluetune.reporting.confirmation_words import configuration_name, describe_test, format_mean
 
 _WIDE = 140  # columns of a terminal from which on the table has the settings too
 _METHODS = {"bca": "BCa", "percentile": "percentile"}
@@ -66,8 +66,8 @@ def _table(task: ConfirmedTask, width: int) -> Table:
     for each in task.configurations:
         failed = Text(str(each.failed), style="red" if each.failed else "")
         row = (
-            _name(each),
-            _mean(each),
+            configuration_name(each),
+            format_mean(each),
             "–" if each.low is None or each.high is None else f"{each.low:.4f} to {each.high:.4f}",
             *(
                 (formatting.score(each.minimum), formatting.score(each.maximum), str(each.scored), failed)
@@ -86,18 +86,7 @@ def _below(each: ConfirmedConfigurationSummary, width: int) -> str:
     """Return what a table of this width does not show of a configuration."""
     settings = formatting.format_params(each.params)
     if width >= formatting.NARROW:
-        return f"  {_name(each)}: {settings}"
+        return f"  {configuration_name(each)}: {settings}"
     counts = f"{formatting.count(each.scored, 'seed')}, {each.failed} failed"
     spread = f"{formatting.score(each.minimum)} to {formatting.score(each.maximum)}"
-    return f"  {_name(each)}: {counts}, {spread}; {settings}"
-
-
-def _name(each: ConfirmedConfigurationSummary) -> str:
-    rank = "–" if each.rank is None else f"{each.rank}."
-    return f"{rank} {each.trial or 'not tried'}" + (" (default)" if each.default else "")
-
-
-def _mean(each: ConfirmedConfigurationSummary) -> str:
-    if each.mean is None:
-        return "–"
-    return f"{each.mean:.4f}" + ("" if each.standard_deviation is None else f" ± {each.standard_deviation:.4f}")
+    return f"  {configuration_name(each)}: {counts}, {spread}; {settings}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from gluetune.reporting import formatting
-from gluetune.reporting.confirmation_schema import ConfirmationTest, ConfirmedTask
+from gluetune.reporting.confirmation_schema import ConfirmationTest, ConfirmedConfigurationSummary, ConfirmedTask
 
 _NAMES = {"default": "the default", "second": "the second-best configuration"}
 _SMALLEST = 0.0001  # below it, a p-value is only bounded
@@ -46,6 +46,24 @@ def describe_test(test: ConfirmationTest, metric: str, *, corrected: bool) -> st
         f"{formatting.metric(metric)} {test.difference:+.4f} (95% interval {test.low:.4f} to {test.high:.4f}, "
         f"{format_p(test.adjusted_p_value)}{by})"
     )
+
+
+def configuration_name(each: ConfirmedConfigurationSummary, no_rank: str = "–") -> str:
+    """Return a configuration's rank, its trial, and whether it is the default: ``1. cola-0003 (default)``.
+
+    Args:
+        each: the configuration.
+        no_rank: what stands in the place of the rank of one that the search has not ranked.
+    """
+    rank = no_rank if each.rank is None else f"{each.rank}."
+    return f"{rank} {each.trial or 'not tried'}".lstrip() + (" (default)" if each.default else "")
+
+
+def format_mean(each: ConfirmedConfigurationSummary) -> str:
+    """Return the mean over seeds with its standard deviation: ``0.5213 ± 0.0121``."""
+    if each.mean is None:
+        return "–"
+    return f"{each.mean:.4f}" + ("" if each.standard_deviation is None else f" ± {each.standard_deviation:.4f}")
 
 
 def format_p(value: float) -> str:

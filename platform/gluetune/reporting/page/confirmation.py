@@ -7,7 +7,7 @@ from html import escape
 from gluetune.events import format_params
 from gluetune.reporting import formatting
 from gluetune.reporting.confirmation_schema import ConfirmationSummary, ConfirmedConfigurationSummary, ConfirmedTask
-from gluetune.reporting.confirmation_words import format_p
+from gluetune.reporting.confirmation_words import configuration_name, format_mean, format_p
 from gluetune.reporting.page.parts import Plot
 from gluetune.reporting.page.plots import Figure
 from gluetune.reporting.page.tables import Table
@@ -26,7 +26,7 @@ def confirmed_interval(confirmation: ConfirmationSummary | None, task: str, tria
     """Return the mean over fresh seeds of a trial's configuration, with its 95% interval; ``–`` where unknown."""
     part = confirmed_task(confirmation, task)
     found = [each for each in part.configurations if each.trial == trial] if part else []
-    return f"{_mean(found[0])} ({_interval(found[0])})" if found and found[0].mean is not None else "–"
+    return f"{format_mean(found[0])} ({_interval(found[0])})" if found and found[0].mean is not None else "–"
 
 
 def confirmation_plot(part: ConfirmedTask) -> Plot:
@@ -51,7 +51,7 @@ def confirmation_figure(part: ConfirmedTask, label: str) -> Figure:
         part: the task's part of the confirmation.
         label: what the axis calls its metric.
     """
-    names = [escape(_name(each)) for each in part.configurations]
+    names = [escape(configuration_name(each, no_rank="")) for each in part.configurations]
     seeds = [(name, seed) for name, each in zip(names, part.configurations, strict=True) for seed in each.seeds]
     scored = [(name, seed) for name, seed in seeds if seed.value is not None]
     known = [(name, each) for name, each in zip(names, part.configurations, strict=True) if each.mean is not None]
@@ -90,9 +90,9 @@ def configurations_table(part: ConfirmedTask) -> Table:
     """Return the configurations of a task's confirmation, with the selection scores of search and fresh seeds."""
     rows = [
         (
-            _name(each),
+            configuration_name(each, no_rank=""),
             format_params(each.params),
-            _mean(each),
+            format_mean(each),
             _interval(each),
             formatting.score(each.minimum),
             formatting.score(each.maximum),
@@ -131,17 +131,6 @@ def tests_table(part: ConfirmedTask) -> Table | None:
 def _rows(part: ConfirmedTask) -> str:
     which = "chose nothing" if part.chose_nothing else "chose the best configuration, so that its score is too good"
     return f"The {part.rows:,} {part.split} rows {which}."
-
-
-def _name(each: ConfirmedConfigurationSummary) -> str:
-    rank = "" if each.rank is None else f"{each.rank}. "
-    return f"{rank}{each.trial or 'not tried'}" + (" (default)" if each.default else "")
-
-
-def _mean(each: ConfirmedConfigurationSummary) -> str:
-    if each.mean is None:
-        return "–"
-    return f"{each.mean:.4f}" + ("" if each.standard_deviation is None else f" ± {each.standard_deviation:.4f}")
 
 
 def _interval(each: ConfirmedConfigurationSummary) -> str:
