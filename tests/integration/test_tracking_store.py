@@ -244,7 +244,8 @@ def test_another_store_gets_the_whole_search(open_tracker: Open, tmp_path: Path,
 
 
 def test_two_searches_share_an_experiment(open_tracker: Open, uri: str, tmp_path: Path) -> None:
-    trackers = [open_tracker(), Tracker(plan(tracking_uri=uri, name="second"), Storage(str(tmp_path / "second")))]
+    place, storage = str(tmp_path / "mlartifacts"), Storage(str(tmp_path / "second"))
+    trackers = [open_tracker(), Tracker(plan(tracking_uri=uri, name="second"), storage, artifacts=place)]
     for tracker in trackers:
         send_events(tracker, events()[:1])
     assert all(tracker.close() for tracker in trackers)

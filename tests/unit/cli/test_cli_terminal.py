@@ -209,7 +209,7 @@ def test_the_log_of_a_command_that_fails_is_kept_and_named_below_the_error(
 ) -> None:
     def act(_arguments: ParsedArguments, terminal: Terminal) -> int:
         with temporary_log() as log, terminal.logging_to(log):
-            print("Ray says something")
+            os.write(1, b"Ray says something")
             raise StorageError("the store is closed")
 
     assert run(Program("failing", "Fails.", None), act, []) == USER_ERROR
