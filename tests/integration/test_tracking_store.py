@@ -106,9 +106,10 @@ def test_the_experiment_opens_on_the_searchs_trials_with_their_columns(open_trac
     assert [run.info.run_name.split()[0] for run in found] == ["mnli-0001", "cola-0000", "cola-0002", "mnli-0003"]
 
 
-def test_a_kind_that_a_user_chose_stays(open_tracker: Open, uri: str) -> None:
+def test_a_kind_that_a_user_chose_stays(open_tracker: Open, uri: str, tmp_path: Path) -> None:
     client = open_store(uri, "tests")
-    client.set_experiment_tag(client.create_experiment("tests"), "mlflow.experimentKind", "genai_development")
+    made = client.create_experiment("tests", str(tmp_path / "mlartifacts"))
+    client.set_experiment_tag(made, "mlflow.experimentKind", "genai_development")
     assert open_tracker().close()
     assert client.get_experiment_by_name("tests").tags["mlflow.experimentKind"] == "genai_development"
 
