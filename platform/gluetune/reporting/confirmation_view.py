@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gluetune.reporting import formatting
 from gluetune.reporting.confirmation_schema import ConfirmationSummary, ConfirmedConfigurationSummary, ConfirmedTask
-from gluetune.reporting.confirmation_words import configuration_name, describe_test, format_mean
+from gluetune.reporting.confirmation_words import configuration_name, describe_test, format_interval, format_mean
 
 _WIDE = 140  # columns of a terminal from which on the table has the settings too
 _METHODS = {"bca": "BCa", "percentile": "percentile"}
@@ -68,7 +68,7 @@ def _table(task: ConfirmedTask, width: int) -> Table:
         row = (
             configuration_name(each),
             format_mean(each),
-            "–" if each.low is None or each.high is None else f"{each.low:.4f} to {each.high:.4f}",
+            format_interval(each),
             *(
                 (formatting.score(each.minimum), formatting.score(each.maximum), str(each.scored), failed)
                 if spread

@@ -66,6 +66,11 @@ def format_mean(each: ConfirmedConfigurationSummary) -> str:
     return f"{each.mean:.4f}" + ("" if each.standard_deviation is None else f" ± {each.standard_deviation:.4f}")
 
 
+def format_interval(each: ConfirmedConfigurationSummary) -> str:
+    """Return the 95% interval of the mean: ``0.4756 to 0.6296``."""
+    return "–" if each.low is None or each.high is None else f"{each.low:.4f} to {each.high:.4f}"
+
+
 def format_p(value: float) -> str:
     """Return a p-value with two digits: ``p = 0.0041``, ``p < 0.0001``."""
     return f"p < {_SMALLEST}" if value < _SMALLEST else f"p = {value:.2g}"

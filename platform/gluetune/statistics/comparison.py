@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gluetune.statistics.intervals import bca_ends, percentile_ends
-from gluetune.statistics.row_resampling import exchange_rows, metric_on_rows, resample_rows
+from gluetune.statistics.row_resampling import MetricOnRows, exchange_rows, metric_on_rows, resample_rows
 from gluetune.statistics.seed_outputs import SeedOutputs
 from gluetune.tasks.metrics import greater_is_better
 
@@ -94,34 +94,51 @@ def paired_test(
         drawn = both[:, : first.seeds], both[:, first.seeds :]
     over_rows = drawn[0].mean(axis=1) - drawn[1].mean(axis=1)
     if first.seeds == second.seeds == 1:
-        values, weights = scores.without_rows()
-        bca = bca_ends(difference, over_rows, [(values[:, 0] - values[:, 1], weights)], 0.95)
-        low, high = bca or percentile_ends(over_rows, 0.95)
         exchanged = exchange_rows(scores, first.rows, resamples, of_swaps)
-        p_value = permutation_p_value(difference, exchanged[:, 0] - exchanged[:, 1])
-        method: ComparisonMethod = "permutation of rows"
-        interval_method: Literal["t", "bca", "percentile"] = "bca" if bca else "percentile"
+        found = _test_of_rows(scores, difference, over_rows, exchanged)
     else:
-        from scipy.stats import t as student_t  # slow to import
-
-        rows_variance = float(over_rows.var(ddof=1))
-        error, freedom = _error(rows_variance, first.rows, whole[: first.seeds], whole[first.seeds :])
-        half = float(student_t.ppf(0.975, freedom)) * error if error else 0.0
-        low, high = difference - half, difference + half
-        p_value = float(2 * student_t.sf(abs(difference) / error, freedom)) if error else float(difference == 0)
-        method, interval_method = "t-test over rows and seeds", "t"
+        found = _test_of_seeds(difference, over_rows, first.rows, whole[: first.seeds], whole[first.seeds :])
     return PairedTest(
         name,
         difference,
-        low,
-        high,
-        p_value,
-        method,
-        interval_method,
+        found.low,
+        found.high,
+        found.p_value,
+        found.method,
+        found.interval_method,
         (first.seeds, second.seeds),
         first.rows,
         resamples,
     )
+
+
+class _Found(NamedTuple):
+    """The interval of a difference, its p-value, and how both were computed."""
+
+    low: float
+    high: float
+    p_value: float
+    method: ComparisonMethod
+    interval_method: Literal["t", "bca", "percentile"]
+
+
+def _test_of_rows(scores: MetricOnRows, difference: float, over_rows: _Floats, exchanged: _Floats) -> _Found:
+    """Test the difference of two models, by permutation and bootstrap of the rows."""
+    values, weights = scores.without_rows()
+    bca = bca_ends(difference, over_rows, [(values[:, 0] - values[:, 1], weights)], 0.95)
+    low, high = bca or percentile_ends(over_rows, 0.95)
+    p_value = permutation_p_value(difference, exchanged[:, 0] - exchanged[:, 1])
+    return _Found(low, high, p_value, "permutation of rows", "bca" if bca else "percentile")
+
+
+def _test_of_seeds(difference: float, over_rows: _Floats, rows: int, first: _Floats, second: _Floats) -> _Found:
+    """Test the difference of two configurations, by Student's t over rows and seeds."""
+    from scipy.stats import t as student_t  # slow to import
+
+    error, freedom = _error(float(over_rows.var(ddof=1)), rows, first, second)
+    half = float(student_t.ppf(0.975, freedom)) * error if error else 0.0
+    p_value = float(2 * student_t.sf(abs(difference) / error, freedom)) if error else float(difference == 0)
+    return _Found(difference - half, difference + half, p_value, "t-test over rows and seeds", "t")
 
 
 def permutation_p_value(observed: float, null: _Floats) -> float:

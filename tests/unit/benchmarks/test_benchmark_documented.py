@@ -13,6 +13,7 @@ from searches import ROOT
 SIZES = ("compact", "MiniLM-size")
 README, PERFORMANCE = ROOT / "README.md", ROOT / "docs" / "explanation" / "performance.md"
 RESULTS = ROOT / "benchmarks" / "results"
+OTHERS = ((1, "run_glue loop"), (2, "Ray recipe"), (3, "Trainer search"))
 
 
 def figures(comparison: int, contender: str) -> dict[str, float]:
@@ -28,9 +29,6 @@ def wall_cells(size: str) -> tuple[str, ...]:
     own = figures(1, "gluetune")[wall]
     others = [figures(number, name)[wall] for number, name in OTHERS]
     return (f"{own:,.0f} s", *(f"{other:,.0f} s, {other / own:.1f}×" for other in others))
-
-
-OTHERS = ((1, "run_glue loop"), (2, "Ray recipe"), (3, "Trainer search"))
 
 
 def rows(file: Path) -> list[list[str]]:

@@ -6,8 +6,8 @@ from html import escape
 
 from gluetune.events import format_params
 from gluetune.reporting import formatting
-from gluetune.reporting.confirmation_schema import ConfirmationSummary, ConfirmedConfigurationSummary, ConfirmedTask
-from gluetune.reporting.confirmation_words import configuration_name, format_mean, format_p
+from gluetune.reporting.confirmation_schema import ConfirmationSummary, ConfirmedTask
+from gluetune.reporting.confirmation_words import configuration_name, format_interval, format_mean, format_p
 from gluetune.reporting.page.parts import Plot
 from gluetune.reporting.page.plots import Figure
 from gluetune.reporting.page.tables import Table
@@ -26,7 +26,7 @@ def confirmed_interval(confirmation: ConfirmationSummary | None, task: str, tria
     """Return the mean over fresh seeds of a trial's configuration, with its 95% interval; ``–`` where unknown."""
     part = confirmed_task(confirmation, task)
     found = [each for each in part.configurations if each.trial == trial] if part else []
-    return f"{format_mean(found[0])} ({_interval(found[0])})" if found and found[0].mean is not None else "–"
+    return f"{format_mean(found[0])} ({format_interval(found[0])})" if found and found[0].mean is not None else "–"
 
 
 def confirmation_plot(part: ConfirmedTask) -> Plot:
@@ -93,7 +93,7 @@ def configurations_table(part: ConfirmedTask) -> Table:
             configuration_name(each, no_rank=""),
             format_params(each.params),
             format_mean(each),
-            _interval(each),
+            format_interval(each),
             formatting.score(each.minimum),
             formatting.score(each.maximum),
             str(each.scored),
@@ -131,7 +131,3 @@ def tests_table(part: ConfirmedTask) -> Table | None:
 def _rows(part: ConfirmedTask) -> str:
     which = "chose nothing" if part.chose_nothing else "chose the best configuration, so that its score is too good"
     return f"The {part.rows:,} {part.split} rows {which}."
-
-
-def _interval(each: ConfirmedConfigurationSummary) -> str:
-    return "–" if each.low is None or each.high is None else f"{each.low:.4f} to {each.high:.4f}"
